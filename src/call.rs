@@ -1,0 +1,338 @@
+//! Calls: segments put together into as few requests as CloudWatch's limits allow.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::datum::{Body, Datum, DatumKey};
+use crate::distribution::{Distribution, MAX_VALUES_PER_DATUM};
+use crate::log_event::LogEvent;
+use crate::spool::{Lane, Segment};
+
+/// Most datums of one call (PutMetricData).
+pub const MAX_DATUMS: usize = 1000;
+/// Largest call (PutMetricData): 1 MB, less room for the namespace and what frames the datums.
+pub const MAX_METRICS_BYTES: usize = 1_000_000 - 1000;
+/// Most events of one call (PutLogEvents).
+pub const MAX_EVENTS: usize = 10_000;
+/// Largest call (PutLogEvents), its events counted with 26 bytes each beside their text.
+pub const MAX_LOGS_BYTES: usize = 1_048_576;
+/// Longest time between the first and the last event of one call (PutLogEvents): 24 hours, in milliseconds.
+pub const MAX_LOGS_SPAN_MS: i64 = 24 * 3600 * 1000;
+
+/// How many calls' worth of parts of a minute are looked through for ones that are the same series and minute.
+const MERGE_CALLS: usize = 60;
+
+/// The limits of a lane's calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    items: usize,
+    bytes: usize,
+    span_ms: i64,
+}
+
+impl Limits {
+    /// What one call of a lane may hold.
+    #[must_use]
+    pub const fn of(lane: Lane) -> Self {
+        match lane {
+            Lane::Metrics => Self { items: MAX_DATUMS, bytes: MAX_METRICS_BYTES, span_ms: i64::MAX },
+            Lane::Logs => Self { items: MAX_EVENTS, bytes: MAX_LOGS_BYTES, span_ms: MAX_LOGS_SPAN_MS },
+        }
+    }
+
+    /// Size of a call that is full.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        self.bytes
+    }
+
+    /// What may be read in order to be merged into one call, where windows come in parts.
+    #[must_use]
+    pub const fn times_merge(self) -> Self {
+        Self { items: self.items * MERGE_CALLS, bytes: self.bytes * MERGE_CALLS, span_ms: self.span_ms }
+    }
+}
+
+/// Says of one segment after the other whether it still fits.
+pub struct Packer {
+    limits: Limits,
+    items: usize,
+    bytes: usize,
+    span: Option<(i64, i64)>,
+}
+
+impl Packer {
+    /// An empty call.
+    #[must_use]
+    pub const fn new(limits: Limits) -> Self {
+        Self { limits, items: 0, bytes: 0, span: None }
+    }
+
+    /// Whether something of this size and span fits too; if so it is counted in.
+    pub fn fits(&mut self, items: usize, bytes: usize, (first, last): (i64, i64)) -> bool {
+        let (start, end) = self.span.unwrap_or((first, last));
+        let span = (start.min(first), end.max(last));
+        let (items, bytes) = (self.items + items, self.bytes + bytes);
+        let fits = items <= self.limits.items
+            && bytes <= self.limits.bytes
+            && span.1.saturating_sub(span.0) < self.limits.span_ms;
+        if fits {
+            (self.items, self.bytes, self.span) = (items, bytes, Some(span));
+        }
+        fits
+    }
+}
+
+/// Cuts a list into parts that each fit into one call. An item alone always fits.
+pub fn split<T>(lane: Lane, items: Vec<T>, bytes: impl Fn(&T) -> usize, time_ms: impl Fn(&T) -> i64) -> Vec<Vec<T>> {
+    let mut parts: Vec<Vec<T>> = Vec::new();
+    let mut packer = Packer::new(Limits::of(lane));
+    for item in items {
+        let (size, time) = (bytes(&item), time_ms(&item));
+        match parts.last_mut() {
+            Some(part) if packer.fits(1, size, (time, time)) => part.push(item),
+            _ => {
+                packer = Packer::new(Limits::of(lane));
+                packer.fits(1, size, (time, time));
+                parts.push(vec![item]);
+            }
+        }
+    }
+    parts
+}
+
+/// The datums of one call, the segments they come from, and the segments that did not fit any more.
+#[derive(Debug)]
+pub struct MetricsCall {
+    /// At most [`MAX_DATUMS`].
+    pub datums: Vec<Datum>,
+    /// Where they come from.
+    pub segments: Vec<Segment>,
+    /// To be put back.
+    pub rest: Vec<Segment>,
+    /// Those that could not be read, with the reason.
+    pub damaged: Vec<(Segment, io::Error)>,
+}
+
+/// Reads metrics segments and merges their datums for as long as they fit into one call.
+#[must_use]
+pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
+    let mut call = MetricsCall { datums: Vec::new(), segments: Vec::new(), rest: Vec::new(), damaged: Vec::new() };
+    let mut merge = Merge::default();
+    let mut packer = Packer::new(Limits::of(Lane::Metrics));
+    for segment in segments {
+        if !call.rest.is_empty() {
+            call.rest.push(segment);
+            continue;
+        }
+        match segment.datums() {
+            Err(error) => call.damaged.push((segment, error)),
+            Ok(datums) => {
+                let (items, bytes) = merge.growth(&datums);
+                if packer.fits(items, bytes, segment.span) {
+                    datums.into_iter().for_each(|datum| merge.add(datum));
+                    call.segments.push(segment);
+                } else {
+                    call.rest.push(segment);
+                }
+            }
+        }
+    }
+    call.datums = merge.into_datums();
+    call
+}
+
+/// At most how many datums a number of values needs, once they are merged into buckets and two extremes.
+const fn datums_for(values: usize) -> usize {
+    if values <= MAX_VALUES_PER_DATUM {
+        values.div_ceil(MAX_VALUES_PER_DATUM)
+    } else {
+        (values + 2).div_ceil(MAX_VALUES_PER_DATUM)
+    }
+}
+
+/// Datums of the same window, series and metric become one.
+#[derive(Default)]
+struct Merge {
+    totals: BTreeMap<DatumKey, (u32, f64)>,
+    distributions: BTreeMap<DatumKey, (u32, Distribution)>,
+}
+
+impl Merge {
+    /// At most how many datums and bytes the call grows by.
+    fn growth(&self, datums: &[Datum]) -> (usize, usize) {
+        let mut lengths: BTreeMap<&DatumKey, usize> = BTreeMap::new();
+        let (mut items, mut bytes) = (0, 0);
+        for datum in datums {
+            match &datum.body {
+                // A total that is there already only changes its number.
+                Body::Total(_) if self.totals.contains_key(&datum.key) => continue,
+                Body::Total(_) => items += 1,
+                Body::Points(points) => {
+                    let before = || self.distributions.get(&datum.key).map_or(0, |(_, d)| d.len());
+                    let length = lengths.entry(&datum.key).or_insert_with(before);
+                    let datums_before = datums_for(*length);
+                    *length += points.len();
+                    items += datums_for(*length) - datums_before;
+                }
+            }
+            bytes += datum.wire_bytes();
+        }
+        (items, bytes)
+    }
+
+    fn add(&mut self, datum: Datum) {
+        match datum.body {
+            Body::Total(total) => self.totals.entry(datum.key).or_insert((datum.resolution, 0.0)).1 += total,
+            Body::Points(points) => {
+                let (_, distribution) =
+                    self.distributions.entry(datum.key).or_insert((datum.resolution, Distribution::default()));
+                points.into_iter().for_each(|point| distribution.add_point(point));
+            }
+        }
+    }
+
+    fn into_datums(self) -> Vec<Datum> {
+        let totals = self.totals.into_iter().map(|(key, (resolution, total))| Datum {
+            key,
+            resolution,
+            body: Body::Total(total),
+        });
+        let mut datums: Vec<_> = totals.collect();
+        for (key, (resolution, distribution)) in &self.distributions {
+            datums.extend(Datum::of_distribution(key, *resolution, distribution));
+        }
+        datums
+    }
+}
+
+/// The events of one call in the order CloudWatch wants, the segments they come from, and the damaged ones.
+#[derive(Debug)]
+pub struct LogsCall {
+    /// Chronological.
+    pub events: Vec<LogEvent>,
+    /// Where they come from.
+    pub segments: Vec<Segment>,
+    /// Those that could not be read, with the reason.
+    pub damaged: Vec<(Segment, io::Error)>,
+}
+
+/// Reads logs segments that fit into one call.
+#[must_use]
+pub fn logs_call(segments: Vec<Segment>) -> LogsCall {
+    let mut call = LogsCall { events: Vec::new(), segments: Vec::new(), damaged: Vec::new() };
+    for segment in segments {
+        match segment.events() {
+            Ok(events) => {
+                call.events.extend(events);
+                call.segments.push(segment);
+            }
+            Err(error) => call.damaged.push((segment, error)),
+        }
+    }
+    // Stable: events of the same millisecond keep the order of their numbers.
+    call.events.sort_by_key(|event| event.timestamp);
+    call
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::datum::RESPONSE_TIME;
+    use crate::datum::tests::key;
+    use crate::distribution::Point;
+    use crate::spool::Spool;
+    use crate::spool::tests::{datum, event, manifest};
+
+    fn points(request: &str, values: &[f64]) -> Datum {
+        let points = values.iter().map(|&value| Point { value, count: 1 }).collect();
+        Datum { key: key(RESPONSE_TIME, request), resolution: 60, body: Body::Points(points) }
+    }
+
+    #[test]
+    fn parts_of_a_window_become_one_datum() {
+        let spool = Spool::in_memory(&manifest());
+        let segments = (1..=3).map(|i| spool.write_datums(&[datum(f64::from(i)), points("/", &[f64::from(i)])]).0);
+        let call = metrics_call(segments.collect());
+        assert_eq!(call.datums, [datum(6.0), points("/", &[1.0, 2.0, 3.0])]);
+        assert_eq!((call.segments.len(), call.rest.len()), (3, 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_for_the_next_call() {
+        let spool = Spool::in_memory(&manifest());
+        let segment = |from: usize| {
+            let datums: Vec<_> = (from..from + 600).map(|i| points(&format!("/{i}"), &[1.0])).collect();
+            spool.write_datums(&datums).0
+        };
+        let call = metrics_call(vec![segment(0), segment(600), segment(0)]);
+        assert_eq!(call.segments.iter().map(|s| s.id).collect::<Vec<_>>(), [1]);
+        assert_eq!(call.rest.iter().map(|s| s.id).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(metrics_call(vec![segment(0), segment(0)]).datums.len(), 600);
+    }
+
+    #[test]
+    fn events_of_several_segments_are_sent_in_chronological_order() {
+        let spool = Spool::in_memory(&manifest());
+        let segments =
+            [[event(5, "a"), event(3, "b")], [event(4, "c"), event(3, "d")]].map(|e| spool.write_events(&e).0);
+        let order: Vec<_> = logs_call(segments.into()).events.into_iter().map(|e| e.message).collect();
+        assert_eq!(order, ["b", "d", "c", "a"]);
+    }
+
+    #[test]
+    fn a_damaged_file_does_not_hold_up_the_others() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (bad, _) = spool.write_events(&[event(1, "a")]);
+        let (good, _) = spool.write_events(&[event(2, "b")]);
+        std::fs::write(root.path().join("run/w1/000000001-logs.jsonl"), "{\"timest").expect("written");
+        let call = logs_call(vec![bad, good]);
+        assert_eq!((call.events.len(), call.damaged.len()), (1, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn every_part_is_within_the_limits_and_nothing_is_lost(
+            sizes in prop::collection::vec(prop_oneof![27..500usize, 100_000..=MAX_LOGS_BYTES], 0..500),
+            gap in prop_oneof![Just(1i64), Just(3_600_000)],
+        ) {
+            let items: Vec<_> = sizes.into_iter().zip((0..).step_by(1)).map(|(size, i)| (size, i * gap)).collect();
+            let parts = split(Lane::Logs, items.clone(), |item| item.0, |item| item.1);
+            for part in &parts {
+                prop_assert!(part.len() <= MAX_EVENTS);
+                prop_assert!(part.iter().map(|item| item.0).sum::<usize>() <= MAX_LOGS_BYTES);
+                prop_assert!(part[part.len() - 1].1 - part[0].1 < MAX_LOGS_SPAN_MS);
+            }
+            prop_assert_eq!(parts.concat(), items);
+        }
+
+        #[test]
+        fn a_merged_call_is_within_the_limits(
+            segments in prop::collection::vec((0..400usize, 1..1000usize, 1..150usize), 1..12),
+        ) {
+            let spool = Spool::in_memory(&manifest());
+            let segments: Vec<_> = segments
+                .into_iter()
+                .flat_map(|(from, count, values)| {
+                    let values: Vec<_> = (0..values).map(|v| f64::from(u32::try_from(from * v).expect("small")) + 0.1).collect();
+                    let datums = (from..from + count).map(|i| points(&format!("/{i}"), &values)).collect();
+                    split(Lane::Metrics, datums, Datum::wire_bytes, |d| d.key.timestamp * 1000)
+                })
+                .map(|datums| spool.write_datums(&datums).0)
+                .collect();
+            let number = segments.len();
+            let call = metrics_call(segments);
+            prop_assert!(!call.segments.is_empty());
+            prop_assert_eq!(call.segments.len() + call.rest.len(), number);
+            prop_assert!(call.datums.len() <= MAX_DATUMS);
+            prop_assert!(call.datums.iter().map(Datum::wire_bytes).sum::<usize>() <= MAX_METRICS_BYTES);
+            for datum in &call.datums {
+                let Body::Points(points) = &datum.body else { panic!("only distributions here") };
+                prop_assert!((1..=MAX_VALUES_PER_DATUM).contains(&points.len()));
+            }
+        }
+    }
+}

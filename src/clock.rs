@@ -1,0 +1,137 @@
+//! Points in time as the formats of this product write them. Nothing here reads a clock but [`Timestamp::now`].
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+
+/// Microseconds since the Unix epoch, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// How far back CloudWatch accepts data: two weeks (PutMetricData, PutLogEvents).
+pub const MAX_AGE_SECONDS: i64 = 14 * 24 * 3600;
+/// How far ahead CloudWatch accepts data: two hours (PutMetricData, PutLogEvents).
+pub const MAX_AHEAD_SECONDS: i64 = 2 * 3600;
+
+const MICROS: i64 = 1_000_000;
+
+impl Timestamp {
+    /// The machine's clock, now.
+    #[must_use]
+    pub fn now() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// From seconds since the epoch.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds * MICROS)
+    }
+
+    /// From milliseconds since the epoch.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis * 1000)
+    }
+
+    /// When a request completed: `start` (seconds since the epoch) plus `elapsed_ms`.
+    ///
+    /// Falls back to `now` where the start is unknown, not finite, or so far off that CloudWatch would refuse the
+    /// whole call over it (clients that report a monotonic clock's reading do exist).
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked before the cast")]
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
+    pub fn of_completion(start: Option<f64>, elapsed_ms: f64, now: Self) -> Self {
+        let Some(start) = start else { return now };
+        let micros = (start + elapsed_ms / 1000.0) * MICROS as f64;
+        let earliest = (now.0 - MAX_AGE_SECONDS / 2 * MICROS) as f64;
+        let latest = (now.0 + MAX_AHEAD_SECONDS / 2 * MICROS) as f64;
+        if (earliest..=latest).contains(&micros) { Self(micros as i64) } else { now }
+    }
+
+    /// This time and so many microseconds.
+    #[must_use]
+    pub const fn plus_micros(self, micros: i64) -> Self {
+        Self(self.0 + micros)
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(MICROS)
+    }
+
+    /// Whole milliseconds since the epoch, rounded down.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// `2026-11-22T11:03:01.123456Z`, as in log events.
+    #[must_use]
+    pub fn iso8601(self) -> String {
+        let t = self.utc();
+        let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
+        let (hour, minute, second, micro) = (t.hour(), t.minute(), t.second(), t.microsecond());
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z")
+    }
+
+    /// `2026/11/22 11:03:01.123456 UTC`, as in the text format of log events.
+    #[must_use]
+    pub fn slashed(self) -> String {
+        let t = self.utc();
+        let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
+        let (hour, minute, second, micro) = (t.hour(), t.minute(), t.second(), t.microsecond());
+        format!("{year:04}/{month:02}/{day:02} {hour:02}:{minute:02}:{second:02}.{micro:06} UTC")
+    }
+
+    /// `20261122T110301Z`, as in run ids.
+    #[must_use]
+    pub fn compact(self) -> String {
+        let t = self.utc();
+        let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
+        let (hour, minute, second) = (t.hour(), t.minute(), t.second());
+        format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+    }
+
+    fn utc(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_seconds(1_795_348_981); // 2026-11-22 12:03:01 UTC
+
+    #[test]
+    fn a_sample_is_timed_when_it_completed() {
+        let at = Timestamp::of_completion(Some(1_795_348_980.0), 250.5, NOON);
+        assert_eq!(at.micros(), 1_795_348_980_250_500);
+    }
+
+    #[test]
+    fn a_start_time_that_cloudwatch_would_refuse_counts_as_now() {
+        for start in [0.0, 12_345.678, f64::NAN, f64::INFINITY, -1.0, 4e9] {
+            assert_eq!(Timestamp::of_completion(Some(start), 10.0, NOON), NOON, "{start}");
+        }
+        assert_eq!(Timestamp::of_completion(None, 10.0, NOON), NOON);
+        assert_eq!(Timestamp::of_completion(Some(1_795_348_980.0), f64::MAX, NOON), NOON);
+    }
+
+    #[test]
+    fn the_three_notations() {
+        let t = Timestamp(1_795_348_981_123_456);
+        assert_eq!(t.iso8601(), "2026-11-22T12:03:01.123456Z");
+        assert_eq!(t.slashed(), "2026/11/22 12:03:01.123456 UTC");
+        assert_eq!(t.compact(), "20261122T120301Z");
+    }
+}

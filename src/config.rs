@@ -1,0 +1,491 @@
+//! Options as the user gives them, and the validated [`Config`] they become once; after that no code asks again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::dimension::{self, Dimension};
+
+/// Options in the form in which they arrive, with the defaults of the command line.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each is the command-line option of its name")]
+pub struct Options {
+    pub live: bool,
+    pub dry_run: bool,
+    pub local: bool,
+    pub namespace: String,
+    pub dimensions: String,
+    pub dimension: Vec<String>,
+    pub resolution: i64,
+    pub flush_interval: f64,
+    pub max_requests: i64,
+    pub logs: String,
+    pub log_sample: f64,
+    pub log_format: String,
+    pub log_group: String,
+    pub log_stream: String,
+    pub log_retention_days: Option<i64>,
+    pub log_class: String,
+    pub region: Option<String>,
+    pub profile: Option<String>,
+    pub role_arn: Option<String>,
+    pub external_id: Option<String>,
+    pub endpoint_url: Option<String>,
+    pub run_id: Option<String>,
+    pub spool_dir: Option<String>,
+    pub spool_max_mb: i64,
+    pub drain_timeout: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            live: false,
+            dry_run: false,
+            local: false,
+            namespace: "Locust".to_owned(),
+            dimensions: "Host,Request".to_owned(),
+            dimension: Vec::new(),
+            resolution: 1,
+            flush_interval: 5.0,
+            max_requests: 200,
+            logs: "all".to_owned(),
+            log_sample: 1.0,
+            log_format: "json".to_owned(),
+            log_group: "LocustTests".to_owned(),
+            log_stream: "load-generator".to_owned(),
+            log_retention_days: None,
+            log_class: "STANDARD".to_owned(),
+            region: None,
+            profile: None,
+            role_arn: None,
+            external_id: None,
+            endpoint_url: None,
+            run_id: None,
+            spool_dir: None,
+            spool_max_mb: 1024,
+            drain_timeout: 30.0,
+        }
+    }
+}
+
+/// An option whose value cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("argument --cw-{}: {problem}", .option.replace('_', "-"))]
+pub struct InvalidOption {
+    /// The option's name in Python form, such as `flush_interval`.
+    pub option: &'static str,
+    /// What is wrong with the value, and what would be right.
+    pub problem: String,
+}
+
+/// What a series can be made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the names of the dimensions")]
+pub enum SeriesKey {
+    Host,
+    Request,
+    Method,
+    RunId,
+}
+
+impl SeriesKey {
+    const ALL: [Self; 4] = [Self::Host, Self::Request, Self::Method, Self::RunId];
+
+    /// The dimension's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "Host",
+            Self::Request => "Request",
+            Self::Method => "Method",
+            Self::RunId => "RunId",
+        }
+    }
+}
+
+/// Which requests become log events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the values of the option")]
+pub enum LogChoice {
+    All,
+    Failures,
+    Off,
+}
+
+/// How a log event is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the values of the option")]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+/// The class of a log group that this product creates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are CloudWatch's own names")]
+pub enum LogClass {
+    Standard,
+    InfrequentAccess,
+    Delivery,
+}
+
+/// Retention periods CloudWatch Logs knows, in days (PutRetentionPolicy).
+const RETENTION_DAYS: [i32; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
+/// Longest name of a log group or stream (CreateLogGroup, CreateLogStream).
+const MAX_LOG_NAME_CHARS: usize = 512;
+/// Longest namespace (PutMetricData).
+const MAX_NAMESPACE_CHARS: usize = 255;
+/// Longest run id: it is part of a stream's name and of folder names.
+const MAX_RUN_ID_CHARS: usize = 64;
+/// Room that a run id and a worker's name need in the stream's name, behind the prefix.
+const STREAM_SUFFIX_CHARS: usize = MAX_RUN_ID_CHARS + MAX_WORKER_CHARS + 2;
+/// Longest worker name that is kept whole.
+pub const MAX_WORKER_CHARS: usize = 128;
+
+/// Where log events go and which there are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogConfig {
+    /// Which requests become log events.
+    pub choice: LogChoice,
+    /// Share of successful requests logged, 0 to 1.
+    pub sample: f64,
+    /// How they are written.
+    pub format: LogFormat,
+    /// Name of the log group.
+    pub group: String,
+    /// First part of the stream's name.
+    pub stream_prefix: String,
+    /// Retention of a group that is created, in days.
+    pub retention_days: Option<i32>,
+    /// Class of a group that is created.
+    pub class: LogClass,
+}
+
+/// Where AWS is and as whom to call it; what is `None` is left to the AWS default chain.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each is the command-line option of its name")]
+pub struct AwsConfig {
+    pub region: Option<String>,
+    pub profile: Option<String>,
+    pub role_arn: Option<String>,
+    pub external_id: Option<String>,
+    pub endpoint_url: Option<String>,
+    pub local: bool,
+}
+
+/// Options that are known to be right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Publish while the test runs.
+    pub live: bool,
+    /// Do everything but the network.
+    pub dry_run: bool,
+    /// Metrics namespace.
+    pub namespace: String,
+    /// What the finest series is made of.
+    pub series: Vec<SeriesKey>,
+    /// Dimensions of every metric.
+    pub constant_dimensions: Vec<Dimension>,
+    /// Seconds per window, and the storage resolution: 1 or 60.
+    pub resolution: u32,
+    /// Time between publications in live mode.
+    pub flush_interval: Duration,
+    /// Distinct request names; further ones go to `(other)`.
+    pub max_requests: usize,
+    /// The log events.
+    pub log: LogConfig,
+    /// The AWS account.
+    pub aws: AwsConfig,
+    /// The run's id, where the user chose one.
+    pub run_id: Option<String>,
+    /// The folder that holds the spools of all runs.
+    pub spool_dir: PathBuf,
+    /// How many bytes the spool of a run may hold.
+    pub spool_max_bytes: u64,
+    /// How long to keep sending at the end.
+    pub drain_timeout: Duration,
+}
+
+impl Options {
+    /// Checks every option.
+    ///
+    /// # Errors
+    /// The first option whose value cannot be used.
+    pub fn validate(self) -> Result<Config, InvalidOption> {
+        let log = LogConfig {
+            choice: one_of(
+                "logs",
+                &self.logs,
+                &[("all", LogChoice::All), ("failures", LogChoice::Failures), ("off", LogChoice::Off)],
+            )?,
+            sample: in_range("log_sample", self.log_sample, 0.0, 1.0, "a share from 0 to 1")?,
+            format: one_of("log_format", &self.log_format, &[("json", LogFormat::Json), ("text", LogFormat::Text)])?,
+            group: log_group(self.log_group)?,
+            stream_prefix: stream_prefix(self.log_stream)?,
+            retention_days: self.log_retention_days.map(retention_days).transpose()?,
+            class: one_of(
+                "log_class",
+                &self.log_class,
+                &[
+                    ("STANDARD", LogClass::Standard),
+                    ("INFREQUENT_ACCESS", LogClass::InfrequentAccess),
+                    ("DELIVERY", LogClass::Delivery),
+                ],
+            )?,
+        };
+        let aws = AwsConfig {
+            region: not_blank("region", self.region)?,
+            profile: not_blank("profile", self.profile)?,
+            role_arn: self.role_arn.map(role_arn).transpose()?,
+            external_id: not_blank("external_id", self.external_id)?,
+            endpoint_url: self.endpoint_url.map(endpoint_url).transpose()?,
+            local: self.local,
+        };
+        if aws.external_id.is_some() && aws.role_arn.is_none() {
+            return invalid("external_id", "it is told to a role that is assumed, so --cw-role-arn is needed too");
+        }
+        let series = series(&self.dimensions)?;
+        Ok(Config {
+            live: self.live,
+            dry_run: self.dry_run,
+            namespace: namespace(self.namespace)?,
+            constant_dimensions: constant_dimensions(&self.dimension, series.len())?,
+            series,
+            resolution: match self.resolution {
+                1 => 1,
+                60 => 60,
+                other => return invalid("resolution", format!("must be 1 or 60 seconds, not {other}")),
+            },
+            flush_interval: Duration::from_secs_f64(in_range(
+                "flush_interval",
+                self.flush_interval,
+                0.5,
+                3600.0,
+                "from 0.5 to 3600 seconds",
+            )?),
+            max_requests: match usize::try_from(self.max_requests) {
+                Ok(number) if number > 0 => number,
+                _ => return invalid("max_requests", format!("must be 1 or more, not {}", self.max_requests)),
+            },
+            log,
+            aws,
+            run_id: self.run_id.map(run_id).transpose()?,
+            spool_dir: spool_dir(self.spool_dir)?,
+            spool_max_bytes: match u64::try_from(self.spool_max_mb) {
+                Ok(megabytes) if (1..=1 << 30).contains(&megabytes) => megabytes * 1024 * 1024,
+                _ => return invalid("spool_max_mb", format!("must be 1 or more, not {}", self.spool_max_mb)),
+            },
+            drain_timeout: Duration::from_secs_f64(in_range(
+                "drain_timeout",
+                self.drain_timeout,
+                0.0,
+                86_400.0,
+                "from 0 to 86400 seconds",
+            )?),
+        })
+    }
+}
+
+fn invalid<T>(option: &'static str, problem: impl Into<String>) -> Result<T, InvalidOption> {
+    Err(InvalidOption { option, problem: problem.into() })
+}
+
+fn one_of<T: Copy>(option: &'static str, text: &str, choices: &[(&str, T)]) -> Result<T, InvalidOption> {
+    let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) else {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        return invalid(option, format!("must be one of {}, not {text:?}", names.join(", ")));
+    };
+    Ok(*choice)
+}
+
+fn in_range(option: &'static str, value: f64, low: f64, high: f64, right: &str) -> Result<f64, InvalidOption> {
+    if (low..=high).contains(&value) { Ok(value) } else { invalid(option, format!("must be {right}, not {value}")) }
+}
+
+fn not_blank(option: &'static str, text: Option<String>) -> Result<Option<String>, InvalidOption> {
+    match text {
+        Some(text) if text.trim().is_empty() => invalid(option, "must not be empty"),
+        other => Ok(other),
+    }
+}
+
+fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|b| (0x20..0x7f).contains(&b))
+}
+
+fn namespace(text: String) -> Result<String, InvalidOption> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_/#: ".contains(c);
+    if text.trim().is_empty() || text.len() > MAX_NAMESPACE_CHARS || !text.chars().all(allowed) {
+        return invalid("namespace", format!("must be 1 to 255 letters, digits or any of . - _ / # :, not {text:?}"));
+    }
+    if text.starts_with("AWS/") || text.starts_with(':') {
+        return invalid("namespace", format!("{text:?} is reserved by AWS; it must not start with 'AWS/' or ':'"));
+    }
+    Ok(text)
+}
+
+fn series(text: &str) -> Result<Vec<SeriesKey>, InvalidOption> {
+    let mut keys = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let Some(key) = SeriesKey::ALL.into_iter().find(|key| key.name() == name) else {
+            return invalid(
+                "dimensions",
+                format!("must be a comma-separated choice of Host, Request, Method, RunId; {name:?} is none of them"),
+            );
+        };
+        if keys.contains(&key) {
+            return invalid("dimensions", format!("{name} is there twice"));
+        }
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
+fn constant_dimensions(pairs: &[String], series_len: usize) -> Result<Vec<Dimension>, InvalidOption> {
+    let mut dimensions: Vec<Dimension> = Vec::new();
+    for pair in pairs {
+        let Some((name, value)) = pair.split_once('=') else {
+            return invalid("dimension", format!("must have the form KEY=VALUE, not {pair:?}"));
+        };
+        let (name, value) = (name.trim(), value.trim());
+        let fits = (1..=dimension::MAX_NAME_CHARS).contains(&name.len()) && is_printable_ascii(name);
+        if !fits || name.starts_with(':') {
+            return invalid("dimension", format!("{name:?} must be 1 to 255 ASCII characters, not starting with ':'"));
+        }
+        if value.is_empty() {
+            return invalid("dimension", format!("{name} has no value"));
+        }
+        if SeriesKey::ALL.iter().any(|key| key.name() == name) {
+            return invalid("dimension", format!("{name} is set by --cw-dimensions; choose another name"));
+        }
+        if dimensions.iter().any(|d| &*d.name == name) {
+            return invalid("dimension", format!("{name} is there twice"));
+        }
+        dimensions.push(Dimension::new(name, value));
+    }
+    if dimensions.len() + series_len > dimension::MAX_DIMENSIONS {
+        return invalid("dimension", "CloudWatch takes at most 30 dimensions of a metric");
+    }
+    Ok(dimensions)
+}
+
+fn log_group(text: String) -> Result<String, InvalidOption> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_/#".contains(c);
+    if text.is_empty() || text.len() > MAX_LOG_NAME_CHARS || !text.chars().all(allowed) || text.starts_with("aws/") {
+        return invalid(
+            "log_group",
+            format!("must be 1 to 512 letters, digits or any of . - _ / #, not starting with 'aws/', not {text:?}"),
+        );
+    }
+    Ok(text)
+}
+
+fn stream_prefix(text: String) -> Result<String, InvalidOption> {
+    let allowed = |c: char| !c.is_control() && c != ':' && c != '*';
+    let room = MAX_LOG_NAME_CHARS - STREAM_SUFFIX_CHARS;
+    if text.trim().is_empty() || text.chars().count() > room || !text.chars().all(allowed) {
+        return invalid("log_stream", format!("must be 1 to {room} characters without ':' and '*', not {text:?}"));
+    }
+    Ok(text)
+}
+
+fn retention_days(days: i64) -> Result<i32, InvalidOption> {
+    let Some(days) = RETENTION_DAYS.into_iter().find(|&allowed| i64::from(allowed) == days) else {
+        let all: Vec<_> = RETENTION_DAYS.iter().map(ToString::to_string).collect();
+        return invalid("log_retention_days", format!("must be one of {}, not {days}", all.join(" ")));
+    };
+    Ok(days)
+}
+
+fn role_arn(text: String) -> Result<String, InvalidOption> {
+    let parts: Vec<_> = text.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", _, "iam", "", account, role] if !account.is_empty() && role.starts_with("role/") => Ok(text),
+        _ => invalid("role_arn", format!("must have the form arn:aws:iam::123456789012:role/NAME, not {text:?}")),
+    }
+}
+
+fn endpoint_url(text: String) -> Result<String, InvalidOption> {
+    match url::Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
+        _ => invalid("endpoint_url", format!("must be an http:// or https:// URL, not {text:?}")),
+    }
+}
+
+fn run_id(text: String) -> Result<String, InvalidOption> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    let fits = (1..=MAX_RUN_ID_CHARS).contains(&text.len()) && text.chars().all(allowed);
+    if !fits || text.starts_with('.') {
+        return invalid("run_id", format!("must be 1 to 64 letters, digits or any of . - _, not {text:?}"));
+    }
+    Ok(text)
+}
+
+/// The user's state folder, after the XDG Base Directory Specification.
+fn spool_dir(chosen: Option<String>) -> Result<PathBuf, InvalidOption> {
+    if let Some(text) = not_blank("spool_dir", chosen)? {
+        return Ok(PathBuf::from(text));
+    }
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::home_dir().map(|home| home.join(".local").join("state"));
+    Ok(state.or_else(home).unwrap_or_else(std::env::temp_dir).join("locust-cw"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn config(change: impl FnOnce(&mut Options)) -> Config {
+        let mut options = Options::default();
+        change(&mut options);
+        options.validate().expect("valid options")
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        let config = config(|_| {});
+        assert_eq!(config.series, [SeriesKey::Host, SeriesKey::Request]);
+        assert_eq!(config.flush_interval, Duration::from_secs(5));
+        assert!(config.spool_dir.ends_with("locust-cw"));
+    }
+
+    type Change = fn(&mut Options);
+
+    #[test]
+    fn every_bad_value_names_its_option() {
+        let bad: [(&str, Change); 24] = [
+            ("namespace", |o| o.namespace = "AWS/EC2".into()),
+            ("namespace", |o| o.namespace = " ".into()),
+            ("namespace", |o| o.namespace = "é".into()),
+            ("dimensions", |o| o.dimensions = "Host,Path".into()),
+            ("dimensions", |o| o.dimensions = "Host,Host".into()),
+            ("dimension", |o| o.dimension = vec!["Team".into()]),
+            ("dimension", |o| o.dimension = vec!["Host=a".into()]),
+            ("dimension", |o| o.dimension = (0..29).map(|i| format!("k{i}=v")).collect()),
+            ("resolution", |o| o.resolution = 10),
+            ("flush_interval", |o| o.flush_interval = -1.0),
+            ("flush_interval", |o| o.flush_interval = f64::NAN),
+            ("max_requests", |o| o.max_requests = 0),
+            ("logs", |o| o.logs = "some".into()),
+            ("log_sample", |o| o.log_sample = 1.1),
+            ("log_format", |o| o.log_format = "xml".into()),
+            ("log_group", |o| o.log_group = "a b".into()),
+            ("log_stream", |o| o.log_stream = "a:b".into()),
+            ("log_retention_days", |o| o.log_retention_days = Some(8)),
+            ("log_class", |o| o.log_class = "standard".into()),
+            ("role_arn", |o| o.role_arn = Some("admin".into())),
+            ("external_id", |o| o.external_id = Some("x".into())),
+            ("endpoint_url", |o| o.endpoint_url = Some("localhost:4566".into())),
+            ("run_id", |o| o.run_id = Some("../x".into())),
+            ("drain_timeout", |o| o.drain_timeout = f64::INFINITY),
+        ];
+        for (option, change) in bad {
+            let mut options = Options::default();
+            change(&mut options);
+            let error = options.validate().expect_err(option);
+            assert_eq!(error.option, option);
+            assert!(error.to_string().starts_with(&format!("argument --cw-{}: ", option.replace('_', "-"))), "{error}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The distribution of one metric in one window: exact while it is small, then in buckets of at most 1 % width.
+
+use std::collections::BTreeMap;
+
+/// Most distinct values that one datum may hold (PutMetricData).
+pub const MAX_VALUES_PER_DATUM: usize = 150;
+
+/// Ratio of a bucket's upper to its lower bound. A bucket is published as the mean of what it holds, which is
+/// within 1 % of each of its samples.
+const BUCKET_RATIO: f64 = 1.01;
+
+/// Largest number CloudWatch takes (PutMetricData).
+pub const MAX_VALUE: f64 = 2.348_542_582_773_833_2e108; // 2^360
+
+/// A value, and how many samples had it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// The value: finite, not negative.
+    pub value: f64,
+    /// How many samples had it: at least 1.
+    pub count: u64,
+}
+
+/// Counts of non-negative values. Sum, minimum and maximum are kept exactly whatever the number of values.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Distribution {
+    shape: Shape,
+    extremes: Option<(f64, f64)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Shape {
+    /// Keyed by the bits of the value: for numbers that are not negative they sort as the numbers do.
+    Exact(BTreeMap<u64, u64>),
+    Buckets(BTreeMap<i32, Bucket>),
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self::Exact(BTreeMap::new())
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Bucket {
+    count: u64,
+    sum: f64,
+}
+
+impl Distribution {
+    /// Adds one sample. Values below zero or over [`MAX_VALUE`] are clamped, NaN is left out.
+    pub fn add(&mut self, value: f64) {
+        self.add_point(Point { value, count: 1 });
+    }
+
+    /// Adds `point.count` samples of one value, as [`Self::add`] does.
+    pub fn add_point(&mut self, point: Point) {
+        if point.value.is_nan() || point.count == 0 {
+            return;
+        }
+        // Adding zero turns -0.0 into 0.0, whose bits are another number's.
+        let value = point.value.clamp(0.0, MAX_VALUE) + 0.0;
+        let (min, max) = self.extremes.unwrap_or((value, value));
+        self.extremes = Some((min.min(value), max.max(value)));
+        match &mut self.shape {
+            Shape::Exact(values) => {
+                *values.entry(value.to_bits()).or_default() += point.count;
+                if values.len() > MAX_VALUES_PER_DATUM {
+                    self.shape = Shape::Buckets(bucketed(values));
+                }
+            }
+            Shape::Buckets(buckets) => fill(buckets, Point { value, count: point.count }),
+        }
+    }
+
+    /// Whether no sample was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.extremes.is_none()
+    }
+
+    /// At most how many [`Self::points`] there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.shape {
+            Shape::Exact(values) => values.len(),
+            // The two extremes may stand beside the buckets they come from.
+            Shape::Buckets(buckets) => buckets.len() + 2,
+        }
+    }
+
+    /// The distinct values in ascending order with their counts. The smallest and the largest are exact, and so is
+    /// the sum over value times count; any other is within 1 % of the samples it stands for.
+    #[must_use]
+    pub fn points(&self) -> Vec<Point> {
+        match (&self.shape, self.extremes) {
+            (Shape::Exact(values), _) => {
+                values.iter().map(|(&bits, &count)| Point { value: f64::from_bits(bits), count }).collect()
+            }
+            (Shape::Buckets(buckets), Some((min, max))) => bucket_points(buckets, min, max),
+            (Shape::Buckets(_), None) => Vec::new(),
+        }
+    }
+}
+
+fn bucketed(values: &BTreeMap<u64, u64>) -> BTreeMap<i32, Bucket> {
+    let mut buckets = BTreeMap::new();
+    for (&bits, &count) in values {
+        fill(&mut buckets, Point { value: f64::from_bits(bits), count });
+    }
+    buckets
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
+fn fill(buckets: &mut BTreeMap<i32, Bucket>, point: Point) {
+    let bucket = buckets.entry(bucket_index(point.value)).or_default();
+    bucket.count += point.count;
+    bucket.sum += point.value * point.count as f64;
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "ln of any f64 over ln 1.01 is within ±75,000")]
+fn bucket_index(value: f64) -> i32 {
+    if value == 0.0 { i32::MIN } else { (value.ln() / BUCKET_RATIO.ln()).floor() as i32 }
+}
+
+/// Takes one sample of the minimum and one of the maximum out of their buckets, so that both are published exactly.
+#[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
+fn bucket_points(buckets: &BTreeMap<i32, Bucket>, min: f64, max: f64) -> Vec<Point> {
+    let mut rest = buckets.clone();
+    for extreme in [min, max] {
+        if let Some(bucket) = rest.get_mut(&bucket_index(extreme)) {
+            bucket.count = bucket.count.saturating_sub(1);
+            bucket.sum -= extreme;
+        }
+    }
+    let mut points = vec![Point { value: min, count: 1 }];
+    for bucket in rest.values().filter(|bucket| bucket.count > 0) {
+        push_point(&mut points, (bucket.sum / bucket.count as f64).clamp(min, max), bucket.count);
+    }
+    push_point(&mut points, max, 1);
+    points
+}
+
+fn push_point(points: &mut Vec<Point>, value: f64, count: u64) {
+    match points.last_mut() {
+        #[expect(clippy::float_cmp, reason = "only the very same number may share a place")]
+        Some(last) if last.value == value => last.count += count,
+        _ => points.push(Point { value, count }),
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "exact numbers are the point, and they are small"
+)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn distribution(values: &[f64]) -> Distribution {
+        let mut d = Distribution::default();
+        for &value in values {
+            d.add(value);
+        }
+        d
+    }
+
+    /// Nearest-rank percentile over weighted values, as CloudWatch's raw-value percentiles are defined.
+    fn percentile(points: &[Point], share: f64) -> f64 {
+        let total: u64 = points.iter().map(|p| p.count).sum();
+        let rank = ((share * total as f64).ceil() as u64).max(1);
+        let mut seen = 0;
+        for p in points {
+            seen += p.count;
+            if seen >= rank {
+                return p.value;
+            }
+        }
+        panic!("rank {rank} of {total}")
+    }
+
+    fn exact_points(values: &[f64]) -> Vec<Point> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted.into_iter().map(|value| Point { value, count: 1 }).collect()
+    }
+
+    #[test]
+    fn few_distinct_values_are_kept_exactly() {
+        let values: Vec<f64> = (0..10_000).map(|i| f64::from(i % 150) * 1.7).collect();
+        let points = distribution(&values).points();
+        assert_eq!(points.len(), 150);
+        assert!(points.iter().all(|p| values.contains(&p.value)));
+        assert_eq!(points.iter().map(|p| p.count).sum::<u64>(), 10_000);
+    }
+
+    #[test]
+    fn nothing_added_is_empty_and_has_no_points() {
+        let d = distribution(&[f64::NAN]);
+        assert!(d.is_empty());
+        assert!(d.points().is_empty());
+    }
+
+    #[test]
+    fn numbers_that_cloudwatch_refuses_are_clamped() {
+        let points = distribution(&[f64::MAX, -1.0, -0.0, 0.0]).points();
+        assert_eq!(points, [Point { value: 0.0, count: 3 }, Point { value: MAX_VALUE, count: 1 }]);
+        assert_eq!(MAX_VALUE, 2f64.powi(360));
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_hold_within_one_percent(
+            values in prop::collection::vec(prop_oneof![0.0..1e-3, 0.1..90.0f64, 1.0..60_000.0f64, Just(0.0), 1e12..1e13], 1..3000),
+        ) {
+            let points = distribution(&values).points();
+            let exact = exact_points(&values);
+            for share in [0.5, 0.9, 0.95, 0.99, 0.999] {
+                let (got, want) = (percentile(&points, share), percentile(&exact, share));
+                prop_assert!((got - want).abs() <= 0.01 * want, "p{share}: {got} for {want}");
+            }
+        }
+
+        #[test]
+        fn sum_count_minimum_and_maximum_are_exact(values in prop::collection::vec(0.0..60_000.0f64, 1..3000)) {
+            let points = distribution(&values).points();
+            let exact = exact_points(&values);
+            let sum: f64 = points.iter().map(|p| p.value * p.count as f64).sum();
+            let want: f64 = values.iter().sum();
+            prop_assert!((sum - want).abs() <= 1e-9 * want.max(1.0));
+            prop_assert_eq!(points.iter().map(|p| p.count).sum::<u64>(), values.len() as u64);
+            prop_assert_eq!(points[0].value, exact[0].value);
+            prop_assert_eq!(points[points.len() - 1].value, exact[exact.len() - 1].value);
+            prop_assert!(points.windows(2).all(|w| w[0].value < w[1].value));
+        }
+
+        #[test]
+        fn adding_published_points_again_keeps_the_percentiles(values in prop::collection::vec(1.0..5_000.0f64, 500..2000)) {
+            let half = values.len() / 2;
+            let mut merged = Distribution::default();
+            for part in [&values[..half], &values[half..]] {
+                distribution(part).points().into_iter().for_each(|p| merged.add_point(p));
+            }
+            let exact = exact_points(&values);
+            for share in [0.5, 0.9, 0.99] {
+                let (got, want) = (percentile(&merged.points(), share), percentile(&exact, share));
+                // A mean of means still lies in its bucket.
+                prop_assert!((got - want).abs() <= 0.010_001 * want, "p{share}: {got} for {want}");
+            }
+        }
+    }
+}

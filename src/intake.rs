@@ -1,0 +1,211 @@
+//! The thread that empties the queue: samples become windows and log events, and once a second those become segments.
+//! It does no network I/O, so the queue is full only if the machine is starved.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::{MAX_EVENTS, MAX_LOGS_BYTES, split};
+use crate::clock::Timestamp;
+use crate::config::Config;
+use crate::datum::Datum;
+use crate::diagnostics::{Diagnostics, Level};
+use crate::ledger::{Ledger, Share};
+use crate::log_event::{LogEvent, LogFormatter};
+use crate::outbox::Outbox;
+use crate::queue::{Closed, Exit, Item};
+use crate::spool::{Lane, Segment};
+use crate::window::{RunIdentity, Windows};
+
+/// How long after the end of a second its windows are closed, in microseconds.
+const GRACE_MICROS: i64 = 20_000;
+const SECOND_MICROS: i64 = 1_000_000;
+/// How long the thread sleeps when the queue is empty.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What turns samples into segments.
+pub struct Intake {
+    windows: Windows,
+    formatter: LogFormatter,
+    events: Vec<LogEvent>,
+    events_bytes: usize,
+    max_requests: usize,
+    /// Metrics that had data, each with the hour.
+    metric_hours: HashSet<u64>,
+    outbox: Arc<Outbox>,
+    ledger: Arc<Ledger>,
+    diagnostics: Arc<Diagnostics>,
+}
+
+impl Intake {
+    /// The intake of a run, before its first sample.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        identity: &Arc<RunIdentity>,
+        outbox: Arc<Outbox>,
+        ledger: Arc<Ledger>,
+        diagnostics: Arc<Diagnostics>,
+    ) -> Self {
+        Self {
+            windows: Windows::new(config, Arc::clone(identity)),
+            formatter: LogFormatter::new(&config.log, Arc::clone(identity)),
+            events: Vec::new(),
+            events_bytes: 0,
+            max_requests: config.max_requests,
+            metric_hours: HashSet::new(),
+            outbox,
+            ledger,
+            diagnostics,
+        }
+    }
+
+    /// Takes items until the queue is closed. `clock` is read once an item or a second.
+    pub fn run(mut self, exit: &Exit, clock: impl Fn() -> Timestamp) {
+        let mut next = next_tick(clock());
+        loop {
+            match exit.pop() {
+                Ok(Some(Item::Sample(sample))) => {
+                    if self.windows.add(&sample) {
+                        self.diagnostics.say_once(
+                            "max requests",
+                            Level::Warning,
+                            format!(
+                                "More than {} distinct request names: {:?} and further ones are published as \
+                                 \"(other)\". Group requests with name=, or raise --cw-max-requests.",
+                                self.max_requests,
+                                sample.name.chars().take(100).collect::<String>(),
+                            ),
+                        );
+                    }
+                    let event = self.formatter.of_sample(&sample);
+                    self.log(event);
+                }
+                Ok(Some(Item::Gauge(gauge))) => self.windows.add_gauge(gauge),
+                Ok(Some(Item::LifeCycle(event))) => {
+                    let event = self.formatter.of_life_cycle(&event);
+                    self.log(event);
+                }
+                Ok(Some(Item::Flush)) => {
+                    self.flush();
+                    self.outbox.flush();
+                }
+                Ok(Some(Item::Drain)) => {
+                    self.flush();
+                    self.outbox.drain();
+                }
+                Ok(Some(Item::Close)) | Err(Closed) => break,
+                Ok(None) => std::thread::sleep(PAUSE),
+            }
+            let now = clock();
+            if now.micros() >= next {
+                let datums = self.windows.close_until(now);
+                self.write(datums);
+                next = next_tick(now);
+            }
+        }
+        self.flush();
+        self.outbox.drain();
+        self.outbox.close();
+    }
+
+    fn flush(&mut self) {
+        let datums = self.windows.close_all();
+        self.write(datums);
+    }
+
+    fn log(&mut self, event: Option<LogEvent>) {
+        let Some(event) = event else { return };
+        self.ledger.observed.add(Share { log_events: 1, ..Share::default() });
+        let bytes = event.counted_bytes();
+        if self.events.len() == MAX_EVENTS || self.events_bytes + bytes > MAX_LOGS_BYTES {
+            self.write_events();
+        }
+        self.events_bytes += bytes;
+        self.events.push(event);
+    }
+
+    fn write(&mut self, datums: Vec<Datum>) {
+        for datum in &datums {
+            let mut hasher = DefaultHasher::new();
+            (datum.key.timestamp.div_euclid(3600), &datum.key.metric, &datum.key.dimensions).hash(&mut hasher);
+            if self.metric_hours.insert(hasher.finish()) {
+                self.ledger.metric_hours.add(1);
+            }
+        }
+        for part in split(Lane::Metrics, datums, Datum::wire_bytes, |datum| datum.key.timestamp * 1000) {
+            let written = self.outbox.spool().write_datums(&part);
+            self.push(written);
+        }
+        self.write_events();
+    }
+
+    fn write_events(&mut self) {
+        self.events_bytes = 0;
+        let events = std::mem::take(&mut self.events);
+        for part in split(Lane::Logs, events, LogEvent::counted_bytes, |event| event.timestamp) {
+            let written = self.outbox.spool().write_events(&part);
+            self.push(written);
+        }
+    }
+
+    fn push(&self, (segment, error): (Segment, Option<std::io::Error>)) {
+        if let Some(error) = error {
+            self.diagnostics.say_once(
+                "spool",
+                Level::Warning,
+                format!(
+                    "The spool cannot be written ({error}): results are sent straight from memory, and what does not \
+                     fit there is dropped and counted. See to the disk, or choose another --cw-spool-dir."
+                ),
+            );
+        }
+        self.outbox.push(segment);
+    }
+}
+
+fn next_tick(now: Timestamp) -> i64 {
+    let next = (now.seconds() + 1) * SECOND_MICROS + GRACE_MICROS;
+    // Shortly after a full second the tick of that second is still to come.
+    if next - now.micros() > SECOND_MICROS { next - SECOND_MICROS } else { next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::config;
+    use crate::outbox::Pace;
+    use crate::queue::queue;
+    use crate::sample::Sample;
+    use crate::spool::Spool;
+    use crate::spool::tests::manifest;
+    use crate::window::tests::{identity, sample};
+
+    #[test]
+    fn ticks_come_once_a_second_just_after_its_end() {
+        for (now, next) in [(10_000_000, 10_020_000), (10_019_999, 10_020_000), (10_020_000, 11_020_000)] {
+            assert_eq!(next_tick(Timestamp::from_millis(0).plus_micros(now)), next, "{now}");
+        }
+    }
+
+    #[test]
+    fn everything_that_went_in_is_in_segments_when_it_is_closed() {
+        let (ledger, diagnostics) = (Arc::new(Ledger::default()), Arc::new(Diagnostics::default()));
+        let spool = Arc::new(Spool::in_memory(&manifest()));
+        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::clone(&diagnostics), 1 << 30, Pace::Hold));
+        let config = config(|o| o.max_requests = 10);
+        let intake = Intake::new(&config, &identity(), Arc::clone(&outbox), ledger, diagnostics.clone());
+        let (entrance, exit) = queue();
+        let names = (0..1000).map(|i| format!("/{}", i % 37));
+        for (i, name) in names.enumerate() {
+            let second = i64::try_from(i).expect("small") / 300;
+            let item = Item::Sample(Box::new(Sample { url: Some("x".repeat(i)), ..sample(&name, second, 1.0) }));
+            assert!(entrance.try_push(item).is_ok());
+        }
+        entrance.push_at_last(Item::Close);
+        intake.run(&exit, || Timestamp::from_seconds(2));
+        assert_eq!(outbox.left(), Share { requests: 1000, failures: 0, log_events: 1000 });
+        assert_eq!(diagnostics.take().len(), 1);
+    }
+}

@@ -1,0 +1,49 @@
+//! The CloudWatch back end for Locust: a Rust core that takes finished requests and delivers them to Amazon CloudWatch.
+//!
+//! The modules stand in the order in which a sample passes them. Those up to `call` are pure: they know no clock, no
+//! network and no Python.
+
+// Values and their notations.
+pub mod clock;
+pub mod config;
+pub mod sample;
+
+// From samples to what CloudWatch stores.
+pub mod datum;
+pub mod dimension;
+pub mod distribution;
+pub mod log_event;
+pub mod window;
+
+// The account of it, and messages to the user.
+pub mod diagnostics;
+pub mod ledger;
+pub mod pricing;
+pub mod receipt;
+
+// From the hook to AWS.
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod call;
+pub mod intake;
+pub mod outbox;
+pub mod queue;
+pub mod retry;
+pub mod sender;
+pub mod spool;
+pub mod transport;
+
+// All of it together.
+pub mod run;
+pub mod runtime;
+
+#[cfg(feature = "python")]
+mod python;
+
+/// The native module `locust_cw._core`.
+#[cfg(feature = "python")]
+#[pyo3::pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::python::{InvalidOption, Progress, Publisher, Receipt, check_options, default_options, new_run_id};
+}

@@ -1,0 +1,385 @@
+//! What waits to be sent: the segments of the spool, by lane, within the room there is for them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::diagnostics::{Diagnostics, Level};
+use crate::ledger::{Ledger, Share};
+use crate::spool::{Lane, Segment, Spool};
+
+/// Most bytes of segments that wait in memory where the disk cannot be written.
+const MEMORY_CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
+
+/// When a lane may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Not before the test stops.
+    Hold,
+    /// At every flush interval.
+    Interval,
+    /// At once.
+    Drain,
+}
+
+#[derive(Default)]
+struct LaneState {
+    /// Oldest first.
+    pending: VecDeque<Segment>,
+    /// Segments up to this id may go, whatever the pace.
+    due: u64,
+    /// Segments that were taken and are not settled, and what they stand for.
+    taken: usize,
+    in_flight: Share,
+    /// What a dry run is done with, and stays in the spool.
+    kept: Share,
+}
+
+struct State {
+    lanes: [LaneState; 2],
+    pace: Pace,
+    disk_bytes: u64,
+    memory_bytes: u64,
+    closed: bool,
+}
+
+/// The segments that wait, and the rules by which they may go.
+pub struct Outbox {
+    state: Mutex<State>,
+    wake: [Notify; 2],
+    spool: Arc<Spool>,
+    ledger: Arc<Ledger>,
+    diagnostics: Arc<Diagnostics>,
+    disk_capacity: u64,
+}
+
+impl Outbox {
+    /// An empty outbox over a spool that may hold `disk_capacity` bytes.
+    #[must_use]
+    pub fn new(
+        spool: Arc<Spool>,
+        ledger: Arc<Ledger>,
+        diagnostics: Arc<Diagnostics>,
+        disk_capacity: u64,
+        pace: Pace,
+    ) -> Self {
+        let state = State { lanes: Default::default(), pace, disk_bytes: 0, memory_bytes: 0, closed: false };
+        Self { state: Mutex::new(state), wake: Default::default(), spool, ledger, diagnostics, disk_capacity }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The spool behind it.
+    #[must_use]
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Adds a new segment, and makes room for it.
+    pub fn push(&self, segment: Segment) {
+        let lane = segment.lane;
+        let mut state = self.state();
+        state.account_bytes(&segment, true);
+        state.lanes[lane as usize].pending.push_back(segment);
+        let dropped = self.make_room(&mut state);
+        drop(state);
+        self.forget(&dropped);
+        self.wake(lane);
+    }
+
+    /// Takes segments off until what waits fits: the oldest logs first, then the oldest metrics.
+    fn make_room(&self, state: &mut State) -> Vec<Segment> {
+        let mut dropped = Vec::new();
+        for lane in Lane::ALL.into_iter().rev() {
+            while state.disk_bytes > self.disk_capacity || state.memory_bytes > MEMORY_CAPACITY_BYTES {
+                let memory_is_short = state.memory_bytes > MEMORY_CAPACITY_BYTES;
+                let pending = &mut state.lanes[lane as usize].pending;
+                let Some(oldest) = pending.iter().position(|segment| segment.is_in_memory() == memory_is_short) else {
+                    break;
+                };
+                dropped.extend(pending.remove(oldest).inspect(|segment| state.account_bytes(segment, false)));
+            }
+        }
+        dropped
+    }
+
+    fn forget(&self, dropped: &[Segment]) {
+        for segment in dropped {
+            self.ledger.dropped.add(segment.share);
+            self.spool.remove(segment);
+        }
+        if !dropped.is_empty() {
+            self.diagnostics.say_once(
+                "spool full",
+                Level::Warning,
+                "The spool is full: the oldest log events, then the oldest metrics, are dropped to make room. The \
+                 receipt tells how many. Raise --cw-spool-max-mb, or see to what keeps CloudWatch from taking them.",
+            );
+        }
+    }
+
+    /// Takes the oldest segments of a lane that may go now, for as long as `fits` says so.
+    pub fn take(&self, lane: Lane, full_call_bytes: usize, mut fits: impl FnMut(&Segment) -> bool) -> Vec<Segment> {
+        let mut state = self.state();
+        let pace = state.pace;
+        let lane = &mut state.lanes[lane as usize];
+        let full = pace == Pace::Interval
+            && lane.pending.iter().map(|segment| segment.wire_bytes).sum::<usize>() >= full_call_bytes;
+        let due = if pace == Pace::Drain || full { u64::MAX } else { lane.due };
+        let mut taken = Vec::new();
+        while let Some(segment) = lane.pending.pop_front_if(|segment| segment.id <= due && fits(segment)) {
+            lane.in_flight += segment.share;
+            lane.taken += 1;
+            taken.push(segment);
+        }
+        taken
+    }
+
+    /// Puts segments that were taken back to the front.
+    pub fn put_back(&self, lane: Lane, segments: Vec<Segment>) {
+        let mut state = self.state();
+        for segment in &segments {
+            state.lanes[lane as usize].land(segment.share);
+        }
+        let pending = &mut state.lanes[lane as usize].pending;
+        for segment in segments.into_iter().rev() {
+            pending.push_front(segment);
+        }
+    }
+
+    /// Puts the parts of a segment that was cut into its place at the front.
+    pub fn replace(&self, whole: &Segment, parts: Vec<Segment>) {
+        let mut state = self.state();
+        state.account_bytes(whole, false);
+        state.lanes[whole.lane as usize].land(whole.share);
+        for part in parts.into_iter().rev() {
+            state.account_bytes(&part, true);
+            let lane = &mut state.lanes[part.lane as usize];
+            // Its id is new, but it is as due as the whole was.
+            lane.due = lane.due.max(part.id);
+            lane.pending.push_front(part);
+        }
+        drop(state);
+        self.spool.remove(whole);
+    }
+
+    /// Forgets segments that were taken and are done with.
+    pub fn settle(&self, segments: &[Segment]) {
+        let mut state = self.state();
+        for segment in segments {
+            state.account_bytes(segment, false);
+            state.lanes[segment.lane as usize].land(segment.share);
+        }
+        drop(state);
+        segments.iter().for_each(|segment| self.spool.remove(segment));
+    }
+
+    /// Is done with segments that were taken, and leaves them in the spool.
+    pub fn keep(&self, segments: &[Segment]) {
+        let mut state = self.state();
+        for segment in segments {
+            let lane = &mut state.lanes[segment.lane as usize];
+            lane.land(segment.share);
+            lane.kept += segment.share;
+        }
+    }
+
+    /// Lets everything of a lane that waits now go.
+    pub fn flush_lane(&self, lane: Lane) {
+        let mut state = self.state();
+        let lane = &mut state.lanes[lane as usize];
+        lane.due = lane.pending.back().map_or(lane.due, |last| lane.due.max(last.id));
+    }
+
+    /// Lets everything that waits now go.
+    pub fn flush(&self) {
+        for lane in Lane::ALL {
+            self.flush_lane(lane);
+            self.wake(lane);
+        }
+    }
+
+    /// Lets everything go from now on, as soon as it is there.
+    pub fn drain(&self) {
+        self.state().pace = Pace::Drain;
+        Lane::ALL.into_iter().for_each(|lane| self.wake(lane));
+    }
+
+    /// Says that no segment will be pushed any more.
+    pub fn close(&self) {
+        self.state().closed = true;
+        Lane::ALL.into_iter().for_each(|lane| self.wake(lane));
+    }
+
+    /// Whether no segment will be pushed any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// Whether a lane is empty and stays so.
+    #[must_use]
+    pub fn is_done(&self, lane: Lane) -> bool {
+        let state = self.state();
+        let lane = &state.lanes[lane as usize];
+        state.closed && lane.pending.is_empty() && lane.taken == 0
+    }
+
+    /// When the lanes may send.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.state().pace
+    }
+
+    /// What was taken and is not settled.
+    #[must_use]
+    pub fn in_flight(&self) -> Share {
+        self.sum(|lane, sum| *sum += lane.in_flight)
+    }
+
+    /// What waits or is under way.
+    #[must_use]
+    pub fn left(&self) -> Share {
+        self.sum(|lane, sum| {
+            *sum += lane.in_flight;
+            lane.pending.iter().for_each(|segment| *sum += segment.share);
+        })
+    }
+
+    /// What the spool holds: all that is left, and what a dry run kept.
+    #[must_use]
+    pub fn spooled(&self) -> Share {
+        let mut spooled = self.left();
+        spooled += self.kept();
+        spooled
+    }
+
+    /// What a dry run is done with.
+    #[must_use]
+    pub fn kept(&self) -> Share {
+        self.sum(|lane, sum| *sum += lane.kept)
+    }
+
+    fn sum(&self, add: impl Fn(&LaneState, &mut Share)) -> Share {
+        let mut sum = Share::default();
+        self.state().lanes.iter().for_each(|lane| add(lane, &mut sum));
+        sum
+    }
+
+    /// Gives up what waits in memory, which the end of the process would lose, and counts it.
+    pub fn drop_memory(&self) {
+        let mut state = self.state();
+        for lane in &mut state.lanes {
+            lane.pending.retain(|segment| {
+                let lost = segment.is_in_memory();
+                if lost {
+                    self.ledger.dropped.add(segment.share);
+                }
+                !lost
+            });
+        }
+    }
+
+    fn wake(&self, lane: Lane) {
+        self.wake[lane as usize].notify_one();
+    }
+
+    /// Waits until something changed that may let a lane send.
+    pub async fn woken(&self, lane: Lane) {
+        self.wake[lane as usize].notified().await;
+    }
+}
+
+impl State {
+    fn account_bytes(&mut self, segment: &Segment, added: bool) {
+        let bytes = if segment.is_in_memory() { &mut self.memory_bytes } else { &mut self.disk_bytes };
+        *bytes = if added { *bytes + segment.disk_bytes } else { bytes.saturating_sub(segment.disk_bytes) };
+    }
+}
+
+impl LaneState {
+    fn land(&mut self, share: Share) {
+        self.taken = self.taken.saturating_sub(1);
+        self.in_flight.requests = self.in_flight.requests.saturating_sub(share.requests);
+        self.in_flight.failures = self.in_flight.failures.saturating_sub(share.failures);
+        self.in_flight.log_events = self.in_flight.log_events.saturating_sub(share.log_events);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::spool::tests::{datum, event, manifest};
+
+    pub(crate) fn outbox(capacity: u64, pace: Pace) -> Outbox {
+        let spool = Arc::new(Spool::in_memory(&manifest()));
+        Outbox::new(spool, Arc::default(), Arc::default(), capacity, pace)
+    }
+
+    fn push_event(outbox: &Outbox, timestamp: i64) {
+        outbox.push(outbox.spool().write_events(&[event(timestamp, "x")]).0);
+    }
+
+    fn taken(outbox: &Outbox, lane: Lane) -> Vec<u64> {
+        outbox.take(lane, usize::MAX, |_| true).iter().map(|segment| segment.id).collect()
+    }
+
+    #[test]
+    fn nothing_goes_before_it_is_due() {
+        let outbox = outbox(1 << 30, Pace::Interval);
+        push_event(&outbox, 1);
+        push_event(&outbox, 2);
+        assert!(taken(&outbox, Lane::Logs).is_empty());
+        outbox.flush();
+        push_event(&outbox, 3);
+        assert_eq!(taken(&outbox, Lane::Logs), [1, 2]);
+        outbox.drain();
+        assert_eq!(taken(&outbox, Lane::Logs), [3]);
+    }
+
+    #[test]
+    fn a_call_that_is_full_need_not_wait_in_live_mode() {
+        for (pace, ids) in [(Pace::Interval, vec![1, 2]), (Pace::Hold, vec![])] {
+            let outbox = outbox(1 << 30, pace);
+            push_event(&outbox, 1);
+            push_event(&outbox, 2);
+            let taken = outbox.take(Lane::Logs, 2 * 27, |_| true);
+            assert_eq!(taken.iter().map(|s| s.id).collect::<Vec<_>>(), ids);
+        }
+    }
+
+    #[test]
+    fn the_oldest_logs_are_dropped_first_and_counted() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Arc::new(Spool::create(root.path(), &manifest()).expect("a spool"));
+        let (metrics, _) = spool.write_datums(&[datum(7.0)]);
+        let capacity = metrics.disk_bytes + spool.write_events(&[event(1, "x")]).0.disk_bytes;
+        let outbox = Outbox::new(spool, Arc::default(), Arc::default(), capacity, Pace::Drain);
+        outbox.push(metrics);
+        push_event(&outbox, 1);
+        push_event(&outbox, 2);
+        assert_eq!(outbox.ledger.dropped.get(), Share { log_events: 1, ..Share::default() });
+        outbox.push(outbox.spool().write_datums(&[datum(8.0)]).0);
+        assert_eq!(outbox.ledger.dropped.get(), Share { requests: 7, failures: 0, log_events: 2 });
+        assert_eq!(outbox.left(), Share { requests: 8, ..Share::default() });
+        assert_eq!(outbox.diagnostics.take().len(), 1);
+    }
+
+    #[test]
+    fn what_was_taken_is_left_until_it_is_settled() {
+        let outbox = outbox(1 << 30, Pace::Drain);
+        push_event(&outbox, 1);
+        outbox.close();
+        let segments = outbox.take(Lane::Logs, usize::MAX, |_| true);
+        assert_eq!(outbox.left().log_events, 1);
+        assert!(!outbox.is_done(Lane::Logs));
+        outbox.put_back(Lane::Logs, segments);
+        assert_eq!(outbox.left().log_events, 1);
+        outbox.settle(&outbox.take(Lane::Logs, usize::MAX, |_| true));
+        assert_eq!(outbox.left(), Share::default());
+        assert!(outbox.is_done(Lane::Logs));
+    }
+}

@@ -1,0 +1,82 @@
+//! What AWS charges, as of the date below: the base of every estimate.
+
+use crate::config::LogClass;
+
+/// When the prices were looked up.
+pub const PRICES_AS_OF: &str = "2026-11";
+
+/// Custom metrics: USD a month, for as many metrics at most, each tier at its own price.
+const METRIC_TIERS: [(f64, f64); 4] = [(10_000.0, 0.30), (250_000.0, 0.10), (1_000_000.0, 0.05), (f64::INFINITY, 0.02)];
+/// Hours in the month over which metrics are charged by the hour.
+const HOURS_PER_MONTH: f64 = 730.0;
+/// `PutMetricData`: USD per call.
+const CALL: f64 = 0.01 / 1000.0;
+/// Log ingestion, class Standard: USD per GB, where the region is not in the table.
+const LOGS_PER_GB: f64 = 0.50;
+/// Log ingestion, class Standard: USD per GB, by region.
+const LOGS_PER_GB_BY_REGION: [(&str, f64); 2] = [("us-east-1", 0.50), ("ap-northeast-2", 0.76)];
+/// What the class Infrequent Access costs of the class Standard.
+const INFREQUENT_ACCESS: f64 = 0.5;
+
+const GB: f64 = 1024.0 * 1024.0 * 1024.0;
+
+/// What was used.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage<'a> {
+    /// Hours with data, summed up over all metrics.
+    pub metric_hours: u64,
+    /// Calls of `PutMetricData`.
+    pub calls: u64,
+    /// Bytes of log events as CloudWatch counts them.
+    pub log_bytes: u64,
+    /// Class of the log group.
+    pub log_class: LogClass,
+    /// AWS region.
+    pub region: Option<&'a str>,
+}
+
+/// An estimate in USD, without storage, free tier, discounts and taxes.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+pub fn estimate(usage: Usage<'_>) -> f64 {
+    let known = LOGS_PER_GB_BY_REGION.iter().find(|(region, _)| Some(*region) == usage.region);
+    let per_gb = known.map_or(LOGS_PER_GB, |(_, price)| *price);
+    let class = if usage.log_class == LogClass::InfrequentAccess { INFREQUENT_ACCESS } else { 1.0 };
+    metrics_per_month(usage.metric_hours as f64 / HOURS_PER_MONTH)
+        + usage.calls as f64 * CALL
+        + usage.log_bytes as f64 / GB * per_gb * class
+}
+
+fn metrics_per_month(metrics: f64) -> f64 {
+    let mut below = 0.0;
+    let mut sum = 0.0;
+    for (up_to, price) in METRIC_TIERS {
+        sum += (metrics.min(up_to) - below).max(0.0) * price;
+        below = up_to;
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Usage<'_> =
+        Usage { metric_hours: 0, calls: 0, log_bytes: 0, log_class: LogClass::Standard, region: None };
+
+    fn is(usage: Usage<'_>, usd: f64) {
+        let estimate = estimate(usage);
+        assert!((estimate - usd).abs() < 1e-9, "{estimate} for {usage:?}");
+    }
+
+    #[test]
+    fn estimates_follow_the_price_list() {
+        is(NOTHING, 0.0);
+        is(Usage { metric_hours: 730, ..NOTHING }, 0.30);
+        is(Usage { metric_hours: 730 * 10_100, ..NOTHING }, 3000.0 + 10.0);
+        is(Usage { calls: 1000, ..NOTHING }, 0.01);
+        is(Usage { log_bytes: 1 << 30, ..NOTHING }, 0.50);
+        is(Usage { log_bytes: 1 << 30, region: Some("ap-northeast-2"), ..NOTHING }, 0.76);
+        is(Usage { log_bytes: 1 << 30, log_class: LogClass::InfrequentAccess, ..NOTHING }, 0.25);
+    }
+}

@@ -1,0 +1,91 @@
+//! From what Locust's clients report to plain Rust values. Nothing here raises: what cannot be used is left out.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
+
+use crate::sample::{Failure, MAX_CONTEXT_ENTRIES, MAX_TEXT_BYTES, Scalar};
+
+/// Longest text taken from one entry of a request's `context`.
+const MAX_ENTRY_BYTES: usize = 64 * 1024;
+
+/// Any value as text, as Python's `str` has it; bytes are read as UTF-8.
+pub fn text(value: &Bound<'_, PyAny>) -> String {
+    text_up_to(value, MAX_TEXT_BYTES)
+}
+
+fn text_up_to(value: &Bound<'_, PyAny>, limit: usize) -> String {
+    if let Ok(string) = value.cast::<PyString>() {
+        return cut(&string.to_string_lossy(), limit);
+    }
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        let bytes = bytes.as_bytes();
+        return cut(&String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]), limit);
+    }
+    match value.str() {
+        Ok(string) => cut(&string.to_string_lossy(), limit),
+        Err(_) => format!("({} that has no text)", type_name(value)),
+    }
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    text[..text.floor_char_boundary(limit)].to_owned()
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// A number that can be measured with: finite and not negative.
+pub fn measure(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
+    number(value).filter(|number| number.is_finite() && *number >= 0.0)
+}
+
+/// Any number.
+pub fn number(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
+    value.filter(|value| !value.is_none()).and_then(|value| value.extract().ok())
+}
+
+/// Why a request failed; `None` where Locust, too, takes it for a success.
+pub fn failure(exception: Option<&Bound<'_, PyAny>>) -> Option<Failure> {
+    let exception = exception.filter(|exception| !exception.is_none())?;
+    // Locust counts a failure where the exception is true.
+    exception.is_truthy().unwrap_or(true).then(|| Failure { kind: type_name(exception), message: text(exception) })
+}
+
+/// The HTTP status of a response, where it has one.
+pub fn status(response: Option<&Bound<'_, PyAny>>) -> Option<u16> {
+    let response = response.filter(|response| !response.is_none())?;
+    let status = response.getattr(intern!(response.py(), "status_code")).ok()?;
+    status.extract().ok().filter(|&status| status > 0)
+}
+
+/// The scalar entries of a dict whose keys are text; nothing of what is no dict.
+pub fn scalars(context: Option<&Bound<'_, PyAny>>) -> Vec<(String, Scalar)> {
+    let Some(dict) = context.and_then(|context| context.cast::<PyDict>().ok()) else { return Vec::new() };
+    if dict.is_empty() {
+        return Vec::new();
+    }
+    // Only exact scalars are read, so that no code of the user's runs while the dict is being walked.
+    dict.iter()
+        .filter_map(|(key, value)| Some((cut(&key.cast::<PyString>().ok()?.to_string_lossy(), 1024), scalar(&value)?)))
+        .take(MAX_CONTEXT_ENTRIES)
+        .collect()
+}
+
+fn scalar(value: &Bound<'_, PyAny>) -> Option<Scalar> {
+    if value.is_none() {
+        return Some(Scalar::Null);
+    }
+    if let Ok(truth) = value.cast_exact::<PyBool>() {
+        return Some(Scalar::Bool(truth.is_true()));
+    }
+    if let Ok(number) = value.cast_exact::<PyInt>() {
+        return Some(number.extract().map_or_else(|_| Scalar::Text(text_up_to(value, MAX_ENTRY_BYTES)), Scalar::Int));
+    }
+    if let Ok(number) = value.cast_exact::<PyFloat>() {
+        return Some(Scalar::Float(number.value()));
+    }
+    let text = value.cast::<PyString>().ok()?;
+    Some(Scalar::Text(cut(&text.to_string_lossy(), MAX_ENTRY_BYTES)))
+}

@@ -1,0 +1,8 @@
+//! The boundary to Python, the only place that knows `pyo3`: values come in, messages and receipts go out.
+
+mod convert;
+mod options;
+mod publisher;
+
+pub use options::{InvalidOption, check_options, default_options};
+pub use publisher::{Progress, Publisher, Receipt, new_run_id};

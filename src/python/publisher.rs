@@ -1,0 +1,197 @@
+//! `Publisher`: one run, as Python sees it. No method holds the GIL through anything that can wait.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::convert;
+use super::options::config;
+use crate::aws::Aws;
+use crate::clock::Timestamp;
+use crate::datum::{SAMPLE_METRICS, Unit};
+use crate::queue::{Entrance, Item};
+use crate::receipt::LocustTotals;
+use crate::run::{self, Run};
+use crate::sample::{Gauge, LifeCycleEvent, Sample};
+use crate::window::{RunIdentity, origin_of};
+
+/// One run: takes samples, publishes them, and accounts for them.
+#[pyclass(frozen, module = "locust_cw._core")]
+pub struct Publisher {
+    run: Run,
+}
+
+/// How far a run's delivery has come.
+#[pyclass(frozen, get_all, module = "locust_cw._core")]
+pub struct Progress {
+    left: u64,
+    settled: u64,
+    metrics_calls: u64,
+    logs_calls: u64,
+    over: bool,
+    failures: Vec<String>,
+}
+
+/// The account of a run.
+#[pyclass(frozen, get_all, module = "locust_cw._core")]
+pub struct Receipt {
+    text: String,
+    json: String,
+}
+
+/// An id for a run that begins now, such as `20261122T110301Z-7f3a`.
+#[pyfunction]
+#[must_use]
+pub fn new_run_id() -> String {
+    run::new_run_id()
+}
+
+#[pymethods]
+impl Publisher {
+    #[new]
+    #[pyo3(signature = (options, *, run_id, worker, host = None, fallback_host = None))]
+    fn new(
+        py: Python<'_>,
+        options: &Bound<'_, PyDict>,
+        run_id: String,
+        worker: String,
+        host: Option<String>,
+        fallback_host: Option<&str>,
+    ) -> PyResult<Self> {
+        let config = config(options)?;
+        let gauge_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| host.to_owned()));
+        let identity = RunIdentity { run_id, worker, host, gauge_host };
+        let run = py.detach(|| Run::start(config, identity, crate::runtime::handle()?, Aws::new));
+        Ok(Self { run: run.map_err(|error| PyOSError::new_err(error.to_string()))? })
+    }
+
+    /// Takes a finished request: the listener of Locust's `request` event. Never raises.
+    #[pyo3(signature = (
+        request_type = None, name = None, response_time = None, response_length = None, exception = None,
+        context = None, response = None, start_time = None, url = None, **_other
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of Locust's event")]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands the rest over by value")]
+    fn record(
+        &self,
+        py: Python<'_>,
+        request_type: Option<Bound<'_, PyAny>>,
+        name: Option<Bound<'_, PyAny>>,
+        response_time: Option<Bound<'_, PyAny>>,
+        response_length: Option<Bound<'_, PyAny>>,
+        exception: Option<Bound<'_, PyAny>>,
+        context: Option<Bound<'_, PyAny>>,
+        response: Option<Bound<'_, PyAny>>,
+        start_time: Option<Bound<'_, PyAny>>,
+        url: Option<Bound<'_, PyAny>>,
+        _other: Option<Bound<'_, PyDict>>,
+    ) {
+        let text = |value: Option<&Bound<'_, PyAny>>| value.map_or_else(|| "None".to_owned(), convert::text);
+        let response_time_ms = convert::measure(response_time.as_ref());
+        let start = convert::number(start_time.as_ref());
+        let sample = Sample {
+            time: Timestamp::of_completion(start, response_time_ms.unwrap_or_default(), Timestamp::now()),
+            method: text(request_type.as_ref()),
+            name: text(name.as_ref()),
+            url: if self.run.identity.host.is_none() { url.as_ref().map(convert::text) } else { None },
+            response_time_ms,
+            response_bytes: convert::measure(response_length.as_ref()),
+            failure: convert::failure(exception.as_ref()),
+            status: convert::status(response.as_ref()),
+            users: self.run.users(),
+            context: convert::scalars(context.as_ref()),
+        };
+        self.run.record(sample, |entrance: &Entrance, item| py.detach(|| entrance.push(item)));
+    }
+
+    /// Takes the present value of a gauge.
+    #[pyo3(signature = (metric, value, unit = "None"))]
+    fn gauge(&self, py: Python<'_>, metric: String, value: f64, unit: &str) -> PyResult<()> {
+        let unit: Unit = unit.parse().map_err(PyValueError::new_err)?;
+        if !value.is_finite() || value < 0.0 {
+            return Err(PyValueError::new_err(format!(
+                "{metric}: a gauge must be finite and not negative, not {value}"
+            )));
+        }
+        if SAMPLE_METRICS.contains(&metric.as_str()) {
+            return Err(PyValueError::new_err(format!("{metric} is made from requests; choose another name")));
+        }
+        let gauge = Gauge { time: Timestamp::now(), metric, value, unit };
+        py.detach(|| self.run.push(Item::Gauge(gauge)));
+        Ok(())
+    }
+
+    /// Logs something that happened to the whole test.
+    #[pyo3(signature = (name, fields = None))]
+    fn event(&self, py: Python<'_>, name: String, fields: Option<&Bound<'_, PyAny>>) {
+        let fields = convert::scalars(fields);
+        let event = LifeCycleEvent { time: Timestamp::now(), name, fields, users: self.run.users() };
+        py.detach(|| self.run.push(Item::LifeCycle(event)));
+    }
+
+    /// Tells how many users run in this process.
+    fn set_users(&self, users: u64) {
+        self.run.users.store(users, Relaxed);
+    }
+
+    /// Begins to send everything taken so far. Does not wait for it.
+    fn flush(&self, py: Python<'_>) {
+        py.detach(|| self.run.push(Item::Flush));
+    }
+
+    /// Begins to send everything taken so far, and from now on everything at once. Does not wait for it.
+    fn drain(&self, py: Python<'_>) {
+        py.detach(|| self.run.push(Item::Drain));
+    }
+
+    /// The same, and takes nothing more. Does not wait for it.
+    fn seal(&self, py: Python<'_>) {
+        py.detach(|| self.run.push(Item::Close));
+    }
+
+    /// How far the delivery has come.
+    fn progress(&self, py: Python<'_>) -> Progress {
+        let progress = py.detach(|| self.run.progress());
+        Progress {
+            left: progress.left,
+            settled: progress.settled,
+            metrics_calls: progress.succeeded.0,
+            logs_calls: progress.succeeded.1,
+            over: progress.over,
+            failures: progress.failures,
+        }
+    }
+
+    /// Takes the messages that wait to be logged, each with `logging`'s number of its level.
+    fn diagnostics(&self) -> Vec<(u8, String)> {
+        self.run.diagnostics.take().into_iter().map(|(level, message)| (level.number(), message)).collect()
+    }
+
+    /// Ends the run, whatever is left, and draws up its receipt, reconciled with Locust's totals where they are given.
+    #[pyo3(signature = (requests = None, failures = None))]
+    fn finish(&self, py: Python<'_>, requests: Option<u64>, failures: Option<u64>) -> Receipt {
+        let locust = requests.zip(failures).map(|(requests, failures)| LocustTotals { requests, failures });
+        let (receipt, remarks) = py.detach(|| self.run.finish(locust));
+        Receipt { text: receipt.to_text(&remarks), json: receipt.to_json() }
+    }
+
+    /// The run's id.
+    #[getter]
+    fn run_id(&self) -> &str {
+        &self.run.identity.run_id
+    }
+
+    /// Seconds to keep sending at the end.
+    #[getter]
+    fn drain_timeout(&self) -> f64 {
+        self.run.config.drain_timeout.as_secs_f64()
+    }
+
+    /// Whether there are log events.
+    #[getter]
+    fn has_logs(&self) -> bool {
+        self.run.config.log.choice != crate::config::LogChoice::Off
+    }
+}

@@ -1,0 +1,172 @@
+//! The bounded queue between the hooks and the intake thread.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use crate::sample::{Gauge, LifeCycleEvent, Sample};
+
+/// Most items that wait: over ten seconds of them at 5,000 requests/s.
+const CAPACITY: usize = 65_536;
+/// Most bytes of samples that wait.
+const CAPACITY_BYTES: usize = 64 * 1024 * 1024;
+/// How long a hook waits for room, with the GIL released, before it gives its sample up.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How often it looks for room meanwhile.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What the hooks hand over.
+#[derive(Debug)]
+pub enum Item {
+    /// A finished request.
+    Sample(Box<Sample>),
+    /// A gauge's value.
+    Gauge(Gauge),
+    /// Something that happened to the whole test.
+    LifeCycle(LifeCycleEvent),
+    /// Send everything before this, the window that is still open included.
+    Flush,
+    /// The same, and send at once whatever comes after it.
+    Drain,
+    /// The same, and nothing comes after it.
+    Close,
+}
+
+impl Item {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Sample(sample) => sample.weight(),
+            _ => 0,
+        }
+    }
+}
+
+/// The side of the hooks.
+pub struct Entrance {
+    sender: SyncSender<Item>,
+    bytes: std::sync::Arc<AtomicUsize>,
+    /// Whether the last one who waited did so in vain; then nobody waits until there is room again.
+    overflowing: AtomicBool,
+}
+
+/// The side of the intake thread.
+pub struct Exit {
+    receiver: Receiver<Item>,
+    bytes: std::sync::Arc<AtomicUsize>,
+}
+
+/// A queue of [`CAPACITY`] items and [`CAPACITY_BYTES`].
+#[must_use]
+pub fn queue() -> (Entrance, Exit) {
+    let (sender, receiver) = sync_channel(CAPACITY);
+    let bytes = std::sync::Arc::new(AtomicUsize::new(0));
+    (Entrance { sender, bytes: bytes.clone(), overflowing: AtomicBool::new(false) }, Exit { receiver, bytes })
+}
+
+impl Entrance {
+    /// Hands an item over without waiting.
+    ///
+    /// # Errors
+    /// Gives the item back where there is no room for it, or nobody to take it.
+    pub fn try_push(&self, item: Item) -> Result<(), Item> {
+        let weight = item.weight();
+        if self.bytes.load(Relaxed) + weight > CAPACITY_BYTES {
+            return Err(item);
+        }
+        self.bytes.fetch_add(weight, Relaxed);
+        match self.sender.try_send(item) {
+            Ok(()) => {
+                self.overflowing.store(false, Relaxed);
+                Ok(())
+            }
+            Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => {
+                self.bytes.fetch_sub(weight, Relaxed);
+                Err(item)
+            }
+        }
+    }
+
+    /// Hands an item over, waiting for room for a bounded moment. To be called with the GIL released.
+    ///
+    /// # Errors
+    /// Gives the item back where no room was made in time.
+    pub fn push(&self, mut item: Item) -> Result<(), Item> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            item = match self.try_push(item) {
+                Ok(()) => return Ok(()),
+                Err(item) => item,
+            };
+            if self.overflowing.load(Relaxed) || Instant::now() >= deadline {
+                self.overflowing.store(true, Relaxed);
+                return Err(item);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Hands over what must not be lost, such as the end. To be called where waiting is allowed.
+    pub fn push_at_last(&self, item: Item) {
+        // Only an intake thread that is gone refuses it, and then nothing is left to tell it.
+        let _ = self.sender.send(item);
+    }
+}
+
+impl Exit {
+    /// The next item, without waiting: a thread that waits here would have to be woken by the hook, which costs more
+    /// than the rest of it.
+    ///
+    /// # Errors
+    /// Where no item can come any more.
+    pub fn pop(&self) -> Result<Option<Item>, Closed> {
+        match self.receiver.try_recv() {
+            Ok(item) => {
+                self.bytes.fetch_sub(item.weight(), Relaxed);
+                Ok(Some(item))
+            }
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(Closed),
+        }
+    }
+}
+
+/// Nobody is left who could hand anything over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closed;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::tests::sample;
+
+    fn item(bytes: usize) -> Item {
+        Item::Sample(Box::new(sample(&"x".repeat(bytes), 0, 1.0)))
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_sample_back() {
+        let (entrance, exit) = queue();
+        for _ in 0..CAPACITY {
+            entrance.try_push(item(1)).expect("room");
+        }
+        assert!(entrance.push(item(1)).is_err());
+        exit.pop().expect("open").expect("an item");
+        entrance.push(item(1)).expect("room again");
+    }
+
+    #[test]
+    fn few_large_samples_fill_it_too() {
+        let (entrance, exit) = queue();
+        let pushed = (0..1000).take_while(|_| entrance.try_push(item(1_000_000)).is_ok()).count();
+        assert!((60..70).contains(&pushed), "{pushed}");
+        while exit.pop().expect("open").is_some() {}
+        assert_eq!(exit.bytes.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn without_an_intake_the_sample_comes_back() {
+        let (entrance, exit) = queue();
+        drop(exit);
+        assert!(entrance.push(item(1)).is_err());
+    }
+}

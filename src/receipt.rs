@@ -1,0 +1,249 @@
+//! The receipt: what happened to every sample of a run, as text and as JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::ledger::{Ledger, Share};
+use crate::pricing::PRICES_AS_OF;
+
+/// What happened to one kind of thing. `observed` is the sum of the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// What the hooks were called with, or what was made of it.
+    pub observed: u64,
+    /// CloudWatch has it.
+    pub delivered: u64,
+    /// It is on disk, and can be sent later.
+    pub spooled: u64,
+    /// CloudWatch will not take it.
+    pub rejected: u64,
+    /// It was given up for want of room.
+    pub dropped: u64,
+}
+
+/// API calls, repeated ones included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "they are AWS's own names")]
+pub struct ApiCalls {
+    pub put_metric_data: u64,
+    pub put_log_events: u64,
+}
+
+/// Locust's own totals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LocustTotals {
+    /// Finished requests.
+    pub requests: u64,
+    /// Failed requests.
+    pub failures: u64,
+}
+
+/// The account of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Receipt {
+    /// The run.
+    pub run_id: String,
+    /// Finished requests, failed ones included.
+    pub requests: Account,
+    /// Failed requests.
+    pub failures: Account,
+    /// Log events.
+    pub log_events: Account,
+    /// Calls made.
+    pub api_calls: ApiCalls,
+    /// Calls that were repeated.
+    pub retries: u64,
+    /// Samples and log events whose call was repeated after no answer came.
+    pub uncertain: u64,
+    /// Bytes of request bodies.
+    pub bytes_sent: u64,
+    /// An estimate: see `pricing`.
+    pub estimated_cost_usd: f64,
+    /// Locust's own totals; `None` where there is no Locust.
+    pub locust: Option<LocustTotals>,
+    /// Whether `observed` equals Locust's own totals; `None` where there is no Locust.
+    pub reconciled: Option<bool>,
+    /// Where to look at it, if there is a dashboard.
+    pub dashboard_url: Option<String>,
+}
+
+/// What a receipt says beside its numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remarks {
+    /// Nothing was sent, as was asked for.
+    pub dry_run: bool,
+    /// The folder that holds what was not delivered.
+    pub spool: Option<String>,
+    /// Why nothing more could be sent.
+    pub reasons: Vec<String>,
+}
+
+impl Receipt {
+    /// Draws the line under a ledger, with what the spool still holds.
+    #[must_use]
+    pub fn new(
+        run_id: &str,
+        ledger: &Ledger,
+        spooled: Share,
+        estimated_cost_usd: f64,
+        locust: Option<LocustTotals>,
+    ) -> Self {
+        let (observed, delivered) = (ledger.observed.get(), ledger.delivered.get());
+        let (rejected, dropped) = (ledger.rejected.get(), ledger.dropped.get());
+        let account = |part: fn(Share) -> u64| Account {
+            observed: part(observed),
+            delivered: part(delivered),
+            spooled: part(spooled),
+            rejected: part(rejected),
+            dropped: part(dropped),
+        };
+        let (requests, failures) = (account(|s| s.requests), account(|s| s.failures));
+        Self {
+            run_id: run_id.to_owned(),
+            reconciled: locust.map(|l| (l.requests, l.failures) == (requests.observed, failures.observed)),
+            requests,
+            failures,
+            log_events: account(|s| s.log_events),
+            api_calls: ApiCalls {
+                put_metric_data: ledger.put_metric_data.get(),
+                put_log_events: ledger.put_log_events.get(),
+            },
+            retries: ledger.retries.get(),
+            uncertain: ledger.uncertain.get(),
+            bytes_sent: ledger.bytes_sent.get(),
+            estimated_cost_usd,
+            locust,
+            dashboard_url: None,
+        }
+    }
+
+    /// One JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Only numbers and text: this cannot fail.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// What is printed at the end.
+    #[must_use]
+    pub fn to_text(&self, remarks: &Remarks) -> String {
+        let mut text = format!("CloudWatch receipt for run {}\n", self.run_id);
+        let mut line = |line: std::fmt::Arguments<'_>| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{line}");
+        };
+        line(format_args!(
+            "{:<12}{:>12}{:>12}{:>12}{:>12}{:>12}",
+            "", "observed", "delivered", "spooled", "rejected", "dropped"
+        ));
+        for (name, a) in [("requests", self.requests), ("failures", self.failures), ("log events", self.log_events)] {
+            line(format_args!(
+                "{name:<12}{:>12}{:>12}{:>12}{:>12}{:>12}",
+                a.observed, a.delivered, a.spooled, a.rejected, a.dropped
+            ));
+        }
+        line(format_args!(
+            "{}PutMetricData {} calls, PutLogEvents {} calls, {} repeated, {} sent; about ${:.4} (prices of {PRICES_AS_OF})",
+            if remarks.dry_run { "Dry run, nothing was sent. It would have been: " } else { "" },
+            self.api_calls.put_metric_data,
+            self.api_calls.put_log_events,
+            self.retries,
+            bytes(self.bytes_sent),
+            self.estimated_cost_usd,
+        ));
+        if self.uncertain > 0 {
+            line(format_args!(
+                "{} samples were sent again after no answer came: CloudWatch may count them twice.",
+                self.uncertain
+            ));
+        }
+        match (self.locust, self.reconciled) {
+            (Some(locust), Some(true)) => line(format_args!(
+                "Reconciled with Locust: {} requests, {} failures.",
+                locust.requests, locust.failures
+            )),
+            (Some(locust), _) => line(format_args!(
+                "NOT reconciled with Locust, which counted {} requests and {} failures.",
+                locust.requests, locust.failures
+            )),
+            _ => {}
+        }
+        let spooled = self.requests.spooled + self.log_events.spooled;
+        if let Some(folder) = remarks.spool.as_ref().filter(|_| spooled > 0) {
+            line(format_args!("What was not delivered waits in {folder}"));
+        }
+        for reason in &remarks.reasons {
+            line(format_args!("{reason}"));
+        }
+        text
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rounded number for a reader")]
+fn bytes(number: u64) -> String {
+    match number {
+        0..1024 => format!("{number} B"),
+        1024..1_048_576 => format!("{:.1} KB", number as f64 / 1024.0),
+        _ => format!("{:.1} MB", number as f64 / 1_048_576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(locust: LocustTotals) -> Receipt {
+        let ledger = Ledger::default();
+        ledger.observed.add(Share { requests: 10, failures: 2, log_events: 12 });
+        ledger.delivered.add(Share { requests: 7, failures: 2, log_events: 11 });
+        ledger.dropped.add(Share { requests: 1, failures: 0, log_events: 0 });
+        let spooled = Share { requests: 2, failures: 0, log_events: 1 };
+        Receipt::new("r", &ledger, spooled, 0.01, Some(locust))
+    }
+
+    #[test]
+    fn every_sample_is_accounted_for() {
+        let receipt = receipt(LocustTotals { requests: 10, failures: 2 });
+        for a in [receipt.requests, receipt.failures, receipt.log_events] {
+            assert_eq!(a.observed, a.delivered + a.spooled + a.rejected + a.dropped);
+        }
+        assert_eq!(receipt.reconciled, Some(true));
+    }
+
+    #[test]
+    fn the_json_has_the_keys_of_the_contract_in_their_order() {
+        let json = receipt(LocustTotals { requests: 10, failures: 2 }).to_json();
+        let keys = [
+            "run_id",
+            "requests",
+            "observed",
+            "delivered",
+            "spooled",
+            "rejected",
+            "dropped",
+            "failures",
+            "log_events",
+            "api_calls",
+            "PutMetricData",
+            "PutLogEvents",
+            "retries",
+            "uncertain",
+            "bytes_sent",
+            "estimated_cost_usd",
+            "locust",
+            "reconciled",
+            "dashboard_url",
+        ];
+        let places: Vec<_> = keys.iter().map(|key| json.find(&format!("\"{key}\"")).expect(key)).collect();
+        assert!(places.is_sorted(), "{json}");
+    }
+
+    #[test]
+    fn the_text_says_what_does_not_add_up() {
+        let remarks = Remarks { spool: Some("/spool".into()), ..Remarks::default() };
+        let text = receipt(LocustTotals { requests: 11, failures: 2 }).to_text(&remarks);
+        assert!(text.contains("NOT reconciled") && text.contains("/spool"), "{text}");
+    }
+}

@@ -1,0 +1,281 @@
+//! What to do about a call that failed: one table, and the waiting times between attempts.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How far a call came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// AWS answered with an error.
+    Refused {
+        /// Its code, such as `ThrottlingException`; empty where the answer had none.
+        code: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The call was sent, or may have been, and no answer came: CloudWatch may have taken it.
+    NoAnswer,
+    /// The call never reached AWS.
+    NotSent,
+    /// No credentials were found or they could not be renewed.
+    NoCredentials,
+    /// No region is configured.
+    NoRegion,
+}
+
+/// A call that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.explain())]
+pub struct CallError {
+    /// Such as `PutMetricData`.
+    pub operation: &'static str,
+    /// What it was about, such as `namespace Locust`.
+    pub resource: String,
+    /// How far it came.
+    pub cause: Cause,
+    /// What AWS or the network said, with the whole chain of causes.
+    pub detail: String,
+}
+
+/// What is done about a call that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Repeat it with backoff and full jitter.
+    Retry,
+    /// The same, with longer pauses: the account's rate is used up.
+    RetrySlowly,
+    /// Cut it in two and send the halves; what is too small to cut is rejected.
+    Split,
+    /// Make the log group and stream again, then repeat it.
+    Recreate,
+    /// Reject this batch alone.
+    GiveUp,
+    /// Nothing will help until somebody changes something: explain, keep everything, look again from time to time.
+    Stop,
+}
+
+/// AWS's error codes, as far as the HTTP status alone does not say what to do. A code may carry the suffix
+/// `Exception`, which is not part of the comparison.
+const CODES: [(&str, Remedy); 35] = [
+    ("Throttling", Remedy::RetrySlowly),
+    ("Throttled", Remedy::RetrySlowly),
+    ("RequestThrottled", Remedy::RetrySlowly),
+    ("RequestThrottledException", Remedy::RetrySlowly),
+    ("TooManyRequests", Remedy::RetrySlowly),
+    ("RequestLimitExceeded", Remedy::RetrySlowly),
+    ("LimitExceeded", Remedy::RetrySlowly),
+    ("SlowDown", Remedy::RetrySlowly),
+    ("OperationAborted", Remedy::Retry),
+    ("ServiceUnavailable", Remedy::Retry),
+    ("InternalFailure", Remedy::Retry),
+    ("InternalServiceFault", Remedy::Retry),
+    ("RequestTimeout", Remedy::Retry),
+    ("RequestTimeTooSkewed", Remedy::Retry),
+    ("RequestExpired", Remedy::Retry),
+    ("ExpiredToken", Remedy::Retry),
+    ("TokenRefreshRequired", Remedy::Retry),
+    ("ResourceNotFound", Remedy::Recreate),
+    ("RequestEntityTooLarge", Remedy::Split),
+    ("RequestTooLarge", Remedy::Split),
+    ("InvalidParameter", Remedy::Split),
+    ("InvalidParameterValue", Remedy::Split),
+    ("InvalidParameterCombination", Remedy::Split),
+    ("MissingParameter", Remedy::Split),
+    ("MissingRequiredParameter", Remedy::Split),
+    ("InvalidFormat", Remedy::Split),
+    ("Validation", Remedy::Split),
+    ("ValidationError", Remedy::Split),
+    ("SerializationException", Remedy::Split),
+    ("AccessDenied", Remedy::Stop),
+    ("UnauthorizedOperation", Remedy::Stop),
+    ("UnrecognizedClient", Remedy::Stop),
+    ("InvalidClientTokenId", Remedy::Stop),
+    ("InvalidSignature", Remedy::Stop),
+    ("SignatureDoesNotMatch", Remedy::Stop),
+];
+
+impl CallError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match &self.cause {
+            Cause::NoAnswer | Cause::NotSent => Remedy::Retry,
+            Cause::NoCredentials | Cause::NoRegion => Remedy::Stop,
+            Cause::Refused { code, status } => {
+                let same = |known: &str| code == known || code.strip_suffix("Exception") == Some(known);
+                match CODES.iter().find(|(known, _)| same(known)) {
+                    Some((_, remedy)) => *remedy,
+                    None => by_status(*status),
+                }
+            }
+        }
+    }
+
+    /// What one reads of it: which call, about what, why, and what to do.
+    fn explain(&self) -> String {
+        let Self { operation, resource, cause, detail } = self;
+        match cause {
+            Cause::NoRegion => format!(
+                "{operation} ({resource}) was not sent: no AWS region is configured. Give --cw-region, set AWS_REGION, \
+                 or put a region into the profile."
+            ),
+            Cause::NoCredentials => format!(
+                "{operation} ({resource}) was not sent: no usable AWS credentials ({detail}). Set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, give --cw-profile, log in with 'aws sso login', or run on an instance with a \
+                 role."
+            ),
+            Cause::NotSent => format!(
+                "{operation} ({resource}) did not reach AWS: {detail}. Check the network, the region and \
+                 --cw-endpoint-url; it is repeated meanwhile."
+            ),
+            Cause::NoAnswer => {
+                format!(
+                    "{operation} ({resource}) got no answer: {detail}. Check the network; it is repeated meanwhile."
+                )
+            }
+            Cause::Refused { code, status } => {
+                let advice = match self.remedy() {
+                    Remedy::Retry | Remedy::RetrySlowly => "It is repeated meanwhile.",
+                    Remedy::Recreate => "The log group and stream are made again.",
+                    Remedy::Split | Remedy::GiveUp => "What CloudWatch does not take is kept in the spool as rejected.",
+                    Remedy::Stop if code.starts_with("AccessDenied") || code.starts_with("Unauthorized") => {
+                        "Allow this action in the IAM policy of these credentials."
+                    }
+                    Remedy::Stop => "Check the credentials; they are not those of an account that may do this.",
+                };
+                let code = if code.is_empty() { "an error without a code" } else { code };
+                format!("{operation} ({resource}) was refused with {code}, HTTP {status}: {detail}. {advice}")
+            }
+        }
+    }
+
+    /// Whether CloudWatch may have taken the call all the same, so that repeating it may count it twice.
+    #[must_use]
+    pub fn is_uncertain(&self) -> bool {
+        // A 5xx can come from in front of a service that did its work.
+        matches!(self.cause, Cause::NoAnswer | Cause::Refused { status: 500.., .. })
+    }
+}
+
+const fn by_status(status: u16) -> Remedy {
+    match status {
+        429 => Remedy::RetrySlowly,
+        413 => Remedy::Split,
+        401 | 403 => Remedy::Stop,
+        408 | 500.. => Remedy::Retry,
+        _ => Remedy::GiveUp,
+    }
+}
+
+/// Pauses between attempts: exponential, with full jitter.
+#[derive(Debug, Clone, Copy)]
+pub struct Backoff {
+    base: Duration,
+    cap: Duration,
+}
+
+impl Backoff {
+    /// The pauses of a remedy that repeats the call.
+    #[must_use]
+    pub const fn of(remedy: Remedy) -> Self {
+        let (base, cap) = match remedy {
+            Remedy::RetrySlowly => (Duration::from_secs(1), Duration::from_secs(20)),
+            Remedy::Stop => (Duration::from_mins(1), Duration::from_mins(1)),
+            _ => (Duration::from_millis(200), Duration::from_secs(5)),
+        };
+        Self { base, cap }
+    }
+
+    /// How long to wait before the next attempt after `failures` in a row, for a `chance` in 0..1.
+    #[must_use]
+    pub fn pause(self, failures: u32, chance: f64) -> Duration {
+        let doubled = self.base.saturating_mul(1u32 << failures.saturating_sub(1).min(16));
+        doubled.min(self.cap).mul_f64(chance.clamp(0.0, 1.0))
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Retry => "retry",
+            Self::RetrySlowly => "retry slowly",
+            Self::Split => "split",
+            Self::Recreate => "recreate",
+            Self::GiveUp => "give up",
+            Self::Stop => "stop",
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn refused(code: &str, status: u16) -> CallError {
+        failed(Cause::Refused { code: code.into(), status })
+    }
+
+    pub(crate) fn failed(cause: Cause) -> CallError {
+        CallError { operation: "PutMetricData", resource: "namespace Locust".into(), cause, detail: "why".into() }
+    }
+
+    #[test]
+    fn each_kind_of_error_has_its_remedy() {
+        for (error, remedy) in [
+            (refused("Throttling", 400), Remedy::RetrySlowly),
+            (refused("ThrottlingException", 400), Remedy::RetrySlowly),
+            (refused("LimitExceededException", 400), Remedy::RetrySlowly),
+            (refused("", 429), Remedy::RetrySlowly),
+            (refused("InternalServiceFault", 500), Remedy::Retry),
+            (refused("ServiceUnavailableException", 503), Remedy::Retry),
+            (refused("", 502), Remedy::Retry),
+            (failed(Cause::NoAnswer), Remedy::Retry),
+            (failed(Cause::NotSent), Remedy::Retry),
+            (refused("ExpiredTokenException", 400), Remedy::Retry),
+            (refused("RequestExpired", 400), Remedy::Retry),
+            (refused("ResourceNotFoundException", 400), Remedy::Recreate),
+            (refused("InvalidParameterValue", 400), Remedy::Split),
+            (refused("InvalidParameterException", 400), Remedy::Split),
+            (refused("ValidationException", 400), Remedy::Split),
+            (refused("RequestEntityTooLarge", 413), Remedy::Split),
+            (refused("", 413), Remedy::Split),
+            (refused("AccessDeniedException", 400), Remedy::Stop),
+            (refused("UnrecognizedClientException", 400), Remedy::Stop),
+            (refused("InvalidClientTokenId", 403), Remedy::Stop),
+            (refused("", 403), Remedy::Stop),
+            (failed(Cause::NoCredentials), Remedy::Stop),
+            (failed(Cause::NoRegion), Remedy::Stop),
+            (refused("SomethingNew", 400), Remedy::GiveUp),
+        ] {
+            assert_eq!(error.remedy(), remedy, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_says_which_call_about_what_and_what_to_do() {
+        let message = refused("AccessDeniedException", 400).to_string();
+        for part in ["PutMetricData", "namespace Locust", "AccessDenied", "IAM policy"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(failed(Cause::NoRegion).to_string().contains("--cw-region"));
+        assert!(failed(Cause::NoCredentials).to_string().contains("AWS_ACCESS_KEY_ID"));
+    }
+
+    #[test]
+    fn only_an_answer_that_never_came_leaves_it_uncertain() {
+        assert!(failed(Cause::NoAnswer).is_uncertain());
+        assert!(refused("", 502).is_uncertain());
+        assert!(!failed(Cause::NotSent).is_uncertain());
+        assert!(!refused("Throttling", 400).is_uncertain());
+    }
+
+    #[test]
+    fn pauses_grow_to_a_cap_and_are_jittered_over_their_whole_length() {
+        let backoff = Backoff::of(Remedy::Retry);
+        assert_eq!(backoff.pause(1, 1.0), Duration::from_millis(200));
+        assert_eq!(backoff.pause(3, 1.0), Duration::from_millis(800));
+        assert_eq!(backoff.pause(3, 0.5), Duration::from_millis(400));
+        assert_eq!(backoff.pause(100, 1.0), Duration::from_secs(5));
+        assert!(Backoff::of(Remedy::RetrySlowly).pause(1, 1.0) > backoff.pause(1, 1.0));
+    }
+}

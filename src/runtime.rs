@@ -1,0 +1,39 @@
+//! The process's tokio runtime: made at its first use, never at import, and never used in a forked child.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Sending is waiting, for the most part: two threads do for any number of runs.
+const THREADS: usize = 2;
+/// Threads that read the spool.
+const BLOCKING_THREADS: usize = 4;
+
+static RUNTIME: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
+
+/// The runtime of this process.
+///
+/// After a fork the parent's is left alone in the child, as its threads do not exist there: it is neither used nor
+/// dropped, and the child makes its own.
+///
+/// # Errors
+/// Where its threads cannot be started.
+pub fn handle() -> io::Result<Handle> {
+    let mut current = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let pid = std::process::id();
+    if let Some((owner, runtime)) = *current
+        && owner == pid
+    {
+        return Ok(runtime.handle().clone());
+    }
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("locust-cw")
+        .enable_all()
+        .build()?;
+    let runtime: &'static Runtime = Box::leak(Box::new(runtime));
+    *current = Some((pid, runtime));
+    Ok(runtime.handle().clone())
+}

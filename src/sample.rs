@@ -1,0 +1,102 @@
+//! What the load generator observed: finished requests, life-cycle events and gauges, as plain Rust values.
+
+use crate::clock::Timestamp;
+
+/// A scalar entry of Locust's request `context`; anything else is left out at the boundary.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar {
+    /// Python's `None`.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number of up to 64 bits.
+    Int(i64),
+    /// A finite or non-finite floating-point number.
+    Float(f64),
+    /// Text, cut to [`MAX_TEXT_BYTES`].
+    Text(String),
+}
+
+/// Longest text taken from one argument of a request: more cannot fit into one log event.
+pub const MAX_TEXT_BYTES: usize = 1_048_576;
+
+/// Most entries of one request's `context` that are kept.
+pub const MAX_CONTEXT_ENTRIES: usize = 100;
+
+/// Why a request failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exception's type name, such as `HTTPError`.
+    pub kind: String,
+    /// The exception's text.
+    pub message: String,
+}
+
+/// One finished request as Locust reported it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// When the request completed.
+    pub time: Timestamp,
+    /// Locust's `request_type`, such as `GET`.
+    pub method: String,
+    /// Locust's name of the request, which groups requests.
+    pub name: String,
+    /// The request's URL; needed only where the run has no host of its own.
+    pub url: Option<String>,
+    /// Milliseconds, finite and not negative; `None` where Locust reported no usable time.
+    pub response_time_ms: Option<f64>,
+    /// Bytes of the answer; `None` where Locust reported no usable length.
+    pub response_bytes: Option<f64>,
+    /// `None` for a successful request.
+    pub failure: Option<Failure>,
+    /// HTTP status, where there is one.
+    pub status: Option<u16>,
+    /// Users running in this process when the request completed.
+    pub users: u64,
+    /// Scalar entries of Locust's request `context`.
+    pub context: Vec<(String, Scalar)>,
+}
+
+impl Sample {
+    /// Roughly how many bytes this sample holds while it waits in the queue.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let failure = self.failure.as_ref().map_or(0, |f| f.kind.len() + f.message.len());
+        let context: usize = self
+            .context
+            .iter()
+            .map(|(key, value)| {
+                let text = if let Scalar::Text(text) = value { text.len() } else { 0 };
+                key.len() + text + size_of::<(String, Scalar)>()
+            })
+            .sum();
+        let url = self.url.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.method.len() + self.name.len() + url + failure + context
+    }
+}
+
+/// Something that happened to the whole test, such as `test_start`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LifeCycleEvent {
+    /// When it happened.
+    pub time: Timestamp,
+    /// Locust's name of the event.
+    pub name: String,
+    /// What is known of it.
+    pub fields: Vec<(String, Scalar)>,
+    /// Users running in this process at that time.
+    pub users: u64,
+}
+
+/// A value sampled once a second, such as the number of users.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gauge {
+    /// When it was read.
+    pub time: Timestamp,
+    /// Name of the metric.
+    pub metric: String,
+    /// The value: finite and not negative.
+    pub value: f64,
+    /// CloudWatch's name of the unit, such as `Count`.
+    pub unit: crate::datum::Unit,
+}

@@ -1,0 +1,354 @@
+//! Sends what waits in the outbox: a task per lane, a few calls at once, repeated as the table in `retry` says.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::call::{Limits, Packer, logs_call, metrics_call};
+use crate::diagnostics::{Diagnostics, Level};
+use crate::ledger::{Ledger, Share};
+use crate::outbox::{Outbox, Pace};
+use crate::retry::{Backoff, CallError, Remedy};
+use crate::spool::{Lane, Segment};
+use crate::transport::CloudWatch;
+
+/// Calls under way at once, per lane.
+const MAX_CALLS_AT_ONCE: usize = 4;
+/// The interval between flushes varies by this share either way, so that a fleet does not call all at once.
+const JITTER: f64 = 0.1;
+
+/// Where a run's data goes.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// Metrics namespace.
+    pub namespace: String,
+    /// Log group.
+    pub group: String,
+    /// Log stream.
+    pub stream: String,
+    /// Parts of a window come one after the other, and are merged when they are sent.
+    pub windows_in_parts: bool,
+    /// Segments stay in the spool although they were "sent".
+    pub keep: bool,
+}
+
+/// What the lanes tell the rest of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LaneStatus {
+    /// Calls of this lane that succeeded.
+    pub succeeded: u64,
+    /// Why the last call failed, unless one has succeeded since.
+    pub failed: Option<String>,
+    /// Nothing more can be sent for now, and nobody need wait for it.
+    pub stopped: bool,
+    /// Nothing is left, and nothing will come.
+    pub done: bool,
+}
+
+/// What both lanes share.
+pub struct Sender<C> {
+    cloudwatch: C,
+    destination: Destination,
+    outbox: Arc<Outbox>,
+    ledger: Arc<Ledger>,
+    diagnostics: Arc<Diagnostics>,
+    stream_exists: Mutex<bool>,
+    abandoned: AtomicBool,
+}
+
+/// How a call ended.
+enum Outcome {
+    /// CloudWatch took it.
+    Taken,
+    /// CloudWatch will never take it as it is: it is rejected, or back in the outbox in pieces.
+    Refused(CallError),
+    /// It is back in the outbox, to be repeated.
+    Failed(CallError),
+    /// There was nothing to send after all.
+    Nothing,
+}
+
+impl<C: CloudWatch> Sender<C> {
+    /// A sender that has not begun.
+    #[must_use]
+    pub fn new(
+        cloudwatch: C,
+        destination: Destination,
+        outbox: Arc<Outbox>,
+        ledger: Arc<Ledger>,
+        diagnostics: Arc<Diagnostics>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            cloudwatch,
+            destination,
+            outbox,
+            ledger,
+            diagnostics,
+            stream_exists: Mutex::new(false),
+            abandoned: AtomicBool::new(false),
+        })
+    }
+
+    /// Begins no further call.
+    pub fn abandon(&self) {
+        self.abandoned.store(true, SeqCst);
+    }
+
+    /// Sends a lane's segments until the outbox is closed and empty. With a `flush_interval` everything that waits is
+    /// let go at each interval.
+    pub async fn run(self: Arc<Self>, lane: Lane, flush_interval: Option<Duration>, status: watch::Sender<LaneStatus>) {
+        let mut calls = JoinSet::new();
+        let mut failures = 0u32;
+        let mut not_before = Instant::now();
+        let mut next_flush = flush_interval.map(|interval| Instant::now() + jittered(interval));
+        loop {
+            if self.outbox.is_done(lane) {
+                status.send_modify(|status| status.done = true);
+                return;
+            }
+            let at_once = if failures > 0 { 1 } else { MAX_CALLS_AT_ONCE };
+            while calls.len() < at_once && Instant::now() >= not_before && !self.abandoned.load(SeqCst) {
+                let segments = self.take(lane);
+                if segments.is_empty() {
+                    break;
+                }
+                calls.spawn(Arc::clone(&self).send(lane, segments));
+            }
+            let later = Instant::now() + Duration::from_hours(1);
+            let retry_at = if not_before > Instant::now() { not_before } else { later };
+            tokio::select! {
+                Some(ended) = calls.join_next() => match ended.unwrap_or(Outcome::Nothing) {
+                    Outcome::Taken => {
+                        failures = 0;
+                        not_before = Instant::now();
+                        status.send_modify(|status| {
+                            *status = LaneStatus { succeeded: status.succeeded + 1, ..LaneStatus::default() };
+                        });
+                    }
+                    Outcome::Refused(error) => {
+                        status.send_modify(|status| status.failed = Some(error.to_string()));
+                    }
+                    Outcome::Failed(error) => {
+                        failures += 1;
+                        let remedy = error.remedy();
+                        not_before = Instant::now() + Backoff::of(remedy).pause(failures, rand::random());
+                        status.send_modify(|status| {
+                            status.failed = Some(error.to_string());
+                            status.stopped = remedy == Remedy::Stop;
+                        });
+                    }
+                    Outcome::Nothing => {}
+                },
+                () = self.outbox.woken(lane) => {}
+                () = sleep_until(retry_at) => {}
+                () = sleep_until(next_flush.unwrap_or(later)) => {
+                    if let Some(interval) = flush_interval && self.outbox.pace() == Pace::Interval {
+                        self.outbox.flush_lane(lane);
+                        next_flush = Some(Instant::now() + jittered(interval));
+                    } else {
+                        next_flush = None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&self, lane: Lane) -> Vec<Segment> {
+        let limits = Limits::of(lane);
+        let merged = lane == Lane::Metrics && self.destination.windows_in_parts;
+        let mut packer = Packer::new(if merged { limits.times_merge() } else { limits });
+        let (mut empty, mut complete) = (true, false);
+        self.outbox.take(lane, limits.bytes(), |segment| {
+            let fits = !complete
+                && (empty || !segment.goes_alone)
+                && packer.fits(segment.items, segment.wire_bytes, segment.span);
+            if fits {
+                (empty, complete) = (false, segment.goes_alone);
+            }
+            fits
+        })
+    }
+
+    async fn send(self: Arc<Self>, lane: Lane, segments: Vec<Segment>) -> Outcome {
+        if segments.iter().any(|segment| segment.repeated) {
+            self.ledger.retries.add(1);
+        }
+        match lane {
+            Lane::Metrics => self.send_metrics(segments).await,
+            Lane::Logs => self.send_logs(segments).await,
+        }
+    }
+
+    async fn send_metrics(&self, segments: Vec<Segment>) -> Outcome {
+        // Reading and merging is work for the processor, a matter of milliseconds.
+        let Ok(call) = tokio::task::spawn_blocking(move || metrics_call(segments)).await else {
+            return Outcome::Nothing;
+        };
+        self.reject_damaged(call.damaged);
+        self.outbox.put_back(Lane::Metrics, call.rest);
+        if call.segments.is_empty() {
+            return Outcome::Nothing;
+        }
+        self.ledger.put_metric_data.add(1);
+        match self.cloudwatch.put_metric_data(&self.destination.namespace, call.datums).await {
+            Ok(()) => {
+                self.settle(&call.segments, 0);
+                Outcome::Taken
+            }
+            Err(error) => self.failed(Lane::Metrics, call.segments, error),
+        }
+    }
+
+    async fn send_logs(&self, segments: Vec<Segment>) -> Outcome {
+        {
+            let mut exists = self.stream_exists.lock().await;
+            if !*exists {
+                let Destination { group, stream, .. } = &self.destination;
+                if let Err(error) = self.cloudwatch.create_log_stream(group, stream).await {
+                    return self.failed(Lane::Logs, segments, error);
+                }
+                *exists = true;
+            }
+        }
+        let Ok(call) = tokio::task::spawn_blocking(move || logs_call(segments)).await else {
+            return Outcome::Nothing;
+        };
+        self.reject_damaged(call.damaged);
+        if call.segments.is_empty() {
+            return Outcome::Nothing;
+        }
+        self.ledger.put_log_events.add(1);
+        let Destination { group, stream, .. } = &self.destination;
+        let bytes = call.segments.iter().map(|segment| segment.wire_bytes).sum();
+        match self.cloudwatch.put_log_events(group, stream, call.events).await {
+            Ok(left_out) => {
+                if left_out.total() > 0 {
+                    self.diagnostics.say_once(
+                        "log events left out",
+                        Level::Warning,
+                        format!(
+                            "CloudWatch Logs left out events of log group {group}: {} too old, {} too new, {} past the \
+                             group's retention. The receipt counts them as rejected.",
+                            left_out.too_old, left_out.too_new, left_out.expired
+                        ),
+                    );
+                }
+                self.ledger.log_bytes.add_len(bytes);
+                self.settle(&call.segments, left_out.total());
+                Outcome::Taken
+            }
+            Err(error) => {
+                if error.remedy() == Remedy::Recreate {
+                    *self.stream_exists.lock().await = false;
+                }
+                self.failed(Lane::Logs, call.segments, error)
+            }
+        }
+    }
+
+    fn settle(&self, segments: &[Segment], left_out: u64) {
+        if self.destination.keep {
+            return self.outbox.keep(segments);
+        }
+        let mut share = Share::default();
+        segments.iter().for_each(|segment| share += segment.share);
+        let rejected = left_out.min(share.log_events);
+        self.ledger.rejected.add(Share { log_events: rejected, ..Share::default() });
+        self.ledger.delivered.add(Share { log_events: share.log_events - rejected, ..share });
+        self.outbox.settle(segments);
+    }
+
+    fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> Outcome {
+        segments.iter_mut().for_each(|segment| segment.repeated = true);
+        let remedy = error.remedy();
+        let subject = format!("{} {:?}", error.operation, error.cause);
+        let level = if remedy == Remedy::Stop { Level::Error } else { Level::Warning };
+        self.diagnostics.say_once(&subject, level, error.to_string());
+        if error.is_uncertain() {
+            for segment in &segments {
+                self.ledger.uncertain.add(segment.share.requests + segment.share.log_events);
+            }
+        }
+        match remedy {
+            Remedy::Split => {
+                self.split(lane, segments);
+                Outcome::Refused(error)
+            }
+            Remedy::GiveUp => {
+                segments.iter().for_each(|segment| self.reject(segment));
+                Outcome::Refused(error)
+            }
+            Remedy::Retry | Remedy::RetrySlowly | Remedy::Recreate | Remedy::Stop => {
+                self.outbox.put_back(lane, segments);
+                Outcome::Failed(error)
+            }
+        }
+    }
+
+    /// Puts the segments back in smaller pieces, so that the guilty item is alone at last and the others are taken.
+    fn split(&self, lane: Lane, mut segments: Vec<Segment>) {
+        if segments.len() > 1 {
+            // The outbox packs as much as fits, so the pieces have to say that they do not fit together.
+            segments.iter_mut().for_each(|segment| segment.goes_alone = true);
+            self.outbox.put_back(lane, segments);
+            return;
+        }
+        for segment in segments {
+            let halves = if segment.items > 1 { self.halves(&segment) } else { None };
+            match halves {
+                Some(halves) => self.outbox.replace(&segment, halves),
+                None => self.reject(&segment),
+            }
+        }
+    }
+
+    fn halves(&self, segment: &Segment) -> Option<Vec<Segment>> {
+        let spool = self.outbox.spool();
+        let middle = segment.items / 2;
+        let mut halves: Vec<Segment> = match segment.lane {
+            Lane::Metrics => {
+                let datums = segment.datums().ok()?;
+                let (first, second) = datums.split_at_checked(middle)?;
+                [first, second].into_iter().map(|half| spool.write_datums(half).0).collect()
+            }
+            Lane::Logs => {
+                let events = segment.events().ok()?;
+                let (first, second) = events.split_at_checked(middle)?;
+                [first, second].into_iter().map(|half| spool.write_events(half).0).collect()
+            }
+        };
+        halves.iter_mut().for_each(|half| half.goes_alone = true);
+        Some(halves)
+    }
+
+    fn reject_damaged(&self, damaged: Vec<(Segment, std::io::Error)>) {
+        for (segment, error) in damaged {
+            self.diagnostics.say_once(
+                "damaged",
+                Level::Error,
+                format!("A file of the spool cannot be read and is put aside as rejected: {error}."),
+            );
+            self.reject(&segment);
+        }
+    }
+
+    fn reject(&self, segment: &Segment) {
+        self.ledger.rejected.add(segment.share);
+        if let Err(error) = self.outbox.spool().reject(segment) {
+            self.diagnostics.say_once(
+                "reject",
+                Level::Warning,
+                format!("What CloudWatch rejected could not be kept in the spool: {error}."),
+            );
+        }
+        self.outbox.settle(std::slice::from_ref(segment));
+    }
+}
+
+fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(1.0 + JITTER * (2.0 * rand::random::<f64>() - 1.0))
+}

@@ -1,0 +1,414 @@
+//! The spool: what is to be sent, on disk, until CloudWatch has taken it.
+//!
+//! One folder per run and process, of JSON Lines files in the shape of the AWS command line. A file appears whole, by
+//! renaming, and is removed when its content was taken.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde::{Deserialize, Serialize};
+
+use crate::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
+use crate::ledger::Share;
+use crate::log_event::LogEvent;
+
+/// The two kinds of data, which do not wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Datums, for `PutMetricData`.
+    Metrics,
+    /// Log events, for `PutLogEvents`.
+    Logs,
+}
+
+impl Lane {
+    /// Both, in the order in which they are given up: what comes last goes first.
+    pub const ALL: [Self; 2] = [Self::Metrics, Self::Logs];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Logs => "logs",
+        }
+    }
+}
+
+/// What a spool's folder says of itself, in `run.json`: all that is needed to send its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The run.
+    pub run_id: String,
+    /// The process's name within the run.
+    pub worker: String,
+    /// Metrics namespace.
+    pub namespace: String,
+    /// Names of the dimensions of the finest series, in order.
+    pub series: Vec<String>,
+    /// Name of the log group.
+    pub log_group: String,
+    /// Name of the log stream.
+    pub log_stream: String,
+    /// AWS region, where one was given.
+    pub region: Option<String>,
+    /// Endpoint, where one was given.
+    pub endpoint_url: Option<String>,
+}
+
+/// Where a segment's lines are.
+#[derive(Debug, Clone)]
+enum Place {
+    Disk(PathBuf),
+    /// Where the disk cannot be written.
+    Memory(Arc<str>),
+}
+
+/// A number of lines that are written, sent and removed together. It always fits into one call.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// Rising in the order of writing.
+    pub id: u64,
+    /// Datums or log events.
+    pub lane: Lane,
+    /// How many datums or log events.
+    pub items: usize,
+    /// What they count for against the limit of a call, in bytes.
+    pub wire_bytes: usize,
+    /// Milliseconds since the epoch of the first and the last.
+    pub span: (i64, i64),
+    /// What they stand for in the receipt.
+    pub share: Share,
+    /// Size of the file.
+    pub disk_bytes: u64,
+    /// Whether a call with it failed before.
+    pub repeated: bool,
+    /// Whether it must have a call to itself: something in its last call was at fault.
+    pub goes_alone: bool,
+    place: Place,
+}
+
+impl Segment {
+    /// Whether it is lost when the process ends.
+    #[must_use]
+    pub const fn is_in_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
+    /// The lines.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read(&self) -> io::Result<Arc<str>> {
+        match &self.place {
+            Place::Disk(path) => fs::read_to_string(path).map(Arc::from),
+            Place::Memory(text) => Ok(text.clone()),
+        }
+    }
+
+    /// The datums of a metrics segment.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is damaged.
+    pub fn datums(&self) -> io::Result<Vec<Datum>> {
+        self.read()?.lines().map(|line| Datum::from_json(line).map_err(io::Error::from)).collect()
+    }
+
+    /// The events of a logs segment.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is damaged.
+    pub fn events(&self) -> io::Result<Vec<LogEvent>> {
+        self.read()?.lines().map(|line| serde_json::from_str(line).map_err(io::Error::from)).collect()
+    }
+}
+
+/// The folder of one run and process, or the memory that stands in for it.
+pub struct Spool {
+    folder: Option<PathBuf>,
+    series: Vec<String>,
+    next_id: AtomicU64,
+    /// Held for as long as the process lives, so that another can tell that it does.
+    _lock: Option<File>,
+}
+
+/// Folder for what CloudWatch will not take.
+const REJECTED: &str = "rejected";
+
+impl Spool {
+    /// Makes the folder `root/run/worker`, for its owner alone.
+    ///
+    /// # Errors
+    /// Where it cannot be made; [`Spool::in_memory`] is what is left then.
+    pub fn create(root: &Path, manifest: &Manifest) -> io::Result<Self> {
+        let folder = root.join(&manifest.run_id).join(&manifest.worker);
+        make_folder(&folder)?;
+        let lock = new_file(&folder.join("lock"))?;
+        lock.try_lock().map_err(io::Error::from)?;
+        let mut text = serde_json::to_string_pretty(manifest)?;
+        text.push('\n');
+        write_whole(&folder, "run.json", &text)?;
+        let next_id = AtomicU64::new(last_id(&folder)? + 1);
+        Ok(Self { folder: Some(folder), series: manifest.series.clone(), next_id, _lock: Some(lock) })
+    }
+
+    /// A spool without a disk.
+    #[must_use]
+    pub fn in_memory(manifest: &Manifest) -> Self {
+        Self { folder: None, series: manifest.series.clone(), next_id: AtomicU64::new(1), _lock: None }
+    }
+
+    /// The folder, where there is one.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Writes datums that fit into one call. Where the disk refuses them they stay in memory, and the error tells why.
+    #[must_use]
+    pub fn write_datums(&self, datums: &[Datum]) -> (Segment, Option<io::Error>) {
+        let mut text = String::new();
+        let mut share = Share::default();
+        for datum in datums {
+            // A datum is plain data: it always has a JSON form.
+            text.push_str(&datum.to_json().unwrap_or_default());
+            text.push('\n');
+            share.requests += datum.total_of(REQUEST_COUNT, &self.series);
+            share.failures += datum.total_of(FAILURE_COUNT, &self.series);
+        }
+        let wire_bytes = datums.iter().map(Datum::wire_bytes).sum();
+        let times = datums.iter().map(|datum| datum.key.timestamp * 1000);
+        self.write(Lane::Metrics, datums.len(), wire_bytes, span(times), share, text)
+    }
+
+    /// Writes log events that fit into one call, as [`Self::write_datums`] does.
+    #[must_use]
+    pub fn write_events(&self, events: &[LogEvent]) -> (Segment, Option<io::Error>) {
+        let mut text = String::with_capacity(events.iter().map(|event| event.counted_bytes() + 16).sum());
+        for event in events {
+            text.push_str(&serde_json::to_string(event).unwrap_or_default());
+            text.push('\n');
+        }
+        let share = Share { log_events: u64::try_from(events.len()).unwrap_or(u64::MAX), ..Share::default() };
+        let wire_bytes = events.iter().map(LogEvent::counted_bytes).sum();
+        let times = events.iter().map(|event| event.timestamp);
+        self.write(Lane::Logs, events.len(), wire_bytes, span(times), share, text)
+    }
+
+    fn write(
+        &self,
+        lane: Lane,
+        items: usize,
+        wire_bytes: usize,
+        span: (i64, i64),
+        share: Share,
+        text: String,
+    ) -> (Segment, Option<io::Error>) {
+        let id = self.next_id.fetch_add(1, Relaxed);
+        let disk_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        let (place, error) = match &self.folder {
+            None => (Place::Memory(text.into()), None),
+            Some(folder) => match write_whole(folder, &format!("{id:09}-{}.jsonl", lane.name()), &text) {
+                Ok(path) => (Place::Disk(path), None),
+                Err(error) => (Place::Memory(text.into()), Some(error)),
+            },
+        };
+        let segment =
+            Segment { id, lane, items, wire_bytes, span, share, disk_bytes, repeated: false, goes_alone: false, place };
+        (segment, error)
+    }
+
+    /// Forgets a segment that was taken or given up.
+    pub fn remove(&self, segment: &Segment) {
+        if let Place::Disk(path) = &segment.place {
+            // One that is gone already is as good as removed.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Puts a segment that CloudWatch will not take aside, where it can be looked at.
+    ///
+    /// # Errors
+    /// Where the file cannot be moved.
+    pub fn reject(&self, segment: &Segment) -> io::Result<()> {
+        if let (Place::Disk(path), Some(folder), Some(name)) = (&segment.place, &self.folder, path_name(&segment.place))
+        {
+            let rejected = folder.join(REJECTED);
+            make_folder(&rejected)?;
+            fs::rename(path, rejected.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the folder if nothing is left in it to be sent or looked at.
+    pub fn tidy_up(&self) {
+        let Some(folder) = &self.folder else { return };
+        let leftovers = |entry: io::Result<fs::DirEntry>| {
+            entry.is_ok_and(|entry| !matches!(entry.file_name().to_str(), Some("lock" | "run.json")))
+        };
+        if fs::read_dir(folder).is_ok_and(|entries| !entries.into_iter().any(leftovers)) {
+            for name in ["run.json", "lock"] {
+                let _ = fs::remove_file(folder.join(name));
+            }
+            let _ = fs::remove_dir(folder);
+            // The run's folder goes with the last of its processes.
+            let _ = folder.parent().map(fs::remove_dir);
+        }
+    }
+}
+
+/// The highest id in a folder that an earlier run of the same id left behind, else 0.
+fn last_id(folder: &Path) -> io::Result<u64> {
+    let mut last = 0;
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let id = name.to_str().and_then(|name| name.split_once('-')).and_then(|(id, _)| id.parse().ok());
+        last = last.max(id.unwrap_or_default());
+    }
+    Ok(last)
+}
+
+fn path_name(place: &Place) -> Option<&std::ffi::OsStr> {
+    match place {
+        Place::Disk(path) => path.file_name(),
+        Place::Memory(_) => None,
+    }
+}
+
+fn span(times: impl Iterator<Item = i64> + Clone) -> (i64, i64) {
+    (times.clone().min().unwrap_or_default(), times.max().unwrap_or_default())
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Writes a file so that nobody ever sees half of it.
+fn write_whole(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
+    let (half, whole) = (folder.join(format!("{name}.part")), folder.join(name));
+    let written =
+        new_file(&half).and_then(|mut file| file.write_all(text.as_bytes())).and_then(|()| fs::rename(&half, &whole));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&half);
+        return Err(error);
+    }
+    Ok(whole)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::datum::Body;
+    use crate::datum::tests::key;
+
+    pub(crate) fn manifest() -> Manifest {
+        Manifest {
+            run_id: "run".into(),
+            worker: "w1".into(),
+            namespace: "Locust".into(),
+            series: vec!["Host".into(), "Request".into()],
+            log_group: "LocustTests".into(),
+            log_stream: "load-generator/run/w1".into(),
+            region: None,
+            endpoint_url: None,
+        }
+    }
+
+    pub(crate) fn datum(requests: f64) -> Datum {
+        Datum { key: key(REQUEST_COUNT, "/"), resolution: 1, body: Body::Total(requests) }
+    }
+
+    pub(crate) fn event(timestamp: i64, message: &str) -> LogEvent {
+        LogEvent { timestamp, message: message.into() }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_and_counted() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (segment, error) = spool.write_datums(&[datum(3.0), datum(4.0)]);
+        assert!(error.is_none() && !segment.is_in_memory());
+        assert_eq!((segment.share.requests, segment.items), (7, 2));
+        assert_eq!(segment.datums().expect("readable"), [datum(3.0), datum(4.0)]);
+        let events = [event(2, "b\n\"c\""), event(1, "한")];
+        let (segment, _) = spool.write_events(&events);
+        assert_eq!((segment.share.log_events, segment.span), (2, (1, 2)));
+        assert_eq!(segment.wire_bytes, 26 * 2 + 5 + 3);
+        assert_eq!(segment.events().expect("readable"), events);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let _ = spool.write_datums(&[datum(1.0)]);
+        let folder = spool.folder().expect("a folder").to_owned();
+        assert_eq!(fs::metadata(&folder).expect("there").permissions().mode() & 0o777, 0o700);
+        for entry in fs::read_dir(&folder).expect("readable") {
+            assert_eq!(entry.expect("an entry").metadata().expect("there").permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn the_folder_goes_when_nothing_is_left_in_it() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (segment, _) = spool.write_datums(&[datum(1.0)]);
+        spool.tidy_up();
+        assert!(segment.read().is_ok());
+        spool.remove(&segment);
+        spool.tidy_up();
+        assert_eq!(fs::read_dir(root.path()).expect("readable").count(), 0);
+    }
+
+    #[test]
+    fn what_was_rejected_stays_to_be_looked_at() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (segment, _) = spool.write_datums(&[datum(1.0)]);
+        spool.reject(&segment).expect("moved");
+        spool.tidy_up();
+        assert!(root.path().join("run/w1/rejected/000000001-metrics.jsonl").exists());
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_written_leaves_it_in_memory() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        fs::remove_dir_all(root.path().join("run")).expect("removed");
+        let (segment, error) = spool.write_datums(&[datum(5.0)]);
+        assert!(error.is_some() && segment.is_in_memory());
+        assert_eq!(segment.datums().expect("readable"), [datum(5.0)]);
+    }
+
+    #[test]
+    fn a_run_of_the_same_id_leaves_what_an_earlier_one_left() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (old, _) = Spool::create(root.path(), &manifest()).expect("a spool").write_datums(&[datum(1.0)]);
+        let (new, _) = Spool::create(root.path(), &manifest()).expect("a spool").write_datums(&[datum(2.0)]);
+        assert_eq!(old.datums().expect("still there"), [datum(1.0)]);
+        assert_eq!(new.datums().expect("beside it"), [datum(2.0)]);
+    }
+
+    #[test]
+    fn two_processes_cannot_have_the_same_folder() {
+        let root = tempfile::tempdir().expect("a folder");
+        let _spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        assert!(Spool::create(root.path(), &manifest()).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! The network, as a trait: everything before it runs without AWS.
+
+use std::future::Future;
+
+use crate::datum::Datum;
+use crate::ledger::Ledger;
+use crate::log_event::LogEvent;
+use crate::retry::CallError;
+use std::sync::Arc;
+
+/// How many events of a call CloudWatch Logs left out, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Over 14 days old, or older than the group's creation allows.
+    pub too_old: u64,
+    /// Over two hours ahead.
+    pub too_new: u64,
+    /// Older than the group's retention.
+    pub expired: u64,
+}
+
+impl LeftOut {
+    /// All of them.
+    #[must_use]
+    pub const fn total(self) -> u64 {
+        self.too_old + self.too_new + self.expired
+    }
+}
+
+/// The calls this product makes. Each is one attempt with a time-out; repeating is the sender's business.
+pub trait CloudWatch: Send + Sync + 'static {
+    /// `PutMetricData`.
+    fn put_metric_data(
+        &self,
+        namespace: &str,
+        datums: Vec<Datum>,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
+
+    /// `PutLogEvents`.
+    fn put_log_events(
+        &self,
+        group: &str,
+        stream: &str,
+        events: Vec<LogEvent>,
+    ) -> impl Future<Output = Result<LeftOut, CallError>> + Send;
+
+    /// Makes a stream, and its group with class and retention where there is none yet. It is no error that they exist.
+    fn create_log_stream(&self, group: &str, stream: &str) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+/// Takes everything and sends nothing (`--cw-dry-run`). Sizes are those before compression.
+pub struct DryRun {
+    /// Where the bytes are counted.
+    pub ledger: Arc<Ledger>,
+}
+
+impl CloudWatch for DryRun {
+    async fn put_metric_data(&self, _namespace: &str, datums: Vec<Datum>) -> Result<(), CallError> {
+        self.ledger.bytes_sent.add_len(datums.iter().map(Datum::wire_bytes).sum());
+        Ok(())
+    }
+
+    async fn put_log_events(&self, _group: &str, _stream: &str, events: Vec<LogEvent>) -> Result<LeftOut, CallError> {
+        self.ledger.bytes_sent.add_len(events.iter().map(LogEvent::counted_bytes).sum());
+        Ok(LeftOut::default())
+    }
+
+    async fn create_log_stream(&self, _group: &str, _stream: &str) -> Result<(), CallError> {
+        Ok(())
+    }
+}

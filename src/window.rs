@@ -1,0 +1,399 @@
+//! Windows: what happened in one second (or minute) of one series, until it is turned into datums.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::clock::Timestamp;
+use crate::config::{Config, SeriesKey};
+use crate::datum::{
+    Body, Datum, DatumKey, FAILED_RESPONSE_TIME, FAILURE_COUNT, REQUEST_COUNT, RESPONSE_SIZE, RESPONSE_TIME, Unit,
+};
+use crate::dimension::{Dimension, fit_value};
+use crate::distribution::Distribution;
+use crate::sample::{Gauge, Sample};
+
+/// Takes the requests whose name is one too many.
+pub const OTHER: &str = "(other)";
+/// Stands for the host of a request without a URL, in a run without a host.
+pub const NO_HOST: &str = "(none)";
+
+/// Who the samples belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunIdentity {
+    /// The run's id.
+    pub run_id: String,
+    /// The process's name within the run.
+    pub worker: String,
+    /// The environment's host; where it is `None`, each request's URL tells.
+    pub host: Option<String>,
+    /// The host that gauges belong to where `host` is `None`.
+    pub gauge_host: Option<String>,
+}
+
+/// The host a sample was sent to.
+#[must_use]
+pub fn host_of<'a>(identity: &'a RunIdentity, sample: &'a Sample) -> std::borrow::Cow<'a, str> {
+    use std::borrow::Cow;
+    if let Some(host) = &identity.host {
+        return Cow::Borrowed(host);
+    }
+    match sample.url.as_deref().and_then(origin_of) {
+        Some(origin) => Cow::Owned(origin),
+        None => Cow::Borrowed(identity.gauge_host.as_deref().unwrap_or(NO_HOST)),
+    }
+}
+
+/// Scheme, host and port of a URL, without any credentials in it; `None` for what is no URL with a host.
+#[must_use]
+pub fn origin_of(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let (scheme, host) = (url.scheme(), url.host_str().filter(|host| !host.is_empty())?);
+    Some(url.port().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
+}
+
+#[derive(Default)]
+struct Stats {
+    requests: u64,
+    failures: u64,
+    response_time: Distribution,
+    failed_response_time: Distribution,
+    response_size: Distribution,
+}
+
+impl Stats {
+    fn add(&mut self, sample: &Sample) {
+        self.requests += 1;
+        if sample.failure.is_some() {
+            self.failures += 1;
+            sample.response_time_ms.iter().for_each(|&ms| self.failed_response_time.add(ms));
+        } else {
+            sample.response_time_ms.iter().for_each(|&ms| self.response_time.add(ms));
+            sample.response_bytes.iter().for_each(|&bytes| self.response_size.add(bytes));
+        }
+    }
+}
+
+type Series = Arc<[Dimension]>;
+
+/// All open windows of a run.
+pub struct Windows {
+    identity: Arc<RunIdentity>,
+    keys: Vec<SeriesKey>,
+    constant: Vec<Dimension>,
+    resolution: u32,
+    max_requests: usize,
+    /// Request names seen, and the value of the `Request` dimension for each.
+    names: HashMap<String, Arc<str>>,
+    other: Arc<str>,
+    /// Whether a name was one too many.
+    overflowed: bool,
+    run_id: Arc<str>,
+    /// Series by host, request and method as they are published.
+    series: HashMap<[Arc<str>; 3], Series>,
+    hosts: HashMap<String, (Arc<str>, Series)>,
+    samples: BTreeMap<i64, HashMap<Series, Stats>>,
+    gauges: BTreeMap<i64, BTreeMap<(String, Unit), Distribution>>,
+}
+
+/// Most series that are remembered; a test that meets more still publishes them all.
+const MAX_CACHED_SERIES: usize = 10_000;
+
+impl Windows {
+    /// No window is open yet.
+    #[must_use]
+    pub fn new(config: &Config, identity: Arc<RunIdentity>) -> Self {
+        Self {
+            keys: config.series.clone(),
+            constant: config.constant_dimensions.clone(),
+            resolution: config.resolution,
+            max_requests: config.max_requests,
+            names: HashMap::new(),
+            other: OTHER.into(),
+            overflowed: false,
+            run_id: fit_value(&identity.run_id).into(),
+            identity,
+            series: HashMap::new(),
+            hosts: HashMap::new(),
+            samples: BTreeMap::new(),
+            gauges: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a sample to its own window, in its series and in its host's roll-up. Says whether its name was the first
+    /// one too many.
+    pub fn add(&mut self, sample: &Sample) -> bool {
+        let (request, first_too_many) = self.request_value(&sample.name);
+        let identity = Arc::clone(&self.identity);
+        let (host, roll_up) = self.host_series(&host_of(&identity, sample));
+        let series = self.request_series(host, request, &sample.method);
+        let window = self.samples.entry(self.window_of(sample.time)).or_default();
+        if series != roll_up {
+            window.entry(series).or_default().add(sample);
+        }
+        window.entry(roll_up).or_default().add(sample);
+        first_too_many
+    }
+
+    /// Adds a gauge's value to its window, in the host's series.
+    pub fn add_gauge(&mut self, gauge: Gauge) {
+        let window = self.window_of(gauge.time);
+        let metrics = self.gauges.entry(window).or_default();
+        metrics.entry((gauge.metric, gauge.unit)).or_default().add(gauge.value);
+    }
+
+    /// Empties the windows that ended at or before `now`. A later sample of theirs opens another of the same time,
+    /// which CloudWatch adds up.
+    ///
+    /// A window that is longer than a second is emptied although it goes on: its parts are put together again where
+    /// they are sent.
+    pub fn close_until(&mut self, now: Timestamp) -> Vec<Datum> {
+        let end = if self.resolution == 1 { now.seconds() } else { i64::MAX };
+        self.close(end)
+    }
+
+    /// Empties all windows.
+    pub fn close_all(&mut self) -> Vec<Datum> {
+        self.close(i64::MAX)
+    }
+
+    fn close(&mut self, end: i64) -> Vec<Datum> {
+        let open = if end == i64::MAX { BTreeMap::new() } else { self.samples.split_off(&end) };
+        let samples = std::mem::replace(&mut self.samples, open);
+        let open = if end == i64::MAX { BTreeMap::new() } else { self.gauges.split_off(&end) };
+        let gauges = std::mem::replace(&mut self.gauges, open);
+
+        let mut datums = Vec::new();
+        for (timestamp, window) in samples {
+            for (dimensions, stats) in window {
+                self.datums_of(timestamp, &dimensions, &stats, &mut datums);
+            }
+        }
+        let gauge_host = self.identity.host.clone().or_else(|| self.identity.gauge_host.clone());
+        let (_, dimensions) = self.host_series(gauge_host.as_deref().unwrap_or(NO_HOST));
+        for (timestamp, metrics) in gauges {
+            for ((metric, unit), distribution) in metrics {
+                let key = DatumKey { timestamp, dimensions: dimensions.clone(), metric: metric.into(), unit };
+                datums.extend(Datum::of_distribution(&key, self.resolution, &distribution));
+            }
+        }
+        datums
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
+    fn datums_of(&self, timestamp: i64, dimensions: &Series, stats: &Stats, datums: &mut Vec<Datum>) {
+        let key =
+            |metric: &str, unit| DatumKey { timestamp, dimensions: dimensions.clone(), metric: metric.into(), unit };
+        for (metric, total) in [(REQUEST_COUNT, stats.requests), (FAILURE_COUNT, stats.failures)] {
+            let body = Body::Total(total as f64);
+            datums.push(Datum { key: key(metric, Unit::Count), resolution: self.resolution, body });
+        }
+        for (metric, unit, distribution) in [
+            (RESPONSE_TIME, Unit::Milliseconds, &stats.response_time),
+            (FAILED_RESPONSE_TIME, Unit::Milliseconds, &stats.failed_response_time),
+            (RESPONSE_SIZE, Unit::Bytes, &stats.response_size),
+        ] {
+            datums.extend(Datum::of_distribution(&key(metric, unit), self.resolution, distribution));
+        }
+    }
+
+    fn window_of(&self, time: Timestamp) -> i64 {
+        let seconds = time.seconds();
+        seconds - seconds.rem_euclid(i64::from(self.resolution))
+    }
+
+    fn request_value(&mut self, name: &str) -> (Arc<str>, bool) {
+        if let Some(value) = self.names.get(name) {
+            return (value.clone(), false);
+        }
+        if self.names.len() >= self.max_requests {
+            let first = !std::mem::replace(&mut self.overflowed, true);
+            return (self.other.clone(), first);
+        }
+        let value: Arc<str> = fit_value(name).into();
+        self.names.insert(name.to_owned(), value.clone());
+        (value, false)
+    }
+
+    fn host_series(&mut self, host: &str) -> (Arc<str>, Series) {
+        if let Some((value, series)) = self.hosts.get(host) {
+            return (value.clone(), series.clone());
+        }
+        let value: Arc<str> = fit_value(host).into();
+        let own = Dimension { name: SeriesKey::Host.name().into(), value: value.clone() };
+        let series: Series = std::iter::once(own).chain(self.constant.iter().cloned()).collect();
+        if self.hosts.len() < MAX_CACHED_SERIES {
+            self.hosts.insert(host.to_owned(), (value.clone(), series.clone()));
+        }
+        (value, series)
+    }
+
+    fn request_series(&mut self, host: Arc<str>, request: Arc<str>, method: &str) -> Series {
+        // The method is in the key only where it tells series apart.
+        let method: Arc<str> =
+            if self.keys.contains(&SeriesKey::Method) { fit_value(method).into() } else { Arc::default() };
+        let key = [host, request, method];
+        if let Some(series) = self.series.get(&key) {
+            return series.clone();
+        }
+        let own = self.keys.iter().map(|&name| {
+            let value = match name {
+                SeriesKey::Host => &key[0],
+                SeriesKey::Request => &key[1],
+                SeriesKey::Method => &key[2],
+                SeriesKey::RunId => &self.run_id,
+            };
+            Dimension { name: name.name().into(), value: value.clone() }
+        });
+        let series: Series = own.chain(self.constant.iter().cloned()).collect();
+        if self.series.len() < MAX_CACHED_SERIES {
+            self.series.insert(key, series.clone());
+        }
+        series
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::config::tests::config;
+    use crate::sample::Failure;
+
+    pub(crate) fn identity() -> Arc<RunIdentity> {
+        Arc::new(RunIdentity {
+            run_id: "20261122T110301Z-7f3a".into(),
+            worker: "w1".into(),
+            host: Some("http://shop".into()),
+            gauge_host: None,
+        })
+    }
+
+    pub(crate) fn sample(name: &str, second: i64, ms: f64) -> Sample {
+        Sample {
+            time: Timestamp::from_seconds(second),
+            method: "GET".into(),
+            name: name.into(),
+            url: None,
+            response_time_ms: Some(ms),
+            response_bytes: Some(10.0),
+            failure: None,
+            status: Some(200),
+            users: 1,
+            context: Vec::new(),
+        }
+    }
+
+    fn total(datums: &[Datum], metric: &str, names: &[&str]) -> u64 {
+        let names: Vec<_> = names.iter().map(|&n| n.to_owned()).collect();
+        datums.iter().map(|d| d.total_of(metric, &names)).sum()
+    }
+
+    fn count(datums: &[Datum], metric: &str) -> usize {
+        datums.iter().filter(|d| &*d.key.metric == metric).count()
+    }
+
+    #[test]
+    fn each_sample_counts_in_its_series_and_in_its_hosts_roll_up() {
+        let mut windows = Windows::new(&config(|_| {}), identity());
+        for second in [100, 100, 101] {
+            windows.add(&sample("/a", second, 5.0));
+        }
+        windows.add(&sample("/b", 100, 5.0));
+        let datums = windows.close_all();
+        assert_eq!(total(&datums, REQUEST_COUNT, &["Host", "Request"]), 4);
+        assert_eq!(total(&datums, REQUEST_COUNT, &["Host"]), 4);
+        // A zero is published where requests were made, so that alarms have data.
+        assert_eq!(count(&datums, FAILURE_COUNT), 5);
+        assert_eq!(count(&datums, FAILED_RESPONSE_TIME), 0);
+    }
+
+    #[test]
+    fn a_roll_up_that_is_the_series_itself_is_published_once() {
+        let mut windows = Windows::new(&config(|o| o.dimensions = "Host".into()), identity());
+        windows.add(&sample("/a", 100, 5.0));
+        assert_eq!(total(&windows.close_all(), REQUEST_COUNT, &["Host"]), 1);
+    }
+
+    #[test]
+    fn only_windows_that_have_ended_are_closed_and_a_late_sample_opens_another() {
+        let mut windows = Windows::new(&config(|_| {}), identity());
+        windows.add(&sample("/a", 100, 5.0));
+        windows.add(&sample("/a", 101, 5.0));
+        let first = windows.close_until(Timestamp::from_millis(101_020));
+        assert_eq!(total(&first, REQUEST_COUNT, &["Host"]), 1);
+        windows.add(&sample("/a", 100, 5.0));
+        let second = windows.close_until(Timestamp::from_millis(102_020));
+        assert_eq!(total(&second, REQUEST_COUNT, &["Host"]), 2);
+        assert!(windows.close_all().is_empty());
+    }
+
+    #[test]
+    fn failures_and_successes_are_timed_apart_and_an_unusable_time_is_only_counted() {
+        let mut windows = Windows::new(&config(|_| {}), identity());
+        let failure = Some(Failure { kind: "E".into(), message: String::new() });
+        windows.add(&Sample { failure: failure.clone(), ..sample("/a", 100, 7.0) });
+        windows.add(&Sample { response_time_ms: None, ..sample("/a", 100, 0.0) });
+        windows.add(&Sample { response_time_ms: None, failure, ..sample("/a", 100, 0.0) });
+        let datums = windows.close_all();
+        assert_eq!(total(&datums, REQUEST_COUNT, &["Host"]), 3);
+        assert_eq!(total(&datums, FAILURE_COUNT, &["Host"]), 2);
+        assert_eq!((count(&datums, RESPONSE_TIME), count(&datums, FAILED_RESPONSE_TIME)), (0, 2));
+        assert_eq!(count(&datums, RESPONSE_SIZE), 2);
+    }
+
+    #[test]
+    fn names_beyond_the_maximum_share_one_series_and_are_announced_once() {
+        let mut windows = Windows::new(&config(|o| o.max_requests = 2), identity());
+        let announced: Vec<_> = ["/a", "/b", "/c", "/d", "/a"].map(|name| windows.add(&sample(name, 100, 5.0))).into();
+        assert_eq!(announced, [false, false, true, false, false]);
+        let others = windows.close_all();
+        let other: u64 = others
+            .iter()
+            .filter(|d| d.key.dimensions.iter().any(|dim| &*dim.value == OTHER))
+            .map(|d| d.total_of(REQUEST_COUNT, &["Host".into(), "Request".into()]))
+            .sum();
+        assert_eq!(other, 2);
+    }
+
+    #[test]
+    fn without_a_host_the_requests_url_tells_it() {
+        let identity = RunIdentity { host: None, gauge_host: Some("http://gauge".into()), ..(*identity()).clone() };
+        let host = |url: Option<&str>| {
+            host_of(&identity, &Sample { url: url.map(Into::into), ..sample("/a", 100, 5.0) }).into_owned()
+        };
+        assert_eq!(host(Some("https://a.example/x?y=1")), "https://a.example");
+        assert_eq!(host(Some("http://a.example:8080/x")), "http://a.example:8080");
+        assert_eq!(host(Some("http://user:secret@a.example/x")), "http://a.example");
+        assert_eq!(host(Some("grpc://user:secret@b.example:50051/x")), "grpc://b.example:50051");
+        assert_eq!(host(Some("/x")), "http://gauge");
+        assert_eq!(host(None), "http://gauge");
+    }
+
+    #[test]
+    fn the_dimensions_are_those_asked_for() {
+        let config = config(|o| {
+            o.dimensions = "Method,RunId".into();
+            o.dimension = vec!["Team=a".into()];
+        });
+        let mut windows = Windows::new(&config, identity());
+        windows.add(&sample("/a", 100, 5.0));
+        let datums = windows.close_all();
+        assert_eq!(total(&datums, REQUEST_COUNT, &["Method", "RunId", "Team"]), 1);
+        assert_eq!(total(&datums, REQUEST_COUNT, &["Host", "Team"]), 1);
+    }
+
+    #[test]
+    fn a_gauge_is_published_under_the_host_with_all_its_values_of_the_window() {
+        let mut windows = Windows::new(&config(|o| o.resolution = 60), identity());
+        for (second, value) in [(60, 1.0), (61, 2.0), (62, 2.0)] {
+            let time = Timestamp::from_seconds(second);
+            windows.add_gauge(Gauge { time, metric: "UserCount".into(), value, unit: Unit::Count });
+        }
+        let datums = windows.close_until(Timestamp::from_seconds(63));
+        assert_eq!(datums.len(), 1);
+        assert_eq!(datums[0].key.timestamp, 60);
+        let Body::Points(points) = &datums[0].body else { panic!("a gauge is a distribution") };
+        assert_eq!(points.iter().map(|p| (p.value, p.count)).collect::<Vec<_>>(), [(1.0, 1), (2.0, 2)]);
+    }
+}
