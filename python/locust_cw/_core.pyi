@@ -1,0 +1,168 @@
+"""The Rust core: one run's queue, windows, batches, spool and AWS calls. Its threads never touch Python."""
+
+from typing import Any, final
+
+__all__ = [
+    "InvalidOption",
+    "Progress",
+    "Publisher",
+    "Receipt",
+    "check_options",
+    "default_options",
+    "new_run_id",
+]
+
+class InvalidOption(ValueError):
+    """An option that is not known, or whose value cannot be used. The message names it."""
+
+@final
+class Progress:
+    """How far a run's delivery has come."""
+
+    @property
+    def left(self) -> int:
+        """Requests and log events that are on their way, whichever are more."""
+    @property
+    def settled(self) -> int:
+        """Requests and log events, of the same kind, that were delivered, rejected or dropped."""
+    @property
+    def metrics_calls(self) -> int:
+        """Calls of PutMetricData that succeeded."""
+    @property
+    def logs_calls(self) -> int:
+        """Calls of PutLogEvents that succeeded."""
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to wait for: all is settled, or nothing more can be sent."""
+    @property
+    def failures(self) -> list[str]:
+        """Why calls fail at present."""
+
+@final
+class Receipt:
+    """What happened to every sample of a run."""
+
+    @property
+    def text(self) -> str:
+        """For the terminal: a few lines, with a line break at the end."""
+    @property
+    def json(self) -> str:
+        """One JSON object."""
+
+@final
+class Publisher:
+    """One run: takes samples, publishes them, and accounts for them.
+
+    No method waits for AWS, and none holds the GIL through anything that can wait. Those that begin something return
+    at once; `progress` tells how far it has come.
+
+    Args:
+        options: By the names of `default_options`, those that differ from the default.
+        run_id: Names the run.
+        worker: Names this process within the run.
+        host: The host under test; where it is None, each request's URL tells.
+        fallback_host: Whose gauges are published where `host` is None.
+
+    Raises:
+        InvalidOption: If an option cannot be used.
+        OSError: If no thread can be started.
+
+    """
+
+    def __new__(
+        cls,
+        options: dict[str, Any],
+        *,
+        run_id: str,
+        worker: str,
+        host: str | None = None,
+        fallback_host: str | None = None,
+    ) -> Publisher: ...
+    def record(
+        self,
+        request_type: object = None,
+        name: object = None,
+        response_time: object = None,
+        response_length: object = None,
+        exception: object = None,
+        context: object = None,
+        response: object = None,
+        start_time: object = None,
+        url: object = None,
+        **_other: object,
+    ) -> None:
+        """Take a finished request: the listener of Locust's `request` event.
+
+        Copies what it needs and returns, in a few microseconds. Never raises, whatever the arguments are. Only where
+        the queue is full does it wait, for at most 50 ms with the GIL released, before it counts the sample as dropped.
+
+        Args:
+            request_type: The method, such as GET.
+            name: Groups requests.
+            response_time: Milliseconds. None, NaN, infinite and negative ones are counted but not timed.
+            response_length: Bytes of the answer.
+            exception: True for a failed request, as in Locust.
+            context: A dict, whose scalar entries are logged.
+            response: Its `status_code` is logged.
+            start_time: Seconds since the epoch. The sample's time is this plus `response_time`, else now.
+            url: Tells the host where the run has none.
+            **_other: Whatever else a client reports.
+
+        """
+    def gauge(self, metric: str, value: float, unit: str = "None") -> None:
+        """Take the present value of a gauge.
+
+        Args:
+            metric: Name of the metric.
+            value: Finite and not negative.
+            unit: One of CloudWatch's: Milliseconds, Seconds, Bytes, Count, Percent, None.
+
+        Raises:
+            ValueError: If the name is taken, or the value or unit cannot be published.
+
+        """
+    def event(self, name: str, fields: dict[str, Any] | None = None) -> None:
+        """Log something that happened to the whole test, with the scalar ones of its fields."""
+    def set_users(self, users: int) -> None:
+        """Tell how many users run in this process, for the log events."""
+    def flush(self) -> None:
+        """Begin to send everything taken so far."""
+    def drain(self) -> None:
+        """Begin to send everything taken so far, and from now on everything at once."""
+    def seal(self) -> None:
+        """Begin to send everything taken so far, and take nothing more."""
+    def progress(self) -> Progress:
+        """How far the delivery has come."""
+    def diagnostics(self) -> list[tuple[int, str]]:
+        """Take the messages that wait to be logged, each with `logging`'s number of its level."""
+    def finish(self, requests: int | None = None, failures: int | None = None) -> Receipt:
+        """End the run, whatever is left, and draw up its receipt. What was not delivered stays in the spool.
+
+        Args:
+            requests: Locust's own total, to reconcile the receipt with.
+            failures: Locust's own total of failed requests.
+
+        """
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds to keep sending at the end."""
+    @property
+    def has_logs(self) -> bool:
+        """Whether there are log events."""
+
+def check_options(options: dict[str, Any]) -> None:
+    """Check a dict of options and do nothing else.
+
+    Raises:
+        InvalidOption: If one cannot be used.
+
+    """
+
+def default_options() -> dict[str, Any]:
+    """Every option of a `Publisher` with its default, by its name in Python form."""
+
+def new_run_id() -> str:
+    """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""

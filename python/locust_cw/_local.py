@@ -1,0 +1,197 @@
+"""A CloudWatch on this machine, for trials: MiniStack as a child process on a free loopback port.
+
+The child lives exactly as long as the pipe to its standard input. `stop()` ends it, and so does the end of this process
+however it comes about, `kill -9` included. Nothing is registered with `atexit`, so the child is still there for what is
+sent at exit. It has a session of its own: Ctrl-C in the terminal reaches Locust, which still has results to deliver,
+and not the place they are delivered to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib.util
+import os
+import runpy
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["LocalCloudWatch", "LocalCloudWatchError"]
+
+HOST = "127.0.0.1"
+SERVICES = "cloudwatch,logs,sts"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 5.0
+POLL_INTERVAL_S = 0.05
+LOG_TAIL_LINES = 5
+
+# MiniStack takes dozens of settings from the environment (persistence, authentication, TLS, ...), some of them named as
+# other tools name theirs. It gets what an interpreter needs to start and nothing else, least of all AWS credentials.
+INHERITED_VARIABLES = (
+    "DYLD_LIBRARY_PATH",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "SYSTEMROOT",
+)
+
+# MiniStack does not declare cbor2, and without it answers PutMetricData with 200 and stores nothing.
+REQUIRED_MODULES = ("ministack", "cbor2")
+
+
+class LocalCloudWatchError(RuntimeError):
+    """No local CloudWatch could be started; the message says why and what to do."""
+
+
+class LocalCloudWatch:
+    """A running MiniStack with CloudWatch, CloudWatch Logs and STS.
+
+    It runs from construction until `stop()` and keeps its data in memory, for minutes of load rather than hours. Any
+    credentials and any region will do, but what was written in one region is not seen in another. Works with and
+    without gevent's monkey patching; in a patched process it must be made in the main thread.
+
+    Raises:
+        LocalCloudWatchError: MiniStack is not installed, or did not come up.
+
+    """
+
+    endpoint_url: str
+    """Where it listens, such as `http://127.0.0.1:40123`."""
+
+    def __init__(self) -> None:
+        """Start MiniStack and wait until it answers."""
+        _require_installed()
+        self._owner = os.getpid()
+        self._port = _free_port()
+        self.endpoint_url = f"http://{HOST}:{self._port}"
+        self._state = Path(tempfile.mkdtemp(prefix="locust-cw-local-"))
+        self._log = self._state / "ministack.log"
+        with self._log.open("wb") as log:
+            # -P: the folder of this file must not shadow top-level modules of the child.
+            self._process = subprocess.Popen(  # noqa: S603 - our own file, run by our own interpreter
+                [sys.executable, "-P", __file__, str(self._state)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._state,
+                env=_child_environment(self._port, self._state),
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End MiniStack and delete what it kept. Harmless twice, and in a forked child, whose parent still uses it."""
+        if os.getpid() != self._owner or self._process.stdin is None or self._process.stdin.closed:
+            return
+        # A byte, not only the end of the file: processes forked from this one hold the pipe open too.
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._state, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        """Return itself: it has been running since it was made."""
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop, whatever happened."""
+        self.stop()
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        # The process is looked at after the answer: another program may have taken the port in between.
+        while not (_answers(self._port) and self._process.poll() is None):
+            code = self._process.poll()
+            if code is not None:
+                raise self._error(f"the local CloudWatch (MiniStack) ended with code {code} instead of starting")
+            if time.monotonic() > deadline:
+                raise self._error(f"the local CloudWatch (MiniStack) did not answer within {START_TIMEOUT_S:.0f} s")
+            time.sleep(POLL_INTERVAL_S)
+
+    def _error(self, message: str) -> LocalCloudWatchError:
+        last_words = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return LocalCloudWatchError("\n  ".join([message + (", saying:" if last_words else ""), *last_words]))
+
+
+def _require_installed() -> None:
+    missing = [name for name in REQUIRED_MODULES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LocalCloudWatchError(
+            f"a local CloudWatch needs {' and '.join(missing)}, which {sys.executable} does not have; "
+            "install with: pip install 'locust-cw[local]'"
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _child_environment(port: int, state: Path) -> dict[str, str]:
+    inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+    return inherited | {
+        "BIND_HOST": HOST,
+        "DOCKER_HOST": f"unix://{state / 'none.sock'}",  # or it reaps containers of other MiniStacks
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+        "SERVICES": SERVICES,
+        "SFTP_ENABLED": "0",
+        "STATE_DIR": str(state),
+        "TMPDIR": str(state),
+    }
+
+
+def _answers(port: int) -> bool:
+    # Not urllib: it would ask the proxy named in the environment.
+    connection = http.client.HTTPConnection(HOST, port, timeout=1)
+    try:
+        connection.request("GET", "/_ministack/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _serve(state: str) -> None:
+    """Be the child: MiniStack until the parent says so or is gone."""
+
+    def leave_with_parent() -> None:
+        os.read(0, 1)  # not sys.stdin: its lock, held by a daemon thread, aborts the interpreter at exit
+        shutil.rmtree(state, ignore_errors=True)
+        os._exit(0)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+    sys.argv[1:] = []
+    runpy.run_module("ministack", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

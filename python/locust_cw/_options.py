@@ -1,0 +1,153 @@
+"""The options: one table, from which the command line, the environment variables and the Python form are made."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from locust_cw import _core
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of the command line.
+
+    Attributes:
+        name: Its name in Python form: `flush_interval` for ``--cw-flush-interval``.
+        help: What it is for.
+        metavar: Its value in the help text; a flag has none.
+        type: What its text becomes; None for a flag, and list for one that can be repeated.
+        choices: All values there are.
+        default: Where it is no option of the core, which has its own defaults.
+
+    """
+
+    name: str
+    help: str
+    metavar: str | None = None
+    type: type | None = str
+    choices: tuple[str, ...] | None = None
+    default: object = None
+
+
+OPTIONS = (
+    Option("live", "Publish while the test runs; without it, results are published when the test stops", type=None),
+    Option("disable", "Publish nothing of this run", type=None),
+    Option("dry_run", "Do everything but the network: batches stay in the spool", type=None),
+    Option("local", "Publish to a local CloudWatch, started for this run (needs locust-cw[local])", type=None),
+    Option("namespace", "Metrics namespace", "NAME"),
+    Option("dimensions", "What series are made of: any of Host,Request,Method,RunId", "LIST"),
+    Option("dimension", "Constant dimension of every metric; repeatable", "KEY=VALUE", list),
+    Option("resolution", "Seconds per window and storage resolution: 1 or 60", "SECONDS", int),
+    Option("flush_interval", "Seconds between publications in live mode", "SECONDS", float),
+    Option("max_requests", "Distinct request names; further ones are published as (other)", "NUMBER", int),
+    Option("logs", "Which requests become log events", choices=("all", "failures", "off")),
+    Option("log_sample", "Share of successful requests logged, 0 to 1; failures are always logged", "SHARE", float),
+    Option("log_format", "How log events are written", choices=("json", "text")),
+    Option("log_group", "Log group", "NAME"),
+    Option("log_stream", "First part of the log stream's name", "PREFIX"),
+    Option("log_retention_days", "Retention of a log group that is created", "DAYS", int),
+    Option(
+        "log_class",
+        "Class of a log group that is created",
+        choices=("STANDARD", "INFREQUENT_ACCESS", "DELIVERY"),
+    ),
+    Option("region", "AWS region; else as the AWS CLI finds it", "REGION"),
+    Option("profile", "Profile of the AWS configuration files", "NAME"),
+    Option("role_arn", "Role to assume, renewed for as long as the test runs", "ARN"),
+    Option("external_id", "External id to assume the role with", "ID"),
+    Option("endpoint_url", "Where CloudWatch is, if not at AWS", "URL"),
+    Option("run_id", "Name of the run; generated if not given", "ID"),
+    Option("spool_dir", "Folder for what is not delivered yet; else the user's state folder", "FOLDER"),
+    Option("spool_max_mb", "How much a run's spool may hold", "MB", int),
+    Option("drain_timeout", "Seconds to keep sending at the end", "SECONDS", float),
+    Option("receipt", "Write the receipt as JSON to this file", "FILE"),
+    Option("strict", "Refuse to start the test if AWS refuses the first call", type=None),
+)
+
+_CORE_DEFAULTS = _core.default_options()
+_NAMES = frozenset(option.name for option in OPTIONS)
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Declare all options in a group of their own, each with its environment variable."""
+    group = parser.add_argument_group("CloudWatch", "Publish the test's metrics and logs to Amazon CloudWatch")
+    for option in OPTIONS:
+        default = _CORE_DEFAULTS.get(option.name, option.default)
+        how: dict[str, Any] = {"help": f"{option.help}."}
+        if option.type is None:
+            how |= {"action": "store_true", "default": False}
+        elif option.type is list:
+            how |= {"action": "append", "metavar": option.metavar}
+        else:
+            how |= {"type": option.type, "default": default, "metavar": option.metavar, "choices": option.choices}
+            if default is not None:
+                how["help"] += f" Default: {default}."
+        flag = f"--cw-{option.name.replace('_', '-')}"
+        action = group.add_argument(flag, env_var=f"LOCUST_CW_{option.name.upper()}", **how)
+        # A group's add_argument does not take this argument of Locust's. What the web UI's form sends skips `type`.
+        action.include_in_web_ui = False  # type: ignore[attr-defined]
+
+
+class Options:
+    """The options of one run: the command line's, overridden by those given in Python."""
+
+    def __init__(self, command_line: object, overrides: Mapping[str, Any]) -> None:
+        """Combine both.
+
+        Args:
+            command_line: The namespace Locust parsed, or None.
+            overrides: By name in Python form.
+
+        Raises:
+            InvalidOption: If there is no such option.
+
+        """
+        if unknown := sorted(set(overrides) - _NAMES):
+            raise _core.InvalidOption(f"{unknown[0]}: there is no such option")
+        self._values: dict[str, Any] = {}
+        for option in OPTIONS:
+            value = getattr(command_line, f"cw_{option.name}", None)
+            if option.name in overrides:
+                value = overrides[option.name]
+            if value is not None:
+                self._values[option.name] = value
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
+        """The value of an option, None where it has none."""
+        return self._values.get(name, _CORE_DEFAULTS.get(name))
+
+    def set(self, name: str, value: object) -> None:
+        """Decide an option that was left open."""
+        self._values[name] = value
+
+    @property
+    def core(self) -> dict[str, Any]:
+        """Those that the core knows."""
+        return {name: value for name, value in self._values.items() if name in _CORE_DEFAULTS}
+
+    def check(self) -> None:
+        """Check every option.
+
+        Raises:
+            InvalidOption: The first one that cannot be used.
+
+        """
+        _core.check_options(self.core)
+        if self["local"] and self["endpoint_url"]:
+            raise _core.InvalidOption("argument --cw-local: not together with --cw-endpoint-url")
+        receipt = self["receipt"]
+        if receipt is not None and not Path(receipt).absolute().parent.is_dir():
+            raise _core.InvalidOption(f"argument --cw-receipt: there is no folder for {receipt}")
+
+
+def exit_with(error: Exception) -> None:
+    """End the process as argparse does for a bad argument."""
+    sys.stderr.write(f"locust: error: {error}\n")
+    sys.exit(2)

@@ -1,0 +1,366 @@
+"""A session: the tests of one Locust environment in this process, from its events to their receipts.
+
+Nothing here waits in a `request` or `test_stop` handler: a worker reports its last statistics only after the latter.
+The bounded wait for the delivery is in `quit`, where every caller waits for the same end, and, on the ways out of a
+process that leave `quit` out, in an exit handler. All of it may happen twice.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import socket
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import psutil
+
+from locust_cw import _core, _options
+from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
+from locust_cw._options import Options
+from locust_cw._progress import ProgressBar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from locust.env import Environment
+    from locust.event import Events
+
+logger = logging.getLogger("locust_cw")
+
+_POLL_S = 0.05
+_SAMPLE_EVERY_S = 1.0
+_STRICT_TIMEOUT_S = 30.0
+
+
+class _Test:
+    """One test: its publisher, and Locust's totals as long as they are to be had."""
+
+    def __init__(self, publisher: _core.Publisher, *, receipt_file: str | None, reconcile: bool) -> None:
+        self.publisher = publisher
+        self.receipt_file = receipt_file
+        self.reconcile = reconcile
+        self.stopped = False
+        self.delivered_said = False
+        self.receipt: _core.Receipt | None = None
+        # Totals from before Locust reset its statistics in the middle of the test.
+        self.reset_requests = 0
+        self.reset_failures = 0
+        self.requests = 0
+        self.failures = 0
+
+    def look_at(self, environment: Environment) -> None:
+        """Remember Locust's totals: the next test's start clears them."""
+        total = environment.stats.total
+        self.requests = self.reset_requests + total.num_requests
+        self.failures = self.reset_failures + total.num_failures
+
+    def before_reset(self, environment: Environment) -> None:
+        """Remember what Locust is about to forget."""
+        self.look_at(environment)
+        self.reset_requests, self.reset_failures = self.requests, self.failures
+
+
+class Session:
+    """The tests of one environment in this process."""
+
+    def __init__(self, events: Events) -> None:
+        """Listen to an environment's events. Until a test starts nothing else happens."""
+        self._events = events
+        self._environment: Environment | None = None
+        self._overrides: Mapping[str, Any] = {}
+        self._chosen_run_id: str | None = None
+        self._local: LocalCloudWatch | None = None
+        self._test: _Test | None = None
+        self._unfinished: list[_Test] = []
+        self._number = 0
+        self._sampler: gevent.Greenlet[..., None] | None = None
+        self._finishing = False
+        self._stop_waiting = False
+        self._exit_handler = False
+        events.test_start.add_listener(self._on_test_start)
+        events.test_stop.add_listener(self._on_test_stop)
+        events.spawning_complete.add_listener(self._on_spawning_complete)
+        events.cpu_warning.add_listener(self._on_cpu_warning)
+        events.reset_stats.add_listener(self._on_reset_stats)
+        events.quit.add_listener(self._on_quit)
+
+    # What comes before a test.
+
+    def configure(self, environment: Environment, overrides: Mapping[str, Any]) -> None:
+        """Set the environment and the options that win over its own.
+
+        Raises:
+            InvalidOption: If one cannot be used.
+
+        """
+        options = Options(environment.parsed_options, overrides)
+        if not options["disable"]:
+            options.check()
+        self._environment = environment
+        self._overrides = dict(overrides)
+        self._chosen_run_id = options["run_id"]
+
+    def on_init(self, environment: Environment, **_kwargs: object) -> None:
+        """Check the options, before there is any load; a worker knows them only when a test starts."""
+        try:
+            self.configure(environment, self._overrides)
+            if not self._role("Worker"):
+                self._start_local(Options(environment.parsed_options, self._overrides))
+        except (_core.InvalidOption, LocalCloudWatchError) as error:
+            _options.exit_with(error)
+
+    def _start_local(self, options: Options) -> None:
+        if options["local"] and not options["disable"] and not options["dry_run"] and self._local is None:
+            self._local = LocalCloudWatch()
+            logger.info("A local CloudWatch listens at %s for as long as this process runs", self._local.endpoint_url)
+
+    def _role(self, name: str) -> bool:
+        return type(getattr(self._environment, "runner", None)).__name__ == f"{name}Runner"
+
+    # The test.
+
+    def _on_test_start(self, environment: Environment, **_kwargs: object) -> None:
+        self._environment = environment
+        options = Options(environment.parsed_options, self._overrides)
+        self._end_test()
+        if options["disable"]:
+            return
+        try:
+            self._start_local(options)
+            test = self._start_test(environment, options)
+        except (_core.InvalidOption, LocalCloudWatchError, OSError) as error:
+            # A listener that raised would change Locust's exit code.
+            logger.error("Nothing of this test is published: %s", error)  # noqa: TRY400 - the message says it all
+            return
+        if options["strict"] and not options["dry_run"]:
+            self._refuse_unless_published(environment, test)
+
+    def _start_test(self, environment: Environment, options: Options) -> _Test:
+        self._number += 1
+        worker = self._role("Worker")
+        run_id = options["run_id"] if worker else self._next_run_id()
+        if not worker and environment.parsed_options is not None:
+            # Locust sends it to the workers, with the other options.
+            environment.parsed_options.cw_run_id = run_id
+        if self._local is not None:
+            options.set("endpoint_url", self._local.endpoint_url)
+            if environment.parsed_options is not None:
+                environment.parsed_options.cw_endpoint_url = self._local.endpoint_url
+        class_hosts = {user_class.host for user_class in environment.user_classes if user_class.host}
+        publisher = _core.Publisher(
+            options.core,
+            run_id=run_id or _core.new_run_id(),
+            worker=self._worker_name(),
+            host=environment.host or None,
+            fallback_host=class_hosts.pop() if len(class_hosts) == 1 else None,
+        )
+        test = _Test(publisher, receipt_file=options["receipt"], reconcile=not worker)
+        self._test = test
+        self._unfinished.append(test)
+        self._finishing = False
+        self._events.request.add_listener(publisher.record)
+        publisher.event("test_start", {"host": environment.host})
+        self._sampler = gevent.spawn(self._sample_until_replaced, test)
+        if not self._exit_handler:
+            self._exit_handler = True
+            atexit.register(self._finish_at_exit)
+        logger.info("Publishing to CloudWatch as run %s", publisher.run_id)
+        return test
+
+    def _next_run_id(self) -> str:
+        chosen = self._chosen_run_id
+        if chosen is None:
+            return _core.new_run_id()
+        # Each test is a run of its own, also where the user named the first.
+        return chosen if self._number == 1 else f"{chosen}-{self._number}"
+
+    def _worker_name(self) -> str:
+        if self._role("Worker"):
+            return str(self._environment.runner.client_id)  # type: ignore[union-attr]
+        return f"{socket.gethostname()}-{os.getpid()}"
+
+    def _refuse_unless_published(self, environment: Environment, test: _Test) -> None:
+        publisher = test.publisher
+        self._sample(test)
+        publisher.flush()
+        deadline = time.monotonic() + _STRICT_TIMEOUT_S
+        while True:
+            progress = publisher.progress()
+            if progress.metrics_calls and (progress.logs_calls or not publisher.has_logs):
+                return
+            if progress.failures or time.monotonic() > deadline:
+                break
+            gevent.sleep(_POLL_S)
+        reason = progress.failures[0] if progress.failures else "AWS did not answer."
+        publisher.diagnostics()
+        logger.error("The test is not started, as --cw-strict asks: %s", reason)
+        environment.process_exit_code = 1
+        runner = environment.runner
+        if runner is None:
+            return
+        keeps_web_ui = environment.web_ui is not None
+        gevent.spawn(runner.stop if keeps_web_ui else runner.quit)
+        if not self._role("Worker"):
+            # Ends the greenlet that is about to spawn users. Locust takes any other exception for an error of ours.
+            raise gevent.GreenletExit
+
+    def _on_spawning_complete(self, user_count: int, **_kwargs: object) -> None:
+        test, environment = self._test, self._environment
+        if test is None or environment is None:
+            return
+        if environment.reset_stats:
+            test.before_reset(environment)
+        test.publisher.set_users(user_count)
+        test.publisher.event("spawning_complete", {"user_count": user_count})
+
+    def _on_reset_stats(self, **_kwargs: object) -> None:
+        if self._test is not None and self._environment is not None:
+            self._test.before_reset(self._environment)
+
+    def _on_cpu_warning(self, cpu_usage: float, **_kwargs: object) -> None:
+        if self._test is not None:
+            self._test.publisher.event("cpu_warning", {"cpu_percent": cpu_usage})
+
+    def _on_test_stop(self, environment: Environment, **_kwargs: object) -> None:
+        test = self._test
+        if test is None or test.stopped:
+            return
+        test.stopped = True
+        test.look_at(environment)
+        total = environment.stats.total
+        self._sample(test)
+        test.publisher.event(
+            "test_stop",
+            {
+                "requests": total.num_requests,
+                "failures": total.num_failures,
+                "median_response_time_ms": total.median_response_time,
+                "avg_response_time_ms": total.avg_response_time,
+                "min_response_time_ms": total.min_response_time,
+                "max_response_time_ms": total.max_response_time,
+                "requests_per_s": total.total_rps,
+            },
+        )
+        test.publisher.drain()
+
+    def _sample_until_replaced(self, test: _Test) -> None:
+        psutil.Process().cpu_percent()
+        while test.receipt is None:
+            # Just after the full second, so that each second has one sample.
+            now = time.time()
+            gevent.sleep(_SAMPLE_EVERY_S - now % _SAMPLE_EVERY_S + 0.01)
+            if not test.stopped:
+                self._sample(test)
+            elif self._environment is not None and test is self._test:
+                # Requests may end after the test.
+                test.look_at(self._environment)
+            self._log_diagnostics(test)
+
+    def _sample(self, test: _Test) -> None:
+        environment = self._environment
+        if environment is None:
+            return
+        publisher, runner = test.publisher, environment.runner
+        users = 1 if runner is None else runner.user_count
+        publisher.set_users(users)
+        if not self._role("Worker"):
+            publisher.gauge("UserCount", users, "Count")
+        if self._role("Master"):
+            publisher.gauge("WorkerCount", runner.worker_count, "Count")  # type: ignore[union-attr]
+        process = _own_process()
+        publisher.gauge("GeneratorCpu_Percent", process.cpu_percent(), "Percent")
+        publisher.gauge("GeneratorMemory_Bytes", process.memory_info().rss, "Bytes")
+
+    def _log_diagnostics(self, test: _Test) -> None:
+        for level, message in test.publisher.diagnostics():
+            logger.log(level, "%s", message)
+        if test.stopped and not test.delivered_said and not test.publisher.progress().left:
+            test.delivered_said = True
+            logger.info("CloudWatch has all of run %s", test.publisher.run_id)
+
+    # The end.
+
+    def _end_test(self) -> None:
+        """Detach the test that is over; it is delivered in the background, or at the end of the process."""
+        test, self._test = self._test, None
+        if test is not None:
+            self._events.request.remove_listener(test.publisher.record)
+            test.publisher.seal()
+
+    def _on_quit(self, **_kwargs: object) -> None:
+        """Deliver what is left, within the drain timeout. Every caller returns when that is over."""
+        if self._finishing:
+            while self._unfinished:
+                self._interruptibly(gevent.sleep, _POLL_S)
+            return
+        self._finishing = True
+        self.close()
+
+    def close(self) -> list[_core.Receipt]:
+        """Deliver what is left, within the drain timeout, and print and return the receipts, oldest first."""
+        if self._test is not None and self._environment is not None:
+            self._test.look_at(self._environment)
+        self._end_test()
+        receipts = []
+        begun = time.monotonic()
+        progress_bar = ProgressBar()
+        for test in list(self._unfinished):
+            self._wait_for(test, progress_bar, begun + test.publisher.drain_timeout)
+            progress_bar.clear()
+            receipts.append(self._finish(test))
+            self._unfinished.remove(test)
+        if self._local is not None and receipts:
+            self._local.stop()
+            self._local = None
+        return receipts
+
+    def _wait_for(self, test: _Test, progress_bar: ProgressBar, deadline: float) -> None:
+        while not self._stop_waiting:
+            progress = test.publisher.progress()
+            if progress.over or time.monotonic() > deadline:
+                return
+            progress_bar.show(progress.left, progress.settled)
+            self._interruptibly(gevent.sleep, _POLL_S)
+
+    def _interruptibly(self, wait: Any, seconds: float) -> None:  # noqa: ANN401 - gevent's sleep, or time's
+        try:
+            wait(seconds)
+        except KeyboardInterrupt:
+            self._stop_waiting = True
+
+    def _finish(self, test: _Test) -> _core.Receipt:
+        totals = (test.requests, test.failures) if test.reconcile else (None, None)
+        test.receipt = test.publisher.finish(*totals)
+        for level, message in test.publisher.diagnostics():
+            logger.log(level, "%s", message)
+        sys.stderr.write(f"\n{test.receipt.text}")
+        sys.stderr.flush()
+        if test.receipt_file is not None and not self._role("Worker"):
+            try:
+                Path(test.receipt_file).write_text(f"{test.receipt.json}\n", encoding="utf-8")
+            except OSError as error:
+                logger.error("The receipt could not be written: %s", error)  # noqa: TRY400 - the message says it all
+        return test.receipt
+
+    def _finish_at_exit(self) -> None:
+        if self._unfinished and not self._finishing:
+            # The process is ending: an exception here would only hide the reason why.
+            with suppress(Exception):
+                self._on_quit()
+
+
+def _own_process() -> psutil.Process:
+    """This process; psutil measures the use of the processor between two calls to the same object."""
+    global _process  # noqa: PLW0603 - a cache, made anew after a fork
+    if _process is None or _process.pid != os.getpid():
+        _process = psutil.Process()
+    return _process
+
+
+_process: psutil.Process | None = None
