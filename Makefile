@@ -1,0 +1,64 @@
+# One environment (.venv) and one Cargo profile and target folder for everything but the wheel: the AWS crates compile once.
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+TOOLS := $(VENV)/.tools
+BUILT := $(VENV)/.built
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+
+# What an active environment of the user's would otherwise decide.
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format wheel bench clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-8s", $$1, $$2; $$1 = $$2 = ""; print}'
+
+demo: $(BUILT) ## 20 s of load on a local target, published to a local CloudWatch and read back
+	$(BIN)/python examples/demo/demo.py
+
+test: $(BUILT) ## all tests, Rust and Python
+	cargo test --locked --no-default-features --features aws
+	$(BIN)/python -m pytest
+
+lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the native module
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/stubtest locust_cw._core
+
+format: $(TOOLS) ## format Rust and Python
+	cargo fmt
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+wheel: $(TOOLS) ## the release wheel, in dist/
+	rm -rf dist
+	$(BIN)/maturin build --release --locked --out dist
+
+bench: wheel $(BUILT) ## what a request costs with and without the release build listening
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target target/bench dist/*.whl
+	PYTHONPATH=target/bench $(BIN)/python benches/hook.py
+
+clean: ## delete the environment and everything built
+	rm -rf $(VENV) target dist python/locust_cw/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find python tests examples benches -name __pycache__ -prune -exec rm -rf {} +
+
+$(TOOLS): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "locust-cw needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+# Python sources are used where they stand; only a change in Rust needs a build.
+$(BUILT): $(TOOLS) $(RUST_SOURCES)
+	$(BIN)/maturin develop --locked --extras local
+	@touch $@
