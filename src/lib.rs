@@ -45,5 +45,5 @@ mod python;
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
-    use super::python::{InvalidOption, Progress, Publisher, Receipt, check_options, default_options, new_run_id};
+    use super::python::{InvalidOptionError, Progress, Publisher, Receipt, check_options, default_options, new_run_id};
 }

@@ -143,7 +143,10 @@ impl LogFormatter {
         line.number("response_time", sample.response_time_ms);
         match &sample.failure {
             None => line.number("response_length", sample.response_bytes),
-            Some(Failure { kind, message }) => line.text("exception", &format!("{kind}: {message}"), limit),
+            Some(Failure { kind, message }) => {
+                // An exception without a text still tells what it is.
+                line.text("exception", if message.is_empty() { kind } else { message }, limit);
+            }
         }
         line.text("user", &sample.users.to_string(), limit);
         line.0
@@ -333,7 +336,7 @@ mod tests {
              [response_time=12.5] [response_length=10] [user=1]"
         );
         let bad = formatter.of_sample(&failed()).expect("logged");
-        assert!(bad.message.ends_with("[response_time=12.5] [exception=HTTPError: 500 for\\nurl] [user=1]"));
+        assert!(bad.message.ends_with("[response_time=12.5] [exception=500 for\\nurl] [user=1]"));
     }
 
     #[test]

@@ -152,8 +152,7 @@ impl CallError {
     /// Whether CloudWatch may have taken the call all the same, so that repeating it may count it twice.
     #[must_use]
     pub fn is_uncertain(&self) -> bool {
-        // A 5xx can come from in front of a service that did its work.
-        matches!(self.cause, Cause::NoAnswer | Cause::Refused { status: 500.., .. })
+        self.cause == Cause::NoAnswer
     }
 }
 
@@ -264,7 +263,7 @@ pub(crate) mod tests {
     #[test]
     fn only_an_answer_that_never_came_leaves_it_uncertain() {
         assert!(failed(Cause::NoAnswer).is_uncertain());
-        assert!(refused("", 502).is_uncertain());
+        assert!(!refused("", 502).is_uncertain());
         assert!(!failed(Cause::NotSent).is_uncertain());
         assert!(!refused("Throttling", 400).is_uncertain());
     }

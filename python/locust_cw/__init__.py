@@ -6,9 +6,9 @@ program that never imports Locust at all.
 """
 
 from locust_cw import _hooks
-from locust_cw._core import InvalidOption
+from locust_cw._core import InvalidOptionError
 from locust_cw._hooks import attach
 
-__all__ = ["InvalidOption", "attach"]
+__all__ = ["InvalidOptionError", "attach"]
 
 _hooks.register_with_locust()

@@ -3,7 +3,7 @@
 from typing import Any, final
 
 __all__ = [
-    "InvalidOption",
+    "InvalidOptionError",
     "Progress",
     "Publisher",
     "Receipt",
@@ -12,7 +12,7 @@ __all__ = [
     "new_run_id",
 ]
 
-class InvalidOption(ValueError):
+class InvalidOptionError(ValueError):
     """An option that is not known, or whose value cannot be used. The message names it."""
 
 @final
@@ -64,7 +64,7 @@ class Publisher:
         fallback_host: Whose gauges are published where `host` is None.
 
     Raises:
-        InvalidOption: If an option cannot be used.
+        InvalidOptionError: If an option cannot be used.
         OSError: If no thread can be started.
 
     """
@@ -157,7 +157,7 @@ def check_options(options: dict[str, Any]) -> None:
     """Check a dict of options and do nothing else.
 
     Raises:
-        InvalidOption: If one cannot be used.
+        InvalidOptionError: If one cannot be used.
 
     """
 

@@ -39,7 +39,7 @@ def attach(environment: Environment, **options: object) -> Session:
         for its own end.
 
     Raises:
-        InvalidOption: If an option is not known or cannot be used.
+        InvalidOptionError: If an option is not known or cannot be used.
 
     """
     session = _session_of(environment.events)
@@ -58,8 +58,9 @@ def _session_of(events: Events) -> Session:
 
 def register_with_locust() -> None:
     """Register with Locust's global events, now or when Locust is imported."""
-    if "locust" in sys.modules:
-        _register(sys.modules["locust"])
+    locust = sys.modules.get("locust")
+    if locust is not None:
+        _register(locust)
     else:
         sys.meta_path.insert(0, _LocustFinder())
 

@@ -106,11 +106,11 @@ class Options:
             overrides: By name in Python form.
 
         Raises:
-            InvalidOption: If there is no such option.
+            InvalidOptionError: If there is no such option.
 
         """
         if unknown := sorted(set(overrides) - _NAMES):
-            raise _core.InvalidOption(f"{unknown[0]}: there is no such option")
+            raise _core.InvalidOptionError(f"{unknown[0]}: there is no such option")
         self._values: dict[str, Any] = {}
         for option in OPTIONS:
             value = getattr(command_line, f"cw_{option.name}", None)
@@ -136,15 +136,15 @@ class Options:
         """Check every option.
 
         Raises:
-            InvalidOption: The first one that cannot be used.
+            InvalidOptionError: The first one that cannot be used.
 
         """
         _core.check_options(self.core)
         if self["local"] and self["endpoint_url"]:
-            raise _core.InvalidOption("argument --cw-local: not together with --cw-endpoint-url")
+            raise _core.InvalidOptionError("argument --cw-local: not together with --cw-endpoint-url")
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
-            raise _core.InvalidOption(f"argument --cw-receipt: there is no folder for {receipt}")
+            raise _core.InvalidOptionError(f"argument --cw-receipt: there is no folder for {receipt}")
 
 
 def exit_with(error: Exception) -> None:

@@ -7,8 +7,9 @@ import time
 from typing import TextIO
 
 _WIDTH = 30
-_LINE_EVERY = 5.0
-_SHOW_AFTER = 0.3
+_SHOW_AFTER_S = 0.3
+_LINE_AFTER_S = 2.0
+_LINE_EVERY_S = 5.0
 
 
 class ProgressBar:
@@ -20,7 +21,7 @@ class ProgressBar:
         self._terminal = self._stream.isatty()
         self._begun = time.monotonic()
         self._settled_before: int | None = None
-        self._shown_at = self._begun - _LINE_EVERY + _SHOW_AFTER
+        self._show_at = self._begun + (_SHOW_AFTER_S if self._terminal else _LINE_AFTER_S)
         self._drawn = False
 
     def show(self, left: int, settled: int) -> None:
@@ -34,9 +35,10 @@ class ProgressBar:
         now = time.monotonic()
         if self._settled_before is None:
             self._settled_before = settled
-        if not left or now - self._begun < _SHOW_AFTER or (not self._terminal and now - self._shown_at < _LINE_EVERY):
+        if not left or now < self._show_at:
             return
-        self._shown_at = now
+        if not self._terminal:
+            self._show_at = now + _LINE_EVERY_S
         done = settled - self._settled_before
         rate = done / (now - self._begun)
         time_left = f"about {left / rate:.0f} s left" if rate > 0 else "waiting for CloudWatch"

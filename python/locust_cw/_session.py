@@ -36,6 +36,8 @@ logger = logging.getLogger("locust_cw")
 _POLL_S = 0.05
 _SAMPLE_EVERY_S = 1.0
 _STRICT_TIMEOUT_S = 30.0
+# How long other listeners to `quit` may take before a second shutdown goes on.
+_LAST_MOMENTS_S = 10.0
 
 
 class _Test:
@@ -80,7 +82,7 @@ class Session:
         self._unfinished: list[_Test] = []
         self._number = 0
         self._sampler: gevent.Greenlet[..., None] | None = None
-        self._finishing = False
+        self._quitting_greenlet: object = None
         self._stop_waiting = False
         self._exit_handler = False
         events.test_start.add_listener(self._on_test_start)
@@ -88,6 +90,7 @@ class Session:
         events.spawning_complete.add_listener(self._on_spawning_complete)
         events.cpu_warning.add_listener(self._on_cpu_warning)
         events.reset_stats.add_listener(self._on_reset_stats)
+        events.quitting.add_listener(self._on_quitting)
         events.quit.add_listener(self._on_quit)
 
     # What comes before a test.
@@ -96,7 +99,7 @@ class Session:
         """Set the environment and the options that win over its own.
 
         Raises:
-            InvalidOption: If one cannot be used.
+            InvalidOptionError: If one cannot be used.
 
         """
         options = Options(environment.parsed_options, overrides)
@@ -112,7 +115,7 @@ class Session:
             self.configure(environment, self._overrides)
             if not self._role("Worker"):
                 self._start_local(Options(environment.parsed_options, self._overrides))
-        except (_core.InvalidOption, LocalCloudWatchError) as error:
+        except (_core.InvalidOptionError, LocalCloudWatchError) as error:
             _options.exit_with(error)
 
     def _start_local(self, options: Options) -> None:
@@ -134,7 +137,7 @@ class Session:
         try:
             self._start_local(options)
             test = self._start_test(environment, options)
-        except (_core.InvalidOption, LocalCloudWatchError, OSError) as error:
+        except (_core.InvalidOptionError, LocalCloudWatchError, OSError) as error:
             # A listener that raised would change Locust's exit code.
             logger.error("Nothing of this test is published: %s", error)  # noqa: TRY400 - the message says it all
             return
@@ -163,7 +166,7 @@ class Session:
         test = _Test(publisher, receipt_file=options["receipt"], reconcile=not worker)
         self._test = test
         self._unfinished.append(test)
-        self._finishing = False
+        self._quitting_greenlet = None
         self._events.request.add_listener(publisher.record)
         publisher.event("test_start", {"host": environment.host})
         self._sampler = gevent.spawn(self._sample_until_replaced, test)
@@ -293,14 +296,25 @@ class Session:
             self._events.request.remove_listener(test.publisher.record)
             test.publisher.seal()
 
+    def _on_quitting(self, **_kwargs: object) -> None:
+        """Hold a second shutdown back while the first one delivers.
+
+        After SIGTERM Locust shuts down in a greenlet of its own. When that one waits, in `quit`, the main greenlet
+        shuts down too, and would write the statistics once more, which the first writing has emptied. The first one
+        ends the process, and with it this wait.
+        """
+        if self._quitting_greenlet not in (None, gevent.getcurrent()):
+            while self._unfinished:
+                self._sleep(_POLL_S)
+            self._sleep(_LAST_MOMENTS_S)
+
     def _on_quit(self, **_kwargs: object) -> None:
         """Deliver what is left, within the drain timeout. Every caller returns when that is over."""
-        if self._finishing:
-            while self._unfinished:
-                self._interruptibly(gevent.sleep, _POLL_S)
-            return
-        self._finishing = True
-        self.close()
+        if self._quitting_greenlet is None:
+            self._quitting_greenlet = gevent.getcurrent()
+            self.close()
+        while self._unfinished:
+            self._sleep(_POLL_S)
 
     def close(self) -> list[_core.Receipt]:
         """Deliver what is left, within the drain timeout, and print and return the receipts, oldest first."""
@@ -311,10 +325,13 @@ class Session:
         begun = time.monotonic()
         progress_bar = ProgressBar()
         for test in list(self._unfinished):
-            self._wait_for(test, progress_bar, begun + test.publisher.drain_timeout)
-            progress_bar.clear()
-            receipts.append(self._finish(test))
-            self._unfinished.remove(test)
+            try:
+                self._wait_for(test, progress_bar, begun + test.publisher.drain_timeout)
+                progress_bar.clear()
+                receipts.append(self._finish(test))
+            finally:
+                # Whoever waits for the end waits for this list to be empty.
+                self._unfinished.remove(test)
         if self._local is not None and receipts:
             self._local.stop()
             self._local = None
@@ -326,11 +343,12 @@ class Session:
             if progress.over or time.monotonic() > deadline:
                 return
             progress_bar.show(progress.left, progress.settled)
-            self._interruptibly(gevent.sleep, _POLL_S)
+            self._sleep(_POLL_S)
 
-    def _interruptibly(self, wait: Any, seconds: float) -> None:  # noqa: ANN401 - gevent's sleep, or time's
+    def _sleep(self, seconds: float) -> None:
+        """Let other greenlets run. Ctrl-C ends all waiting for CloudWatch."""
         try:
-            wait(seconds)
+            gevent.sleep(seconds)
         except KeyboardInterrupt:
             self._stop_waiting = True
 
@@ -349,7 +367,7 @@ class Session:
         return test.receipt
 
     def _finish_at_exit(self) -> None:
-        if self._unfinished and not self._finishing:
+        if self._unfinished and self._quitting_greenlet is None:
             # The process is ending: an exception here would only hide the reason why.
             with suppress(Exception):
                 self._on_quit()

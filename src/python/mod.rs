@@ -4,5 +4,5 @@ mod convert;
 mod options;
 mod publisher;
 
-pub use options::{InvalidOption, check_options, default_options};
+pub use options::{InvalidOptionError, check_options, default_options};
 pub use publisher::{Progress, Publisher, Receipt, new_run_id};

@@ -9,7 +9,7 @@ use crate::config::{Config, Options};
 
 create_exception!(
     locust_cw._core,
-    InvalidOption,
+    InvalidOptionError,
     PyValueError,
     "An option that is not known, or whose value cannot be used. The message names it."
 );
@@ -56,20 +56,20 @@ pub fn config(dict: &Bound<'_, PyDict>) -> PyResult<Config> {
             ($($field:ident),*) => {
                 match key.as_str() {
                     $(stringify!($field) => options.$field = get(&key, &value)?,)*
-                    _ => return Err(InvalidOption::new_err(format!("{key}: there is no such option"))),
+                    _ => return Err(InvalidOptionError::new_err(format!("{key}: there is no such option"))),
                 }
             };
         }
         fields!(read);
     }
-    options.validate().map_err(|error| InvalidOption::new_err(error.to_string()))
+    options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))
 }
 
 fn get<'a, 'py, T: FromPyObject<'a, 'py>>(key: &str, value: &'a Bound<'py, PyAny>) -> PyResult<T> {
     value.extract::<T>().map_err(|error| {
         let error: PyErr = error.into();
         let option = key.replace('_', "-");
-        InvalidOption::new_err(format!("argument --cw-{option}: has the wrong type: {}", error.value(value.py())))
+        InvalidOptionError::new_err(format!("argument --cw-{option}: has the wrong type: {}", error.value(value.py())))
     })
 }
 
