@@ -26,11 +26,12 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::sync::OnceCell;
 
-use crate::config::{AwsConfig, Config, LogClass, LogConfig};
+use crate::config::{AwsConfig, LogClass};
 use crate::datum::{Body, Datum, Unit};
 use crate::ledger::Ledger;
 use crate::log_event::LogEvent;
 use crate::retry::{CallError, Cause};
+use crate::spool::Manifest;
 use crate::transport::{CloudWatch, LeftOut};
 
 /// How long to wait for a connection.
@@ -52,18 +53,20 @@ struct Clients {
 /// The account that is published to. Nothing is looked up before the first call.
 pub struct Aws {
     account: AwsConfig,
-    log: LogConfig,
+    log_class: LogClass,
+    log_retention_days: Option<i32>,
     ledger: Arc<Ledger>,
     clients: OnceCell<Clients>,
 }
 
 impl Aws {
-    /// The account that the options name.
+    /// The account that a spool's data goes to.
     #[must_use]
-    pub fn new(config: &Config, ledger: &Arc<Ledger>) -> Self {
+    pub fn new(manifest: &Manifest, ledger: &Arc<Ledger>) -> Self {
         Self {
-            account: config.aws.clone(),
-            log: config.log.clone(),
+            account: manifest.aws.clone(),
+            log_class: manifest.log_class,
+            log_retention_days: manifest.log_retention_days,
             ledger: Arc::clone(ledger),
             clients: OnceCell::new(),
         }
@@ -87,7 +90,7 @@ impl Aws {
     }
 
     async fn create_group(&self, clients: &Clients, group: &str) -> Result<(), CallError> {
-        let class = match self.log.class {
+        let class = match self.log_class {
             LogClass::Standard => logs::LogGroupClass::Standard,
             LogClass::InfrequentAccess => logs::LogGroupClass::InfrequentAccess,
             LogClass::Delivery => logs::LogGroupClass::Delivery,
@@ -98,7 +101,7 @@ impl Aws {
             // Somebody else's group keeps its retention.
             return Ok(());
         }
-        if let Some(days) = self.log.retention_days {
+        if let Some(days) = self.log_retention_days {
             let call = Call { operation: "PutRetentionPolicy", resource: group, kind: "log group" };
             let put = clients.logs.put_retention_policy().log_group_name(group).retention_in_days(days).send().await;
             put.map_err(|error| call.error(&error))?;

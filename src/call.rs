@@ -129,7 +129,7 @@ pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
             Err(error) => call.damaged.push((segment, error)),
             Ok(datums) => {
                 let (items, bytes) = merge.growth(&datums);
-                if packer.fits(items, bytes, segment.span) {
+                if packer.fits(items, bytes, segment.contents.span) {
                     datums.into_iter().for_each(|datum| merge.add(datum));
                     call.segments.push(segment);
                 } else {

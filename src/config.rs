@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::dimension::{self, Dimension};
 
 /// Options in the form in which they arrive, with the defaults of the command line.
@@ -121,7 +123,8 @@ pub enum LogFormat {
 }
 
 /// The class of a log group that this product creates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "they are CloudWatch's own names")]
 pub enum LogClass {
     Standard,
@@ -163,7 +166,7 @@ pub struct LogConfig {
 }
 
 /// Where AWS is and as whom to call it; what is `None` is left to the AWS default chain.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the command-line option of its name")]
 pub struct AwsConfig {
     pub region: Option<String>,

@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn everything_that_went_in_is_in_segments_when_it_is_closed() {
         let (ledger, diagnostics) = (Arc::new(Ledger::default()), Arc::new(Diagnostics::default()));
-        let spool = Arc::new(Spool::in_memory(&manifest()));
+        let spool = Spool::in_memory(&manifest());
         let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::clone(&diagnostics), 1 << 30, Pace::Hold));
         let config = config(|o| o.max_requests = 10);
         let intake = Intake::new(&config, &identity(), Arc::clone(&outbox), ledger, diagnostics.clone());

@@ -34,6 +34,8 @@ pub mod spool;
 pub mod transport;
 
 // All of it together.
+pub mod delivery;
+pub mod replay;
 pub mod run;
 pub mod runtime;
 
@@ -45,5 +47,8 @@ mod python;
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
-    use super::python::{InvalidOptionError, Progress, Publisher, Receipt, check_options, default_options, new_run_id};
+    use super::python::{
+        InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, check_options, default_options, leftovers,
+        new_run_id, spool_root,
+    };
 }

@@ -29,6 +29,8 @@ struct LaneState {
     pending: VecDeque<Segment>,
     /// Segments up to this id may go, whatever the pace.
     due: u64,
+    /// Those from this id on became due with the last flush: what came before is a backlog.
+    fresh: u64,
     /// Segments that were taken and are not settled, and what they stand for.
     taken: usize,
     in_flight: Share,
@@ -48,7 +50,7 @@ struct State {
 pub struct Outbox {
     state: Mutex<State>,
     wake: [Notify; 2],
-    spool: Arc<Spool>,
+    spool: Spool,
     ledger: Arc<Ledger>,
     diagnostics: Arc<Diagnostics>,
     disk_capacity: u64,
@@ -58,7 +60,7 @@ impl Outbox {
     /// An empty outbox over a spool that may hold `disk_capacity` bytes.
     #[must_use]
     pub fn new(
-        spool: Arc<Spool>,
+        spool: Spool,
         ledger: Arc<Ledger>,
         diagnostics: Arc<Diagnostics>,
         disk_capacity: u64,
@@ -108,7 +110,7 @@ impl Outbox {
 
     fn forget(&self, dropped: &[Segment]) {
         for segment in dropped {
-            self.ledger.dropped.add(segment.share);
+            self.ledger.dropped.add(segment.contents.share);
             self.spool.remove(segment);
         }
         if !dropped.is_empty() {
@@ -122,16 +124,20 @@ impl Outbox {
     }
 
     /// Takes the oldest segments of a lane that may go now, for as long as `fits` says so.
-    pub fn take(&self, lane: Lane, full_call_bytes: usize, mut fits: impl FnMut(&Segment) -> bool) -> Vec<Segment> {
+    pub fn take(&self, kind: Lane, full_call_bytes: usize, mut fits: impl FnMut(&Segment) -> bool) -> Vec<Segment> {
         let mut state = self.state();
         let pace = state.pace;
-        let lane = &mut state.lanes[lane as usize];
+        let lane = &mut state.lanes[kind as usize];
         let full = pace == Pace::Interval
-            && lane.pending.iter().map(|segment| segment.wire_bytes).sum::<usize>() >= full_call_bytes;
+            && lane.pending.iter().map(|segment| segment.contents.wire_bytes).sum::<usize>() >= full_call_bytes;
         let due = if pace == Pace::Drain || full { u64::MAX } else { lane.due };
+        // Datums may come in any order, so the live ones do not wait behind a backlog. Log events keep theirs.
+        let fresh = lane.pending.iter().position(|segment| (lane.fresh..=due).contains(&segment.id));
+        let start = fresh.filter(|_| kind == Lane::Metrics && pace == Pace::Interval).unwrap_or_default();
         let mut taken = Vec::new();
-        while let Some(segment) = lane.pending.pop_front_if(|segment| segment.id <= due && fits(segment)) {
-            lane.in_flight += segment.share;
+        while lane.pending.get(start).is_some_and(|segment| segment.id <= due && fits(segment)) {
+            let Some(segment) = lane.pending.remove(start) else { break };
+            lane.in_flight += segment.contents.share;
             lane.taken += 1;
             taken.push(segment);
         }
@@ -142,7 +148,7 @@ impl Outbox {
     pub fn put_back(&self, lane: Lane, segments: Vec<Segment>) {
         let mut state = self.state();
         for segment in &segments {
-            state.lanes[lane as usize].land(segment.share);
+            state.lanes[lane as usize].land(segment.contents.share);
         }
         let pending = &mut state.lanes[lane as usize].pending;
         for segment in segments.into_iter().rev() {
@@ -154,7 +160,7 @@ impl Outbox {
     pub fn replace(&self, whole: &Segment, parts: Vec<Segment>) {
         let mut state = self.state();
         state.account_bytes(whole, false);
-        state.lanes[whole.lane as usize].land(whole.share);
+        state.lanes[whole.lane as usize].land(whole.contents.share);
         for part in parts.into_iter().rev() {
             state.account_bytes(&part, true);
             let lane = &mut state.lanes[part.lane as usize];
@@ -171,7 +177,7 @@ impl Outbox {
         let mut state = self.state();
         for segment in segments {
             state.account_bytes(segment, false);
-            state.lanes[segment.lane as usize].land(segment.share);
+            state.lanes[segment.lane as usize].land(segment.contents.share);
         }
         drop(state);
         segments.iter().for_each(|segment| self.spool.remove(segment));
@@ -182,8 +188,8 @@ impl Outbox {
         let mut state = self.state();
         for segment in segments {
             let lane = &mut state.lanes[segment.lane as usize];
-            lane.land(segment.share);
-            lane.kept += segment.share;
+            lane.land(segment.contents.share);
+            lane.kept += segment.contents.share;
         }
     }
 
@@ -191,7 +197,8 @@ impl Outbox {
     pub fn flush_lane(&self, lane: Lane) {
         let mut state = self.state();
         let lane = &mut state.lanes[lane as usize];
-        lane.due = lane.pending.back().map_or(lane.due, |last| lane.due.max(last.id));
+        lane.fresh = lane.due + 1;
+        lane.due = lane.pending.iter().map(|segment| segment.id).max().map_or(lane.due, |last| lane.due.max(last));
     }
 
     /// Lets everything that waits now go.
@@ -245,7 +252,7 @@ impl Outbox {
     pub fn left(&self) -> Share {
         self.sum(|lane, sum| {
             *sum += lane.in_flight;
-            lane.pending.iter().for_each(|segment| *sum += segment.share);
+            lane.pending.iter().for_each(|segment| *sum += segment.contents.share);
         })
     }
 
@@ -276,7 +283,7 @@ impl Outbox {
             lane.pending.retain(|segment| {
                 let lost = segment.is_in_memory();
                 if lost {
-                    self.ledger.dropped.add(segment.share);
+                    self.ledger.dropped.add(segment.contents.share);
                 }
                 !lost
             });
@@ -315,7 +322,7 @@ pub(crate) mod tests {
     use crate::spool::tests::{datum, event, manifest};
 
     pub(crate) fn outbox(capacity: u64, pace: Pace) -> Outbox {
-        let spool = Arc::new(Spool::in_memory(&manifest()));
+        let spool = Spool::in_memory(&manifest());
         Outbox::new(spool, Arc::default(), Arc::default(), capacity, pace)
     }
 
@@ -341,6 +348,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn live_datums_do_not_wait_behind_a_backlog() {
+        let outbox = outbox(1 << 30, Pace::Interval);
+        let push = || outbox.push(outbox.spool().write_datums(&[datum(1.0)]).0);
+        (0..4).for_each(|_| push());
+        outbox.flush();
+        push();
+        outbox.flush();
+        let one_call = || {
+            let mut number = 0;
+            let fits = |_: &Segment| {
+                number += 1;
+                number <= 2
+            };
+            outbox.take(Lane::Metrics, usize::MAX, fits).iter().map(|s| s.id).collect::<Vec<_>>()
+        };
+        assert_eq!([one_call(), one_call(), one_call()], [vec![5], vec![1, 2], vec![3, 4]]);
+    }
+
+    #[test]
     fn a_call_that_is_full_need_not_wait_in_live_mode() {
         for (pace, ids) in [(Pace::Interval, vec![1, 2]), (Pace::Hold, vec![])] {
             let outbox = outbox(1 << 30, pace);
@@ -354,7 +380,7 @@ pub(crate) mod tests {
     #[test]
     fn the_oldest_logs_are_dropped_first_and_counted() {
         let root = tempfile::tempdir().expect("a folder");
-        let spool = Arc::new(Spool::create(root.path(), &manifest()).expect("a spool"));
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (metrics, _) = spool.write_datums(&[datum(7.0)]);
         let capacity = metrics.disk_bytes + spool.write_events(&[event(1, "x")]).0.disk_bytes;
         let outbox = Outbox::new(spool, Arc::default(), Arc::default(), capacity, Pace::Drain);

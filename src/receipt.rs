@@ -119,6 +119,12 @@ impl Receipt {
         }
     }
 
+    /// Whether CloudWatch has everything that was observed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        [self.requests, self.failures, self.log_events].iter().all(|account| account.delivered == account.observed)
+    }
+
     /// One JSON object.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -150,7 +156,7 @@ impl Receipt {
             self.api_calls.put_metric_data,
             self.api_calls.put_log_events,
             self.retries,
-            bytes(self.bytes_sent),
+            human_bytes(self.bytes_sent),
             self.estimated_cost_usd,
         ));
         if self.uncertain > 0 {
@@ -173,6 +179,7 @@ impl Receipt {
         let spooled = self.requests.spooled + self.log_events.spooled;
         if let Some(folder) = remarks.spool.as_ref().filter(|_| spooled > 0) {
             line(format_args!("What was not delivered waits in {folder}"));
+            line(format_args!("Send it with: locust-cw replay {}", self.run_id));
         }
         for reason in &remarks.reasons {
             line(format_args!("{reason}"));
@@ -181,8 +188,10 @@ impl Receipt {
     }
 }
 
+/// A size for a reader, such as `1.5 MB`.
 #[expect(clippy::cast_precision_loss, reason = "a rounded number for a reader")]
-fn bytes(number: u64) -> String {
+#[must_use]
+pub fn human_bytes(number: u64) -> String {
     match number {
         0..1024 => format!("{number} B"),
         1024..1_048_576 => format!("{:.1} KB", number as f64 / 1024.0),

@@ -1,44 +1,28 @@
 //! One run, from its first sample to its receipt: the queue, the threads and the tasks behind it.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, MAX_WORKER_CHARS};
+use crate::delivery::{Delivery, Manner, Progress};
 use crate::diagnostics::{Diagnostics, Level};
 use crate::intake::Intake;
 use crate::ledger::{Ledger, Share};
-use crate::outbox::{Outbox, Pace};
+use crate::outbox::Pace;
 use crate::pricing::{Usage, estimate};
 use crate::queue::{Entrance, Item, queue};
-use crate::receipt::{LocustTotals, Receipt, Remarks};
+use crate::receipt::{LocustTotals, Receipt, Remarks, human_bytes};
+use crate::replay::leftovers;
 use crate::sample::Sample;
-use crate::sender::{Destination, LaneStatus, Sender};
-use crate::spool::{Lane, Manifest, Spool};
-use crate::transport::{CloudWatch, DryRun};
+use crate::sender::Destination;
+use crate::spool::{Manifest, Spool};
+use crate::transport::CloudWatch;
 use crate::window::RunIdentity;
-
-/// How far a run's delivery has come.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// Requests and log events that are on their way, whichever are more.
-    pub left: u64,
-    /// Requests and log events that are settled, of the same kind.
-    pub settled: u64,
-    /// Calls that succeeded, of datums and of log events.
-    pub succeeded: (u64, u64),
-    /// Nothing is left to wait for: all is settled, or nothing more can be sent.
-    pub over: bool,
-    /// Why calls fail at present.
-    pub failures: Vec<String>,
-}
-
-type Lanes = [watch::Receiver<LaneStatus>; 2];
 
 /// A run.
 pub struct Run {
@@ -48,16 +32,9 @@ pub struct Run {
     pub identity: Arc<RunIdentity>,
     /// Users running in this process, as log events tell.
     pub users: AtomicU64,
-    /// Messages to the user.
-    pub diagnostics: Arc<Diagnostics>,
+    delivery: Delivery,
     entrance: Entrance,
-    ledger: Arc<Ledger>,
-    outbox: Arc<Outbox>,
-    lanes: Lanes,
-    abandon: Box<dyn Fn() + Send + Sync>,
     intake: Mutex<Option<JoinHandle<()>>>,
-    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
-    runtime: Handle,
 }
 
 impl Run {
@@ -67,87 +44,46 @@ impl Run {
     /// Where the intake thread cannot be started.
     pub fn start<C: CloudWatch>(
         config: Config,
-        identity: RunIdentity,
-        runtime: Handle,
-        cloudwatch: impl FnOnce(&Config, &Arc<Ledger>) -> C,
-    ) -> std::io::Result<Self> {
-        let ledger = Arc::new(Ledger::default());
-        if config.dry_run {
-            let dry_run = DryRun { ledger: Arc::clone(&ledger) };
-            return Self::start_with(config, identity, runtime, ledger, dry_run);
-        }
-        let cloudwatch = cloudwatch(&config, &ledger);
-        Self::start_with(config, identity, runtime, ledger, cloudwatch)
-    }
-
-    fn start_with<C: CloudWatch>(
-        config: Config,
         mut identity: RunIdentity,
         runtime: Handle,
-        ledger: Arc<Ledger>,
-        cloudwatch: C,
+        cloudwatch: impl FnOnce(&Manifest, &Arc<Ledger>) -> C,
     ) -> std::io::Result<Self> {
         identity.worker = path_safe(&identity.worker);
-        let identity = Arc::new(identity);
+        let manifest = Manifest::of(&config, &identity);
         let diagnostics = Arc::new(Diagnostics::default());
-        let destination = Destination {
-            namespace: config.namespace.clone(),
-            group: config.log.group.clone(),
-            stream: format!("{}/{}/{}", config.log.stream_prefix, identity.run_id, identity.worker),
-            windows_in_parts: config.resolution > 1,
-            keep: config.dry_run,
+        let spool = open_spool(&config, &manifest, &diagnostics);
+        let manner = Manner {
+            pace: if config.live { Pace::Interval } else { Pace::Hold },
+            flush_interval: config.live.then_some(config.flush_interval),
+            capacity_bytes: config.spool_max_bytes,
+            dry_run: config.dry_run,
         };
-        let spool = Arc::new(open_spool(&config, &identity, &destination, &diagnostics));
-        let pace = if config.live { Pace::Interval } else { Pace::Hold };
-        let outbox = Arc::new(Outbox::new(
-            Arc::clone(&spool),
-            Arc::clone(&ledger),
-            Arc::clone(&diagnostics),
-            config.spool_max_bytes,
-            pace,
-        ));
-
-        let sender =
-            Sender::new(cloudwatch, destination, Arc::clone(&outbox), Arc::clone(&ledger), Arc::clone(&diagnostics));
-        let flush_interval = config.live.then_some(config.flush_interval);
-        let mut tasks = Vec::new();
-        let lanes = Lane::ALL.map(|lane| {
-            let (status, lane_status) = watch::channel(LaneStatus::default());
-            tasks.push(runtime.spawn(Arc::clone(&sender).run(lane, flush_interval, status)));
-            lane_status
+        let delivery = Delivery::start(spool, Destination::of(&manifest), manner, diagnostics, runtime, |ledger| {
+            cloudwatch(&manifest, ledger)
         });
 
+        let identity = Arc::new(identity);
         let (entrance, exit) = queue();
-        let intake =
-            Intake::new(&config, &identity, Arc::clone(&outbox), Arc::clone(&ledger), Arc::clone(&diagnostics));
-        let intake = std::thread::Builder::new()
-            .name("locust-cw-intake".to_owned())
-            .spawn(move || intake.run(&exit, Timestamp::now))?;
+        let (outbox, ledger) = (Arc::clone(&delivery.outbox), Arc::clone(&delivery.ledger));
+        let intake = Intake::new(&config, &identity, outbox, ledger, Arc::clone(&delivery.diagnostics));
+        let (root, diagnostics) = (config.spool_dir.clone(), Arc::clone(&delivery.diagnostics));
+        let intake = std::thread::Builder::new().name("locust-cw-intake".to_owned()).spawn(move || {
+            announce_leftovers(&root, &diagnostics);
+            intake.run(&exit, Timestamp::now);
+        })?;
 
-        Ok(Self {
-            config,
-            identity,
-            users: AtomicU64::new(0),
-            diagnostics,
-            entrance,
-            ledger,
-            outbox,
-            lanes,
-            abandon: Box::new(move || sender.abandon()),
-            intake: Mutex::new(Some(intake)),
-            tasks: Mutex::new(tasks),
-            runtime,
-        })
+        let intake = Mutex::new(Some(intake));
+        Ok(Self { config, identity, users: AtomicU64::new(0), delivery, entrance, intake })
     }
 
     /// Takes a sample, at once; where the queue is full, `wait` is called to push it with patience.
     pub fn record(&self, sample: Sample, wait: impl FnOnce(&Entrance, Item) -> Result<(), Item>) {
         let share = Share { requests: 1, failures: u64::from(sample.failure.is_some()), log_events: 0 };
-        self.ledger.observed.add(share);
+        self.delivery.ledger.observed.add(share);
         let Err(item) = self.entrance.try_push(Item::Sample(Box::new(sample))) else { return };
         if wait(&self.entrance, item).is_err() {
-            self.ledger.dropped.add(share);
-            self.diagnostics.say_once(
+            self.delivery.ledger.dropped.add(share);
+            self.delivery.diagnostics.say_once(
                 "queue full",
                 Level::Warning,
                 "Results come faster than this machine can take them in: some are dropped, and the receipt tells how \
@@ -161,26 +97,16 @@ impl Run {
         self.entrance.push_at_last(item);
     }
 
+    /// Messages to the user.
+    #[must_use]
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.delivery.diagnostics
+    }
+
     /// How far the delivery has come.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        let [metrics, logs] = self.lanes.each_ref().map(|lane| lane.borrow().clone());
-        let (observed, delivered) = (self.ledger.observed.get(), self.ledger.delivered.get());
-        let (rejected, dropped) = (self.ledger.rejected.get(), self.ledger.dropped.get());
-        let kept = if self.config.dry_run { self.outbox.kept() } else { Share::default() };
-        let settled = |part: fn(Share) -> u64| part(delivered) + part(rejected) + part(dropped) + part(kept);
-        let (requests, events) = (settled(|s| s.requests), settled(|s| s.log_events));
-        let left_requests = observed.requests.saturating_sub(requests);
-        let left_events = observed.log_events.saturating_sub(events);
-        let (left, settled) =
-            if left_requests > left_events { (left_requests, requests) } else { (left_events, events) };
-        Progress {
-            left,
-            settled,
-            succeeded: (metrics.succeeded, logs.succeeded),
-            over: self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.done || lane.stopped),
-            failures: [metrics.failed, logs.failed].into_iter().flatten().collect(),
-        }
+        self.delivery.progress()
     }
 
     /// Ends the run, whatever is left, and draws up its receipt. What was not delivered stays in the spool.
@@ -191,33 +117,18 @@ impl Run {
             // A panic there has been reported by the panic hook; the receipt shows what it cost.
             let _ = intake.join();
         }
-        let mut reasons = self.progress().failures;
-        reasons.dedup();
-        (self.abandon)();
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in &tasks {
-            task.abort();
-        }
-        for task in tasks {
-            let _ = self.runtime.block_on(task);
-        }
-        // A call that is cut off may have been taken.
-        let in_flight = self.outbox.in_flight();
-        self.ledger.uncertain.add(in_flight.requests + in_flight.log_events);
-        self.outbox.drop_memory();
-        self.outbox.spool().tidy_up();
+        let reasons = self.delivery.end();
+        let Delivery { ledger, outbox, .. } = &self.delivery;
         let cost = estimate(Usage {
-            metric_hours: self.ledger.metric_hours.get(),
-            calls: self.ledger.put_metric_data.get(),
-            log_bytes: self.ledger.log_bytes.get(),
+            metric_hours: ledger.metric_hours.get(),
+            calls: ledger.put_metric_data.get(),
+            log_bytes: ledger.log_bytes.get(),
             log_class: self.config.log.class,
             region: self.config.aws.region.as_deref(),
         });
-        let receipt = Receipt::new(&self.identity.run_id, &self.ledger, self.outbox.spooled(), cost, locust);
-        let spool: Option<PathBuf> = self.outbox.spool().folder().map(Into::into);
-        let remarks =
-            Remarks { dry_run: self.config.dry_run, spool: spool.map(|folder| folder.display().to_string()), reasons };
-        (receipt, remarks)
+        let receipt = Receipt::new(&self.identity.run_id, ledger, outbox.spooled(), cost, locust);
+        let spool = outbox.spool().folder().map(|folder| folder.display().to_string());
+        (receipt, Remarks { dry_run: self.config.dry_run, spool, reasons })
     }
 
     /// Users running in this process, as far as Python has told.
@@ -227,20 +138,8 @@ impl Run {
     }
 }
 
-fn open_spool(config: &Config, identity: &RunIdentity, destination: &Destination, diagnostics: &Diagnostics) -> Spool {
-    let series = config.series.iter().map(|key| key.name().to_owned());
-    let constant = config.constant_dimensions.iter().map(|d| d.name.to_string());
-    let manifest = Manifest {
-        run_id: identity.run_id.clone(),
-        worker: identity.worker.clone(),
-        namespace: config.namespace.clone(),
-        series: series.chain(constant).collect(),
-        log_group: destination.group.clone(),
-        log_stream: destination.stream.clone(),
-        region: config.aws.region.clone(),
-        endpoint_url: config.aws.endpoint_url.clone(),
-    };
-    Spool::create(&config.spool_dir, &manifest).unwrap_or_else(|error| {
+fn open_spool(config: &Config, manifest: &Manifest, diagnostics: &Diagnostics) -> Spool {
+    Spool::create(&config.spool_dir, manifest).unwrap_or_else(|error| {
         diagnostics.say_once(
             "spool",
             Level::Warning,
@@ -250,8 +149,28 @@ fn open_spool(config: &Config, identity: &RunIdentity, destination: &Destination
                 config.spool_dir.display()
             ),
         );
-        Spool::in_memory(&manifest)
+        Spool::in_memory(manifest)
     })
+}
+
+/// Tells of what earlier runs left behind: their processes ended before CloudWatch had taken everything.
+fn announce_leftovers(root: &Path, diagnostics: &Diagnostics) {
+    let leftovers: Vec<_> = leftovers(root).into_iter().filter(|leftover| !leftover.live).collect();
+    let Some(last) = leftovers.last() else { return };
+    let bytes = human_bytes(leftovers.iter().map(|leftover| leftover.bytes).sum());
+    let command = if leftovers.iter().all(|leftover| leftover.manifest.run_id == last.manifest.run_id) {
+        format!("locust-cw replay {}", last.manifest.run_id)
+    } else {
+        "locust-cw replay --all".to_owned()
+    };
+    diagnostics.say_once(
+        "leftovers",
+        Level::Warning,
+        format!(
+            "{bytes} of results of earlier runs were not delivered and wait in {}. Send them with: {command}",
+            root.display()
+        ),
+    );
 }
 
 /// A worker's name is part of a stream's name and of a folder's.
@@ -421,7 +340,7 @@ mod tests {
         record(&run, 100);
         run.push(Item::Close);
         wait_until_over(&run);
-        let said = run.diagnostics.take();
+        let said = run.diagnostics().take();
         assert_eq!(said.len(), 1, "{said:?}");
         let (receipt, remarks) = run.finish(None);
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));

@@ -13,7 +13,7 @@ use crate::diagnostics::{Diagnostics, Level};
 use crate::ledger::{Ledger, Share};
 use crate::outbox::{Outbox, Pace};
 use crate::retry::{Backoff, CallError, Remedy};
-use crate::spool::{Lane, Segment};
+use crate::spool::{Lane, Manifest, Segment};
 use crate::transport::CloudWatch;
 
 /// Calls under way at once, per lane.
@@ -32,8 +32,19 @@ pub struct Destination {
     pub stream: String,
     /// Parts of a window come one after the other, and are merged when they are sent.
     pub windows_in_parts: bool,
-    /// Segments stay in the spool although they were "sent".
-    pub keep: bool,
+}
+
+impl Destination {
+    /// Where a spool's data goes.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Self {
+        Self {
+            namespace: manifest.namespace.clone(),
+            group: manifest.log_group.clone(),
+            stream: manifest.log_stream.clone(),
+            windows_in_parts: manifest.resolution > 1,
+        }
+    }
 }
 
 /// What the lanes tell the rest of the process.
@@ -53,6 +64,8 @@ pub struct LaneStatus {
 pub struct Sender<C> {
     cloudwatch: C,
     destination: Destination,
+    /// Segments stay in the spool although they were "sent".
+    keep: bool,
     outbox: Arc<Outbox>,
     ledger: Arc<Ledger>,
     diagnostics: Arc<Diagnostics>,
@@ -78,6 +91,7 @@ impl<C: CloudWatch> Sender<C> {
     pub fn new(
         cloudwatch: C,
         destination: Destination,
+        keep: bool,
         outbox: Arc<Outbox>,
         ledger: Arc<Ledger>,
         diagnostics: Arc<Diagnostics>,
@@ -85,6 +99,7 @@ impl<C: CloudWatch> Sender<C> {
         Arc::new(Self {
             cloudwatch,
             destination,
+            keep,
             outbox,
             ledger,
             diagnostics,
@@ -165,7 +180,7 @@ impl<C: CloudWatch> Sender<C> {
         self.outbox.take(lane, limits.bytes(), |segment| {
             let fits = !complete
                 && (empty || !segment.goes_alone)
-                && packer.fits(segment.items, segment.wire_bytes, segment.span);
+                && packer.fits(segment.contents.items, segment.contents.wire_bytes, segment.contents.span);
             if fits {
                 (empty, complete) = (false, segment.goes_alone);
             }
@@ -223,7 +238,7 @@ impl<C: CloudWatch> Sender<C> {
         }
         self.ledger.put_log_events.add(1);
         let Destination { group, stream, .. } = &self.destination;
-        let bytes = call.segments.iter().map(|segment| segment.wire_bytes).sum();
+        let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
         match self.cloudwatch.put_log_events(group, stream, call.events).await {
             Ok(left_out) => {
                 if left_out.total() > 0 {
@@ -251,11 +266,11 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     fn settle(&self, segments: &[Segment], left_out: u64) {
-        if self.destination.keep {
+        if self.keep {
             return self.outbox.keep(segments);
         }
         let mut share = Share::default();
-        segments.iter().for_each(|segment| share += segment.share);
+        segments.iter().for_each(|segment| share += segment.contents.share);
         let rejected = left_out.min(share.log_events);
         self.ledger.rejected.add(Share { log_events: rejected, ..Share::default() });
         self.ledger.delivered.add(Share { log_events: share.log_events - rejected, ..share });
@@ -270,7 +285,7 @@ impl<C: CloudWatch> Sender<C> {
         self.diagnostics.say_once(&subject, level, error.to_string());
         if error.is_uncertain() {
             for segment in &segments {
-                self.ledger.uncertain.add(segment.share.requests + segment.share.log_events);
+                self.ledger.uncertain.add(segment.contents.share.requests + segment.contents.share.log_events);
             }
         }
         match remedy {
@@ -298,7 +313,7 @@ impl<C: CloudWatch> Sender<C> {
             return;
         }
         for segment in segments {
-            let halves = if segment.items > 1 { self.halves(&segment) } else { None };
+            let halves = if segment.contents.items > 1 { self.halves(&segment) } else { None };
             match halves {
                 Some(halves) => self.outbox.replace(&segment, halves),
                 None => self.reject(&segment),
@@ -308,7 +323,7 @@ impl<C: CloudWatch> Sender<C> {
 
     fn halves(&self, segment: &Segment) -> Option<Vec<Segment>> {
         let spool = self.outbox.spool();
-        let middle = segment.items / 2;
+        let middle = segment.contents.items / 2;
         let mut halves: Vec<Segment> = match segment.lane {
             Lane::Metrics => {
                 let datums = segment.datums().ok()?;
@@ -337,7 +352,7 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     fn reject(&self, segment: &Segment) {
-        self.ledger.rejected.add(segment.share);
+        self.ledger.rejected.add(segment.contents.share);
         if let Err(error) = self.outbox.spool().reject(segment) {
             self.diagnostics.say_once(
                 "reject",

@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::{AwsConfig, Config, LogClass};
 use crate::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
 use crate::ledger::Share;
 use crate::log_event::LogEvent;
+use crate::window::RunIdentity;
 
 /// The two kinds of data, which do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,16 +47,49 @@ pub struct Manifest {
     pub worker: String,
     /// Metrics namespace.
     pub namespace: String,
+    /// Seconds per window.
+    pub resolution: u32,
     /// Names of the dimensions of the finest series, in order.
     pub series: Vec<String>,
     /// Name of the log group.
     pub log_group: String,
     /// Name of the log stream.
     pub log_stream: String,
-    /// AWS region, where one was given.
-    pub region: Option<String>,
-    /// Endpoint, where one was given.
-    pub endpoint_url: Option<String>,
+    /// Class of a log group that is created.
+    pub log_class: LogClass,
+    /// Retention of a log group that is created, in days.
+    pub log_retention_days: Option<i32>,
+    /// The AWS account, as far as it was given.
+    pub aws: AwsConfig,
+}
+
+impl Manifest {
+    /// What the spool of a run says of itself.
+    #[must_use]
+    pub fn of(config: &Config, identity: &RunIdentity) -> Self {
+        let series = config.series.iter().map(|key| key.name().to_owned());
+        let constant = config.constant_dimensions.iter().map(|dimension| dimension.name.to_string());
+        Self {
+            run_id: identity.run_id.clone(),
+            worker: identity.worker.clone(),
+            namespace: config.namespace.clone(),
+            resolution: config.resolution,
+            series: series.chain(constant).collect(),
+            log_group: config.log.group.clone(),
+            log_stream: format!("{}/{}/{}", config.log.stream_prefix, identity.run_id, identity.worker),
+            log_class: config.log.class,
+            log_retention_days: config.log.retention_days,
+            aws: config.aws.clone(),
+        }
+    }
+
+    /// Reads a folder's `run.json`.
+    ///
+    /// # Errors
+    /// Where there is none, or it is damaged.
+    pub fn read(folder: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_str(&fs::read_to_string(folder.join(MANIFEST))?)?)
+    }
 }
 
 /// Where a segment's lines are.
@@ -65,13 +100,9 @@ enum Place {
     Memory(Arc<str>),
 }
 
-/// A number of lines that are written, sent and removed together. It always fits into one call.
-#[derive(Debug, Clone)]
-pub struct Segment {
-    /// Rising in the order of writing.
-    pub id: u64,
-    /// Datums or log events.
-    pub lane: Lane,
+/// What a segment holds, as far as its sender needs to know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Contents {
     /// How many datums or log events.
     pub items: usize,
     /// What they count for against the limit of a call, in bytes.
@@ -80,6 +111,29 @@ pub struct Segment {
     pub span: (i64, i64),
     /// What they stand for in the receipt.
     pub share: Share,
+}
+
+impl Contents {
+    fn of_events(events: &[LogEvent]) -> Self {
+        let log_events = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        Self {
+            items: events.len(),
+            wire_bytes: events.iter().map(LogEvent::counted_bytes).sum(),
+            span: span(events.iter().map(|event| event.timestamp)),
+            share: Share { log_events, ..Share::default() },
+        }
+    }
+}
+
+/// A number of lines that are written, sent and removed together. It always fits into one call.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// Rising in the order of writing.
+    pub id: u64,
+    /// Datums or log events.
+    pub lane: Lane,
+    /// How much it holds.
+    pub contents: Contents,
     /// Size of the file.
     pub disk_bytes: u64,
     /// Whether a call with it failed before.
@@ -90,6 +144,10 @@ pub struct Segment {
 }
 
 impl Segment {
+    const fn new(id: u64, lane: Lane, contents: Contents, disk_bytes: u64, place: Place) -> Self {
+        Self { id, lane, contents, disk_bytes, repeated: false, goes_alone: false, place }
+    }
+
     /// Whether it is lost when the process ends.
     #[must_use]
     pub const fn is_in_memory(&self) -> bool {
@@ -135,6 +193,12 @@ pub struct Spool {
 
 /// Folder for what CloudWatch will not take.
 const REJECTED: &str = "rejected";
+/// What a folder says of itself.
+const MANIFEST: &str = "run.json";
+/// Locked by the process whose spool it is.
+const LOCK: &str = "lock";
+/// Ending of a file that is not written to its end.
+const HALF: &str = "part";
 
 impl Spool {
     /// Makes the folder `root/run/worker`, for its owner alone.
@@ -144,13 +208,47 @@ impl Spool {
     pub fn create(root: &Path, manifest: &Manifest) -> io::Result<Self> {
         let folder = root.join(&manifest.run_id).join(&manifest.worker);
         make_folder(&folder)?;
-        let lock = new_file(&folder.join("lock"))?;
-        lock.try_lock().map_err(io::Error::from)?;
+        let lock = lock(&folder)?;
         let mut text = serde_json::to_string_pretty(manifest)?;
         text.push('\n');
-        write_whole(&folder, "run.json", &text)?;
+        write_whole(&folder, MANIFEST, &text)?;
         let next_id = AtomicU64::new(last_id(&folder)? + 1);
         Ok(Self { folder: Some(folder), series: manifest.series.clone(), next_id, _lock: Some(lock) })
+    }
+
+    /// Opens the folder that a process which has ended left behind, with the segments in it, oldest first.
+    ///
+    /// # Errors
+    /// `WouldBlock` where the process still lives; else where the folder cannot be read.
+    pub fn reopen(folder: &Path) -> io::Result<(Self, Manifest, Vec<Segment>)> {
+        let lock = lock(folder)?;
+        let manifest = Manifest::read(folder)?;
+        let next_id = AtomicU64::new(last_id(folder)? + 1);
+        let series = manifest.series.clone();
+        let spool = Self { folder: Some(folder.to_owned()), series, next_id, _lock: Some(lock) };
+        let mut segments = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == HALF) {
+                fs::remove_file(path)?;
+            } else if let Some((id, lane)) = parse_name(&path) {
+                segments.push(spool.segment(id, lane, path)?);
+            }
+        }
+        segments.sort_by_key(|segment| segment.id);
+        Ok((spool, manifest, segments))
+    }
+
+    /// Looks at a file of the spool. One that is damaged stands for nothing; sending it will find out.
+    fn segment(&self, id: u64, lane: Lane, path: PathBuf) -> io::Result<Segment> {
+        let disk_bytes = fs::metadata(&path)?.len();
+        let contents = Contents::default();
+        let mut segment = Segment::new(id, lane, contents, disk_bytes, Place::Disk(path));
+        segment.contents = match lane {
+            Lane::Metrics => segment.datums().map_or(contents, |datums| self.contents_of_datums(&datums)),
+            Lane::Logs => segment.events().map_or(contents, |events| Contents::of_events(&events)),
+        };
+        Ok(segment)
     }
 
     /// A spool without a disk.
@@ -168,55 +266,49 @@ impl Spool {
     /// Writes datums that fit into one call. Where the disk refuses them they stay in memory, and the error tells why.
     #[must_use]
     pub fn write_datums(&self, datums: &[Datum]) -> (Segment, Option<io::Error>) {
-        let mut text = String::new();
-        let mut share = Share::default();
-        for datum in datums {
-            // A datum is plain data: it always has a JSON form.
-            text.push_str(&datum.to_json().unwrap_or_default());
-            text.push('\n');
-            share.requests += datum.total_of(REQUEST_COUNT, &self.series);
-            share.failures += datum.total_of(FAILURE_COUNT, &self.series);
-        }
-        let wire_bytes = datums.iter().map(Datum::wire_bytes).sum();
-        let times = datums.iter().map(|datum| datum.key.timestamp * 1000);
-        self.write(Lane::Metrics, datums.len(), wire_bytes, span(times), share, text)
+        // A datum is plain data: it always has a JSON form.
+        let lines = datums.iter().map(|datum| datum.to_json().unwrap_or_default());
+        self.write(Lane::Metrics, self.contents_of_datums(datums), lines)
     }
 
     /// Writes log events that fit into one call, as [`Self::write_datums`] does.
     #[must_use]
     pub fn write_events(&self, events: &[LogEvent]) -> (Segment, Option<io::Error>) {
-        let mut text = String::with_capacity(events.iter().map(|event| event.counted_bytes() + 16).sum());
-        for event in events {
-            text.push_str(&serde_json::to_string(event).unwrap_or_default());
-            text.push('\n');
+        let lines = events.iter().map(|event| serde_json::to_string(event).unwrap_or_default());
+        self.write(Lane::Logs, Contents::of_events(events), lines)
+    }
+
+    fn contents_of_datums(&self, datums: &[Datum]) -> Contents {
+        let total = |metric| datums.iter().map(|datum| datum.total_of(metric, &self.series)).sum();
+        Contents {
+            items: datums.len(),
+            wire_bytes: datums.iter().map(Datum::wire_bytes).sum(),
+            span: span(datums.iter().map(|datum| datum.key.timestamp * 1000)),
+            share: Share { requests: total(REQUEST_COUNT), failures: total(FAILURE_COUNT), log_events: 0 },
         }
-        let share = Share { log_events: u64::try_from(events.len()).unwrap_or(u64::MAX), ..Share::default() };
-        let wire_bytes = events.iter().map(LogEvent::counted_bytes).sum();
-        let times = events.iter().map(|event| event.timestamp);
-        self.write(Lane::Logs, events.len(), wire_bytes, span(times), share, text)
     }
 
     fn write(
         &self,
         lane: Lane,
-        items: usize,
-        wire_bytes: usize,
-        span: (i64, i64),
-        share: Share,
-        text: String,
+        contents: Contents,
+        lines: impl Iterator<Item = String>,
     ) -> (Segment, Option<io::Error>) {
+        let mut text = String::with_capacity(contents.wire_bytes);
+        for line in lines {
+            text.push_str(&line);
+            text.push('\n');
+        }
         let id = self.next_id.fetch_add(1, Relaxed);
         let disk_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let (place, error) = match &self.folder {
             None => (Place::Memory(text.into()), None),
-            Some(folder) => match write_whole(folder, &format!("{id:09}-{}.jsonl", lane.name()), &text) {
+            Some(folder) => match write_whole(folder, &file_name(id, lane), &text) {
                 Ok(path) => (Place::Disk(path), None),
                 Err(error) => (Place::Memory(text.into()), Some(error)),
             },
         };
-        let segment =
-            Segment { id, lane, items, wire_bytes, span, share, disk_bytes, repeated: false, goes_alone: false, place };
-        (segment, error)
+        (Segment::new(id, lane, contents, disk_bytes, place), error)
     }
 
     /// Forgets a segment that was taken or given up.
@@ -245,10 +337,10 @@ impl Spool {
     pub fn tidy_up(&self) {
         let Some(folder) = &self.folder else { return };
         let leftovers = |entry: io::Result<fs::DirEntry>| {
-            entry.is_ok_and(|entry| !matches!(entry.file_name().to_str(), Some("lock" | "run.json")))
+            entry.is_ok_and(|entry| !matches!(entry.file_name().to_str(), Some(LOCK | MANIFEST)))
         };
         if fs::read_dir(folder).is_ok_and(|entries| !entries.into_iter().any(leftovers)) {
-            for name in ["run.json", "lock"] {
+            for name in [MANIFEST, LOCK] {
                 let _ = fs::remove_file(folder.join(name));
             }
             let _ = fs::remove_dir(folder);
@@ -258,15 +350,41 @@ impl Spool {
     }
 }
 
-/// The highest id in a folder that an earlier run of the same id left behind, else 0.
+fn file_name(id: u64, lane: Lane) -> String {
+    format!("{id:09}-{}.jsonl", lane.name())
+}
+
+/// The id and lane of a segment's file; `None` for any other file.
+pub(crate) fn parse_name(path: &Path) -> Option<(u64, Lane)> {
+    let name = path.file_name()?.to_str()?;
+    let (id, rest) = name.split_once('-')?;
+    let lane = Lane::ALL.into_iter().find(|lane| rest.strip_suffix(".jsonl") == Some(lane.name()))?;
+    Some((id.parse().ok()?, lane))
+}
+
+/// The highest id in a folder and in what was rejected from it, else 0.
 fn last_id(folder: &Path) -> io::Result<u64> {
     let mut last = 0;
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let id = name.to_str().and_then(|name| name.split_once('-')).and_then(|(id, _)| id.parse().ok());
-        last = last.max(id.unwrap_or_default());
+    for folder in [folder.to_owned(), folder.join(REJECTED)] {
+        if folder.is_dir() {
+            for entry in fs::read_dir(folder)? {
+                last = last.max(parse_name(&entry?.path()).map_or(0, |(id, _)| id));
+            }
+        }
     }
     Ok(last)
+}
+
+/// Locks a folder for as long as the file is open.
+fn lock(folder: &Path) -> io::Result<File> {
+    let file = new_file(&folder.join(LOCK))?;
+    file.try_lock().map_err(io::Error::from)?;
+    Ok(file)
+}
+
+/// Whether the process whose spool this is still lives.
+pub(crate) fn is_live(folder: &Path) -> bool {
+    matches!(lock(folder), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 fn path_name(place: &Place) -> Option<&std::ffi::OsStr> {
@@ -298,7 +416,7 @@ fn new_file(path: &Path) -> io::Result<File> {
 
 /// Writes a file so that nobody ever sees half of it.
 fn write_whole(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
-    let (half, whole) = (folder.join(format!("{name}.part")), folder.join(name));
+    let (half, whole) = (folder.join(format!("{name}.{HALF}")), folder.join(name));
     let written =
         new_file(&half).and_then(|mut file| file.write_all(text.as_bytes())).and_then(|()| fs::rename(&half, &whole));
     if let Err(error) = written {
@@ -319,11 +437,13 @@ pub(crate) mod tests {
             run_id: "run".into(),
             worker: "w1".into(),
             namespace: "Locust".into(),
+            resolution: 1,
             series: vec!["Host".into(), "Request".into()],
             log_group: "LocustTests".into(),
             log_stream: "load-generator/run/w1".into(),
-            region: None,
-            endpoint_url: None,
+            log_class: LogClass::Standard,
+            log_retention_days: None,
+            aws: AwsConfig::default(),
         }
     }
 
@@ -341,12 +461,12 @@ pub(crate) mod tests {
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (segment, error) = spool.write_datums(&[datum(3.0), datum(4.0)]);
         assert!(error.is_none() && !segment.is_in_memory());
-        assert_eq!((segment.share.requests, segment.items), (7, 2));
+        assert_eq!((segment.contents.share.requests, segment.contents.items), (7, 2));
         assert_eq!(segment.datums().expect("readable"), [datum(3.0), datum(4.0)]);
         let events = [event(2, "b\n\"c\""), event(1, "한")];
         let (segment, _) = spool.write_events(&events);
-        assert_eq!((segment.share.log_events, segment.span), (2, (1, 2)));
-        assert_eq!(segment.wire_bytes, 26 * 2 + 5 + 3);
+        assert_eq!((segment.contents.share.log_events, segment.contents.span), (2, (1, 2)));
+        assert_eq!(segment.contents.wire_bytes, 26 * 2 + 5 + 3);
         assert_eq!(segment.events().expect("readable"), events);
     }
 
@@ -403,6 +523,23 @@ pub(crate) mod tests {
         let (new, _) = Spool::create(root.path(), &manifest()).expect("a spool").write_datums(&[datum(2.0)]);
         assert_eq!(old.datums().expect("still there"), [datum(1.0)]);
         assert_eq!(new.datums().expect("beside it"), [datum(2.0)]);
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_found_again() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let folder = spool.folder().expect("a folder").to_owned();
+        let written = [spool.write_datums(&[datum(3.0)]).0, spool.write_events(&[event(5, "x")]).0];
+        assert!(is_live(&folder) && Spool::reopen(&folder).is_err());
+        drop(spool);
+        fs::write(folder.join("000000009-logs.jsonl.part"), "{\"timest").expect("written");
+        assert!(!is_live(&folder));
+        let (again, read, segments) = Spool::reopen(&folder).expect("a spool");
+        assert_eq!(read, manifest());
+        assert_eq!(segments.iter().map(|s| s.contents).collect::<Vec<_>>(), written.map(|s| s.contents));
+        assert_eq!(again.write_events(&[event(6, "y")]).0.id, 3);
+        segments.iter().for_each(|segment| again.remove(segment));
     }
 
     #[test]

@@ -1,15 +1,20 @@
 """The Rust core: one run's queue, windows, batches, spool and AWS calls. Its threads never touch Python."""
 
+from pathlib import Path
 from typing import Any, final
 
 __all__ = [
     "InvalidOptionError",
+    "Leftover",
     "Progress",
     "Publisher",
     "Receipt",
+    "Replay",
     "check_options",
     "default_options",
+    "leftovers",
     "new_run_id",
+    "spool_root",
 ]
 
 class InvalidOptionError(ValueError):
@@ -48,6 +53,9 @@ class Receipt:
     @property
     def json(self) -> str:
         """One JSON object."""
+    @property
+    def complete(self) -> bool:
+        """Whether CloudWatch has everything that was observed."""
 
 @final
 class Publisher:
@@ -153,6 +161,63 @@ class Publisher:
     def has_logs(self) -> bool:
         """Whether there are log events."""
 
+@final
+class Leftover:
+    """The spool of a process, with something in it to be sent."""
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+    @property
+    def worker(self) -> str:
+        """The process's name within the run."""
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+    @property
+    def live(self) -> bool:
+        """Whether its process still lives, and sends it."""
+    @property
+    def files(self) -> int:
+        """Files to be sent."""
+    @property
+    def bytes(self) -> int:
+        """Their size."""
+
+@final
+class Replay:
+    """Sends what an earlier process left in its spool, less what is over 14 days old.
+
+    Args:
+        folder: A leftover's folder.
+        region: Where to send it instead of where the process would have.
+        profile: As whom to send it instead.
+        endpoint_url: Where CloudWatch is instead.
+        dry_run: Send nothing, and tell what would be sent.
+
+    Raises:
+        BlockingIOError: If the process whose spool it is still lives.
+        InvalidOptionError: If an option cannot be used.
+        OSError: If the folder cannot be read.
+
+    """
+
+    def __new__(
+        cls,
+        folder: Path,
+        *,
+        region: str | None = None,
+        profile: str | None = None,
+        endpoint_url: str | None = None,
+        dry_run: bool = False,
+    ) -> Replay: ...
+    def progress(self) -> Progress:
+        """How far it has come."""
+    def diagnostics(self) -> list[tuple[int, str]]:
+        """Take the messages that wait to be logged, each with `logging`'s number of its level."""
+    def finish(self) -> Receipt:
+        """End it, whatever is left, and draw up the account of what was in the spool."""
+
 def check_options(options: dict[str, Any]) -> None:
     """Check a dict of options and do nothing else.
 
@@ -163,6 +228,12 @@ def check_options(options: dict[str, Any]) -> None:
 
 def default_options() -> dict[str, Any]:
     """Every option of a `Publisher` with its default, by its name in Python form."""
+
+def leftovers(spool_dir: str | None = None) -> list[Leftover]:
+    """Everything below a spool folder that is still to be sent, oldest run first."""
+
+def spool_root(spool_dir: str | None = None) -> Path:
+    """The folder that holds the spools of all runs, where none is given."""
 
 def new_run_id() -> str:
     """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""

@@ -68,6 +68,7 @@ OPTIONS = (
     Option("spool_max_mb", "How much a run's spool may hold", "MB", int),
     Option("drain_timeout", "Seconds to keep sending at the end", "SECONDS", float),
     Option("receipt", "Write the receipt as JSON to this file", "FILE"),
+    Option("fail_on_loss", "Exit with a code other than zero unless every sample was delivered", type=None),
     Option("strict", "Refuse to start the test if AWS refuses the first call", type=None),
 )
 

@@ -43,9 +43,10 @@ _LAST_MOMENTS_S = 10.0
 class _Test:
     """One test: its publisher, and Locust's totals as long as they are to be had."""
 
-    def __init__(self, publisher: _core.Publisher, *, receipt_file: str | None, reconcile: bool) -> None:
+    def __init__(self, publisher: _core.Publisher, options: Options, *, reconcile: bool) -> None:
         self.publisher = publisher
-        self.receipt_file = receipt_file
+        self.receipt_file: str | None = options["receipt"]
+        self.fail_on_loss: bool = options["fail_on_loss"]
         self.reconcile = reconcile
         self.stopped = False
         self.delivered_said = False
@@ -84,6 +85,7 @@ class Session:
         self._sampler: gevent.Greenlet[..., None] | None = None
         self._quitting_greenlet: object = None
         self._stop_waiting = False
+        self._lost = False
         self._exit_handler = False
         events.test_start.add_listener(self._on_test_start)
         events.test_stop.add_listener(self._on_test_stop)
@@ -163,7 +165,7 @@ class Session:
             host=environment.host or None,
             fallback_host=class_hosts.pop() if len(class_hosts) == 1 else None,
         )
-        test = _Test(publisher, receipt_file=options["receipt"], reconcile=not worker)
+        test = _Test(publisher, options, reconcile=not worker)
         self._test = test
         self._unfinished.append(test)
         self._quitting_greenlet = None
@@ -173,6 +175,8 @@ class Session:
         if not self._exit_handler:
             self._exit_handler = True
             atexit.register(self._finish_at_exit)
+            # The last of the listeners, as it ends the process.
+            self._events.quit.add_listener(self._exit_on_loss)
         logger.info("Publishing to CloudWatch as run %s", publisher.run_id)
         return test
 
@@ -357,6 +361,7 @@ class Session:
         test.receipt = test.publisher.finish(*totals)
         for level, message in test.publisher.diagnostics():
             logger.log(level, "%s", message)
+        self._lost = self._lost or (test.fail_on_loss and not test.receipt.complete)
         sys.stderr.write(f"\n{test.receipt.text}")
         sys.stderr.flush()
         if test.receipt_file is not None and not self._role("Worker"):
@@ -365,6 +370,11 @@ class Session:
             except OSError as error:
                 logger.error("The receipt could not be written: %s", error)  # noqa: TRY400 - the message says it all
         return test.receipt
+
+    def _exit_on_loss(self, exit_code: int = 0, **_kwargs: object) -> None:
+        if self._lost and not exit_code:
+            logger.error("Not every sample was delivered: exit code 1, as --cw-fail-on-loss asks")
+            sys.exit(1)
 
     def _finish_at_exit(self) -> None:
         if self._unfinished and self._quitting_greenlet is None:

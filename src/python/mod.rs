@@ -3,6 +3,8 @@
 mod convert;
 mod options;
 mod publisher;
+mod replay;
 
 pub use options::{InvalidOptionError, check_options, default_options};
 pub use publisher::{Progress, Publisher, Receipt, new_run_id};
+pub use replay::{Leftover, Replay, leftovers, spool_root};

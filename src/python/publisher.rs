@@ -11,8 +11,9 @@ use super::options::config;
 use crate::aws::Aws;
 use crate::clock::Timestamp;
 use crate::datum::{SAMPLE_METRICS, Unit};
+use crate::delivery;
 use crate::queue::{Entrance, Item};
-use crate::receipt::LocustTotals;
+use crate::receipt::{self, LocustTotals};
 use crate::run::{self, Run};
 use crate::sample::{Gauge, LifeCycleEvent, Sample};
 use crate::window::{RunIdentity, origin_of};
@@ -34,11 +35,31 @@ pub struct Progress {
     failures: Vec<String>,
 }
 
+impl From<delivery::Progress> for Progress {
+    fn from(progress: delivery::Progress) -> Self {
+        Self {
+            left: progress.left,
+            settled: progress.settled,
+            metrics_calls: progress.succeeded.0,
+            logs_calls: progress.succeeded.1,
+            over: progress.over,
+            failures: progress.failures,
+        }
+    }
+}
+
 /// The account of a run.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
 pub struct Receipt {
     text: String,
     json: String,
+    complete: bool,
+}
+
+impl Receipt {
+    pub(super) fn new(receipt: &receipt::Receipt, remarks: &receipt::Remarks) -> Self {
+        Self { text: receipt.to_text(remarks), json: receipt.to_json(), complete: receipt.is_complete() }
+    }
 }
 
 /// An id for a run that begins now, such as `20261122T110301Z-7f3a`.
@@ -153,20 +174,12 @@ impl Publisher {
 
     /// How far the delivery has come.
     fn progress(&self, py: Python<'_>) -> Progress {
-        let progress = py.detach(|| self.run.progress());
-        Progress {
-            left: progress.left,
-            settled: progress.settled,
-            metrics_calls: progress.succeeded.0,
-            logs_calls: progress.succeeded.1,
-            over: progress.over,
-            failures: progress.failures,
-        }
+        py.detach(|| self.run.progress()).into()
     }
 
     /// Takes the messages that wait to be logged, each with `logging`'s number of its level.
     fn diagnostics(&self) -> Vec<(u8, String)> {
-        self.run.diagnostics.take().into_iter().map(|(level, message)| (level.number(), message)).collect()
+        self.run.diagnostics().take().into_iter().map(|(level, message)| (level.number(), message)).collect()
     }
 
     /// Ends the run, whatever is left, and draws up its receipt, reconciled with Locust's totals where they are given.
@@ -174,7 +187,7 @@ impl Publisher {
     fn finish(&self, py: Python<'_>, requests: Option<u64>, failures: Option<u64>) -> Receipt {
         let locust = requests.zip(failures).map(|(requests, failures)| LocustTotals { requests, failures });
         let (receipt, remarks) = py.detach(|| self.run.finish(locust));
-        Receipt { text: receipt.to_text(&remarks), json: receipt.to_json() }
+        Receipt::new(&receipt, &remarks)
     }
 
     /// The run's id.

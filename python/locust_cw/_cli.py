@@ -1,0 +1,131 @@
+"""The command `locust-cw`, for what is done outside a test."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from locust_cw import _core
+from locust_cw._progress import ProgressBar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+logger = logging.getLogger("locust_cw")
+
+_POLL_S = 0.05
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument.
+
+    """
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run_command(options)
+    except _core.InvalidOptionError as error:
+        sys.stderr.write(f"locust-cw: error: {str(error).replace('--cw-', '--')}\n")
+        return 2
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="locust-cw", description="CloudWatch for Locust, outside a test.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    replay = commands.add_parser(
+        "replay",
+        help="send what earlier tests left undelivered",
+        description="Send what earlier tests left undelivered. Without RUN and --all, list what there is.",
+    )
+    replay.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
+    replay.add_argument("--all", action="store_true", help="send what all runs left")
+    replay.add_argument("--dry-run", action="store_true", help="send nothing, and tell what would be sent")
+    replay.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
+    replay.add_argument("--region", help="AWS region; else the test's")
+    replay.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files; else the test's")
+    replay.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is; else the test's")
+    replay.set_defaults(run_command=_replay)
+    return parser
+
+
+def _replay(options: argparse.Namespace) -> int:
+    if options.run is not None and options.all:
+        sys.stderr.write("locust-cw: error: either RUN or --all\n")
+        return 2
+    found = _core.leftovers(options.spool_dir)
+    if options.run is None and not options.all:
+        return _list(found)
+    chosen = [leftover for leftover in found if options.all or leftover.run_id == options.run]
+    if not chosen:
+        if options.all:
+            sys.stdout.write("Nothing is left to be sent.\n")
+            return 0
+        sys.stderr.write(f"Nothing is left of a run {options.run} in {_core.spool_root(options.spool_dir)}.\n")
+        return 1
+    complete = [_send(leftover, options) for leftover in chosen]
+    return 0 if all(complete) else 1
+
+
+def _list(found: list[_core.Leftover]) -> int:
+    if not found:
+        sys.stdout.write("Nothing is left to be sent.\n")
+        return 0
+    for leftover in found:
+        state = "being sent by its test" if leftover.live else "left"
+        size = f"{leftover.files} files, {leftover.bytes / 1024:,.0f} KB"
+        sys.stdout.write(f"{leftover.run_id}  {leftover.worker}  {size}, {state}  {leftover.folder}\n")
+    sys.stdout.write("Send them with: locust-cw replay RUN, or locust-cw replay --all\n")
+    return 0
+
+
+def _send(leftover: _core.Leftover, options: argparse.Namespace) -> bool:
+    """Send one folder.
+
+    Returns:
+        Whether nothing of it is left to be done.
+
+    """
+    try:
+        replay = _core.Replay(
+            leftover.folder,
+            region=options.region,
+            profile=options.profile,
+            endpoint_url=options.endpoint_url,
+            dry_run=options.dry_run,
+        )
+    except OSError as error:
+        sys.stderr.write(f"Not replayed: {error}.\n")
+        return False
+    progress_bar = ProgressBar()
+    interrupted = False
+    try:
+        while not (progress := replay.progress()).over:
+            progress_bar.show(progress.left, progress.settled)
+            _log(replay)
+            time.sleep(_POLL_S)
+    except KeyboardInterrupt:
+        interrupted = True
+    progress_bar.clear()
+    _log(replay)
+    receipt = replay.finish()
+    sys.stdout.write(receipt.text)
+    if interrupted:
+        sys.stdout.write("Interrupted; run it again to send the rest.\n")
+        raise SystemExit(1)
+    return receipt.complete or options.dry_run
+
+
+def _log(replay: _core.Replay) -> None:
+    for level, message in replay.diagnostics():
+        logger.log(level, "%s", message)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

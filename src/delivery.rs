@@ -1,0 +1,161 @@
+//! The second half of a run's way: from the outbox to CloudWatch, and what is left in the end. A replay is this half alone.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::diagnostics::Diagnostics;
+use crate::ledger::{Ledger, Share};
+use crate::outbox::{Outbox, Pace};
+use crate::sender::{Destination, LaneStatus, Sender};
+use crate::spool::{Lane, Spool};
+use crate::transport::{CloudWatch, DryRun};
+
+/// How far a delivery has come.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Requests and log events that are on their way, whichever are more.
+    pub left: u64,
+    /// Requests and log events that are settled, of the same kind.
+    pub settled: u64,
+    /// Calls that succeeded, of datums and of log events.
+    pub succeeded: (u64, u64),
+    /// Nothing is left to wait for: all is settled, or nothing more can be sent.
+    pub over: bool,
+    /// Why calls fail at present.
+    pub failures: Vec<String>,
+}
+
+/// How a delivery goes about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// When the lanes begin to send.
+    pub pace: Pace,
+    /// Time between publications at [`Pace::Interval`].
+    pub flush_interval: Option<Duration>,
+    /// How many bytes the spool may hold.
+    pub capacity_bytes: u64,
+    /// Send nothing, and leave everything in the spool.
+    pub dry_run: bool,
+}
+
+/// A delivery under way.
+pub struct Delivery {
+    /// The account of it.
+    pub ledger: Arc<Ledger>,
+    /// What waits.
+    pub outbox: Arc<Outbox>,
+    /// Messages to the user.
+    pub diagnostics: Arc<Diagnostics>,
+    lanes: [watch::Receiver<LaneStatus>; 2],
+    abandon: Box<dyn Fn() + Send + Sync>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    runtime: Handle,
+}
+
+impl Delivery {
+    /// Starts to send what is pushed into the outbox.
+    pub fn start<C: CloudWatch>(
+        spool: Spool,
+        destination: Destination,
+        manner: Manner,
+        diagnostics: Arc<Diagnostics>,
+        runtime: Handle,
+        cloudwatch: impl FnOnce(&Arc<Ledger>) -> C,
+    ) -> Self {
+        let ledger = Arc::new(Ledger::default());
+        let outbox = Arc::new(Outbox::new(
+            spool,
+            Arc::clone(&ledger),
+            Arc::clone(&diagnostics),
+            manner.capacity_bytes,
+            manner.pace,
+        ));
+        let parts = Parts { destination, manner, ledger, outbox, diagnostics, runtime };
+        if manner.dry_run {
+            let dry_run = DryRun { ledger: Arc::clone(&parts.ledger) };
+            parts.start(dry_run)
+        } else {
+            let cloudwatch = cloudwatch(&parts.ledger);
+            parts.start(cloudwatch)
+        }
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let [metrics, logs] = self.lanes.each_ref().map(|lane| lane.borrow().clone());
+        let (observed, delivered) = (self.ledger.observed.get(), self.ledger.delivered.get());
+        let (rejected, dropped) = (self.ledger.rejected.get(), self.ledger.dropped.get());
+        let kept = self.outbox.kept();
+        let settled = |part: fn(Share) -> u64| part(delivered) + part(rejected) + part(dropped) + part(kept);
+        let (requests, events) = (settled(|s| s.requests), settled(|s| s.log_events));
+        let left_requests = observed.requests.saturating_sub(requests);
+        let left_events = observed.log_events.saturating_sub(events);
+        let (left, settled) =
+            if left_requests > left_events { (left_requests, requests) } else { (left_events, events) };
+        Progress {
+            left,
+            settled,
+            succeeded: (metrics.succeeded, logs.succeeded),
+            over: self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.done || lane.stopped),
+            failures: [metrics.failed, logs.failed].into_iter().flatten().collect(),
+        }
+    }
+
+    /// Ends it, whatever is left: that stays in the spool. Says why calls failed, if they still did.
+    pub fn end(&self) -> Vec<String> {
+        let mut reasons = self.progress().failures;
+        reasons.dedup();
+        (self.abandon)();
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in &tasks {
+            task.abort();
+        }
+        for task in tasks {
+            // Aborted, or over: either way it no longer touches the outbox.
+            let _ = self.runtime.block_on(task);
+        }
+        // A call that is cut off may have been taken.
+        let in_flight = self.outbox.in_flight();
+        self.ledger.uncertain.add(in_flight.requests + in_flight.log_events);
+        self.outbox.drop_memory();
+        self.outbox.spool().tidy_up();
+        reasons
+    }
+}
+
+/// What a delivery is made of before it is known what it sends to.
+struct Parts {
+    destination: Destination,
+    manner: Manner,
+    ledger: Arc<Ledger>,
+    outbox: Arc<Outbox>,
+    diagnostics: Arc<Diagnostics>,
+    runtime: Handle,
+}
+
+impl Parts {
+    fn start<C: CloudWatch>(self, cloudwatch: C) -> Delivery {
+        let Self { destination, manner, ledger, outbox, diagnostics, runtime } = self;
+        let sender = Sender::new(
+            cloudwatch,
+            destination,
+            manner.dry_run,
+            Arc::clone(&outbox),
+            Arc::clone(&ledger),
+            Arc::clone(&diagnostics),
+        );
+        let mut tasks = Vec::new();
+        let lanes = Lane::ALL.map(|lane| {
+            let (status, lane_status) = watch::channel(LaneStatus::default());
+            tasks.push(runtime.spawn(Arc::clone(&sender).run(lane, manner.flush_interval, status)));
+            lane_status
+        });
+        let abandon = Box::new(move || sender.abandon());
+        Delivery { ledger, outbox, diagnostics, lanes, abandon, tasks: Mutex::new(tasks), runtime }
+    }
+}

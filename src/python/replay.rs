@@ -1,0 +1,108 @@
+//! `Replay`: sends what an earlier process left in its spool.
+
+use std::path::PathBuf;
+
+use pyo3::exceptions::{PyBlockingIOError, PyOSError};
+use pyo3::prelude::*;
+
+use super::options::InvalidOptionError;
+use super::publisher::{Progress, Receipt};
+use crate::aws::Aws;
+use crate::clock::Timestamp;
+use crate::config::Options;
+use crate::replay::{self, leftovers as find};
+
+/// The spool of a process, with something in it to be sent.
+#[pyclass(frozen, get_all, module = "locust_cw._core")]
+pub struct Leftover {
+    run_id: String,
+    worker: String,
+    folder: PathBuf,
+    live: bool,
+    files: usize,
+    bytes: u64,
+}
+
+/// Everything below a spool folder that is still to be sent, oldest run first.
+#[pyfunction]
+#[pyo3(signature = (spool_dir = None))]
+pub fn leftovers(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<Leftover>> {
+    let root = spool_root(spool_dir)?;
+    let found = py.detach(|| find(&root));
+    let leftover = |found: replay::Leftover| Leftover {
+        run_id: found.manifest.run_id,
+        worker: found.manifest.worker,
+        folder: found.folder,
+        live: found.live,
+        files: found.files,
+        bytes: found.bytes,
+    };
+    Ok(found.into_iter().map(leftover).collect())
+}
+
+/// The folder that holds the spools of all runs, where none is given.
+#[pyfunction]
+#[pyo3(signature = (spool_dir = None))]
+pub fn spool_root(spool_dir: Option<String>) -> PyResult<PathBuf> {
+    let options = Options { spool_dir, ..Options::default() };
+    let config = options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))?;
+    Ok(config.spool_dir)
+}
+
+/// A replay under way.
+#[pyclass(frozen, module = "locust_cw._core")]
+pub struct Replay {
+    replay: replay::Replay,
+}
+
+#[pymethods]
+impl Replay {
+    #[new]
+    #[pyo3(signature = (folder, *, region = None, profile = None, endpoint_url = None, dry_run = false))]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+    fn new(
+        py: Python<'_>,
+        folder: PathBuf,
+        region: Option<String>,
+        profile: Option<String>,
+        endpoint_url: Option<String>,
+        dry_run: bool,
+    ) -> PyResult<Self> {
+        let options = Options { region, profile, endpoint_url, ..Options::default() };
+        let given = options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))?.aws;
+        let change = |manifest: &mut crate::spool::Manifest| {
+            let aws = &mut manifest.aws;
+            aws.region = given.region.or(aws.region.take());
+            aws.profile = given.profile.or(aws.profile.take());
+            aws.endpoint_url = given.endpoint_url.or(aws.endpoint_url.take());
+        };
+        let started = py.detach(|| {
+            let runtime = crate::runtime::handle()?;
+            replay::Replay::start(&folder, change, dry_run, Timestamp::now(), runtime, Aws::new)
+        });
+        match started {
+            Ok(replay) => Ok(Self { replay }),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Err(PyBlockingIOError::new_err(format!(
+                "{} belongs to a test that is still running, which sends it itself",
+                folder.display()
+            ))),
+            Err(error) => Err(PyOSError::new_err(format!("{} cannot be read: {error}", folder.display()))),
+        }
+    }
+
+    /// How far it has come.
+    fn progress(&self, py: Python<'_>) -> Progress {
+        py.detach(|| self.replay.progress()).into()
+    }
+
+    /// Takes the messages that wait to be logged, each with `logging`'s number of its level.
+    fn diagnostics(&self) -> Vec<(u8, String)> {
+        self.replay.diagnostics().take().into_iter().map(|(level, message)| (level.number(), message)).collect()
+    }
+
+    /// Ends it, whatever is left, and draws up the account of what was in the spool.
+    fn finish(&self, py: Python<'_>) -> Receipt {
+        let (receipt, remarks) = py.detach(|| self.replay.finish());
+        Receipt::new(&receipt, &remarks)
+    }
+}

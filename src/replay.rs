@@ -1,0 +1,310 @@
+//! Replay: sends what the spool of a process that has ended still holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::clock::{MAX_AGE_SECONDS, Timestamp};
+use crate::delivery::{Delivery, Manner, Progress};
+use crate::diagnostics::{Diagnostics, Level};
+use crate::ledger::{Ledger, Share};
+use crate::outbox::Pace;
+use crate::pricing::{Usage, estimate};
+use crate::receipt::{Receipt, Remarks};
+use crate::sender::Destination;
+use crate::spool::{Lane, Manifest, Segment, Spool, is_live, parse_name};
+use crate::transport::CloudWatch;
+
+/// How long before CloudWatch refuses data for its age it is no longer sent: it may be on its way for some time.
+const AGE_MARGIN_SECONDS: i64 = 3600;
+
+/// The spool of a process, with something in it to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Whether its process still lives, and sends it.
+    pub live: bool,
+    /// Files to be sent.
+    pub files: usize,
+    /// Their size.
+    pub bytes: u64,
+}
+
+/// Everything below a spool folder that is still to be sent, oldest run first. What cannot be read is passed over.
+#[must_use]
+pub fn leftovers(root: &Path) -> Vec<Leftover> {
+    let folders = |path: &Path| {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    let mut found: Vec<_> =
+        folders(root).iter().flat_map(|run| folders(run)).filter_map(|folder| leftover(&folder)).collect();
+    found.sort_by(|a, b| (&a.manifest.run_id, &a.folder).cmp(&(&b.manifest.run_id, &b.folder)));
+    found
+}
+
+fn leftover(folder: &Path) -> Option<Leftover> {
+    let manifest = Manifest::read(folder).ok()?;
+    let sizes: Vec<u64> = fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter(|entry| parse_name(&entry.path()).is_some())
+        .filter_map(|entry| Some(entry.metadata().ok()?.len()))
+        .collect();
+    (!sizes.is_empty()).then(|| Leftover {
+        folder: folder.to_owned(),
+        manifest,
+        live: is_live(folder),
+        files: sizes.len(),
+        bytes: sizes.iter().sum(),
+    })
+}
+
+/// A replay under way.
+pub struct Replay {
+    manifest: Manifest,
+    delivery: Delivery,
+    dry_run: bool,
+}
+
+impl Replay {
+    /// Begins to send what a folder holds, less what is too old for CloudWatch.
+    ///
+    /// # Errors
+    /// `WouldBlock` where the process whose spool it is still lives; else where the folder cannot be read.
+    pub fn start<C: CloudWatch>(
+        folder: &Path,
+        change: impl FnOnce(&mut Manifest),
+        dry_run: bool,
+        now: Timestamp,
+        runtime: Handle,
+        cloudwatch: impl FnOnce(&Manifest, &Arc<Ledger>) -> C,
+    ) -> std::io::Result<Self> {
+        let (spool, mut manifest, segments) = Spool::reopen(folder)?;
+        change(&mut manifest);
+        let manner = Manner { pace: Pace::Drain, flush_interval: None, capacity_bytes: u64::MAX, dry_run };
+        let delivery = Delivery::start(spool, Destination::of(&manifest), manner, Arc::default(), runtime, |ledger| {
+            cloudwatch(&manifest, ledger)
+        });
+        let replay = Self { manifest, delivery, dry_run };
+        for segment in segments {
+            replay.delivery.ledger.observed.add(segment.contents.share);
+            replay.push(segment, now);
+        }
+        replay.delivery.outbox.close();
+        Ok(replay)
+    }
+
+    /// Pushes a segment, after taking out what is too old.
+    fn push(&self, segment: Segment, now: Timestamp) {
+        let oldest = (now.seconds() - MAX_AGE_SECONDS + AGE_MARGIN_SECONDS) * 1000;
+        let outbox = &self.delivery.outbox;
+        // A dry run changes nothing; a damaged file, of which nothing is known, is found out when it is sent.
+        if segment.contents.span.0 >= oldest || segment.contents.items == 0 || self.dry_run {
+            outbox.push(segment);
+            return;
+        }
+        let spool = outbox.spool();
+        let (old, young) = match segment.lane {
+            Lane::Metrics => {
+                let Ok(datums) = segment.datums() else { return outbox.push(segment) };
+                let (old, young): (Vec<_>, Vec<_>) =
+                    datums.into_iter().partition(|datum| datum.key.timestamp * 1000 < oldest);
+                (spool.write_datums(&old).0, (!young.is_empty()).then(|| spool.write_datums(&young).0))
+            }
+            Lane::Logs => {
+                let Ok(events) = segment.events() else { return outbox.push(segment) };
+                let (old, young): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event.timestamp < oldest);
+                (spool.write_events(&old).0, (!young.is_empty()).then(|| spool.write_events(&young).0))
+            }
+        };
+        self.delivery.ledger.rejected.add(old.contents.share);
+        // If it cannot be put aside it stays, and is found too old again the next time.
+        let _ = spool.reject(&old);
+        spool.remove(&segment);
+        young.into_iter().for_each(|segment| outbox.push(segment));
+        let Share { requests, log_events, .. } = old.contents.share;
+        if requests + log_events > 0 {
+            self.delivery.diagnostics.say_once(
+                "too old",
+                Level::Warning,
+                "Some of it is over 14 days old: CloudWatch does not take it any more. It is counted as rejected, and \
+                 kept in the spool's folder \"rejected\".",
+            );
+        }
+    }
+
+    /// Messages to the user.
+    #[must_use]
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.delivery.diagnostics
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.delivery.progress()
+    }
+
+    /// Ends it, whatever is left, and draws up the account of what was in the spool.
+    pub fn finish(&self) -> (Receipt, Remarks) {
+        let reasons = self.delivery.end();
+        let Delivery { ledger, outbox, .. } = &self.delivery;
+        let cost = estimate(Usage {
+            metric_hours: 0,
+            calls: ledger.put_metric_data.get(),
+            log_bytes: ledger.log_bytes.get(),
+            log_class: self.manifest.log_class,
+            region: self.manifest.aws.region.as_deref(),
+        });
+        let receipt = Receipt::new(&self.manifest.run_id, ledger, outbox.spooled(), cost, None);
+        let spool = outbox.spool().folder().map(|folder| folder.display().to_string());
+        (receipt, Remarks { dry_run: self.dry_run, spool, reasons })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::outbox::Outbox;
+    use crate::spool::tests::{event, manifest};
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_348_981);
+
+    #[test]
+    fn only_spools_with_something_to_send_are_left_over() {
+        let root = tempfile::tempdir().expect("a folder");
+        assert!(leftovers(root.path()).is_empty() && leftovers(&root.path().join("none")).is_empty());
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        assert!(leftovers(root.path()).is_empty());
+        let (segment, _) = spool.write_events(&[event(1, "x")]);
+        let found = leftovers(root.path());
+        assert_eq!((found.len(), found[0].live, found[0].files, found[0].bytes), (1, true, 1, segment.disk_bytes));
+        drop(spool);
+        assert!(!leftovers(root.path())[0].live);
+    }
+
+    /// What happens to a spool.
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        /// A segment of so many events is written.
+        Write(usize),
+        /// A call of so many segments is taken by CloudWatch.
+        Send(usize),
+        /// A call of so many segments fails.
+        Fail(usize),
+        /// A call of one segment is refused, and it is cut in two.
+        Split,
+        /// The process dies in the middle of a call of so many segments, and another one takes over.
+        Crash(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => (1..5usize).prop_map(Step::Write),
+            2 => (1..4usize).prop_map(Step::Send),
+            1 => (1..4usize).prop_map(Step::Fail),
+            1 => Just(Step::Split),
+            1 => (0..4usize).prop_map(Step::Crash),
+        ];
+        prop::collection::vec(step, 1..40)
+    }
+
+    fn outbox(spool: Spool, segments: Vec<Segment>) -> Outbox {
+        let outbox = Outbox::new(spool, Arc::default(), Arc::default(), u64::MAX, Pace::Drain);
+        segments.into_iter().for_each(|segment| outbox.push(segment));
+        outbox
+    }
+
+    fn take(outbox: &Outbox, number: usize) -> Vec<Segment> {
+        let mut taken = 0;
+        outbox.take(Lane::Logs, usize::MAX, |_| {
+            taken += 1;
+            taken <= number
+        })
+    }
+
+    fn texts(segments: &[Segment]) -> Vec<String> {
+        segments.iter().flat_map(|s| s.events().expect("whole")).map(|event| event.message).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn nothing_that_was_written_is_lost_whatever_happens(steps in steps()) {
+            let root = tempfile::tempdir().expect("a folder");
+            let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+            let folder = spool.folder().expect("a folder").to_owned();
+            let mut current = outbox(spool, Vec::new());
+            let (mut written, mut sent) = (BTreeSet::new(), BTreeSet::new());
+            for step in steps {
+                match step {
+                    Step::Write(number) => {
+                        let events: Vec<_> = (0..number).map(|i| event(1, &format!("{}", written.len() + i))).collect();
+                        written.extend(events.iter().map(|event| event.message.clone()));
+                        let (segment, error) = current.spool().write_events(&events);
+                        prop_assert!(error.is_none());
+                        current.push(segment);
+                    }
+                    Step::Send(number) => {
+                        let segments = take(&current, number);
+                        sent.extend(texts(&segments));
+                        current.settle(&segments);
+                    }
+                    Step::Fail(number) => current.put_back(Lane::Logs, take(&current, number)),
+                    Step::Split => {
+                        for segment in take(&current, 1) {
+                            let events = segment.events().expect("whole");
+                            let halves = events.split_at(events.len() / 2);
+                            let halves = [halves.0, halves.1].map(|half| current.spool().write_events(half).0);
+                            current.replace(&segment, halves.into());
+                        }
+                    }
+                    Step::Crash(number) => {
+                        // What was taken is gone with the process; what it wrote is not.
+                        drop(take(&current, number));
+                        drop(current);
+                        let (spool, _, segments) = Spool::reopen(&folder).expect("left behind");
+                        current = outbox(spool, segments);
+                    }
+                }
+                let waiting = take(&current, usize::MAX);
+                let held: BTreeSet<_> = texts(&waiting).into_iter().collect();
+                current.put_back(Lane::Logs, waiting);
+                prop_assert!(held.is_disjoint(&sent), "what was taken is not sent again");
+                let all: BTreeSet<_> = held.union(&sent).cloned().collect();
+                prop_assert_eq!(&all, &written);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_is_put_aside_and_counted() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let old = NOW.millis() - 15 * 24 * 3600 * 1000;
+        let _ = spool.write_events(&[event(old, "a"), event(NOW.millis(), "b"), event(old, "c")]);
+        let folder = spool.folder().expect("a folder").to_owned();
+        drop(spool);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("one");
+        let cloudwatch = |_: &Manifest, ledger: &Arc<Ledger>| crate::transport::DryRun { ledger: Arc::clone(ledger) };
+        let replay =
+            Replay::start(&folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable");
+        while !replay.progress().over {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let (receipt, _) = replay.finish();
+        let events = receipt.log_events;
+        assert_eq!((events.observed, events.delivered, events.rejected), (3, 1, 2));
+        assert!(leftovers(root.path()).is_empty());
+    }
+}
