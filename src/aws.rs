@@ -75,9 +75,11 @@ impl Aws {
     async fn clients(&self, call: Call<'_>) -> Result<&Clients, CallError> {
         let config = self.clients.get_or_try_init(|| async {
             let config = sdk_config(&self.account).await;
-            if config.region().is_none() {
+            let Some(region) = config.region() else {
                 return Err(call.failed(Cause::NoRegion, String::new()));
-            }
+            };
+            // Another lane may have said so already.
+            let _ = self.ledger.region.set(region.to_string());
             let bytes = CountBytes { ledger: Arc::clone(&self.ledger) };
             let metrics = aws_sdk_cloudwatch::config::Builder::from(&config).interceptor(bytes.clone()).build();
             let logs = aws_sdk_cloudwatchlogs::config::Builder::from(&config).interceptor(bytes).build();

@@ -1,6 +1,7 @@
 //! The account of what happened to every sample, while it happens.
 
 use std::ops::AddAssign;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
@@ -99,4 +100,6 @@ pub struct Ledger {
     pub log_bytes: Counter,
     /// Hours in which a metric had data, summed up over the metrics.
     pub metric_hours: Counter,
+    /// The AWS region, once it is known.
+    pub region: OnceLock<String>,
 }

@@ -160,7 +160,7 @@ impl Replay {
             calls: ledger.put_metric_data.get(),
             log_bytes: ledger.log_bytes.get(),
             log_class: self.manifest.log_class,
-            region: self.manifest.aws.region.as_deref(),
+            region: ledger.region.get().map(String::as_str),
         });
         let receipt = Receipt::new(&self.manifest.run_id, ledger, outbox.spooled(), cost, None);
         let spool = outbox.spool().folder().map(|folder| folder.display().to_string());

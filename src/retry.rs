@@ -126,17 +126,16 @@ impl CallError {
             ),
             Cause::NotSent => format!(
                 "{operation} ({resource}) did not reach AWS: {detail}. Check the network, the region and \
-                 --cw-endpoint-url; it is repeated meanwhile."
+                 --cw-endpoint-url."
             ),
             Cause::NoAnswer => {
-                format!(
-                    "{operation} ({resource}) got no answer: {detail}. Check the network; it is repeated meanwhile."
-                )
+                format!("{operation} ({resource}) got no answer: {detail}. Check the network.")
             }
             Cause::Refused { code, status } => {
                 let advice = match self.remedy() {
-                    Remedy::Retry | Remedy::RetrySlowly => "It is repeated meanwhile.",
-                    Remedy::Recreate => "The log group and stream are made again.",
+                    Remedy::Retry => "It is AWS's to mend, or passes by itself.",
+                    Remedy::RetrySlowly => "The account's rate is used up: publish less often, or ask AWS for more.",
+                    Remedy::Recreate => "Somebody deleted it; it is made again.",
                     Remedy::Split | Remedy::GiveUp => "What CloudWatch does not take is kept in the spool as rejected.",
                     Remedy::Stop if code.starts_with("AccessDenied") || code.starts_with("Unauthorized") => {
                         "Allow this action in the IAM policy of these credentials."
@@ -146,6 +145,15 @@ impl CallError {
                 let code = if code.is_empty() { "an error without a code" } else { code };
                 format!("{operation} ({resource}) was refused with {code}, HTTP {status}: {detail}. {advice}")
             }
+        }
+    }
+
+    /// What this error has in common with others that need not be told apart.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match &self.cause {
+            Cause::Refused { code, status } => format!("{} {code} {status}", self.operation),
+            cause => format!("{cause:?}"),
         }
     }
 

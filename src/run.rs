@@ -124,7 +124,7 @@ impl Run {
             calls: ledger.put_metric_data.get(),
             log_bytes: ledger.log_bytes.get(),
             log_class: self.config.log.class,
-            region: self.config.aws.region.as_deref(),
+            region: ledger.region.get().map(String::as_str),
         });
         let receipt = Receipt::new(&self.identity.run_id, ledger, outbox.spooled(), cost, locust);
         let spool = outbox.spool().folder().map(|folder| folder.display().to_string());

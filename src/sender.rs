@@ -280,9 +280,12 @@ impl<C: CloudWatch> Sender<C> {
     fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> Outcome {
         segments.iter_mut().for_each(|segment| segment.repeated = true);
         let remedy = error.remedy();
-        let subject = format!("{} {:?}", error.operation, error.cause);
-        let level = if remedy == Remedy::Stop { Level::Error } else { Level::Warning };
-        self.diagnostics.say_once(&subject, level, error.to_string());
+        let (level, meanwhile) = match remedy {
+            Remedy::Stop => (Level::Error, " Results are kept in the spool."),
+            Remedy::Split | Remedy::GiveUp => (Level::Warning, ""),
+            Remedy::Retry | Remedy::RetrySlowly | Remedy::Recreate => (Level::Warning, " It is repeated meanwhile."),
+        };
+        self.diagnostics.say_once(&error.subject(), level, format!("{error}{meanwhile}"));
         if error.is_uncertain() {
             for segment in &segments {
                 self.ledger.uncertain.add(segment.contents.share.requests + segment.contents.share.log_events);

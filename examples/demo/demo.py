@@ -32,6 +32,7 @@ DRAIN_TIMEOUT_S = 30
 # Longer than the drain: Locust stops its users and writes its statistics too.
 QUIT_TIMEOUT_S = DRAIN_TIMEOUT_S + 15
 STOP_TIMEOUT_S = 5
+LOOK_EVERY_S = 2
 
 NAMESPACE = "Locust"
 LOG_GROUP = "LocustTests"
@@ -69,18 +70,21 @@ def main() -> int:
         cloudwatch = CloudWatch(local.endpoint_url, NAMESPACE, LOG_GROUP)
         print(f"{arguments.users} users load {host} for {arguments.seconds} s.")
         print(f"What CloudWatch at {local.endpoint_url} holds meanwhile:\n")
-        code = watch(locust, cloudwatch, arguments.seconds + QUIT_TIMEOUT_S)
+        code = watch(locust, cloudwatch, arguments.seconds)
 
+        output = (Path(folder) / "locust.log").read_text(errors="replace")
         receipt_file, stats_file = Path(folder) / "receipt.json", Path(folder) / "stats.json"
         # 1 is Locust's own way of saying that requests failed, as this target's do.
         if code not in (0, 1) or not receipt_file.exists() or not stats_file.exists():
-            print((Path(folder) / "locust.log").read_text(errors="replace"), file=sys.stderr)
-            print(f"Locust ended with code {code} and left no results; above is its output.", file=sys.stderr)
+            ended = "did not end" if code is None else f"ended with code {code}"
+            print(f"{output}\nLocust {ended} and left no results; above is its output.", file=sys.stderr)
             return 1
         receipt = json.loads(receipt_file.read_text())
         stats = json.loads(stats_file.read_text())
-        differences = print_report(receipt, stats, cloudwatch.read_back())
-    return 1 if differences else 0
+        if print_report(receipt, stats, cloudwatch.read_back()):
+            print(f"\nLocust's own output:\n{output}")
+            return 1
+    return 0
 
 
 @contextmanager
@@ -101,7 +105,7 @@ def target() -> Iterator[str]:
 
 @contextmanager
 def load(folder: Path, host: str, endpoint_url: str, users: int, seconds: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Locust as one would from a shell; on Ctrl-C let it end properly, on a second one end it."""
+    """Run Locust as one would from a shell."""
     command = [sys.executable, "-m", "locust", "-f", str(HERE / "locustfile.py"), "--host", host]
     command += ["--headless", "--only-summary", "--users", str(users), "--spawn-rate", str(users / 4)]
     command += ["--run-time", f"{seconds}s", "--json-file", str(folder / "stats")]
@@ -116,17 +120,10 @@ def load(folder: Path, host: str, endpoint_url: str, users: int, seconds: int) -
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            start_new_session=True,
+            start_new_session=True,  # `watch` passes Ctrl-C on
         )
     with ending(process):
-        try:
-            yield process
-        except KeyboardInterrupt:
-            print("\nLocust delivers what is left; Ctrl-C again to give up.")
-            process.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(QUIT_TIMEOUT_S)
-            raise
+        yield process
 
 
 @contextmanager
@@ -144,15 +141,30 @@ def ending(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> Iterator
 
 
 def watch(locust: subprocess.Popen[bytes], cloudwatch: CloudWatch, seconds: int) -> int | None:
-    """Say every other second what has arrived in CloudWatch, until Locust has ended; give its exit code."""
+    """Say every other second what has arrived in CloudWatch, until Locust has ended; give its exit code.
+
+    Ctrl-C ends the test, as in Locust itself, and a second one the demo; so does the first if nothing has arrived yet.
+    """
     start = time.monotonic()
+    deadline = start + seconds + QUIT_TIMEOUT_S
     in_place = sys.stdout.isatty()
-    while time.monotonic() - start < seconds:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = locust.wait(2)
-            print(end="\n\n" if in_place else "\n")
-            return code
-        now = cloudwatch.so_far()
+    arrived = stopping = False
+    while time.monotonic() < deadline:
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = locust.wait(LOOK_EVERY_S)
+                print(end="\n\n" if in_place else "\n")
+                return code
+            now = cloudwatch.so_far()
+        except KeyboardInterrupt:
+            if stopping or not arrived:
+                raise
+            stopping = True
+            deadline = time.monotonic() + QUIT_TIMEOUT_S
+            print("\n  The test ends here, and Locust delivers what is left. Ctrl-C again gives up.")
+            locust.send_signal(signal.SIGINT)
+            continue
+        arrived = now.requests > 0
         line = (
             f"  {time.monotonic() - start:3.0f} s {now.users:6,.0f} users {now.requests:9,.0f} requests"
             f" {now.failures:7,.0f} failures {now.p99_ms:9,.1f} ms p99"
@@ -165,4 +177,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
+        print()
         sys.exit(128 + signal.SIGINT)

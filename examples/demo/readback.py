@@ -55,25 +55,28 @@ class CloudWatch:
 
     def so_far(self) -> Now:
         """Add up what has arrived until now."""
-        host = next(iter(self._dimensions("RequestCount", ["Host"])), None)
-        if host is None:
-            return Now(0, 0, 0, 0)
-        users = self._statistics("UserCount", host, ["Maximum"])
-        total = self._series(host)
-        return Now(users.get("Maximum", 0), total.requests, total.failures, total.percentiles.get("p99", 0))
+        total = self._total()
+        return Now(self._users_peak(), total.requests, total.failures, total.percentiles.get("p99", 0))
 
     def read_back(self) -> ReadBack:
         """Read everything of the test."""
-        (host,) = self._dimensions("RequestCount", ["Host"])
         return ReadBack(
             by_request={
                 dimensions["Request"]: self._series(dimensions)
                 for dimensions in self._dimensions("RequestCount", ["Host", "Request"])
             },
-            total=self._series(host),
-            users_peak=self._statistics("UserCount", host, ["Maximum"]).get("Maximum", 0),
+            total=self._total(),
+            users_peak=self._users_peak(),
             log_events=self._log_events(),
         )
+
+    def _total(self) -> Series:
+        hosts = [self._series(host) for host in self._dimensions("RequestCount", ["Host"])]
+        return hosts[0] if hosts else Series(0, 0, 0, {})
+
+    def _users_peak(self) -> float:
+        hosts = self._dimensions("UserCount", ["Host"])
+        return max((self._statistics("UserCount", host, ["Maximum"]).get("Maximum", 0) for host in hosts), default=0)
 
     def _dimensions(self, metric: str, names: list[str]) -> list[dict[str, str]]:
         pages = self._metrics.get_paginator("list_metrics").paginate(Namespace=self._namespace, MetricName=metric)
@@ -114,7 +117,10 @@ class CloudWatch:
 
     def _log_events(self) -> list[dict[str, Any]]:
         pages = self._logs.get_paginator("describe_log_streams").paginate(logGroupName=self._log_group)
-        streams = [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+        try:
+            streams = [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+        except self._logs.exceptions.ResourceNotFoundException:
+            return []  # no event has ever arrived
         events = [event for stream in streams for event in self._stream(stream)]
         return [json.loads(event["message"]) for event in sorted(events, key=lambda event: int(event["timestamp"]))]
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WIDTH = 98
-NEWEST_EVENTS = 4
-EVENT_LINES = 4
+NEWEST_EVENTS = 3
+EVENT_LINES = 8
 FATES = ("observed", "delivered", "spooled", "rejected", "dropped")
 
 
@@ -82,7 +82,8 @@ def _print_requests(stats: list[dict[str, Any]], cloudwatch: ReadBack) -> None:
         requests = sum(entry["num_requests"] for entry in entries)
         failures = sum(entry["num_failures"] for entry in entries)
         theirs = [f"{locust_percentile(entries, percentile):12,.0f}" for percentile in PERCENTILES]
-        ours = [f"{series.percentiles.get(percentile, float('nan')):12,.1f}" for percentile in PERCENTILES]
+        times = [series.percentiles.get(percentile) for percentile in PERCENTILES]
+        ours = [f"{'-':>12}" if time is None else f"{time:12,.1f}" for time in times]
         print(f"  {name:18.18}  CloudWatch{series.requests:12,.0f}{series.failures:12,.0f}{''.join(ours)}")
         print(f"  {'':18}  Locust    {requests:12,}{failures:12,}{''.join(theirs)}")
     print("\n  Locust rounds times and counts those of failures in; CloudWatch's are the successes', as measured.")
@@ -105,7 +106,7 @@ def locust_percentile(entries: Sequence[dict[str, Any]], percentile: str) -> flo
 
 
 def _print_log_events(events: list[dict[str, Any]]) -> None:
-    _heading(f"The newest of {len(events):,} log events, and the newest failure")
+    _heading(f"Log events: {len(events):,}, of which the newest failure and the newest {NEWEST_EVENTS}")
     newest = events[-NEWEST_EVENTS:]
     failures = [event for event in events if event.get("outcome") == "failure"]
     for event in [*failures[-1:], *(event for event in newest if event not in failures[-1:])]:
