@@ -67,22 +67,16 @@ impl Intake {
         loop {
             match exit.pop() {
                 Ok(Some(Item::Sample(sample))) => {
-                    if self.windows.add(&sample) {
-                        self.diagnostics.say_once(
-                            "max requests",
-                            Level::Warning,
-                            format!(
-                                "More than {} distinct request names: {:?} and further ones are published as \
-                                 \"(other)\". Group requests with name=, or raise --cw-max-requests.",
-                                self.max_requests,
-                                sample.name.chars().take(100).collect::<String>(),
-                            ),
-                        );
-                    }
+                    let one_too_many = self.windows.add(&sample);
+                    self.announce_other(one_too_many, &sample.name);
                     let event = self.formatter.of_sample(&sample);
                     self.log(event);
                 }
-                Ok(Some(Item::Gauge(gauge))) => self.windows.add_gauge(gauge),
+                Ok(Some(Item::Report(report))) => {
+                    let one_too_many = self.windows.add_report(&report);
+                    self.announce_other(one_too_many, &report.name);
+                }
+                Ok(Some(Item::Gauge(gauge))) => self.windows.add_gauge(*gauge),
                 Ok(Some(Item::LifeCycle(event))) => {
                     let event = self.formatter.of_life_cycle(&event);
                     self.log(event);
@@ -113,6 +107,21 @@ impl Intake {
     fn flush(&mut self) {
         let datums = self.windows.close_all();
         self.write(datums);
+    }
+
+    fn announce_other(&self, one_too_many: bool, name: &str) {
+        if one_too_many {
+            self.diagnostics.say_once(
+                "max requests",
+                Level::Warning,
+                format!(
+                    "More than {} distinct request names: {:?} and further ones are published as \"(other)\". Group \
+                     requests with name=, or raise --cw-max-requests.",
+                    self.max_requests,
+                    name.chars().take(100).collect::<String>(),
+                ),
+            );
+        }
     }
 
     fn log(&mut self, event: Option<LogEvent>) {

@@ -36,15 +36,25 @@ pub struct Usage<'a> {
 }
 
 /// An estimate in USD, without storage, free tier, discounts and taxes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cost {
+    /// For the metrics themselves, which several processes share.
+    pub metrics: f64,
+    /// For calls and log events, which each process has of its own.
+    pub traffic: f64,
+}
+
+/// What a usage costs.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-pub fn estimate(usage: Usage<'_>) -> f64 {
+pub fn estimate(usage: Usage<'_>) -> Cost {
     let known = LOGS_PER_GB_BY_REGION.iter().find(|(region, _)| Some(*region) == usage.region);
     let per_gb = known.map_or(LOGS_PER_GB, |(_, price)| *price);
     let class = if usage.log_class == LogClass::InfrequentAccess { INFREQUENT_ACCESS } else { 1.0 };
-    metrics_per_month(usage.metric_hours as f64 / HOURS_PER_MONTH)
-        + usage.calls as f64 * CALL
-        + usage.log_bytes as f64 / GB * per_gb * class
+    Cost {
+        metrics: metrics_per_month(usage.metric_hours as f64 / HOURS_PER_MONTH),
+        traffic: usage.calls as f64 * CALL + usage.log_bytes as f64 / GB * per_gb * class,
+    }
 }
 
 fn metrics_per_month(metrics: f64) -> f64 {
@@ -65,7 +75,8 @@ mod tests {
         Usage { metric_hours: 0, calls: 0, log_bytes: 0, log_class: LogClass::Standard, region: None };
 
     fn is(usage: Usage<'_>, usd: f64) {
-        let estimate = estimate(usage);
+        let Cost { metrics, traffic } = estimate(usage);
+        let estimate = metrics + traffic;
         assert!((estimate - usd).abs() < 1e-9, "{estimate} for {usage:?}");
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::sample::{Gauge, LifeCycleEvent, Sample};
+use crate::sample::{Gauge, LifeCycleEvent, Report, Sample};
 
 /// Most items that wait: over ten seconds of them at 5,000 requests/s.
 const CAPACITY: usize = 65_536;
@@ -20,10 +20,12 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub enum Item {
     /// A finished request.
     Sample(Box<Sample>),
+    /// What a worker reported of one request name.
+    Report(Box<Report>),
     /// A gauge's value.
-    Gauge(Gauge),
+    Gauge(Box<Gauge>),
     /// Something that happened to the whole test.
-    LifeCycle(LifeCycleEvent),
+    LifeCycle(Box<LifeCycleEvent>),
     /// Send everything before this, the window that is still open included.
     Flush,
     /// The same, and send at once whatever comes after it.

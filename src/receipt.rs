@@ -1,14 +1,15 @@
 //! The receipt: what happened to every sample of a run, as text and as JSON.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Ledger, Share};
-use crate::pricing::PRICES_AS_OF;
+use crate::pricing::{Cost, PRICES_AS_OF};
 
 /// What happened to one kind of thing. `observed` is the sum of the others.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// What the hooks were called with, or what was made of it.
     pub observed: u64,
@@ -23,7 +24,7 @@ pub struct Account {
 }
 
 /// API calls, repeated ones included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "they are AWS's own names")]
 pub struct ApiCalls {
@@ -32,7 +33,7 @@ pub struct ApiCalls {
 }
 
 /// Locust's own totals.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocustTotals {
     /// Finished requests.
     pub requests: u64,
@@ -41,7 +42,7 @@ pub struct LocustTotals {
 }
 
 /// The account of a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The run.
     pub run_id: String,
@@ -61,6 +62,9 @@ pub struct Receipt {
     pub bytes_sent: u64,
     /// An estimate: see `pricing`.
     pub estimated_cost_usd: f64,
+    /// That part of the estimate which the processes of a run share. It goes to the master, not to the user.
+    #[serde(default, skip_serializing)]
+    pub metrics_cost_usd: f64,
     /// Locust's own totals; `None` where there is no Locust.
     pub locust: Option<LocustTotals>,
     /// Whether `observed` equals Locust's own totals; `None` where there is no Locust.
@@ -74,22 +78,28 @@ pub struct Receipt {
 pub struct Remarks {
     /// Nothing was sent, as was asked for.
     pub dry_run: bool,
-    /// The folder that holds what was not delivered.
-    pub spool: Option<String>,
-    /// Why nothing more could be sent.
-    pub reasons: Vec<String>,
+    /// Where the rest is, and why.
+    pub lines: Vec<String>,
+}
+
+impl Remarks {
+    /// The remarks on a receipt.
+    #[must_use]
+    pub fn on(receipt: &Receipt, dry_run: bool, spool: Option<&Path>, reasons: Vec<String>) -> Self {
+        let mut lines = Vec::new();
+        if let Some(folder) = spool.filter(|_| receipt.requests.spooled + receipt.log_events.spooled > 0) {
+            lines.push(format!("What was not delivered waits in {}", folder.display()));
+            lines.push(format!("Send it with: locust-cw replay {}", receipt.run_id));
+        }
+        lines.extend(reasons);
+        Self { dry_run, lines }
+    }
 }
 
 impl Receipt {
     /// Draws the line under a ledger, with what the spool still holds.
     #[must_use]
-    pub fn new(
-        run_id: &str,
-        ledger: &Ledger,
-        spooled: Share,
-        estimated_cost_usd: f64,
-        locust: Option<LocustTotals>,
-    ) -> Self {
+    pub fn new(run_id: &str, ledger: &Ledger, spooled: Share, cost: Cost, locust: Option<LocustTotals>) -> Self {
         let (observed, delivered) = (ledger.observed.get(), ledger.delivered.get());
         let (rejected, dropped) = (ledger.rejected.get(), ledger.dropped.get());
         let account = |part: fn(Share) -> u64| Account {
@@ -102,7 +112,7 @@ impl Receipt {
         let (requests, failures) = (account(|s| s.requests), account(|s| s.failures));
         Self {
             run_id: run_id.to_owned(),
-            reconciled: locust.map(|l| (l.requests, l.failures) == (requests.observed, failures.observed)),
+            reconciled: None,
             requests,
             failures,
             log_events: account(|s| s.log_events),
@@ -113,10 +123,62 @@ impl Receipt {
             retries: ledger.retries.get(),
             uncertain: ledger.uncertain.get(),
             bytes_sent: ledger.bytes_sent.get(),
-            estimated_cost_usd,
-            locust,
+            estimated_cost_usd: cost.metrics + cost.traffic,
+            metrics_cost_usd: cost.metrics,
+            locust: None,
             dashboard_url: None,
         }
+        .reconciled_with(locust)
+    }
+
+    /// Compares it with Locust's own totals, where there are any.
+    #[must_use]
+    pub fn reconciled_with(mut self, locust: Option<LocustTotals>) -> Self {
+        let observed = (self.requests.observed, self.failures.observed);
+        self.reconciled = locust.map(|locust| (locust.requests, locust.failures) == observed);
+        self.locust = locust;
+        self
+    }
+
+    /// Adds the account that another process of the same run gives.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, others) in [
+            (&mut self.requests, other.requests),
+            (&mut self.failures, other.failures),
+            (&mut self.log_events, other.log_events),
+        ] {
+            mine.observed += others.observed;
+            mine.delivered += others.delivered;
+            mine.spooled += others.spooled;
+            mine.rejected += others.rejected;
+            mine.dropped += others.dropped;
+        }
+        self.api_calls.put_metric_data += other.api_calls.put_metric_data;
+        self.api_calls.put_log_events += other.api_calls.put_log_events;
+        self.retries += other.retries;
+        self.uncertain += other.uncertain;
+        self.bytes_sent += other.bytes_sent;
+        // All processes of a run publish the same metrics, more or less.
+        let metrics = self.metrics_cost_usd.max(other.metrics_cost_usd);
+        let traffic = [&*self, other].map(|receipt| receipt.estimated_cost_usd - receipt.metrics_cost_usd);
+        self.estimated_cost_usd = metrics + traffic[0] + traffic[1];
+        self.metrics_cost_usd = metrics;
+    }
+
+    /// JSON for the master of the run.
+    #[must_use]
+    pub fn to_message(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        value["metrics_cost_usd"] = self.metrics_cost_usd.into();
+        value.to_string()
+    }
+
+    /// Reads what [`Self::to_message`] or [`Self::to_json`] wrote.
+    ///
+    /// # Errors
+    /// Where it is no receipt.
+    pub fn from_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
     }
 
     /// Whether CloudWatch has everything that was observed.
@@ -176,13 +238,8 @@ impl Receipt {
             )),
             _ => {}
         }
-        let spooled = self.requests.spooled + self.log_events.spooled;
-        if let Some(folder) = remarks.spool.as_ref().filter(|_| spooled > 0) {
-            line(format_args!("What was not delivered waits in {folder}"));
-            line(format_args!("Send it with: locust-cw replay {}", self.run_id));
-        }
-        for reason in &remarks.reasons {
-            line(format_args!("{reason}"));
+        for remark in &remarks.lines {
+            line(format_args!("{remark}"));
         }
         text
     }
@@ -209,7 +266,7 @@ mod tests {
         ledger.delivered.add(Share { requests: 7, failures: 2, log_events: 11 });
         ledger.dropped.add(Share { requests: 1, failures: 0, log_events: 0 });
         let spooled = Share { requests: 2, failures: 0, log_events: 1 };
-        Receipt::new("r", &ledger, spooled, 0.01, Some(locust))
+        Receipt::new("r", &ledger, spooled, Cost { metrics: 0.5, traffic: 0.01 }, Some(locust))
     }
 
     #[test]
@@ -251,8 +308,23 @@ mod tests {
 
     #[test]
     fn the_text_says_what_does_not_add_up() {
-        let remarks = Remarks { spool: Some("/spool".into()), ..Remarks::default() };
-        let text = receipt(LocustTotals { requests: 11, failures: 2 }).to_text(&remarks);
-        assert!(text.contains("NOT reconciled") && text.contains("/spool"), "{text}");
+        let receipt = receipt(LocustTotals { requests: 11, failures: 2 });
+        let remarks = Remarks::on(&receipt, false, Some(Path::new("/spool")), vec!["Because.".into()]);
+        let text = receipt.to_text(&remarks);
+        for part in ["NOT reconciled", "/spool", "locust-cw replay r", "Because."] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_receipts_of_a_fleet_add_up_to_one() {
+        let worker = receipt(LocustTotals::default());
+        let mut master = Receipt::new("r", &Ledger::default(), Share::default(), Cost::default(), None);
+        for _ in 0..2 {
+            master.add(&Receipt::from_json(&worker.to_message()).expect("a receipt"));
+        }
+        let sum = master.reconciled_with(Some(LocustTotals { requests: 20, failures: 4 }));
+        assert_eq!((sum.requests.delivered, sum.log_events.observed, sum.reconciled), (14, 24, Some(true)));
+        assert!((sum.estimated_cost_usd - 0.52).abs() < 1e-9, "{}", sum.estimated_cost_usd);
     }
 }

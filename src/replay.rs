@@ -163,8 +163,8 @@ impl Replay {
             region: ledger.region.get().map(String::as_str),
         });
         let receipt = Receipt::new(&self.manifest.run_id, ledger, outbox.spooled(), cost, None);
-        let spool = outbox.spool().folder().map(|folder| folder.display().to_string());
-        (receipt, Remarks { dry_run: self.dry_run, spool, reasons })
+        let remarks = Remarks::on(&receipt, self.dry_run, outbox.spool().folder(), reasons);
+        (receipt, remarks)
     }
 }
 

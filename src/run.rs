@@ -18,7 +18,7 @@ use crate::pricing::{Usage, estimate};
 use crate::queue::{Entrance, Item, queue};
 use crate::receipt::{LocustTotals, Receipt, Remarks, human_bytes};
 use crate::replay::leftovers;
-use crate::sample::Sample;
+use crate::sample::{Report, Sample};
 use crate::sender::Destination;
 use crate::spool::{Manifest, Spool};
 use crate::transport::CloudWatch;
@@ -92,6 +92,12 @@ impl Run {
         }
     }
 
+    /// Takes what a worker reported.
+    pub fn report(&self, report: Report) {
+        self.delivery.ledger.observed.add(report.share());
+        self.push(Item::Report(Box::new(report)));
+    }
+
     /// Takes anything but a sample: it is small, rare, and must not be lost. May wait for a full queue.
     pub fn push(&self, item: Item) {
         self.entrance.push_at_last(item);
@@ -118,7 +124,25 @@ impl Run {
             let _ = intake.join();
         }
         let reasons = self.delivery.end();
-        let Delivery { ledger, outbox, .. } = &self.delivery;
+        let outbox = &self.delivery.outbox;
+        let receipt = self.account(outbox.spooled()).reconciled_with(locust);
+        let remarks = Remarks::on(&receipt, self.config.dry_run, outbox.spool().folder(), reasons);
+        (receipt, remarks)
+    }
+
+    /// The account so far: what is on its way counts as spooled.
+    #[must_use]
+    pub fn snapshot(&self) -> Receipt {
+        let mut receipt = self.account(Share::default());
+        for account in [&mut receipt.requests, &mut receipt.failures, &mut receipt.log_events] {
+            let settled = account.delivered + account.rejected + account.dropped;
+            account.spooled = account.observed.saturating_sub(settled);
+        }
+        receipt
+    }
+
+    fn account(&self, spooled: Share) -> Receipt {
+        let ledger = &self.delivery.ledger;
         let cost = estimate(Usage {
             metric_hours: ledger.metric_hours.get(),
             calls: ledger.put_metric_data.get(),
@@ -126,9 +150,7 @@ impl Run {
             log_class: self.config.log.class,
             region: ledger.region.get().map(String::as_str),
         });
-        let receipt = Receipt::new(&self.identity.run_id, ledger, outbox.spooled(), cost, locust);
-        let spool = outbox.spool().folder().map(|folder| folder.display().to_string());
-        (receipt, Remarks { dry_run: self.config.dry_run, spool, reasons })
+        Receipt::new(&self.identity.run_id, ledger, spooled, cost, None)
     }
 
     /// Users running in this process, as far as Python has told.
@@ -344,7 +366,7 @@ mod tests {
         assert_eq!(said.len(), 1, "{said:?}");
         let (receipt, remarks) = run.finish(None);
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
-        assert_eq!(remarks.reasons.len(), 1);
+        assert_eq!(remarks.lines.len(), 3);
         adds_up(&receipt);
     }
 

@@ -1,6 +1,9 @@
 //! What the load generator observed: finished requests, life-cycle events and gauges, as plain Rust values.
 
 use crate::clock::Timestamp;
+use crate::datum::Unit;
+use crate::distribution::Point;
+use crate::ledger::Share;
 
 /// A scalar entry of Locust's request `context`; anything else is left out at the boundary.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,5 +101,34 @@ pub struct Gauge {
     /// The value: finite and not negative.
     pub value: f64,
     /// CloudWatch's name of the unit, such as `Count`.
-    pub unit: crate::datum::Unit,
+    pub unit: Unit,
+    /// A dimension beside the host, as name and value.
+    pub dimension: Option<(String, String)>,
+}
+
+/// What a worker reported of one request name, in Locust's own statistics: all there is of workers that are not asked
+/// for their samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Locust's `request_type`.
+    pub method: String,
+    /// Locust's name of the request.
+    pub name: String,
+    /// Requests and failures by the second (since the epoch) in which they ended.
+    pub seconds: Vec<(Timestamp, u64, u64)>,
+    /// When the last of them ended.
+    pub last: Timestamp,
+    /// Response times in milliseconds as Locust rounds them, successes and failures mixed.
+    pub response_times_ms: Vec<Point>,
+    /// The mean size of the answers in bytes, and their number.
+    pub response_bytes: Option<Point>,
+}
+
+impl Report {
+    /// What it stands for in the receipt.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        let sum = |number: fn(&(Timestamp, u64, u64)) -> u64| self.seconds.iter().map(number).sum();
+        Share { requests: sum(|s| s.1), failures: sum(|s| s.2), log_events: 0 }
+    }
 }

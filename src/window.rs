@@ -12,7 +12,7 @@ use crate::datum::{
 };
 use crate::dimension::{Dimension, fit_value};
 use crate::distribution::Distribution;
-use crate::sample::{Gauge, Sample};
+use crate::sample::{Gauge, Report, Sample};
 
 /// Takes the requests whose name is one too many.
 pub const OTHER: &str = "(other)";
@@ -76,6 +76,8 @@ impl Stats {
 }
 
 type Series = Arc<[Dimension]>;
+/// Metric, unit and the dimension beside the host.
+type GaugeKey = (String, Unit, Option<(String, String)>);
 
 /// All open windows of a run.
 pub struct Windows {
@@ -94,7 +96,7 @@ pub struct Windows {
     series: HashMap<[Arc<str>; 3], Series>,
     hosts: HashMap<String, (Arc<str>, Series)>,
     samples: BTreeMap<i64, HashMap<Series, Stats>>,
-    gauges: BTreeMap<i64, BTreeMap<(String, Unit), Distribution>>,
+    gauges: BTreeMap<i64, BTreeMap<GaugeKey, Distribution>>,
 }
 
 /// Most series that are remembered; a test that meets more still publishes them all.
@@ -136,11 +138,35 @@ impl Windows {
         first_too_many
     }
 
+    /// Adds what a worker reported: its requests to the seconds in which they ended, and their times, of which the
+    /// second is not known, to the last one. Says whether its name was the first one too many.
+    pub fn add_report(&mut self, report: &Report) -> bool {
+        let (request, first_too_many) = self.request_value(&report.name);
+        let identity = Arc::clone(&self.identity);
+        let host = identity.host.as_deref().or(identity.gauge_host.as_deref()).unwrap_or(NO_HOST);
+        let (host, roll_up) = self.host_series(host);
+        let series = self.request_series(host, request, &report.method);
+        let all = if series == roll_up { vec![series] } else { vec![series, roll_up] };
+        for series in all {
+            for &(second, requests, failures) in &report.seconds {
+                let window = self.samples.entry(self.window_of(second)).or_default();
+                let stats = window.entry(series.clone()).or_default();
+                stats.requests += requests;
+                stats.failures += failures;
+            }
+            let window = self.samples.entry(self.window_of(report.last)).or_default();
+            let stats = window.entry(series).or_default();
+            report.response_times_ms.iter().for_each(|&point| stats.response_time.add_point(point));
+            report.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
+        }
+        first_too_many
+    }
+
     /// Adds a gauge's value to its window, in the host's series.
     pub fn add_gauge(&mut self, gauge: Gauge) {
         let window = self.window_of(gauge.time);
         let metrics = self.gauges.entry(window).or_default();
-        metrics.entry((gauge.metric, gauge.unit)).or_default().add(gauge.value);
+        metrics.entry((gauge.metric, gauge.unit, gauge.dimension)).or_default().add(gauge.value);
     }
 
     /// Empties the windows that ended at or before `now`. A later sample of theirs opens another of the same time,
@@ -173,8 +199,12 @@ impl Windows {
         let gauge_host = self.identity.host.clone().or_else(|| self.identity.gauge_host.clone());
         let (_, dimensions) = self.host_series(gauge_host.as_deref().unwrap_or(NO_HOST));
         for (timestamp, metrics) in gauges {
-            for ((metric, unit), distribution) in metrics {
-                let key = DatumKey { timestamp, dimensions: dimensions.clone(), metric: metric.into(), unit };
+            for ((metric, unit, dimension), distribution) in metrics {
+                let dimensions = match dimension {
+                    None => dimensions.clone(),
+                    Some((name, value)) => dimensions.iter().cloned().chain([Dimension::new(&name, &value)]).collect(),
+                };
+                let key = DatumKey { timestamp, dimensions, metric: metric.into(), unit };
                 datums.extend(Datum::of_distribution(&key, self.resolution, &distribution));
             }
         }
@@ -258,6 +288,7 @@ impl Windows {
 pub(crate) mod tests {
     use super::*;
     use crate::config::tests::config;
+    use crate::distribution::Point;
     use crate::sample::Failure;
 
     pub(crate) fn identity() -> Arc<RunIdentity> {
@@ -384,11 +415,44 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_workers_report_counts_in_its_seconds_and_times_in_the_last() {
+        let mut windows = Windows::new(&config(|_| {}), identity());
+        let at = Timestamp::from_seconds;
+        windows.add_report(&Report {
+            method: "GET".into(),
+            name: "/a".into(),
+            seconds: vec![(at(100), 3, 1), (at(101), 2, 0)],
+            last: at(101),
+            response_times_ms: vec![Point { value: 12.0, count: 4 }, Point { value: 110.0, count: 1 }],
+            response_bytes: Some(Point { value: 10.0, count: 5 }),
+        });
+        let datums = windows.close_all();
+        let names = ["Host", "Request"];
+        assert_eq!((total(&datums, REQUEST_COUNT, &names), total(&datums, FAILURE_COUNT, &names)), (5, 1));
+        assert_eq!(total(&datums, REQUEST_COUNT, &["Host"]), 5);
+        let timed = datums.iter().filter(|d| &*d.key.metric == RESPONSE_TIME);
+        assert_eq!(timed.map(|d| d.key.timestamp).collect::<Vec<_>>(), [101, 101]);
+    }
+
+    #[test]
+    fn a_gauge_of_one_user_class_has_a_series_of_its_own() {
+        let mut windows = Windows::new(&config(|_| {}), identity());
+        for dimension in [None, Some(("UserClass".to_owned(), "Shopper".to_owned()))] {
+            let (time, metric) = (Timestamp::from_seconds(60), "UserCount".to_owned());
+            windows.add_gauge(Gauge { time, metric, value: 3.0, unit: Unit::Count, dimension });
+        }
+        let datums = windows.close_all();
+        let names: Vec<Vec<_>> =
+            datums.iter().map(|d| d.key.dimensions.iter().map(|dim| &*dim.name).collect()).collect();
+        assert_eq!(names, [vec!["Host"], vec!["Host", "UserClass"]]);
+    }
+
+    #[test]
     fn a_gauge_is_published_under_the_host_with_all_its_values_of_the_window() {
         let mut windows = Windows::new(&config(|o| o.resolution = 60), identity());
         for (second, value) in [(60, 1.0), (61, 2.0), (62, 2.0)] {
             let time = Timestamp::from_seconds(second);
-            windows.add_gauge(Gauge { time, metric: "UserCount".into(), value, unit: Unit::Count });
+            windows.add_gauge(Gauge { time, metric: "UserCount".into(), value, unit: Unit::Count, dimension: None });
         }
         let datums = windows.close_until(Timestamp::from_seconds(63));
         assert_eq!(datums.len(), 1);

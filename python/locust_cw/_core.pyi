@@ -54,8 +54,14 @@ class Receipt:
     def json(self) -> str:
         """One JSON object."""
     @property
+    def message(self) -> str:
+        """JSON for the master of the run."""
+    @property
     def complete(self) -> bool:
         """Whether CloudWatch has everything that was observed."""
+    @property
+    def remarks(self) -> list[str]:
+        """Lines of the text that say where the rest is, and why."""
 
 @final
 class Publisher:
@@ -117,13 +123,14 @@ class Publisher:
             **_other: Whatever else a client reports.
 
         """
-    def gauge(self, metric: str, value: float, unit: str = "None") -> None:
+    def gauge(self, metric: str, value: float, unit: str = "None", dimension: tuple[str, str] | None = None) -> None:
         """Take the present value of a gauge.
 
         Args:
             metric: Name of the metric.
             value: Finite and not negative.
             unit: One of CloudWatch's: Milliseconds, Seconds, Bytes, Count, Percent, None.
+            dimension: Name and value of a dimension beside the host.
 
         Raises:
             ValueError: If the name is taken, or the value or unit cannot be published.
@@ -143,12 +150,32 @@ class Publisher:
         """How far the delivery has come."""
     def diagnostics(self) -> list[tuple[int, str]]:
         """Take the messages that wait to be logged, each with `logging`'s number of its level."""
-    def finish(self, requests: int | None = None, failures: int | None = None) -> Receipt:
+    def report(self, entry: dict[str, Any]) -> None:
+        """Take what a worker reported of one request name.
+
+        Args:
+            entry: Of Locust's statistics, as it is sent to the master. What is no such entry is passed over.
+
+        """
+    def snapshot(self) -> str:
+        """The account so far, for the master of the run: what is on its way counts as spooled."""
+    def finish(
+        self,
+        requests: int | None = None,
+        failures: int | None = None,
+        workers: list[str] = ...,
+        remarks: list[str] = ...,
+    ) -> Receipt:
         """End the run, whatever is left, and draw up its receipt. What was not delivered stays in the spool.
 
         Args:
             requests: Locust's own total, to reconcile the receipt with.
             failures: Locust's own total of failed requests.
+            workers: The messages of other processes' receipts, which are added.
+            remarks: Lines to add to the text.
+
+        Raises:
+            ValueError: If a worker's receipt is none.
 
         """
     @property

@@ -64,6 +64,12 @@ OPTIONS = (
     Option("external_id", "External id to assume the role with", "ID"),
     Option("endpoint_url", "Where CloudWatch is, if not at AWS", "URL"),
     Option("run_id", "Name of the run; generated if not given", "ID"),
+    Option(
+        "source",
+        "Who publishes requests: every process its own, or the master from the workers' reports",
+        choices=("workers", "master"),
+        default="workers",
+    ),
     Option("spool_dir", "Folder for what is not delivered yet; else the user's state folder", "FOLDER"),
     Option("spool_max_mb", "How much a run's spool may hold", "MB", int),
     Option("drain_timeout", "Seconds to keep sending at the end", "SECONDS", float),

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import psutil
 
-from locust_cw import _core, _options
+from locust_cw import _core, _fleet, _options
+from locust_cw._fleet import Fleet
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
 from locust_cw._progress import ProgressBar
@@ -36,6 +37,8 @@ logger = logging.getLogger("locust_cw")
 _POLL_S = 0.05
 _SAMPLE_EVERY_S = 1.0
 _STRICT_TIMEOUT_S = 30.0
+# How much longer than its own drain timeout a master waits for its workers' receipts.
+_FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
 
@@ -47,6 +50,7 @@ class _Test:
         self.publisher = publisher
         self.receipt_file: str | None = options["receipt"]
         self.fail_on_loss: bool = options["fail_on_loss"]
+        self.from_reports = options["source"] == "master"
         self.reconcile = reconcile
         self.stopped = False
         self.delivered_said = False
@@ -81,6 +85,7 @@ class Session:
         self._local: LocalCloudWatch | None = None
         self._test: _Test | None = None
         self._unfinished: list[_Test] = []
+        self._fleet = Fleet()
         self._number = 0
         self._sampler: gevent.Greenlet[..., None] | None = None
         self._quitting_greenlet: object = None
@@ -92,6 +97,8 @@ class Session:
         events.spawning_complete.add_listener(self._on_spawning_complete)
         events.cpu_warning.add_listener(self._on_cpu_warning)
         events.reset_stats.add_listener(self._on_reset_stats)
+        events.report_to_master.add_listener(self._on_report_to_master)
+        events.worker_report.add_listener(self._on_worker_report)
         events.quitting.add_listener(self._on_quitting)
         events.quit.add_listener(self._on_quit)
 
@@ -133,8 +140,13 @@ class Session:
     def _on_test_start(self, environment: Environment, **_kwargs: object) -> None:
         self._environment = environment
         options = Options(environment.parsed_options, self._overrides)
+        worker = self._role("Worker")
+        if worker and self._test is not None and self._test.publisher.run_id == options["run_id"]:
+            # Back after the connection was lost, in the same run.
+            self._test.stopped = False
+            return
         self._end_test()
-        if options["disable"]:
+        if options["disable"] or (worker and options["source"] == "master"):
             return
         try:
             self._start_local(options)
@@ -168,6 +180,8 @@ class Session:
         test = _Test(publisher, options, reconcile=not worker)
         self._test = test
         self._unfinished.append(test)
+        if self._role("Master") and _fleet.MESSAGE not in environment.runner.custom_messages:  # type: ignore[union-attr]
+            environment.runner.register_message(_fleet.MESSAGE, self._on_account)  # type: ignore[union-attr]
         self._quitting_greenlet = None
         self._events.request.add_listener(publisher.record)
         publisher.event("test_start", {"host": environment.host})
@@ -177,7 +191,7 @@ class Session:
             atexit.register(self._finish_at_exit)
             # The last of the listeners, as it ends the process.
             self._events.quit.add_listener(self._exit_on_loss)
-        logger.info("Publishing to CloudWatch as run %s", publisher.run_id)
+        logger.log(logging.DEBUG if worker else logging.INFO, "Publishing to CloudWatch as run %s", publisher.run_id)
         return test
 
     def _next_run_id(self) -> str:
@@ -278,18 +292,64 @@ class Session:
         publisher.set_users(users)
         if not self._role("Worker"):
             publisher.gauge("UserCount", users, "Count")
+            by_class = self._users_by_class()
+            for name, number in by_class.items() if len(by_class) > 1 else ():
+                publisher.gauge("UserCount", number, "Count", ("UserClass", name))
         if self._role("Master"):
             publisher.gauge("WorkerCount", runner.worker_count, "Count")  # type: ignore[union-attr]
         process = _own_process()
         publisher.gauge("GeneratorCpu_Percent", process.cpu_percent(), "Percent")
         publisher.gauge("GeneratorMemory_Bytes", process.memory_info().rss, "Bytes")
 
+    def _users_by_class(self) -> dict[str, int]:
+        runner: Any = self._environment and self._environment.runner
+        if runner is None:
+            return {}
+        counts: dict[str, int] = (
+            runner.reported_user_classes_count if self._role("Master") else runner.user_classes_count
+        )
+        return counts
+
+    # A fleet.
+
+    def _on_report_to_master(self, data: dict[str, Any], **_kwargs: object) -> None:
+        """Let the account go along with the statistics it agrees with."""
+        if self._test is not None:
+            data[_fleet.MESSAGE] = _fleet.account(self._test.publisher)
+
+    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_kwargs: object) -> None:
+        if isinstance(told := data.get(_fleet.MESSAGE), dict):
+            self._fleet.hear(client_id, told)
+        test = self._test
+        if test is not None and test.from_reports:
+            for entry in data.get("stats", ()):
+                test.publisher.report(entry)
+
+    def _on_account(self, msg: Any, **_kwargs: object) -> None:  # noqa: ANN401 - Locust's Message has no types
+        self._fleet.hear(msg.node_id, msg.data)
+
+    def _tell_master(self, test: _Test) -> None:
+        """Tell the master how far this worker is; it is no matter of life and death if that fails."""
+        with suppress(Exception):
+            message = _fleet.account(test.publisher, test.receipt)
+            self._environment.runner.send_message(_fleet.MESSAGE, message)  # type: ignore[union-attr]
+
+    def _hear_workers(self) -> None:
+        """Take the workers' messages in Locust's place: its own greenlets end before `quit`."""
+        runner: Any = self._environment and self._environment.runner
+        while True:
+            with suppress(Exception):
+                _, message = runner.server.recv_from_client()
+                if message.type == _fleet.MESSAGE:
+                    self._on_account(message)
+            gevent.sleep(0)
+
     def _log_diagnostics(self, test: _Test) -> None:
         for level, message in test.publisher.diagnostics():
             logger.log(level, "%s", message)
         if test.stopped and not test.delivered_said and not test.publisher.progress().left:
             test.delivered_said = True
-            logger.info("CloudWatch has all of run %s", test.publisher.run_id)
+            logger.debug("CloudWatch has all of run %s", test.publisher.run_id)
 
     # The end.
 
@@ -328,6 +388,9 @@ class Session:
         receipts = []
         begun = time.monotonic()
         progress_bar = ProgressBar()
+        ear = None
+        if self._role("Master") and not len(self._environment.runner.greenlet):  # type: ignore[union-attr]
+            ear = gevent.spawn(self._hear_workers)
         for test in list(self._unfinished):
             try:
                 self._wait_for(test, progress_bar, begun + test.publisher.drain_timeout)
@@ -336,17 +399,30 @@ class Session:
             finally:
                 # Whoever waits for the end waits for this list to be empty.
                 self._unfinished.remove(test)
+        if ear is not None:
+            ear.kill(block=False)
         if self._local is not None and receipts:
             self._local.stop()
             self._local = None
         return receipts
 
     def _wait_for(self, test: _Test, progress_bar: ProgressBar, deadline: float) -> None:
+        run_id = test.publisher.run_id
+        worker = self._role("Worker")
+        if self._role("Master"):
+            deadline += _FOR_RECEIPTS_S
+        tell_at = 0.0
         while not self._stop_waiting:
             progress = test.publisher.progress()
-            if progress.over or time.monotonic() > deadline:
+            now = time.monotonic()
+            if (progress.over and self._fleet.is_complete(run_id)) or now > deadline:
                 return
-            progress_bar.show(progress.left, progress.settled)
+            if not worker:
+                left, settled = self._fleet.progress(run_id)
+                progress_bar.show(progress.left + left, progress.settled + settled)
+            elif now >= tell_at:
+                tell_at = now + _SAMPLE_EVERY_S
+                self._tell_master(test)
             self._sleep(_POLL_S)
 
     def _sleep(self, seconds: float) -> None:
@@ -357,14 +433,19 @@ class Session:
             self._stop_waiting = True
 
     def _finish(self, test: _Test) -> _core.Receipt:
-        totals = (test.requests, test.failures) if test.reconcile else (None, None)
-        test.receipt = test.publisher.finish(*totals)
+        receipts, remarks = self._fleet.receipts(test.publisher.run_id)
+        requests, failures = (test.requests, test.failures) if test.reconcile else (None, None)
+        test.receipt = test.publisher.finish(requests, failures, receipts, remarks)
         for level, message in test.publisher.diagnostics():
             logger.log(level, "%s", message)
+        if self._role("Worker"):
+            # The receipt is the master's to print.
+            self._tell_master(test)
+            return test.receipt
         self._lost = self._lost or (test.fail_on_loss and not test.receipt.complete)
         sys.stderr.write(f"\n{test.receipt.text}")
         sys.stderr.flush()
-        if test.receipt_file is not None and not self._role("Worker"):
+        if test.receipt_file is not None:
             try:
                 Path(test.receipt_file).write_text(f"{test.receipt.json}\n", encoding="utf-8")
             except OSError as error:

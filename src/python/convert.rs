@@ -1,10 +1,14 @@
 //! From what Locust's clients report to plain Rust values. Nothing here raises: what cannot be used is left out.
 
+use std::collections::BTreeMap;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
 
-use crate::sample::{Failure, MAX_CONTEXT_ENTRIES, MAX_TEXT_BYTES, Scalar};
+use crate::clock::Timestamp;
+use crate::distribution::Point;
+use crate::sample::{Failure, MAX_CONTEXT_ENTRIES, MAX_TEXT_BYTES, Report, Scalar};
 
 /// Longest text taken from one entry of a request's `context`.
 const MAX_ENTRY_BYTES: usize = 64 * 1024;
@@ -88,4 +92,48 @@ fn scalar(value: &Bound<'_, PyAny>) -> Option<Scalar> {
     }
     let text = value.cast::<PyString>().ok()?;
     Some(Scalar::Text(cut(&text.to_string_lossy(), MAX_ENTRY_BYTES)))
+}
+
+/// An entry of Locust's statistics, as workers send it; `None` where nothing was requested, or it is no such entry.
+///
+/// Its per-second counts are exact. Its response times are rounded by Locust, and mix successes and failures.
+pub fn report(entry: &Bound<'_, PyDict>, now: Timestamp) -> Option<Report> {
+    let get = |key: &str| entry.get_item(key).ok().flatten();
+    let counts = |key: &str| get(key).map(|value| pairs(&value)).unwrap_or_default();
+    let failures: BTreeMap<i64, u64> = counts("num_fail_per_sec").into_iter().collect();
+    let mut seconds: BTreeMap<i64, (u64, u64)> =
+        counts("num_reqs_per_sec").into_iter().map(|(second, requests)| (second, (requests, 0))).collect();
+    for (second, number) in failures {
+        seconds.entry(second).or_default().1 = number;
+    }
+    let at = |second: f64| Timestamp::of_completion(Some(second), 0.0, now);
+    #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch")]
+    let seconds: Vec<_> =
+        seconds.into_iter().map(|(second, (requests, failures))| (at(second as f64), requests, failures)).collect();
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a response")]
+    let response_times_ms: Vec<_> = counts("response_times")
+        .into_iter()
+        .filter(|&(ms, _)| ms >= 0)
+        .map(|(ms, count)| Point { value: ms as f64, count })
+        .collect();
+    let requests: u64 = seconds.iter().map(|second| second.1).sum();
+    let bytes = number(get("total_content_length").as_ref()).filter(|bytes| *bytes >= 0.0);
+    #[expect(clippy::cast_precision_loss, reason = "a number of requests")]
+    let response_bytes = bytes.map(|bytes| Point { value: bytes / requests as f64, count: requests });
+    (requests > 0).then(|| Report {
+        method: get("method").map_or_else(|| "None".to_owned(), |value| text(&value)),
+        name: get("name").map_or_else(|| "None".to_owned(), |value| text(&value)),
+        seconds,
+        last: number(get("last_request_timestamp").as_ref()).map_or(now, at),
+        response_times_ms,
+        response_bytes,
+    })
+}
+
+/// A dict of whole numbers; what is none is left out.
+fn pairs(value: &Bound<'_, PyAny>) -> Vec<(i64, u64)> {
+    let Ok(dict) = value.cast::<PyDict>() else { return Vec::new() };
+    let number = |value: &Bound<'_, PyAny>| self::number(Some(value)).filter(|number| number.is_finite());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds, milliseconds and counts")]
+    dict.iter().filter_map(|(key, value)| Some((number(&key)? as i64, number(&value)? as u64))).collect()
 }

@@ -53,12 +53,20 @@ impl From<delivery::Progress> for Progress {
 pub struct Receipt {
     text: String,
     json: String,
+    message: String,
     complete: bool,
+    remarks: Vec<String>,
 }
 
 impl Receipt {
     pub(super) fn new(receipt: &receipt::Receipt, remarks: &receipt::Remarks) -> Self {
-        Self { text: receipt.to_text(remarks), json: receipt.to_json(), complete: receipt.is_complete() }
+        Self {
+            text: receipt.to_text(remarks),
+            json: receipt.to_json(),
+            message: receipt.to_message(),
+            complete: receipt.is_complete(),
+            remarks: remarks.lines.clone(),
+        }
     }
 }
 
@@ -128,8 +136,15 @@ impl Publisher {
     }
 
     /// Takes the present value of a gauge.
-    #[pyo3(signature = (metric, value, unit = "None"))]
-    fn gauge(&self, py: Python<'_>, metric: String, value: f64, unit: &str) -> PyResult<()> {
+    #[pyo3(signature = (metric, value, unit = "None", dimension = None))]
+    fn gauge(
+        &self,
+        py: Python<'_>,
+        metric: String,
+        value: f64,
+        unit: &str,
+        dimension: Option<(String, String)>,
+    ) -> PyResult<()> {
         let unit: Unit = unit.parse().map_err(PyValueError::new_err)?;
         if !value.is_finite() || value < 0.0 {
             return Err(PyValueError::new_err(format!(
@@ -139,8 +154,8 @@ impl Publisher {
         if SAMPLE_METRICS.contains(&metric.as_str()) {
             return Err(PyValueError::new_err(format!("{metric} is made from requests; choose another name")));
         }
-        let gauge = Gauge { time: Timestamp::now(), metric, value, unit };
-        py.detach(|| self.run.push(Item::Gauge(gauge)));
+        let gauge = Gauge { time: Timestamp::now(), metric, value, unit, dimension };
+        py.detach(|| self.run.push(Item::Gauge(Box::new(gauge))));
         Ok(())
     }
 
@@ -149,7 +164,7 @@ impl Publisher {
     fn event(&self, py: Python<'_>, name: String, fields: Option<&Bound<'_, PyAny>>) {
         let fields = convert::scalars(fields);
         let event = LifeCycleEvent { time: Timestamp::now(), name, fields, users: self.run.users() };
-        py.detach(|| self.run.push(Item::LifeCycle(event)));
+        py.detach(|| self.run.push(Item::LifeCycle(Box::new(event))));
     }
 
     /// Tells how many users run in this process.
@@ -182,12 +197,38 @@ impl Publisher {
         self.run.diagnostics().take().into_iter().map(|(level, message)| (level.number(), message)).collect()
     }
 
-    /// Ends the run, whatever is left, and draws up its receipt, reconciled with Locust's totals where they are given.
-    #[pyo3(signature = (requests = None, failures = None))]
-    fn finish(&self, py: Python<'_>, requests: Option<u64>, failures: Option<u64>) -> Receipt {
+    /// Takes what a worker reported of one request name: an entry of Locust's statistics, as it is sent to the master.
+    fn report(&self, py: Python<'_>, entry: &Bound<'_, PyDict>) {
+        if let Some(report) = convert::report(entry, Timestamp::now()) {
+            py.detach(|| self.run.report(report));
+        }
+    }
+
+    /// The account so far, for the master of the run: what is on its way counts as spooled.
+    fn snapshot(&self, py: Python<'_>) -> String {
+        py.detach(|| self.run.snapshot().to_message())
+    }
+
+    /// Ends the run, whatever is left, and draws up its receipt: with those of the workers added, and reconciled with
+    /// Locust's totals where they are given.
+    #[pyo3(signature = (requests = None, failures = None, workers = Vec::new(), remarks = Vec::new()))]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+    fn finish(
+        &self,
+        py: Python<'_>,
+        requests: Option<u64>,
+        failures: Option<u64>,
+        workers: Vec<String>,
+        remarks: Vec<String>,
+    ) -> PyResult<Receipt> {
         let locust = requests.zip(failures).map(|(requests, failures)| LocustTotals { requests, failures });
-        let (receipt, remarks) = py.detach(|| self.run.finish(locust));
-        Receipt::new(&receipt, &remarks)
+        let (mut receipt, mut own_remarks) = py.detach(|| self.run.finish(None));
+        for worker in &workers {
+            let other = receipt::Receipt::from_json(worker);
+            receipt.add(&other.map_err(|error| PyValueError::new_err(format!("a worker's receipt: {error}")))?);
+        }
+        own_remarks.lines.extend(remarks);
+        Ok(Receipt::new(&receipt.reconciled_with(locust), &own_remarks))
     }
 
     /// The run's id.

@@ -1,0 +1,84 @@
+"""Master and workers: each worker tells the master, with Locust's own messages, what became of its samples."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from locust_cw._core import Publisher, Receipt
+
+MESSAGE = "locust_cw"
+"""The type of the messages, and the key in Locust's reports: all three seconds a worker's account goes along."""
+
+_VANISHED_AFTER_S = 5.0
+
+
+def account(publisher: Publisher, receipt: Receipt | None = None) -> dict[str, Any]:
+    """What a worker tells of a run: its account so far, or, with its receipt, the last one.
+
+    Returns:
+        Plain data for msgpack.
+
+    """
+    progress = publisher.progress()
+    return {
+        "run_id": publisher.run_id,
+        "receipt": publisher.snapshot() if receipt is None else receipt.message,
+        "remarks": [] if receipt is None else receipt.remarks,
+        "final": receipt is not None,
+        "observed": progress.left + progress.settled,
+        "left": progress.left,
+        "settled": progress.settled,
+    }
+
+
+@dataclass
+class _Worker:
+    """What is known of one worker's part in a run."""
+
+    account: dict[str, Any]
+    heard_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def vanished(self) -> bool:
+        return not self.account["final"] and time.monotonic() - self.heard_at > _VANISHED_AFTER_S
+
+
+class Fleet:
+    """The master's book of all workers' accounts."""
+
+    def __init__(self) -> None:
+        """Nobody is known yet."""
+        self._runs: dict[str, dict[str, _Worker]] = {}
+
+    def hear(self, client_id: str, message: dict[str, Any]) -> None:
+        """Take down what a worker tells; nothing after its last account."""
+        workers = self._runs.setdefault(message["run_id"], {})
+        known = workers.get(client_id)
+        if known is None or not known.account["final"]:
+            workers[client_id] = _Worker(message)
+
+    def progress(self, run_id: str) -> tuple[int, int]:
+        """Samples that all workers still have to deliver, and those that are done with."""
+        accounts = [worker.account for worker in self._runs.get(run_id, {}).values()]
+        return sum(told["left"] for told in accounts), sum(told["settled"] for told in accounts)
+
+    def is_complete(self, run_id: str) -> bool:
+        """Whether every worker has given its last account, or has not been heard of for a while."""
+        return all(worker.account["final"] or worker.vanished for worker in self._runs.get(run_id, {}).values())
+
+    def receipts(self, run_id: str) -> tuple[list[str], list[str]]:
+        """All workers' receipts, as they told them, and the remarks on them."""
+        receipts, remarks = [], []
+        for client_id, worker in sorted(self._runs.pop(run_id, {}).items()):
+            told = worker.account
+            receipts.append(told["receipt"])
+            remarks += [f"{client_id}: {remark}" for remark in told["remarks"]]
+            if not told["final"]:
+                remarks.append(
+                    f"{client_id}: vanished before its receipt came; as far as it told, {told['settled']:,} of "
+                    f"{told['observed']:,} samples were settled, and the rest may wait in its spool"
+                )
+        return receipts, remarks
