@@ -259,6 +259,15 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_documentation_names_every_code_in_its_class() {
+        let page = include_str!("../docs/delivery.md");
+        for (code, remedy) in CODES {
+            let row = page.lines().find(|line| line.starts_with(&format!("| {remedy} |"))).expect("a row");
+            assert!(row.contains(&format!("`{code}`")), "{code} is not in the row {remedy}");
+        }
+    }
+
+    #[test]
     fn a_message_says_which_call_about_what_and_what_to_do() {
         let message = refused("AccessDeniedException", 400).to_string();
         for part in ["PutMetricData", "namespace Locust", "AccessDenied", "IAM policy"] {
