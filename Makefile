@@ -23,7 +23,7 @@ demo: $(BUILT) ## 20 s of load on a local target, published to a local CloudWatc
 	$(BIN)/python examples/demo/demo.py
 
 test: $(BUILT) ## all tests, Rust and Python
-	cargo test --locked --no-default-features --features aws
+	cargo test --locked --no-default-features
 	$(BIN)/python -m pytest
 
 lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the native module
@@ -43,9 +43,10 @@ wheel: $(TOOLS) ## the release wheel, in dist/
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --out dist
 
-bench: wheel $(BUILT) ## what a request costs with and without the release build listening
+bench: wheel $(BUILT) ## what a request and a test cost with the release build; some 8 minutes of load
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target target/bench dist/*.whl
-	PYTHONPATH=target/bench $(BIN)/python benches/hook.py
+	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/hook.py
+	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/load.py
 
 clean: ## delete the environment and everything built
 	rm -rf $(VENV) target dist python/locust_cw/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,10 +7,13 @@ the rows; the numbers are this machine's.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import statistics
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import gevent
 from locust.env import Environment
@@ -78,15 +81,17 @@ def main() -> int:
                 measured.append(burst_ns(events))
                 gevent.sleep(PAUSE_S)
         alone = statistics.median(rows["Locust alone"][1])
+        print(f"\nlocust_cw in {Path(locust_cw.__file__).parent}")
         print(f"\n{'one request event':32}{'ns':>8}{'added':>8}")
         for what, (_, measured) in rows.items():
             median = statistics.median(measured)
             print(f"{what:32}{median:8,.0f}{median - alone:8,.0f}")
         for runner in runners:
             runner.quit()
-        for environment in (metrics_environment, all_environment):
-            environment.events.test_stop.fire(environment=environment)
-            environment.events.quit.fire(exit_code=0)
+        with contextlib.redirect_stderr(io.StringIO()):  # the receipts
+            for environment in (metrics_environment, all_environment):
+                environment.events.test_stop.fire(environment=environment)
+                environment.events.quit.fire(exit_code=0)
     return 0
 
 
