@@ -271,7 +271,7 @@ class Session:
         test.publisher.drain()
 
     def _sample_until_replaced(self, test: _Test) -> None:
-        psutil.Process().cpu_percent()
+        _own_process().cpu_percent()  # the first reading is none
         while test.receipt is None:
             # Just after the full second, so that each second has one sample.
             now = time.time()
