@@ -7,9 +7,12 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::config::LogClass;
 use crate::diagnostics::Diagnostics;
 use crate::ledger::{Ledger, Share};
 use crate::outbox::{Outbox, Pace};
+use crate::pricing::{Usage, estimate};
+use crate::receipt::Receipt;
 use crate::sender::{Destination, LaneStatus, Sender};
 use crate::spool::{Lane, Spool};
 use crate::transport::{CloudWatch, DryRun};
@@ -104,6 +107,19 @@ impl Delivery {
             over: self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.done || lane.stopped),
             failures: [metrics.failed, logs.failed].into_iter().flatten().collect(),
         }
+    }
+
+    /// The account of it, with what the spool still holds.
+    #[must_use]
+    pub fn account(&self, run_id: &str, log_class: LogClass, spooled: Share) -> Receipt {
+        let cost = estimate(Usage {
+            metric_hours: self.ledger.metric_hours.get(),
+            calls: self.ledger.put_metric_data.get(),
+            log_bytes: self.ledger.log_bytes.get(),
+            log_class,
+            region: self.ledger.region.get().map(String::as_str),
+        });
+        Receipt::new(run_id, &self.ledger, spooled, cost, None)
     }
 
     /// Ends it, whatever is left: that stays in the spool. Says why calls failed, if they still did.

@@ -11,7 +11,6 @@ use crate::delivery::{Delivery, Manner, Progress};
 use crate::diagnostics::{Diagnostics, Level};
 use crate::ledger::{Ledger, Share};
 use crate::outbox::Pace;
-use crate::pricing::{Usage, estimate};
 use crate::receipt::{Receipt, Remarks};
 use crate::sender::Destination;
 use crate::spool::{Lane, Manifest, Segment, Spool, is_live, parse_name};
@@ -154,15 +153,8 @@ impl Replay {
     /// Ends it, whatever is left, and draws up the account of what was in the spool.
     pub fn finish(&self) -> (Receipt, Remarks) {
         let reasons = self.delivery.end();
-        let Delivery { ledger, outbox, .. } = &self.delivery;
-        let cost = estimate(Usage {
-            metric_hours: 0,
-            calls: ledger.put_metric_data.get(),
-            log_bytes: ledger.log_bytes.get(),
-            log_class: self.manifest.log_class,
-            region: ledger.region.get().map(String::as_str),
-        });
-        let receipt = Receipt::new(&self.manifest.run_id, ledger, outbox.spooled(), cost, None);
+        let outbox = &self.delivery.outbox;
+        let receipt = self.delivery.account(&self.manifest.run_id, self.manifest.log_class, outbox.spooled());
         let remarks = Remarks::on(&receipt, self.dry_run, outbox.spool().folder(), reasons);
         (receipt, remarks)
     }

@@ -14,7 +14,6 @@ use crate::diagnostics::{Diagnostics, Level};
 use crate::intake::Intake;
 use crate::ledger::{Ledger, Share};
 use crate::outbox::Pace;
-use crate::pricing::{Usage, estimate};
 use crate::queue::{Entrance, Item, queue};
 use crate::receipt::{LocustTotals, Receipt, Remarks, human_bytes};
 use crate::replay::leftovers;
@@ -142,15 +141,7 @@ impl Run {
     }
 
     fn account(&self, spooled: Share) -> Receipt {
-        let ledger = &self.delivery.ledger;
-        let cost = estimate(Usage {
-            metric_hours: ledger.metric_hours.get(),
-            calls: ledger.put_metric_data.get(),
-            log_bytes: ledger.log_bytes.get(),
-            log_class: self.config.log.class,
-            region: ledger.region.get().map(String::as_str),
-        });
-        Receipt::new(&self.identity.run_id, ledger, spooled, cost, None)
+        self.delivery.account(&self.identity.run_id, self.config.log.class, spooled)
     }
 
     /// Users running in this process, as far as Python has told.
