@@ -1,0 +1,93 @@
+"""Fixtures: one local CloudWatch and one target for the session; a proxy, a namespace and a log group for each test.
+
+When a test is over, every call it made AWS receive is held against AWS's limits.
+"""
+
+from __future__ import annotations
+
+import signal
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import servers
+from support.aws_limits import assert_within_limits
+from support.cloudwatch import CloudWatch
+from support.locust_run import LocustRun, start
+from support.proxy import Proxy
+from support.servers import Target, ending
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so would the Locust processes they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a local CloudWatch."""
+    with servers.ministack(tmp_path_factory.mktemp("ministack")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def target() -> Iterator[Target]:
+    """The HTTP service under test."""
+    with servers.target() as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Aws:
+    """One test's own corner of CloudWatch, and the wire to it."""
+
+    proxy: Proxy
+    cloudwatch: CloudWatch
+
+    @property
+    def options(self) -> list[str]:
+        """The command line that leads here."""
+        return [
+            f"--cw-endpoint-url={self.proxy.url}",
+            f"--cw-namespace={self.cloudwatch.namespace}",
+            f"--cw-log-group={self.cloudwatch.log_group}",
+        ]
+
+
+@pytest.fixture
+def aws(ministack: str) -> Iterator[Aws]:
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    with Proxy(ministack) as proxy:
+        yield Aws(proxy, CloudWatch(ministack, name, f"/{name}"))
+        assert_within_limits(proxy.calls())
+
+
+class Locust:
+    """Starts Locust processes for a test and ends those that are left."""
+
+    def __init__(self, aws: Aws, folder: Path, stack: ExitStack) -> None:
+        self._aws = aws
+        self._folder = folder
+        self._stack = stack
+        self._started = 0
+
+    def start(self, locustfile: str, *args: str, options: Sequence[str] | None = None, **how: Any) -> LocustRun:
+        """Against this test's corner of CloudWatch, unless other `options` say where; a later option wins."""
+        self._started += 1
+        options = self._aws.options if options is None else options
+        run = start(self._folder / f"run{self._started}", locustfile, *options, *args, **how)
+        self._stack.enter_context(ending(run.process))
+        return run
+
+    def run(self, locustfile: str, *args: str, **how: Any) -> LocustRun:
+        """The same, ended by itself."""
+        return self.start(locustfile, *args, **how).finish()
+
+
+@pytest.fixture
+def locust(aws: Aws, tmp_path: Path) -> Iterator[Locust]:
+    with ExitStack() as stack:
+        yield Locust(aws, tmp_path, stack)

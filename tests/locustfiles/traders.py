@@ -1,0 +1,95 @@
+"""Two kinds of users that fire request events; each process keeps a journal of what it did, true even if it is killed.
+
+With ITERATIONS each user fires so many and stops.
+"""
+
+import itertools
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust import User, constant, events, task
+from locust.env import Environment
+from locust.exception import StopUser
+from locust.runners import MasterRunner
+
+import locust_cw
+
+ITERATIONS = int(os.environ.get("ITERATIONS", "0"))
+
+journals: dict[int, Any] = {}
+numbers = itertools.count()
+
+
+def note(what: str, **fields: Any) -> None:
+    """Write a line to the journal of this process, which may be a fork of the one that read this file."""
+    pid = os.getpid()
+    if pid not in journals:
+        journals[pid] = Path(f"journal-{pid}").open("ab", buffering=0)  # noqa: SIM115 - open while the process lives
+    journals[pid].write(json.dumps({"what": what, "at": time.time(), **fields}).encode() + b"\n")
+
+
+@events.test_start.add_listener
+def started(environment: Environment, **_: Any) -> None:
+    note("started", client_id=getattr(environment.runner, "client_id", None))
+
+
+@events.report_to_master.add_listener
+def reported(**_: Any) -> None:
+    note("reported")
+
+
+@events.init.add_listener
+def watch(environment: Environment, **_: Any) -> None:
+    if isinstance(environment.runner, MasterRunner):
+        gevent.spawn(note_users, environment.runner)
+
+
+def note_users(runner: MasterRunner) -> None:
+    """How many users Locust knows of, whenever that changes."""
+    before = -1
+    while True:
+        if (number := runner.user_count) != before:
+            note("users", number=number, by_class=dict(runner.reported_user_classes_count))
+            before = number
+        gevent.sleep(0.02)
+
+
+class Trader(User):
+    abstract = True
+    wait_time = constant(0.02)
+    done = 0
+
+    def on_start(self) -> None:
+        note("user", name=type(self).__name__)
+
+    @task
+    def trade(self) -> None:
+        number = next(numbers)
+        # By the user's own count, so that a number of iterations always gives the same.
+        name, failed = f"/{type(self).__name__}/{self.done % 3}", self.done % 10 == 9
+        self.environment.events.request.fire(
+            request_type="TRADE",
+            name=name,
+            response_time=1 + number * 7919 % 9973 / 10,
+            response_length=number % 1000,
+            exception=RuntimeError("as every tenth") if failed else None,
+        )
+        note("fired", name=name, failed=failed)
+        self.done += 1
+        if self.done == ITERATIONS:
+            raise StopUser
+
+
+class Buyer(Trader):
+    weight = 2
+
+
+class Seller(Trader):
+    weight = 1
+
+
+__all__ = ["Buyer", "Seller", "locust_cw"]

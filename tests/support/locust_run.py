@@ -1,0 +1,208 @@
+"""A real `locust` process: started, signalled, waited for, and its account of itself read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.servers import REGION, wait_until
+
+LOCUSTFILES = Path(__file__).parents[1] / "locustfiles"
+IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+SAMPLE_FATES = ("delivered", "spooled", "rejected", "dropped")
+LOG_RECORD = re.compile(
+    r"^\[[^\]]+\] [^/\n]+/(?P<level>[A-Z]+)/(?P<logger>[\w.]+): (?P<message>.*?)(?=^\[\d{4}-|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class LocustStats:
+    """Locust's own totals, by request name."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, entries: list[dict[str, Any]]) -> LocustStats:
+        stats = cls()
+        for entry in entries:
+            stats.requests[entry["name"]] += entry["num_requests"]
+            stats.failures[entry["name"]] += entry["num_failures"]
+        return stats
+
+
+class Receipt:
+    """locust-cw's account of a run."""
+
+    def __init__(self, text: str) -> None:
+        self.fields: dict[str, Any] = json.loads(text)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.fields[key]
+
+    def check(self) -> Receipt:
+        """Nothing is unaccounted for, and the observed requests are Locust's."""
+        for group in ("requests", "failures", "log_events"):
+            counts = self[group]
+            assert counts["observed"] == sum(counts[fate] for fate in SAMPLE_FATES), (group, self.fields)
+        assert self["reconciled"] is True, self.fields
+        assert self["requests"]["observed"] == self["locust"]["requests"], self.fields
+        assert self["failures"]["observed"] == self["locust"]["failures"], self.fields
+        return self
+
+    def check_delivered(self) -> Receipt:
+        """And all of it arrived."""
+        self.check()
+        for group in ("requests", "failures", "log_events"):
+            assert self[group]["delivered"] == self[group]["observed"], (group, self.fields)
+        return self
+
+
+class LocustRun:
+    """One process and the folder it writes to, which is also its home."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self.process = process
+        self.folder = folder
+
+    @property
+    def out(self) -> str:
+        return (self.folder / "stdout").read_text(errors="replace")
+
+    @property
+    def err(self) -> str:
+        return (self.folder / "stderr").read_text(errors="replace")
+
+    @property
+    def output(self) -> str:
+        return self.out + self.err
+
+    def wait_for(self, pattern: str, timeout: float = 30) -> re.Match[str]:
+        """The first match in the output so far or to come."""
+
+        def search() -> re.Match[str] | None:
+            found = re.search(pattern, self.output)
+            assert found or self.process.poll() is None, f"ended without {pattern!r}:\n{self.output}"
+            return found
+
+        found = wait_until(search, f"{pattern!r} in the output of {self.folder}", timeout)
+        assert found
+        return found
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def finish(self, timeout: float = 60) -> LocustRun:
+        """The same, ended by itself."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout:g} s:\n{self.output[-4000:]}") from None
+        return self
+
+    @property
+    def exit_code(self) -> int:
+        self.finish()
+        return self.process.returncode
+
+    @property
+    def receipt(self) -> Receipt:
+        path = self.folder / "receipt.json"
+        assert path.exists(), f"no receipt:\n{self.output[-4000:]}"
+        return Receipt(path.read_text())
+
+    @property
+    def has_receipt(self) -> bool:
+        return (self.folder / "receipt.json").exists()
+
+    @property
+    def stats(self) -> LocustStats:
+        path = self.folder / "locust.json"
+        assert path.exists(), f"no statistics of Locust's:\n{self.output[-4000:]}"
+        return LocustStats.of(json.loads(path.read_text()))
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """Locust's requests and failures, written at exit by the locustfiles that import `totals`."""
+        requests, failures = json.loads((self.folder / "totals.json").read_text())
+        return requests, failures
+
+    @property
+    def stumbles(self) -> int:
+        """Exceptions that Locust caught in listeners of its events."""
+        return self.err.count("Uncaught exception in event handler")
+
+    def complaints(self) -> list[str]:
+        """The warnings and errors logged by locust-cw."""
+        return [
+            found["message"].strip()
+            for found in LOG_RECORD.finditer(self.err)
+            if found["level"] in ("WARNING", "ERROR", "CRITICAL") and found["logger"].startswith("locust_cw")
+        ]
+
+
+def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
+    """No AWS or Locust settings but the tests'; None takes one out."""
+    env: dict[str, str | None] = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCUST_", "XDG_"))
+    }
+    env |= {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": str(folder),
+        "PYTHONUNBUFFERED": "1",
+        "TOTALS_FILE": str(folder / "totals.json"),
+        "XDG_STATE_HOME": str(folder / "state"),
+        **extra,
+    }
+    return {name: value for name, value in env.items() if value is not None}
+
+
+def start(  # noqa: PLR0913 - a process has many sides
+    folder: Path,
+    locustfile: str,
+    *args: str,
+    module: str = "locust",
+    terminal: bool = False,
+    headless: bool = True,
+    receipt: bool = True,
+    json_file: bool = True,
+    env: Mapping[str, str | None] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> LocustRun:
+    """Start Locust with files of `locustfiles` (several: separated by commas). End it with `ending`.
+
+    It runs in `folder`, its home too, which has `files`; `env` adds to the environment or, with None, takes out.
+    """
+    for name, text in (files or {}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = ",".join(str(LOCUSTFILES / name) for name in locustfile.split(","))
+    command = [sys.executable, "-c", IN_A_TERMINAL] if terminal else []
+    command += [sys.executable, "-m", module, "-f", paths]
+    command += ["--headless", "--only-summary"] if headless else []
+    command += ["--json-file", str(folder / "locust")] if json_file else []
+    command += ["--cw-receipt", str(folder / "receipt.json")] if receipt else []
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        process = subprocess.Popen(
+            [*command, *args],
+            cwd=folder,
+            env=clean_environment(folder, **(env or {})),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+    return LocustRun(process, folder)

@@ -1,0 +1,262 @@
+"""Bad times on order, and what is left to be seen of them: in a process's memory, in a spool, in CloudWatch."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+from support.cloudwatch import CloudWatch, LogEvent
+from support.locust_run import LocustRun, clean_environment
+from support.proxy import Answer, Call, Exchange, Fault, Proxy, error, hang, passing, reset, swallow
+from support.servers import ending, wait_until
+
+LONG = os.environ.get("LOCUST_CW_LONG_TESTS") == "1"
+"""Whether to take the full lengths and numbers, for which few have the time."""
+
+HOST = "http://paced.test"
+PACED = ("paced.py", "--host", HOST, "--exit-code-on-error=0")
+"""A load that is known to the hundredth of a second."""
+
+LIVE = ("--cw-live", "--cw-flush-interval=1")
+
+
+def fired(run: LocustRun, until: float = float("inf")) -> int:
+    """How many events a run of `paced.py` has fired, now or at a moment in the past."""
+    return sum(_last_count(path, until) for path in run.folder.glob("counts-*"))
+
+
+def _last_count(path: Path, until: float) -> int:
+    number = 0
+    for line in path.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n") and float(line.split()[0]) <= until:
+            number = int(line.split()[1])
+    return number
+
+
+def wait_for_more(run: LocustRun, requests: int) -> None:
+    """Return when so many more events have been fired."""
+    enough = fired(run) + requests
+    wait_until(lambda: fired(run) >= enough, f"{requests} more requests are made", timeout=60)
+
+
+# What goes wrong
+
+
+@dataclass(frozen=True)
+class Outage:
+    """One way for AWS to be away."""
+
+    begin: Callable[[Proxy], None]
+    end: Callable[[Proxy], None]
+
+
+def _faulty(fault: Fault) -> Outage:
+    return Outage(lambda proxy: proxy.on("*", fault), Proxy.heal)
+
+
+OUTAGES = {
+    "refused": Outage(Proxy.refuse, Proxy.listen),
+    "hanging": _faulty(hang),
+    "unavailable": _faulty(error("ServiceUnavailable", 503)),
+}
+
+
+class BadWeather:
+    """Of every twenty calls of an operation six are throttled, one is cut off before it is done and one after it."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self._decks: defaultdict[str, list[Fault]] = defaultdict(list)
+
+    def __call__(self, exchange: Exchange) -> Answer | None:
+        throttled = error("Throttling" if exchange.call.service == "cloudwatch" else "ThrottlingException", 400)
+        with self._lock:
+            deck = self._decks[exchange.call.operation]
+            if not deck:
+                deck += [throttled] * 6 + [reset, swallow] + [passing] * 12
+                self._random.shuffle(deck)
+            fault = deck.pop()
+        return fault(exchange)
+
+
+class Sessions:
+    """Sessions of an assumed role: each ends `lifetime` seconds after it was given and is good for nothing then."""
+
+    def __init__(self, proxy: Proxy, lifetime: float) -> None:
+        self._lifetime = lifetime
+        self._ends: dict[str, float] = {}
+        proxy.on("*", self._check)
+        proxy.on("AssumeRole", self._give)
+
+    def _give(self, exchange: Exchange) -> Answer:
+        answer = exchange.forward(exchange.call)
+        key = re.search(rb"<AccessKeyId>(.*?)</AccessKeyId>", answer.body)
+        assert key, answer.body
+        end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=self._lifetime)
+        self._ends[key[1].decode()] = end.timestamp()
+        stamp = b"<Expiration>%s</Expiration>" % end.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+        return Answer(answer.status, answer.headers, re.sub(rb"<Expiration>.*?</Expiration>", stamp, answer.body))
+
+    def _check(self, exchange: Exchange) -> Answer | None:
+        found = re.search(r"Credential=([^/]+)/", exchange.call.headers["authorization"])
+        if not found or time.time() > self._ends.get(found[1], 0):
+            return error("ExpiredTokenException", 403, "The security token included in the request is expired")(
+                exchange
+            )
+        return exchange.forward(exchange.call)
+
+
+class Answered:
+    """Passes every call on and knows when each was answered."""
+
+    def __init__(self) -> None:
+        self._times: dict[int, float] = {}
+
+    def __call__(self, exchange: Exchange) -> Answer:
+        answer = exchange.forward(exchange.call)
+        self._times[id(exchange.call)] = time.time()
+        return answer
+
+    def time(self, call: Call) -> float:
+        return self._times.get(id(call), float("inf"))
+
+
+# What is to be seen of it
+
+
+class Memory:
+    """The largest resident size of a process, looked at twenty times a second until it ends."""
+
+    def __init__(self, run: LocustRun) -> None:
+        self.peak_mb = 0.0
+        self._status = Path(f"/proc/{run.process.pid}/status")
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.05):
+            try:
+                resident = re.search(r"VmRSS:\s+(\d+) kB", self._status.read_text())
+            except OSError:
+                return
+            if resident:
+                self.peak_mb = max(self.peak_mb, int(resident[1]) / 1024)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+def newest(cloudwatch: CloudWatch, host: str = HOST) -> float:
+    """The last second for which CloudWatch has a RequestCount."""
+    points = cloudwatch.metrics.get_metric_statistics(
+        Namespace=cloudwatch.namespace,
+        MetricName="RequestCount",
+        Dimensions=[{"Name": "Host", "Value": host}],
+        StartTime=datetime.now(UTC) - timedelta(minutes=5),
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=1,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return max((float(point["Timestamp"].timestamp()) for point in points), default=0)
+
+
+def wait_until_current(cloudwatch: CloudWatch, within: float = 10) -> None:
+    """CloudWatch gets metrics of this very moment."""
+    now = int(time.time())
+    wait_until(lambda: newest(cloudwatch) >= now, "CloudWatch has metrics as new as this wait", within)
+
+
+def wait_until_logged(cloudwatch: CloudWatch, within: float = 10) -> None:
+    """CloudWatch gets log events of this very moment."""
+    now = time.time() * 1000
+    what = "CloudWatch has log events as new as this wait"
+    wait_until(lambda: any(event.timestamp >= now for event in cloudwatch.events()), what, within)
+
+
+def identities(events: list[LogEvent]) -> Counter[tuple[str, str, int]]:
+    """How often each log event is there. None is damaged, or this fails."""
+    fields = [event.fields for event in events]
+    return Counter((each["run_id"], each["worker"], each["seq"]) for each in fields)
+
+
+def check_at_least_once(cloudwatch: CloudWatch, run: LocustRun) -> None:
+    """CloudWatch holds all of a run of `paced.py`, and what it holds twice is within the receipt's `uncertain`."""
+    stats, receipt = run.stats, run.receipt.check()
+    requests = receipt["requests"]["observed"]
+    assert requests == stats.requests.total() > 0
+    events = cloudwatch.events(f"load-generator/{receipt['run_id']}/")
+    logged = identities(events)
+    assert len(logged) == receipt["log_events"]["observed"]
+    assert {seq for *_, seq in logged} == set(range(1, len(logged) + 1))
+    fields = (event.fields for event in events)
+    names = Counter({each["seq"]: each["name"] for each in fields if "outcome" in each}.values())
+    assert names == +stats.requests
+    logged_twice = logged.total() - len(logged)
+    counted_twice = cloudwatch.sum("RequestCount", Host=HOST) - requests
+    assert counted_twice >= 0
+    assert logged_twice + counted_twice <= receipt["uncertain"]
+    for name, number in stats.requests.items():
+        assert 0 <= cloudwatch.sum("RequestCount", Host=HOST, Request=name) - number <= counted_twice, name
+        failures = cloudwatch.sum("FailureCount", Host=HOST, Request=name) - stats.failures[name]
+        assert 0 <= failures <= counted_twice, name
+        for metric in ("ResponseTime_ms", "ResponseSize_Bytes"):
+            successes = cloudwatch.count(metric, Host=HOST, Request=name) - (number - stats.failures[name])
+            assert 0 <= successes <= counted_twice, (metric, name)
+
+
+# The spool, and the command that sends it
+
+
+def spool_of(run: LocustRun) -> Path:
+    """Where a run's results wait that was not told where."""
+    return run.folder / "state" / "locust-cw"
+
+
+def files_in(spool: Path) -> list[Path]:
+    """Everything to be sent of all runs."""
+    return sorted(path for lane in ("metrics", "logs") for path in spool.glob(f"*/*/*-{lane}.jsonl"))
+
+
+@contextmanager
+def commanding(folder: Path, *args: str, env: dict[str, str | None] | None = None) -> Iterator[LocustRun]:
+    """A `locust-cw` under way, at home in `folder` as the run it is about; its output goes to a folder within."""
+    own = next(path for number in count(1) if not (path := folder / f"command{number}").exists())
+    own.mkdir(parents=True)
+    with (own / "stdout").open("wb") as out, (own / "stderr").open("wb") as err:
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("locust-cw"), *args],
+            cwd=own,
+            env=clean_environment(folder, **(env or {})),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+    with ending(process):
+        yield LocustRun(process, own)
+
+
+def replay(folder: Path, *args: str, **how: Any) -> LocustRun:
+    """`locust-cw replay`, ended by itself and without a stumble."""
+    with commanding(folder, "replay", *args, **how) as command:
+        command.finish(timeout=90)
+    assert "Traceback" not in command.output, command.output
+    return command

@@ -1,0 +1,72 @@
+"""`import locust_cw` registers the hooks and does nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.locust_run import clean_environment
+
+PROBE = """
+import json, os, sys
+def seen():
+    return {"threads": len(os.listdir("/proc/self/task")), "files": sorted(
+        link for fd in os.listdir("/proc/self/fd") if (link := _link(fd)) and not link.startswith("/proc"))}
+def _link(fd):
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return ""
+%s
+before = seen()
+import locust_cw
+import locust_cw
+first = locust_cw
+del sys.modules["locust_cw"]
+import locust_cw
+after = seen()
+print(json.dumps({"before": before, "after": after, "locust": "locust" in sys.modules and bool(sys.modules["locust"])}))
+"""
+
+PRELUDES = {
+    "without Locust imported": "",
+    "without Locust installed": """
+class Missing:
+    def find_spec(self, name, *_):
+        if name.split(".")[0] == "locust":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+""",
+    "after Locust": "import locust",
+    "under gevent": "import gevent.monkey; gevent.monkey.patch_all()",
+}
+
+
+@pytest.mark.parametrize("prelude", PRELUDES.values(), ids=PRELUDES)
+def test_import_makes_no_thread_opens_nothing_and_needs_no_locust(tmp_path: Path, prelude: str) -> None:
+    """However often, and in whatever program."""
+    env = clean_environment(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE % prelude], cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert not done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert told["after"] == told["before"]
+    assert told["locust"] == (prelude == "import locust")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_package_is_typed() -> None:
+    probe = "import locust_cw, pathlib; print((pathlib.Path(locust_cw.__file__).parent / 'py.typed').exists())"
+    assert subprocess.check_output([sys.executable, "-c", probe]).strip() == b"True"
+
+
+def test_boto3_is_not_needed(tmp_path: Path) -> None:
+    probe = "import sys; sys.modules['boto3'] = sys.modules['botocore'] = None; import locust; import locust_cw"
+    subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)

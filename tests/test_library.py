@@ -1,0 +1,70 @@
+"""Locust used as a library: `attach(environment, **options)` with its own environment and events."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import Aws
+from support.checks import check_metrics
+from support.locust_run import LocustStats, Receipt, clean_environment
+from support.servers import Target
+
+SCRIPT = Path(__file__).with_name("scripts") / "library.py"
+
+
+@pytest.mark.parametrize("how", [["quit"], []], ids=["quit fired", "atexit alone"])
+@pytest.mark.parametrize("live", [True, False], ids=["live", "end"])
+def test_attach_publishes_for_a_library_user(
+    aws: Aws, target: Target, tmp_path: Path, *, live: bool, how: list[str]
+) -> None:
+    """Options in Python form; all is delivered even when only `atexit` is left to do it."""
+    options = {
+        "endpoint_url": aws.proxy.url,
+        "namespace": aws.cloudwatch.namespace,
+        "log_group": aws.cloudwatch.log_group,
+        "receipt": str(tmp_path / "receipt.json"),
+        "live": live,
+        "flush_interval": 1,
+        "dimensions": "Host,Request",
+    }
+    stats_file = tmp_path / "stats.json"
+    done = subprocess.run(
+        [sys.executable, SCRIPT, json.dumps(options), target.url, stats_file, *how],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the script is done" in done.stdout
+    stats = LocustStats.of(json.loads(stats_file.read_text()))
+    assert stats.requests.total() >= 200
+    receipt = Receipt((tmp_path / "receipt.json").read_text()).check_delivered()
+    assert receipt["requests"]["observed"] == stats.requests.total()
+    check_metrics(aws.cloudwatch, stats, target.url)
+    assert len(aws.cloudwatch.events()) == receipt["log_events"]["observed"]
+
+
+@pytest.mark.parametrize("option", [{"resolution": 7}, {"nonsense": 1}, {"namespace": "AWS/x"}], ids=str)
+def test_attach_refuses_what_it_cannot_do(tmp_path: Path, option: dict[str, object]) -> None:
+    """A wrong value or name is an exception that names the option, at once."""
+    done = subprocess.run(
+        [sys.executable, SCRIPT, json.dumps(option), "http://127.0.0.1:9", tmp_path / "stats.json"],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    (name,) = option
+    assert name in done.stderr
+    assert "the script is done" not in done.stdout

@@ -1,0 +1,354 @@
+"""Every option does what it says, from wherever it is set, and a bad value stops Locust at start."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import psutil
+import pytest
+
+from conftest import Aws, Locust
+from support.checks import check_story
+from support.cloudwatch import TEXT_LINE
+from support.locust_run import LocustRun
+from support.proxy import Answer, Call, Exchange, error
+from support.servers import Target, wait_until
+
+HOST = "http://optional.test"
+SCRIPT = [{"names": ["/a", "/b"], "repeat": 20}, {"names": ["/c"], "method": "POST", "error": "no", "repeat": 5}]
+
+
+def play(locust: Locust, folder: Path, *args: str, script: Any = SCRIPT, env: Any = None, **how: Any) -> LocustRun:
+    """45 requests, 5 of them failures, unless scripted otherwise."""
+    path = folder / "script.json"
+    path.write_text(json.dumps(script))
+    return locust.run("scripted.py", "--host", HOST, *args, env={"SCRIPT": str(path), **(env or {})}, **how)
+
+
+def signed_by(call: Call) -> tuple[str, str]:
+    """Access key and region of the call's signature."""
+    found = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", call.headers["authorization"])
+    assert found
+    return found[1], found[2]
+
+
+# Where options come from
+
+OPTIONS = {
+    "--cw-live", "--cw-disable", "--cw-dry-run", "--cw-local", "--cw-namespace", "--cw-dimensions", "--cw-dimension",
+    "--cw-resolution", "--cw-flush-interval", "--cw-max-requests", "--cw-logs", "--cw-log-sample", "--cw-log-format",
+    "--cw-log-group", "--cw-log-stream", "--cw-log-retention-days", "--cw-log-class", "--cw-region", "--cw-profile",
+    "--cw-role-arn", "--cw-external-id", "--cw-endpoint-url", "--cw-run-id", "--cw-spool-dir", "--cw-spool-max-mb",
+    "--cw-drain-timeout", "--cw-receipt", "--cw-strict",
+}  # fmt: skip
+
+BAD = [
+    "--cw-resolution=7",
+    "--cw-resolution=often",
+    "--cw-flush-interval=-1",
+    "--cw-flush-interval=0",
+    "--cw-flush-interval=nan",
+    "--cw-max-requests=-1",
+    "--cw-drain-timeout=-1",
+    "--cw-drain-timeout=soon",
+    "--cw-dimensions=Foo",
+    "--cw-dimension=novalue",
+    "--cw-dimension==v",
+    "--cw-namespace=AWS/x",
+    "--cw-namespace=:x",
+    "--cw-logs=maybe",
+    "--cw-log-sample=2",
+    "--cw-log-sample=-0.1",
+    "--cw-log-format=xml",
+    "--cw-log-group=a b",
+    "--cw-log-group=aws/x",
+    "--cw-log-stream=a:b",
+    "--cw-log-retention-days=8",
+    "--cw-log-class=X",
+    "--cw-endpoint-url=nonsense",
+    "--cw-role-arn=x",
+    "--cw-run-id=a b:*",
+]
+
+
+@pytest.mark.parametrize("option", BAD)
+def test_a_bad_value_stops_locust_at_start(aws: Aws, locust: Locust, target: Target, option: str) -> None:
+    """A message names the option, the exit code is not 0, no load was made and AWS heard nothing."""
+    before = target.served
+    run = locust.run("shop.py", "-t", "20s", "--host", target.url, option)
+    assert run.exit_code != 0
+    assert option.split("=", 1)[0] in run.err
+    assert "Traceback" not in run.err
+    assert target.served == before
+    assert not aws.proxy.calls()
+
+
+@pytest.mark.parametrize("value", [("LOCUST_CW_RESOLUTION", "7"), ("LOCUST_CW_LOGS", "maybe")], ids=lambda it: it[0])
+def test_a_bad_value_of_a_variable_stops_locust_too(locust: Locust, target: Target, value: tuple[str, str]) -> None:
+    before = target.served
+    run = locust.run("shop.py", "-t", "20s", "--host", target.url, env=dict([value]))
+    assert run.exit_code != 0
+    assert "--cw-" + value[0].removeprefix("LOCUST_CW_").lower() in run.err
+    assert target.served == before
+
+
+def settings(aws: Aws) -> dict[str, str]:
+    return {
+        "endpoint-url": aws.proxy.url,
+        "namespace": aws.cloudwatch.namespace,
+        "log-group": aws.cloudwatch.log_group,
+        "run-id": "set-elsewhere",
+        "live": "true",
+        "flush-interval": "1",
+    }
+
+
+@pytest.mark.parametrize("source", ["environment", "locust.conf", "pyproject.toml"])
+def test_options_may_be_set_elsewhere(aws: Aws, locust: Locust, tmp_path: Path, source: str) -> None:
+    """In the environment as LOCUST_CW_..., in locust.conf or in [tool.locust]."""
+    values, how = settings(aws), dict[str, Any]()
+    if source == "environment":
+        how["env"] = {f"LOCUST_CW_{name.upper().replace('-', '_')}": value for name, value in values.items()}
+    elif source == "locust.conf":
+        how["files"] = {source: "".join(f"cw-{name} = {value}\n" for name, value in values.items())}
+    else:
+        lines = [f'"cw-{name}" = {value if value == "true" else json.dumps(value)}\n' for name, value in values.items()]
+        how["files"] = {source: "[tool.locust]\n" + "".join(lines)}
+    run = play(locust, tmp_path, options=[], **how)
+    run.receipt.check_delivered()
+    assert run.receipt["run_id"] == "set-elsewhere"
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST) == 45
+    assert len(aws.cloudwatch.events("load-generator/set-elsewhere/")) >= 45
+
+
+def test_options_stand_in_one_group_of_the_help(locust: Locust) -> None:
+    """Under "CloudWatch"."""
+    run = locust.run("plain.py", "--help", module="locust_cw")
+    assert run.exit_code == 0
+    group = re.split(r"^CloudWatch:$", run.out, flags=re.MULTILINE)[1]
+    assert set(re.findall(r"^ +(--cw-[a-z-]+)", group, re.MULTILINE)) >= OPTIONS
+
+
+# Whether to publish
+
+
+def test_disable_registers_nothing(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    run = play(locust, tmp_path, "--cw-disable", "--cw-live")
+    assert run.exit_code == 1
+    assert run.stats.requests.total() == 45
+    assert not aws.proxy.calls()
+    assert not run.has_receipt
+    assert not (run.folder / "state").exists()
+
+
+@pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])
+def test_a_dry_run_calls_nobody_and_tells_the_cost(aws: Aws, locust: Locust, tmp_path: Path, live: list[str]) -> None:
+    run = play(locust, tmp_path, "--cw-dry-run", *live, env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
+    receipt = run.receipt.check()
+    assert not aws.proxy.calls()
+    for group in ("requests", "failures", "log_events"):
+        assert receipt[group]["spooled"] == receipt[group]["observed"] > 0
+    assert receipt["requests"]["observed"] == 45
+    assert receipt["estimated_cost_usd"] > 0
+    assert run.complaints() == []
+    assert any(path.stat().st_size for path in (run.folder / "state").rglob("*") if path.is_file()), (
+        "batches are spooled"
+    )
+
+
+def test_strict_refuses_to_start_when_aws_refuses(aws: Aws, locust: Locust, target: Target) -> None:
+    aws.proxy.on("*", error("AccessDeniedException", 403, "not authorized"))
+    before = target.served
+    run = locust.run("shop.py", "-t", "20s", "--host", target.url, "--cw-strict")
+    assert run.exit_code != 0
+    assert "AccessDenied" in run.err
+    assert target.served == before
+
+
+def test_strict_refuses_to_start_without_credentials(locust: Locust, target: Target) -> None:
+    before = target.served
+    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+    run = locust.run("shop.py", "-t", "20s", "--host", target.url, "--cw-strict", env=nobody)
+    assert run.exit_code != 0
+    assert re.search("(?i)credential", run.err)
+    assert target.served == before
+
+
+@pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])
+def test_strict_changes_nothing_when_aws_is_well(aws: Aws, locust: Locust, target: Target, live: list[str]) -> None:
+    run = locust.run("shop.py", "-u", "4", "-r", "100", "-t", "3s", "--host", target.url, "--cw-strict", *live)
+    assert run.exit_code == 1, "as always when requests failed"
+    check_story(aws.cloudwatch, run, target.url)
+
+
+def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None:
+    """A MiniStack is started, published to and ended; no credentials needed."""
+    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": None}
+    run = locust.start("shop.py", "-t", "5s", "--host", target.url, "--cw-local", "--cw-live", options=[], env=nobody)
+
+    children = wait_until(psutil.Process(run.process.pid).children, "a child process runs")
+    run.finish()
+    run.receipt.check_delivered()
+    wait_until(lambda: not any(child.is_running() for child in children), "the child process is ended")
+
+
+# Where and as whom
+
+
+def test_region_is_that_of_the_option(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    play(locust, tmp_path, "--cw-region=ap-northeast-2").receipt.check_delivered()
+    assert {signed_by(call) for call in aws.proxy.calls()} == {("test", "ap-northeast-2")}
+
+
+def test_a_profile_gives_keys_and_region(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    profile = "aws_access_key_id = profilekey\naws_secret_access_key = secret\nregion = ap-northeast-2\n"
+    run = play(
+        *(locust, tmp_path, "--cw-profile=load"),
+        env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": None},
+        files={".aws/config": f"[default]\nregion = us-west-1\n[profile load]\n{profile}"},
+    )
+    run.receipt.check_delivered()
+    assert {signed_by(call) for call in aws.proxy.calls()} == {("profilekey", "ap-northeast-2")}
+
+
+ROLE = "arn:aws:iam::123456789012:role/load"
+
+
+def test_a_role_is_assumed(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """With the external id; calls are then signed with the role's session."""
+    run = play(
+        *(locust, tmp_path, f"--cw-role-arn={ROLE}", "--cw-external-id=abc"),
+        env={"AWS_ENDPOINT_URL": aws.proxy.url},
+    )
+    run.receipt.check_delivered()
+    assumed = parse_qs(aws.proxy.calls("AssumeRole")[0].plain_body.decode())
+    assert assumed["RoleArn"] == [ROLE]
+    assert assumed["ExternalId"] == ["abc"]
+    assert assumed["RoleSessionName"][0]
+    for call in aws.proxy.calls("PutMetricData", "PutLogEvents"):
+        assert call.headers["x-amz-security-token"]
+        assert signed_by(call)[0] != "test"
+
+
+def test_an_assumed_role_is_refreshed(aws: Aws, locust: Locust) -> None:
+    """Sessions that last seconds are renewed for as long as the test runs."""
+    expiry = re.compile(rb"(?<=<Expiration>).*?(?=</Expiration>)")
+
+    def short(exchange: Exchange) -> Answer:
+        answer = exchange.forward(exchange.call)
+        soon = (datetime.now(UTC) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+        return Answer(answer.status, answer.headers, expiry.sub(soon, answer.body))
+
+    aws.proxy.on("AssumeRole", short)
+    run = locust.run(
+        *("orders.py", "-u", "5", "--host", HOST, "-t", "6s", "--cw-live", "--cw-flush-interval=1"),
+        f"--cw-role-arn={ROLE}",
+        env={"AWS_ENDPOINT_URL": aws.proxy.url},
+    )
+    run.receipt.check_delivered()
+    assert len(aws.proxy.calls("AssumeRole")) >= 2
+    assert len({signed_by(call)[0] for call in aws.proxy.calls("PutMetricData")}) >= 2
+
+
+# Series
+
+
+@pytest.mark.parametrize("dimensions", ["Host,Request,Method", "Request", "RunId", "Host,RunId", "Host"])
+def test_dimensions_make_the_series_and_the_host_is_always_there(
+    aws: Aws, locust: Locust, tmp_path: Path, dimensions: str
+) -> None:
+    run = play(locust, tmp_path, f"--cw-dimensions={dimensions}")
+    kinds = dimensions.split(",")
+    expected: Counter[frozenset[tuple[str, str]]] = Counter()
+    for name, method, requests in (("/a", "GET", 20), ("/b", "GET", 20), ("/c", "POST", 5)):
+        values = {"Host": HOST, "Request": name, "Method": method, "RunId": run.receipt["run_id"]}
+        expected[frozenset((kind, values[kind]) for kind in kinds)] += requests
+    expected[frozenset({("Host", HOST)})] = 45
+    held = {
+        series: aws.cloudwatch.sum("RequestCount", **dict(series)) for series in aws.cloudwatch.series("RequestCount")
+    }
+    assert held == dict(expected)
+
+
+def test_constant_dimensions_are_on_every_metric(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    play(locust, tmp_path, "--cw-dimension=Team=a", "--cw-dimension=Stage=b=c")
+    datums = [datum for call in aws.proxy.calls("PutMetricData") for datum in call.params["MetricData"]]
+    for datum in datums:
+        named = {each["Name"]: each["Value"] for each in datum["Dimensions"]}
+        assert (named["Team"], named["Stage"]) == ("a", "b=c"), datum
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST, Team="a", Stage="b=c") == 45
+
+
+def test_the_run_id_may_be_chosen(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    run = play(locust, tmp_path, "--cw-run-id=release-7.1")
+    assert run.receipt["run_id"] == "release-7.1"
+    assert all(stream.startswith("load-generator/release-7.1/") for stream in aws.cloudwatch.streams())
+    assert {event.fields["run_id"] for event in aws.cloudwatch.events() if event.is_request} == {"release-7.1"}
+
+
+# Logs
+
+
+def test_the_log_stream_begins_as_asked(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    run = play(locust, tmp_path, "--cw-log-stream=nightly/eu")
+    (stream,) = aws.cloudwatch.streams()
+    assert stream.startswith(f"nightly/eu/{run.receipt['run_id']}/")
+
+
+@pytest.mark.parametrize(("which", "logged"), [("all", 45), ("failures", 5), ("off", 0)])
+def test_logs_says_which_requests_are_logged(aws: Aws, locust: Locust, tmp_path: Path, which: str, logged: int) -> None:
+    run = play(locust, tmp_path, f"--cw-logs={which}")
+    events = aws.cloudwatch.events()
+    receipt = run.receipt.check_delivered()
+    assert sum(event.is_request for event in events) == logged
+    assert receipt["log_events"]["observed"] == len(events)
+    assert receipt["requests"]["observed"] == 45
+
+
+def test_a_share_of_the_successes_is_logged_and_all_failures(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    script = [{"names": ["/a"], "repeat": 2000}, {"names": ["/c"], "error": "no", "repeat": 100}]
+    run = play(locust, tmp_path, "--cw-log-sample=0.1", script=script)
+    outcomes = Counter(event.fields["outcome"] for event in aws.cloudwatch.events() if event.is_request)
+    assert outcomes["failure"] == 100
+    assert 80 <= outcomes["success"] <= 320, "200 expected, and 9 standard deviations"
+    assert run.receipt.check_delivered()["requests"]["observed"] == 2100
+
+
+def test_text_is_the_old_scripts_line(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    run = play(locust, tmp_path, "--cw-log-format=text")
+    lines = [TEXT_LINE.fullmatch(event.message) for event in aws.cloudwatch.events() if event.is_request]
+    assert len(lines) == 45
+    found = Counter((line["request_type"], line["name"], line["host"]) for line in lines if line)
+    assert found == {("GET", "/a", HOST): 20, ("GET", "/b", HOST): 20, ("POST", "/c", HOST): 5}
+    assert all(line["exception"].endswith("no") for line in lines if line and line["name"] == "/c")
+    assert {float(line["response_time"]) for line in lines if line} == {10.0}
+    assert {line["response_length"] for line in lines if line} == {"100", None}
+    run.receipt.check_delivered()
+
+
+def test_a_new_log_group_gets_retention_and_class(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    play(locust, tmp_path, "--cw-log-retention-days=7", "--cw-log-class=INFREQUENT_ACCESS").receipt.check_delivered()
+    (created,) = [call for call in aws.proxy.calls("CreateLogGroup") if call.accepted]
+    assert created.params == {"logGroupName": aws.cloudwatch.log_group, "logGroupClass": "INFREQUENT_ACCESS"}
+    (retained,) = aws.proxy.calls("PutRetentionPolicy")
+    assert retained.params == {"logGroupName": aws.cloudwatch.log_group, "retentionInDays": 7}
+
+
+def test_a_log_group_that_exists_is_left_as_it_is(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    aws.cloudwatch.logs.create_log_group(logGroupName=aws.cloudwatch.log_group)
+    run = play(locust, tmp_path, "--cw-log-retention-days=7", "--cw-log-class=INFREQUENT_ACCESS")
+    run.receipt.check_delivered()
+    assert not aws.proxy.calls("PutRetentionPolicy")
+    (group,) = aws.cloudwatch.logs.describe_log_groups(logGroupNamePrefix=aws.cloudwatch.log_group)["logGroups"]
+    assert group["logGroupClass"] == "STANDARD"
+
+
+def test_no_retention_is_set_unless_asked(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    play(locust, tmp_path)
+    assert not aws.proxy.calls("PutRetentionPolicy")
