@@ -36,8 +36,11 @@ use crate::transport::{CloudWatch, LeftOut};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long to wait for an answer, once the call is sent.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a call of datums may take from its first byte to the answer: it is small, and live metrics are to be
+/// current again within ten seconds of an outage, whatever hung when it ended.
+const METRICS_READ_TIMEOUT: Duration = Duration::from_secs(4);
+/// The same for a call of log events, which may be a megabyte over a slow line.
+const LOGS_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call may take, credentials included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 /// The region that a local CloudWatch is called in where none is configured.
@@ -81,7 +84,10 @@ impl Aws {
             // Another lane may have said so already.
             let _ = self.ledger.region.set(region.to_string());
             let bytes = CountBytes { ledger: Arc::clone(&self.ledger) };
-            let metrics = aws_sdk_cloudwatch::config::Builder::from(&config).interceptor(bytes.clone()).build();
+            let metrics = aws_sdk_cloudwatch::config::Builder::from(&config)
+                .timeout_config(timeouts(METRICS_READ_TIMEOUT))
+                .interceptor(bytes.clone())
+                .build();
             let logs = aws_sdk_cloudwatchlogs::config::Builder::from(&config).interceptor(bytes).build();
             Ok(Clients {
                 metrics: aws_sdk_cloudwatch::Client::from_conf(metrics),
@@ -189,14 +195,17 @@ fn metric_datum(datum: Datum) -> metrics::MetricDatum {
     .build()
 }
 
-async fn sdk_config(aws: &AwsConfig) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
+fn timeouts(read: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
+        .read_timeout(read)
         .operation_timeout(OPERATION_TIMEOUT)
-        .build();
+        .build()
+}
+
+async fn sdk_config(aws: &AwsConfig) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .timeout_config(timeouts)
+        .timeout_config(timeouts(LOGS_READ_TIMEOUT))
         // Repeating a call is the sender's business: it knows of outages, and counts.
         .retry_config(RetryConfig::disabled());
     if let Ok(name) = AppName::new("locust-cw") {

@@ -188,7 +188,7 @@ impl Backoff {
         let (base, cap) = match remedy {
             Remedy::RetrySlowly => (Duration::from_secs(1), Duration::from_secs(20)),
             Remedy::Stop => (Duration::from_mins(1), Duration::from_mins(1)),
-            _ => (Duration::from_millis(200), Duration::from_secs(5)),
+            _ => (Duration::from_millis(200), Duration::from_secs(3)),
         };
         Self { base, cap }
     }
@@ -291,7 +291,7 @@ pub(crate) mod tests {
         assert_eq!(backoff.pause(1, 1.0), Duration::from_millis(200));
         assert_eq!(backoff.pause(3, 1.0), Duration::from_millis(800));
         assert_eq!(backoff.pause(3, 0.5), Duration::from_millis(400));
-        assert_eq!(backoff.pause(100, 1.0), Duration::from_secs(5));
+        assert_eq!(backoff.pause(100, 1.0), Duration::from_secs(3));
         assert!(Backoff::of(Remedy::RetrySlowly).pause(1, 1.0) > backoff.pause(1, 1.0));
     }
 }

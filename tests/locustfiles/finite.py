@@ -1,7 +1,7 @@
 """Imported by other locustfiles: users that do a fixed number of rounds, and a test that is over when all have.
 
-So two runs make the same requests however fast the machine is; a single user also chooses its tasks alike. In a distributed test, and with a shape, the users are
-idle until the test ends by itself.
+So two runs make the same requests however fast the machine is; a single user also chooses its tasks alike. In a
+distributed test, and with a shape, the users are idle until the test ends by itself.
 """
 
 import random

@@ -16,9 +16,9 @@ answers: list[str] = []
 
 
 def receive(environment: Environment, msg: Any, **_: Any) -> None:
-    mine.extend(msg.data)
+    mine.extend(msg.data["mine"])
     assert environment.runner
-    environment.runner.send_message("acknowledged", f"{len(msg.data)} accounts")
+    environment.runner.send_message("acknowledged", f"{len(mine)} accounts")
 
 
 def acknowledged(msg: Any, **_: Any) -> None:
@@ -39,7 +39,7 @@ def share(environment: Environment, **_: Any) -> None:
     if isinstance(runner, MasterRunner):
         clients = sorted(runner.clients)
         for number, client in enumerate(clients):
-            runner.send_message("accounts", ACCOUNTS[number :: len(clients)], client)
+            runner.send_message("accounts", {"mine": ACCOUNTS[number :: len(clients)]}, client)
 
 
 @events.report_to_master.add_listener

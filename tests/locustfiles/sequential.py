@@ -26,11 +26,11 @@ class Checkout(SequentialTaskSet):
         @task
         def pay(self) -> None:
             self.client.post("/broken", name="4 pay")
-            self.interrupt(reschedule=False)
+            self.interrupt(reschedule=False)  # type: ignore[no-untyped-call]
 
     @task
     def leave(self) -> None:
-        self.interrupt()
+        self.interrupt()  # type: ignore[no-untyped-call]
 
     def on_stop(self) -> None:
         self.client.get("/ok", name="5 log out")

@@ -26,10 +26,14 @@ class Guest(FiniteUser, FastHttpUser):
 
 
 class Steps(LoadTestShape):
-    stages: ClassVar = [(1.0, 2, [Regular]), (2.0, 5, [Regular, Guest]), (3.5, 6, [Guest])]
+    stages: ClassVar[list[tuple[float, int, list[type]]]] = [
+        (1.0, 2, [Regular]),
+        (2.0, 5, [Regular, Guest]),
+        (3.5, 6, [Guest]),
+    ]
 
     def tick(self) -> tuple[int, float, list[type]] | None:
-        now = self.get_run_time()
+        now = self.get_run_time()  # type: ignore[no-untyped-call]
         for end, users, classes in self.stages:
             if now < end:
                 return users, 100, classes

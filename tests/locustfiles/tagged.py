@@ -33,4 +33,4 @@ class Tagged(FiniteUser, FastHttpUser):
         def write(self) -> None:
             self.client.post("/ok", name="write within")
             self.user.round_over()
-            self.interrupt()
+            self.interrupt()  # type: ignore[no-untyped-call]

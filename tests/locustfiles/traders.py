@@ -33,13 +33,13 @@ def note(what: str, **fields: Any) -> None:
 
 
 @events.test_start.add_listener
-def started(environment: Environment, **_: Any) -> None:
-    note("started", client_id=getattr(environment.runner, "client_id", None))
+def started(**_: Any) -> None:
+    note("started")
 
 
 @events.report_to_master.add_listener
-def reported(**_: Any) -> None:
-    note("reported")
+def reported(client_id: str, **_: Any) -> None:
+    note("reported", client_id=client_id)
 
 
 @events.init.add_listener

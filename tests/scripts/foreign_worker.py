@@ -3,7 +3,8 @@
     python foreign_worker.py PORT NAME TRUTH
 
 Reports requests of known response times once a second from the first `spawn` on until `quit`, and writes to the file
-TRUTH what it reported: by request name the numbers of requests and failures, and the count of each response time.
+TRUTH what it reported: by request name the numbers of requests and failures and the count of each response time, and
+the requests of each second.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import zmq
 
 REPORT_EVERY_S = 1.0
@@ -83,6 +84,7 @@ class Worker:
         self._users: dict[str, int] = {}
         self._requests: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
+        self._seconds: Counter[int] = Counter()
         self._times: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
     def send(self, what: str, data: Any) -> None:
@@ -137,6 +139,7 @@ class Worker:
                     name, {"method": "rpc", "name": name, "error": "as every twentieth", "occurrences": 0}
                 )
                 error["occurrences"] += 1
+        self._seconds += total.per_second
         self.send(
             "stats",
             {
@@ -148,7 +151,7 @@ class Worker:
         )
 
     def tell(self) -> None:
-        truth = {"requests": self._requests, "failures": self._failures, "times": self._times}
+        truth = {"requests": self._requests, "failures": self._failures, "times": self._times, "seconds": self._seconds}
         self._truth.write_text(json.dumps(truth))
 
 

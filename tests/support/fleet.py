@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import signal
 import urllib.parse
 from collections import Counter, defaultdict
@@ -16,7 +17,7 @@ from typing import Any
 import psutil
 
 from conftest import Locust
-from support.checks import check_metrics, receipts_printed
+from support.checks import check_metrics
 from support.cloudwatch import CloudWatch, Dimensions, LogEvent
 from support.locust_run import LocustRun, LocustStats, Receipt
 from support.proxy import Answer, Call, Exchange, Fault
@@ -50,10 +51,9 @@ class Journal:
         return [line for line in self.lines if line.what == what and since <= line.at < until]
 
     @property
-    def client_id(self) -> str | None:
+    def client_id(self) -> str:
         """Its name as a worker."""
-        started = self.of("started")
-        return started[0].fields["client_id"] if started else None
+        return str(self.of("reported")[0].fields["client_id"])
 
 
 def journals(runs: Iterable[LocustRun]) -> list[Journal]:
@@ -262,6 +262,11 @@ def check_streams(events: Sequence[LogEvent], run_id: str, fired: dict[str, int]
             assert event.fields["worker"] == event.stream.removeprefix(prefix)
 
 
+def receipts_printed(run: LocustRun) -> int:
+    """How often a receipt begins in the output; its text may speak of those of workers."""
+    return len(re.findall(r"^CloudWatch receipt for run ", run.output, re.MULTILINE))
+
+
 def check_one_receipt(runs: Sequence[LocustRun], receipts: int = 1) -> None:
     """The first process, the master, printed so many, and wrote the last; the others none."""
     master, *workers = runs
@@ -287,7 +292,7 @@ def check_fleet_story(cloudwatch: CloudWatch, fleet: Fleet) -> Receipt:
     check_streams(
         events,
         receipt["run_id"],
-        {str(journal.client_id): len(journal.of("fired")) for journal in fleet.journals},
+        {journal.client_id: len(journal.of("fired")) for journal in fleet.journals},
     )
     check_one_receipt(fleet.processes)
     for run in fleet.processes:
