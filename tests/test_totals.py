@@ -53,12 +53,13 @@ def test_the_receipt_is_printed_and_written_from_the_same_numbers(aws: Aws, locu
 
 
 def test_users_and_the_generators_health_are_sampled_once_a_second(aws: Aws, locust: Locust, target: Target) -> None:
-    """UserCount and the generator's CPU and memory have the host alone as their series, whatever the load."""
+    """For the host, whatever the load; users also by class where there are several."""
     locust.run("shop.py", *RUN, "--host", target.url, "--cw-live")
     series = published(aws.proxy.calls())
     host = frozenset({("Host", target.url)})
     for metric in ("UserCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"):
-        assert aws.cloudwatch.series(metric) == {host}, metric
+        classes = {host | {("UserClass", name)} for name in ("Shopper", "SlowShopper")}
+        assert aws.cloudwatch.series(metric) == {host} | (classes if metric == "UserCount" else set()), metric
         assert 2 <= series[metric, host].count <= 8, metric
         assert max(series[metric, host].seconds.values()) <= 2, metric
     assert series["UserCount", host].max == 6

@@ -1,0 +1,498 @@
+"""A fleet publishes as one test: workers their own requests, the master the users and the one receipt.
+
+Real processes on this machine: a master and its workers, `--processes`, and workers that are not Locust's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from conftest import Aws, Locust
+from support.checks import check_metrics
+from support.cloudwatch import Published, nearest_rank, published
+from support.fleet import (
+    HOST,
+    Fleet,
+    MasterWeb,
+    check_fleet_story,
+    check_one_receipt,
+    check_streams,
+    interrupt_all,
+    journals,
+    receipts_printed,
+    requests_in,
+    slowly,
+    stats_of,
+    timeline,
+    users_known,
+)
+from support.locust_run import LocustRun
+from support.outages import files_in, replay, spool_of
+from support.proxy import Proxy, hang
+from support.servers import ending, free_port, wait_until
+
+LIVE = ["--cw-live", "--cw-flush-interval=1"]
+USERS = ["-u", "6", "-r", "100", "--host", HOST]
+
+
+# The usual fleet
+
+
+def test_workers_publish_and_the_master_accounts(aws: Aws, locust: Locust) -> None:
+    """Totals, streams, users and health of a master with three workers, told four times the same."""
+    fleet = Fleet(locust, *LIVE, "-u", "6", "-r", "2", "--host", HOST, "-t", "7s")
+    receipt = check_fleet_story(aws.cloudwatch, fleet)
+    assert fleet.exit_codes == [1, 0, 0, 0], "as always when requests failed"
+    assert receipt["api_calls"]["PutMetricData"] == len(aws.proxy.calls("PutMetricData"))
+    assert receipt["api_calls"]["PutLogEvents"] == len(aws.proxy.calls("PutLogEvents"))
+    check_users(aws, fleet, peak=6)
+    check_health(aws, processes=4)
+    workers = timeline(aws.proxy.calls(), "WorkerCount", Host=HOST)
+    assert {value for values in workers.values() for value in values} == {3}
+
+
+def check_users(aws: Aws, fleet: Fleet, peak: int) -> None:
+    """UserCount is what Locust knows of at each moment, once a second, and that of the classes adds up to it."""
+    (master,) = journals([fleet.master])
+    users = timeline(aws.proxy.calls(), "UserCount", Host=HOST)
+    for second, values in users.items():
+        assert set(values) <= users_known(master, second - 0.1, second + 1.1), second
+    assert max(max(values) for values in users.values()) == peak
+    ramp = [values[0] for values in users.values()]
+    assert ramp == sorted(ramp)
+    seconds = list(users)
+    assert seconds == list(range(seconds[0], seconds[-1] + 1)), "a value for each second"
+    assert sum(len(values) for values in users.values()) <= len(seconds) + 1, "the master's alone"
+    # Locust's master learns of a spawned user with a worker's next report, 3 s later at the latest.
+    spawned = [line.at for journal in fleet.journals for line in journal.of("user")]
+    for second, (value, *_) in users.items():
+        assert sum(at < second - 4 for at in spawned) <= value <= sum(at < second + 1.1 for at in spawned)
+    classes = {name: timeline(aws.proxy.calls(), "UserCount", Host=HOST, UserClass=name) for name in KINDS}
+    for second, values in users.items():
+        of_classes = [sorted(classes[name].get(second, [])) for name in KINDS]
+        assert sum(map(sum, of_classes)) == sum(values), (second, values, of_classes)
+    assert {name: classes[name][seconds[-1]][-1] for name in KINDS} == KINDS
+
+
+KINDS = {"Buyer": 4, "Seller": 2}
+"""What six users of `traders.py` are."""
+
+
+def check_health(aws: Aws, processes: int) -> None:
+    """Every process publishes its own once a second, in the one series of the host."""
+    host = frozenset({("Host", HOST)})
+    for metric in ("GeneratorCpu_Percent", "GeneratorMemory_Bytes"):
+        assert aws.cloudwatch.series(metric) == {host}
+        samples = timeline(aws.proxy.calls(), metric, Host=HOST)
+        counts = [len(values) for values in samples.values()]
+        assert sum(counts) / len(counts) == pytest.approx(processes, rel=0.3), counts
+        assert Counter(counts[1:-1]).most_common(1)[0][0] == processes, counts
+    assert min(map(min, timeline(aws.proxy.calls(), "GeneratorMemory_Bytes", Host=HOST).values())) > 10_000_000
+
+
+def test_what_is_recorded_until_the_end_is_delivered_by_every_worker(aws: Aws, locust: Locust) -> None:
+    """Without --cw-live nothing is published before the test stops, and all of it then."""
+    fleet = Fleet(locust, *USERS, "-t", "3s")
+    fleet.wait_for(40)
+    assert not aws.proxy.calls()
+    check_fleet_story(aws.cloudwatch, fleet)
+
+
+def test_locusts_results_are_those_of_a_fleet_without(locust: Locust) -> None:
+    """A fixed number of requests: the same statistics and exit codes with locust-cw as with it disabled."""
+    how: dict[str, Any] = {"env": {"ITERATIONS": "50"}, "worker_env": {"ITERATIONS": "50"}}
+    fleets = [Fleet(locust, *LIVE, *USERS, "-t", "3s", *args, **how) for args in ([], ["--cw-disable"])]
+    for fleet in fleets:
+        fleet.finish()
+    stats = [fleet.master.stats for fleet in fleets]
+    assert stats[0].requests.total() == 6 * 50
+    assert stats[0] == stats[1]
+    assert fleets[0].exit_codes == fleets[1].exit_codes == [1, 0, 0, 0]
+
+
+# Other ways to start and to end
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_to_the_master_ends_the_fleet_and_all_is_delivered(
+    aws: Aws, locust: Locust, number: signal.Signals
+) -> None:
+    fleet = Fleet(locust, *LIVE, *USERS)
+    fleet.wait_for(60)
+    fleet.master.signal(number)
+    check_fleet_story(aws.cloudwatch, fleet)
+    assert fleet.exit_codes == [1, 0, 0, 0]
+
+
+def test_ctrl_c_for_all_processes_loses_nothing(aws: Aws, locust: Locust) -> None:
+    """Locust's workers leave without their last report then: its statistics lack what CloudWatch has."""
+    fleet = Fleet(locust, *LIVE, *USERS)
+    fleet.wait_for(60)
+    interrupt_all(fleet.processes)
+    fleet.finish()
+    check_everything_fired(aws, fleet.processes)
+
+
+def check_everything_fired(aws: Aws, runs: list[LocustRun]) -> None:
+    """The master, first of these, has a receipt of all, which says whether Locust knows of all."""
+    fired = stats_of(line for journal in journals(runs) for line in journal.of("fired"))
+    receipt = runs[0].receipt
+    assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == fired.requests.total() > 0
+    assert receipt["failures"]["observed"] == receipt["failures"]["delivered"] == fired.failures.total()
+    assert receipt["log_events"]["observed"] == receipt["log_events"]["delivered"]
+    assert receipt["locust"]["requests"] == runs[0].stats.requests.total()
+    assert receipt["reconciled"] is (receipt["locust"]["requests"] == receipt["requests"]["observed"])
+    check_metrics(aws.cloudwatch, fired, HOST)
+    events = aws.cloudwatch.events()
+    logged = requests_in(events)
+    assert (logged.requests, logged.failures) == (fired.requests, fired.failures)
+    workers = [journal for journal in journals(runs) if journal.of("fired")]
+    check_streams(events, receipt["run_id"], {journal.client_id: len(journal.of("fired")) for journal in workers})
+    check_one_receipt(runs)
+
+
+@pytest.mark.parametrize("end", ["time", "SIGINT", "SIGINT for all", "SIGTERM"])
+def test_processes_deliver_on_every_core(aws: Aws, locust: Locust, end: str) -> None:
+    """`--processes 2`: the children's last results arrive although Locust's parent does not wait for them."""
+    args = ["-t", "3s"] if end == "time" else []
+    run = locust.start("traders.py", "--processes=2", *LIVE, *USERS, *args, "--cw-receipt=receipt.json")
+    if end != "time":
+        wait_until(
+            lambda: sum(len(journal.of("fired")) >= 60 for journal in journals([run])) == 2, "both children work"
+        )
+        if end == "SIGINT for all":
+            interrupt_all([run])
+        else:
+            run.signal(signal.Signals[end])
+    run.finish()
+    assert run.exit_code == (0 if end == "SIGINT for all" else 1)
+    check_everything_fired(aws, [run])
+    if end != "SIGINT for all":
+        run.receipt.check_delivered()
+    assert run.stumbles == 0
+    assert run.complaints() == []
+
+
+def test_a_slow_drain_is_waited_for_and_shown_once(aws: Aws, locust: Locust) -> None:
+    """The parent of `--processes` stays until its children are done; progress is the master's to show."""
+    fleet = Fleet(locust, *USERS, "-t", "3s")
+    aws.proxy.on("*", slowly(1))
+    check_fleet_story(aws.cloudwatch, fleet)
+    assert "samples left" in fleet.master.output
+    for worker in fleet.workers:
+        assert "samples left" not in worker.output
+
+
+def test_the_parent_of_processes_waits_for_a_slow_drain(aws: Aws, locust: Locust) -> None:
+    aws.proxy.on("*", slowly(1))
+    run = locust.start("traders.py", "--processes=2", *USERS, "-t", "3s", "--cw-receipt=receipt.json")
+    children: set[psutil.Process] = set()
+    while run.process.poll() is None:
+        try:
+            children |= set(psutil.Process(run.process.pid).children())
+        except psutil.NoSuchProcess:
+            break
+        time.sleep(0.05)
+    assert len(children) == 2
+    assert not [child for child in children if child.is_running()], "the parent left its children behind"
+    run.receipt.check_delivered()
+    check_everything_fired(aws, [run])
+
+
+def test_the_end_is_bounded_and_the_receipt_says_where_the_rest_is(aws: Aws, locust: Locust) -> None:
+    """With AWS hanging every worker leaves its results in its spool, and `replay` sends them."""
+    aws.proxy.on("*", hang)
+    fleet = Fleet(
+        locust, *LIVE, *USERS, "-t", "3s", "--cw-drain-timeout=2", "--exit-code-on-error=0", "--cw-fail-on-loss"
+    )
+    fleet.wait_for(10)
+    begun = time.monotonic()
+    fleet.finish()
+    assert time.monotonic() - begun < 20
+    assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
+    receipt = fleet.master.receipt.check()
+    assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] == fleet.fired.requests.total()
+    assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"]
+    check_one_receipt(fleet.processes)
+
+    aws.proxy.heal()
+    for run in fleet.processes:
+        assert replay(run.folder, "--all").exit_code == 0
+    check_metrics(aws.cloudwatch, fleet.master.stats, HOST)
+    assert len(aws.cloudwatch.events()) == receipt["log_events"]["observed"]
+
+
+def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust) -> None:
+    """Each under one run id on every worker, with its own totals and its own receipt."""
+    web = MasterWeb()
+    fleet = Fleet(locust, *LIVE, "--cw-dimensions=RunId", *web.options, headless=False)
+    web.wait_for_workers(3)
+    totals = []
+    for users in (3, 6):
+        begun = time.time()
+        web.swarm(users, HOST)
+        fleet.wait_for(40)
+        web.stop()
+        lines = [line for journal in fleet.journals for line in journal.of("fired", since=begun)]
+        totals.append(stats_of(lines))
+        wait_until(lambda: +web.stats.requests == totals[-1].requests, "Locust has the workers' last reports")
+        enough = sum(each.requests.total() for each in totals)
+        wait_until(
+            lambda: aws.cloudwatch.sum("RequestCount", Host=HOST) == enough,  # noqa: B023
+            "the run is published when it stops, not when Locust quits",
+        )
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    events = sorted(aws.cloudwatch.events(), key=lambda event: event.timestamp)
+    runs = list(dict.fromkeys(event.stream.split("/")[1] for event in events))
+    assert len(runs) == 2
+    clients = {journal.client_id for journal in fleet.journals}
+    for run_id, stats in zip(runs, totals, strict=True):
+        of_run = [event for event in events if event.stream.startswith(f"load-generator/{run_id}/")]
+        logged = requests_in(of_run)
+        assert (logged.requests, logged.failures) == (stats.requests, stats.failures)
+        assert {event.stream.rsplit("/", 1)[1] for event in of_run if event.is_request} == clients
+        assert aws.cloudwatch.sum("RequestCount", RunId=run_id) == stats.requests.total()
+        assert aws.cloudwatch.sum("FailureCount", RunId=run_id) == stats.failures.total()
+        assert run_id in fleet.master.output
+    check_one_receipt(fleet.processes, receipts=2)
+    last = fleet.master.receipt.check_delivered()
+    assert last["run_id"] == runs[-1]
+    assert last["requests"]["observed"] == totals[-1].requests.total()
+
+
+# Workers that come and go
+
+
+def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locust: Locust) -> None:
+    fleet = Fleet(locust, *LIVE, *USERS, workers=2)
+    fleet.wait_for(60)
+    fleet.join()
+    fleet.wait_for(40)
+    fleet.master.signal(signal.SIGINT)
+    check_fleet_story(aws.cloudwatch, fleet)
+    workers = timeline(aws.proxy.calls(), "WorkerCount", Host=HOST)
+    counts = [value for values in workers.values() for value in values]
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (2, 3)
+
+
+def test_a_worker_that_was_gone_for_a_while_goes_on_with_the_run(aws: Aws, locust: Locust) -> None:
+    """Stopped until the master gives it up, it comes back into the same test: nothing is lost or counted twice."""
+    fleet = Fleet(locust, *LIVE, *USERS, workers=2)
+    fleet.wait_for(40)
+    gone, name = fleet.workers[0], fleet.journals[0].client_id
+    gone.signal(signal.SIGSTOP)
+    fleet.master.wait_for(f"{name} failed to send heartbeat")
+    gone.signal(signal.SIGCONT)
+    fleet.master.wait_for(f"{name} self-healed")
+    fleet.wait_for(40)
+    fleet.master.signal(signal.SIGINT)
+    check_fleet_story(aws.cloudwatch, fleet)
+
+
+def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locust) -> None:
+    """Nothing is known of it but that it was there; the account of the others holds."""
+    fleet = Fleet(locust, *LIVE, *USERS, "--exit-code-on-error=0", workers=2)
+    fleet.wait_for(5)
+    victim, journal = fleet.workers[0], fleet.journals[0]
+    victim.signal(signal.SIGKILL)
+    victim.process.wait()
+    assert not journal.of("reported", since=journal.of("started")[0].at), "too late"
+    fleet.master.wait_for(f"{journal.client_id} failed to send heartbeat")
+    fleet.master.signal(signal.SIGINT)
+    fleet.master.finish()
+    receipt = fleet.master.receipt.check()
+    assert receipt["requests"]["observed"] == len(fleet.journals[1].of("fired"))
+    assert journal.client_id in fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+
+
+def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, locust: Locust) -> None:
+    """What it had reported counts for the receipt; what its spool holds `replay` sends."""
+    fleet = Fleet(locust, "--cw-live", "--cw-flush-interval=2", *USERS, "--exit-code-on-error=0")
+    fleet.wait_for(40)
+    victim, journal = fleet.workers[1], fleet.journals[1]
+    name = journal.client_id
+    wait_until(
+        lambda: any(
+            call.accepted and call.params["logStreamName"].endswith(f"/{name}")
+            for call in aws.proxy.calls("PutLogEvents")
+        ),
+        "the victim has published something",
+    )
+    # Killed when all that it reported is published or on disk: a window is written when its second is over.
+    reports = len(journal.of("reported"))
+    wait_until(lambda: len(journal.of("reported")) > reports, "one more report of the victim's")
+    reported_at = journal.of("reported")[-1].at
+    wait_until(
+        lambda: journal.of("fired", since=reported_at + 1.3) and files_in(spool_of(victim)),
+        "more results of the victim's, some of them on disk",
+    )
+    victim.signal(signal.SIGKILL)
+    victim.process.wait()
+    fleet.master.wait_for(f"{name} failed to send heartbeat")
+    missed_at = time.time()
+    wait_until(lambda: fleet.journals[0].of("fired", since=missed_at + 2.2), "the others go on")
+    held_in_spool = files_in(spool_of(victim))
+    fleet.master.signal(signal.SIGINT)
+    fleet.master.finish()
+    others = [fleet.workers[0], fleet.workers[2]]
+    assert [run.exit_code for run in (fleet.master, *others)] == [0, 0, 0]
+
+    # The receipt.
+    survivors = stats_of(line for each in journals(others) for line in each.of("fired"))
+    known = stats_of(journal.of("fired", until=journal.of("reported")[-1].at))
+    stats, receipt = fleet.master.stats, fleet.master.receipt.check()
+    assert stats.requests == survivors.requests + known.requests, "Locust's master knows what was reported"
+    assert receipt["requests"]["observed"] == stats.requests.total()
+    check_one_receipt([fleet.master, *others])
+    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert re.search(rf"{name}.*vanished.*\b{known.requests.total():,}\b", told), told
+
+    # The gauges.
+    for metric, values in {"WorkerCount": (3, 2), "UserCount": (6, 4)}.items():
+        found = [value for values in timeline(aws.proxy.calls(), metric, Host=HOST).values() for value in values]
+        assert (max(found), found[-1]) == values, metric
+
+    # CloudWatch, before and after what the spool holds was sent.
+    assert held_in_spool
+    before = aws.cloudwatch.sum("RequestCount", Host=HOST)
+    assert before >= survivors.requests.total()
+    assert replay(victim.folder, "--all").exit_code == 0
+    after = aws.cloudwatch.sum("RequestCount", Host=HOST)
+    fired = len(journal.of("fired"))
+    in_memory = len(journal.of("fired", since=journal.of("fired")[-1].at - 1.3))
+    assert before < after
+    assert after >= stats.requests.total()
+    assert fired - in_memory <= after - survivors.requests.total() <= fired
+    numbers = sorted(event.fields["seq"] for event in aws.cloudwatch.events() if event.stream.endswith(name))
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert fired - in_memory <= len(numbers) <= fired + 2, "requests and life-cycle events"
+
+
+# The master publishes
+
+
+@pytest.fixture
+def no_aws(ministack: str) -> Iterator[Proxy]:
+    """Where workers would call that call at all."""
+    with Proxy(ministack) as proxy:
+        yield proxy
+        assert not proxy.calls()
+
+
+@pytest.fixture
+def master_only(aws: Aws, no_aws: Proxy) -> dict[str, Any]:
+    """Options and environments by which the master alone gets to AWS."""
+    keys = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+    return {
+        "env": {"AWS_ENDPOINT_URL": aws.proxy.url},
+        "worker_env": {"AWS_ENDPOINT_URL": no_aws.url, **keys},
+        "options": [*(each for each in aws.options if "endpoint" not in each), "--cw-source=master"],
+    }
+
+
+def test_the_master_alone_publishes_for_workers_without_credentials(
+    aws: Aws, locust: Locust, master_only: dict[str, Any]
+) -> None:
+    fleet = Fleet(locust, *LIVE, *USERS, "-t", "4s", **master_only)
+    fleet.finish()
+    assert fleet.exit_codes == [1, 0, 0, 0]
+    stats, receipt = fleet.master.stats, fleet.master.receipt.check_delivered()
+    assert stats.requests == fleet.fired.requests
+    assert receipt["requests"]["observed"] == stats.requests.total() > 100
+    check_reported(aws, stats.requests, stats.failures)
+    check_one_receipt(fleet.processes)
+    assert not [event for event in aws.cloudwatch.events() if event.is_request]
+    for run in fleet.processes:
+        assert run.stumbles == 0, run.err
+        assert run.complaints() == [], run.err
+    for worker in fleet.workers:
+        assert not files_in(spool_of(worker))
+
+
+def check_reported(aws: Aws, requests: Counter[str], failures: Counter[str]) -> None:
+    """Requests and failures are Locust's for each name and for the host."""
+    series: list[tuple[dict[str, str], int, int]] = [({}, requests.total(), failures.total())]
+    series += [({"Request": name}, requests[name], failures[name]) for name in requests]
+    for dimensions, number, failed in series:
+        held = [aws.cloudwatch.sum(metric, Host=HOST, **dimensions) for metric in ("RequestCount", "FailureCount")]
+        assert held == [number, failed], dimensions
+        assert aws.cloudwatch.count("ResponseTime_ms", Host=HOST, **dimensions) == number
+
+
+def test_workers_that_are_not_locusts_are_published_by_the_master(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """Two that speak nothing but Locust's protocol: sums are exact, percentiles as good as the times reported."""
+    port = free_port()
+    master = locust.start(
+        "traders.py",
+        "--master",
+        "--master-bind-host=127.0.0.1",
+        f"--master-bind-port={port}",
+        "--expect-workers=2",
+        "--cw-source=master",
+        *LIVE,
+        *USERS,
+        "-t",
+        "5s",
+    )
+    script = Path(__file__).parent / "scripts" / "foreign_worker.py"
+    truths = [tmp_path / f"truth{number}.json" for number in range(2)]
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(
+                ending(subprocess.Popen([sys.executable, script, str(port), f"foreign-{number}", truth]))
+            )
+            for number, truth in enumerate(truths)
+        ]
+        assert master.exit_code == 1
+        assert [worker.wait(10) for worker in workers] == [0, 0]
+    told = [json.loads(truth.read_text()) for truth in truths]
+    requests = sum((Counter(each["requests"]) for each in told), Counter[str]())
+    failures = sum((Counter(each["failures"]) for each in told), Counter[str]())
+    stats, receipt = master.stats, master.receipt.check_delivered()
+    assert (+stats.requests, +stats.failures) == (requests, failures)
+    assert receipt["requests"]["observed"] == requests.total() >= 2 * 4 * 400
+    assert receipts_printed(master) == 1
+    assert master.stumbles == 0
+    assert master.complaints() == []
+    check_reported(aws, requests, failures)
+
+    by_name = {
+        name: sum(
+            (Counter({float(time): count for time, count in each["times"][name].items()}) for each in told),
+            Counter[float](),
+        )
+        for name in requests
+    }
+    held = published(aws.proxy.calls())
+    for name, times in [*by_name.items(), (None, sum(by_name.values(), Counter[float]()))]:
+        dimensions = {"Host": HOST, **({"Request": name} if name else {})}
+        check_percentiles(held["ResponseTime_ms", frozenset(dimensions.items())], times)
+    by_second = sum(
+        (Counter({int(second): n for second, n in each["seconds"].items()}) for each in told), Counter[int]()
+    )
+    counts = timeline(aws.proxy.calls(), "RequestCount", Host=HOST)
+    assert {second: sum(values) for second, values in counts.items()} == by_second
+    users = timeline(aws.proxy.calls(), "UserCount", Host=HOST)
+    assert max(max(values) for values in users.values()) == 6
+
+
+def check_percentiles(held: Published, times: Counter[float]) -> None:
+    """Within 1 % of those of the times as they were reported."""
+    assert held.count == times.total()
+    for percent in (1, 10, 50, 90, 95, 99, 99.9, 100):
+        assert held.percentile(percent) == pytest.approx(nearest_rank(times, percent), rel=0.0101), percent
