@@ -43,7 +43,7 @@ wheel: $(TOOLS) ## the release wheel, in dist/
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --out dist
 
-bench: wheel $(BUILT) ## what a request and a test cost with the release build; some 8 minutes of load
+bench: wheel $(BUILT) ## what a request and a test cost with the release build; some 5 minutes of load
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target target/bench dist/*.whl
 	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/hook.py
 	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/load.py

@@ -101,7 +101,6 @@ impl Aws {
         let class = match self.log_class {
             LogClass::Standard => logs::LogGroupClass::Standard,
             LogClass::InfrequentAccess => logs::LogGroupClass::InfrequentAccess,
-            LogClass::Delivery => logs::LogGroupClass::Delivery,
         };
         let call = Call { operation: "CreateLogGroup", resource: group, kind: "log group" };
         let created = clients.logs.create_log_group().log_group_name(group).log_group_class(class).send().await;

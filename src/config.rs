@@ -122,14 +122,13 @@ pub enum LogFormat {
     Text,
 }
 
-/// The class of a log group that this product creates.
+/// The class of a log group that this product creates. `DELIVERY` is for what AWS's own services log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "they are CloudWatch's own names")]
 pub enum LogClass {
     Standard,
     InfrequentAccess,
-    Delivery,
 }
 
 /// Retention periods CloudWatch Logs knows, in days (PutRetentionPolicy).
@@ -230,11 +229,7 @@ impl Options {
             class: one_of(
                 "log_class",
                 &self.log_class,
-                &[
-                    ("STANDARD", LogClass::Standard),
-                    ("INFREQUENT_ACCESS", LogClass::InfrequentAccess),
-                    ("DELIVERY", LogClass::Delivery),
-                ],
+                &[("STANDARD", LogClass::Standard), ("INFREQUENT_ACCESS", LogClass::InfrequentAccess)],
             )?,
         };
         let aws = AwsConfig {
@@ -476,7 +471,7 @@ pub(crate) mod tests {
             ("log_group", |o| o.log_group = "a b".into()),
             ("log_stream", |o| o.log_stream = "a:b".into()),
             ("log_retention_days", |o| o.log_retention_days = Some(8)),
-            ("log_class", |o| o.log_class = "standard".into()),
+            ("log_class", |o| o.log_class = "DELIVERY".into()),
             ("role_arn", |o| o.role_arn = Some("admin".into())),
             ("external_id", |o| o.external_id = Some("x".into())),
             ("endpoint_url", |o| o.endpoint_url = Some("localhost:4566".into())),

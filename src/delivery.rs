@@ -128,16 +128,10 @@ impl Delivery {
         reasons.dedup();
         (self.abandon)();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in &tasks {
-            task.abort();
-        }
         for task in tasks {
-            // Aborted, or over: either way it no longer touches the outbox.
+            // Once it is over, nothing touches the outbox any more. A panic there has been reported by the panic hook.
             let _ = self.runtime.block_on(task);
         }
-        // A call that is cut off may have been taken.
-        let in_flight = self.outbox.in_flight();
-        self.ledger.uncertain.add(in_flight.requests + in_flight.log_events);
         self.outbox.drop_memory();
         self.outbox.spool().tidy_up();
         reasons

@@ -212,13 +212,13 @@ impl Outbox {
     /// Lets everything go from now on, as soon as it is there.
     pub fn drain(&self) {
         self.state().pace = Pace::Drain;
-        Lane::ALL.into_iter().for_each(|lane| self.wake(lane));
+        self.wake_all();
     }
 
     /// Says that no segment will be pushed any more.
     pub fn close(&self) {
         self.state().closed = true;
-        Lane::ALL.into_iter().for_each(|lane| self.wake(lane));
+        self.wake_all();
     }
 
     /// Whether no segment will be pushed any more.
@@ -239,12 +239,6 @@ impl Outbox {
     #[must_use]
     pub fn pace(&self) -> Pace {
         self.state().pace
-    }
-
-    /// What was taken and is not settled.
-    #[must_use]
-    pub fn in_flight(&self) -> Share {
-        self.sum(|lane, sum| *sum += lane.in_flight)
     }
 
     /// What waits or is under way.
@@ -288,6 +282,11 @@ impl Outbox {
                 !lost
             });
         }
+    }
+
+    /// Lets both lanes look again whether there is something to do.
+    pub fn wake_all(&self) {
+        Lane::ALL.into_iter().for_each(|lane| self.wake(lane));
     }
 
     fn wake(&self, lane: Lane) {

@@ -223,7 +223,7 @@ impl Receipt {
         ));
         if self.uncertain > 0 {
             line(format_args!(
-                "{} samples were sent again after no answer came: CloudWatch may count them twice.",
+                "For {} samples and log events no answer came: where they were sent again, CloudWatch may hold them twice.",
                 self.uncertain
             ));
         }

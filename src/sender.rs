@@ -79,10 +79,36 @@ enum Outcome {
     Taken,
     /// CloudWatch will never take it as it is: it is rejected, or back in the outbox in pieces.
     Refused(CallError),
-    /// It is back in the outbox, to be repeated.
-    Failed(CallError),
+    /// It is back in the outbox, to be repeated, at once or after a success on the way.
+    Failed { error: CallError, on_the_way: bool },
     /// There was nothing to send after all.
     Nothing,
+}
+
+/// A call that was sent and has no answer yet. Dropped without one, as when it is cut off, it counts as uncertain.
+struct Unanswered {
+    ledger: Arc<Ledger>,
+    number: u64,
+}
+
+impl Unanswered {
+    fn new(ledger: &Arc<Ledger>, segments: &[Segment]) -> Self {
+        let number = segments.iter().map(|s| s.contents.share.requests + s.contents.share.log_events).sum();
+        Self { ledger: Arc::clone(ledger), number }
+    }
+
+    /// Knows how the call ended.
+    fn settle(mut self, error: Option<&CallError>) {
+        if !error.is_some_and(CallError::is_uncertain) {
+            self.number = 0;
+        }
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.ledger.uncertain.add(self.number);
+    }
 }
 
 impl<C: CloudWatch> Sender<C> {
@@ -108,9 +134,10 @@ impl<C: CloudWatch> Sender<C> {
         })
     }
 
-    /// Begins no further call.
+    /// Cuts off all calls and begins no further one: both lanes end at once.
     pub fn abandon(&self) {
         self.abandoned.store(true, SeqCst);
+        self.outbox.wake_all();
     }
 
     /// Sends a lane's segments until the outbox is closed and empty. With a `flush_interval` everything that waits is
@@ -121,12 +148,17 @@ impl<C: CloudWatch> Sender<C> {
         let mut not_before = Instant::now();
         let mut next_flush = flush_interval.map(|interval| Instant::now() + jittered(interval));
         loop {
+            if self.abandoned.load(SeqCst) {
+                // Each call that is cut off counts itself as uncertain, before this returns.
+                calls.shutdown().await;
+                return;
+            }
             if self.outbox.is_done(lane) {
                 status.send_modify(|status| status.done = true);
                 return;
             }
             let at_once = if failures > 0 { 1 } else { MAX_CALLS_AT_ONCE };
-            while calls.len() < at_once && Instant::now() >= not_before && !self.abandoned.load(SeqCst) {
+            while calls.len() < at_once && Instant::now() >= not_before {
                 let segments = self.take(lane);
                 if segments.is_empty() {
                     break;
@@ -147,8 +179,8 @@ impl<C: CloudWatch> Sender<C> {
                     Outcome::Refused(error) => {
                         status.send_modify(|status| status.failed = Some(error.to_string()));
                     }
-                    Outcome::Failed(error) => {
-                        failures += 1;
+                    Outcome::Failed { error, on_the_way } => {
+                        failures = if on_the_way { 1 } else { failures + 1 };
                         let remedy = error.remedy();
                         not_before = Instant::now() + Backoff::of(remedy).pause(failures, rand::random());
                         status.send_modify(|status| {
@@ -209,7 +241,10 @@ impl<C: CloudWatch> Sender<C> {
             return Outcome::Nothing;
         }
         self.ledger.put_metric_data.add(1);
-        match self.cloudwatch.put_metric_data(&self.destination.namespace, call.datums).await {
+        let unanswered = Unanswered::new(&self.ledger, &call.segments);
+        let put = self.cloudwatch.put_metric_data(&self.destination.namespace, call.datums).await;
+        unanswered.settle(put.as_ref().err());
+        match put {
             Ok(()) => {
                 self.settle(&call.segments, 0);
                 Outcome::Taken
@@ -219,6 +254,7 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     async fn send_logs(&self, segments: Vec<Segment>) -> Outcome {
+        let mut made = false;
         {
             let mut exists = self.stream_exists.lock().await;
             if !*exists {
@@ -226,7 +262,7 @@ impl<C: CloudWatch> Sender<C> {
                 if let Err(error) = self.cloudwatch.create_log_stream(group, stream).await {
                     return self.failed(Lane::Logs, segments, error);
                 }
-                *exists = true;
+                (*exists, made) = (true, true);
             }
         }
         let Ok(call) = tokio::task::spawn_blocking(move || logs_call(segments)).await else {
@@ -239,7 +275,10 @@ impl<C: CloudWatch> Sender<C> {
         self.ledger.put_log_events.add(1);
         let Destination { group, stream, .. } = &self.destination;
         let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
-        match self.cloudwatch.put_log_events(group, stream, call.events).await {
+        let unanswered = Unanswered::new(&self.ledger, &call.segments);
+        let put = self.cloudwatch.put_log_events(group, stream, call.events).await;
+        unanswered.settle(put.as_ref().err());
+        match put {
             Ok(left_out) => {
                 if left_out.total() > 0 {
                     self.diagnostics.say_once(
@@ -260,7 +299,10 @@ impl<C: CloudWatch> Sender<C> {
                 if error.remedy() == Remedy::Recreate {
                     *self.stream_exists.lock().await = false;
                 }
-                self.failed(Lane::Logs, call.segments, error)
+                match self.failed(Lane::Logs, call.segments, error) {
+                    Outcome::Failed { error, .. } => Outcome::Failed { error, on_the_way: made },
+                    other => other,
+                }
             }
         }
     }
@@ -286,11 +328,6 @@ impl<C: CloudWatch> Sender<C> {
             Remedy::Retry | Remedy::RetrySlowly | Remedy::Recreate => (Level::Warning, " It is repeated meanwhile."),
         };
         self.diagnostics.say_once(&error.subject(), level, format!("{error}{meanwhile}"));
-        if error.is_uncertain() {
-            for segment in &segments {
-                self.ledger.uncertain.add(segment.contents.share.requests + segment.contents.share.log_events);
-            }
-        }
         match remedy {
             Remedy::Split => {
                 self.split(lane, segments);
@@ -302,7 +339,7 @@ impl<C: CloudWatch> Sender<C> {
             }
             Remedy::Retry | Remedy::RetrySlowly | Remedy::Recreate | Remedy::Stop => {
                 self.outbox.put_back(lane, segments);
-                Outcome::Failed(error)
+                Outcome::Failed { error, on_the_way: false }
             }
         }
     }

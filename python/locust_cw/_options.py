@@ -56,7 +56,7 @@ OPTIONS = (
     Option(
         "log_class",
         "Class of a log group that is created",
-        choices=("STANDARD", "INFREQUENT_ACCESS", "DELIVERY"),
+        choices=("STANDARD", "INFREQUENT_ACCESS"),
     ),
     Option("region", "AWS region; else as the AWS CLI finds it", "REGION"),
     Option("profile", "Profile of the AWS configuration files", "NAME"),
