@@ -13,6 +13,7 @@ use crate::ledger::{Ledger, Share};
 use crate::outbox::{Outbox, Pace};
 use crate::pricing::{Usage, estimate};
 use crate::receipt::Receipt;
+use crate::retry::CallError;
 use crate::sender::{Destination, LaneStatus, Sender};
 use crate::spool::{Lane, Spool};
 use crate::transport::{CloudWatch, DryRun};
@@ -100,20 +101,19 @@ impl Delivery {
         let left_events = observed.log_events.saturating_sub(events);
         let (left, settled) =
             if left_requests > left_events { (left_requests, requests) } else { (left_events, events) };
-        Progress {
-            left,
-            settled,
-            succeeded: (metrics.succeeded, logs.succeeded),
-            over: self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.done || lane.stopped),
-            failures: [metrics.failed, logs.failed].into_iter().flatten().collect(),
-        }
+        let over = self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.done || lane.stopped);
+        let mut errors: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
+        errors.dedup_by_key(|error| error.subject());
+        let failures = errors.iter().map(ToString::to_string).collect();
+        Progress { left, settled, succeeded: (metrics.succeeded, logs.succeeded), over, failures }
     }
 
     /// The account of it, with what the spool still holds.
     #[must_use]
     pub fn account(&self, run_id: &str, log_class: LogClass, spooled: Share) -> Receipt {
         let cost = estimate(Usage {
-            metric_hours: self.ledger.metric_hours.get(),
+            // A metric costs nothing before CloudWatch has some of it.
+            metric_hours: if self.ledger.put_metric_data.get() > 0 { self.ledger.metric_hours.get() } else { 0 },
             calls: self.ledger.put_metric_data.get(),
             log_bytes: self.ledger.log_bytes.get(),
             log_class,
@@ -124,8 +124,7 @@ impl Delivery {
 
     /// Ends it, whatever is left: that stays in the spool. Says why calls failed, if they still did.
     pub fn end(&self) -> Vec<String> {
-        let mut reasons = self.progress().failures;
-        reasons.dedup();
+        let reasons = self.progress().failures;
         (self.abandon)();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {

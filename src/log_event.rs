@@ -157,8 +157,11 @@ impl LogFormatter {
         line.text("event", &event.name, limit);
         line.text("run_id", &self.identity.run_id, limit);
         line.text("worker", &self.identity.worker, limit);
+        if let Some(host) = &self.identity.host {
+            line.text("host", host, limit);
+        }
         for (key, value) in fields(&event.fields, limit) {
-            line.text(&key, &value.to_string(), limit);
+            line.text(&key, &value.as_str().map_or_else(|| value.to_string(), str::to_owned), limit);
         }
         line.text("user", &event.users.to_string(), limit);
         line.0

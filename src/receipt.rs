@@ -89,7 +89,9 @@ impl Remarks {
         let mut lines = Vec::new();
         if let Some(folder) = spool.filter(|_| receipt.requests.spooled + receipt.log_events.spooled > 0) {
             lines.push(format!("What was not delivered waits in {}", folder.display()));
-            lines.push(format!("Send it with: locust-cw replay {}", receipt.run_id));
+            if !dry_run {
+                lines.push(format!("Send it with: locust-cw replay {}", receipt.run_id));
+            }
         }
         lines.extend(reasons);
         Self { dry_run, lines }

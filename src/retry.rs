@@ -157,6 +157,12 @@ impl CallError {
         }
     }
 
+    /// Whether the call got as far as AWS, or may have.
+    #[must_use]
+    pub const fn was_sent(&self) -> bool {
+        matches!(self.cause, Cause::Refused { .. } | Cause::NoAnswer)
+    }
+
     /// Whether CloudWatch may have taken the call all the same, so that repeating it may count it twice.
     #[must_use]
     pub fn is_uncertain(&self) -> bool {

@@ -168,7 +168,8 @@ fn open_spool(config: &Config, manifest: &Manifest, diagnostics: &Diagnostics) -
 
 /// Tells of what earlier runs left behind: their processes ended before CloudWatch had taken everything.
 fn announce_leftovers(root: &Path, diagnostics: &Diagnostics) {
-    let leftovers: Vec<_> = leftovers(root).into_iter().filter(|leftover| !leftover.live).collect();
+    let leftovers: Vec<_> =
+        leftovers(root).into_iter().filter(|found| !found.live && !found.manifest.dry_run).collect();
     let Some(last) = leftovers.last() else { return };
     let bytes = human_bytes(leftovers.iter().map(|leftover| leftover.bytes).sum());
     let command = if leftovers.iter().all(|leftover| leftover.manifest.run_id == last.manifest.run_id) {

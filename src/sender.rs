@@ -53,7 +53,7 @@ pub struct LaneStatus {
     /// Calls of this lane that succeeded.
     pub succeeded: u64,
     /// Why the last call failed, unless one has succeeded since.
-    pub failed: Option<String>,
+    pub failed: Option<CallError>,
     /// Nothing more can be sent for now, and nobody need wait for it.
     pub stopped: bool,
     /// Nothing is left, and nothing will come.
@@ -85,16 +85,18 @@ enum Outcome {
     Nothing,
 }
 
-/// A call that was sent and has no answer yet. Dropped without one, as when it is cut off, it counts as uncertain.
+/// A call under way, counted when it ends. Dropped without an answer, as when it is cut off, it counts as uncertain.
 struct Unanswered {
     ledger: Arc<Ledger>,
+    lane: Lane,
     number: u64,
+    sent: bool,
 }
 
 impl Unanswered {
-    fn new(ledger: &Arc<Ledger>, segments: &[Segment]) -> Self {
+    fn new(ledger: &Arc<Ledger>, lane: Lane, segments: &[Segment]) -> Self {
         let number = segments.iter().map(|s| s.contents.share.requests + s.contents.share.log_events).sum();
-        Self { ledger: Arc::clone(ledger), number }
+        Self { ledger: Arc::clone(ledger), lane, number, sent: true }
     }
 
     /// Knows how the call ended.
@@ -102,12 +104,18 @@ impl Unanswered {
         if !error.is_some_and(CallError::is_uncertain) {
             self.number = 0;
         }
+        self.sent = error.is_none_or(CallError::was_sent);
     }
 }
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
         self.ledger.uncertain.add(self.number);
+        let calls = match self.lane {
+            Lane::Metrics => &self.ledger.put_metric_data,
+            Lane::Logs => &self.ledger.put_log_events,
+        };
+        calls.add(u64::from(self.sent));
     }
 }
 
@@ -177,14 +185,14 @@ impl<C: CloudWatch> Sender<C> {
                         });
                     }
                     Outcome::Refused(error) => {
-                        status.send_modify(|status| status.failed = Some(error.to_string()));
+                        status.send_modify(|status| status.failed = Some(error));
                     }
                     Outcome::Failed { error, on_the_way } => {
                         failures = if on_the_way { 1 } else { failures + 1 };
                         let remedy = error.remedy();
                         not_before = Instant::now() + Backoff::of(remedy).pause(failures, rand::random());
                         status.send_modify(|status| {
-                            status.failed = Some(error.to_string());
+                            status.failed = Some(error);
                             status.stopped = remedy == Remedy::Stop;
                         });
                     }
@@ -240,8 +248,7 @@ impl<C: CloudWatch> Sender<C> {
         if call.segments.is_empty() {
             return Outcome::Nothing;
         }
-        self.ledger.put_metric_data.add(1);
-        let unanswered = Unanswered::new(&self.ledger, &call.segments);
+        let unanswered = Unanswered::new(&self.ledger, Lane::Metrics, &call.segments);
         let put = self.cloudwatch.put_metric_data(&self.destination.namespace, call.datums).await;
         unanswered.settle(put.as_ref().err());
         match put {
@@ -272,10 +279,9 @@ impl<C: CloudWatch> Sender<C> {
         if call.segments.is_empty() {
             return Outcome::Nothing;
         }
-        self.ledger.put_log_events.add(1);
         let Destination { group, stream, .. } = &self.destination;
         let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
-        let unanswered = Unanswered::new(&self.ledger, &call.segments);
+        let unanswered = Unanswered::new(&self.ledger, Lane::Logs, &call.segments);
         let put = self.cloudwatch.put_log_events(group, stream, call.events).await;
         unanswered.settle(put.as_ref().err());
         match put {

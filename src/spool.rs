@@ -61,6 +61,9 @@ pub struct Manifest {
     pub log_retention_days: Option<i32>,
     /// The AWS account, as far as it was given.
     pub aws: AwsConfig,
+    /// It was never meant to be sent, unless somebody asks for this very run.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 impl Manifest {
@@ -80,6 +83,7 @@ impl Manifest {
             log_class: config.log.class,
             log_retention_days: config.log.retention_days,
             aws: config.aws.clone(),
+            dry_run: config.dry_run,
         }
     }
 
@@ -444,6 +448,7 @@ pub(crate) mod tests {
             log_class: LogClass::Standard,
             log_retention_days: None,
             aws: AwsConfig::default(),
+            dry_run: false,
         }
     }
 

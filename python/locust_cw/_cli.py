@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Send what earlier tests left undelivered. Without RUN and --all, list what there is.",
     )
     replay.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
-    replay.add_argument("--all", action="store_true", help="send what all runs left")
+    replay.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
     replay.add_argument("--dry-run", action="store_true", help="send nothing, and tell what would be sent")
     replay.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
     replay.add_argument("--region", help="AWS region; else the test's")
@@ -62,7 +62,9 @@ def _replay(options: argparse.Namespace) -> int:
     found = _core.leftovers(options.spool_dir)
     if options.run is None and not options.all:
         return _list(found)
-    chosen = [leftover for leftover in found if options.all or leftover.run_id == options.run]
+    chosen = [
+        leftover for leftover in found if (options.all and not leftover.dry_run) or leftover.run_id == options.run
+    ]
     if not chosen:
         if options.all:
             sys.stdout.write("Nothing is left to be sent.\n")
@@ -78,7 +80,7 @@ def _list(found: list[_core.Leftover]) -> int:
         sys.stdout.write("Nothing is left to be sent.\n")
         return 0
     for leftover in found:
-        state = "being sent by its test" if leftover.live else "left"
+        state = "being sent by its test" if leftover.live else "of a dry run" if leftover.dry_run else "left"
         size = f"{leftover.files} files, {leftover.bytes / 1024:,.0f} KB"
         sys.stdout.write(f"{leftover.run_id}  {leftover.worker}  {size}, {state}  {leftover.folder}\n")
     sys.stdout.write("Send them with: locust-cw replay RUN, or locust-cw replay --all\n")

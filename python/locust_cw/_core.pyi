@@ -205,6 +205,9 @@ class Leftover:
     def live(self) -> bool:
         """Whether its process still lives, and sends it."""
     @property
+    def dry_run(self) -> bool:
+        """Whether it was never meant to be sent."""
+    @property
     def files(self) -> int:
         """Files to be sent."""
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -45,7 +46,11 @@ class ProgressBar:
         text = f"CloudWatch: {left:,} samples left, {rate:,.0f}/s, {time_left}"
         if self._terminal:
             filled = _WIDTH * done // (done + left)
-            self._stream.write(f"\r\x1b[K{text} [{'#' * filled}{'.' * (_WIDTH - filled)}] (Ctrl-C to stop waiting)")
+            # A line that wraps could not be drawn over: what does not fit is left out, the hint first.
+            room = shutil.get_terminal_size().columns - 1
+            for part in (f" [{'#' * filled}{'.' * (_WIDTH - filled)}]", " (Ctrl-C to stop waiting)"):
+                text += part if len(text) + len(part) <= room else ""
+            self._stream.write(f"\r\x1b[K{text[:room]}")
             self._drawn = True
         else:
             self._stream.write(f"{text}\n")

@@ -36,6 +36,7 @@ logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.05
 _SAMPLE_EVERY_S = 1.0
+_COUNT_USERS_EVERY_S = 0.1
 _STRICT_TIMEOUT_S = 30.0
 # How much longer than its own drain timeout a master waits for its workers' receipts.
 _FOR_RECEIPTS_S = 3.0
@@ -184,7 +185,7 @@ class Session:
             environment.runner.register_message(_fleet.MESSAGE, self._on_account)  # type: ignore[union-attr]
         self._quitting_greenlet = None
         self._events.request.add_listener(publisher.record)
-        publisher.event("test_start", {"host": environment.host})
+        publisher.event("test_start")
         self._sampler = gevent.spawn(self._sample_until_replaced, test)
         if not self._exit_handler:
             self._exit_handler = True
@@ -274,8 +275,10 @@ class Session:
         _own_process().cpu_percent()  # the first reading is none
         while test.receipt is None:
             # Just after the full second, so that each second has one sample.
-            now = time.time()
-            gevent.sleep(_SAMPLE_EVERY_S - now % _SAMPLE_EVERY_S + 0.01)
+            due = time.time() // _SAMPLE_EVERY_S * _SAMPLE_EVERY_S + _SAMPLE_EVERY_S + 0.01
+            while (left := due - time.time()) > 0:
+                gevent.sleep(min(left, _COUNT_USERS_EVERY_S))
+                self._count_users(test)
             if not test.stopped:
                 self._sample(test)
             elif self._environment is not None and test is self._test:
@@ -288,8 +291,7 @@ class Session:
         if environment is None:
             return
         publisher, runner = test.publisher, environment.runner
-        users = 1 if runner is None else runner.user_count
-        publisher.set_users(users)
+        users = self._count_users(test)
         if not self._role("Worker"):
             publisher.gauge("UserCount", users, "Count")
             by_class = self._users_by_class()
@@ -300,6 +302,12 @@ class Session:
         process = _own_process()
         publisher.gauge("GeneratorCpu_Percent", process.cpu_percent(), "Percent")
         publisher.gauge("GeneratorMemory_Bytes", process.memory_info().rss, "Bytes")
+
+    def _count_users(self, test: _Test) -> int:
+        runner = None if self._environment is None else self._environment.runner
+        users = 1 if runner is None else runner.user_count
+        test.publisher.set_users(users)
+        return users
 
     def _users_by_class(self) -> dict[str, int]:
         runner: Any = self._environment and self._environment.runner

@@ -19,6 +19,7 @@ pub struct Leftover {
     worker: String,
     folder: PathBuf,
     live: bool,
+    dry_run: bool,
     files: usize,
     bytes: u64,
 }
@@ -34,6 +35,7 @@ pub fn leftovers(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<Left
         worker: found.manifest.worker,
         folder: found.folder,
         live: found.live,
+        dry_run: found.manifest.dry_run,
         files: found.files,
         bytes: found.bytes,
     };
