@@ -14,7 +14,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format wheel bench clean
+.PHONY: help demo test soak lint format wheel bench clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-8s", $$1, $$2; $$1 = $$2 = ""; print}'
@@ -22,9 +22,12 @@ help: ## list the commands
 demo: $(BUILT) ## 20 s of load on a local target, published to a local CloudWatch and read back
 	$(BIN)/python examples/demo/demo.py
 
-test: $(BUILT) ## all tests, Rust and Python
+test: $(BUILT) ## the tests, Rust and Python
 	cargo test --locked --no-default-features
 	$(BIN)/python -m pytest
+
+soak: $(BUILT) ## the long tests: outages, crashes, replay and fleets
+	$(BIN)/python -m pytest -m long
 
 lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the native module
 	cargo fmt --check

@@ -44,6 +44,8 @@ from support.outages import files_in, replay, spool_of
 from support.proxy import Proxy, hang
 from support.servers import ending, free_port, wait_until
 
+pytestmark = pytest.mark.long
+
 LIVE = ["--cw-live", "--cw-flush-interval=1"]
 USERS = ["-u", "6", "-r", "100", "--host", HOST]
 
@@ -101,14 +103,6 @@ def check_health(aws: Aws, processes: int) -> None:
         assert sum(counts) / len(counts) == pytest.approx(processes, rel=0.3), counts
         assert Counter(counts[1:-1]).most_common(1)[0][0] == processes, counts
     assert min(map(min, timeline(aws.proxy.calls(), "GeneratorMemory_Bytes", Host=HOST).values())) > 10_000_000
-
-
-def test_what_is_recorded_until_the_end_is_delivered_by_every_worker(aws: Aws, locust: Locust) -> None:
-    """Without --cw-live nothing is published before the test stops, and all of it then."""
-    fleet = Fleet(locust, *USERS, "-t", "3s")
-    fleet.wait_for(40)
-    assert not aws.proxy.calls()
-    check_fleet_story(aws.cloudwatch, fleet)
 
 
 def test_locusts_results_are_those_of_a_fleet_without(locust: Locust) -> None:
@@ -186,10 +180,12 @@ def test_processes_deliver_on_every_core(aws: Aws, locust: Locust, end: str) -> 
     assert run.complaints() == []
 
 
-def test_a_slow_drain_is_waited_for_and_shown_once(aws: Aws, locust: Locust) -> None:
-    """The parent of `--processes` stays until its children are done; progress is the master's to show."""
-    fleet = Fleet(locust, *USERS, "-t", "3s")
+def test_what_is_recorded_until_the_end_is_delivered_by_every_worker(aws: Aws, locust: Locust) -> None:
+    """Without --cw-live all is published when the test stops. AWS is slow, and the master alone shows progress."""
     aws.proxy.on("*", slowly(1))
+    fleet = Fleet(locust, *USERS, "-t", "3s")
+    fleet.wait_for(40)
+    assert not aws.proxy.calls()
     check_fleet_story(aws.cloudwatch, fleet)
     assert "samples left" in fleet.master.output
     for worker in fleet.workers:
@@ -197,6 +193,7 @@ def test_a_slow_drain_is_waited_for_and_shown_once(aws: Aws, locust: Locust) -> 
 
 
 def test_the_parent_of_processes_waits_for_a_slow_drain(aws: Aws, locust: Locust) -> None:
+    """Its children have gone when it goes, and all is delivered."""
     aws.proxy.on("*", slowly(1))
     run = locust.start("traders.py", "--processes=2", *USERS, "-t", "3s", "--cw-receipt=receipt.json")
     children: set[psutil.Process] = set()
@@ -278,6 +275,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust) -> 
 
 
 def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locust: Locust) -> None:
+    """Its `test_start` may come before Locust has finished making its runner."""
     fleet = Fleet(locust, *LIVE, *USERS, workers=2)
     fleet.wait_for(60)
     fleet.join()
