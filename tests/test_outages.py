@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import stat
 import time
 from collections import Counter
@@ -36,6 +35,7 @@ from support.outages import (
     identities,
     replay,
     spool_of,
+    stop,
     wait_for_more,
     wait_until_current,
     wait_until_logged,
@@ -88,7 +88,7 @@ def healthy_mb(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> floa
         run = Locust(aws, tmp_path_factory.mktemp("healthy"), stack).start(*PACED, *LIVE, env={"RATE": str(RATE)})
         with Memory(run) as memory:
             wait_for_seconds(run, 2 * AROUND_SECONDS + OUTAGE_SECONDS)
-            run.signal(signal.SIGINT)
+            stop(run)
             run.finish()
         run.receipt.check_delivered()
         return memory.peak_mb
@@ -115,7 +115,7 @@ def test_an_outage_loses_nothing_needs_no_memory_and_is_soon_forgotten(
         wait_until_current(aws.cloudwatch, within=10)
         wait_for_seconds(run, 1)
         wait_until_current(aws.cloudwatch, within=10)
-        run.signal(signal.SIGINT)
+        stop(run)
         run.finish(timeout=100)
     assert run.exit_code == 0
     assert memory.peak_mb < healthy_mb + MEMORY_SLACK_MB
@@ -132,7 +132,7 @@ def test_sessions_of_a_role_that_end_again_and_again_lose_nothing(aws: Aws, locu
     run = locust.start(*PACED, *LIVE, f"--cw-role-arn={ROLE}", env={"AWS_ENDPOINT_URL": aws.proxy.url})
     wait_until(lambda: len(aws.proxy.calls("AssumeRole")) > renewals, "the sessions are renewed", timeout=120)
     wait_until_current(aws.cloudwatch)
-    run.signal(signal.SIGINT)
+    stop(run)
     assert run.exit_code == 0
     check_story(aws.cloudwatch, run, HOST)
     assert not run.complaints()
@@ -149,7 +149,7 @@ def test_a_role_that_cannot_be_renewed_for_a_while_loses_nothing(aws: Aws, locus
     wait_until(lambda: time.time() > last.received_at + lifetime + 1, "the session is over")
     Sessions(aws.proxy, lifetime)
     wait_until_current(aws.cloudwatch, within=10)
-    run.signal(signal.SIGINT)
+    stop(run)
     assert run.exit_code == 0
     check_story(aws.cloudwatch, run, HOST)
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_sent_in_time_is_left_for_replay(
         wait_until(lambda: published(aws), "publication began")
     outage.begin(aws.proxy)
     wait_for_more(run, 1000)
-    run.signal(signal.SIGINT)
+    stop(run)
     run.finish(timeout=DRAIN_SECONDS + 8)
     assert run.exit_code == 0
     receipt = run.receipt.check()
@@ -287,7 +287,7 @@ def test_a_log_group_or_stream_that_is_deleted_is_made_again(aws: Aws, locust: L
         aws.cloudwatch.logs.delete_log_stream(logGroupName=aws.cloudwatch.log_group, logStreamName=stream)
     before = len(taken())
     wait_until(lambda: len(taken()) > before, "log events arrive again")
-    run.signal(signal.SIGINT)
+    stop(run)
     run.finish()
     receipt = run.receipt.check_delivered()
     assert aws.cloudwatch.streams() == [stream]
@@ -306,7 +306,7 @@ def test_metrics_do_not_wait_for_logs(aws: Aws, locust: Locust) -> None:
     wait_until(lambda: aws.proxy.calls("PutLogEvents"), "a call that hangs")
     for _ in range(5 if LONG else 3):
         wait_until_current(aws.cloudwatch, within=5)
-    run.signal(signal.SIGINT)
+    stop(run)
     run.finish()
     receipt = run.receipt.check()
     assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
@@ -320,7 +320,7 @@ def test_logs_do_not_wait_for_metrics(aws: Aws, locust: Locust) -> None:
     wait_until(lambda: aws.proxy.calls("PutMetricData"), "a call that hangs")
     for _ in range(5 if LONG else 3):
         wait_until_logged(aws.cloudwatch, within=5)
-    run.signal(signal.SIGINT)
+    stop(run)
     run.finish()
     receipt = run.receipt.check()
     assert receipt["log_events"]["delivered"] == receipt["log_events"]["observed"]
@@ -342,7 +342,7 @@ def test_a_full_spool_drops_the_oldest_logs_first(aws: Aws, locust: Locust) -> N
     aws.proxy.refuse()
     run = locust.start(*PACED, *LIVE, "--cw-spool-max-mb=1", "--cw-drain-timeout=0", env={"RATE": "1000"})
     wait_for_more(run, 6000)
-    run.signal(signal.SIGINT)
+    stop(run)
     run.finish()
     receipt = run.receipt.check()
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"]
@@ -366,7 +366,7 @@ def test_a_spool_that_is_full_of_metrics_drops_the_oldest(aws: Aws, locust: Locu
     options = ("--cw-logs=off", "--cw-spool-max-mb=1", "--cw-drain-timeout=0", f"--cw-dimension=Weight={weight}")
     run = locust.start(*PACED, *LIVE, *options, env={"RATE": "1000", "NAMES": "100"})
     wait_for_more(run, 5000)
-    run.signal(signal.SIGINT)
+    stop(run)
     run.finish()
     requests = run.receipt.check()["requests"]
     assert requests["dropped"] > 0
@@ -426,7 +426,7 @@ def test_the_spool_is_for_its_owner_alone_and_goes_when_all_is_delivered(aws: Aw
             continue
     assert modes == {(True, 0o700), (False, 0o600)}
     aws.proxy.heal()
-    run.signal(signal.SIGINT)
+    stop(run)
     run.finish()
     check_story(aws.cloudwatch, run, HOST)
     assert list(spool.iterdir()) == []

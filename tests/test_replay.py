@@ -34,6 +34,7 @@ from support.outages import (
     identities,
     replay,
     spool_of,
+    stop,
     wait_for_more,
 )
 from support.proxy import Answer, Call, Exchange, Proxy, error, hang
@@ -49,7 +50,7 @@ def left_behind(aws: Aws, locust: Locust, *args: str, requests: int = 600, **how
     aws.proxy.on("*", GONE)
     run = locust.start(*PACED, "--cw-drain-timeout=0", *args, **how)
     wait_for_more(run, requests)
-    run.signal(signal.SIGINT)
+    stop(run)
     run.finish()
     receipt = run.receipt.check()
     for group in ("requests", "log_events"):
@@ -143,7 +144,7 @@ def test_a_crash_while_sending_costs_nothing(aws: Aws, locust: Locust) -> None:
     # The first two are taken, and that is seen.
     aws.proxy.on("PutLogEvents", hang)
     aws.proxy.on("PutLogEvents", lambda exchange: exchange.forward(exchange.call), times=1)
-    run.signal(signal.SIGINT)
+    stop(run)
     wait_until(lambda: any(call.accepted for call in aws.proxy.calls("PutLogEvents")), "a call is taken")
     before = len(files_in(spool_of(run)))
     wait_until(lambda: len(files_in(spool_of(run))) < before, "that is seen")
@@ -229,7 +230,7 @@ def test_a_start_beside_a_live_test_tells_of_nothing(aws: Aws, locust: Locust, t
     wait_until(lambda: files_in(tmp_path / "spool"), "files in its spool")
     beside = locust.run(*PACED, where, "-t", "1s")
     assert beside.complaints() == []
-    live.signal(signal.SIGINT)
+    stop(live)
     live.finish()
     check_all_there(aws, live, beside)
 
@@ -292,7 +293,7 @@ def test_replay_leaves_a_live_test_alone(aws: Aws, locust: Locust, tmp_path: Pat
     assert len(aws.proxy.calls()) == calls
     replay(tmp_path, "--all", spool)
     check_all_there(aws, dead)
-    live.signal(signal.SIGINT)
+    stop(live)
     live.finish()
     live.receipt.check_delivered()
     check_all_there(aws, dead, live)

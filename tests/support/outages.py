@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -50,6 +51,15 @@ def wait_for_more(run: LocustRun, requests: int) -> None:
     """Return when so many more events have been fired."""
     enough = fired(run) + requests
     wait_until(lambda: fired(run) >= enough, f"{requests} more requests are made", timeout=60)
+
+
+def stop(run: LocustRun) -> None:
+    """Have Locust end the test.
+
+    Not by Ctrl-C: that is an exception in whatever Python is at, and at such a load at times between Locust's counting
+    a request and its telling the other listeners of it.
+    """
+    run.signal(signal.SIGTERM)
 
 
 # What goes wrong
