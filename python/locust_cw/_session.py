@@ -38,6 +38,7 @@ _POLL_S = 0.05
 _SAMPLE_EVERY_S = 1.0
 _COUNT_USERS_EVERY_S = 0.1
 _STRICT_TIMEOUT_S = 30.0
+_RUNNER_TIMEOUT_S = 5.0
 # How much longer than its own drain timeout a master waits for its workers' receipts.
 _FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
@@ -140,6 +141,14 @@ class Session:
 
     def _on_test_start(self, environment: Environment, **_kwargs: object) -> None:
         self._environment = environment
+        deadline = time.monotonic() + _RUNNER_TIMEOUT_S
+        while (
+            environment.runner is None
+            and getattr(environment.parsed_options, "worker", False)
+            and time.monotonic() < deadline
+        ):
+            # A worker that joins a running test is told to spawn before its environment knows its runner.
+            gevent.sleep(_POLL_S)
         options = Options(environment.parsed_options, self._overrides)
         worker = self._role("Worker")
         if worker and self._test is not None and self._test.publisher.run_id == options["run_id"]:
