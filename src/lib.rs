@@ -49,6 +49,6 @@ mod _core {
     #[pymodule_export]
     use super::python::{
         InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, check_options, default_options, leftovers,
-        new_run_id, spool_root,
+        new_run_id, spool_root, sweep,
     };
 }

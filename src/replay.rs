@@ -1,6 +1,6 @@
 //! Replay: sends what the spool of a process that has ended still holds.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,24 +37,34 @@ pub struct Leftover {
 /// Everything below a spool folder that is still to be sent, oldest run first. What cannot be read is passed over.
 #[must_use]
 pub fn leftovers(root: &Path) -> Vec<Leftover> {
-    let folders = |path: &Path| {
-        let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
-    };
-    let mut found: Vec<_> =
-        folders(root).iter().flat_map(|run| folders(run)).filter_map(|folder| leftover(&folder)).collect();
+    let mut found: Vec<_> = spools(root).filter_map(|folder| leftover(&folder)).collect();
     found.sort_by(|a, b| (&a.manifest.run_id, &a.folder).cmp(&(&b.manifest.run_id, &b.folder)));
     found
 }
 
+/// Removes what processes that were killed left below a spool folder and is of no use to anybody: folders with nothing
+/// in them.
+pub fn sweep(root: &Path) {
+    spools(root).filter(|folder| files_to_send(folder).next().is_none()).for_each(|folder| Spool::sweep(&folder));
+}
+
+/// The folders of all runs and processes.
+fn spools(root: &Path) -> impl Iterator<Item = PathBuf> {
+    let folders = |path: &Path| entries(path).map(|entry| entry.path()).filter(|path| path.is_dir());
+    folders(root).flat_map(move |run| folders(&run))
+}
+
+fn files_to_send(folder: &Path) -> impl Iterator<Item = DirEntry> {
+    entries(folder).filter(|entry| parse_name(&entry.path()).is_some())
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
+    fs::read_dir(folder).into_iter().flatten().flatten()
+}
+
 fn leftover(folder: &Path) -> Option<Leftover> {
     let manifest = Manifest::read(folder).ok()?;
-    let sizes: Vec<u64> = fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .filter(|entry| parse_name(&entry.path()).is_some())
-        .filter_map(|entry| Some(entry.metadata().ok()?.len()))
-        .collect();
+    let sizes: Vec<u64> = files_to_send(folder).filter_map(|entry| Some(entry.metadata().ok()?.len())).collect();
     (!sizes.is_empty()).then(|| Leftover {
         folder: folder.to_owned(),
         manifest,
@@ -183,6 +193,21 @@ mod tests {
         assert_eq!((found.len(), found[0].live, found[0].files, found[0].bytes), (1, true, 1, segment.disk_bytes));
         drop(spool);
         assert!(!leftovers(root.path())[0].live);
+    }
+
+    #[test]
+    fn the_empty_folder_of_a_process_that_was_killed_is_swept_away() {
+        let root = tempfile::tempdir().expect("a folder");
+        let of = |worker: &str| Manifest { worker: worker.into(), ..manifest() };
+        let _live = Spool::create(root.path(), &of("live")).expect("a spool");
+        let left = Spool::create(root.path(), &of("left")).expect("a spool").write_events(&[event(1, "x")]).0;
+        drop(Spool::create(root.path(), &of("empty")).expect("a spool"));
+        fs::write(root.path().join("run/empty/000000001-logs.jsonl.part"), "{").expect("written");
+        fs::create_dir(root.path().join("run/being-made")).expect("made");
+        sweep(root.path());
+        let names: BTreeSet<_> = spools(root.path()).filter_map(|path| Some(path.file_name()?.to_owned())).collect();
+        assert_eq!(names, ["being-made", "left", "live"].map(Into::into).into());
+        assert!(left.read().is_ok());
     }
 
     /// What happens to a spool.

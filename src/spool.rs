@@ -337,6 +337,17 @@ impl Spool {
         Ok(())
     }
 
+    /// Removes the folder of a process that was killed if nothing is left in it. One that is not finished, or has
+    /// something in it that is not ours, is let be.
+    pub(crate) fn sweep(folder: &Path) {
+        // A folder that is just being made has no `run.json` before it is locked.
+        if folder.join(MANIFEST).exists()
+            && let Ok((spool, ..)) = Self::reopen(folder)
+        {
+            spool.tidy_up();
+        }
+    }
+
     /// Removes the folder if nothing is left in it to be sent or looked at.
     pub fn tidy_up(&self) {
         let Some(folder) = &self.folder else { return };

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import Aws, Locust
+from support.outages import identities
 from support.proxy import Answer, Exchange, Fault, error, hang, reset, swallow
 from support.servers import free_port, wait_until
 
@@ -126,7 +127,10 @@ def test_what_was_never_sent_is_not_uncertain(aws: Aws, locust: Locust) -> None:
 
 
 def test_an_outage_in_the_middle_loses_nothing(aws: Aws, locust: Locust) -> None:
-    """Nobody answers for a while in a live test; what was recorded meanwhile arrives when CloudWatch is back."""
+    """Nobody answers for a while in a live test; what was recorded meanwhile arrives when CloudWatch is back.
+
+    A call that was cut off was perhaps done: that much may be there twice.
+    """
     run = locust.start("orders.py", *WALK, *LIVE, "--cw-drain-timeout=60")
     wait_until(lambda: aws.proxy.calls("PutMetricData"), "publication began")
     aws.proxy.refuse()
@@ -137,8 +141,11 @@ def test_an_outage_in_the_middle_loses_nothing(aws: Aws, locust: Locust) -> None
     run.signal(signal.SIGINT)
     run.finish(timeout=90)
     receipt = run.receipt.check_delivered()
-    assert aws.cloudwatch.sum("RequestCount", Host=HOST) == run.stats.requests.total()
-    assert len(aws.cloudwatch.events()) == receipt["log_events"]["observed"]
+    logged = identities(aws.cloudwatch.events())
+    assert len(logged) == receipt["log_events"]["observed"]
+    counted_twice = aws.cloudwatch.sum("RequestCount", Host=HOST) - run.stats.requests.total()
+    assert counted_twice >= 0
+    assert counted_twice + logged.total() - len(logged) <= receipt["uncertain"]
 
 
 def test_users_greenlets_and_threads_go_on_while_aws_hangs(aws: Aws, locust: Locust, tmp_path: Path) -> None:

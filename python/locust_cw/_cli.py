@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.05
+_AT_ONCE = 16
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +64,8 @@ def _replay(options: argparse.Namespace) -> int:
     found = _core.leftovers(options.spool_dir)
     if options.run is None and not options.all:
         return _list(found)
+    if not options.dry_run:
+        _core.sweep(options.spool_dir)
     chosen = [
         leftover for leftover in found if (options.all and not leftover.dry_run) or leftover.run_id == options.run
     ]
@@ -71,8 +75,7 @@ def _replay(options: argparse.Namespace) -> int:
             return 0
         sys.stderr.write(f"Nothing is left of a run {options.run} in {_core.spool_root(options.spool_dir)}.\n")
         return 1
-    complete = [_send(leftover, options) for leftover in chosen]
-    return 0 if all(complete) else 1
+    return 0 if _send(chosen, options) else 1
 
 
 def _list(found: list[_core.Leftover]) -> int:
@@ -87,15 +90,56 @@ def _list(found: list[_core.Leftover]) -> int:
     return 0
 
 
-def _send(leftover: _core.Leftover, options: argparse.Namespace) -> bool:
-    """Send one folder.
+def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> bool:
+    """Send folders, several at once, so that a log stream that is throttled keeps no other waiting.
 
     Returns:
-        Whether nothing of it is left to be done.
+        Whether nothing of them is left to be done.
 
     """
+    waiting = deque(leftovers)
+    under_way: list[_core.Replay] = []
+    complete, interrupted = True, False
+    settled = 0
+    said = set[str]()
+    progress_bar = ProgressBar()
+
+    def finish(replay: _core.Replay) -> bool:
+        progress_bar.clear()
+        _log(replay, said)
+        receipt = replay.finish()
+        sys.stdout.write(receipt.text)
+        return receipt.complete or options.dry_run
+
     try:
-        replay = _core.Replay(
+        while waiting or under_way:
+            while waiting and len(under_way) < _AT_ONCE:
+                replay = _begin(waiting.popleft(), options)
+                complete = complete and replay is not None
+                under_way += [] if replay is None else [replay]
+            left, now_settled = 0, settled
+            for replay in list(under_way):
+                progress = replay.progress()
+                left, now_settled = left + progress.left, now_settled + progress.settled
+                _log(replay, said)
+                if progress.over:
+                    settled += progress.settled
+                    under_way.remove(replay)
+                    complete = finish(replay) and complete
+            progress_bar.show(left, now_settled)
+            time.sleep(_POLL_S)
+    except KeyboardInterrupt:
+        interrupted = True
+    for replay in under_way:
+        finish(replay)
+    if interrupted:
+        sys.stdout.write("Interrupted; run it again to send the rest.\n")
+    return complete and not interrupted
+
+
+def _begin(leftover: _core.Leftover, options: argparse.Namespace) -> _core.Replay | None:
+    try:
+        return _core.Replay(
             leftover.folder,
             region=options.region,
             profile=options.profile,
@@ -104,29 +148,15 @@ def _send(leftover: _core.Leftover, options: argparse.Namespace) -> bool:
         )
     except OSError as error:
         sys.stderr.write(f"Not replayed: {error}.\n")
-        return False
-    progress_bar = ProgressBar()
-    interrupted = False
-    try:
-        while not (progress := replay.progress()).over:
-            progress_bar.show(progress.left, progress.settled)
-            _log(replay)
-            time.sleep(_POLL_S)
-    except KeyboardInterrupt:
-        interrupted = True
-    progress_bar.clear()
-    _log(replay)
-    receipt = replay.finish()
-    sys.stdout.write(receipt.text)
-    if interrupted:
-        sys.stdout.write("Interrupted; run it again to send the rest.\n")
-        raise SystemExit(1)
-    return receipt.complete or options.dry_run
+        return None
 
 
-def _log(replay: _core.Replay) -> None:
+def _log(replay: _core.Replay, said: set[str]) -> None:
+    """Log a replay's messages, the same of several replays once."""
     for level, message in replay.diagnostics():
-        logger.log(level, "%s", message)
+        if message not in said:
+            said.add(message)
+            logger.log(level, "%s", message)
 
 
 if __name__ == "__main__":

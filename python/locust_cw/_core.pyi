@@ -15,6 +15,7 @@ __all__ = [
     "leftovers",
     "new_run_id",
     "spool_root",
+    "sweep",
 ]
 
 class InvalidOptionError(ValueError):
@@ -261,6 +262,9 @@ def default_options() -> dict[str, Any]:
 
 def leftovers(spool_dir: str | None = None) -> list[Leftover]:
     """Everything below a spool folder that is still to be sent, oldest run first."""
+
+def sweep(spool_dir: str | None = None) -> None:
+    """Remove the empty folders that killed processes left below a spool folder."""
 
 def spool_root(spool_dir: str | None = None) -> Path:
     """The folder that holds the spools of all runs, where none is given."""

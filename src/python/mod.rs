@@ -7,4 +7,4 @@ mod replay;
 
 pub use options::{InvalidOptionError, check_options, default_options};
 pub use publisher::{Progress, Publisher, Receipt, new_run_id};
-pub use replay::{Leftover, Replay, leftovers, spool_root};
+pub use replay::{Leftover, Replay, leftovers, spool_root, sweep};

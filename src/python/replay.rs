@@ -42,6 +42,15 @@ pub fn leftovers(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<Left
     Ok(found.into_iter().map(leftover).collect())
 }
 
+/// Removes the empty folders that killed processes left below a spool folder.
+#[pyfunction]
+#[pyo3(signature = (spool_dir = None))]
+pub fn sweep(py: Python<'_>, spool_dir: Option<String>) -> PyResult<()> {
+    let root = spool_root(spool_dir)?;
+    py.detach(|| replay::sweep(&root));
+    Ok(())
+}
+
 /// The folder that holds the spools of all runs, where none is given.
 #[pyfunction]
 #[pyo3(signature = (spool_dir = None))]
