@@ -109,7 +109,7 @@ class Fleet:
     seconds: float
     interval: float | None = FLUSH_INTERVAL_S
     jitter: float = JITTER
-    first_flush_anywhere: bool = False
+    first_flush_anywhere: bool = True
 
 
 @dataclass(eq=False)
@@ -317,10 +317,10 @@ def main() -> int:
     variants = {
         "As it is": fleets,
         "With --cw-flush-interval 60": [replace(fleet, interval=60.0) for fleet in fleets],
-        "Without jitter": [replace(fleet, jitter=0.0) for fleet in fleets],
-        "With the first flush at any moment of the interval": [
-            replace(fleet, first_flush_anywhere=True) for fleet in fleets
+        "With the first flush one interval after the start": [
+            replace(fleet, first_flush_anywhere=False) for fleet in fleets
         ],
+        "The same without jitter": [replace(fleet, jitter=0.0, first_flush_anywhere=False) for fleet in fleets],
     }
     for what, these in variants.items():
         print(f"\n{what}")

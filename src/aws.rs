@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -30,7 +30,7 @@ use crate::config::{AwsConfig, LogClass};
 use crate::datum::{Body, Datum, Unit};
 use crate::ledger::Ledger;
 use crate::log_event::LogEvent;
-use crate::retry::{CallError, Cause};
+use crate::retry::{CallError, Cause, names_a_passing_error};
 use crate::spool::Manifest;
 use crate::transport::{CloudWatch, LeftOut};
 
@@ -262,7 +262,8 @@ impl Call<'_> {
         E: Error + ProvideErrorMetadata + 'static,
     {
         if let Some(found) = find::<CredentialsError>(error) {
-            return self.failed(Cause::NoCredentials, chain(found));
+            let cause = if issuer_is_away(found) { Cause::NotSent } else { Cause::NoCredentials };
+            return self.failed(cause, chain(found));
         }
         let (cause, detail) = match error {
             SdkError::ServiceError(refused) => {
@@ -335,6 +336,18 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
             .any(|words| text.contains(words))
     };
     causes(error).any(|cause| cause.downcast_ref().is_some_and(refused) || in_words(&cause.to_string()))
+}
+
+/// Whether credentials could not be had for a reason that passes by itself: whoever issues them is away.
+fn issuer_is_away(error: &CredentialsError) -> bool {
+    match error {
+        CredentialsError::ProviderTimedOut(_) => true,
+        CredentialsError::ProviderError(_) => {
+            let text = chain(error);
+            causes(error).any(|cause| cause.is::<ConnectorError>()) || names_a_passing_error(&text)
+        }
+        _ => false,
+    }
 }
 
 /// Counts the bytes of request bodies as they go out.

@@ -170,6 +170,15 @@ impl CallError {
     }
 }
 
+/// Whether a message about a failure, of which nothing else is known, names an error that passes by itself.
+#[must_use]
+pub fn names_a_passing_error(message: &str) -> bool {
+    CODES.iter().any(|(code, remedy)| {
+        // A token that has expired does so for good, unless the call itself says so.
+        matches!(remedy, Remedy::Retry | Remedy::RetrySlowly) && !code.contains("Expired") && message.contains(code)
+    })
+}
+
 const fn by_status(status: u16) -> Remedy {
     match status {
         429 => Remedy::RetrySlowly,
@@ -281,6 +290,14 @@ pub(crate) mod tests {
         }
         assert!(failed(Cause::NoRegion).to_string().contains("--cw-region"));
         assert!(failed(Cause::NoCredentials).to_string().contains("AWS_ACCESS_KEY_ID"));
+    }
+
+    #[test]
+    fn an_error_that_passes_is_known_by_its_name_alone() {
+        assert!(names_a_passing_error("an error occurred while loading credentials: ServiceUnavailable: try again"));
+        assert!(names_a_passing_error("service error: Throttling: Rate exceeded"));
+        assert!(!names_a_passing_error("AccessDenied: not authorized to perform sts:AssumeRole"));
+        assert!(!names_a_passing_error("ExpiredToken: the security token is expired"));
     }
 
     #[test]

@@ -154,7 +154,8 @@ impl<C: CloudWatch> Sender<C> {
         let mut calls = JoinSet::new();
         let mut failures = 0u32;
         let mut not_before = Instant::now();
-        let mut next_flush = flush_interval.map(|interval| Instant::now() + jittered(interval));
+        // A fleet begins within moments: its first flushes are spread over the whole interval.
+        let mut next_flush = flush_interval.map(|interval| Instant::now() + interval.mul_f64(rand::random()));
         loop {
             if self.abandoned.load(SeqCst) {
                 // Each call that is cut off counts itself as uncertain, before this returns.

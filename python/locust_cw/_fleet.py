@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from locust.runners import WorkerNodes
+
     from locust_cw._core import Publisher, Receipt
 
 MESSAGE = "locust_cw"
 """The type of the messages, and the key in Locust's reports: all three seconds a worker's account goes along."""
 
 _VANISHED_AFTER_S = 5.0
+_MISSING = "missing"  # Locust's name of the state
 
 
 def account(publisher: Publisher, receipt: Receipt | None = None) -> dict[str, Any]:
@@ -52,6 +55,7 @@ class Fleet:
     def __init__(self) -> None:
         """Nobody is known yet."""
         self._runs: dict[str, dict[str, _Worker]] = {}
+        self._missing: dict[str, set[str]] = {}
 
     def hear(self, client_id: str, message: dict[str, Any]) -> None:
         """Take down what a worker tells; nothing after its last account."""
@@ -59,6 +63,12 @@ class Fleet:
         known = workers.get(client_id)
         if known is None or not known.account["final"]:
             workers[client_id] = _Worker(message)
+
+    def look_at(self, run_id: str, clients: WorkerNodes) -> None:
+        """Note which workers Locust misses. It forgets them after a minute, and there may be no account of them."""
+        missing = self._missing.setdefault(run_id, set())
+        for client in clients.all:
+            (missing.add if client.state == _MISSING else missing.discard)(client.id)
 
     def progress(self, run_id: str) -> tuple[int, int]:
         """Samples that all workers still have to deliver, and those that are done with."""
@@ -69,9 +79,16 @@ class Fleet:
         """Whether every worker has given its last account, or has not been heard of for a while."""
         return all(worker.account["final"] or worker.vanished for worker in self._runs.get(run_id, {}).values())
 
-    def receipts(self, run_id: str) -> tuple[list[str], list[str]]:
-        """All workers' receipts, as they told them, and the remarks on them."""
+    def receipts(self, run_id: str, *, publishing: bool) -> tuple[list[str], list[str]]:
+        """All workers' receipts, as they told them, and the remarks on them.
+
+        Args:
+            run_id: The run, which is forgotten with this.
+            publishing: Whether the workers published their own requests.
+
+        """
         receipts, remarks = [], []
+        missing = self._missing.pop(run_id, set())
         for client_id, worker in sorted(self._runs.pop(run_id, {}).items()):
             told = worker.account
             receipts.append(told["receipt"])
@@ -81,4 +98,7 @@ class Fleet:
                     f"{client_id}: vanished before its receipt came; as far as it told, {told['settled']:,} of "
                     f"{told['observed']:,} samples were settled, and the rest may wait in its spool"
                 )
+            missing.discard(client_id)
+        rest = "what it had recorded may wait in its spool" if publishing else "what it had not reported is lost"
+        remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(missing)]
         return receipts, remarks

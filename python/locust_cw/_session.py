@@ -55,6 +55,7 @@ class _Test:
         self.from_reports = options["source"] == "master"
         self.reconcile = reconcile
         self.stopped = False
+        self.stop_told = False
         self.delivered_said = False
         self.receipt: _core.Receipt | None = None
         # Totals from before Locust reset its statistics in the middle of the test.
@@ -264,8 +265,17 @@ class Session:
             return
         test.stopped = True
         test.look_at(environment)
-        total = environment.stats.total
         self._sample(test)
+        if not self._role("Master"):
+            self._tell_of_stop(test)
+        test.publisher.drain()
+
+    def _tell_of_stop(self, test: _Test) -> None:
+        """Log the end of the test, with its statistics: a master has those of its workers after its `test_stop`."""
+        if test.stop_told or self._environment is None:
+            return
+        test.stop_told = True
+        total = self._environment.stats.total
         test.publisher.event(
             "test_stop",
             {
@@ -278,7 +288,6 @@ class Session:
                 "requests_per_s": total.total_rps,
             },
         )
-        test.publisher.drain()
 
     def _sample_until_replaced(self, test: _Test) -> None:
         _own_process().cpu_percent()  # the first reading is none
@@ -293,6 +302,8 @@ class Session:
             elif self._environment is not None and test is self._test:
                 # Requests may end after the test.
                 test.look_at(self._environment)
+                if self._role("Master") and self._environment.runner.state == "stopped":  # type: ignore[union-attr]
+                    self._tell_of_stop(test)
             self._log_diagnostics(test)
 
     def _sample(self, test: _Test) -> None:
@@ -308,6 +319,7 @@ class Session:
                 publisher.gauge("UserCount", number, "Count", ("UserClass", name))
         if self._role("Master"):
             publisher.gauge("WorkerCount", runner.worker_count, "Count")  # type: ignore[union-attr]
+            self._fleet.look_at(publisher.run_id, runner.clients)  # type: ignore[union-attr]
         process = _own_process()
         publisher.gauge("GeneratorCpu_Percent", process.cpu_percent(), "Percent")
         publisher.gauge("GeneratorMemory_Bytes", process.memory_info().rss, "Bytes")
@@ -374,6 +386,8 @@ class Session:
         """Detach the test that is over; it is delivered in the background, or at the end of the process."""
         test, self._test = self._test, None
         if test is not None:
+            if test.stopped:
+                self._tell_of_stop(test)
             self._events.request.remove_listener(test.publisher.record)
             test.publisher.seal()
 
@@ -450,7 +464,7 @@ class Session:
             self._stop_waiting = True
 
     def _finish(self, test: _Test) -> _core.Receipt:
-        receipts, remarks = self._fleet.receipts(test.publisher.run_id)
+        receipts, remarks = self._fleet.receipts(test.publisher.run_id, publishing=not test.from_reports)
         requests, failures = (test.requests, test.failures) if test.reconcile else (None, None)
         test.receipt = test.publisher.finish(requests, failures, receipts, remarks)
         for level, message in test.publisher.diagnostics():
