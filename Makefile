@@ -26,8 +26,8 @@ test: $(BUILT) ## the tests, Rust and Python
 	cargo test --locked --no-default-features
 	$(BIN)/python -m pytest
 
-soak: $(BUILT) ## the long tests: outages, crashes, replay and fleets
-	$(BIN)/python -m pytest -m long
+soak: $(BUILT) ## outages at their full length, and more crashes
+	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/test_outages.py tests/test_replay.py
 
 lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the native module
 	cargo fmt --check

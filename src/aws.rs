@@ -49,6 +49,8 @@ const LOCAL_REGION: &str = "us-east-1";
 const SESSION_NAME: &str = "locust-cw";
 
 struct Clients {
+    /// The region, or the endpoint where one is given.
+    place: String,
     metrics: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
 }
@@ -75,8 +77,9 @@ impl Aws {
         }
     }
 
-    async fn clients(&self, call: Call<'_>) -> Result<&Clients, CallError> {
-        let config = self.clients.get_or_try_init(|| async {
+    /// The clients, and the call with the place it goes to.
+    async fn clients<'a>(&'a self, call: Call<'a>) -> Result<(&'a Clients, Call<'a>), CallError> {
+        let clients = self.clients.get_or_try_init(|| async {
             let config = sdk_config(&self.account).await;
             let Some(region) = config.region() else {
                 return Err(call.failed(Cause::NoRegion, String::new()));
@@ -90,11 +93,13 @@ impl Aws {
                 .build();
             let logs = aws_sdk_cloudwatchlogs::config::Builder::from(&config).interceptor(bytes).build();
             Ok(Clients {
+                place: config.endpoint_url().unwrap_or_else(|| region.as_ref()).to_owned(),
                 metrics: aws_sdk_cloudwatch::Client::from_conf(metrics),
                 logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs),
             })
         });
-        config.await
+        let clients = clients.await?;
+        Ok((clients, call.at(clients)))
     }
 
     async fn create_group(&self, clients: &Clients, group: &str) -> Result<(), CallError> {
@@ -102,14 +107,14 @@ impl Aws {
             LogClass::Standard => logs::LogGroupClass::Standard,
             LogClass::InfrequentAccess => logs::LogGroupClass::InfrequentAccess,
         };
-        let call = Call { operation: "CreateLogGroup", resource: group, kind: "log group" };
+        let call = Call::new("CreateLogGroup", "log group", group).at(clients);
         let created = clients.logs.create_log_group().log_group_name(group).log_group_class(class).send().await;
         if !call.unless_there(created)? {
             // Somebody else's group keeps its retention.
             return Ok(());
         }
         if let Some(days) = self.log_retention_days {
-            let call = Call { operation: "PutRetentionPolicy", resource: group, kind: "log group" };
+            let call = Call::new("PutRetentionPolicy", "log group", group).at(clients);
             let put = clients.logs.put_retention_policy().log_group_name(group).retention_in_days(days).send().await;
             put.map_err(|error| call.error(&error))?;
         }
@@ -119,15 +124,16 @@ impl Aws {
 
 impl CloudWatch for Aws {
     async fn put_metric_data(&self, namespace: &str, datums: Vec<Datum>) -> Result<(), CallError> {
-        let call = Call { operation: "PutMetricData", resource: namespace, kind: "namespace" };
+        let call = Call::new("PutMetricData", "namespace", namespace);
+        let (clients, call) = self.clients(call).await?;
         let datums = datums.into_iter().map(metric_datum).collect();
-        let put = self.clients(call).await?.metrics.put_metric_data().namespace(namespace);
+        let put = clients.metrics.put_metric_data().namespace(namespace);
         put.set_metric_data(Some(datums)).send().await.map_err(|error| call.error(&error))?;
         Ok(())
     }
 
     async fn put_log_events(&self, group: &str, stream: &str, events: Vec<LogEvent>) -> Result<LeftOut, CallError> {
-        let call = Call { operation: "PutLogEvents", resource: group, kind: "log group" };
+        let (clients, call) = self.clients(Call::new("PutLogEvents", "log group", group)).await?;
         let number = i32::try_from(events.len()).unwrap_or(i32::MAX);
         let mut inputs = Vec::with_capacity(events.len());
         for event in events {
@@ -135,14 +141,13 @@ impl CloudWatch for Aws {
             // Both parts are always there.
             inputs.extend(input);
         }
-        let put = self.clients(call).await?.logs.put_log_events().log_group_name(group).log_stream_name(stream);
+        let put = clients.logs.put_log_events().log_group_name(group).log_stream_name(stream);
         let output = put.set_log_events(Some(inputs)).send().await.map_err(|error| call.error(&error))?;
         Ok(output.rejected_log_events_info().map_or_else(LeftOut::default, |info| left_out(info, number)))
     }
 
     async fn create_log_stream(&self, group: &str, stream: &str) -> Result<(), CallError> {
-        let call = Call { operation: "CreateLogStream", resource: group, kind: "log group" };
-        let clients = self.clients(call).await?;
+        let (clients, call) = self.clients(Call::new("CreateLogStream", "log group", group)).await?;
         let create = || clients.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send();
         match create().await {
             Err(error)
@@ -249,11 +254,22 @@ struct Call<'a> {
     operation: &'static str,
     kind: &'static str,
     resource: &'a str,
+    /// Where it goes, once that is known.
+    place: Option<&'a str>,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    const fn new(operation: &'static str, kind: &'static str, resource: &'a str) -> Self {
+        Self { operation, kind, resource, place: None }
+    }
+
+    fn at(self, clients: &'a Clients) -> Self {
+        Self { place: Some(&clients.place), ..self }
+    }
+
     fn failed(self, cause: Cause, detail: String) -> CallError {
-        let resource = format!("{} {}", self.kind, self.resource);
+        let place = self.place.map_or_else(String::new, |place| format!(", {place}"));
+        let resource = format!("{} {}{place}", self.kind, self.resource);
         CallError { operation: self.operation, resource, cause, detail }
     }
 
@@ -343,8 +359,7 @@ fn issuer_is_away(error: &CredentialsError) -> bool {
     match error {
         CredentialsError::ProviderTimedOut(_) => true,
         CredentialsError::ProviderError(_) => {
-            let text = chain(error);
-            causes(error).any(|cause| cause.is::<ConnectorError>()) || names_a_passing_error(&text)
+            find::<ConnectorError>(error).is_some() || names_a_passing_error(&chain(error))
         }
         _ => false,
     }

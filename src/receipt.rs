@@ -215,7 +215,7 @@ impl Receipt {
             ));
         }
         line(format_args!(
-            "{}PutMetricData {} calls, PutLogEvents {} calls, {} repeated, {} sent; about ${:.4} (prices of {PRICES_AS_OF})",
+            "{}API calls: PutMetricData {}, PutLogEvents {}, repeated {}; {} sent; about ${:.4} (prices of {PRICES_AS_OF})",
             if remarks.dry_run { "Dry run, nothing was sent. It would have been: " } else { "" },
             self.api_calls.put_metric_data,
             self.api_calls.put_log_events,

@@ -44,8 +44,6 @@ from support.outages import files_in, replay, spool_of
 from support.proxy import Proxy, error, hang
 from support.servers import ending, free_port, wait_until
 
-pytestmark = pytest.mark.long
-
 LIVE = ["--cw-live", "--cw-flush-interval=1"]
 USERS = ["-u", "6", "-r", "100", "--host", HOST]
 

@@ -16,8 +16,6 @@ from support.fleet import Fleet
 from support.locust_run import LocustRun
 from support.servers import Target
 
-pytestmark = pytest.mark.long
-
 EXAMPLES: dict[str, tuple[str, list[str], int]] = {
     "several hosts": ("several_hosts.py", ["-u", "4"], 0),
     "custom shape": ("shaped.py", [], 0),

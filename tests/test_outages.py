@@ -43,8 +43,6 @@ from support.outages import (
 from support.proxy import Answer, Exchange, Proxy, error, hang, passing
 from support.servers import wait_until
 
-pytestmark = pytest.mark.long
-
 ROLE = "arn:aws:iam::000000000000:role/load"  # in the account that the tests read
 
 

@@ -40,8 +40,6 @@ from support.outages import (
 from support.proxy import Answer, Call, Exchange, Proxy, error, hang, passing
 from support.servers import wait_until
 
-pytestmark = pytest.mark.long
-
 GONE = error("ServiceUnavailable", 503)
 
 

@@ -202,7 +202,8 @@ class Session:
             atexit.register(self._finish_at_exit)
             # The last of the listeners, as it ends the process.
             self._events.quit.add_listener(self._exit_on_loss)
-        logger.log(logging.DEBUG if worker else logging.INFO, "Publishing to CloudWatch as run %s", publisher.run_id)
+        what = "Dry run, nothing is sent to CloudWatch:" if options["dry_run"] else "Publishing to CloudWatch as"
+        logger.log(logging.DEBUG if worker else logging.INFO, "%s run %s", what, publisher.run_id)
         return test
 
     def _next_run_id(self) -> str:

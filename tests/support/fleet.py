@@ -294,6 +294,8 @@ def check_fleet_story(cloudwatch: CloudWatch, fleet: Fleet) -> Receipt:
         receipt["run_id"],
         {journal.client_id: len(journal.of("fired")) for journal in fleet.journals},
     )
+    ends = [event.fields for event in events if event.tells("test_stop")]
+    assert max((end["requests"], end["failures"]) for end in ends) == (stats.requests.total(), stats.failures.total())
     check_one_receipt(fleet.processes)
     for run in fleet.processes:
         assert run.stumbles == 0, run.err
