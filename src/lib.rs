@@ -48,7 +48,7 @@ mod python;
 mod _core {
     #[pymodule_export]
     use super::python::{
-        InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, check_options, default_options, leftovers,
-        new_run_id, spool_root, sweep,
+        Account, AwsError, Call, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, check_options,
+        default_options, leftovers, new_run_id, spool_root, sweep,
     };
 }

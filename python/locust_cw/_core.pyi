@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any, final
 
 __all__ = [
+    "Account",
+    "AwsError",
+    "Call",
     "InvalidOptionError",
     "Leftover",
     "Progress",
@@ -18,8 +21,49 @@ __all__ = [
     "sweep",
 ]
 
+class AwsError(Exception):
+    """A call that AWS refused, or that did not reach it.
+
+    Its arguments are the message, which says what to do, and AWS's error code, such as `ResourceNotFound`, or else
+    `NoAnswer`, `NotSent`, `NoCredentials` or `NoRegion`.
+    """
+
 class InvalidOptionError(ValueError):
     """An option that is not known, or whose value cannot be used. The message names it."""
+
+@final
+class Account:
+    """Everything but publishing that is asked of the AWS account which options name.
+
+    Nothing is looked up before the first call.
+
+    Args:
+        options: Those of a `Publisher`.
+
+    Raises:
+        InvalidOptionError: If one cannot be used.
+
+    """
+
+    def __new__(cls, options: dict[str, Any]) -> Account: ...
+    def call(self, operation: str, input: str) -> Call:
+        """Begin an operation of AWS's, such as `GetDashboard`, with its input as JSON in AWS's names."""
+
+@final
+class Call:
+    """A call under way."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the result is there."""
+    def result(self) -> str:
+        """Wait for the output, JSON in AWS's names. To be asked once.
+
+        Raises:
+            AwsError: If AWS refused the call, or it did not reach it.
+            ValueError: If the input is not what the operation takes.
+
+        """
 
 @final
 class Progress:

@@ -1,10 +1,12 @@
 //! The boundary to Python, the only place that knows `pyo3`: values come in, messages and receipts go out.
 
+mod account;
 mod convert;
 mod options;
 mod publisher;
 mod replay;
 
+pub use account::{Account, AwsError, Call};
 pub use options::{InvalidOptionError, check_options, default_options};
 pub use publisher::{Progress, Publisher, Receipt, new_run_id};
 pub use replay::{Leftover, Replay, leftovers, spool_root, sweep};

@@ -1,8 +1,7 @@
-"""The command `locust-cw`, for what is done outside a test."""
+"""`locust-cw replay`: send what earlier tests left undelivered."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 import time
@@ -13,7 +12,10 @@ from locust_cw import _core
 from locust_cw._progress import ProgressBar
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+
+    from locust_cw._command import AddParser
 
 logger = logging.getLogger("locust_cw")
 
@@ -21,40 +23,21 @@ _POLL_S = 0.05
 _AT_ONCE = 16
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Returns:
-        Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument.
-
-    """
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    options = _parser().parse_args(arguments)
-    try:
-        code: int = options.run_command(options)
-    except _core.InvalidOptionError as error:
-        sys.stderr.write(f"locust-cw: error: {str(error).replace('--cw-', '--')}\n")
-        return 2
-    return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="locust-cw", description="CloudWatch for Locust, outside a test.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    replay = commands.add_parser(
+def declare(add_parser: AddParser) -> None:
+    """Declare the command."""
+    parser = add_parser(
         "replay",
         help="send what earlier tests left undelivered",
         description="Send what earlier tests left undelivered. Without RUN and --all, list what there is.",
     )
-    replay.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
-    replay.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
-    replay.add_argument("--dry-run", action="store_true", help="send nothing, and tell what would be sent")
-    replay.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
-    replay.add_argument("--region", help="AWS region; else the test's")
-    replay.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files; else the test's")
-    replay.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is; else the test's")
-    replay.set_defaults(run_command=_replay)
-    return parser
+    parser.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
+    parser.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
+    parser.add_argument("--dry-run", action="store_true", help="send nothing, and tell what would be sent")
+    parser.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
+    parser.add_argument("--region", help="AWS region; else the test's")
+    parser.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files; else the test's")
+    parser.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is; else the test's")
+    parser.set_defaults(run_command=_replay)
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -157,7 +140,3 @@ def _log(replay: _core.Replay, said: set[str]) -> None:
         if message not in said:
             said.add(message)
             logger.log(level, "%s", message)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,49 @@
+"""The AWS account, for what is asked of it beside publishing: the operations of `src/aws/account.rs` with their names."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from locust_cw import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_POLL_S = 0.05
+
+
+class Account:
+    """The account that options name.
+
+    Args:
+        options: Those of the core; where and as whom is taken from them.
+        sleep: Lets others run while a call is under way; without it, calls block the thread.
+
+    """
+
+    def __init__(self, options: Mapping[str, Any], sleep: Callable[[float], object] | None = None) -> None:
+        """Nothing is looked up before the first call."""
+        self._account = _core.Account(dict(options))
+        self._sleep = sleep
+
+    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - each has its own
+        """Call an operation of AWS's, such as `GetDashboard`, with its parameters in AWS's names.
+
+        Returns:
+            Its output in AWS's names; pages are put together, times are numbers since the epoch.
+
+        Raises:
+            AwsError: If AWS refused the call, or it did not reach it.
+
+        """
+        call = self._account.call(operation, json.dumps(parameters))
+        while self._sleep is not None and not call.done:
+            self._sleep(_POLL_S)
+        output: dict[str, Any] = json.loads(call.result())
+        return output
+
+
+def is_missing(error: _core.AwsError) -> bool:
+    """Whether what was asked for is not there."""
+    return any(word in error.args[1] for word in ("NotFound", "NoSuch"))

@@ -1,0 +1,43 @@
+"""The command `locust-cw`, for what is done outside a test. Nothing here needs Locust.
+
+A module for each sub-command: `declare` declares it, and its function takes the parsed arguments and returns the exit
+code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import TYPE_CHECKING, TypeAlias
+
+from locust_cw import _core
+from locust_cw._command import _replay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
+
+_COMMANDS = (_replay,)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument.
+
+    """
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    parser = argparse.ArgumentParser(prog="locust-cw", description="CloudWatch for Locust, outside a test.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.declare(commands.add_parser)
+    options = parser.parse_args(arguments)
+    try:
+        code: int = options.run_command(options)
+    except _core.InvalidOptionError as error:
+        sys.stderr.write(f"locust-cw: error: {str(error).replace('--cw-', '--')}\n")
+        return 2
+    return code

@@ -1,0 +1,127 @@
+//! What a failed call means: from the SDK's errors to ours.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::retry::{CallError, Cause, names_a_passing_error};
+
+/// What a call is, for the messages about it.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    operation: &'static str,
+    kind: &'static str,
+    resource: &'a str,
+    /// Where it goes, once that is known.
+    place: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) const fn new(operation: &'static str, kind: &'static str, resource: &'a str) -> Self {
+        Self { operation, kind, resource, place: None }
+    }
+
+    pub(super) const fn at(self, place: &'a str) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
+    pub(super) fn failed(self, cause: Cause, detail: String) -> CallError {
+        let place = self.place.map_or_else(String::new, |place| format!(", {place}"));
+        let resource = format!("{} {}{place}", self.kind, self.resource);
+        CallError { operation: self.operation, resource, cause, detail }
+    }
+
+    pub(super) fn error<E>(self, error: &SdkError<E, HttpResponse>) -> CallError
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        if let Some(found) = find::<CredentialsError>(error) {
+            let cause = if issuer_is_away(found) { Cause::NotSent } else { Cause::NoCredentials };
+            return self.failed(cause, chain(found));
+        }
+        let (cause, detail) = match error {
+            SdkError::ServiceError(refused) => {
+                let cause = Cause::Refused {
+                    code: refused.err().code().unwrap_or_default().to_owned(),
+                    status: refused.raw().status().as_u16(),
+                };
+                (cause, refused.err().message().map_or_else(|| "no further message".to_owned(), str::to_owned))
+            }
+            // An answer came, but not one that could be understood, such as a proxy's page.
+            SdkError::ResponseError(answer) => {
+                let status = answer.raw().status().as_u16();
+                (Cause::Refused { code: String::new(), status: status.max(500) }, chain(error))
+            }
+            SdkError::DispatchFailure(_) if never_connected(error) => (Cause::NotSent, chain(error)),
+            SdkError::ConstructionFailure(_) => (Cause::NotSent, chain(error)),
+            _ => (Cause::NoAnswer, chain(error)),
+        };
+        self.failed(cause, detail)
+    }
+
+    /// Whether something was made; `false` where it was there already.
+    pub(super) fn unless_there<T, E>(self, created: Result<T, SdkError<E, HttpResponse>>) -> Result<bool, CallError>
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        match created {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("ResourceAlreadyExistsException") => Ok(false),
+            Err(error) => Err(self.error(&error)),
+        }
+    }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    causes(error).find_map(|error| error.downcast_ref::<T>())
+}
+
+/// The whole chain of causes on one line, each said once.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in causes(error) {
+        let text = cause.to_string();
+        if !text.is_empty() && !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    parts.join(": ")
+}
+
+/// Whether the failure was in reaching AWS at all, so that the call cannot have been taken.
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    use std::io::ErrorKind;
+    let refused = |e: &std::io::Error| {
+        matches!(e.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)
+    };
+    // The connector's own words for what comes before the first byte of a request.
+    let in_words = |text: &str| {
+        ["dns error", "tcp connect error", "HTTP connect timeout", "invalid peer certificate"]
+            .iter()
+            .any(|words| text.contains(words))
+    };
+    causes(error).any(|cause| cause.downcast_ref().is_some_and(refused) || in_words(&cause.to_string()))
+}
+
+/// Whether credentials could not be had for a reason that passes by itself: whoever issues them is away.
+fn issuer_is_away(error: &CredentialsError) -> bool {
+    match error {
+        CredentialsError::ProviderTimedOut(_) => true,
+        CredentialsError::ProviderError(_) => {
+            find::<ConnectorError>(error).is_some() || names_a_passing_error(&chain(error))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,198 @@
+//! Publishing: CloudWatch itself behind the `CloudWatch` trait, one attempt per call.
+
+use std::sync::Arc;
+
+use aws_sdk_cloudwatch::types as metrics;
+use aws_sdk_cloudwatchlogs::operation::create_log_stream::CreateLogStreamError;
+use aws_sdk_cloudwatchlogs::types as logs;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::config_bag::ConfigBag;
+use tokio::sync::OnceCell;
+
+use super::config::{METRICS_READ_TIMEOUT, place, sdk_config, timeouts};
+use super::error::Call;
+use crate::config::{AwsConfig, LogClass};
+use crate::datum::{Body, Datum, Unit};
+use crate::ledger::Ledger;
+use crate::log_event::LogEvent;
+use crate::retry::{CallError, Cause};
+use crate::spool::Manifest;
+use crate::transport::{CloudWatch, LeftOut};
+
+struct Clients {
+    /// The region, or the endpoint where one is given.
+    place: String,
+    metrics: aws_sdk_cloudwatch::Client,
+    logs: aws_sdk_cloudwatchlogs::Client,
+}
+
+/// The account that is published to. Nothing is looked up before the first call.
+pub struct Aws {
+    account: AwsConfig,
+    log_class: LogClass,
+    log_retention_days: Option<i32>,
+    ledger: Arc<Ledger>,
+    clients: OnceCell<Clients>,
+}
+
+impl Aws {
+    /// The account that a spool's data goes to.
+    #[must_use]
+    pub fn new(manifest: &Manifest, ledger: &Arc<Ledger>) -> Self {
+        Self {
+            account: manifest.aws.clone(),
+            log_class: manifest.log_class,
+            log_retention_days: manifest.log_retention_days,
+            ledger: Arc::clone(ledger),
+            clients: OnceCell::new(),
+        }
+    }
+
+    /// The clients, and the call with the place it goes to.
+    async fn clients<'a>(&'a self, call: Call<'a>) -> Result<(&'a Clients, Call<'a>), CallError> {
+        let clients = self.clients.get_or_try_init(|| async {
+            let config = sdk_config(&self.account).await;
+            let Some(region) = config.region() else {
+                return Err(call.failed(Cause::NoRegion, String::new()));
+            };
+            // Another lane may have said so already.
+            let _ = self.ledger.region.set(region.to_string());
+            let bytes = CountBytes { ledger: Arc::clone(&self.ledger) };
+            let metrics = aws_sdk_cloudwatch::config::Builder::from(&config)
+                .timeout_config(timeouts(METRICS_READ_TIMEOUT))
+                .interceptor(bytes.clone())
+                .build();
+            let logs = aws_sdk_cloudwatchlogs::config::Builder::from(&config).interceptor(bytes).build();
+            Ok(Clients {
+                place: place(&config),
+                metrics: aws_sdk_cloudwatch::Client::from_conf(metrics),
+                logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs),
+            })
+        });
+        let clients = clients.await?;
+        Ok((clients, call.at(&clients.place)))
+    }
+
+    async fn create_group(&self, clients: &Clients, group: &str) -> Result<(), CallError> {
+        let class = match self.log_class {
+            LogClass::Standard => logs::LogGroupClass::Standard,
+            LogClass::InfrequentAccess => logs::LogGroupClass::InfrequentAccess,
+        };
+        let call = Call::new("CreateLogGroup", "log group", group).at(&clients.place);
+        let created = clients.logs.create_log_group().log_group_name(group).log_group_class(class).send().await;
+        if !call.unless_there(created)? {
+            // Somebody else's group keeps its retention.
+            return Ok(());
+        }
+        if let Some(days) = self.log_retention_days {
+            let call = Call::new("PutRetentionPolicy", "log group", group).at(&clients.place);
+            let put = clients.logs.put_retention_policy().log_group_name(group).retention_in_days(days).send().await;
+            put.map_err(|error| call.error(&error))?;
+        }
+        Ok(())
+    }
+}
+
+impl CloudWatch for Aws {
+    async fn put_metric_data(&self, namespace: &str, datums: Vec<Datum>) -> Result<(), CallError> {
+        let call = Call::new("PutMetricData", "namespace", namespace);
+        let (clients, call) = self.clients(call).await?;
+        let datums = datums.into_iter().map(metric_datum).collect();
+        let put = clients.metrics.put_metric_data().namespace(namespace);
+        put.set_metric_data(Some(datums)).send().await.map_err(|error| call.error(&error))?;
+        Ok(())
+    }
+
+    async fn put_log_events(&self, group: &str, stream: &str, events: Vec<LogEvent>) -> Result<LeftOut, CallError> {
+        let (clients, call) = self.clients(Call::new("PutLogEvents", "log group", group)).await?;
+        let number = i32::try_from(events.len()).unwrap_or(i32::MAX);
+        let mut inputs = Vec::with_capacity(events.len());
+        for event in events {
+            let input = logs::InputLogEvent::builder().timestamp(event.timestamp).message(event.message).build();
+            // Both parts are always there.
+            inputs.extend(input);
+        }
+        let put = clients.logs.put_log_events().log_group_name(group).log_stream_name(stream);
+        let output = put.set_log_events(Some(inputs)).send().await.map_err(|error| call.error(&error))?;
+        Ok(output.rejected_log_events_info().map_or_else(LeftOut::default, |info| left_out(info, number)))
+    }
+
+    async fn create_log_stream(&self, group: &str, stream: &str) -> Result<(), CallError> {
+        let (clients, call) = self.clients(Call::new("CreateLogStream", "log group", group)).await?;
+        let create = || clients.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send();
+        match create().await {
+            Err(error)
+                if error.as_service_error().is_some_and(CreateLogStreamError::is_resource_not_found_exception) =>
+            {
+                self.create_group(clients, group).await?;
+                call.unless_there(create().await).map(drop)
+            }
+            created => call.unless_there(created).map(drop),
+        }
+    }
+}
+
+/// The events that were left out, from CloudWatch's indices into the call.
+fn left_out(info: &logs::RejectedLogEventsInfo, number: i32) -> LeftOut {
+    let count = |number: i32| u64::try_from(number).unwrap_or_default();
+    let expired = info.expired_log_event_end_index().map_or(0, count);
+    LeftOut {
+        expired,
+        // What has expired is too old as well.
+        too_old: info.too_old_log_event_end_index().map_or(0, count).saturating_sub(expired),
+        too_new: info.too_new_log_event_start_index().map_or(0, |start| count(number - start)),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
+fn metric_datum(datum: Datum) -> metrics::MetricDatum {
+    let dimension =
+        |d: &crate::dimension::Dimension| metrics::Dimension::builder().name(&*d.name).value(&*d.value).build();
+    let builder = metrics::MetricDatum::builder()
+        .metric_name(&*datum.key.metric)
+        .set_dimensions(Some(datum.key.dimensions.iter().map(dimension).collect()))
+        .timestamp(DateTime::from_secs(datum.key.timestamp))
+        .unit(match datum.key.unit {
+            Unit::Milliseconds => metrics::StandardUnit::Milliseconds,
+            Unit::Seconds => metrics::StandardUnit::Seconds,
+            Unit::Bytes => metrics::StandardUnit::Bytes,
+            Unit::Count => metrics::StandardUnit::Count,
+            Unit::Percent => metrics::StandardUnit::Percent,
+            Unit::None => metrics::StandardUnit::None,
+        })
+        .storage_resolution(i32::try_from(datum.resolution).unwrap_or(60));
+    match datum.body {
+        Body::Total(total) => builder.value(total),
+        Body::Points(points) => builder
+            .set_values(Some(points.iter().map(|point| point.value).collect()))
+            .set_counts(Some(points.iter().map(|point| point.count as f64).collect())),
+    }
+    .build()
+}
+
+/// Counts the bytes of request bodies as they go out.
+#[derive(Debug, Clone)]
+struct CountBytes {
+    ledger: Arc<Ledger>,
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for CountBytes {
+    fn name(&self) -> &'static str {
+        "CountBytes"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _runtime_components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.ledger.bytes_sent.add(context.request().body().content_length().unwrap_or_default());
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! `Account`: everything but publishing that is asked of the account.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::options::config;
+use crate::aws::account::{Account as AwsAccount, AccountError};
+use crate::retry::Cause;
+
+create_exception!(locust_cw._core, AwsError, PyException, "A call that AWS refused, or that did not reach it.");
+
+/// The account that options name. Nothing is looked up before the first call.
+#[pyclass(frozen, module = "locust_cw._core")]
+pub struct Account {
+    account: Arc<AwsAccount>,
+}
+
+#[pymethods]
+impl Account {
+    #[new]
+    fn new(options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        Ok(Self { account: Arc::new(AwsAccount::new(config(options)?.aws)) })
+    }
+
+    /// Begins an operation, with its input as JSON text.
+    fn call(&self, py: Python<'_>, operation: String, input: &str) -> PyResult<Call> {
+        let input = serde_json::from_str(input).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let account = Arc::clone(&self.account);
+        let begun = py.detach(|| -> std::io::Result<_> {
+            let runtime = crate::runtime::handle()?;
+            let task = runtime.spawn(async move { account.call(&operation, &input).await.map(|o| o.to_string()) });
+            Ok(Call { runtime, task: Mutex::new(Some(task)) })
+        });
+        begun.map_err(|error| PyOSError::new_err(error.to_string()))
+    }
+}
+
+/// A call under way.
+#[pyclass(frozen, module = "locust_cw._core")]
+pub struct Call {
+    runtime: Handle,
+    task: Mutex<Option<JoinHandle<Result<String, AccountError>>>>,
+}
+
+#[pymethods]
+impl Call {
+    /// Whether the result is there.
+    #[getter]
+    fn done(&self) -> bool {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        task.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits for the output, JSON text. To be asked once.
+    fn result(&self, py: Python<'_>) -> PyResult<String> {
+        let ended = py.detach(|| {
+            let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            task.map(|task| self.runtime.block_on(task))
+        });
+        match ended {
+            Some(Ok(Ok(output))) => Ok(output),
+            Some(Ok(Err(AccountError::Call(error)))) => {
+                let code = match &error.cause {
+                    Cause::Refused { code, .. } => code.clone(),
+                    cause => format!("{cause:?}"),
+                };
+                Err(AwsError::new_err((error.to_string(), code)))
+            }
+            Some(Ok(Err(error))) => Err(PyValueError::new_err(error.to_string())),
+            Some(Err(error)) => Err(PyRuntimeError::new_err(error.to_string())),
+            None => Err(PyRuntimeError::new_err("its result was taken before")),
+        }
+    }
+}
