@@ -123,11 +123,17 @@ impl Datum {
 
     /// The number of things counted, where this is the total of `metric` for a series of just these dimension names.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests")]
     pub fn total_of(&self, metric: &str, dimension_names: &[String]) -> u64 {
         let named = self.key.dimensions.iter().map(|d| &*d.name).eq(dimension_names.iter().map(String::as_str));
+        if named { self.count_of(metric) } else { 0 }
+    }
+
+    /// The number of things counted, where this is a total of `metric`.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests")]
+    pub fn count_of(&self, metric: &str) -> u64 {
         match self.body {
-            Body::Total(total) if named && &*self.key.metric == metric => total as u64,
+            Body::Total(total) if &*self.key.metric == metric => total as u64,
             _ => 0,
         }
     }

@@ -136,6 +136,7 @@ impl Intake {
     }
 
     fn write(&mut self, datums: Vec<Datum>) {
+        self.ledger.series.add(&datums);
         for datum in &datums {
             let mut hasher = DefaultHasher::new();
             (datum.key.timestamp.div_euclid(3600), &datum.key.metric, &datum.key.dimensions).hash(&mut hasher);

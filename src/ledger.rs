@@ -1,10 +1,14 @@
 //! The account of what happened to every sample, while it happens.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
+
+use crate::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
+use crate::dimension::Dimension;
 
 /// How many requests, failures and log events something stands for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +78,30 @@ impl Counter {
     }
 }
 
+/// Requests and failures of each series, by its dimensions, as they were published.
+#[derive(Debug, Default)]
+pub struct SeriesTotals(Mutex<BTreeMap<Arc<[Dimension]>, Share>>);
+
+impl SeriesTotals {
+    /// Adds up those of a batch of datums.
+    pub fn add(&self, datums: &[Datum]) {
+        let mut totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for datum in datums {
+            let (requests, failures) = (datum.count_of(REQUEST_COUNT), datum.count_of(FAILURE_COUNT));
+            if requests + failures > 0 {
+                *totals.entry(Arc::clone(&datum.key.dimensions)).or_default() +=
+                    Share { requests, failures, log_events: 0 };
+            }
+        }
+    }
+
+    /// The totals so far.
+    #[must_use]
+    pub fn get(&self) -> BTreeMap<Arc<[Dimension]>, Share> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// Everything the receipt is made from. At any time `observed` is at least the sum of the other three; what is missing
 /// to it waits somewhere between the queue and CloudWatch.
 #[derive(Debug, Default)]
@@ -100,6 +128,8 @@ pub struct Ledger {
     pub log_bytes: Counter,
     /// Hours in which a metric had data, summed up over the metrics.
     pub metric_hours: Counter,
+    /// Requests and failures by series.
+    pub series: SeriesTotals,
     /// The AWS region, once it is known.
     pub region: OnceLock<String>,
 }

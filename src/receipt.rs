@@ -1,10 +1,13 @@
 //! The receipt: what happened to every sample of a run, as text and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dimension::Dimension;
 use crate::ledger::{Ledger, Share};
 use crate::pricing::{Cost, PRICES_AS_OF};
 
@@ -71,6 +74,27 @@ pub struct Receipt {
     pub reconciled: Option<bool>,
     /// Where to look at it, if there is a dashboard.
     pub dashboard_url: Option<String>,
+    /// Totals of each series. They go to the master and into the record of the run, not to the user.
+    #[serde(default, skip_serializing)]
+    pub series: Vec<SeriesTotal>,
+}
+
+/// Requests and failures of one series.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesTotal {
+    /// Its dimensions.
+    pub dimensions: BTreeMap<String, String>,
+    /// Finished requests.
+    pub requests: u64,
+    /// Failed requests.
+    pub failures: u64,
+}
+
+impl From<(Arc<[Dimension]>, Share)> for SeriesTotal {
+    fn from((dimensions, total): (Arc<[Dimension]>, Share)) -> Self {
+        let dimensions = dimensions.iter().map(|d| (d.name.to_string(), d.value.to_string())).collect();
+        Self { dimensions, requests: total.requests, failures: total.failures }
+    }
 }
 
 /// What a receipt says beside its numbers.
@@ -129,6 +153,7 @@ impl Receipt {
             metrics_cost_usd: cost.metrics,
             locust: None,
             dashboard_url: None,
+            series: ledger.series.get().into_iter().map(SeriesTotal::from).collect(),
         }
         .reconciled_with(locust)
     }
@@ -160,6 +185,15 @@ impl Receipt {
         self.retries += other.retries;
         self.uncertain += other.uncertain;
         self.bytes_sent += other.bytes_sent;
+        for total in &other.series {
+            match self.series.iter_mut().find(|known| known.dimensions == total.dimensions) {
+                Some(known) => {
+                    known.requests += total.requests;
+                    known.failures += total.failures;
+                }
+                None => self.series.push(total.clone()),
+            }
+        }
         // All processes of a run publish the same metrics, more or less.
         let metrics = self.metrics_cost_usd.max(other.metrics_cost_usd);
         let traffic = [&*self, other].map(|receipt| receipt.estimated_cost_usd - receipt.metrics_cost_usd);
@@ -172,6 +206,7 @@ impl Receipt {
     pub fn to_message(&self) -> String {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         value["metrics_cost_usd"] = self.metrics_cost_usd.into();
+        value["series"] = serde_json::to_value(&self.series).unwrap_or_default();
         value.to_string()
     }
 

@@ -31,6 +31,7 @@ from support.outages import (
     commanding,
     files_in,
     fired,
+    folders_in,
     identities,
     replay,
     spool_of,
@@ -172,7 +173,7 @@ def test_a_crash_with_nothing_left_to_send_leaves_no_litter(aws: Aws, locust: Lo
     run.signal(signal.SIGKILL)
     run.process.wait()
     assert replay(run.folder, "--all").exit_code == 0
-    assert not spool_of(run).exists() or list(spool_of(run).iterdir()) == []
+    assert folders_in(spool_of(run)) == []
 
 
 def test_replay_sends_what_each_process_of_a_killed_run_left(aws: Aws, locust: Locust) -> None:
@@ -187,7 +188,7 @@ def test_replay_sends_what_each_process_of_a_killed_run_left(aws: Aws, locust: L
     for process in processes:
         os.kill(process, signal.SIGKILL)
     psutil.wait_procs([psutil.Process(pid) for pid in processes if psutil.pid_exists(pid)], timeout=10)
-    (folder,) = spool_of(run).iterdir()
+    (folder,) = folders_in(spool_of(run))
     command = replay(run.folder, folder.name)
     assert command.exit_code == 0, command.output
     least = fired(run, until=killed_at - NOT_YET_ON_DISK - WINDOW_CLOSES)
@@ -195,7 +196,7 @@ def test_replay_sends_what_each_process_of_a_killed_run_left(aws: Aws, locust: L
     assert least <= sum(event.is_request for event in aws.cloudwatch.events()) <= fired(run) + 2 * AT_ONCE
     assert len({event.fields["worker"] for event in aws.cloudwatch.events() if event.is_request}) == 2
     assert aws.cloudwatch.count("UserCount", Host=HOST) > 0
-    assert list(spool_of(run).iterdir()) == []
+    assert folders_in(spool_of(run)) == []
 
 
 # The next start
@@ -317,7 +318,7 @@ def test_replay_can_be_interrupted_and_run_again(aws: Aws, locust: Locust, numbe
     command = replay(run.folder, run_id_of(run))
     assert command.exit_code == 0, command.output
     check_all_there(aws, run)
-    assert list(spool_of(run).iterdir()) == []
+    assert folders_in(spool_of(run)) == []
 
 
 def test_replay_waits_out_an_outage(aws: Aws, locust: Locust) -> None:

@@ -1,4 +1,4 @@
-"""The AWS account, for what is asked of it beside publishing: the operations of `src/aws/account.rs` with their names."""
+"""The AWS account, for what is asked of it beside publishing: the operations of `src/aws/account.rs`."""
 
 from __future__ import annotations
 

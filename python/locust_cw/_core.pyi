@@ -46,8 +46,8 @@ class Account:
     """
 
     def __new__(cls, options: dict[str, Any]) -> Account: ...
-    def call(self, operation: str, input: str) -> Call:
-        """Begin an operation of AWS's, such as `GetDashboard`, with its input as JSON in AWS's names."""
+    def call(self, operation: str, parameters: str) -> Call:
+        """Begin an operation of AWS's, such as `GetDashboard`, with its parameters as JSON in AWS's names."""
 
 @final
 class Call:
@@ -100,7 +100,7 @@ class Receipt:
         """One JSON object."""
     @property
     def message(self) -> str:
-        """JSON for the master of the run."""
+        """The same with the totals of each series, for the master and the record of the run."""
     @property
     def complete(self) -> bool:
         """Whether CloudWatch has everything that was observed."""

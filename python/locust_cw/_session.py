@@ -8,6 +8,7 @@ process that leave `quit` out, in an exit handler. All of it may happen twice.
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import os
 import socket
@@ -25,6 +26,7 @@ from locust_cw._fleet import Fleet
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
 from locust_cw._progress import ProgressBar
+from locust_cw._record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +50,9 @@ _LAST_MOMENTS_S = 10.0
 class _Test:
     """One test: its publisher, and Locust's totals as long as they are to be had."""
 
-    def __init__(self, publisher: _core.Publisher, options: Options, *, reconcile: bool) -> None:
+    def __init__(self, publisher: _core.Publisher, options: Options, *, host: str | None, reconcile: bool) -> None:
         self.publisher = publisher
+        self.record = Record(publisher.run_id, options.core, time.time(), host=host)
         self.receipt_file: str | None = options["receipt"]
         self.fail_on_loss: bool = options["fail_on_loss"]
         self.from_reports = options["source"] == "master"
@@ -188,7 +191,7 @@ class Session:
             host=environment.host or None,
             fallback_host=class_hosts.pop() if len(class_hosts) == 1 else None,
         )
-        test = _Test(publisher, options, reconcile=not worker)
+        test = _Test(publisher, options, host=environment.host or None, reconcile=not worker)
         self._test = test
         self._unfinished.append(test)
         if self._role("Master") and _fleet.MESSAGE not in environment.runner.custom_messages:  # type: ignore[union-attr]
@@ -249,6 +252,8 @@ class Session:
             return
         if environment.reset_stats:
             test.before_reset(environment)
+        if test.record.ramped_up is None:
+            test.record.ramped_up = time.time()
         test.publisher.set_users(user_count)
         test.publisher.event("spawning_complete", {"user_count": user_count})
 
@@ -265,6 +270,7 @@ class Session:
         if test is None or test.stopped:
             return
         test.stopped = True
+        test.record.stopped = time.time()
         test.look_at(environment)
         self._sample(test)
         if not self._role("Master"):
@@ -474,6 +480,7 @@ class Session:
             # The receipt is the master's to print.
             self._tell_master(test)
             return test.receipt
+        self._write_record(test, test.receipt)
         self._lost = self._lost or (test.fail_on_loss and not test.receipt.complete)
         sys.stderr.write(f"\n{test.receipt.text}")
         sys.stderr.flush()
@@ -483,6 +490,14 @@ class Session:
             except OSError as error:
                 logger.error("The receipt could not be written: %s", error)  # noqa: TRY400 - the message says it all
         return test.receipt
+
+    def _write_record(self, test: _Test, receipt: _core.Receipt) -> None:
+        test.record.receipt = json.loads(receipt.json)
+        test.record.series = json.loads(receipt.message)["series"]
+        try:
+            test.record.write()
+        except OSError as error:
+            logger.debug("The record of run %s could not be written: %s", test.publisher.run_id, error)
 
     def _exit_on_loss(self, exit_code: int = 0, **_kwargs: object) -> None:
         if self._lost and not exit_code:

@@ -28,9 +28,9 @@ impl Account {
         Ok(Self { account: Arc::new(AwsAccount::new(config(options)?.aws)) })
     }
 
-    /// Begins an operation, with its input as JSON text.
-    fn call(&self, py: Python<'_>, operation: String, input: &str) -> PyResult<Call> {
-        let input = serde_json::from_str(input).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    /// Begins an operation, with its parameters as JSON text.
+    fn call(&self, py: Python<'_>, operation: String, parameters: &str) -> PyResult<Call> {
+        let input = serde_json::from_str(parameters).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let account = Arc::clone(&self.account);
         let begun = py.detach(|| -> std::io::Result<_> {
             let runtime = crate::runtime::handle()?;

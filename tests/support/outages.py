@@ -241,6 +241,11 @@ def spool_of(run: LocustRun) -> Path:
     return run.folder / "state" / "locust-cw"
 
 
+def folders_in(spool: Path) -> list[Path]:
+    """Those of all runs; their records, which stay, are files beside them."""
+    return [path for path in spool.glob("*") if path.is_dir()]
+
+
 def files_in(spool: Path) -> list[Path]:
     """Everything to be sent of all runs."""
     return sorted(path for lane in ("metrics", "logs") for path in spool.glob(f"*/*/*-{lane}.jsonl"))

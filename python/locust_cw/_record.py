@@ -1,0 +1,113 @@
+"""The record of a run: what it was and where it went, kept beside the spool for `verify` and `report`.
+
+One JSON file per run, `<spool folder>/<run id>.json`, written by the process that has the receipt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from locust_cw import _core
+
+KEPT = 200
+"""How many records are kept; the oldest go."""
+
+_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
+
+
+class NoRecordError(LookupError):
+    """There is no record of the run on this machine, or it cannot be read."""
+
+
+@dataclass
+class Record:
+    """What is known of a run.
+
+    Attributes:
+        run_id: Its id.
+        options: Those of the core that it was started with.
+        started: Seconds since the epoch.
+        ramped_up: When the last user was there; None if that never was.
+        stopped: When the test stopped; None if that never was.
+        host: The environment's host, where it had one.
+        targets: The AWS resources under test, as `--cw-target` names them.
+        dashboard: Name of its dashboard, if it has one.
+        receipt: Its receipt, as `--cw-receipt` writes it.
+        series: Requests and failures of each series, by its `dimensions`.
+
+    """
+
+    run_id: str
+    options: dict[str, Any]
+    started: float
+    ramped_up: float | None = None
+    stopped: float | None = None
+    host: str | None = None
+    targets: list[str] = field(default_factory=list)
+    dashboard: str | None = None
+    receipt: dict[str, Any] = field(default_factory=dict)
+    series: list[dict[str, Any]] = field(default_factory=list)
+
+    def option(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
+        """The value of an option, its default included."""
+        return self.options.get(name, _core.default_options().get(name))
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """Where it went and as whom: options for an `Account`."""
+        return {name: self.options[name] for name in _ACCOUNT if self.options.get(name) is not None}
+
+    def write(self) -> None:
+        """Write it, for its owner alone, and remove the oldest records.
+
+        Raises:
+            OSError: If the folder cannot be written.
+
+        """
+        folder = _folder(self.option("spool_dir"))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path, half = folder / f"{self.run_id}.json", folder / f"{self.run_id}.json.part"
+        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(self), file, indent=2)
+        half.replace(path)
+        for old in sorted(folder.glob("*.json"), key=lambda each: each.stat().st_mtime)[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    @classmethod
+    def read(cls, run_id: str, spool_dir: str | None = None) -> Record:
+        """Read the record of a run.
+
+        Raises:
+            NoRecordError: If there is none on this machine, or it cannot be read.
+
+        """
+        path = _folder(spool_dir) / f"{run_id}.json"
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}") from None
+        except (OSError, ValueError, TypeError) as error:
+            raise NoRecordError(f"the record {path} cannot be read: {error}") from error
+
+
+def newest(spool_dir: str | None = None) -> str:
+    """The id of the run recorded last.
+
+    Raises:
+        NoRecordError: If there is none on this machine.
+
+    """
+    folder = _folder(spool_dir)
+    records = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    if not records:
+        raise NoRecordError(f"there is no record of any run in {folder}")
+    return records[-1].stem
+
+
+def _folder(spool_dir: str | None) -> Path:
+    return Path(_core.spool_root(spool_dir))
