@@ -49,6 +49,10 @@ mod _core {
     #[pymodule_export]
     use super::python::{
         Account, AwsError, Call, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, check_options,
-        default_options, leftovers, new_run_id, spool_root, sweep,
+        default_options, dimension_value, estimate_cost, leftovers, new_run_id, priced_regions, spool_root, sweep,
     };
+
+    /// When the prices of estimates were looked up.
+    #[pymodule_export]
+    const PRICES_AS_OF: &str = crate::pricing::PRICES_AS_OF;
 }

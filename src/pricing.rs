@@ -44,6 +44,11 @@ pub struct Cost {
     pub traffic: f64,
 }
 
+/// The regions whose own prices are in the table.
+pub fn regions() -> impl Iterator<Item = &'static str> {
+    LOGS_PER_GB_BY_REGION.iter().map(|(region, _)| *region)
+}
+
 /// What a usage costs.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, final
 
 __all__ = [
+    "PRICES_AS_OF",
     "Account",
     "AwsError",
     "Call",
@@ -15,11 +16,17 @@ __all__ = [
     "Replay",
     "check_options",
     "default_options",
+    "dimension_value",
+    "estimate_cost",
     "leftovers",
     "new_run_id",
+    "priced_regions",
     "spool_root",
     "sweep",
 ]
+
+PRICES_AS_OF: str
+"""When the prices of estimates were looked up."""
 
 class AwsError(Exception):
     """A call that AWS refused, or that did not reach it.
@@ -303,6 +310,29 @@ def check_options(options: dict[str, Any]) -> None:
 
 def default_options() -> dict[str, Any]:
     """Every option of a `Publisher` with its default, by its name in Python form."""
+
+def dimension_value(text: str) -> str:
+    """The value of a dimension that a name or host becomes: ASCII, not blank, at most 1024 characters."""
+
+def estimate_cost(
+    *, metric_hours: int, calls: int, log_bytes: int, log_class: str = "STANDARD", region: str | None = None
+) -> tuple[float, float]:
+    """What a usage costs in USD, by the one table of prices: the metrics themselves, and calls with log events.
+
+    Args:
+        metric_hours: Hours with data, summed up over all metrics.
+        calls: Calls of `PutMetricData`.
+        log_bytes: Bytes of log events, each with the 26 that CloudWatch adds.
+        log_class: Class of the log group.
+        region: AWS region; prices of us-east-1 where it is not in the table.
+
+    Raises:
+        InvalidOptionError: If there is no such class.
+
+    """
+
+def priced_regions() -> list[str]:
+    """The regions whose own prices are in the table."""
 
 def leftovers(spool_dir: str | None = None) -> list[Leftover]:
     """Everything below a spool folder that is still to be sent, oldest run first."""

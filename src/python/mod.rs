@@ -5,8 +5,10 @@ mod convert;
 mod options;
 mod publisher;
 mod replay;
+mod tools;
 
 pub use account::{Account, AwsError, Call};
 pub use options::{InvalidOptionError, check_options, default_options};
 pub use publisher::{Progress, Publisher, Receipt, new_run_id};
 pub use replay::{Leftover, Replay, leftovers, spool_root, sweep};
+pub use tools::{dimension_value, estimate_cost, priced_regions};
