@@ -133,17 +133,17 @@ impl CallError {
             }
             Cause::Refused { code, status } => {
                 let advice = match self.remedy() {
-                    Remedy::Retry => "It is AWS's to mend, or passes by itself.",
-                    Remedy::RetrySlowly => "The account's rate is used up: publish less often, or ask AWS for more.",
-                    Remedy::Recreate => "Somebody deleted it; it is made again.",
-                    Remedy::Split | Remedy::GiveUp => "What CloudWatch does not take is kept in the spool as rejected.",
+                    Remedy::Retry => " It is AWS's to mend, or passes by itself.",
+                    Remedy::RetrySlowly => " The account's rate is used up: publish less often, or ask AWS for more.",
+                    // What is done then depends on the call.
+                    Remedy::Recreate | Remedy::Split | Remedy::GiveUp => "",
                     Remedy::Stop if code.starts_with("AccessDenied") || code.starts_with("Unauthorized") => {
-                        "Allow this action in the IAM policy of these credentials."
+                        " Allow this action in the IAM policy of these credentials."
                     }
-                    Remedy::Stop => "Check the credentials; they are not those of an account that may do this.",
+                    Remedy::Stop => " Check the credentials; they are not those of an account that may do this.",
                 };
                 let code = if code.is_empty() { "an error without a code" } else { code };
-                format!("{operation} ({resource}) was refused with {code}, HTTP {status}: {detail}. {advice}")
+                format!("{operation} ({resource}) was refused with {code}, HTTP {status}: {detail}.{advice}")
             }
         }
     }

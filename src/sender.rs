@@ -331,8 +331,11 @@ impl<C: CloudWatch> Sender<C> {
         let remedy = error.remedy();
         let (level, meanwhile) = match remedy {
             Remedy::Stop => (Level::Error, " Results are kept in the spool."),
-            Remedy::Split | Remedy::GiveUp => (Level::Warning, ""),
-            Remedy::Retry | Remedy::RetrySlowly | Remedy::Recreate => (Level::Warning, " It is repeated meanwhile."),
+            Remedy::Split | Remedy::GiveUp => {
+                (Level::Warning, " What CloudWatch does not take is kept in the spool as rejected.")
+            }
+            Remedy::Recreate => (Level::Warning, " Somebody deleted it: it is made again."),
+            Remedy::Retry | Remedy::RetrySlowly => (Level::Warning, " It is repeated meanwhile."),
         };
         self.diagnostics.say_once(&error.subject(), level, format!("{error}{meanwhile}"));
         match remedy {
