@@ -75,6 +75,7 @@ OPTIONS = (
     Option("drain_timeout", "Seconds to keep sending at the end", "SECONDS", float),
     Option("receipt", "Write the receipt as JSON to this file", "FILE"),
     Option("fail_on_loss", "Exit with a code other than zero unless every sample was delivered", type=None),
+    Option("stop_on_alarm", "Stop the test when this CloudWatch alarm goes to ALARM; repeatable", "NAME", list),
     Option("strict", "Refuse to start the test if AWS refuses the first call", type=None),
 )
 

@@ -22,6 +22,8 @@ import gevent
 import psutil
 
 from locust_cw import _core, _fleet, _options
+from locust_cw._account import Account
+from locust_cw._alarm import LOOK_EVERY_S, AlarmError, Alarms
 from locust_cw._fleet import Fleet
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
@@ -41,6 +43,8 @@ _SAMPLE_EVERY_S = 1.0
 _COUNT_USERS_EVERY_S = 0.1
 _STRICT_TIMEOUT_S = 30.0
 _RUNNER_TIMEOUT_S = 5.0
+# How often the alarms are asked for before the test is refused: one call may be throttled.
+_ATTEMPTS = 3
 # How much longer than its own drain timeout a master waits for its workers' receipts.
 _FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
@@ -59,6 +63,7 @@ class _Test:
         self.reconcile = reconcile
         self.stopped = False
         self.stop_told = False
+        self.stop_reason: str | None = None
         self.delivered_said = False
         self.receipt: _core.Receipt | None = None
         # Totals from before Locust reset its statistics in the middle of the test.
@@ -169,8 +174,12 @@ class Session:
             # A listener that raised would change Locust's exit code.
             logger.error("Nothing of this test is published: %s", error)  # noqa: TRY400 - the message says it all
             return
-        if options["strict"] and not options["dry_run"]:
+        if options["dry_run"]:
+            return
+        if options["strict"]:
             self._refuse_unless_published(environment, test)
+        if options["stop_on_alarm"] and not worker:
+            self._watch_alarms(environment, test, Alarms(Account(options.core, gevent.sleep), options["stop_on_alarm"]))
 
     def _start_test(self, environment: Environment, options: Options) -> _Test:
         self._number += 1
@@ -233,18 +242,46 @@ class Session:
             if progress.failures or time.monotonic() > deadline:
                 break
             gevent.sleep(_POLL_S)
-        reason = progress.failures[0] if progress.failures else "AWS did not answer."
         publisher.diagnostics()
-        logger.error("The test is not started, as --cw-strict asks: %s", reason)
-        environment.process_exit_code = 1
-        runner = environment.runner
-        if runner is None:
-            return
-        keeps_web_ui = environment.web_ui is not None
-        gevent.spawn(runner.stop if keeps_web_ui else runner.quit)
-        if not self._role("Worker"):
+        reason = progress.failures[0] if progress.failures else "AWS did not answer."
+        self._refuse(environment, f"as --cw-strict asks: {reason}")
+
+    def _refuse(self, environment: Environment, why: str) -> None:
+        logger.error("The test is not started, %s", why)
+        self._stop(environment)
+        if environment.runner is not None and not self._role("Worker"):
             # Ends the greenlet that is about to spawn users. Locust takes any other exception for an error of ours.
             raise gevent.GreenletExit
+
+    def _stop(self, environment: Environment) -> None:
+        """Have Locust end the test, with exit code 1 in the end. Where there is a web UI, it stays."""
+        environment.process_exit_code = 1
+        if environment.runner is not None:
+            keeps_web_ui = environment.web_ui is not None
+            gevent.spawn(environment.runner.stop if keeps_web_ui else environment.runner.quit)
+
+    def _watch_alarms(self, environment: Environment, test: _Test, alarms: Alarms) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                alarms.check()
+                break
+            except AlarmError as error:
+                if attempt == _ATTEMPTS:
+                    self._refuse(environment, f"as its alarms cannot be watched: {error}")
+                    return
+                gevent.sleep(_SAMPLE_EVERY_S)
+        gevent.spawn(self._stop_on_alarm, environment, test, alarms)
+
+    def _stop_on_alarm(self, environment: Environment, test: _Test, alarms: Alarms) -> None:
+        while test is self._test and not test.stopped:
+            gevent.sleep(LOOK_EVERY_S)
+            alarm = None if test.stopped else alarms.gone_off()
+            if alarm is not None and test is self._test and not test.stopped:
+                test.stop_reason = f"Stopped by alarm {alarm.name}: {alarm.reason}"
+                logger.error("%s", test.stop_reason)
+                test.publisher.event("alarm", {"alarm_name": alarm.name, "reason": alarm.reason})
+                self._stop(environment)
+                return
 
     def _on_spawning_complete(self, user_count: int, **_kwargs: object) -> None:
         test, environment = self._test, self._environment
@@ -473,6 +510,8 @@ class Session:
     def _finish(self, test: _Test) -> _core.Receipt:
         receipts, remarks = self._fleet.receipts(test.publisher.run_id, publishing=not test.from_reports)
         requests, failures = (test.requests, test.failures) if test.reconcile else (None, None)
+        if test.stop_reason is not None:
+            remarks.append(test.stop_reason)
         test.receipt = test.publisher.finish(requests, failures, receipts, remarks)
         for level, message in test.publisher.diagnostics():
             logger.log(level, "%s", message)

@@ -1,0 +1,88 @@
+"""Alarms that stop the test: looked at in one process of it, for as long as it runs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locust_cw import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from locust_cw._account import Account
+
+logger = logging.getLogger("locust_cw")
+
+LOOK_EVERY_S = 5.0
+"""Seconds between two looks: a test is to stop within 15 s of its alarm."""
+
+_ALARM = "ALARM"
+
+
+class AlarmError(Exception):
+    """The alarms cannot be watched. The message tells why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm that has gone off."""
+
+    name: str
+    reason: str
+
+
+class Alarms:
+    """The alarms that stop a test."""
+
+    def __init__(self, account: Account, names: Sequence[str]) -> None:
+        """Nothing is asked before `check`."""
+        self._account = account
+        self._names = list(dict.fromkeys(names))
+        self._quiet: set[str] = set()
+        self._trouble_said = False
+
+    def check(self) -> None:
+        """Look at them for the first time, before there is any load.
+
+        Raises:
+            AlarmError: If there is no such alarm, or it cannot be asked for.
+
+        """
+        try:
+            states = self._states()
+        except _core.AwsError as error:
+            raise AlarmError(error.args[0]) from error
+        if missing := [name for name in self._names if name not in states]:
+            raise AlarmError(
+                f"there is no alarm {', '.join(missing)} in this account and region: check the name in"
+                " --cw-stop-on-alarm, and --cw-region"
+            )
+        for name, (state, reason) in states.items():
+            if state == _ALARM:
+                logger.warning("Alarm %s is in ALARM already (%s): the test stops if it goes off anew", name, reason)
+            else:
+                self._quiet.add(name)
+
+    def gone_off(self) -> Alarm | None:
+        """The first one that has turned to ALARM since the last look. Trouble in asking is said once."""
+        try:
+            states = self._states()
+        except _core.AwsError as error:
+            if not self._trouble_said:
+                self._trouble_said = True
+                logger.warning("Whether an alarm has gone off cannot be told for now: %s", error.args[0])
+            return None
+        self._trouble_said = False
+        for name, (state, reason) in states.items():
+            if state != _ALARM:
+                self._quiet.add(name)
+            elif name in self._quiet:
+                return Alarm(name, reason)
+        return None
+
+    def _states(self) -> dict[str, tuple[str, str]]:
+        told = self._account.call("DescribeAlarms", AlarmNames=self._names)
+        alarms = told["MetricAlarms"] + told["CompositeAlarms"]
+        return {each["AlarmName"]: (each["StateValue"], each["StateReason"] or "no reason given") for each in alarms}
