@@ -251,6 +251,7 @@ impl Operation<'_> {
             MetricDatum::builder()
                 .metric_name(datum.metric_name)
                 .set_dimensions(Some(datum.dimensions.iter().map(dimension).collect()))
+                .set_timestamp(datum.timestamp.map(DateTime::from_secs_f64))
                 .value(datum.value)
                 .set_unit(datum.unit.as_deref().map(StandardUnit::from))
                 .build()
@@ -521,6 +522,7 @@ struct PutDatum {
     metric_name: String,
     #[serde(default)]
     dimensions: Vec<Pair>,
+    timestamp: Option<f64>,
     value: f64,
     unit: Option<String>,
 }
