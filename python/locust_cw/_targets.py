@@ -515,6 +515,9 @@ _KINDS = {
     "metric": _kind("metric", _METRIC_FORM.removeprefix("metric:"), _METRIC.pattern, _no_signals),
 }
 
+FORMS = tuple(f"{kind}:{known.form}" for kind, known in _KINDS.items())
+"""What can be named, for help texts."""
+
 
 def _metric(text: str, identifier: str) -> Target:
     found = _METRIC.fullmatch(identifier)
@@ -529,7 +532,7 @@ def _metric(text: str, identifier: str) -> Target:
             text, f"there is no statistic {stat}", "Average, Sum, Minimum, Maximum, SampleCount, p99 or the like"
         )
     metric = Metric(f"{name} {stat}", namespace, name, _dimensions(text, found["dimensions"] or ""), stat)
-    return Target(text, "metric", f"{namespace} {name}", (Signal(f"{name} {stat}", (metric,)),))
+    return Target(text, "metric", f"Metric {identifier}", (Signal(f"{name} {stat}", (metric,)),))
 
 
 def _dimensions(text: str, listed: str) -> Dimensions:

@@ -1,0 +1,135 @@
+"""`locust-cw dashboard`: print, put or delete the dashboard of tests."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from locust_cw import _core, _dashboard, _targets
+from locust_cw._account import Account
+
+if TYPE_CHECKING:
+    from locust_cw._command import AddParser
+
+_DESCRIPTION = """\
+The dashboard of tests: requests and failures per second, response times, users, each request name, the load generator,
+the newest failures, and how the AWS resources under test are doing, all on one time axis.
+
+A test with --cw-dashboard puts it by itself and marks its start, the end of its ramp-up and its stop. This command does
+it without a test:
+
+  print   write the body as JSON, to be looked at or kept in a template; asks AWS nothing
+  put     create the dashboard, or bring it up to date; marks of runs and widgets that others added stay
+  delete  delete it, with the marks; saved Logs Insights queries stay
+"""
+_EPILOG = """\
+targets, for --target:
+{kinds}
+examples:
+  locust-cw dashboard put --host https://shop.example --target alb:app/shop/50dc6c495c0c9188 --target rds:shop-db
+  locust-cw dashboard print --namespace Shop --region eu-west-1 > dashboard.json
+  locust-cw dashboard delete --name Shop
+
+exit codes: 0 done, 1 AWS refused or there is no such dashboard, 2 wrong argument
+"""
+_OF_THE_CORE = ("namespace", "dimensions", "dimension", "logs", "log_format", "log_group")
+_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
+
+
+def declare(add_parser: AddParser) -> None:
+    """Declare the command."""
+    kinds = "".join(f"  {form}\n" for form in _targets.FORMS)
+    parser = add_parser(
+        "dashboard",
+        help="print, put or delete the dashboard of tests",
+        description=_DESCRIPTION,
+        epilog=_EPILOG.format(kinds=kinds),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", choices=("print", "put", "delete"), metavar="print|put|delete", help="what to do")
+    parser.add_argument("--name", help="the dashboard's name; else made from the namespace")
+    parser.add_argument("--json", action="store_true", help="write what was done as one JSON object")
+    shown = parser.add_argument_group("what it shows", "As the test's own options --cw-namespace and so on say.")
+    shown.add_argument("--namespace", metavar="NAME", help="namespace of the test's metrics (default: Locust)")
+    shown.add_argument("--host", metavar="URL", help="the host under test; else the first one that has metrics")
+    shown.add_argument("--dimensions", metavar="LIST", help="what series are made of (default: Host,Request)")
+    shown.add_argument(
+        "--dimension", metavar="KEY=VALUE", action="append", help="constant dimension of every metric; repeatable"
+    )
+    shown.add_argument("--logs", choices=("all", "failures", "off"), help="which requests are logged (default: all)")
+    shown.add_argument("--log-format", choices=("json", "text"), help="how they are logged (default: json)")
+    shown.add_argument("--log-group", metavar="NAME", help="log group (default: LocustTests)")
+    shown.add_argument(
+        "--target", metavar="KIND:ID", action="append", default=[], help="AWS resource under test; repeatable"
+    )
+    account = parser.add_argument_group("where and as whom", "Else as the AWS CLI finds it.")
+    account.add_argument("--region", help="AWS region")
+    account.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files")
+    account.add_argument("--role-arn", metavar="ARN", help="role to assume")
+    account.add_argument("--external-id", metavar="ID", help="external id to assume the role with")
+    account.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is, if not at AWS")
+    parser.set_defaults(run_command=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    core = {name: value for name in (*_OF_THE_CORE, *_ACCOUNT) if (value := getattr(options, name)) is not None}
+    _core.check_options(core)
+    namespace = core.get("namespace", _core.default_options()["namespace"])
+    name = _checked_name(options.name, namespace)
+    account = Account({key: value for key, value in core.items() if key in _ACCOUNT})
+    try:
+        if options.action == "delete":
+            return _delete(account, name, options)
+        view = _view(core, options)
+        if options.action == "print":
+            sys.stdout.write(json.dumps(_dashboard.body(view), indent=2) + "\n")
+            return 0
+        return _put(account, name, view, options)
+    except _core.AwsError as error:
+        sys.stderr.write(f"{error.args[0]}\n")
+    except _dashboard.DashboardError as error:
+        sys.stderr.write(f"Not put: {str(error).replace('--cw-', '--')}.\n")
+    return 1
+
+
+def _checked_name(given: str | None, namespace: str) -> str:
+    if given is None:
+        return _dashboard.default_name(namespace)
+    try:
+        return _dashboard.check_name(given)
+    except _core.InvalidOptionError as error:
+        # The test's option has the name for its value.
+        raise _core.InvalidOptionError(str(error).replace("--cw-dashboard", "--name")) from None
+
+
+def _view(core: dict[str, Any], options: argparse.Namespace) -> _dashboard.View:
+    targets = [_targets.parse(text) for text in options.target]
+    region = _dashboard.region_of(core)
+    if region is None:
+        raise _core.InvalidOptionError("argument --region: no region is known; give one, or set AWS_REGION")
+    return _dashboard.View.of(core, region=region, host=options.host, targets=targets)
+
+
+def _put(account: Account, name: str, view: _dashboard.View, options: argparse.Namespace) -> int:
+    url = _dashboard.put(account, name, view)
+    queries = _dashboard.save_queries(account, name, view)
+    if options.json:
+        sys.stdout.write(json.dumps({"dashboard": name, "url": url, "queries": queries}) + "\n")
+        return 0
+    sys.stdout.write(f"Put the dashboard {name}: {url}\n")
+    for query in queries:
+        sys.stdout.write(f"Saved the Logs Insights query {query}\n")
+    return 0
+
+
+def _delete(account: Account, name: str, options: argparse.Namespace) -> int:
+    deleted = _dashboard.delete(account, name)
+    if options.json:
+        sys.stdout.write(json.dumps({"dashboard": name, "deleted": deleted}) + "\n")
+    elif deleted:
+        sys.stdout.write(f"Deleted the dashboard {name}.\n")
+    if not deleted:
+        sys.stderr.write(f"There is no dashboard {name} in this account.\n")
+    return 0 if deleted else 1
