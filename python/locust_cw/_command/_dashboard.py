@@ -88,9 +88,11 @@ def _run(options: argparse.Namespace) -> int:
             return 0
         return _put(account, name, view, options)
     except _core.AwsError as error:
-        sys.stderr.write(f"{error.args[0]}\n")
+        what = error.args[0]
     except _dashboard.DashboardError as error:
-        sys.stderr.write(f"Not put: {str(error).replace('--cw-', '--')}.\n")
+        what = f"Not put: {error}."
+    # These messages are a test's, whose options begin otherwise.
+    sys.stderr.write(f"{what.replace('--cw-', '--')}\n")
     return 1
 
 
