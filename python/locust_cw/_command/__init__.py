@@ -12,14 +12,14 @@ import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from locust_cw import _core
-from locust_cw._command import _dashboard, _replay
+from locust_cw._command import _dashboard, _replay, _report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
 
-_COMMANDS = (_replay, _dashboard)
+_COMMANDS = (_replay, _dashboard, _report)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,149 @@
+"""`locust-cw report`: load and target on one time axis, as one HTML file and PNGs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from locust_cw import _core
+from locust_cw._record import NoRecordError, Record, newest
+from locust_cw._report import _chart, _findings, _page, _query
+from locust_cw._targets import parse
+
+if TYPE_CHECKING:
+    from locust_cw._command import AddParser
+
+_DESCRIPTION = """\
+Draw a run's load and the metrics of what it loaded on one time axis, tell the load at which the target saturates, and
+write it all to FOLDER: report.html, which needs nothing else to be read, and the charts as PNGs. What is known of the
+run was written on the machine that printed its receipt; all else is asked of CloudWatch.
+"""
+_EPILOGUE = """\
+examples:
+  locust-cw report                                     the newest run
+  locust-cw report 20261122T110301Z-7f3a --out july    the report goes to july/report.html
+  locust-cw report --target rds:shop-db --target 'metric:App/QueueLength{Pool=web}:Maximum'
+
+exit code: 0 written, 1 nothing to report or it could not be had, 2 wrong argument
+"""
+
+
+def declare(add_parser: AddParser) -> None:
+    """Declare the command."""
+    parser = add_parser(
+        "report",
+        help="draw load and target on one time axis, as HTML and PNGs",
+        description=_DESCRIPTION,
+        epilog=_EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="the run's id, as its receipt tells it; else the newest")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, help="where to write; else report-RUN")
+    parser.add_argument(
+        "--target",
+        metavar="KIND:ID",
+        action="append",
+        default=[],
+        help="an AWS resource to show beside those of the run's --cw-target; repeatable",
+    )
+    parser.add_argument("--json", action="store_true", help="tell what was found and written as JSON")
+    parser.add_argument("--spool-dir", metavar="FOLDER", help="where the run's record is; else the user's state folder")
+    parser.add_argument("--region", help="AWS region; else the test's")
+    parser.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files; else the test's")
+    parser.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is; else the test's")
+    parser.set_defaults(run_command=_report)
+
+
+def _report(options: argparse.Namespace) -> int:
+    wanted = [parse(text) for text in options.target]
+    try:
+        _chart.require()
+        record = Record.read(options.run or newest(options.spool_dir), options.spool_dir)
+        findings, files = _make(record, wanted, options)
+    except NoRecordError as error:
+        return _fail(
+            f"{error}. A run is recorded when it ends, by the process that prints the receipt: make the report on that"
+            " machine, as the same user, and with its --spool-dir if it had one"
+        )
+    except _core.AwsError as error:
+        said = _query.for_command(error).rstrip(".")
+        if record.option("local") and error.args[1] in {"NotSent", "NoAnswer"}:
+            said += f". {_findings.LOCAL_IS_GONE}"
+        return _fail(said)
+    except (_findings.NothingThereError, _chart.NoChartsError) as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"the report could not be written: {error}")
+    if options.json:
+        sys.stdout.write(f"{json.dumps(_as_json(findings, files), indent=2)}\n")
+    else:
+        sys.stdout.write(f"{findings.verdict}\n")
+        sys.stdout.writelines(f"Note: {note}\n" for note in findings.notes)
+        sys.stdout.writelines(f"{file}\n" for file in files)
+    return 0
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"locust-cw: {message.rstrip('.')}.\n")
+    return 1
+
+
+def _make(record: Record, wanted: list[Any], options: argparse.Namespace) -> tuple[_findings.Findings, list[Path]]:
+    given = {name: getattr(options, name) for name in ("region", "profile", "endpoint_url")}
+    account = record.account | {name: value for name, value in given.items() if value is not None}
+    targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
+    findings = _findings.gather(record, list(targets.values()), _findings.account_of(account))
+    charts = _chart.draw(findings)
+    folder: Path = options.out or Path(f"report-{record.run_id}")
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "report.html"
+    page.write_text(_page.page(findings, charts, time.time()), encoding="utf-8")
+    files = [page]
+    for chart in charts:
+        files.append(folder / f"{chart.name}.png")
+        files[-1].write_bytes(chart.png)
+    return findings, files
+
+
+def _as_json(findings: _findings.Findings, files: list[Path]) -> dict[str, Any]:
+    found = findings.saturation
+
+    def row(row: _findings.Row) -> dict[str, Any]:
+        percentiles = dict(zip(_findings.PERCENTILES, row.percentiles, strict=True))
+        return {
+            "name": row.name,
+            "method": row.method,
+            "host": row.host,
+            "requests": row.requests,
+            "failures": row.failures,
+            "requests_per_s": row.requests_per_s,
+            "response_time_ms": {"mean": row.mean, **percentiles},
+        }
+
+    return {
+        "run_id": findings.record.run_id,
+        "started": findings.started,
+        "ramped_up": findings.ramped_up,
+        "stopped": findings.stopped,
+        "period_s": findings.period,
+        "saturation": {
+            "state": found.state,
+            "reason": found.reason,
+            "time": found.time,
+            "users": found.users,
+            "requests_per_s": found.requests_per_s,
+            "latency_before_ms": found.latency_before,
+            "latency_after_ms": found.latency_after,
+        },
+        "total": row(findings.total),
+        "names": [row(each) for each in findings.rows],
+        "highest": {"requests_per_s": findings.highest_rate, "users": findings.highest_users},
+        "workers": findings.workers,
+        "receipt": findings.record.receipt,
+        "notes": findings.notes,
+        "files": [str(file) for file in files],
+    }
