@@ -68,6 +68,12 @@ impl Packer {
         Self { limits, items: 0, bytes: 0, span: None }
     }
 
+    /// A call that nothing fits into any more.
+    #[must_use]
+    pub const fn full() -> Self {
+        Self::new(Limits { items: 0, bytes: 0, span_ms: 0 })
+    }
+
     /// Whether something of this size and span fits too; if so it is counted in.
     pub fn fits(&mut self, items: usize, bytes: usize, (first, last): (i64, i64)) -> bool {
         let (start, end) = self.span.unwrap_or((first, last));
@@ -110,14 +116,31 @@ pub struct MetricsCall {
     pub segments: Vec<Segment>,
     /// To be put back.
     pub rest: Vec<Segment>,
-    /// Those that could not be read, with the reason.
-    pub damaged: Vec<(Segment, io::Error)>,
+    /// Those that could not be read.
+    pub unread: Unread,
 }
 
-/// Reads metrics segments and merges their datums for as long as they fit into one call.
+/// Segments that could not be read, each with the reason.
+#[derive(Debug, Default)]
+pub struct Unread {
+    /// They never will be.
+    pub damaged: Vec<(Segment, io::Error)>,
+    /// They may be later: files are short, or the disk does not answer.
+    pub unreadable: Vec<(Segment, io::Error)>,
+}
+
+impl Unread {
+    fn push(&mut self, segment: Segment, error: io::Error) {
+        let for_good =
+            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound);
+        if for_good { &mut self.damaged } else { &mut self.unreadable }.push((segment, error));
+    }
+}
+
+/// Reads metrics segments and merges their datums for as long as they fit into one call. The first one always does.
 #[must_use]
 pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
-    let mut call = MetricsCall { datums: Vec::new(), segments: Vec::new(), rest: Vec::new(), damaged: Vec::new() };
+    let mut call = MetricsCall { datums: vec![], segments: vec![], rest: vec![], unread: Unread::default() };
     let mut merge = Merge::default();
     let mut packer = Packer::new(Limits::of(Lane::Metrics));
     for segment in segments {
@@ -126,11 +149,16 @@ pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
             continue;
         }
         match segment.datums() {
-            Err(error) => call.damaged.push((segment, error)),
+            Err(error) => call.unread.push(segment, error),
             Ok(datums) => {
                 let (items, bytes) = merge.growth(&datums);
                 if packer.fits(items, bytes, segment.contents.span) {
                     datums.into_iter().for_each(|datum| merge.add(datum));
+                    call.segments.push(segment);
+                } else if call.segments.is_empty() {
+                    // Merged it might be larger than it is, and then it would never go.
+                    packer = Packer::full();
+                    call.datums = datums;
                     call.segments.push(segment);
                 } else {
                     call.rest.push(segment);
@@ -138,7 +166,7 @@ pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
             }
         }
     }
-    call.datums = merge.into_datums();
+    call.datums.extend(merge.into_datums());
     call
 }
 
@@ -213,21 +241,21 @@ pub struct LogsCall {
     pub events: Vec<LogEvent>,
     /// Where they come from.
     pub segments: Vec<Segment>,
-    /// Those that could not be read, with the reason.
-    pub damaged: Vec<(Segment, io::Error)>,
+    /// Those that could not be read.
+    pub unread: Unread,
 }
 
 /// Reads logs segments that fit into one call.
 #[must_use]
 pub fn logs_call(segments: Vec<Segment>) -> LogsCall {
-    let mut call = LogsCall { events: Vec::new(), segments: Vec::new(), damaged: Vec::new() };
+    let mut call = LogsCall { events: vec![], segments: vec![], unread: Unread::default() };
     for segment in segments {
         match segment.events() {
             Ok(events) => {
                 call.events.extend(events);
                 call.segments.push(segment);
             }
-            Err(error) => call.damaged.push((segment, error)),
+            Err(error) => call.unread.push(segment, error),
         }
     }
     // Stable: events of the same millisecond keep the order of their numbers.
@@ -290,10 +318,31 @@ mod tests {
         let (good, _) = spool.write_events(&[event(2, "b")]);
         std::fs::write(root.path().join("run/w1/000000001-logs.jsonl"), "{\"timest").expect("written");
         let call = logs_call(vec![bad, good]);
-        assert_eq!((call.events.len(), call.damaged.len()), (1, 1));
+        assert_eq!((call.events.len(), call.unread.damaged.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_for_now_is_not_damaged() {
+        let mut unread = Unread::default();
+        let spool = Spool::in_memory(&manifest());
+        let too_many_open_files = io::Error::from_raw_os_error(24);
+        unread.push(spool.write_events(&[event(1, "a")]).0, too_many_open_files);
+        assert_eq!((unread.damaged.len(), unread.unreadable.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_segment_that_grows_when_it_is_merged_goes_as_it_is() {
+        let spool = Spool::in_memory(&manifest());
+        let values = |from: u32| (from..from + 150).map(f64::from).collect::<Vec<_>>();
+        let mut datums: Vec<_> = (2..MAX_DATUMS).map(|i| points(&format!("/{i}"), &[1.0])).collect();
+        datums.extend([points("/", &values(1)), points("/", &values(151))]);
+        let segment = spool.write_datums(&datums).0;
+        let call = metrics_call(vec![segment.clone(), segment]);
+        assert_eq!((call.datums, call.segments.len(), call.rest.len()), (datums, 1, 1));
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn every_part_is_within_the_limits_and_nothing_is_lost(
             sizes in prop::collection::vec(prop_oneof![27..500usize, 100_000..=MAX_LOGS_BYTES], 0..500),
@@ -311,14 +360,15 @@ mod tests {
 
         #[test]
         fn a_merged_call_is_within_the_limits(
-            segments in prop::collection::vec((0..400usize, 1..1000usize, 1..150usize), 1..12),
+            segments in prop::collection::vec((0..400usize, 1..1000usize, 1..500usize), 1..12),
         ) {
             let spool = Spool::in_memory(&manifest());
             let segments: Vec<_> = segments
                 .into_iter()
                 .flat_map(|(from, count, values)| {
                     let values: Vec<_> = (0..values).map(|v| f64::from(u32::try_from(from * v).expect("small")) + 0.1).collect();
-                    let datums = (from..from + count).map(|i| points(&format!("/{i}"), &values)).collect();
+                    let chunks = |i| values.chunks(MAX_VALUES_PER_DATUM).map(move |part| points(&format!("/{i}"), part));
+                    let datums = (from..from + count).flat_map(chunks).take(MAX_DATUMS).collect();
                     split(Lane::Metrics, datums, Datum::wire_bytes, |d| d.key.timestamp * 1000)
                 })
                 .map(|datums| spool.write_datums(&datums).0)

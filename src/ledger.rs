@@ -1,7 +1,7 @@
 //! The account of what happened to every sample, while it happens.
 
 use std::collections::BTreeMap;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -26,6 +26,14 @@ impl AddAssign for Share {
         self.requests += other.requests;
         self.failures += other.failures;
         self.log_events += other.log_events;
+    }
+}
+
+impl SubAssign for Share {
+    fn sub_assign(&mut self, other: Self) {
+        self.requests = self.requests.saturating_sub(other.requests);
+        self.failures = self.failures.saturating_sub(other.failures);
+        self.log_events = self.log_events.saturating_sub(other.log_events);
     }
 }
 

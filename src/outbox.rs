@@ -31,9 +31,10 @@ struct LaneState {
     due: u64,
     /// Those from this id on became due with the last flush: what came before is a backlog.
     fresh: u64,
-    /// Segments that were taken and are not settled, and what they stand for.
+    /// Segments that were taken and are not settled, what they stand for, and how much of that is in memory alone.
     taken: usize,
     in_flight: Share,
+    in_flight_in_memory: Share,
     /// What a dry run is done with, and stays in the spool.
     kept: Share,
 }
@@ -85,11 +86,27 @@ impl Outbox {
         let lane = segment.lane;
         let mut state = self.state();
         state.account_bytes(&segment, true);
-        state.lanes[lane as usize].pending.push_back(segment);
+        state.lanes[lane as usize].insert(segment);
+        let early = state.pace == Pace::Hold && self.is_half_full(&state);
+        if early {
+            state.lanes.iter_mut().for_each(LaneState::let_go);
+        }
         let dropped = self.make_room(&mut state);
         drop(state);
         self.forget(&dropped);
+        if early {
+            self.diagnostics.say_once(
+                "half full",
+                Level::Info,
+                "The spool is half full: what has been recorded so far is published before the test stops.",
+            );
+            self.wake_all();
+        }
         self.wake(lane);
+    }
+
+    fn is_half_full(&self, state: &State) -> bool {
+        state.disk_bytes > self.disk_capacity / 2 || state.memory_bytes > MEMORY_CAPACITY_BYTES / 2
     }
 
     /// Takes segments off until what waits fits: the oldest logs first, then the oldest metrics.
@@ -132,41 +149,35 @@ impl Outbox {
             && lane.pending.iter().map(|segment| segment.contents.wire_bytes).sum::<usize>() >= full_call_bytes;
         let due = if pace == Pace::Drain || full { u64::MAX } else { lane.due };
         // Datums may come in any order, so the live ones do not wait behind a backlog. Log events keep theirs.
-        let fresh = lane.pending.iter().position(|segment| (lane.fresh..=due).contains(&segment.id));
+        let fresh = lane.pending.iter().position(|segment| (lane.fresh..=due).contains(&segment.place_in_line));
         let start = fresh.filter(|_| kind == Lane::Metrics && pace == Pace::Interval).unwrap_or_default();
         let mut taken = Vec::new();
-        while lane.pending.get(start).is_some_and(|segment| segment.id <= due && fits(segment)) {
+        while lane.pending.get(start).is_some_and(|segment| segment.place_in_line <= due && fits(segment)) {
             let Some(segment) = lane.pending.remove(start) else { break };
-            lane.in_flight += segment.contents.share;
-            lane.taken += 1;
+            lane.depart(&segment);
             taken.push(segment);
         }
         taken
     }
 
-    /// Puts segments that were taken back to the front.
+    /// Puts segments that were taken back into their places.
     pub fn put_back(&self, lane: Lane, segments: Vec<Segment>) {
         let mut state = self.state();
-        for segment in &segments {
-            state.lanes[lane as usize].land(segment.contents.share);
-        }
-        let pending = &mut state.lanes[lane as usize].pending;
-        for segment in segments.into_iter().rev() {
-            pending.push_front(segment);
+        for segment in segments {
+            state.lanes[lane as usize].land(&segment);
+            state.lanes[lane as usize].insert(segment);
         }
     }
 
-    /// Puts the parts of a segment that was cut into its place at the front.
+    /// Puts the parts of a segment that was cut into its place.
     pub fn replace(&self, whole: &Segment, parts: Vec<Segment>) {
         let mut state = self.state();
         state.account_bytes(whole, false);
-        state.lanes[whole.lane as usize].land(whole.contents.share);
-        for part in parts.into_iter().rev() {
+        state.lanes[whole.lane as usize].land(whole);
+        for mut part in parts {
             state.account_bytes(&part, true);
-            let lane = &mut state.lanes[part.lane as usize];
-            // Its id is new, but it is as due as the whole was.
-            lane.due = lane.due.max(part.id);
-            lane.pending.push_front(part);
+            part.place_in_line = whole.place_in_line;
+            state.lanes[part.lane as usize].insert(part);
         }
         drop(state);
         self.spool.remove(whole);
@@ -177,10 +188,19 @@ impl Outbox {
         let mut state = self.state();
         for segment in segments {
             state.account_bytes(segment, false);
-            state.lanes[segment.lane as usize].land(segment.contents.share);
+            state.lanes[segment.lane as usize].land(segment);
         }
         drop(state);
         segments.iter().for_each(|segment| self.spool.remove(segment));
+    }
+
+    /// Is done with a segment that was taken and put aside: on the disk it still takes its room.
+    pub fn settle_rejected(&self, segment: &Segment) {
+        let mut state = self.state();
+        if segment.is_in_memory() {
+            state.account_bytes(segment, false);
+        }
+        state.lanes[segment.lane as usize].land(segment);
     }
 
     /// Is done with segments that were taken, and leaves them in the spool.
@@ -188,17 +208,14 @@ impl Outbox {
         let mut state = self.state();
         for segment in segments {
             let lane = &mut state.lanes[segment.lane as usize];
-            lane.land(segment.contents.share);
+            lane.land(segment);
             lane.kept += segment.contents.share;
         }
     }
 
     /// Lets everything of a lane that waits now go.
     pub fn flush_lane(&self, lane: Lane) {
-        let mut state = self.state();
-        let lane = &mut state.lanes[lane as usize];
-        lane.fresh = lane.due + 1;
-        lane.due = lane.pending.iter().map(|segment| segment.id).max().map_or(lane.due, |last| lane.due.max(last));
+        self.state().lanes[lane as usize].let_go();
     }
 
     /// Lets everything that waits now go.
@@ -274,6 +291,9 @@ impl Outbox {
     pub fn drop_memory(&self) {
         let mut state = self.state();
         for lane in &mut state.lanes {
+            let lost = std::mem::take(&mut lane.in_flight_in_memory);
+            self.ledger.dropped.add(lost);
+            lane.in_flight -= lost;
             lane.pending.retain(|segment| {
                 let lost = segment.is_in_memory();
                 if lost {
@@ -307,11 +327,34 @@ impl State {
 }
 
 impl LaneState {
-    fn land(&mut self, share: Share) {
+    /// Lets everything go that waits now.
+    fn let_go(&mut self) {
+        self.fresh = self.due + 1;
+        let last = self.pending.back().map_or(0, |segment| segment.place_in_line);
+        self.due = self.due.max(last);
+    }
+
+    fn depart(&mut self, segment: &Segment) {
+        self.taken += 1;
+        self.in_flight += segment.contents.share;
+        if segment.is_in_memory() {
+            self.in_flight_in_memory += segment.contents.share;
+        }
+    }
+
+    fn land(&mut self, segment: &Segment) {
         self.taken = self.taken.saturating_sub(1);
-        self.in_flight.requests = self.in_flight.requests.saturating_sub(share.requests);
-        self.in_flight.failures = self.in_flight.failures.saturating_sub(share.failures);
-        self.in_flight.log_events = self.in_flight.log_events.saturating_sub(share.log_events);
+        self.in_flight -= segment.contents.share;
+        if segment.is_in_memory() {
+            self.in_flight_in_memory -= segment.contents.share;
+        }
+    }
+
+    /// Puts a segment where it belongs: calls that fail come back in any order.
+    fn insert(&mut self, segment: Segment) {
+        let key = |segment: &Segment| (segment.place_in_line, segment.id);
+        let place = self.pending.partition_point(|other| key(other) < key(&segment));
+        self.pending.insert(place, segment);
     }
 }
 
@@ -391,6 +434,47 @@ pub(crate) mod tests {
         assert_eq!(outbox.ledger.dropped.get(), Share { requests: 7, failures: 0, log_events: 2 });
         assert_eq!(outbox.left(), Share { requests: 8, ..Share::default() });
         assert_eq!(outbox.diagnostics.take().len(), 1);
+    }
+
+    #[test]
+    fn what_comes_back_from_failed_calls_is_in_order_again() {
+        let outbox = outbox(1 << 30, Pace::Drain);
+        (1..=4).for_each(|time| push_event(&outbox, time));
+        let mut calls: Vec<_> = (0..4)
+            .map(|_| {
+                let mut first = true;
+                outbox.take(Lane::Logs, usize::MAX, |_| std::mem::take(&mut first))
+            })
+            .collect();
+        calls.swap(0, 2);
+        let whole = calls.remove(1).remove(0);
+        outbox.replace(&whole, vec![outbox.spool().write_events(&[event(2, "x")]).0]);
+        calls.into_iter().for_each(|call| outbox.put_back(Lane::Logs, call));
+        assert_eq!(taken(&outbox, Lane::Logs), [1, 5, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_recorded_is_sent_early_rather_than_dropped() {
+        let outbox = outbox(1 << 30, Pace::Hold);
+        let large = "x".repeat(700_000);
+        let push = || outbox.push(outbox.spool().write_events(&[event(1, &large)]).0);
+        (0..40).for_each(|_| push());
+        assert!(taken(&outbox, Lane::Logs).is_empty());
+        (0..10).for_each(|_| push());
+        assert!(taken(&outbox, Lane::Logs).len() > 40, "half of the memory is full");
+        assert_eq!(outbox.ledger.dropped.get(), Share::default());
+    }
+
+    #[test]
+    fn what_a_cut_off_call_held_in_memory_is_lost_and_counted() {
+        let outbox = outbox(1 << 30, Pace::Drain);
+        push_event(&outbox, 1);
+        push_event(&outbox, 2);
+        let mut first = true;
+        drop(outbox.take(Lane::Logs, usize::MAX, |_| std::mem::take(&mut first)));
+        outbox.drop_memory();
+        assert_eq!(outbox.ledger.dropped.get().log_events, 2);
+        assert_eq!(outbox.left(), Share::default());
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub enum Remedy {
 
 /// AWS's error codes, as far as the HTTP status alone does not say what to do. A code may carry the suffix
 /// `Exception`, which is not part of the comparison.
-const CODES: [(&str, Remedy); 35] = [
+const CODES: [(&str, Remedy); 38] = [
     ("Throttling", Remedy::RetrySlowly),
     ("Throttled", Remedy::RetrySlowly),
     ("RequestThrottled", Remedy::RetrySlowly),
@@ -92,6 +92,9 @@ const CODES: [(&str, Remedy); 35] = [
     ("InvalidClientTokenId", Remedy::Stop),
     ("InvalidSignature", Remedy::Stop),
     ("SignatureDoesNotMatch", Remedy::Stop),
+    ("IncompleteSignature", Remedy::Stop),
+    ("MissingAuthenticationToken", Remedy::Stop),
+    ("OptInRequired", Remedy::Stop),
 ];
 
 impl CallError {
@@ -105,7 +108,7 @@ impl CallError {
                 let same = |known: &str| code == known || code.strip_suffix("Exception") == Some(known);
                 match CODES.iter().find(|(known, _)| same(known)) {
                     Some((_, remedy)) => *remedy,
-                    None => by_status(*status),
+                    None => by_status(*status, code.is_empty()),
                 }
             }
         }
@@ -134,6 +137,9 @@ impl CallError {
             Cause::Refused { code, status } => {
                 let advice = match self.remedy() {
                     Remedy::Retry => " It is AWS's to mend, or passes by itself.",
+                    Remedy::RetrySlowly if code.is_empty() && *status != 429 => {
+                        " AWS does not answer so: check --cw-endpoint-url, and proxies on the way."
+                    }
                     Remedy::RetrySlowly => " The account's rate is used up: publish less often, or ask AWS for more.",
                     // What is done then depends on the call.
                     Remedy::Recreate | Remedy::Split | Remedy::GiveUp => "",
@@ -166,7 +172,12 @@ impl CallError {
     /// Whether CloudWatch may have taken the call all the same, so that repeating it may count it twice.
     #[must_use]
     pub fn is_uncertain(&self) -> bool {
-        self.cause == Cause::NoAnswer
+        match self.cause {
+            Cause::NoAnswer => true,
+            // A gateway on the way speaks of itself: it does not know what became of the call behind it.
+            Cause::Refused { status, .. } => matches!(status, 502 | 504),
+            _ => false,
+        }
     }
 }
 
@@ -179,12 +190,14 @@ pub fn names_a_passing_error(message: &str) -> bool {
     })
 }
 
-const fn by_status(status: u16) -> Remedy {
+const fn by_status(status: u16, without_code: bool) -> Remedy {
     match status {
         429 => Remedy::RetrySlowly,
         413 => Remedy::Split,
         401 | 403 => Remedy::Stop,
         408 | 500.. => Remedy::Retry,
+        // AWS always gives a code: this was somebody else, such as a proxy.
+        _ if without_code => Remedy::RetrySlowly,
         _ => Remedy::GiveUp,
     }
 }
@@ -268,6 +281,8 @@ pub(crate) mod tests {
             (failed(Cause::NoCredentials), Remedy::Stop),
             (failed(Cause::NoRegion), Remedy::Stop),
             (refused("SomethingNew", 400), Remedy::GiveUp),
+            (refused("", 404), Remedy::RetrySlowly),
+            (refused("MissingAuthenticationToken", 400), Remedy::Stop),
         ] {
             assert_eq!(error.remedy(), remedy, "{error:?}");
         }
@@ -303,7 +318,8 @@ pub(crate) mod tests {
     #[test]
     fn only_an_answer_that_never_came_leaves_it_uncertain() {
         assert!(failed(Cause::NoAnswer).is_uncertain());
-        assert!(!refused("", 502).is_uncertain());
+        assert!(refused("", 502).is_uncertain() && refused("", 504).is_uncertain());
+        assert!(!refused("", 500).is_uncertain());
         assert!(!failed(Cause::NotSent).is_uncertain());
         assert!(!refused("Throttling", 400).is_uncertain());
     }

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::call::{Limits, Packer, logs_call, metrics_call};
+use crate::call::{Limits, Packer, Unread, logs_call, metrics_call};
 use crate::diagnostics::{Diagnostics, Level};
 use crate::ledger::{Ledger, Share};
 use crate::outbox::{Outbox, Pace};
@@ -18,6 +18,8 @@ use crate::transport::CloudWatch;
 
 /// Calls under way at once, per lane.
 const MAX_CALLS_AT_ONCE: usize = 4;
+/// So many refusals in a row are taken for cuts on the way to a guilty item; after that each is followed by a pause.
+const REFUSALS_WITHOUT_PAUSE: u32 = 12;
 /// The interval between flushes varies by this share either way, so that a fleet does not call all at once.
 const JITTER: f64 = 0.1;
 
@@ -83,6 +85,8 @@ enum Outcome {
     Failed { error: CallError, on_the_way: bool },
     /// There was nothing to send after all.
     Nothing,
+    /// There was nothing to send that could be read.
+    Unreadable,
 }
 
 /// A call under way, counted when it ends. Dropped without an answer, as when it is cut off, it counts as uncertain.
@@ -153,6 +157,7 @@ impl<C: CloudWatch> Sender<C> {
     pub async fn run(self: Arc<Self>, lane: Lane, flush_interval: Option<Duration>, status: watch::Sender<LaneStatus>) {
         let mut calls = JoinSet::new();
         let mut failures = 0u32;
+        let mut refusals = 0u32;
         let mut not_before = Instant::now();
         // A fleet begins within moments: its first flushes are spread over the whole interval.
         let mut next_flush = flush_interval.map(|interval| Instant::now() + interval.mul_f64(rand::random()));
@@ -166,7 +171,7 @@ impl<C: CloudWatch> Sender<C> {
                 status.send_modify(|status| status.done = true);
                 return;
             }
-            let at_once = if failures > 0 { 1 } else { MAX_CALLS_AT_ONCE };
+            let at_once = if failures > 0 || refusals > REFUSALS_WITHOUT_PAUSE { 1 } else { MAX_CALLS_AT_ONCE };
             while calls.len() < at_once && Instant::now() >= not_before {
                 let segments = self.take(lane);
                 if segments.is_empty() {
@@ -179,13 +184,18 @@ impl<C: CloudWatch> Sender<C> {
             tokio::select! {
                 Some(ended) = calls.join_next() => match ended.unwrap_or(Outcome::Nothing) {
                     Outcome::Taken => {
-                        failures = 0;
+                        (failures, refusals) = (0, 0);
                         not_before = Instant::now();
                         status.send_modify(|status| {
                             *status = LaneStatus { succeeded: status.succeeded + 1, ..LaneStatus::default() };
                         });
                     }
                     Outcome::Refused(error) => {
+                        refusals += 1;
+                        if let Some(further @ 1..) = refusals.checked_sub(REFUSALS_WITHOUT_PAUSE) {
+                            let backoff = Backoff::of(Remedy::RetrySlowly);
+                            not_before = Instant::now() + backoff.pause(further, rand::random());
+                        }
                         status.send_modify(|status| status.failed = Some(error));
                     }
                     Outcome::Failed { error, on_the_way } => {
@@ -198,6 +208,10 @@ impl<C: CloudWatch> Sender<C> {
                         });
                     }
                     Outcome::Nothing => {}
+                    Outcome::Unreadable => {
+                        failures += 1;
+                        not_before = Instant::now() + Backoff::of(Remedy::Retry).pause(failures, rand::random());
+                    }
                 },
                 () = self.outbox.woken(lane) => {}
                 () = sleep_until(retry_at) => {}
@@ -206,7 +220,8 @@ impl<C: CloudWatch> Sender<C> {
                         self.outbox.flush_lane(lane);
                         next_flush = Some(Instant::now() + jittered(interval));
                     } else {
-                        next_flush = None;
+                        // Nothing to do while it drains, but a worker may come back into its test.
+                        next_flush = flush_interval.map(|interval| Instant::now() + interval);
                     }
                 }
             }
@@ -244,10 +259,10 @@ impl<C: CloudWatch> Sender<C> {
         let Ok(call) = tokio::task::spawn_blocking(move || metrics_call(segments)).await else {
             return Outcome::Nothing;
         };
-        self.reject_damaged(call.damaged);
         self.outbox.put_back(Lane::Metrics, call.rest);
+        let unreadable = self.set_aside(Lane::Metrics, call.unread);
         if call.segments.is_empty() {
-            return Outcome::Nothing;
+            return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
         }
         let unanswered = Unanswered::new(&self.ledger, Lane::Metrics, &call.segments);
         let put = self.cloudwatch.put_metric_data(&self.destination.namespace, call.datums).await;
@@ -276,9 +291,9 @@ impl<C: CloudWatch> Sender<C> {
         let Ok(call) = tokio::task::spawn_blocking(move || logs_call(segments)).await else {
             return Outcome::Nothing;
         };
-        self.reject_damaged(call.damaged);
+        let unreadable = self.set_aside(Lane::Logs, call.unread);
         if call.segments.is_empty() {
-            return Outcome::Nothing;
+            return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
         }
         let Destination { group, stream, .. } = &self.destination;
         let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
@@ -386,12 +401,18 @@ impl<C: CloudWatch> Sender<C> {
                 [first, second].into_iter().map(|half| spool.write_events(half).0).collect()
             }
         };
+        if !segment.is_in_memory() && halves.iter().any(Segment::is_in_memory) {
+            // The disk is full: what is on it stays there, whole.
+            halves.iter().for_each(|half| spool.remove(half));
+            return None;
+        }
         halves.iter_mut().for_each(|half| half.goes_alone = true);
         Some(halves)
     }
 
-    fn reject_damaged(&self, damaged: Vec<(Segment, std::io::Error)>) {
-        for (segment, error) in damaged {
+    /// Rejects what is damaged, and puts back what cannot be read for now. Says whether there was any of the latter.
+    fn set_aside(&self, lane: Lane, unread: Unread) -> bool {
+        for (segment, error) in unread.damaged {
             self.diagnostics.say_once(
                 "damaged",
                 Level::Error,
@@ -399,6 +420,16 @@ impl<C: CloudWatch> Sender<C> {
             );
             self.reject(&segment);
         }
+        let any = !unread.unreadable.is_empty();
+        for (segment, error) in unread.unreadable {
+            self.diagnostics.say_once(
+                "unreadable",
+                Level::Warning,
+                format!("A file of the spool cannot be read for now ({error}). It is tried again."),
+            );
+            self.outbox.put_back(lane, vec![segment]);
+        }
+        any
     }
 
     fn reject(&self, segment: &Segment) {
@@ -410,7 +441,7 @@ impl<C: CloudWatch> Sender<C> {
                 format!("What CloudWatch rejected could not be kept in the spool: {error}."),
             );
         }
-        self.outbox.settle(std::slice::from_ref(segment));
+        self.outbox.settle_rejected(segment);
     }
 }
 

@@ -134,6 +134,8 @@ impl Contents {
 pub struct Segment {
     /// Rising in the order of writing.
     pub id: u64,
+    /// Its place among the others: the id, or that of the segment it was cut from.
+    pub place_in_line: u64,
     /// Datums or log events.
     pub lane: Lane,
     /// How much it holds.
@@ -149,7 +151,7 @@ pub struct Segment {
 
 impl Segment {
     const fn new(id: u64, lane: Lane, contents: Contents, disk_bytes: u64, place: Place) -> Self {
-        Self { id, lane, contents, disk_bytes, repeated: false, goes_alone: false, place }
+        Self { id, place_in_line: id, lane, contents, disk_bytes, repeated: false, goes_alone: false, place }
     }
 
     /// Whether it is lost when the process ends.

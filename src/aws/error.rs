@@ -51,9 +51,9 @@ impl<'a> Call<'a> {
                 (cause, refused.err().message().map_or_else(|| "no further message".to_owned(), str::to_owned))
             }
             // An answer came, but not one that could be understood, such as a proxy's page.
-            SdkError::ResponseError(answer) => {
+            SdkError::ResponseError(answer) if !answer.raw().status().is_success() => {
                 let status = answer.raw().status().as_u16();
-                (Cause::Refused { code: String::new(), status: status.max(500) }, chain(error))
+                (Cause::Refused { code: String::new(), status }, chain(error))
             }
             SdkError::DispatchFailure(_) if never_connected(error) => (Cause::NotSent, chain(error)),
             SdkError::ConstructionFailure(_) => (Cause::NotSent, chain(error)),
