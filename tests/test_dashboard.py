@@ -53,7 +53,7 @@ PUBLISHED: dict[str, dict[tuple[str, ...], set[str]]] = {
             "NewFlowCount", "ActiveFlowCount", "ProcessedBytes", "TCP_Target_Reset_Count", "TCP_Client_Reset_Count",
             "TCP_ELB_Reset_Count", "PortAllocationErrorCount",
         },
-        ("LoadBalancer", "TargetGroup"): {"TCP_Target_Reset_Count", "HealthyHostCount", "UnHealthyHostCount"},
+        ("LoadBalancer", "TargetGroup"): {"HealthyHostCount", "UnHealthyHostCount"},
     },
     "AWS/RDS": {
         ("DBInstanceIdentifier",): {
@@ -287,7 +287,7 @@ def test_namespace_and_host_are_variables() -> None:
     assert "LocustCw" not in json.dumps(shown)
     own = [metric for metric in metrics_of(shown) if metric[1] in ("RequestCount", "UserCount", "ResponseTime_ms")]
     assert {metric[2].get("Host") for metric in own if metric[0] == "Other NS"} == {"http://other"}
-    queries = [text for text in expressions_of(shown) if text.startswith(("SEARCH", "SELECT"))]
+    queries = [text for text in expressions_of(shown) if re.search("SEARCH|SELECT", text)]
     assert len(queries) == 6
     for query in queries:
         assert '"Other NS"' in query
@@ -414,6 +414,62 @@ def test_what_others_added_stays() -> None:
         assert widget(updated, "Requests and failures")["properties"]["annotations"]["horizontal"] == [limit]
         assert _dashboard.marked_runs(updated) == ["run-1", "run-2"]
         updated = _dashboard.body(view(), marks(2), updated)
+
+
+def test_variables_of_others_leave_room_for_ours_or_it_is_said() -> None:
+    others = [{"id": f"v{number}", "type": "property", "property": "x", "inputType": "input"} for number in range(24)]
+    body = assert_valid(_dashboard.body(view(), (), {"widgets": [], "variables": others[:23]}))
+    assert body["variables"][2:] == others[:23]
+    with pytest.raises(_dashboard.DashboardError, match="24 variables of its own"):
+        _dashboard.body(view(), (), {"widgets": [], "variables": others})
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 1000)
+    | st.sampled_from(["Users and workers (locust-cw)", "# x (locust-cw)"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "x",
+                    "y",
+                    "properties",
+                    "title",
+                    "markdown",
+                    "annotations",
+                    "vertical",
+                    "label",
+                    "value",
+                    "values",
+                    "id",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+)
+
+
+@given(st.fixed_dictionaries({}, optional={"widgets": st.lists(JSON, max_size=4) | JSON, "variables": JSON}))
+def test_whatever_is_there_ours_is_put_above_it(existing: dict[str, Any]) -> None:
+    """What people and programs have put there is not always as documented."""
+    fresh = _dashboard.body(view(), marks(1))
+    body = _dashboard.body(view(), marks(1), existing)
+    ours = body["widgets"][: len(fresh["widgets"])]
+    assert [each["properties"].get("title") for each in ours] == [
+        each["properties"].get("title") for each in fresh["widgets"]
+    ]
+    assert all(
+        widget["y"] >= ours[-1]["y"] + ours[-1]["height"]
+        for widget in body["widgets"][len(ours) :]
+        if isinstance(widget.get("y"), int)
+    )
+    assert _dashboard.marked_runs(body) == ["run-1"]
 
 
 @pytest.mark.parametrize(

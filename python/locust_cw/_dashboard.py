@@ -47,6 +47,9 @@ MAX_NAME = 255
 MAX_REASON = 200
 """Characters of a mark's reason."""
 
+MAX_LINES = 20
+"""Names on one graph, those with the highest values; CloudWatch draws 100 at most, too many to be told apart."""
+
 PERIOD_S = 60
 """Seconds per point: data of seconds is kept for three hours only, and the targets' own metrics come by the minute."""
 
@@ -351,8 +354,8 @@ def _parted(widgets: object) -> tuple[list[Json], list[Json]]:
     """Our widgets and those of others; a copy of one of ours was made by somebody to change it, and is theirs."""
     mine: dict[str, Json] = {}
     others: list[Json] = []
-    for widget in _list(widgets):
-        title = _title(widget) if isinstance(widget, dict) else ""
+    for widget in (each for each in _list(widgets) if isinstance(each, dict)):
+        title = _title(widget)
         if not title.endswith(OURS):
             others.append(widget)
         elif title in mine:
@@ -410,7 +413,13 @@ def _variables(view: View, existing: object) -> list[Json]:
         chosen = {"value": view.host, "label": view.host}
         others = [value for value in known if isinstance(value, dict) and value.get("value") != view.host]
         host |= {"defaultValue": view.host, "values": [chosen, *others][:MAX_HOSTS]}
-    return [namespace, host, *(each for each in earlier if each.get("id") not in _VARIABLE_IDS)][:MAX_VARIABLES]
+    theirs = [each for each in earlier if each.get("id") not in _VARIABLE_IDS]
+    if len(theirs) + 2 > MAX_VARIABLES:
+        raise DashboardError(
+            f"the dashboard has {len(theirs)} variables of its own, and CloudWatch takes {MAX_VARIABLES} with our two:"
+            " take another dashboard"
+        )
+    return [namespace, host, *theirs]
 
 
 # The load.
@@ -493,22 +502,22 @@ def _put_load(grid: _Grid, view: View) -> None:
 
 def _put_names(grid: _Grid, view: View) -> None:
     third = COLUMNS // 3
-    label = "${PROP('Dim.Request')}"
-    if "Method" in view.series:
-        label = "${PROP('Dim.Method')} " + label
 
     def by_name(metric: str, stat: str, per: str = "") -> list[Any]:
-        expression = _search(view, metric, stat, view.series) + per
-        return [[{"expression": expression, "label": label, "id": "e1"}]]
+        search = _search(view, metric, stat, view.series)
+        # Without a label of its own, each line keeps that of its metric, whatever mathematics it went through.
+        return [[{"expression": f"SLICE(SORT({search}{per}, MAX, DESC), 0, {MAX_LINES})", "label": "", "id": "e1"}]]
 
     graphs = (
-        ("Requests per second by name", "per second", by_name("RequestCount", "Sum", f"/{PERIOD_S}")),
-        ("Response time by name: p95", "ms", by_name("ResponseTime_ms", "p95")),
-        ("Failures per second by name", "per second", by_name("FailureCount", "Sum", f"/{PERIOD_S}")),
+        ("Busiest names: requests per second", "per second", by_name("RequestCount", "Sum", f"/{PERIOD_S}")),
+        ("Slowest names: p95", "ms", by_name("ResponseTime_ms", "p95")),
+        ("Most failing names: failures per second", "per second", by_name("FailureCount", "Sum", f"/{PERIOD_S}")),
     )
     for title, unit, metrics in graphs:
         grid.put("metric", third, 6, _graph(view, title, unit, metrics))
-    table = _graph(view, "Response time by name: p99, ms", "", by_name("ResponseTime_ms", "p99"))
+    label = "${PROP('Dim.Method')} " * ("Method" in view.series) + "${PROP('Dim.Request')}"
+    every = {"expression": _search(view, "ResponseTime_ms", "p99", view.series), "label": label, "id": "e1"}
+    table = _graph(view, "Response time by name: p99, ms", "", [[every]])
     table |= {
         "view": "table",
         "table": {"layout": "vertical", "stickySummary": True, "summaryColumns": ["MIN", "AVG", "MAX"]},

@@ -245,8 +245,7 @@ def _target_group(found: re.Match[str]) -> tuple[Signal, ...]:
         "Count",
     )
     if not application:
-        resets = (source.rate("TCP_Target_Reset_Count", "resets by targets"),)
-        return (Signal("Errors", resets, "Errors/s"), hosts)
+        return (hosts,)
     return (
         Signal("Latency", source.percentiles("TargetResponseTime"), "Seconds"),
         Signal(
