@@ -213,7 +213,7 @@ mod tests {
             let item = Item::Sample(Box::new(Sample { url: Some("x".repeat(i)), ..sample(&name, second, 1.0) }));
             assert!(entrance.try_push(item).is_ok());
         }
-        entrance.push_at_last(Item::Close);
+        entrance.push_aside(Item::Close);
         intake.run(&exit, || Timestamp::from_seconds(2));
         assert_eq!(outbox.left(), Share { requests: 1000, failures: 0, log_events: 1000 });
         assert_eq!(diagnostics.take().len(), 1);

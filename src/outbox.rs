@@ -203,6 +203,11 @@ impl Outbox {
         state.lanes[segment.lane as usize].land(segment);
     }
 
+    /// Leaves a segment that was never taken in the spool.
+    pub fn leave(&self, segment: &Segment) {
+        self.state().lanes[segment.lane as usize].kept += segment.contents.share;
+    }
+
     /// Is done with segments that were taken, and leaves them in the spool.
     pub fn keep(&self, segments: &[Segment]) {
         let mut state = self.state();
@@ -228,7 +233,12 @@ impl Outbox {
 
     /// Lets everything go from now on, as soon as it is there.
     pub fn drain(&self) {
-        self.state().pace = Pace::Drain;
+        self.set_pace(Pace::Drain);
+    }
+
+    /// Changes when the lanes may send.
+    pub fn set_pace(&self, pace: Pace) {
+        self.state().pace = pace;
         self.wake_all();
     }
 

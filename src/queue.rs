@@ -1,7 +1,8 @@
 //! The bounded queue between the hooks and the intake thread.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::sample::{Gauge, LifeCycleEvent, Report, Sample};
@@ -46,6 +47,8 @@ impl Item {
 /// The side of the hooks.
 pub struct Entrance {
     sender: SyncSender<Item>,
+    /// What is not a sample: few, small, and never waited for. It is taken when no sample waits.
+    aside: Sender<Item>,
     bytes: std::sync::Arc<AtomicUsize>,
     /// Whether the last one who waited did so in vain; then nobody waits until there is room again.
     overflowing: AtomicBool,
@@ -54,6 +57,9 @@ pub struct Entrance {
 /// The side of the intake thread.
 pub struct Exit {
     receiver: Receiver<Item>,
+    aside: Receiver<Item>,
+    /// One of those, with samples to be taken first.
+    held_back: Cell<Option<Item>>,
     bytes: std::sync::Arc<AtomicUsize>,
 }
 
@@ -61,8 +67,10 @@ pub struct Exit {
 #[must_use]
 pub fn queue() -> (Entrance, Exit) {
     let (sender, receiver) = sync_channel(CAPACITY);
+    let (aside, from_aside) = channel();
     let bytes = std::sync::Arc::new(AtomicUsize::new(0));
-    (Entrance { sender, bytes: bytes.clone(), overflowing: AtomicBool::new(false) }, Exit { receiver, bytes })
+    let entrance = Entrance { sender, aside, bytes: bytes.clone(), overflowing: AtomicBool::new(false) };
+    (entrance, Exit { receiver, aside: from_aside, held_back: Cell::new(None), bytes })
 }
 
 impl Entrance {
@@ -107,10 +115,11 @@ impl Entrance {
         }
     }
 
-    /// Hands over what must not be lost, such as the end. To be called where waiting is allowed.
-    pub fn push_at_last(&self, item: Item) {
+    /// Hands over what is not a sample: a gauge, an event, the end. Everything pushed before it is taken before it. Never
+    /// waits, however full the queue is.
+    pub fn push_aside(&self, item: Item) {
         // Only an intake thread that is gone refuses it, and then nothing is left to tell it.
-        let _ = self.sender.send(item);
+        let _ = self.aside.send(item);
     }
 }
 
@@ -121,14 +130,31 @@ impl Exit {
     /// # Errors
     /// Where no item can come any more.
     pub fn pop(&self) -> Result<Option<Item>, Closed> {
-        match self.receiver.try_recv() {
-            Ok(item) => {
-                self.bytes.fetch_sub(item.weight(), Relaxed);
-                Ok(Some(item))
-            }
-            Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err(Closed),
+        if let Some(sample) = self.pop_sample() {
+            return Ok(Some(sample));
         }
+        let next = match self.held_back.take() {
+            Some(item) => item,
+            None => match self.aside.try_recv() {
+                Ok(item) => item,
+                Err(TryRecvError::Empty) => return Ok(None),
+                Err(TryRecvError::Disconnected) => return Err(Closed),
+            },
+        };
+        // Samples that were pushed before it may have come since the first look.
+        match self.pop_sample() {
+            Some(sample) => {
+                self.held_back.set(Some(next));
+                Ok(Some(sample))
+            }
+            None => Ok(Some(next)),
+        }
+    }
+
+    fn pop_sample(&self) -> Option<Item> {
+        self.receiver.try_recv().ok().inspect(|item| {
+            self.bytes.fetch_sub(item.weight(), Relaxed);
+        })
     }
 }
 
@@ -163,6 +189,22 @@ mod tests {
         assert!((60..70).contains(&pushed), "{pushed}");
         while exit.pop().expect("open").is_some() {}
         assert_eq!(exit.bytes.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_no_sample_never_waits_and_comes_after_the_samples_before_it() {
+        let (entrance, exit) = queue();
+        for _ in 0..CAPACITY {
+            entrance.try_push(item(1)).expect("room");
+        }
+        entrance.push_aside(Item::Flush);
+        for _ in 0..CAPACITY {
+            assert!(matches!(exit.pop(), Ok(Some(Item::Sample(_)))));
+        }
+        assert!(matches!(exit.pop(), Ok(Some(Item::Flush))));
+        assert!(matches!(exit.pop(), Ok(None)));
+        drop(entrance);
+        assert_eq!(exit.pop().err(), Some(Closed));
     }
 
     #[test]

@@ -107,15 +107,24 @@ pub struct Remarks {
 }
 
 impl Remarks {
-    /// The remarks on a receipt.
+    /// The remarks on a receipt: `rejected` is the folder for that, where there is one.
     #[must_use]
-    pub fn on(receipt: &Receipt, dry_run: bool, spool: Option<&Path>, reasons: Vec<String>) -> Self {
+    pub fn on(
+        receipt: &Receipt,
+        dry_run: bool,
+        spool: Option<&Path>,
+        rejected: Option<&Path>,
+        reasons: Vec<String>,
+    ) -> Self {
         let mut lines = Vec::new();
         if let Some(folder) = spool.filter(|_| receipt.requests.spooled + receipt.log_events.spooled > 0) {
             lines.push(format!("What was not delivered waits in {}", folder.display()));
             if !dry_run {
                 lines.push(format!("Send it with: locust-cw replay {}", receipt.run_id));
             }
+        }
+        if let Some(folder) = rejected {
+            lines.push(format!("What CloudWatch does not take is kept in {}", folder.display()));
         }
         lines.extend(reasons);
         Self { dry_run, lines }
@@ -275,6 +284,9 @@ impl Receipt {
             )),
             _ => {}
         }
+        if let Some(url) = &self.dashboard_url {
+            line(format_args!("Dashboard: {url}"));
+        }
         for remark in &remarks.lines {
             line(format_args!("{remark}"));
         }
@@ -346,7 +358,7 @@ mod tests {
     #[test]
     fn the_text_says_what_does_not_add_up() {
         let receipt = receipt(LocustTotals { requests: 11, failures: 2 });
-        let remarks = Remarks::on(&receipt, false, Some(Path::new("/spool")), vec!["Because.".into()]);
+        let remarks = Remarks::on(&receipt, false, Some(Path::new("/spool")), None, vec!["Because.".into()]);
         let text = receipt.to_text(&remarks);
         for part in ["NOT reconciled", "/spool", "locust-cw replay r", "Because."] {
             assert!(text.contains(part), "{text}");

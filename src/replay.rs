@@ -94,7 +94,7 @@ impl Replay {
         runtime: Handle,
         cloudwatch: impl FnOnce(&Manifest, &Arc<Ledger>) -> C,
     ) -> std::io::Result<Self> {
-        let (spool, mut manifest, segments) = Spool::reopen(folder)?;
+        let (spool, mut manifest, segments) = Spool::reopen(folder, !dry_run)?;
         change(&mut manifest);
         let manner = Manner { pace: Pace::Drain, flush_interval: None, capacity_bytes: u64::MAX, dry_run };
         let delivery = Delivery::start(spool, Destination::of(&manifest), manner, Arc::default(), runtime, |ledger| {
@@ -113,13 +113,15 @@ impl Replay {
     fn push(&self, segment: Segment, now: Timestamp) {
         let oldest = (now.seconds() - MAX_AGE_SECONDS + AGE_MARGIN_SECONDS) * 1000;
         let outbox = &self.delivery.outbox;
-        // A dry run changes nothing; a damaged file, of which nothing is known, is found out when it is sent.
-        if segment.contents.span.0 >= oldest || segment.contents.items == 0 || self.dry_run {
+        // A damaged file, of which nothing is known, is found out when it is sent.
+        if segment.contents.span.0 >= oldest || segment.contents.items == 0 {
             outbox.push(segment);
             return;
         }
-        let spool = outbox.spool();
-        let (old, young) = match segment.lane {
+        // In a dry run the parts are weighed, and nothing is changed on the disk.
+        let scratch = self.dry_run.then(|| Spool::in_memory(&self.manifest));
+        let spool = scratch.as_ref().unwrap_or_else(|| outbox.spool());
+        let (old, mut young) = match segment.lane {
             Lane::Metrics => {
                 let Ok(datums) = segment.datums() else { return outbox.push(segment) };
                 let (old, young): (Vec<_>, Vec<_>) =
@@ -132,18 +134,35 @@ impl Replay {
                 (spool.write_events(&old).0, (!young.is_empty()).then(|| spool.write_events(&young).0))
             }
         };
+        if !self.dry_run && [Some(&old), young.as_ref()].into_iter().flatten().any(Segment::is_in_memory) {
+            // The disk is full: what is on it stays there, whole, for another time.
+            [Some(&old), young.as_ref()].into_iter().flatten().for_each(|part| spool.remove(part));
+            outbox.leave(&segment);
+            self.delivery.diagnostics.say_once(
+                "no room",
+                Level::Error,
+                "The disk is full: what is partly over 14 days old cannot be taken apart, and stays. Make room, and run \
+                 it again.",
+            );
+            return;
+        }
         self.delivery.ledger.rejected.add(old.contents.share);
-        // If it cannot be put aside it stays, and is found too old again the next time.
-        let _ = spool.reject(&old);
-        spool.remove(&segment);
+        if !self.dry_run {
+            // If it cannot be put aside it stays, and is found too old again the next time.
+            let _ = spool.reject(&old);
+            spool.remove(&segment);
+        }
+        if let Some(young) = &mut young {
+            young.place_in_line = segment.place_in_line;
+        }
         young.into_iter().for_each(|segment| outbox.push(segment));
         let Share { requests, log_events, .. } = old.contents.share;
         if requests + log_events > 0 {
             self.delivery.diagnostics.say_once(
                 "too old",
                 Level::Warning,
-                "Some of it is over 14 days old: CloudWatch does not take it any more. It is counted as rejected, and \
-                 kept in the spool's folder \"rejected\".",
+                "Some of it is over 14 days old: CloudWatch does not take it any more. It counts as rejected, and is kept \
+                 in the spool's folder \"rejected\".",
             );
         }
     }
@@ -165,7 +184,8 @@ impl Replay {
         let reasons = self.delivery.end();
         let outbox = &self.delivery.outbox;
         let receipt = self.delivery.account(&self.manifest.run_id, self.manifest.log_class, outbox.spooled());
-        let remarks = Remarks::on(&receipt, self.dry_run, outbox.spool().folder(), reasons);
+        let (spool, rejected) = (outbox.spool().folder(), outbox.spool().rejected());
+        let remarks = Remarks::on(&receipt, self.dry_run, spool, rejected.as_deref(), reasons);
         (receipt, remarks)
     }
 }
@@ -290,7 +310,7 @@ mod tests {
                         // What was taken is gone with the process; what it wrote is not.
                         drop(take(&current, number));
                         drop(current);
-                        let (spool, _, segments) = Spool::reopen(&folder).expect("left behind");
+                        let (spool, _, segments) = Spool::reopen(&folder, true).expect("left behind");
                         current = outbox(spool, segments);
                     }
                 }

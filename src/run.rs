@@ -1,9 +1,11 @@
 //! One run, from its first sample to its receipt: the queue, the threads and the tasks behind it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
@@ -22,6 +24,12 @@ use crate::sender::Destination;
 use crate::spool::{Manifest, Spool};
 use crate::transport::CloudWatch;
 use crate::window::RunIdentity;
+
+/// How long the end waits for the intake: it is done within moments, unless the disk does not answer.
+const INTAKE_TIMEOUT: Duration = Duration::from_secs(3);
+const INTAKE_PAUSE: Duration = Duration::from_millis(2);
+/// How many names are tried for a process whose own is taken by what an earlier one of the same run left.
+const MAX_NAMES: usize = 100;
 
 /// A run.
 pub struct Run {
@@ -48,11 +56,10 @@ impl Run {
         cloudwatch: impl FnOnce(&Manifest, &Arc<Ledger>) -> C,
     ) -> std::io::Result<Self> {
         identity.worker = path_safe(&identity.worker);
-        let manifest = Manifest::of(&config, &identity);
         let diagnostics = Arc::new(Diagnostics::default());
-        let spool = open_spool(&config, &manifest, &diagnostics);
+        let (spool, manifest) = open_spool(&config, &mut identity, &diagnostics);
         let manner = Manner {
-            pace: if config.live { Pace::Interval } else { Pace::Hold },
+            pace: pace_of(&config),
             flush_interval: config.live.then_some(config.flush_interval),
             capacity_bytes: config.spool_max_bytes,
             dry_run: config.dry_run,
@@ -65,11 +72,16 @@ impl Run {
         let (entrance, exit) = queue();
         let (outbox, ledger) = (Arc::clone(&delivery.outbox), Arc::clone(&delivery.ledger));
         let intake = Intake::new(&config, &identity, outbox, ledger, Arc::clone(&delivery.diagnostics));
-        let (root, diagnostics) = (config.spool_dir.clone(), Arc::clone(&delivery.diagnostics));
-        let intake = std::thread::Builder::new().name("locust-cw-intake".to_owned()).spawn(move || {
-            announce_leftovers(&root, &diagnostics);
-            intake.run(&exit, Timestamp::now);
-        })?;
+        let intake = std::thread::Builder::new()
+            .name("locust-cw-intake".to_owned())
+            .spawn(move || intake.run(&exit, Timestamp::now))?;
+        if identity.announces {
+            let (root, diagnostics) = (config.spool_dir.clone(), Arc::clone(&delivery.diagnostics));
+            // On a thread of its own: the folder may be large, or on a slow disk.
+            std::thread::Builder::new()
+                .name("locust-cw-leftovers".to_owned())
+                .spawn(move || announce_leftovers(&root, &diagnostics))?;
+        }
 
         let intake = Mutex::new(Some(intake));
         Ok(Self { config, identity, users: AtomicU64::new(0), delivery, entrance, intake })
@@ -91,15 +103,23 @@ impl Run {
         }
     }
 
-    /// Takes what a worker reported.
+    /// Takes what a worker reported, waiting for room for a bounded moment.
     pub fn report(&self, report: Report) {
-        self.delivery.ledger.observed.add(report.share());
-        self.push(Item::Report(Box::new(report)));
+        let share = report.share();
+        self.delivery.ledger.observed.add(share);
+        if self.entrance.push(Item::Report(Box::new(report))).is_err() {
+            self.delivery.ledger.dropped.add(share);
+        }
     }
 
-    /// Takes anything but a sample: it is small, rare, and must not be lost. May wait for a full queue.
+    /// Takes anything but samples and reports: it is small, rare, and must not be lost. Never waits.
     pub fn push(&self, item: Item) {
-        self.entrance.push_at_last(item);
+        self.entrance.push_aside(item);
+    }
+
+    /// Goes on after a drain: a worker came back into its test.
+    pub fn resume(&self) {
+        self.delivery.outbox.set_pace(pace_of(&self.config));
     }
 
     /// Messages to the user.
@@ -119,14 +139,30 @@ impl Run {
         let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(intake) = intake {
             self.push(Item::Close);
-            // A panic there has been reported by the panic hook; the receipt shows what it cost.
-            let _ = intake.join();
+            let deadline = Instant::now() + INTAKE_TIMEOUT;
+            while !intake.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(INTAKE_PAUSE);
+            }
         }
         let reasons = self.delivery.end();
+        self.drop_what_never_came();
         let outbox = &self.delivery.outbox;
         let receipt = self.account(outbox.spooled()).reconciled_with(locust);
-        let remarks = Remarks::on(&receipt, self.config.dry_run, outbox.spool().folder(), reasons);
+        let (spool, rejected) = (outbox.spool().folder(), outbox.spool().rejected());
+        let remarks = Remarks::on(&receipt, self.config.dry_run, spool, rejected.as_deref(), reasons);
         (receipt, remarks)
+    }
+
+    /// Counts what is lost in the queue of an intake that hangs, in a disk that does not answer, or has panicked.
+    fn drop_what_never_came(&self) {
+        let ledger = &self.delivery.ledger;
+        let mut missing = ledger.observed.get();
+        for known in
+            [ledger.delivered.get(), ledger.rejected.get(), ledger.dropped.get(), self.delivery.outbox.spooled()]
+        {
+            missing -= known;
+        }
+        ledger.dropped.add(missing);
     }
 
     /// The account so far: what is on its way counts as spooled.
@@ -153,19 +189,37 @@ impl Run {
     }
 }
 
-fn open_spool(config: &Config, manifest: &Manifest, diagnostics: &Diagnostics) -> Spool {
-    Spool::create(&config.spool_dir, manifest).unwrap_or_else(|error| {
-        diagnostics.say_once(
-            "spool",
-            Level::Warning,
-            format!(
-                "The spool folder {} cannot be used ({error}): results are sent straight from memory, and what does \
-                 not fit there is dropped and counted. Choose another --cw-spool-dir.",
-                config.spool_dir.display()
-            ),
-        );
-        Spool::in_memory(manifest)
-    })
+const fn pace_of(config: &Config) -> Pace {
+    if config.live { Pace::Interval } else { Pace::Hold }
+}
+
+/// Opens the spool. What an earlier process of the same run and name left is not mixed with what comes: the name gets a
+/// number then.
+fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnostics) -> (Spool, Manifest) {
+    let name = identity.worker.clone();
+    for number in 2..=MAX_NAMES {
+        let manifest = Manifest::of(config, identity);
+        match Spool::create(&config.spool_dir, &manifest) {
+            Ok(spool) => return (spool, manifest),
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::WouldBlock) => {
+                identity.worker = format!("{name}-{number}");
+            }
+            Err(error) => {
+                diagnostics.say_once(
+                    "spool",
+                    Level::Warning,
+                    format!(
+                        "The spool folder {} cannot be used ({error}): results are sent straight from memory, and what \
+                         does not fit there is dropped and counted. Choose another --cw-spool-dir.",
+                        config.spool_dir.display()
+                    ),
+                );
+                break;
+            }
+        }
+    }
+    let manifest = Manifest::of(config, identity);
+    (Spool::in_memory(&manifest), manifest)
 }
 
 /// Tells of what earlier runs left behind: their processes ended before CloudWatch had taken everything.

@@ -418,7 +418,13 @@ impl<C: CloudWatch> Sender<C> {
                 Level::Error,
                 format!("A file of the spool cannot be read and is put aside as rejected: {error}."),
             );
-            self.reject(&segment);
+            if self.keep {
+                // In a dry run it stays where it is.
+                self.ledger.rejected.add(segment.contents.share);
+                self.outbox.settle_rejected(&segment);
+            } else {
+                self.reject(&segment);
+            }
         }
         let any = !unread.unreadable.is_empty();
         for (segment, error) in unread.unreadable {

@@ -210,23 +210,28 @@ impl Spool {
     /// Makes the folder `root/run/worker`, for its owner alone.
     ///
     /// # Errors
-    /// Where it cannot be made; [`Spool::in_memory`] is what is left then.
+    /// `WouldBlock` where it belongs to a process that lives, `AlreadyExists` where one that has ended left something in
+    /// it, else where it cannot be made; [`Spool::in_memory`] is what is left then.
     pub fn create(root: &Path, manifest: &Manifest) -> io::Result<Self> {
         let folder = root.join(&manifest.run_id).join(&manifest.worker);
         make_folder(&folder)?;
         let lock = lock(&folder)?;
+        if has_more_than_its_manifest(&folder) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         let mut text = serde_json::to_string_pretty(manifest)?;
         text.push('\n');
         write_whole(&folder, MANIFEST, &text)?;
-        let next_id = AtomicU64::new(last_id(&folder)? + 1);
+        let next_id = AtomicU64::new(1);
         Ok(Self { folder: Some(folder), series: manifest.series.clone(), next_id, _lock: Some(lock) })
     }
 
-    /// Opens the folder that a process which has ended left behind, with the segments in it, oldest first.
+    /// Opens the folder that a process which has ended left behind, with the segments in it, oldest first, and removes
+    /// what was not written to its end if `clean`.
     ///
     /// # Errors
     /// `WouldBlock` where the process still lives; else where the folder cannot be read.
-    pub fn reopen(folder: &Path) -> io::Result<(Self, Manifest, Vec<Segment>)> {
+    pub fn reopen(folder: &Path, clean: bool) -> io::Result<(Self, Manifest, Vec<Segment>)> {
         let lock = lock(folder)?;
         let manifest = Manifest::read(folder)?;
         let next_id = AtomicU64::new(last_id(folder)? + 1);
@@ -236,7 +241,9 @@ impl Spool {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|ending| ending == HALF) {
-                fs::remove_file(path)?;
+                if clean {
+                    fs::remove_file(path)?;
+                }
             } else if let Some((id, lane)) = parse_name(&path) {
                 segments.push(spool.segment(id, lane, path)?);
             }
@@ -267,6 +274,12 @@ impl Spool {
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
+    }
+
+    /// The folder of what CloudWatch will not take, where there is any.
+    #[must_use]
+    pub fn rejected(&self) -> Option<PathBuf> {
+        self.folder().map(|folder| folder.join(REJECTED)).filter(|folder| folder.is_dir())
     }
 
     /// Writes datums that fit into one call. Where the disk refuses them they stay in memory, and the error tells why.
@@ -344,7 +357,7 @@ impl Spool {
     pub(crate) fn sweep(folder: &Path) {
         // A folder that is just being made has no `run.json` before it is locked.
         if folder.join(MANIFEST).exists()
-            && let Ok((spool, ..)) = Self::reopen(folder)
+            && let Ok((spool, ..)) = Self::reopen(folder, true)
         {
             spool.tidy_up();
         }
@@ -353,10 +366,7 @@ impl Spool {
     /// Removes the folder if nothing is left in it to be sent or looked at.
     pub fn tidy_up(&self) {
         let Some(folder) = &self.folder else { return };
-        let leftovers = |entry: io::Result<fs::DirEntry>| {
-            entry.is_ok_and(|entry| !matches!(entry.file_name().to_str(), Some(LOCK | MANIFEST)))
-        };
-        if fs::read_dir(folder).is_ok_and(|entries| !entries.into_iter().any(leftovers)) {
+        if !has_more_than_its_manifest(folder) {
             for name in [MANIFEST, LOCK] {
                 let _ = fs::remove_file(folder.join(name));
             }
@@ -365,6 +375,14 @@ impl Spool {
             let _ = folder.parent().map(fs::remove_dir);
         }
     }
+}
+
+/// Whether something is in a spool's folder beside what is in all of them. One that cannot be read is taken to have.
+fn has_more_than_its_manifest(folder: &Path) -> bool {
+    let more = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| !matches!(entry.file_name().to_str(), Some(LOCK | MANIFEST)))
+    };
+    fs::read_dir(folder).map_or(true, |mut entries| entries.any(more))
 }
 
 fn file_name(id: u64, lane: Lane) -> String {
@@ -538,9 +556,11 @@ pub(crate) mod tests {
     fn a_run_of_the_same_id_leaves_what_an_earlier_one_left() {
         let root = tempfile::tempdir().expect("a folder");
         let (old, _) = Spool::create(root.path(), &manifest()).expect("a spool").write_datums(&[datum(1.0)]);
-        let (new, _) = Spool::create(root.path(), &manifest()).expect("a spool").write_datums(&[datum(2.0)]);
+        let other = Manifest { namespace: "Other".into(), ..manifest() };
+        let refused = Spool::create(root.path(), &other).err().expect("the folder is taken");
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(old.datums().expect("still there"), [datum(1.0)]);
-        assert_eq!(new.datums().expect("beside it"), [datum(2.0)]);
+        assert_eq!(Manifest::read(&root.path().join("run/w1")).expect("still there"), manifest());
     }
 
     #[test]
@@ -549,11 +569,11 @@ pub(crate) mod tests {
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let folder = spool.folder().expect("a folder").to_owned();
         let written = [spool.write_datums(&[datum(3.0)]).0, spool.write_events(&[event(5, "x")]).0];
-        assert!(is_live(&folder) && Spool::reopen(&folder).is_err());
+        assert!(is_live(&folder) && Spool::reopen(&folder, true).is_err());
         drop(spool);
         fs::write(folder.join("000000009-logs.jsonl.part"), "{\"timest").expect("written");
         assert!(!is_live(&folder));
-        let (again, read, segments) = Spool::reopen(&folder).expect("a spool");
+        let (again, read, segments) = Spool::reopen(&folder, true).expect("a spool");
         assert_eq!(read, manifest());
         assert_eq!(segments.iter().map(|s| s.contents).collect::<Vec<_>>(), written.map(|s| s.contents));
         assert_eq!(again.write_events(&[event(6, "y")]).0.id, 3);

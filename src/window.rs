@@ -30,6 +30,8 @@ pub struct RunIdentity {
     pub host: Option<String>,
     /// The host that gauges belong to where `host` is `None`.
     pub gauge_host: Option<String>,
+    /// It tells the user what earlier runs left: one process of a test does.
+    pub announces: bool,
 }
 
 /// The host a sample was sent to.
@@ -297,6 +299,7 @@ pub(crate) mod tests {
             worker: "w1".into(),
             host: Some("http://shop".into()),
             gauge_host: None,
+            announces: true,
         })
     }
 

@@ -128,6 +128,7 @@ class Publisher:
         worker: Names this process within the run.
         host: The host under test; where it is None, each request's URL tells.
         fallback_host: Whose gauges are published where `host` is None.
+        announces: Tell the user what earlier runs left.
 
     Raises:
         InvalidOptionError: If an option cannot be used.
@@ -143,6 +144,7 @@ class Publisher:
         worker: str,
         host: str | None = None,
         fallback_host: str | None = None,
+        announces: bool = True,
     ) -> Publisher: ...
     def record(
         self,
@@ -196,6 +198,8 @@ class Publisher:
         """Begin to send everything taken so far."""
     def drain(self) -> None:
         """Begin to send everything taken so far, and from now on everything at once."""
+    def resume(self) -> None:
+        """Go on as before a drain."""
     def seal(self) -> None:
         """Begin to send everything taken so far, and take nothing more."""
     def progress(self) -> Progress:
@@ -217,6 +221,7 @@ class Publisher:
         failures: int | None = None,
         workers: list[str] = ...,
         remarks: list[str] = ...,
+        dashboard_url: str | None = None,
     ) -> Receipt:
         """End the run, whatever is left, and draw up its receipt. What was not delivered stays in the spool.
 
@@ -225,6 +230,7 @@ class Publisher:
             failures: Locust's own total of failed requests.
             workers: The messages of other processes' receipts, which are added.
             remarks: Lines to add to the text.
+            dashboard_url: Where the run's dashboard is.
 
         Raises:
             ValueError: If a worker's receipt is none.

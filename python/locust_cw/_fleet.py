@@ -79,21 +79,22 @@ class Fleet:
         """Whether every worker has given its last account, or has not been heard of for a while."""
         return all(worker.account["final"] or worker.vanished for worker in self._runs.get(run_id, {}).values())
 
-    def receipts(self, run_id: str, *, publishing: bool) -> tuple[list[str], list[str]]:
-        """All workers' receipts, as they told them, and the remarks on them.
+    def receipts(self, run_id: str, *, publishing: bool) -> tuple[list[str], list[str], bool]:
+        """All workers' receipts, as they told them, the remarks on them, and whether they are all there is.
 
         Args:
             run_id: The run, which is forgotten with this.
             publishing: Whether the workers published their own requests.
 
         """
-        receipts, remarks = [], []
+        receipts, remarks, complete = [], [], True
         missing = self._missing.pop(run_id, set())
         for client_id, worker in sorted(self._runs.pop(run_id, {}).items()):
             told = worker.account
             receipts.append(told["receipt"])
             remarks += [f"{client_id}: {remark}" for remark in told["remarks"]]
             if not told["final"]:
+                complete = False
                 remarks.append(
                     f"{client_id}: vanished before its receipt came; as far as it told, {told['settled']:,} of "
                     f"{told['observed']:,} samples were settled, and the rest may wait in its spool"
@@ -101,4 +102,4 @@ class Fleet:
             missing.discard(client_id)
         rest = "what it had recorded may wait in its spool" if publishing else "what it had not reported is lost"
         remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(missing)]
-        return receipts, remarks
+        return receipts, remarks, complete and not missing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from locust_cw import _core
+from locust_cw import _core, _dashboard, _targets
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +25,7 @@ class Option:
         type: What its text becomes; None for a flag, and list for one that can be repeated.
         choices: All values there are.
         default: Where it is no option of the core, which has its own defaults.
+        const: Its value where the option is given without one.
 
     """
 
@@ -34,6 +35,7 @@ class Option:
     type: type | None = str
     choices: tuple[str, ...] | None = None
     default: object = None
+    const: str | None = None
 
 
 OPTIONS = (
@@ -75,6 +77,13 @@ OPTIONS = (
     Option("drain_timeout", "Seconds to keep sending at the end", "SECONDS", float),
     Option("receipt", "Write the receipt as JSON to this file", "FILE"),
     Option("fail_on_loss", "Exit with a code other than zero unless every sample was delivered", type=None),
+    Option(
+        "dashboard",
+        "Create or update a dashboard, this run marked on it; without NAME it is named after the namespace",
+        "NAME",
+        const="",
+    ),
+    Option("target", "AWS resource under test, shown on the dashboard and report; repeatable", "KIND:ID", list),
     Option("stop_on_alarm", "Stop the test when this CloudWatch alarm goes to ALARM; repeatable", "NAME", list),
     Option("strict", "Refuse to start the test if AWS refuses the first call", type=None),
 )
@@ -95,6 +104,8 @@ def add_to(parser: argparse.ArgumentParser) -> None:
             how |= {"action": "append", "metavar": option.metavar}
         else:
             how |= {"type": option.type, "default": default, "metavar": option.metavar, "choices": option.choices}
+            if option.const is not None:
+                how |= {"nargs": "?", "const": option.const}
             if default is not None:
                 how["help"] += f" Default: {default}."
         flag = f"--cw-{option.name.replace('_', '-')}"
@@ -150,6 +161,10 @@ class Options:
         _core.check_options(self.core)
         if self["local"] and self["endpoint_url"]:
             raise _core.InvalidOptionError("argument --cw-local: not together with --cw-endpoint-url")
+        for target in self["target"] or ():
+            _targets.parse(target)
+        if self["dashboard"]:
+            _dashboard.check_name(self["dashboard"])
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
             raise _core.InvalidOptionError(f"argument --cw-receipt: there is no folder for {receipt}")

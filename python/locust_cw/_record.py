@@ -1,6 +1,6 @@
 """The record of a run: what it was and where it went, kept beside the spool for `verify` and `report`.
 
-One JSON file per run, `<spool folder>/<run id>.json`, written by the process that has the receipt.
+One JSON file per run, `<spool folder>/.records/<run id>.json`, written by the process that has the receipt.
 """
 
 from __future__ import annotations
@@ -110,4 +110,4 @@ def newest(spool_dir: str | None = None) -> str:
 
 
 def _folder(spool_dir: str | None) -> Path:
-    return Path(_core.spool_root(spool_dir))
+    return Path(_core.spool_root(spool_dir), ".records")

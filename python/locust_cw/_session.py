@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import psutil
 
-from locust_cw import _core, _fleet, _options
+from locust_cw import _core, _dashboard, _fleet, _options, _targets
 from locust_cw._account import Account
 from locust_cw._alarm import LOOK_EVERY_S, AlarmError, Alarms
+from locust_cw._dashboard import Dashboard, DashboardError
 from locust_cw._fleet import Fleet
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
@@ -31,7 +32,7 @@ from locust_cw._progress import ProgressBar
 from locust_cw._record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from locust.env import Environment
     from locust.event import Events
@@ -45,6 +46,8 @@ _STRICT_TIMEOUT_S = 30.0
 _RUNNER_TIMEOUT_S = 5.0
 # How often the alarms are asked for before the test is refused: one call may be throttled.
 _ATTEMPTS = 3
+# How long the end waits for the dashboard's last mark.
+_MARKS_TIMEOUT_S = 10.0
 # How much longer than its own drain timeout a master waits for its workers' receipts.
 _FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
@@ -56,7 +59,9 @@ class _Test:
 
     def __init__(self, publisher: _core.Publisher, options: Options, *, host: str | None, reconcile: bool) -> None:
         self.publisher = publisher
-        self.record = Record(publisher.run_id, options.core, time.time(), host=host)
+        self.record = Record(
+            publisher.run_id, options.core, time.time(), host=host, targets=list(options["target"] or ())
+        )
         self.receipt_file: str | None = options["receipt"]
         self.fail_on_loss: bool = options["fail_on_loss"]
         self.from_reports = options["source"] == "master"
@@ -64,6 +69,8 @@ class _Test:
         self.stopped = False
         self.stop_told = False
         self.stop_reason: str | None = None
+        self.dashboard: Dashboard | None = None
+        self.marking: list[gevent.Greenlet[..., None]] = []
         self.delivered_said = False
         self.receipt: _core.Receipt | None = None
         # Totals from before Locust reset its statistics in the middle of the test.
@@ -162,7 +169,8 @@ class Session:
         worker = self._role("Worker")
         if worker and self._test is not None and self._test.publisher.run_id == options["run_id"]:
             # Back after the connection was lost, in the same run.
-            self._test.stopped = False
+            self._test.stopped = self._test.stop_told = False
+            self._test.publisher.resume()
             return
         self._end_test()
         if options["disable"] or (worker and options["source"] == "master"):
@@ -193,14 +201,17 @@ class Session:
             if environment.parsed_options is not None:
                 environment.parsed_options.cw_endpoint_url = self._local.endpoint_url
         class_hosts = {user_class.host for user_class in environment.user_classes if user_class.host}
+        fallback_host = class_hosts.pop() if len(class_hosts) == 1 else None
         publisher = _core.Publisher(
             options.core,
             run_id=run_id or _core.new_run_id(),
             worker=self._worker_name(),
             host=environment.host or None,
-            fallback_host=class_hosts.pop() if len(class_hosts) == 1 else None,
+            fallback_host=fallback_host,
+            announces=not worker,
         )
-        test = _Test(publisher, options, host=environment.host or None, reconcile=not worker)
+        host = environment.host or fallback_host
+        test = _Test(publisher, options, host=host, reconcile=not worker)
         self._test = test
         self._unfinished.append(test)
         if self._role("Master") and _fleet.MESSAGE not in environment.runner.custom_messages:  # type: ignore[union-attr]
@@ -216,7 +227,35 @@ class Session:
             self._events.quit.add_listener(self._exit_on_loss)
         what = "Dry run, nothing is sent to CloudWatch:" if options["dry_run"] else "Publishing to CloudWatch as"
         logger.log(logging.DEBUG if worker else logging.INFO, "%s run %s", what, publisher.run_id)
+        if options["dashboard"] is not None and not worker and not options["dry_run"]:
+            self._make_dashboard(test, options, host)
         return test
+
+    def _make_dashboard(self, test: _Test, options: Options, host: str | None) -> None:
+        region = _dashboard.region_of(options.core)
+        if region is None:
+            logger.warning("There is no dashboard: no AWS region is configured. Give --cw-region, or set AWS_REGION.")
+            return
+        targets = [_targets.parse(target) for target in options["target"] or ()]
+        view = _dashboard.View.of(options.core, region=region, host=host, targets=targets)
+        name = options["dashboard"] or _dashboard.default_name(view.namespace)
+        test.dashboard = Dashboard(Account(options.core, gevent.sleep), name, view, test.publisher.run_id)
+        test.record.dashboard = name
+        self._mark(test, test.dashboard.begin, test.record.started)
+
+    @staticmethod
+    def _mark(test: _Test, mark: Callable[..., None], *when: object) -> None:
+        """Mark the dashboard beside the load, which it must not hold up."""
+
+        def try_to_mark() -> None:
+            try:
+                mark(*when)
+            except _core.AwsError as error:
+                logger.warning("The dashboard was not brought up to date: %s", error.args[0])
+            except DashboardError as error:
+                logger.warning("The dashboard was not brought up to date: %s", error)
+
+        test.marking.append(gevent.spawn(try_to_mark))
 
     def _next_run_id(self) -> str:
         chosen = self._chosen_run_id
@@ -291,6 +330,8 @@ class Session:
             test.before_reset(environment)
         if test.record.ramped_up is None:
             test.record.ramped_up = time.time()
+            if test.dashboard is not None:
+                self._mark(test, test.dashboard.ramped_up, test.record.ramped_up)
         test.publisher.set_users(user_count)
         test.publisher.event("spawning_complete", {"user_count": user_count})
 
@@ -308,6 +349,8 @@ class Session:
             return
         test.stopped = True
         test.record.stopped = time.time()
+        if test.dashboard is not None:
+            self._mark(test, test.dashboard.stopped, test.record.stopped, test.stop_reason)
         test.look_at(environment)
         self._sample(test)
         if not self._role("Master"):
@@ -508,11 +551,14 @@ class Session:
             self._stop_waiting = True
 
     def _finish(self, test: _Test) -> _core.Receipt:
-        receipts, remarks = self._fleet.receipts(test.publisher.run_id, publishing=not test.from_reports)
+        gevent.joinall(test.marking, timeout=_MARKS_TIMEOUT_S)
+        receipts, remarks, heard_of_all = self._fleet.receipts(test.publisher.run_id, publishing=not test.from_reports)
         requests, failures = (test.requests, test.failures) if test.reconcile else (None, None)
         if test.stop_reason is not None:
             remarks.append(test.stop_reason)
-        test.receipt = test.publisher.finish(requests, failures, receipts, remarks)
+        at_aws = test.dashboard is not None and not test.record.options.get("endpoint_url")
+        url = test.dashboard.url if test.dashboard is not None and at_aws else None
+        test.receipt = test.publisher.finish(requests, failures, receipts, remarks, url)
         for level, message in test.publisher.diagnostics():
             logger.log(level, "%s", message)
         if self._role("Worker"):
@@ -520,7 +566,7 @@ class Session:
             self._tell_master(test)
             return test.receipt
         self._write_record(test, test.receipt)
-        self._lost = self._lost or (test.fail_on_loss and not test.receipt.complete)
+        self._lost = self._lost or (test.fail_on_loss and not (test.receipt.complete and heard_of_all))
         sys.stderr.write(f"\n{test.receipt.text}")
         sys.stderr.flush()
         if test.receipt_file is not None:

@@ -80,7 +80,7 @@ pub fn new_run_id() -> String {
 #[pymethods]
 impl Publisher {
     #[new]
-    #[pyo3(signature = (options, *, run_id, worker, host = None, fallback_host = None))]
+    #[pyo3(signature = (options, *, run_id, worker, host = None, fallback_host = None, announces = true))]
     fn new(
         py: Python<'_>,
         options: &Bound<'_, PyDict>,
@@ -88,10 +88,11 @@ impl Publisher {
         worker: String,
         host: Option<String>,
         fallback_host: Option<&str>,
+        announces: bool,
     ) -> PyResult<Self> {
         let config = config(options)?;
         let gauge_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| host.to_owned()));
-        let identity = RunIdentity { run_id, worker, host, gauge_host };
+        let identity = RunIdentity { run_id, worker, host, gauge_host, announces };
         let run = py.detach(|| Run::start(config, identity, crate::runtime::handle()?, Aws::new));
         Ok(Self { run: run.map_err(|error| PyOSError::new_err(error.to_string()))? })
     }
@@ -187,6 +188,11 @@ impl Publisher {
         py.detach(|| self.run.push(Item::Close));
     }
 
+    /// Goes on as before a drain.
+    fn resume(&self, py: Python<'_>) {
+        py.detach(|| self.run.resume());
+    }
+
     /// How far the delivery has come.
     fn progress(&self, py: Python<'_>) -> Progress {
         py.detach(|| self.run.progress()).into()
@@ -211,7 +217,9 @@ impl Publisher {
 
     /// Ends the run, whatever is left, and draws up its receipt: with those of the workers added, and reconciled with
     /// Locust's totals where they are given.
-    #[pyo3(signature = (requests = None, failures = None, workers = Vec::new(), remarks = Vec::new()))]
+    #[pyo3(signature = (
+        requests = None, failures = None, workers = Vec::new(), remarks = Vec::new(), dashboard_url = None
+    ))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
     fn finish(
         &self,
@@ -220,6 +228,7 @@ impl Publisher {
         failures: Option<u64>,
         workers: Vec<String>,
         remarks: Vec<String>,
+        dashboard_url: Option<String>,
     ) -> PyResult<Receipt> {
         let locust = requests.zip(failures).map(|(requests, failures)| LocustTotals { requests, failures });
         let (mut receipt, mut own_remarks) = py.detach(|| self.run.finish(None));
@@ -228,6 +237,7 @@ impl Publisher {
             receipt.add(&other.map_err(|error| PyValueError::new_err(format!("a worker's receipt: {error}")))?);
         }
         own_remarks.lines.extend(remarks);
+        receipt.dashboard_url = dashboard_url;
         Ok(Receipt::new(&receipt.reconciled_with(locust), &own_remarks))
     }
 
