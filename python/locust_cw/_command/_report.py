@@ -94,9 +94,9 @@ def _fail(message: str) -> int:
 
 def _make(record: Record, wanted: list[Any], options: argparse.Namespace) -> tuple[_findings.Findings, list[Path]]:
     given = {name: getattr(options, name) for name in ("region", "profile", "endpoint_url")}
-    account = record.account | {name: value for name, value in given.items() if value is not None}
+    record.options |= {name: value for name, value in given.items() if value is not None}
     targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
-    findings = _findings.gather(record, list(targets.values()), _findings.account_of(account))
+    findings = _findings.gather(record, list(targets.values()), _findings.account_of(record.account))
     charts = _chart.draw(findings)
     folder: Path = options.out or Path(f"report-{record.run_id}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,8 @@ def _as_json(findings: _findings.Findings, files: list[Path]) -> dict[str, Any]:
         "names": [row(each) for each in findings.rows],
         "highest": {"requests_per_s": findings.highest_rate, "users": findings.highest_users},
         "workers": findings.workers,
+        "drawn": {group.title: [panel.title for panel in group.panels] for group in findings.groups},
         "receipt": findings.record.receipt,
         "notes": findings.notes,
-        "files": [str(file) for file in files],
+        "files": [str(file.absolute()) for file in files],
     }

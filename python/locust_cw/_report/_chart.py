@@ -22,7 +22,7 @@ WIDTH_IN = 12.0
 DPI = 150
 # Of the chart over time, in inches: heights of panels, and what is between, above and below them.
 _PANEL_IN, _TALL_PANEL_IN = 1.1, 2.0
-_PANEL_GAP_IN, _GROUP_GAP_IN, _HEAD_IN, _FOOT_IN = 0.36, 0.3, 0.85, 0.4
+_PANEL_GAP_IN, _GROUP_GAP_IN, _HEAD_IN, _FOOT_IN = 0.36, 0.3, 0.95, 0.4
 # The same, as shares of the width.
 _EDGE, _LEFT, _RIGHT = 0.012, 0.075, 0.835
 # Of the name of a moment, as a share of the axis.
@@ -181,7 +181,9 @@ def _draw_panel(axis: Axes, panel: Panel, findings: Findings) -> None:
     if panel.limit is not None:
         highest = max(highest, panel.limit[0])
     axis.set_ylim(0, highest * 1.12 or 1)
-    axis.yaxis.set_major_locator(MaxNLocator(5 if _height(panel) == _TALL_PANEL_IN else 3, min_n_ticks=2))
+    whole = all(value == int(value) for line in panel.lines for value in line.series.values)
+    ticks = 5 if _height(panel) == _TALL_PANEL_IN else 3
+    axis.yaxis.set_major_locator(MaxNLocator(ticks, integer=whole, min_n_ticks=2))
     axis.yaxis.set_major_formatter(EngFormatter(unit=scaled) if scaled else StrMethodFormatter("{x:,g}"))
     axis.set_title(panel.title + (f"  ({unit})" if unit else ""), loc="left", fontsize=8.5, color=_GREY, pad=4)
     axis.grid(visible=True)
@@ -207,7 +209,7 @@ def _draw_line(axis: Axes, line: Line, colour: str, style: str, started: float) 
 def _time_axis(axis: Axes, findings: Findings) -> None:
     from matplotlib.ticker import FuncFormatter, MultipleLocator  # noqa: PLC0415
 
-    margin = max(0.02 * findings.seconds, 1.0)
+    margin = max(0.02 * findings.seconds, 0.2)
     axis.set_xlim(-margin, findings.seconds + margin)
     axis.xaxis.set_major_locator(MultipleLocator(_tick(findings.seconds)))
     layout = "%H:%M:%S" if findings.seconds < _HOUR else "%H:%M"

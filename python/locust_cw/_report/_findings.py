@@ -204,10 +204,10 @@ def gather(record: Record, targets: Sequence[Target], accounts: AccountOf, now: 
         raise NothingThereError(_why_nothing(record, now))
     stopped = min(now, record.started + 86_400) if record.stopped is None else record.stopped
     load = _Load(record, accounts(None), shortest, stopped)
-    if not load.requests:
+    if not load.in_all:
         raise NothingThereError(_why_nothing(record, now))
     if record.stopped is None:
-        load.stopped = load.requests.times[-1] + load.period
+        load.stopped = max(load.requests.times, default=record.started) + load.period
     saturation = _saturation.find(load.samples(), load.period)
     groups, notes = [Group("Load", tuple(load.panels()))], load.notes()
     for target in targets:
@@ -234,7 +234,7 @@ def gather(record: Record, targets: Sequence[Target], accounts: AccountOf, now: 
         saturation=saturation,
         total=total,
         rows=rows,
-        highest_rate=max(load.requests.values),
+        highest_rate=max(load.requests.values, default=0),
         highest_users=max(load.users.values, default=0),
         workers=int(max(load.workers.values, default=0)),
         notes=notes,
@@ -286,11 +286,13 @@ class _Load:
         metrics += [self._metric(name, stat, home) for name, stat in gauges for home in homes]
         found = iter(_query.fetch(self._call, metrics, self.start, self.end, self.period))
         counts, failures, durations, timed = ([next(found) for _ in hosts] for _ in range(4))
-        self._in_all = sum(sum(series.values) for series in counts)
+        self.in_all = sum(sum(series.values) for series in counts)
         self.requests = self._rate(counts)
         self._failures = self._rate(failures)
         self._mean = _quotient(_total(durations), _total(timed))
-        self._times = [Line(stat if len(hosts) == 1 else f"{stat} {host['Host']}", next(found)) for host, stat in times]
+        self._times = [
+            Line(stat if len(hosts) == 1 else f"{stat} {_address(host['Host'])}", next(found)) for host, stat in times
+        ]
         self.users, self.workers, self._cpu, self._cpu_mean, self._memory = (
             next((series for series in [next(found) for _ in homes] if series), Series((), (), self.period))
             for _ in gauges
@@ -299,11 +301,14 @@ class _Load:
     def _rate(self, counts: Sequence[Series]) -> Series:
         """Per second; of the first and last period, only the part counts in which the test ran."""
         total = _total(counts)
-        points = []
-        for begin, value in zip(total.times, total.values, strict=True):
-            part = min(begin + self.period, self.stopped) - max(begin, self._record.started)
-            if part >= min(self.period / 2, _SHORTEST_PART_S):
-                points.append((begin, value / part))
+        parts = [min(begin + self.period, self.stopped) - max(begin, self._record.started) for begin in total.times]
+        # Of a very short run there is nothing but parts.
+        least = min(self.period / 2, _SHORTEST_PART_S, max(parts, default=0.0))
+        points = [
+            (begin, value / part)
+            for begin, value, part in zip(total.times, total.values, parts, strict=True)
+            if part >= least and part > 0
+        ]
         return Series(tuple(begin for begin, _ in points), tuple(value for _, value in points), total.period)
 
     def samples(self) -> list[_saturation.Sample]:
@@ -366,19 +371,19 @@ class _Load:
         record = self._record
         notes = []
         observed = sum(series["requests"] for series in self._hosts)
-        if self._in_all > observed * (1 + _SAME):
+        if self.in_all > observed * (1 + _SAME):
             notes.append(
-                f"CloudWatch holds {self._in_all:,.0f} requests of this time, the run made {observed:,}: another run"
+                f"CloudWatch holds {self.in_all:,.0f} requests of this time, the run made {observed:,}: another run"
                 " against the same host at the same time is in these charts, too."
             )
-        elif self._in_all < observed * (1 - _SAME):
+        elif self.in_all < observed * (1 - _SAME):
             waits = record.receipt.get("requests", {}).get("spooled", 0)
             advice = (
                 f"{waits:,} wait on this machine: locust-cw replay {record.run_id}"
                 if waits
                 else "if the run has just ended, make the report again in some minutes"
             )
-            notes.append(f"CloudWatch holds {self._in_all:,.0f} of the run's {observed:,} requests so far; {advice}.")
+            notes.append(f"CloudWatch holds {self.in_all:,.0f} of the run's {observed:,} requests so far; {advice}.")
         if self.period > self._resolution:
             why = "is kept for three hours" if self._shortest > self._resolution else "would be too dense to read"
             notes.append(f"Each point stands for {_seconds(self.period)}: CloudWatch's finer data {why}.")
@@ -467,6 +472,10 @@ def _look_at(target: Target, accounts: AccountOf, load: _Load) -> tuple[Group, s
     )
 
 
+def _address(host: str) -> str:
+    return host.partition("://")[2] or host
+
+
 def _renamed(panel: Panel, title: str) -> Panel:
     return replace(panel, title=title, lines=tuple(replace(line, label=title) for line in panel.lines))
 
@@ -525,7 +534,8 @@ def _why_nothing(record: Record, now: float) -> str:  # noqa: PLR0911 - one reas
     if _query.shortest_period(record.started, now) is None:
         return f"{run}: it is more than 15 months old, and CloudWatch keeps metrics no longer."
     place = (
-        ", ".join(f"{name} {value}" for name, value in record.account.items()) or "the AWS account and region in use"
+        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in record.account.items())
+        or "the AWS account and region in use"
     )
     asked = f"{run}: asked for namespace {record.option('namespace')} at {place}."
     if age < _FRESH_S:

@@ -146,5 +146,5 @@ def _series(metric: Metric, points: Sequence[tuple[float, float]], period: int) 
 
 
 def for_command(error: Exception) -> str:
-    """What an error says, in the command's options instead of the test's."""
-    return str(error.args[0]).replace("--cw-", "--")
+    """What an error says on one line, in the command's options instead of the test's."""
+    return " ".join(str(error.args[0]).split()).replace("--cw-", "--")

@@ -115,8 +115,10 @@ def find(samples: Sequence[Sample], period: float = 1) -> Saturation:
     """
     ascent = _ascent([sample for sample in samples if sample.users > 0])
     levels = _levels(ascent, period)
+    if len(ascent) < MIN_LEVELS * _least(period):
+        return Saturation("unknown", f"there are too few points, of {period:g} s each", levels=levels)
     if len(levels) < MIN_LEVELS or levels[-1].users < MIN_LOAD_RATIO * levels[0].users:
-        reason = "the load did not vary enough to tell: let the number of users grow in steps or a ramp"
+        reason = "the load did not vary enough; let the number of users grow in steps or a ramp"
         return Saturation("unknown", reason, levels=levels)
     if not any(level.throughput > 0 for level in levels):
         return Saturation("unknown", "no request succeeded", levels=levels)
@@ -171,7 +173,7 @@ def _levels(samples: Sequence[Sample], period: float) -> tuple[Level, ...]:
     ordered = sorted(samples, key=lambda sample: sample.users)
     if not ordered:
         return ()
-    enough = max(1, math.ceil(MIN_LEVEL_S / period))
+    enough = _least(period)
     # Narrower levels than this would only share out the same noise.
     width = (ordered[-1].users - ordered[0].users) / MAX_LEVELS
     groups: list[list[Sample]] = []
@@ -184,6 +186,11 @@ def _levels(samples: Sequence[Sample], period: float) -> tuple[Level, ...]:
     if len(groups) > 1 and len(groups[-1]) < enough:
         groups[-2:] = [groups[-2] + groups[-1]]
     return tuple(_level(group) for group in groups)
+
+
+def _least(period: float) -> int:
+    """How many samples a level has at the least."""
+    return max(1, math.ceil(MIN_LEVEL_S / period))
 
 
 def _level(samples: Sequence[Sample]) -> Level:
