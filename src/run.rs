@@ -432,6 +432,20 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_process_of_the_same_name_left_is_not_mixed_with_what_comes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config(|options| options.spool_dir = folder.path().to_str().map(Into::into));
+        let open = || {
+            let mut identity = (*identity()).clone();
+            let (spool, manifest) = open_spool(&config, &mut identity, &Diagnostics::default());
+            (spool.write_events(&[LogEvent { timestamp: 1, message: "x".into() }]).0, manifest, identity.worker)
+        };
+        let names: Vec<_> = (0..3).map(|_| open()).map(|(_, manifest, worker)| (manifest.worker, worker)).collect();
+        assert_eq!(names, ["w1", "w1-2", "w1-3"].map(|name| (name.to_owned(), name.to_owned())));
+        assert_eq!(leftovers(folder.path()).len(), 3);
+    }
+
+    #[test]
     fn a_dry_run_sends_nothing_and_tells_what_it_would_have_cost() {
         let Test { run, cloudwatch, folder: _folder } = start(Scripted::default(), |o| o.dry_run = true);
         record(&run, 100);

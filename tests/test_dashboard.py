@@ -973,3 +973,49 @@ def test_the_checker_takes_what_is_documented() -> None:
         }
     )
     assert problems("{") == ["no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"]
+
+
+# In a test
+
+TARGET = "sqs:orders"
+LOAD = ["-u", "3", "-r", "10", "--host", HOST, "--exit-code-on-error=0", "--cw-live", "--cw-flush-interval=1"]
+
+
+def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: str) -> None:
+    """Start, end of ramp-up and stop of each, beside the target's own metrics; the load goes on as without."""
+    runs = [
+        locust.run("orders.py", *LOAD, "-t", "3s", f"--cw-dashboard={name}", f"--cw-target={TARGET}") for _ in range(2)
+    ]
+    body = stored(aws, name)
+    ids = [run.receipt.check_delivered()["run_id"] for run in runs]
+    assert lines(body) == [f"run {run_id} {event}" for run_id in ids for event in ("start", "ramped up", "stop")]
+    assert any(namespace == "AWS/SQS" for namespace, *_ in metrics_of(body))
+    for run in runs:
+        assert run.exit_code == 0
+        assert run.complaints() == []
+        assert run.receipt["dashboard_url"] is None, "nobody can look at a local one"
+
+
+def test_a_dashboard_without_a_name_is_the_namespaces(aws: Aws, locust: Locust, name: str) -> None:
+    locust.run("orders.py", *LOAD, "-t", "2s", "--cw-dashboard")
+    assert len(lines(stored(aws, name))) == 3
+
+
+def test_a_dashboard_that_may_not_be_put_disturbs_nothing(aws: Aws, locust: Locust, name: str) -> None:
+    """A warning that says what is missing; the test and its delivery go on."""
+    aws.proxy.on("PutDashboard", error("AccessDenied", 403, "not authorized"))
+    run = locust.run("orders.py", *LOAD, "-t", "3s", f"--cw-dashboard={name}")
+    assert run.exit_code == 0
+    run.receipt.check_delivered()
+    assert run.complaints()
+    assert all("PutDashboard" in told and "IAM policy" in told for told in run.complaints())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--cw-dashboard", "no spaces please"), ("--cw-target", "toaster:1")], ids=["name", "target"]
+)
+def test_what_cannot_be_is_refused_at_the_start(locust: Locust, option: str, value: str) -> None:
+    run = locust.run("orders.py", *LOAD, "-t", "3s", f"{option}={value}", receipt=False, json_file=False)
+    assert run.exit_code == 2
+    assert option in run.err
+    assert value in run.err

@@ -302,7 +302,7 @@ def test_a_worker_that_was_gone_for_a_while_goes_on_with_the_run(aws: Aws, locus
 
 def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locust) -> None:
     """Nothing is known of it but that it was there; the account of the others holds."""
-    fleet = Fleet(locust, *LIVE, *USERS, "--exit-code-on-error=0", workers=2)
+    fleet = Fleet(locust, *LIVE, *USERS, "--exit-code-on-error=0", "--cw-fail-on-loss", workers=2)
     fleet.wait_for(5)
     victim, journal = fleet.workers[0], fleet.journals[0]
     victim.signal(signal.SIGKILL)
@@ -314,6 +314,7 @@ def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locus
     receipt = fleet.master.receipt.check()
     assert receipt["requests"]["observed"] == len(fleet.journals[1].of("fired"))
     assert journal.client_id in fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert fleet.master.exit_code == 1, "nobody can say that all was delivered"
 
 
 def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, locust: Locust) -> None:

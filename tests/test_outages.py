@@ -41,7 +41,7 @@ from support.outages import (
     wait_until_current,
     wait_until_logged,
 )
-from support.proxy import Answer, Exchange, Proxy, error, hang, passing
+from support.proxy import Answer, Exchange, Fault, Proxy, error, hang, passing
 from support.servers import wait_until
 
 ROLE = "arn:aws:iam::000000000000:role/load"  # in the account that the tests read
@@ -401,15 +401,39 @@ def test_without_a_disk_all_is_delivered_from_memory(
     check_log_events(aws.cloudwatch.events(), run.stats)
 
 
-def test_without_a_disk_and_without_aws_the_loss_is_counted(aws: Aws, locust: Locust) -> None:
-    """What only memory held is `dropped` when the process ends, and not called spooled."""
-    aws.proxy.on("*", error("ServiceUnavailable", 503))
+@pytest.mark.parametrize("fault", [error("ServiceUnavailable", 503), hang], ids=["unavailable", "hanging"])
+def test_without_a_disk_and_without_aws_the_loss_is_counted(aws: Aws, locust: Locust, fault: Fault) -> None:
+    """What only memory held is `dropped` when the process ends, under way or not, and not called spooled."""
+    aws.proxy.on("*", fault)
     trouble = UNWRITABLE["no folder"]
     run = locust.run(*PACED, *LIVE, *trouble["args"], "-t", "3s", "--cw-drain-timeout=1", files=trouble["files"])
     receipt = run.receipt.check()
     for group in ("requests", "failures", "log_events"):
         assert receipt[group]["dropped"] == receipt[group]["observed"] > 0
     assert "locust-cw replay" not in run.output
+
+
+def test_a_long_test_without_live_is_published_early_rather_than_dropped(aws: Aws, locust: Locust) -> None:
+    """With AWS there, a spool that is too small for the whole test loses nothing."""
+    run = locust.start(*PACED, "--cw-spool-max-mb=1", "--cw-drain-timeout=60", env={"RATE": "1000"})
+    wait_for_more(run, 10_000)
+    assert aws.proxy.calls("PutLogEvents"), "half of the spool was full some time ago"
+    stop(run)
+    run.finish()
+    run.receipt.check_delivered()
+    check_story(aws.cloudwatch, run, HOST)
+
+
+def test_an_answer_that_is_not_aws_s_condemns_nothing(aws: Aws, locust: Locust) -> None:
+    """A proxy's error page: the calls are repeated until AWS itself answers."""
+    page = Answer(404, {"Content-Type": "text/html"}, b"<html>no such page</html>")
+    aws.proxy.on("*", lambda _: page, times=4)
+    run = locust.start(*PACED, *LIVE, "--cw-drain-timeout=60")
+    wait_for_more(run, 1000)
+    stop(run)
+    run.finish(timeout=90)
+    run.receipt.check_delivered()
+    check_story(aws.cloudwatch, run, HOST)
 
 
 def test_the_spool_is_for_its_owner_alone_and_goes_when_all_is_delivered(aws: Aws, locust: Locust) -> None:
