@@ -45,7 +45,8 @@ OPTIONS = {
     "--cw-resolution", "--cw-flush-interval", "--cw-max-requests", "--cw-logs", "--cw-log-sample", "--cw-log-format",
     "--cw-log-group", "--cw-log-stream", "--cw-log-retention-days", "--cw-log-class", "--cw-region", "--cw-profile",
     "--cw-role-arn", "--cw-external-id", "--cw-endpoint-url", "--cw-run-id", "--cw-spool-dir", "--cw-spool-max-mb",
-    "--cw-drain-timeout", "--cw-receipt", "--cw-strict", "--cw-stop-on-alarm",
+    "--cw-drain-timeout", "--cw-receipt", "--cw-strict", "--cw-stop-on-alarm", "--cw-dashboard",
+    "--cw-target",
 }  # fmt: skip
 
 BAD = [
