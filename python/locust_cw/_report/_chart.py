@@ -201,8 +201,8 @@ def _draw_line(axis: Axes, line: Line, colour: str, style: str, started: float) 
     times = [begin + line.series.period / 2 - started for begin in line.series.times]
     few = len(times) <= _FEW_POINTS
     axis.plot(
-        times, line.series.values, color=colour, linestyle=style, linewidth=1.5, marker="o" if few else None,
-        markersize=2.6, zorder=3, solid_joinstyle="round", label="",
+        times, line.series.values, color=colour, linestyle=style, linewidth=1.5 if few else 1.2,
+        marker="o" if few else None, markersize=2.6, zorder=3, solid_joinstyle="round", label="",
     )  # fmt: skip
 
 

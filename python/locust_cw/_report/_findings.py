@@ -160,9 +160,7 @@ class Findings:
             return f"Saturation {said}: {found.reason}."
         slower = ""
         if found.latency_before and found.latency_after and found.latency_after > found.latency_before:
-            slower = (
-                f"; response times grow from {found.latency_before:,.0f} to {found.latency_after:,.0f} ms on average"
-            )
+            slower = f"; mean response times grow from {found.latency_before:,.0f} to {found.latency_after:,.0f} ms"
         if found.state == "from_start":
             return (
                 f"The target is saturated from the start: {found.requests_per_s:,.0f} requests/s with"
