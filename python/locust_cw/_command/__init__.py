@@ -12,14 +12,14 @@ import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from locust_cw import _core
-from locust_cw._command import _dashboard, _replay, _report
+from locust_cw._command import _cost, _dashboard, _doctor, _policy, _replay, _report, _template, _verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
 
-_COMMANDS = (_replay, _dashboard, _report)
+_COMMANDS = (_replay, _dashboard, _report, _doctor, _policy, _template, _verify, _cost)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,137 @@
+"""What the commands have in common: options that say where, as whom and what, and how AWS's errors read."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import sys
+import textwrap
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from locust_cw import _core
+
+if TYPE_CHECKING:
+    import argparse
+
+_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
+_METADATA = "http://169.254.169.254/latest"
+_METADATA_TIMEOUT_S = 1.0
+_WIDTH = 100
+
+
+def add_account_options(parser: argparse.ArgumentParser, otherwise: str = "as the AWS CLI finds it") -> None:
+    """Declare the options that say where and as whom; without one of them it is `otherwise`."""
+    group = parser.add_argument_group("where and as whom", f"What is not given is {otherwise}.")
+    group.add_argument("--region", metavar="REGION", help="AWS region")
+    group.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files")
+    group.add_argument("--role-arn", metavar="ARN", help="role to assume")
+    group.add_argument("--external-id", metavar="ID", help="external id to assume the role with")
+    group.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is, if not at AWS")
+
+
+def account_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Those that were given, by the names that the core has for them."""
+    return {name: getattr(options, name) for name in _ACCOUNT if getattr(options, name) is not None}
+
+
+def add_publish_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a test that decide what it may have to do in the account, by the test's own names."""
+    default = _core.default_options()
+    group = parser.add_argument_group("what the test publishes", "The test's options, without --cw- before them.")
+    group.add_argument("--namespace", metavar="NAME", default=default["namespace"], help="default: %(default)s")
+    group.add_argument(
+        "--logs", choices=("all", "failures", "off"), default=default["logs"], help="default: %(default)s"
+    )
+    group.add_argument("--log-group", metavar="NAME", default=default["log_group"], help="default: %(default)s")
+    group.add_argument("--log-stream", metavar="PREFIX", default=default["log_stream"], help="default: %(default)s")
+    group.add_argument("--dashboard", metavar="NAME", help="the dashboard that the test puts")
+    group.add_argument(
+        "--stop-on-alarm", metavar="NAME", action="append", default=[], help="an alarm that stops the test; repeatable"
+    )
+
+
+def wrapped(text: str) -> str:
+    """A description beside an epilog whose lines are to stay as they are: argparse wraps both or none."""
+    return textwrap.fill(text, _WIDTH)
+
+
+def check(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Check options that the core knows.
+
+    Returns:
+        Those that were given.
+
+    Raises:
+        InvalidOptionError: The first one that cannot be used.
+
+    """
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    _core.check_options(given)
+    return given
+
+
+def message_of(error: Exception) -> str:
+    """What AWS or the network said, with this command's names for options."""
+    return str(error.args[0]).replace("--cw-", "--")
+
+
+def complain(message: str) -> None:
+    """Tell on the standard error output that something could not be done."""
+    sys.stderr.write(f"locust-cw: error: {message}\n")
+
+
+def print_json(value: object) -> None:
+    """Print a value for a machine."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def partition_of(region: str | None) -> str:
+    """The partition of AWS that a region belongs to, as it stands in ARNs."""
+    region = region or ""
+    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def find_setting(options: dict[str, Any], option: str, variables: tuple[str, ...], key: str) -> str | None:
+    """A setting from where the SDK looks for it: the option, the environment, the profile of the configuration file."""
+    if given := options.get(option):
+        return str(given)
+    if found := next((os.environ[name] for name in variables if os.environ.get(name)), None):
+        return found
+    path = Path(os.environ.get("AWS_CONFIG_FILE", "~/.aws/config")).expanduser()
+    profile = options.get("profile") or os.environ.get("AWS_PROFILE") or "default"
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return None
+    section = profile if profile == "default" and parser.has_section(profile) else f"profile {profile}"
+    return parser.get(section, key, fallback=None)
+
+
+def find_region(options: dict[str, Any]) -> str | None:
+    """The region that the SDK will find: see `find_setting`, and last the instance that this runs on."""
+    found = find_setting(options, "region", ("AWS_REGION", "AWS_DEFAULT_REGION"), "region")
+    if found or os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        return found
+    try:
+        token = _metadata("api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+        return _metadata("meta-data/placement/region", "GET", {"X-aws-ec2-metadata-token": token})
+    except OSError:
+        return None
+
+
+def _metadata(path: str, method: str, headers: dict[str, str]) -> str:
+    """What the instance knows of itself.
+
+    Raises:
+        OSError: If this is no instance of EC2.
+
+    """
+    ask = urllib.request.Request(f"{_METADATA}/{path}", method=method, headers=headers)  # noqa: S310 - a constant URL
+    # No proxy knows the way to this address.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(ask, timeout=_METADATA_TIMEOUT_S) as answer:
+        return str(answer.read().decode())

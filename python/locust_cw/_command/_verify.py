@@ -1,0 +1,489 @@
+"""`locust-cw verify`: asks CloudWatch what it holds of a run, and compares it with the run's record."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from locust_cw import _core, _record
+from locust_cw._account import Account, is_missing
+from locust_cw._command._account_options import (
+    account_options,
+    add_account_options,
+    complain,
+    message_of,
+    print_json,
+    wrapped,
+)
+from locust_cw._record import NoRecordError, Record, newest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from locust_cw._command import AddParser
+
+QUERIES_PER_CALL = 500
+"""GetMetricData takes no more."""
+MAX_POINTS = 500_000
+"""Above so many values per second, minutes are asked for: they come as 100,800 a page."""
+MAX_EVENTS_READ = 100_000
+"""More log events than these are counted by Logs Insights and not read one by one."""
+FRESH_S = 15 * 60
+"""For so long after its end a run may not be told of completely."""
+
+_RETENTION = ((3 * 3600 - 300, 1), (15 * 86_400 - 3600, 60), (63 * 86_400 - 3600, 300), (455 * 86_400, 3600))
+"""For how many seconds CloudWatch keeps values of which period; a little less, for the asking takes time."""
+_LATE_S = 10
+"""How long after the stop the last requests may have ended: the workers' clocks are not the master's."""
+_EVENTS_AT_ONCE = 10_000
+_QUERY_POLL_S = 1.0
+_QUERY_TIMEOUT_S = 15 * 60
+_THROTTLED_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
+
+_EPILOG = """\
+examples:
+  locust-cw verify                                   the run recorded last on this machine
+  locust-cw verify 20261122T110301Z-7f3a --json
+  locust-cw verify || echo 'CloudWatch does not hold what was sent'
+
+Compared are RequestCount and FailureCount of each series over the time of the run, and the run's log events, with the
+record that the test left beside the spool. Where calls were repeated after no answer came (the receipt's `uncertain`),
+CloudWatch may hold that many more, and that is taken as equal. CloudWatch adds up what several runs publish for the
+same host in the same seconds (in the same minutes, three hours later): a test with --cw-dimensions Host,Request,RunId
+is kept apart, but for the host's roll-up.
+
+More than 100,000 log events, and those of the class INFREQUENT_ACCESS, are counted by Logs Insights, which AWS charges
+by the data it reads.
+
+exit code: 0 CloudWatch holds it all, 1 it does not, or could not be asked, 2 wrong argument
+"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One number of CloudWatch's beside the record's.
+
+    Attributes:
+        what: `RequestCount`, `FailureCount`, or what kind of log events.
+        of: Whose: the dimensions, or the name of the request.
+        expected: What was published, if everything has arrived.
+        held: What CloudWatch has.
+        lacking: How many fewer than expected are right all the same: CloudWatch refused them for good.
+        spare: How many more than expected are right all the same.
+
+    """
+
+    what: str
+    of: str
+    expected: int
+    held: int
+    lacking: int = 0
+    spare: int = 0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether CloudWatch has what it should."""
+        return self.expected - self.lacking <= self.held <= self.expected + self.spare
+
+
+@dataclass
+class Findings:
+    """What came of the comparison.
+
+    Attributes:
+        lines: All numbers.
+        notes: What one should know to read them.
+
+    """
+
+    lines: list[Line] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def differing(self) -> list[Line]:
+        """Those that do not agree."""
+        return [line for line in self.lines if not line.agrees]
+
+
+def declare(add_parser: AddParser) -> None:
+    """Declare the command."""
+    parser = add_parser(
+        "verify",
+        help="ask CloudWatch what it holds of a run, and compare it with the receipt",
+        description=wrapped(
+            "Ask CloudWatch what it holds of a run, and compare it with the run's receipt, name by name."
+        ),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="id of the run; else the one recorded last")
+    parser.add_argument("--spool-dir", metavar="FOLDER", help="where its record is; else the user's state folder")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all numbers")
+    add_account_options(parser, otherwise="the test's own")
+    parser.set_defaults(run_command=_verify)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    try:
+        record = Record.read(options.run or newest(options.spool_dir), options.spool_dir)
+    except NoRecordError as error:
+        complain(f"{error}; give --spool-dir if the test had --cw-spool-dir")
+        return 1
+    findings = Findings()
+    if record.option("dry_run"):
+        complain(f"run {record.run_id} was a dry run: nothing was sent, so CloudWatch holds nothing of it")
+        return 1
+    account = Account(record.account | account_options(options))
+    try:
+        _compare_metrics(account, record, findings)
+        _compare_logs(account, record, findings)
+    except (_core.AwsError, TimeoutError) as error:
+        complain(message_of(error))
+        return 1
+    _explain(record, findings)
+    if options.json:
+        _print_json(record, findings)
+    else:
+        _print(record, findings)
+    return 1 if findings.differing else 0
+
+
+# Metrics
+
+
+def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
+    """The seconds in which the run's requests ended, from one to before the other.
+
+    A later run that publishes to the same series begins where that one begins.
+    """
+    start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + _LATE_S
+    following = [math.floor(other.started) for other in others if other.started > (record.stopped or record.started)]
+    return start, max(start + 1, min([stop, *following]))
+
+
+def neighbours(record: Record, spool_dir: str | None) -> list[Record]:
+    """Other runs on this machine that publish to the same series."""
+    found = []
+    for path in _record._folder(spool_dir).glob("*.json"):  # noqa: SLF001 - where they are is that module's to know
+        try:
+            other = Record.read(path.stem, spool_dir)
+        except NoRecordError:
+            continue
+        same = other.option("namespace") == record.option("namespace") and not other.option("dry_run")
+        series = [each["dimensions"] for each in other.series]
+        if other.run_id != record.run_id and same and any(each["dimensions"] in series for each in record.series):
+            found.append(other)
+    return found
+
+
+def period_of(record: Record, span: tuple[int, int], now: float) -> int:
+    """The finest period, in seconds, that CloudWatch can still tell, and that is not too much to ask for."""
+    start, end = span
+    kept = next((period for age, period in _RETENTION if now - start < age), _RETENTION[-1][1])
+    period = max(kept, int(record.option("resolution")))
+    too_many = (end - start) / period * 2 * len(record.series) > MAX_POINTS
+    return 60 if period == 1 and too_many else period
+
+
+def _compare_metrics(account: Account, record: Record, findings: Findings) -> None:
+    others = neighbours(record, record.option("spool_dir"))
+    span = span_of(record, others)
+    period = period_of(record, span, time.time())
+    # CloudWatch's periods begin at multiples of their length.
+    start, end = span[0] // period * period, -(-span[1] // period) * period
+    overlapping = sorted(
+        other.run_id
+        for other in others
+        if math.floor(other.started) < end and math.floor(other.stopped or time.time()) >= start
+    )
+    compared = record.series
+    if overlapping:
+        apart = [series for series in record.series if "RunId" in series["dimensions"]]
+        findings.notes.append(
+            f"{', '.join(overlapping)} published for the same host in the same"
+            f" {'seconds' if period == 1 else 'minutes'}, and CloudWatch adds them up"
+            + (
+                ": the host's roll-up is not compared"
+                if apart
+                else ". A test with --cw-dimensions Host,Request,RunId is kept apart"
+            )
+        )
+        compared = apart or compared
+    queries = [
+        (metric, key, series)
+        for series in compared
+        for metric, key in (("RequestCount", "requests"), ("FailureCount", "failures"))
+    ]
+    sums = _sums(account, record, queries, (start, end, period))
+    lost = {key: record.receipt[key] for key in ("requests", "failures")}
+    findings.lines += [
+        Line(
+            metric,
+            " ".join(f"{name}={value}" for name, value in sorted(series["dimensions"].items())),
+            series[key],
+            held,
+            # Which series they belonged to is not known.
+            min(series[key], lost[key]["rejected"]),
+            record.receipt["uncertain"],
+        )
+        for (metric, key, series), held in zip(queries, sums, strict=True)
+    ]
+
+
+def _sums(
+    account: Account, record: Record, queries: list[tuple[str, str, Any]], when: tuple[int, int, int]
+) -> list[int]:
+    """The sum of each query over the time; `when` is start, end and period in seconds."""
+    start, end, period = when
+    sums: list[int] = []
+    for first in range(0, len(queries), QUERIES_PER_CALL):
+        asked = [
+            {
+                "Id": f"q{number}",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": record.option("namespace"),
+                        "MetricName": metric,
+                        "Dimensions": [{"Name": n, "Value": v} for n, v in series["dimensions"].items()],
+                    },
+                    "Period": period,
+                    "Stat": "Sum",
+                },
+            }
+            for number, (metric, _key, series) in enumerate(queries[first : first + QUERIES_PER_CALL])
+        ]
+        told = account.call("GetMetricData", MetricDataQueries=asked, StartTime=start, EndTime=end)
+        by_id: Counter[str] = Counter()
+        for result in told["MetricDataResults"]:
+            by_id[result["Id"]] += round(math.fsum(result["Values"]))
+        sums += [by_id[f"q{number}"] for number in range(len(asked))]
+    return sums
+
+
+# Log events
+
+
+@dataclass
+class Logged:
+    """The log events that CloudWatch holds of a run.
+
+    Attributes:
+        events: How many.
+        by_name: Requests by outcome and name; None where they were not looked into.
+        duplicates: How many are there for a second time.
+
+    """
+
+    events: int = 0
+    by_name: Counter[tuple[str, str]] | None = None
+    duplicates: int = 0
+
+
+def _compare_logs(account: Account, record: Record, findings: Findings) -> None:
+    receipt = record.receipt["log_events"]
+    expected = receipt["observed"] - receipt["dropped"]
+    if record.option("logs") == "off" or expected == 0:
+        return
+    group, prefix = record.option("log_group"), f"{record.option('log_stream')}/{record.run_id}/"
+    by_insights = record.option("log_class") == "INFREQUENT_ACCESS" or expected > MAX_EVENTS_READ
+    try:
+        logged = _count(account, record, group, prefix) if by_insights else _read(account, record, group, prefix)
+    except _core.AwsError as error:
+        if not is_missing(error):
+            raise
+        findings.notes.append(f"there is no log group {group}")
+        logged = Logged(by_name=Counter())
+    spare = record.receipt["uncertain"]
+    findings.lines.append(Line("log events", "all", expected, logged.events, receipt["rejected"], spare))
+    if logged.duplicates:
+        findings.notes.append(f"{logged.duplicates} log events are there twice: same worker and seq")
+    if logged.by_name is None or receipt["rejected"] or receipt["dropped"]:
+        # Which names those were that are missing is not known.
+        return
+    for what, name, wanted in _expected_by_name(record):
+        held = logged.by_name[what, name]
+        findings.lines.append(Line(f"logged {what}", name, wanted, held, spare=spare))
+
+
+def _expected_by_name(record: Record) -> Iterator[tuple[str, str, int]]:
+    """Outcome and name of the requests that are logged for certain, and how many there are."""
+    series = [each for each in record.series if "Request" in each["dimensions"]]
+    requests, failures = Counter[str](), Counter[str]()
+    for each in series:
+        requests[each["dimensions"]["Request"]] += each["requests"]
+        failures[each["dimensions"]["Request"]] += each["failures"]
+    from_reports = record.receipt["log_events"]["observed"] < failures.total()
+    sampled = record.option("logs") == "failures" or record.option("log_sample") < 1
+    if from_reports:
+        return
+    for name in sorted(requests):
+        if failures[name]:
+            yield "failure", name, failures[name]
+        if not sampled and record.receipt["log_events"]["observed"] >= requests.total():
+            yield "success", name, requests[name] - failures[name]
+
+
+def _read(account: Account, record: Record, group: str, prefix: str) -> Logged:
+    """Read the events, a number of seconds at a time."""
+    json_format = record.option("log_format") == "json"
+    logged = Logged(by_name=Counter() if json_format else None)
+    names = {each["dimensions"]["Request"] for each in record.series if "Request" in each["dimensions"]}
+    seen = set[tuple[str, int]]()
+    for start, end in _slices(record):
+        for event in _filter(account, group, prefix, start, end):
+            logged.events += 1
+            if logged.by_name is None:
+                continue
+            try:
+                fields = json.loads(event["message"])
+                identity = (str(fields["worker"]), int(fields["seq"]))
+            except (ValueError, TypeError, KeyError):
+                continue
+            logged.duplicates += identity in seen
+            seen.add(identity)
+            if "outcome" in fields:
+                name = _core.dimension_value(str(fields.get("name")))
+                logged.by_name[fields["outcome"], name if name in names else "(other)"] += 1
+    return logged
+
+
+def _filter(account: Account, group: str, prefix: str, start: int, end: int) -> list[dict[str, Any]]:
+    """The events of the streams whose name begins so, from one millisecond to before the other."""
+    for pause in (*_THROTTLED_PAUSES_S, None):
+        try:
+            events: list[dict[str, Any]] = account.call(
+                "FilterLogEvents", logGroupName=group, logStreamNamePrefix=prefix, startTime=start, endTime=end - 1
+            )["events"]
+        except _core.AwsError as error:
+            if pause is None or "Throttl" not in str(error.args[1]):
+                raise
+            time.sleep(pause)
+        else:
+            # Whoever answers in CloudWatch's stead may not look at the prefix.
+            return [event for event in events if event["logStreamName"].startswith(prefix)]
+    raise AssertionError
+
+
+def _slices(record: Record) -> Iterator[tuple[int, int]]:
+    """Milliseconds from and to: pieces of the run with some thousands of events each, and all that may be around it."""
+    start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + 1
+    events = record.receipt["log_events"]["observed"]
+    pieces = max(1, min(stop - start, math.ceil(events / _EVENTS_AT_ONCE)))
+    bounds = [start - 3600, *(start + (stop - start) * number // pieces for number in range(pieces + 1)), stop + 3600]
+    for first, second in itertools.pairwise(bounds):
+        yield first * 1000, second * 1000
+
+
+def _count(account: Account, record: Record, group: str, prefix: str) -> Logged:
+    """Have Logs Insights count them.
+
+    Raises:
+        TimeoutError: If that takes too long.
+
+    """
+    start, stop = math.floor(record.started), math.ceil(record.stopped or time.time())
+    escaped = prefix.replace("\\", "\\\\").replace('"', '\\"')
+    query = f'filter strcontains(@logStream, "{escaped}")'
+    is_json = record.option("log_format") == "json"
+    query += " | stats count(*) as events by " + ("outcome, name" if is_json else "@logStream") + " | limit 10000"
+    started = account.call(
+        "StartQuery", logGroupName=group, queryString=query, startTime=start - 3600, endTime=stop + 3600, limit=10_000
+    )
+    deadline = time.monotonic() + _QUERY_TIMEOUT_S
+    while True:
+        told = account.call("GetQueryResults", queryId=started["queryId"])
+        if told["status"] == "Complete":
+            break
+        if told["status"] not in ("Scheduled", "Running") or time.monotonic() > deadline:
+            raise TimeoutError(f"Logs Insights did not count the events of {group}: the query is {told['status']}")
+        time.sleep(_QUERY_POLL_S)
+    logged = Logged(by_name=Counter() if is_json else None)
+    names = {each["dimensions"]["Request"] for each in record.series if "Request" in each["dimensions"]}
+    for row in told["results"]:
+        fields = {each["field"]: each["value"] for each in row}
+        number = int(fields["events"])
+        logged.events += number
+        if logged.by_name is not None and fields.get("outcome"):
+            name = _core.dimension_value(str(fields.get("name")))
+            logged.by_name[fields["outcome"], name if name in names else "(other)"] += number
+    return logged
+
+
+# What is told
+
+
+def _explain(record: Record, findings: Findings) -> None:
+    """Say why numbers may differ, and what to do."""
+    receipt = record.receipt
+    lost = {key: sum(receipt[group][key] for group in ("requests", "log_events")) for key in ("rejected", "dropped")}
+    if receipt["uncertain"]:
+        findings.notes.append(
+            f"up to {receipt['uncertain']} may be there twice: their calls were repeated after no answer came"
+        )
+    if lost["rejected"]:
+        findings.notes.append(f"CloudWatch refused {lost['rejected']} for good: that many may be missing")
+    if lost["dropped"]:
+        findings.notes.append(f"{lost['dropped']} were dropped before they could be published, and are not expected")
+    if not findings.differing:
+        return
+    spool_dir = record.option("spool_dir")
+    waiting = [each for each in _core.leftovers(spool_dir) if each.run_id == record.run_id]
+    if waiting:
+        where = f" --spool-dir {spool_dir}" if spool_dir else ""
+        findings.notes.append(
+            f"{sum(each.bytes for each in waiting) / 1024:,.0f} KB of it wait on this machine. Send them:"
+            f" locust-cw replay {record.run_id}{where}"
+        )
+    elif receipt["requests"]["spooled"] + receipt["log_events"]["spooled"]:
+        findings.notes.append("the receipt counts some as spooled: replay them on the machines whose spools hold them")
+    ago = time.time() - (record.stopped or record.started)
+    if ago < FRESH_S and any(line.held < line.expected for line in findings.differing):
+        findings.notes.append(
+            f"the run ended {ago / 60:.0f} min ago; CloudWatch may take some minutes to tell of it: try again"
+        )
+    if any(line.held > line.expected for line in findings.differing):
+        findings.notes.append(
+            "where there is more than expected, another run may have published for the same host at the same time;"
+            " a test with --cw-dimensions Host,Request,RunId is kept apart"
+        )
+
+
+def _print_json(record: Record, findings: Findings) -> None:
+    print_json(
+        {
+            "run_id": record.run_id,
+            "equal": not findings.differing,
+            "numbers": [asdict(line) | {"agrees": line.agrees} for line in findings.lines],
+            "notes": findings.notes,
+        }
+    )
+
+
+def _print(record: Record, findings: Findings) -> None:
+    out = sys.stdout.write
+    if differing := findings.differing:
+        out(
+            f"Run {record.run_id}: CloudWatch and the receipt differ in {len(differing)} of {len(findings.lines)}"
+            " numbers.\n"
+        )
+        width = max(len(line.what) for line in differing)
+        out(f"{'':{width}} {'expected':>11} {'held':>11} {'difference':>11}  of\n")
+        for line in differing:
+            numbers = f"{line.expected:>11} {line.held:>11} {line.held - line.expected:>+11}"
+            out(f"{line.what:{width}} {numbers}  {line.of}\n")
+    else:
+        receipt = record.receipt
+        out(
+            f"Run {record.run_id}: CloudWatch holds what was published, {receipt['requests']['observed']} requests with"
+            f" {receipt['failures']['observed']} failures in {len(record.series)} series, and"
+            f" {receipt['log_events']['observed']} log events ({len(findings.lines)} numbers compared).\n"
+        )
+    for note in findings.notes:
+        out(f"- {note}\n")

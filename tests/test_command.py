@@ -1,0 +1,193 @@
+"""The command `locust-cw`: what all of its parts have in common, and what `cost` reckons."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Aws, Locust
+from locust_cw import _core
+from support.locust_run import clean_environment
+from support.outages import PACED, commanding
+
+COMMANDS = ("doctor", "policy", "template", "verify", "cost")
+COST = ("cost", "--requests-per-second=100")
+
+
+def run(folder: Path, *args: str, code: int = 0, env: dict[str, str | None] | None = None) -> str:
+    """The standard output of a command, ended by itself with this exit code and without a stumble."""
+    with commanding(folder, *args, env=env) as command:
+        assert command.exit_code == code, command.output
+    assert "Traceback" not in command.output, command.output
+    return command.out
+
+
+@pytest.fixture
+def without_locust(tmp_path: Path) -> dict[str, str | None]:
+    """An environment in which neither Locust nor gevent can be imported."""
+    for name in ("locust", "gevent"):
+        (tmp_path / "broken" / name).mkdir(parents=True)
+        (tmp_path / "broken" / name / "__init__.py").write_text(f"raise ImportError('no {name} here')\n")
+    return {"PYTHONPATH": str(tmp_path / "broken")}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_teaches(tmp_path: Path, without_locust: dict[str, str | None], command: str) -> None:
+    text = run(tmp_path, command, "--help", env=without_locust)
+    assert f"locust-cw {command}" in text.split("example", 1)[1]
+    assert "exit code: 0" in text
+    assert max(map(len, text.splitlines())) <= 120
+    assert command in run(tmp_path, "--help", env=without_locust)
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [(COST, 0), (("policy",), 0), (("template",), 0), (("verify",), 1), (("doctor", "--json"), 1)],
+)
+def test_no_command_needs_locust(
+    tmp_path: Path, without_locust: dict[str, str | None], args: tuple[str, ...], code: int
+) -> None:
+    env = without_locust | {"AWS_REGION": None}
+    assert subprocess.run(
+        [sys.executable, "-c", "import locust"],
+        env=clean_environment(tmp_path, **env),
+        check=False,
+        capture_output=True,
+    ).returncode
+    out = run(tmp_path, *args, code=code, env=env)
+    if args[0] == "doctor":
+        checks = {each["name"]: each for each in json.loads(out)["checks"]}
+        assert checks["locust"]["state"] == "failed"
+        assert "no gevent here" in checks["locust"]["text"] or "no locust here" in checks["locust"]["text"]
+        assert "pip install" in checks["locust"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("policy", "--namespace=AWS/EC2"), "--namespace"),
+        (("policy", "--log-retention-days=8"), "--log-retention-days"),
+        (("policy", "--external-id=x"), "--role-arn"),
+        (("template", "--role-arn=admin"), "--role-arn"),
+        (("template", "--log-group=a b"), "--log-group"),
+        (("doctor", "--endpoint-url=localhost"), "--endpoint-url"),
+        (("doctor", "--log-stream=a:b"), "--log-stream"),
+        (("cost",), "--requests-per-second"),
+        ((*COST, "--resolution=10"), "--resolution"),
+        ((*COST, "--failure-share=2"), "--failure-share"),
+        ((*COST, "--names=0"), "--names"),
+        (("cost", "--requests-per-second=inf"), "--requests-per-second"),
+    ],
+)
+def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: str) -> None:
+    with commanding(tmp_path, *args) as command:
+        assert command.exit_code == 2, command.output
+    assert told in command.err
+    assert "--cw-" not in command.err
+    assert not command.out
+
+
+# Cost
+
+FACTOR = 1.5
+"""By how much the estimate before a run and the receipt after it may differ."""
+
+
+@pytest.mark.parametrize(
+    ("live", "how", "planned"),
+    [
+        (("--cw-live", "--cw-flush-interval=1"), (), ("--flush-interval=1",)),
+        ((), (), ("--at-end",)),
+        (("--cw-live", "--cw-resolution=60", "--cw-logs=failures"), (), ("--resolution=60", "--logs=failures")),
+        (("--cw-live",), ("--processes=2",), ("--workers=2",)),
+    ],
+    ids=["live", "at the end", "minutes", "workers"],
+)
+def test_the_estimate_is_what_the_receipt_says(
+    aws: Aws, locust: Locust, live: tuple[str, ...], how: tuple[str, ...], planned: tuple[str, ...]
+) -> None:
+    seconds, users = 6, 2
+    done = locust.run(*PACED, *live, *how, f"-u{users}", "-r100", f"-t{seconds}")
+    receipt = done.receipt.check_delivered()
+    observed, failed = (receipt[group]["observed"] for group in ("requests", "failures"))
+    told = json.loads(
+        run(
+            done.folder,
+            "cost",
+            f"--requests-per-second={observed / seconds}",
+            f"--minutes={seconds / 60}",
+            "--names=5",
+            f"--failure-share={failed / observed}",
+            *planned,
+            "--json",
+        )
+    )
+    assert told["prices_as_of"] == _core.PRICES_AS_OF
+    estimate = told["usd"]["run"]["total"]
+    assert receipt["estimated_cost_usd"] / FACTOR < estimate < receipt["estimated_cost_usd"] * FACTOR, (told, receipt)
+    calls = sum(call.accepted for call in aws.proxy.calls("PutMetricData"))
+    assert abs(told["per_run"]["calls"] - calls) <= max(3, 0.5 * calls), (told, calls)
+    log_bytes = sum(
+        len(event["message"].encode()) + 26
+        for call in aws.proxy.calls("PutLogEvents")
+        for event in call.params["logEvents"]
+    )
+    assert log_bytes / FACTOR < told["per_run"]["log_bytes"] < log_bytes * FACTOR
+
+
+def cost(folder: Path, *args: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(run(folder, *COST, *args, "--json"))
+    return told
+
+
+def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:
+    told = cost(tmp_path, "--minutes=90", "--names=9", "--failure-share=0", "--log-sample=0.5", "--event-bytes=174")
+    # Ten series of four metrics, and three gauges, in two hours that have begun.
+    assert told["per_run"]["metrics"] == 43
+    assert told["usd"]["run"]["metrics"] == pytest.approx(43 * 2 / 730 * 0.30)
+    assert told["per_run"]["log_bytes"] == 100 * 90 * 60 // 2 * 200
+    logs, _ = _core.estimate_cost(metric_hours=0, calls=0, log_bytes=0)
+    assert logs == 0
+    assert told["usd"]["run"]["logs"] == pytest.approx(
+        _core.estimate_cost(metric_hours=0, calls=0, log_bytes=told["per_run"]["log_bytes"])[1]
+    )
+    assert told["usd"]["run"]["calls"] == pytest.approx(told["per_run"]["calls"] * 0.01 / 1000)
+    for per in told["usd"].values():
+        assert per["total"] == pytest.approx(per["metrics"] + per["calls"] + per["logs"])
+    assert told["usd"]["month"]["logs"] == pytest.approx(20 * told["usd"]["run"]["logs"])
+    assert told["usd"]["hour"]["logs"] == pytest.approx(told["usd"]["run"]["logs"] / 1.5)
+
+
+@pytest.mark.parametrize(
+    ("args", "part", "factor"),
+    [
+        (("--logs=off",), "logs", 0),
+        (("--logs=failures", "--failure-share=0.25"), "logs", 0.25),
+        (("--log-sample=0", "--failure-share=0.25"), "logs", 0.25),
+        (("--log-class=INFREQUENT_ACCESS",), "logs", 0.5),
+        (("--region=ap-northeast-2",), "logs", 1.52),
+        (("--region=eu-north-1",), "logs", 1),
+        (("--flush-interval=10",), "calls", 0.5),
+        (("--minutes=20",), "calls", 2),
+        (("--hosts=2",), "metrics", (2 * 55 + 3) / (55 + 3)),
+        (("--names=300",), "metrics", (202 * 5 + 3) / (55 + 3)),
+    ],
+)
+def test_each_option_of_cost_counts(tmp_path: Path, args: tuple[str, ...], part: str, factor: float) -> None:
+    usual = cost(tmp_path)["usd"]["run"][part]
+    assert cost(tmp_path, *args)["usd"]["run"][part] == pytest.approx(usual * factor, rel=0.02)
+
+
+def test_calls_grow_with_time_and_not_with_load(tmp_path: Path) -> None:
+    """A hundred times the load is fewer than three times the calls; full seconds of many names need several."""
+    usual = cost(tmp_path)["per_run"]["calls"]
+    assert cost(tmp_path, "--requests-per-second=10000")["per_run"]["calls"] < 3 * usual
+    assert cost(tmp_path, "--requests-per-second=10000", "--names=200")["per_run"]["calls"] > 3 * usual
+    table = run(tmp_path, *COST, "--log-retention-days=30")
+    assert "GB-months" in table
+    assert _core.PRICES_AS_OF in table

@@ -1,0 +1,262 @@
+"""`locust-cw verify` tells whether CloudWatch holds a run, name by name, and why not."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Aws, Locust
+from locust_cw._command._verify import period_of, span_of
+from locust_cw._record import Record
+from support.outages import HOST, PACED, replay
+from support.proxy import Answer, Exchange, error, swallow
+from support.servers import Target
+from test_command import run
+
+LIVE = ("--cw-live", "--cw-flush-interval=1")
+SHORT = ("-u1", "-t3")
+
+
+def verify(folder: Path, *args: str, code: int = 0) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(run(folder, "verify", *args, "--json", code=code))
+    assert told["equal"] == (code == 0)
+    return told
+
+
+def differing(told: dict[str, Any]) -> dict[tuple[str, str], int]:
+    """What CloudWatch has more or less of."""
+    return {
+        (each["what"], each["of"]): each["held"] - each["expected"] for each in told["numbers"] if not each["agrees"]
+    }
+
+
+WAYS: dict[str, tuple[str, ...]] = {
+    "usual": (),
+    "at the end, as lines": ("--cw-log-format=text",),
+    "minutes": (*LIVE, "--cw-resolution=60", "--cw-logs=failures"),
+    "a share": (*LIVE, "--cw-log-sample=0.1", "--cw-dimensions=Host,Request,Method", "--cw-dimension=Team=blue"),
+    "many names": (*LIVE, "--cw-max-requests=2"),
+    "workers": (*LIVE, "--processes=2"),
+    "reports": (*LIVE, "--processes=2", "--cw-source=master"),
+    "no logs": (*LIVE, "--cw-logs=off"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_run_that_arrived_is_equal(locust: Locust, way: tuple[str, ...]) -> None:
+    done = locust.run(*PACED, *SHORT, *way)
+    receipt = done.receipt.check_delivered()
+    told = verify(done.folder)
+    assert told["run_id"] == receipt["run_id"]
+    held = {(each["what"], each["of"]): each["held"] for each in told["numbers"]}
+    whole = "Host=" + HOST + (" Team=blue" if "--cw-dimension=Team=blue" in way else "")
+    assert held["RequestCount", whole] == receipt["requests"]["observed"] > 0
+    assert held["FailureCount", whole] == receipt["failures"]["observed"]
+    assert held.get(("log events", "all"), 0) == receipt["log_events"]["observed"]
+    by_name = sum(number for (what, _), number in held.items() if what == "logged success")
+    everything = not {"--cw-log-sample=0.1", "--cw-logs=failures", "--cw-logs=off", "--cw-log-format=text"} & set(way)
+    if everything and "--cw-source=master" not in way:
+        assert by_name == receipt["requests"]["observed"] - receipt["failures"]["observed"]
+    else:
+        assert by_name == 0
+    assert "CloudWatch holds what was published" in run(done.folder, "verify", str(receipt["run_id"]))
+
+
+def test_several_hosts(locust: Locust, target: Target) -> None:
+    done = locust.run("several_hosts.py", "-u4", "-r100", *LIVE, module="locust_cw", env={"TARGET": target.url})
+    told = verify(done.folder)
+    hosts = {each["of"] for each in told["numbers"] if each["what"] == "RequestCount" and " " not in each["of"]}
+    assert hosts == {f"Host={target.url}", f"Host={target.url.replace('127.0.0.1', 'localhost')}"}
+
+
+def test_what_is_missing_is_named(aws: Aws, locust: Locust) -> None:
+    """One call of each kind that CloudWatch took and did not keep."""
+
+    def forgotten(exchange: Exchange) -> Answer:
+        if exchange.call.operation == "PutLogEvents":
+            return Answer(200, {"Content-Type": "application/x-amz-json-1.1"}, b"{}")
+        return Answer(200, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, b"\xa0")
+
+    aws.proxy.on("PutMetricData", forgotten, times=1)
+    aws.proxy.on("PutLogEvents", forgotten, times=1)
+    done = locust.run(*PACED, *SHORT, *LIVE)
+    done.receipt.check_delivered()
+    lost: dict[tuple[str, str], int] = {}
+    for call in (aws.proxy.calls("PutMetricData")[0],):
+        for datum in call.params["MetricData"]:
+            if datum["MetricName"] in ("RequestCount", "FailureCount") and datum["Value"]:
+                of = " ".join(sorted(f"{each['Name']}={each['Value']}" for each in datum["Dimensions"]))
+                lost[datum["MetricName"], of] = lost.get((datum["MetricName"], of), 0) - datum["Value"]
+    events = aws.proxy.calls("PutLogEvents")[0].params["logEvents"]
+    lost["log events", "all"] = -len(events)
+    for event in events:
+        fields = json.loads(event["message"])
+        if "outcome" in fields:
+            what = f"logged {fields['outcome']}", fields["name"]
+            lost[what] = lost.get(what, 0) - 1
+    told = verify(done.folder, code=1)
+    assert differing(told) == lost
+    assert any("some minutes" in note for note in told["notes"])
+    table = run(done.folder, "verify", code=1)
+    assert f"{-len(events):+}" in table
+    assert all(of in table for _, of in lost)
+
+
+def test_what_waits_is_to_be_replayed(aws: Aws, locust: Locust) -> None:
+    aws.proxy.on("*", error("ServiceUnavailable", 503))
+    done = locust.run(*PACED, *SHORT, "--cw-drain-timeout=0")
+    run_id = str(done.receipt["run_id"])
+    aws.proxy.heal()
+    told = verify(done.folder, code=1)
+    assert len(differing(told)) >= 2 * 2
+    assert any(f"locust-cw replay {run_id}" in note for note in told["notes"])
+    assert any("no log group" in note for note in told["notes"])
+    replay(done.folder, run_id)
+    assert differing(verify(done.folder, run_id)) == {}
+
+
+def test_what_is_uncertain_may_be_there_twice(aws: Aws, locust: Locust) -> None:
+    for operation in ("PutMetricData", "PutLogEvents"):
+        aws.proxy.on(operation, swallow, times=1)
+    done = locust.run(*PACED, *SHORT, *LIVE)
+    uncertain = done.receipt["uncertain"]
+    assert uncertain > 0
+    told = verify(done.folder)
+    assert all(each["spare"] == uncertain for each in told["numbers"])
+    assert any(each["held"] > each["expected"] for each in told["numbers"])
+    assert any(f"up to {uncertain}" in note for note in told["notes"])
+    assert any("same worker and seq" in note for note in told["notes"])
+
+
+def test_what_is_too_much_is_told(aws: Aws, locust: Locust) -> None:
+    done = locust.run(*PACED, *SHORT, *LIVE)
+    record = json.loads(run(done.folder, "verify", "--json"))
+    assert record["equal"]
+    middle = time.time() - 2
+    aws.cloudwatch.metrics.put_metric_data(
+        Namespace=aws.cloudwatch.namespace,
+        MetricData=[
+            {
+                "MetricName": "FailureCount",
+                "Dimensions": [{"Name": "Host", "Value": HOST}, {"Name": "Request", "Value": "/1"}],
+                "Timestamp": middle,
+                "Value": 7,
+                "StorageResolution": 1,
+            }
+        ],
+    )
+    told = verify(done.folder, code=1)
+    assert differing(told) == {("FailureCount", f"Host={HOST} Request=/1"): 7}
+    assert any("another run" in note for note in told["notes"])
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_runs_at_the_same_time_are_added_up_unless_kept_apart(locust: Locust, tmp_path: Path, *, apart: bool) -> None:
+    shared = f"--cw-spool-dir={tmp_path / 'shared'}"
+    dimensions = ("--cw-dimensions=Host,Request,RunId",) if apart else ()
+    runs = [locust.start(*PACED, *SHORT, *LIVE, shared, *dimensions) for _ in range(2)]
+    for each in runs:
+        each.finish()
+    first, second = (str(each.receipt["run_id"]) for each in runs)
+    told = verify(tmp_path, first, f"--spool-dir={tmp_path / 'shared'}", code=0 if apart else 1)
+    named = {of for what, of in differing(told) if what == "RequestCount"}
+    assert bool(named) != apart
+    assert any("Request=" in of for of in named) != apart
+    assert any("RunId=" in each["of"] for each in told["numbers"]) == apart
+    assert any(second in note and "adds them up" in note for note in told["notes"])
+
+
+def test_one_run_after_the_other_are_not_mixed(locust: Locust, tmp_path: Path) -> None:
+    shared = f"--cw-spool-dir={tmp_path / 'shared'}"
+    runs = [locust.run(*PACED, *SHORT, *LIVE, shared) for _ in range(2)]
+    for each in runs:
+        told = verify(tmp_path, str(each.receipt["run_id"]), f"--spool-dir={tmp_path / 'shared'}")
+        assert told["notes"] == []
+    newest = verify(tmp_path, f"--spool-dir={tmp_path / 'shared'}")
+    assert newest["run_id"] == runs[1].receipt["run_id"]
+
+
+def test_the_other_class_is_counted_by_logs_insights(aws: Aws, locust: Locust) -> None:
+    """The local CloudWatch counts nothing, so its answer is given in its stead."""
+    done = locust.run(*PACED, *SHORT, *LIVE, "--cw-log-class=INFREQUENT_ACCESS")
+    receipt = done.receipt.check_delivered()
+    events = aws.cloudwatch.events(f"load-generator/{receipt['run_id']}/")
+    counts: dict[tuple[str, str], int] = {}
+    for event in events:
+        key = event.fields.get("outcome", ""), event.fields.get("name", "")
+        counts[key] = counts.get(key, 0) + 1
+
+    def answering(value: dict[str, Any]) -> Any:
+        headers = {"Content-Type": "application/x-amz-json-1.1"}
+        return lambda _: Answer(200, headers, json.dumps(value).encode())
+
+    rows = [
+        [{"field": name, "value": str(value)} for name, value in (("outcome", o), ("name", n), ("events", c)) if value]
+        for (o, n), c in counts.items()
+    ]
+    aws.proxy.on("StartQuery", answering({"queryId": "q-1"}))
+    aws.proxy.on("GetQueryResults", answering({"status": "Complete", "results": rows}))
+    aws.proxy.on("GetQueryResults", answering({"status": "Running", "results": []}), times=1)
+    told = verify(done.folder)
+    held = {(each["what"], each["of"]): each["held"] for each in told["numbers"]}
+    assert held["log events", "all"] == len(events)
+    assert held["logged success", "/1"] == counts["success", "/1"]
+    (asked,) = aws.proxy.calls("StartQuery")
+    assert f"load-generator/{receipt['run_id']}/" in asked.params["queryString"]
+    assert not aws.proxy.calls("FilterLogEvents")
+
+
+def test_throttled_reading_is_repeated(aws: Aws, locust: Locust) -> None:
+    done = locust.run(*PACED, *SHORT, *LIVE)
+    aws.proxy.on("FilterLogEvents", error("ThrottlingException", 400), times=1)
+    verify(done.folder)
+
+
+def test_what_cannot_be_verified_is_refused(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    run(tmp_path, "verify", code=1)
+    run(tmp_path, "verify", "no-such-run", code=1)
+    dry = locust.run(*PACED, *SHORT, "--cw-dry-run")
+    assert run(dry.folder, "verify", code=1) == ""
+    done = locust.run(*PACED, *SHORT, *LIVE)
+    aws.proxy.on("GetMetricData", error("AccessDenied", 403, "not you"))
+    assert run(done.folder, "verify", code=1) == ""
+
+
+# What is asked for
+
+NOW = 1_800_000_000.0
+
+
+def record(started: float, stopped: float | None, **options: Any) -> Record:
+    series = [
+        {"dimensions": {"Host": "h", "Request": str(number)}, "requests": 1, "failures": 0} for number in range(200)
+    ]
+    return Record("run", options, started, stopped=stopped, series=series)
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds", "resolution", "period"),
+    [
+        (600, 60, 1, 1),
+        (600, 60, 60, 60),
+        (2.9 * 3600, 60, 1, 1),
+        (3 * 3600, 60, 1, 60),
+        (2 * 3600, 3600, 1, 60),
+        (16 * 86_400, 60, 1, 300),
+        (70 * 86_400, 60, 60, 3600),
+    ],
+)
+def test_the_period_is_one_that_cloudwatch_keeps(age: float, seconds: float, resolution: int, period: int) -> None:
+    run = record(NOW - age, NOW - age + seconds, resolution=resolution)
+    assert period_of(run, span_of(run, []), NOW) == period
+
+
+def test_the_span_ends_where_the_next_run_begins() -> None:
+    this, earlier, later = record(1000.7, 1060.2), record(900, 950), record(1063.5, 1100)
+    assert span_of(this, []) == (1000, 1071)
+    assert span_of(this, [earlier]) == (1000, 1071)
+    assert span_of(this, [earlier, later]) == (1000, 1063)
