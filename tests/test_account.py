@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +133,28 @@ def test_others_go_on_while_a_call_hangs(aws: Aws, monkeypatch: pytest.MonkeyPat
     account = Account({"endpoint_url": aws.proxy.url, "region": REGION}, sleep)
     with pytest.raises(TimeoutError, match="enough"):
         account.call("GetDashboard", DashboardName="d")
+
+
+def test_the_region_is_found_where_the_aws_cli_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    def region(options: dict[str, Any]) -> str | None:
+        return Account(options).region()
+
+    assert region({}) is None
+    (tmp_path / "config").write_text(
+        "[default]\nregion = eu-west-1\n[profile shop]\nregion=eu-west-2\n[profile none]\n"
+    )
+    assert region({}) == "eu-west-1"
+    assert region({"profile": "shop"}) == "eu-west-2"
+    assert region({"profile": "none"}) is None
+    monkeypatch.setenv("AWS_PROFILE", "shop")
+    assert region({}) == "eu-west-2"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    assert region({}) == "eu-west-3"
+    monkeypatch.setenv("AWS_REGION", "eu-south-1")
+    assert region({}) == "eu-south-1"
+    assert region({"region": "us-east-1"}) == "us-east-1"

@@ -499,26 +499,6 @@ def test_the_url_leads_to_the_console_of_the_region(region: str, host: str) -> N
     assert _dashboard.dashboard_url(region, "Shop-1") == expected
 
 
-def test_the_region_is_found_where_the_aws_cli_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    assert _dashboard.region_of({}) is None
-    (tmp_path / "config").write_text(
-        "[default]\nregion = eu-west-1\n[profile shop]\nregion=eu-west-2\n[profile none]\n"
-    )
-    assert _dashboard.region_of({}) == "eu-west-1"
-    assert _dashboard.region_of({"profile": "shop"}) == "eu-west-2"
-    assert _dashboard.region_of({"profile": "none"}) is None
-    monkeypatch.setenv("AWS_PROFILE", "shop")
-    assert _dashboard.region_of({}) == "eu-west-2"
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
-    assert _dashboard.region_of({}) == "eu-west-3"
-    monkeypatch.setenv("AWS_REGION", "eu-south-1")
-    assert _dashboard.region_of({}) == "eu-south-1"
-    assert _dashboard.region_of({"region": "us-east-1"}) == "us-east-1"
-
-
 def test_a_view_is_made_of_the_tests_options() -> None:
     options = {"namespace": "N", "dimensions": "Host, Request,Method", "dimension": ["stage=a=b"], "logs": "failures"}
     made = View.of({**options, "log_group": None}, region=REGION, host="https://ü")

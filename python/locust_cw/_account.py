@@ -37,11 +37,20 @@ class Account:
             AwsError: If AWS refused the call, or it did not reach it.
 
         """
-        call = self._account.call(operation, json.dumps(parameters))
+        output: dict[str, Any] = self._wait_for(self._account.call(operation, json.dumps(parameters)))
+        return output
+
+    def region(self) -> str | None:
+        """The region: that of the options, the environment, the AWS configuration or the instance; else None."""
+        try:
+            return str(self._wait_for(self._account.region()))
+        except _core.AwsError:
+            return None
+
+    def _wait_for(self, call: _core.Call) -> Any:  # noqa: ANN401 - each has its own
         while self._sleep is not None and not call.done:
             self._sleep(_POLL_S)
-        output: dict[str, Any] = json.loads(call.result())
-        return output
+        return json.loads(call.result())
 
 
 def is_missing(error: _core.AwsError) -> bool:

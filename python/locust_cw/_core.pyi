@@ -55,6 +55,8 @@ class Account:
     def __new__(cls, options: dict[str, Any]) -> Account: ...
     def call(self, operation: str, parameters: str) -> Call:
         """Begin an operation of AWS's, such as `GetDashboard`, with its parameters as JSON in AWS's names."""
+    def region(self) -> Call:
+        """Begin to find out the region as the SDK does; its result is JSON text."""
 
 @final
 class Call:

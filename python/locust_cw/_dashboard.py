@@ -6,14 +6,11 @@ it back. Grammar: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReferen
 
 from __future__ import annotations
 
-import configparser
 import json
 import logging
-import os
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -187,22 +184,6 @@ def dashboard_url(region: str, name: str) -> str:
     suffix = "amazonaws.cn" if region.startswith("cn-") else "aws.amazon.com"
     suffix = "amazonaws-us-gov.com" if region.startswith("us-gov-") else suffix
     return f"https://{region}.console.{suffix}/cloudwatch/home?region={region}#dashboards/dashboard/{quote(name)}"
-
-
-def region_of(options: Mapping[str, Any]) -> str | None:
-    """The region that options, environment variables and the AWS configuration name; None if they name none."""
-    chosen = options.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if chosen:
-        return str(chosen)
-    profile = options.get("profile") or os.environ.get("AWS_PROFILE") or "default"
-    path = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError):
-        return None
-    sections = (f"profile {profile}", *(("default",) if profile == "default" else ()))
-    return next((region for section in sections if (region := parser.get(section, "region", fallback=""))), None)
 
 
 # The body.

@@ -232,14 +232,15 @@ class Session:
         return test
 
     def _make_dashboard(self, test: _Test, options: Options, host: str | None) -> None:
-        region = _dashboard.region_of(options.core)
+        account = Account(options.core, gevent.sleep)
+        region = account.region()
         if region is None:
             logger.warning("There is no dashboard: no AWS region is configured. Give --cw-region, or set AWS_REGION.")
             return
         targets = [_targets.parse(target) for target in options["target"] or ()]
         view = _dashboard.View.of(options.core, region=region, host=host, targets=targets)
         name = options["dashboard"] or _dashboard.default_name(view.namespace)
-        test.dashboard = Dashboard(Account(options.core, gevent.sleep), name, view, test.publisher.run_id)
+        test.dashboard = Dashboard(account, name, view, test.publisher.run_id)
         test.record.dashboard = name
         self._mark(test, test.dashboard.begin, test.record.started)
 

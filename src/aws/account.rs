@@ -44,6 +44,7 @@ pub enum AccountError {
 
 struct Clients {
     place: String,
+    region: String,
     metrics: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
     identity: aws_sdk_sts::Client,
@@ -71,19 +72,28 @@ impl Account {
     async fn clients(&self, operation: &'static str) -> Result<&Clients, AccountError> {
         let clients = self.clients.get_or_try_init(|| async {
             let config = sdk_config(&self.config).await;
-            if config.region().is_none() {
+            let Some(region) = config.region() else {
                 return Err(
                     Call::new(operation, "account", "of the credentials").failed(Cause::NoRegion, String::new())
                 );
-            }
+            };
             Ok(Clients {
                 place: place(&config),
+                region: region.to_string(),
                 metrics: aws_sdk_cloudwatch::Client::new(&config),
                 logs: aws_sdk_cloudwatchlogs::Client::new(&config),
                 identity: aws_sdk_sts::Client::new(&config),
             })
         });
         Ok(clients.await?)
+    }
+
+    /// The region, as the SDK finds it: the options, the environment, the AWS configuration, the instance.
+    ///
+    /// # Errors
+    /// Where none is configured.
+    pub async fn region(&self) -> Result<Value, AccountError> {
+        Ok(self.clients("GetRegion").await?.region.as_str().into())
     }
 
     /// Calls an operation.

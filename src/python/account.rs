@@ -6,6 +6,7 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -32,10 +33,25 @@ impl Account {
     fn call(&self, py: Python<'_>, operation: String, parameters: &str) -> PyResult<Call> {
         let input = serde_json::from_str(parameters).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let account = Arc::clone(&self.account);
+        Call::begin(py, async move { account.call(&operation, &input).await })
+    }
+
+    /// Begins to find out the region.
+    fn region(&self, py: Python<'_>) -> PyResult<Call> {
+        let account = Arc::clone(&self.account);
+        Call::begin(py, async move { account.region().await })
+    }
+}
+
+impl Call {
+    fn begin(
+        py: Python<'_>,
+        call: impl Future<Output = Result<Value, AccountError>> + Send + 'static,
+    ) -> PyResult<Self> {
         let begun = py.detach(|| -> std::io::Result<_> {
             let runtime = crate::runtime::handle()?;
-            let task = runtime.spawn(async move { account.call(&operation, &input).await.map(|o| o.to_string()) });
-            Ok(Call { runtime, task: Mutex::new(Some(task)) })
+            let task = runtime.spawn(async { call.await.map(|output| output.to_string()) });
+            Ok(Self { runtime, task: Mutex::new(Some(task)) })
         });
         begun.map_err(|error| PyOSError::new_err(error.to_string()))
     }

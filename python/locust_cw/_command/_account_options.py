@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import textwrap
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     import argparse
 
 _ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
-_METADATA = "http://169.254.169.254/latest"
-_METADATA_TIMEOUT_S = 1.0
 _WIDTH = 100
 
 
@@ -109,29 +106,3 @@ def find_setting(options: dict[str, Any], option: str, variables: tuple[str, ...
         return None
     section = profile if profile == "default" and parser.has_section(profile) else f"profile {profile}"
     return parser.get(section, key, fallback=None)
-
-
-def find_region(options: dict[str, Any]) -> str | None:
-    """The region that the SDK will find: see `find_setting`, and last the instance that this runs on."""
-    found = find_setting(options, "region", ("AWS_REGION", "AWS_DEFAULT_REGION"), "region")
-    if found or os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
-        return found
-    try:
-        token = _metadata("api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
-        return _metadata("meta-data/placement/region", "GET", {"X-aws-ec2-metadata-token": token})
-    except OSError:
-        return None
-
-
-def _metadata(path: str, method: str, headers: dict[str, str]) -> str:
-    """What the instance knows of itself.
-
-    Raises:
-        OSError: If this is no instance of EC2.
-
-    """
-    ask = urllib.request.Request(f"{_METADATA}/{path}", method=method, headers=headers)  # noqa: S310 - a constant URL
-    # No proxy knows the way to this address.
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(ask, timeout=_METADATA_TIMEOUT_S) as answer:
-        return str(answer.read().decode())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core, _dashboard, _targets
 from locust_cw._account import Account
+from locust_cw._command._account_options import account_options, add_account_options
 
 if TYPE_CHECKING:
     from locust_cw._command import AddParser
@@ -35,7 +36,6 @@ examples:
 exit codes: 0 done, 1 AWS refused or there is no such dashboard, 2 wrong argument
 """
 _OF_THE_CORE = ("namespace", "dimensions", "dimension", "logs", "log_format", "log_group")
-_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
 
 
 def declare(add_parser: AddParser) -> None:
@@ -64,21 +64,17 @@ def declare(add_parser: AddParser) -> None:
     shown.add_argument(
         "--target", metavar="KIND:ID", action="append", default=[], help="AWS resource under test; repeatable"
     )
-    account = parser.add_argument_group("where and as whom", "Else as the AWS CLI finds it.")
-    account.add_argument("--region", help="AWS region")
-    account.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files")
-    account.add_argument("--role-arn", metavar="ARN", help="role to assume")
-    account.add_argument("--external-id", metavar="ID", help="external id to assume the role with")
-    account.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is, if not at AWS")
+    add_account_options(parser)
     parser.set_defaults(run_command=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    core = {name: value for name in (*_OF_THE_CORE, *_ACCOUNT) if (value := getattr(options, name)) is not None}
+    where = account_options(options)
+    core = where | {name: value for name in _OF_THE_CORE if (value := getattr(options, name)) is not None}
     _core.check_options(core)
     namespace = core.get("namespace", _core.default_options()["namespace"])
     name = _checked_name(options.name, namespace)
-    account = Account({key: value for key, value in core.items() if key in _ACCOUNT})
+    account = Account(where)
     try:
         if options.action == "delete":
             return _delete(account, name, options)
@@ -108,7 +104,7 @@ def _checked_name(given: str | None, namespace: str) -> str:
 
 def _view(core: dict[str, Any], options: argparse.Namespace) -> _dashboard.View:
     targets = [_targets.parse(text) for text in options.target]
-    region = _dashboard.region_of(core)
+    region = Account(core).region()
     if region is None:
         raise _core.InvalidOptionError("argument --region: no region is known; give one, or set AWS_REGION")
     return _dashboard.View.of(core, region=region, host=options.host, targets=targets)

@@ -27,7 +27,6 @@ from locust_cw._command._account_options import (
     add_account_options,
     add_publish_options,
     check,
-    find_region,
     find_setting,
     message_of,
     print_json,
@@ -175,7 +174,7 @@ class Examination:
     # What no call is needed for
 
     def _find_region(self) -> Check:
-        self._region = find_region(self._where)
+        self._region = Account(self._where).region()
         if self._region is not None:
             return Check("region", "ok", self._region)
         self._why_not = "there is no region"
