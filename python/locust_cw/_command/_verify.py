@@ -43,6 +43,8 @@ _RETENTION = ((3 * 3600 - 300, 1), (15 * 86_400 - 3600, 60), (63 * 86_400 - 3600
 _LATE_S = 10
 """How long after the stop the last requests may have ended: the workers' clocks are not the master's."""
 _EVENTS_AT_ONCE = 10_000
+# FilterLogEvents: most events of one page.
+_EVENTS_IN_A_PAGE = 10_000
 _QUERY_POLL_S = 1.0
 _QUERY_TIMEOUT_S = 15 * 60
 _THROTTLED_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
@@ -366,7 +368,11 @@ def _filter(account: Account, group: str, prefix: str, start: int, end: int) -> 
                 raise
             time.sleep(pause)
         else:
-            # Whoever answers in CloudWatch's stead may not look at the prefix.
+            if len(events) == _EVENTS_IN_A_PAGE and end - start > 1:
+                # Whoever answers in CloudWatch's stead may tell of no second page.
+                middle = (start + end) // 2
+                return [*_filter(account, group, prefix, start, middle), *_filter(account, group, prefix, middle, end)]
+            # Nor look at the prefix.
             return [event for event in events if event["logStreamName"].startswith(prefix)]
     raise AssertionError
 
