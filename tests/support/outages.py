@@ -242,8 +242,8 @@ def spool_of(run: LocustRun) -> Path:
 
 
 def folders_in(spool: Path) -> list[Path]:
-    """Those of all runs; their records, which stay, are files beside them."""
-    return [path for path in spool.glob("*") if path.is_dir()]
+    """Those of all runs; their records, which stay, have a folder of their own."""
+    return [path for path in spool.glob("*") if path.is_dir() and path.name != ".records"]
 
 
 def files_in(spool: Path) -> list[Path]:
