@@ -460,7 +460,7 @@ def test_the_spool_is_for_its_owner_alone_and_goes_when_all_is_delivered(aws: Aw
 FATES = {
     "delivered": passing,
     "spooled": error("ServiceUnavailable", 503),
-    "rejected": error("InvalidParameterValue", 400),
+    "rejected": error("UnsupportedOperation", 400),
 }
 
 
