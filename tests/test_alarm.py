@@ -55,8 +55,9 @@ def alarm(aws: Aws) -> Iterator[Alarm]:
 
 
 def test_an_alarm_that_goes_off_ends_the_test(aws: Aws, locust: Locust, alarm: Alarm) -> None:
-    """Within 15 s; the log, the log group and the receipt say why; all is delivered; Locust exits with 1."""
-    run = locust.start("orders.py", *WALK, *LIVE, f"--cw-stop-on-alarm={alarm.name}")
+    """Within 15 s; log, log group, dashboard and receipt say why; all is delivered; Locust exits with 1."""
+    dashboard = aws.cloudwatch.namespace
+    run = locust.start("orders.py", *WALK, *LIVE, f"--cw-stop-on-alarm={alarm.name}", f"--cw-dashboard={dashboard}")
     wait_until(lambda: len(aws.proxy.calls("DescribeAlarms")) >= 2, "the alarm is looked at while the test runs")
     assert run.process.poll() is None
     alarm.set("ALARM", "too many errors of the shop")
@@ -72,6 +73,8 @@ def test_an_alarm_that_goes_off_ends_the_test(aws: Aws, locust: Locust, alarm: A
     assert "too many errors of the shop" in told
     printed = run.err[run.err.index("CloudWatch receipt") :]
     assert f"Stopped by alarm {alarm.name}: too many errors of the shop" in printed
+    body = aws.cloudwatch.metrics.get_dashboard(DashboardName=dashboard)["DashboardBody"]
+    assert f"stop: Stopped by alarm {alarm.name}: too many errors of the shop" in body
     (event,) = [event.fields for event in aws.cloudwatch.events() if event.tells("alarm_name")]
     assert (event["event"], event["alarm_name"], event["reason"]) == (
         "alarm",
