@@ -1,4 +1,4 @@
-"""Fixtures: one local CloudWatch and one target for the session; a proxy, a namespace and a log group for each test.
+"""Fixtures: a local CloudWatch for each file, one target for all; a proxy, a namespace and a log group for each test.
 
 When a test is over, every call it made AWS receive is held against AWS's limits.
 """
@@ -26,9 +26,9 @@ from support.servers import Target, ending
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a local CloudWatch."""
+    """The URL of a local CloudWatch: one for each file of tests, as it becomes slow with what it holds."""
     with servers.ministack(tmp_path_factory.mktemp("ministack")) as url:
         yield url
 

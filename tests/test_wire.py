@@ -14,6 +14,7 @@ import pytest
 from conftest import Aws, Locust
 from support.cloudwatch import Published, nearest_rank, published
 from support.locust_run import LocustRun
+from support.outages import identities
 
 HOST = "http://scripted.test"
 ALL = frozenset({("Host", HOST)})
@@ -43,13 +44,15 @@ def test_3000_names_each_have_their_series(aws: Aws, locust: Locust, tmp_path: P
     script: list[dict[str, Any]] = [{"names": names, "repeat": 2}, {"names": names[::3], "error": "no"}]
     run = play(locust, tmp_path, script, "--cw-max-requests=5000")
     series, stats = published(aws.proxy.calls()), run.stats
+    twice = run.receipt["uncertain"]  # such large calls may be answered too late on a slow machine
     for name in names:
-        assert series["RequestCount", of(name)].sum == stats.requests[name], name
-        assert series["FailureCount", of(name)].sum == stats.failures[name], name
-    assert series["RequestCount", ALL].sum == 7000
-    assert series["FailureCount", ALL].sum == 1000
+        assert stats.requests[name] <= series["RequestCount", of(name)].sum <= stats.requests[name] + twice, name
+        assert stats.failures[name] <= series["FailureCount", of(name)].sum <= stats.failures[name] + twice, name
+    assert 7000 <= series["RequestCount", ALL].sum <= 7000 + twice
+    assert 1000 <= series["FailureCount", ALL].sum <= 1000 + twice
     assert len(aws.cloudwatch.series("RequestCount")) == 3001
-    assert len(aws.cloudwatch.events()) == run.receipt["log_events"]["observed"] > 7000
+    logged = identities(aws.cloudwatch.events())
+    assert len(logged) == run.receipt["log_events"]["observed"] > 7000
 
 
 def test_names_beyond_the_allowed_go_to_other_with_one_warning(aws: Aws, locust: Locust, tmp_path: Path) -> None:
