@@ -197,28 +197,29 @@ const fn pace_of(config: &Config) -> Pace {
 /// number then.
 fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnostics) -> (Spool, Manifest) {
     let name = identity.worker.clone();
-    for number in 2..=MAX_NAMES {
+    let mut number = 1;
+    let (error, manifest) = loop {
         let manifest = Manifest::of(config, identity);
         match Spool::create(&config.spool_dir, &manifest) {
             Ok(spool) => return (spool, manifest),
-            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::WouldBlock) => {
+            Err(error)
+                if number < MAX_NAMES && matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::WouldBlock) =>
+            {
+                number += 1;
                 identity.worker = format!("{name}-{number}");
             }
-            Err(error) => {
-                diagnostics.say_once(
-                    "spool",
-                    Level::Warning,
-                    format!(
-                        "The spool folder {} cannot be used ({error}): results are sent straight from memory, and what \
-                         does not fit there is dropped and counted. Choose another --cw-spool-dir.",
-                        config.spool_dir.display()
-                    ),
-                );
-                break;
-            }
+            Err(error) => break (error, manifest),
         }
-    }
-    let manifest = Manifest::of(config, identity);
+    };
+    diagnostics.say_once(
+        "spool",
+        Level::Warning,
+        format!(
+            "The spool folder {} cannot be used ({error}): results are sent straight from memory, and what does not fit \
+             there is dropped and counted. Choose another --cw-spool-dir.",
+            config.spool_dir.display()
+        ),
+    );
     (Spool::in_memory(&manifest), manifest)
 }
 
