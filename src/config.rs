@@ -176,6 +176,21 @@ pub struct AwsConfig {
     pub local: bool,
 }
 
+impl AwsConfig {
+    /// What is not given here is as in `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            region: self.region.or(other.region),
+            profile: self.profile.or(other.profile),
+            role_arn: self.role_arn.or(other.role_arn),
+            external_id: self.external_id.or(other.external_id),
+            endpoint_url: self.endpoint_url.or(other.endpoint_url),
+            local: self.local || other.local,
+        }
+    }
+}
+
 /// Options that are known to be right.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {

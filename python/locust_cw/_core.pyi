@@ -280,9 +280,7 @@ class Replay:
 
     Args:
         folder: A leftover's folder.
-        region: Where to send it instead of where the process would have.
-        profile: As whom to send it instead.
-        endpoint_url: Where CloudWatch is instead.
+        options: Those of an `Account`: where to send it and as whom, instead of as the process would have.
         dry_run: Send nothing, and tell what would be sent.
 
     Raises:
@@ -295,10 +293,8 @@ class Replay:
     def __new__(
         cls,
         folder: Path,
+        options: dict[str, Any],
         *,
-        region: str | None = None,
-        profile: str | None = None,
-        endpoint_url: str | None = None,
         dry_run: bool = False,
     ) -> Replay: ...
     def progress(self) -> Progress:

@@ -75,7 +75,7 @@ class Record:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(self), file, indent=2)
         half.replace(path)
-        for old in sorted(folder.glob("*.json"), key=lambda each: each.stat().st_mtime)[:-KEPT]:
+        for old in _by_age(folder)[:-KEPT]:
             old.unlink(missing_ok=True)
 
     @classmethod
@@ -102,11 +102,19 @@ def newest(spool_dir: str | None = None) -> str:
         NoRecordError: If there is none on this machine.
 
     """
-    folder = _folder(spool_dir)
-    records = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-    if not records:
-        raise NoRecordError(f"there is no record of any run in {folder}")
-    return records[-1].stem
+    known = known_runs(spool_dir)
+    if not known:
+        raise NoRecordError(f"there is no record of any run in {_folder(spool_dir)}")
+    return known[-1]
+
+
+def known_runs(spool_dir: str | None = None) -> list[str]:
+    """The ids of all runs recorded on this machine, the newest last."""
+    return [path.stem for path in _by_age(_folder(spool_dir))]
+
+
+def _by_age(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
 
 
 def _folder(spool_dir: str | None) -> Path:

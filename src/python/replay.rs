@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::{PyBlockingIOError, PyOSError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-use super::options::InvalidOptionError;
+use super::options::{InvalidOptionError, config};
 use super::publisher::{Progress, Receipt};
 use crate::aws::Aws;
 use crate::clock::Timestamp;
@@ -69,24 +70,11 @@ pub struct Replay {
 #[pymethods]
 impl Replay {
     #[new]
-    #[pyo3(signature = (folder, *, region = None, profile = None, endpoint_url = None, dry_run = false))]
+    #[pyo3(signature = (folder, options, *, dry_run = false))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
-    fn new(
-        py: Python<'_>,
-        folder: PathBuf,
-        region: Option<String>,
-        profile: Option<String>,
-        endpoint_url: Option<String>,
-        dry_run: bool,
-    ) -> PyResult<Self> {
-        let options = Options { region, profile, endpoint_url, ..Options::default() };
-        let given = options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))?.aws;
-        let change = |manifest: &mut crate::spool::Manifest| {
-            let aws = &mut manifest.aws;
-            aws.region = given.region.or(aws.region.take());
-            aws.profile = given.profile.or(aws.profile.take());
-            aws.endpoint_url = given.endpoint_url.or(aws.endpoint_url.take());
-        };
+    fn new(py: Python<'_>, folder: PathBuf, options: &Bound<'_, PyDict>, dry_run: bool) -> PyResult<Self> {
+        let given = config(options)?.aws;
+        let change = |manifest: &mut crate::spool::Manifest| manifest.aws = given.or(std::mem::take(&mut manifest.aws));
         let started = py.detach(|| {
             let runtime = crate::runtime::handle()?;
             replay::Replay::start(&folder, change, dry_run, Timestamp::now(), runtime, Aws::new)

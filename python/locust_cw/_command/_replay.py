@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
+from locust_cw._command._account_options import account_options, add_account_options
 from locust_cw._progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ def declare(add_parser: AddParser) -> None:
     parser.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
     parser.add_argument("--dry-run", action="store_true", help="send nothing, and tell what would be sent")
     parser.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
-    parser.add_argument("--region", help="AWS region; else the test's")
-    parser.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files; else the test's")
-    parser.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is; else the test's")
+    add_account_options(parser, otherwise="the test's own")
     parser.set_defaults(run_command=_replay)
 
 
@@ -122,13 +121,7 @@ def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> b
 
 def _begin(leftover: _core.Leftover, options: argparse.Namespace) -> _core.Replay | None:
     try:
-        return _core.Replay(
-            leftover.folder,
-            region=options.region,
-            profile=options.profile,
-            endpoint_url=options.endpoint_url,
-            dry_run=options.dry_run,
-        )
+        return _core.Replay(leftover.folder, account_options(options), dry_run=options.dry_run)
     except OSError as error:
         sys.stderr.write(f"Not replayed: {error}.\n")
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
+from locust_cw._command._account_options import account_options, add_account_options
 from locust_cw._record import NoRecordError, Record, newest
 from locust_cw._report import _chart, _findings, _page, _query
 from locust_cw._targets import parse
@@ -52,9 +53,7 @@ def declare(add_parser: AddParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="tell what was found and written as JSON")
     parser.add_argument("--spool-dir", metavar="FOLDER", help="where the run's record is; else the user's state folder")
-    parser.add_argument("--region", help="AWS region; else the test's")
-    parser.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files; else the test's")
-    parser.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is; else the test's")
+    add_account_options(parser, otherwise="the test's own")
     parser.set_defaults(run_command=_report)
 
 
@@ -93,8 +92,7 @@ def _fail(message: str) -> int:
 
 
 def _make(record: Record, wanted: list[Any], options: argparse.Namespace) -> tuple[_findings.Findings, list[Path]]:
-    given = {name: getattr(options, name) for name in ("region", "profile", "endpoint_url")}
-    record.options |= {name: value for name, value in given.items() if value is not None}
+    record.options |= account_options(options)
     targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
     findings = _findings.gather(record, list(targets.values()), _findings.account_of(record.account))
     charts = _chart.draw(findings)

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from locust_cw import _core, _record
+from locust_cw import _core
 from locust_cw._account import Account, is_missing
 from locust_cw._command._account_options import (
     account_options,
@@ -22,7 +22,7 @@ from locust_cw._command._account_options import (
     print_json,
     wrapped,
 )
-from locust_cw._record import NoRecordError, Record, newest
+from locust_cw._record import NoRecordError, Record, known_runs, newest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,9 +173,9 @@ def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
 def neighbours(record: Record, spool_dir: str | None) -> list[Record]:
     """Other runs on this machine that publish to the same series."""
     found = []
-    for path in _record._folder(spool_dir).glob("*.json"):  # noqa: SLF001 - where they are is that module's to know
+    for run_id in known_runs(spool_dir):
         try:
-            other = Record.read(path.stem, spool_dir)
+            other = Record.read(run_id, spool_dir)
         except NoRecordError:
             continue
         same = other.option("namespace") == record.option("namespace") and not other.option("dry_run")
