@@ -5,36 +5,29 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._command._account_options import check, print_json, wrapped
+from locust_cw._estimate import (
+    EVENT_BYTES,
+    EVENT_OVERHEAD_BYTES,
+    GAUGES,
+    GB,
+    MAX_DATUMS,
+    VALUES_PER_DATUM,
+    Cost,
+    Load,
+    cost_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locust_cw._command import AddParser
 
-EVENT_BYTES = 300
-"""Of a JSON log event's text, measured over the tests' own requests; names, errors and contexts make it longer."""
-EVENT_OVERHEAD_BYTES = 26
-"""What CloudWatch counts besides (PutLogEvents)."""
-MAX_DATUMS = 1000
-"""Of one call (PutMetricData)."""
-MAX_CALL_BYTES = 999_000
-"""The same, less what frames the datums."""
-VALUES_PER_DATUM = 150
-"""Distinct values in one datum (PutMetricData)."""
-MAX_VALUES = 300
-"""Buckets of 1 % that response times from 10 ms to some seconds fall into: more distinct values there are not."""
-GAUGES = 3
-"""UserCount, GeneratorCpu_Percent, GeneratorMemory_Bytes. With workers there is WorkerCount too."""
 RUNS_PER_MONTH = 20
-
-_DATUM_BYTES = 300
-_VALUE_BYTES = 18
-_GB = 1024**3
 
 _EPILOG = f"""\
 examples:
@@ -57,136 +50,6 @@ Prices are those of locust-cw's own table ({_core.PRICES_AS_OF}); regions that a
 
 exit code: 0 printed, 2 wrong argument
 """
-
-
-@dataclass(frozen=True)
-class Load:
-    """A test as it is planned.
-
-    Attributes:
-        rate: Requests per second, over all processes.
-        names: Request names per host.
-        minutes: How long it runs.
-        workers: Processes that make requests.
-        hosts: Hosts under test.
-        failures: Share of failed requests.
-        live: Whether it publishes while it runs.
-        flush_interval: Seconds between publications in live mode.
-        resolution: Seconds per window, 1 or 60.
-        logs: `all`, `failures` or `off`.
-        log_sample: Share of successful requests logged.
-        event_bytes: Of a log event's text.
-
-    """
-
-    rate: float
-    names: int
-    minutes: float
-    workers: int = 1
-    hosts: int = 1
-    failures: float = 0.01
-    live: bool = True
-    flush_interval: float = 5.0
-    resolution: int = 1
-    logs: str = "all"
-    log_sample: float = 1.0
-    event_bytes: int = EVENT_BYTES
-
-    @property
-    def seconds(self) -> float:
-        """How long it runs."""
-        return self.minutes * 60
-
-    @property
-    def metrics(self) -> int:
-        """How many metrics there are."""
-        kinds = 5 if self.failures > 0 else 4
-        return self.hosts * (self.names + 1) * kinds + GAUGES + (self.workers > 1)
-
-    @property
-    def log_events(self) -> float:
-        """How many requests become log events."""
-        share = {"off": 0.0, "failures": self.failures, "all": self.failures + (1 - self.failures) * self.log_sample}
-        return self.rate * self.seconds * share[self.logs]
-
-    @property
-    def log_bytes(self) -> float:
-        """Their bytes as CloudWatch counts them."""
-        return self.log_events * (self.event_bytes + EVENT_OVERHEAD_BYTES)
-
-    @property
-    def calls(self) -> int:
-        """Calls of PutMetricData, over all processes."""
-        flushes = max(1.0, self.seconds / self.flush_interval) if self.live else 1.0
-        window = 1.0 if self.resolution == 1 else min(60.0, self.seconds / flushes)
-        windows = max(1.0, self.seconds / flushes / window)
-        datums, size = self._per_window(self.rate / self.workers, window)
-        calls = _full_calls((datums + GAUGES) * windows, size * windows)
-        # The last flush comes when the test stops; a master's own processes no requests.
-        per_process = calls * math.ceil(flushes) + (1 if self.live else 0)
-        own = _full_calls((GAUGES + 1) * windows, 0) * math.ceil(flushes) if self.workers > 1 else 0
-        return self.workers * per_process + own
-
-    def _per_window(self, rate: float, window: float) -> tuple[float, float]:
-        """Datums and their bytes on the wire that one process makes of one window."""
-        by_host = rate / self.hosts
-        datums = size = 0.0
-        for series, requests in (
-            (self.hosts * self.names, by_host * window / self.names),
-            (self.hosts, by_host * window),
-        ):
-            failed = requests * self.failures
-            counts = 2 * _chance(requests)
-            sizes = _chance(requests - failed)
-            values = [min(requests - failed, MAX_VALUES), min(failed, MAX_VALUES)]
-            times = sum(_chance(number) * max(1, math.ceil(number / VALUES_PER_DATUM)) for number in values)
-            datums += series * (counts + sizes + times)
-            size += series * ((counts + sizes + times) * _DATUM_BYTES + (sum(values) + values[0]) * _VALUE_BYTES)
-        return datums, size
-
-
-def _chance(expected: float) -> float:
-    """That there is at least one of so many expected ones."""
-    return 1 - math.exp(-expected)
-
-
-def _full_calls(datums: float, size: float) -> int:
-    return max(1, math.ceil(datums / MAX_DATUMS), math.ceil(size / MAX_CALL_BYTES))
-
-
-@dataclass(frozen=True)
-class Cost:
-    """USD, or an amount that has no price here.
-
-    Attributes:
-        metrics: Metrics by the hour.
-        calls: Calls of PutMetricData.
-        logs: Ingestion of log events.
-
-    """
-
-    metrics: float
-    calls: float
-    logs: float
-
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return self.metrics + self.calls + self.logs
-
-
-def cost_of(load: Load, runs: float, hours: int, *, log_class: str, region: str | None) -> Cost:
-    """What so many runs cost, whose metrics have data in so many hours."""
-
-    def price(**usage: int) -> tuple[float, float]:
-        nothing = {"metric_hours": 0, "calls": 0, "log_bytes": 0}
-        return _core.estimate_cost(**(nothing | usage), log_class=log_class, region=region)
-
-    return Cost(
-        metrics=price(metric_hours=load.metrics * hours)[0],
-        calls=price(calls=math.ceil(load.calls * runs))[1],
-        logs=price(log_bytes=math.ceil(load.log_bytes * runs))[1],
-    )
 
 
 def declare(add_parser: AddParser) -> None:
@@ -287,7 +150,7 @@ def _cost(options: argparse.Namespace) -> int:
     stored = None
     if options.log_retention_days is not None:
         # What a month's runs bring, for as long as it is kept.
-        stored = load.log_bytes * runs / _GB * options.log_retention_days / (365 / 12)
+        stored = load.log_bytes * runs / GB * options.log_retention_days / (365 / 12)
     priced_as = options.region if options.region in _core.priced_regions() else "us-east-1"
     if options.json:
         usage = {"metrics": load.metrics, "calls": load.calls, "log_events": round(load.log_events)}
@@ -310,7 +173,7 @@ def _print(load: Load, costs: dict[str, Cost], stored: float | None, prices: str
     amounts = {
         "metrics": f"{load.metrics:,} metrics, hours with data",
         "calls": f"{load.calls:,} calls of PutMetricData a run",
-        "logs": f"{load.log_events:,.0f} events, {load.log_bytes / _GB:,.3f} GB a run",
+        "logs": f"{load.log_events:,.0f} events, {load.log_bytes / GB:,.3f} GB a run",
         "total": prices,
     }
     out = sys.stdout.write
