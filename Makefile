@@ -14,7 +14,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak lint format wheel bench clean
+.PHONY: help demo test soak lint format wheel bench docs clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-8s", $$1, $$2; $$1 = $$2 = ""; print}'
@@ -50,6 +50,9 @@ bench: wheel $(BUILT) ## what a request and a test cost with the release build; 
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target target/bench dist/*.whl
 	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/hook.py
 	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/load.py
+
+docs: $(BUILT) ## the reference pages, from docstrings and help texts
+	$(BIN)/python docs/make_reference.py
 
 clean: ## delete the environment and everything built
 	rm -rf $(VENV) target dist python/locust_cw/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
