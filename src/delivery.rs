@@ -7,8 +7,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::clock::Timestamp;
 use crate::config::LogClass;
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Diagnostics, Level};
 use crate::ledger::{Ledger, Share};
 use crate::outbox::{Outbox, Pace};
 use crate::pricing::{Usage, estimate};
@@ -17,6 +18,7 @@ use crate::retry::CallError;
 use crate::sender::{Destination, LaneStatus, Sender};
 use crate::spool::{Lane, Spool};
 use crate::transport::{CloudWatch, DryRun};
+use crate::trouble::Trouble;
 
 /// How far a delivery has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,6 +33,12 @@ pub struct Progress {
     pub over: bool,
     /// Why calls fail at present.
     pub failures: Vec<String>,
+    /// Since when calls fail.
+    pub trouble_since: Option<Timestamp>,
+    /// The newest second of which CloudWatch has metrics, since the epoch.
+    pub delivered_until: Option<u64>,
+    /// Bytes that wait to be sent or are under way, on the disk or in memory.
+    pub waiting_bytes: u64,
 }
 
 /// How a delivery goes about it.
@@ -54,6 +62,7 @@ pub struct Delivery {
     pub outbox: Arc<Outbox>,
     /// Messages to the user.
     pub diagnostics: Arc<Diagnostics>,
+    trouble: Arc<Mutex<Trouble>>,
     lanes: [watch::Receiver<LaneStatus>; 2],
     abandon: Box<dyn Fn() + Send + Sync>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -105,7 +114,27 @@ impl Delivery {
         let mut errors: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
         errors.dedup_by_key(|error| error.subject());
         let failures = errors.iter().map(ToString::to_string).collect();
-        Progress { left, settled, succeeded: (metrics.succeeded, logs.succeeded), over, failures }
+        Progress {
+            left,
+            settled,
+            succeeded: (metrics.succeeded, logs.succeeded),
+            over,
+            failures,
+            trouble_since: self.trouble.lock().unwrap_or_else(PoisonError::into_inner).since(),
+            delivered_until: Some(self.ledger.delivered_until.get()).filter(|&second| second > 0),
+            waiting_bytes: self.outbox.waiting_bytes(),
+        }
+    }
+
+    /// Takes the messages to the user that have come up, the end of trouble among them.
+    #[must_use]
+    pub fn messages(&self) -> Vec<(Level, String)> {
+        let done = self.lanes.iter().all(|lane| lane.borrow().done);
+        let ended = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).end(Timestamp::now(), done);
+        if let Some(seconds) = ended {
+            self.diagnostics.say(Level::Info, format!("CloudWatch takes results again, after {seconds} s."));
+        }
+        self.diagnostics.take()
     }
 
     /// The account of it, with what the spool still holds.
@@ -150,6 +179,7 @@ struct Parts {
 impl Parts {
     fn start<C: CloudWatch>(self, cloudwatch: C) -> Delivery {
         let Self { destination, manner, ledger, outbox, diagnostics, runtime } = self;
+        let trouble = Arc::new(Mutex::new(Trouble::default()));
         let sender = Sender::new(
             cloudwatch,
             destination,
@@ -157,6 +187,7 @@ impl Parts {
             Arc::clone(&outbox),
             Arc::clone(&ledger),
             Arc::clone(&diagnostics),
+            Arc::clone(&trouble),
         );
         let mut tasks = Vec::new();
         let lanes = Lane::ALL.map(|lane| {
@@ -165,6 +196,6 @@ impl Parts {
             lane_status
         });
         let abandon = Box::new(move || sender.abandon());
-        Delivery { ledger, outbox, diagnostics, lanes, abandon, tasks: Mutex::new(tasks), runtime }
+        Delivery { ledger, outbox, diagnostics, trouble, lanes, abandon, tasks: Mutex::new(tasks), runtime }
     }
 }

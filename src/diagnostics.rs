@@ -3,13 +3,14 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-/// Most messages that wait; beyond it the oldest is forgotten.
+/// Most messages that wait; beyond it the oldest is forgotten, first of those for debugging.
 const CAPACITY: usize = 200;
 
 /// How serious a message is, in the words of Python's `logging`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are logging's own names")]
 pub enum Level {
+    Debug,
     Info,
     Warning,
     Error,
@@ -20,6 +21,7 @@ impl Level {
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
+            Self::Debug => 10,
             Self::Info => 20,
             Self::Warning => 30,
             Self::Error => 40,
@@ -33,7 +35,17 @@ struct State {
     said: HashSet<String>,
 }
 
-/// A bounded queue of messages, each said once.
+impl State {
+    fn add(&mut self, level: Level, message: String) {
+        if self.waiting.len() == CAPACITY {
+            let least = self.waiting.iter().position(|(level, _)| *level == Level::Debug).unwrap_or_default();
+            self.waiting.remove(least);
+        }
+        self.waiting.push_back((level, message));
+    }
+}
+
+/// A bounded queue of messages.
 #[derive(Default)]
 pub struct Diagnostics {
     state: Mutex<State>,
@@ -43,18 +55,14 @@ impl Diagnostics {
     /// Leaves a message, unless one on the same `subject` was left before.
     pub fn say_once(&self, subject: &str, level: Level, message: impl Into<String>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.said.insert(subject.to_owned()) {
-            return;
+        if state.said.insert(subject.to_owned()) {
+            state.add(level, message.into());
         }
-        if state.waiting.len() == CAPACITY {
-            state.waiting.pop_front();
-        }
-        state.waiting.push_back((level, message.into()));
     }
 
-    /// Lets the subject be spoken of again.
-    pub fn forget(&self, subject: &str) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).said.remove(subject);
+    /// Leaves a message.
+    pub fn say(&self, level: Level, message: impl Into<String>) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).add(level, message.into());
     }
 
     /// Takes what waits, oldest first.
@@ -68,15 +76,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subject_is_spoken_of_once_until_it_is_forgotten() {
+    fn a_subject_is_spoken_of_once() {
         let diagnostics = Diagnostics::default();
         for _ in 0..1000 {
             diagnostics.say_once("outage", Level::Warning, "no answer");
         }
         assert_eq!(diagnostics.take(), [(Level::Warning, "no answer".to_owned())]);
-        diagnostics.forget("outage");
-        diagnostics.say_once("outage", Level::Error, "again");
-        assert_eq!(diagnostics.take().len(), 1);
         assert!(diagnostics.take().is_empty());
+    }
+
+    #[test]
+    fn what_is_for_debugging_gives_way() {
+        let diagnostics = Diagnostics::default();
+        diagnostics.say(Level::Warning, "no answer");
+        (0..CAPACITY * 2).for_each(|call| diagnostics.say(Level::Debug, format!("call {call}")));
+        diagnostics.say(Level::Info, "again");
+        let kept = diagnostics.take();
+        assert_eq!(kept.len(), CAPACITY);
+        assert_eq!((&*kept[0].1, &*kept[1].1), ("no answer", "call 202"));
     }
 }

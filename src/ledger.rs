@@ -79,6 +79,11 @@ impl Counter {
         self.add(u64::try_from(length).unwrap_or(u64::MAX));
     }
 
+    /// Raises it to a number.
+    pub fn raise_to(&self, number: u64) {
+        self.0.fetch_max(number, Relaxed);
+    }
+
     /// The number so far.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -138,6 +143,8 @@ pub struct Ledger {
     pub metric_hours: Counter,
     /// Requests and failures by series.
     pub series: SeriesTotals,
+    /// The newest second of which CloudWatch has taken datums, since the epoch.
+    pub delivered_until: Counter,
     /// The AWS region, once it is known.
     pub region: OnceLock<String>,
 }

@@ -32,6 +32,7 @@ pub mod retry;
 pub mod sender;
 pub mod spool;
 pub mod transport;
+pub mod trouble;
 
 // All of it together.
 pub mod delivery;
@@ -48,8 +49,9 @@ mod python;
 mod _core {
     #[pymodule_export]
     use super::python::{
-        Account, AwsError, Call, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, check_options,
-        default_options, dimension_value, estimate_cost, leftovers, new_run_id, priced_regions, spool_root, sweep,
+        Account, AwsError, Call, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
+        check_options, default_options, dimension_value, estimate_cost, leftovers, new_run_id, priced_regions,
+        spool_root, sweep,
     };
 
     /// When the prices of estimates were looked up.

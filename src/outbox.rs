@@ -44,6 +44,8 @@ struct State {
     pace: Pace,
     disk_bytes: u64,
     memory_bytes: u64,
+    /// Those of them that wait for nothing any more, and still take their room.
+    rejected_bytes: u64,
     closed: bool,
 }
 
@@ -67,7 +69,8 @@ impl Outbox {
         disk_capacity: u64,
         pace: Pace,
     ) -> Self {
-        let state = State { lanes: Default::default(), pace, disk_bytes: 0, memory_bytes: 0, closed: false };
+        let state =
+            State { lanes: Default::default(), pace, disk_bytes: 0, memory_bytes: 0, rejected_bytes: 0, closed: false };
         Self { state: Mutex::new(state), wake: Default::default(), spool, ledger, diagnostics, disk_capacity }
     }
 
@@ -199,6 +202,8 @@ impl Outbox {
         let mut state = self.state();
         if segment.is_in_memory() {
             state.account_bytes(segment, false);
+        } else {
+            state.rejected_bytes += segment.disk_bytes;
         }
         state.lanes[segment.lane as usize].land(segment);
     }
@@ -266,6 +271,13 @@ impl Outbox {
     #[must_use]
     pub fn pace(&self) -> Pace {
         self.state().pace
+    }
+
+    /// Bytes of what waits or is under way, or was kept by a dry run.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> u64 {
+        let state = self.state();
+        (state.disk_bytes + state.memory_bytes).saturating_sub(state.rejected_bytes)
     }
 
     /// What waits or is under way.

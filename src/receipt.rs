@@ -1,7 +1,6 @@
 //! The receipt: what happened to every sample of a run, as text and as JSON.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -242,56 +241,107 @@ impl Receipt {
 
     /// What is printed at the end.
     #[must_use]
-    pub fn to_text(&self, remarks: &Remarks) -> String {
-        let mut text = format!("CloudWatch receipt for run {}\n", self.run_id);
-        let mut line = |line: std::fmt::Arguments<'_>| {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{line}");
-        };
-        line(format_args!(
-            "{:<12}{:>12}{:>12}{:>12}{:>12}{:>12}",
-            "", "observed", "delivered", "spooled", "rejected", "dropped"
-        ));
+    pub fn to_text(&self, remarks: &Remarks, style: Style) -> String {
+        let mut lines = vec![format!(
+            "{} {}",
+            style.paint(BOLD, &format!("CloudWatch receipt for run {}:", self.run_id)),
+            self.verdict(remarks, style)
+        )];
+        let heads = ["observed", "delivered", "spooled", "rejected", "dropped"].map(|head| format!(" {head:>11}"));
+        lines.push(format!("{:<12}{}", "", heads.concat()));
         for (name, a) in [("requests", self.requests), ("failures", self.failures), ("log events", self.log_events)] {
-            line(format_args!(
-                "{name:<12}{:>12}{:>12}{:>12}{:>12}{:>12}",
-                a.observed, a.delivered, a.spooled, a.rejected, a.dropped
-            ));
+            let cell = |number: u64, color| {
+                let color = if number == 0 { FAINT } else { color };
+                style.paint(color, &format!(" {:>11}", grouped(number)))
+            };
+            let cells = [
+                cell(a.observed, ""),
+                cell(a.delivered, ""),
+                cell(a.spooled, YELLOW),
+                cell(a.rejected, RED),
+                cell(a.dropped, RED),
+            ];
+            lines.push(format!("{name:<12}{}", cells.concat()));
         }
-        line(format_args!(
+        lines.push(format!(
             "{}API calls: PutMetricData {}, PutLogEvents {}, repeated {}; {} sent; about ${:.4} (prices of {PRICES_AS_OF})",
             if remarks.dry_run { "Dry run, nothing was sent. It would have been: " } else { "" },
-            self.api_calls.put_metric_data,
-            self.api_calls.put_log_events,
-            self.retries,
+            grouped(self.api_calls.put_metric_data),
+            grouped(self.api_calls.put_log_events),
+            grouped(self.retries),
             human_bytes(self.bytes_sent),
             self.estimated_cost_usd,
         ));
         if self.uncertain > 0 {
-            line(format_args!(
-                "For {} samples and log events no answer came: where they were sent again, CloudWatch may hold them twice.",
-                self.uncertain
+            let uncertain = grouped(self.uncertain);
+            lines.push(format!(
+                "For {uncertain} samples and log events no answer came: where they were sent again, CloudWatch may hold \
+                 them twice."
             ));
         }
-        match (self.locust, self.reconciled) {
-            (Some(locust), Some(true)) => line(format_args!(
-                "Reconciled with Locust: {} requests, {} failures.",
-                locust.requests, locust.failures
-            )),
-            (Some(locust), _) => line(format_args!(
-                "NOT reconciled with Locust, which counted {} requests and {} failures.",
-                locust.requests, locust.failures
-            )),
-            _ => {}
+        if let Some(locust) = self.locust {
+            let (requests, failures) = (grouped(locust.requests), grouped(locust.failures));
+            lines.push(if self.reconciled == Some(true) {
+                format!("Reconciled with Locust: {requests} requests, {failures} failures.")
+            } else {
+                let text =
+                    format!("NOT reconciled with Locust, which counted {requests} requests and {failures} failures.");
+                style.paint(RED, &text)
+            });
         }
-        if let Some(url) = &self.dashboard_url {
-            line(format_args!("Dashboard: {url}"));
-        }
-        for remark in &remarks.lines {
-            line(format_args!("{remark}"));
-        }
-        text
+        lines.extend(self.dashboard_url.as_ref().map(|url| format!("Dashboard: {url}")));
+        lines.extend_from_slice(&remarks.lines);
+        lines.push(String::new());
+        lines.join("\n")
     }
+
+    /// The whole receipt in a few words.
+    fn verdict(&self, remarks: &Remarks, style: Style) -> String {
+        let kinds = [self.requests, self.failures, self.log_events];
+        let (color, text) = if remarks.dry_run {
+            (YELLOW, "dry run")
+        } else if kinds.iter().all(|account| account.observed == 0) {
+            (YELLOW, "nothing was recorded")
+        } else if self.is_complete() {
+            (GREEN, "all delivered")
+        } else if kinds.iter().all(|account| account.rejected + account.dropped == 0) {
+            (YELLOW, "not all delivered yet")
+        } else {
+            (RED, "not all delivered")
+        };
+        style.paint(color, text)
+    }
+}
+
+/// How text is set off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Not at all.
+    Plain,
+    /// With the colours of a terminal (ECMA-48, Select Graphic Rendition).
+    Ansi,
+}
+
+const BOLD: &str = "1";
+const FAINT: &str = "2";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+
+impl Style {
+    fn paint(self, rendition: &str, text: &str) -> String {
+        match self {
+            Self::Ansi if !rendition.is_empty() => format!("\x1b[{rendition}m{text}\x1b[0m"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// A number for a reader, such as `155,671`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
 
 /// A size for a reader, such as `1.5 MB`.
@@ -359,10 +409,29 @@ mod tests {
     fn the_text_says_what_does_not_add_up() {
         let receipt = receipt(LocustTotals { requests: 11, failures: 2 });
         let remarks = Remarks::on(&receipt, false, Some(Path::new("/spool")), None, vec!["Because.".into()]);
-        let text = receipt.to_text(&remarks);
-        for part in ["NOT reconciled", "/spool", "locust-cw replay r", "Because."] {
+        let text = receipt.to_text(&remarks, Style::Plain);
+        for part in ["run r: not all delivered\n", "NOT reconciled", "/spool", "locust-cw replay r", "Because."] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn colours_add_nothing_but_colours() {
+        let receipt = receipt(LocustTotals { requests: 11, failures: 2 });
+        let (mut text, mut colored) = (String::new(), receipt.to_text(&Remarks::default(), Style::Ansi));
+        assert!(colored.contains("\x1b[31mnot all delivered\x1b[0m"), "{colored}");
+        while let Some((before, after)) = colored.split_once("\x1b[") {
+            let (_, after) = after.split_once('m').expect("an end");
+            text += before;
+            colored = after.to_owned();
+        }
+        assert_eq!(text + &colored, receipt.to_text(&Remarks::default(), Style::Plain));
+    }
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        let numbers = [0, 999, 1000, 155_671, 1_000_000].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1,000", "155,671", "1,000,000"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::{MAX_AGE_SECONDS, Timestamp};
 use crate::delivery::{Delivery, Manner, Progress};
-use crate::diagnostics::{Diagnostics, Level};
+use crate::diagnostics::Level;
 use crate::ledger::{Ledger, Share};
 use crate::outbox::Pace;
 use crate::receipt::{Receipt, Remarks};
@@ -167,10 +167,10 @@ impl Replay {
         }
     }
 
-    /// Messages to the user.
+    /// Takes the messages to the user that have come up.
     #[must_use]
-    pub fn diagnostics(&self) -> &Diagnostics {
-        &self.delivery.diagnostics
+    pub fn messages(&self) -> Vec<(Level, String)> {
+        self.delivery.messages()
     }
 
     /// How far it has come.

@@ -122,10 +122,10 @@ impl Run {
         self.delivery.outbox.set_pace(pace_of(&self.config));
     }
 
-    /// Messages to the user.
+    /// Takes the messages to the user that have come up.
     #[must_use]
-    pub fn diagnostics(&self) -> &Diagnostics {
-        &self.delivery.diagnostics
+    pub fn messages(&self) -> Vec<(Level, String)> {
+        self.delivery.messages()
     }
 
     /// How far the delivery has come.
@@ -412,7 +412,8 @@ mod tests {
         record(&run, 100);
         run.push(Item::Close);
         wait_until_over(&run);
-        let said = run.diagnostics().take();
+        let mut said = run.messages();
+        said.retain(|(level, _)| *level != Level::Debug);
         assert_eq!(said.len(), 1, "{said:?}");
         let (receipt, remarks) = run.finish(None);
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));

@@ -1,7 +1,7 @@
 //! Sends what waits in the outbox: a task per lane, a few calls at once, repeated as the table in `retry` says.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -9,12 +9,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::call::{Limits, Packer, Unread, logs_call, metrics_call};
+use crate::clock::Timestamp;
 use crate::diagnostics::{Diagnostics, Level};
 use crate::ledger::{Ledger, Share};
 use crate::outbox::{Outbox, Pace};
 use crate::retry::{Backoff, CallError, Remedy};
 use crate::spool::{Lane, Manifest, Segment};
 use crate::transport::CloudWatch;
+use crate::trouble::Trouble;
 
 /// Calls under way at once, per lane.
 const MAX_CALLS_AT_ONCE: usize = 4;
@@ -71,6 +73,7 @@ pub struct Sender<C> {
     outbox: Arc<Outbox>,
     ledger: Arc<Ledger>,
     diagnostics: Arc<Diagnostics>,
+    trouble: Arc<std::sync::Mutex<Trouble>>,
     stream_exists: Mutex<bool>,
     abandoned: AtomicBool,
 }
@@ -133,6 +136,7 @@ impl<C: CloudWatch> Sender<C> {
         outbox: Arc<Outbox>,
         ledger: Arc<Ledger>,
         diagnostics: Arc<Diagnostics>,
+        trouble: Arc<std::sync::Mutex<Trouble>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             cloudwatch,
@@ -141,6 +145,7 @@ impl<C: CloudWatch> Sender<C> {
             outbox,
             ledger,
             diagnostics,
+            trouble,
             stream_exists: Mutex::new(false),
             abandoned: AtomicBool::new(false),
         })
@@ -265,10 +270,14 @@ impl<C: CloudWatch> Sender<C> {
             return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
         }
         let unanswered = Unanswered::new(&self.ledger, Lane::Metrics, &call.segments);
+        let (begun, number) = (Instant::now(), call.datums.len());
         let put = self.cloudwatch.put_metric_data(&self.destination.namespace, call.datums).await;
         unanswered.settle(put.as_ref().err());
         match put {
             Ok(()) => {
+                self.succeeded(Lane::Metrics, number, begun);
+                let newest = call.segments.iter().map(|segment| segment.contents.span.1 / 1000).max();
+                self.ledger.delivered_until.raise_to(newest.unwrap_or_default().try_into().unwrap_or_default());
                 self.settle(&call.segments, 0);
                 Outcome::Taken
             }
@@ -298,10 +307,12 @@ impl<C: CloudWatch> Sender<C> {
         let Destination { group, stream, .. } = &self.destination;
         let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
         let unanswered = Unanswered::new(&self.ledger, Lane::Logs, &call.segments);
+        let (begun, number) = (Instant::now(), call.events.len());
         let put = self.cloudwatch.put_log_events(group, stream, call.events).await;
         unanswered.settle(put.as_ref().err());
         match put {
             Ok(left_out) => {
+                self.succeeded(Lane::Logs, number, begun);
                 if left_out.total() > 0 {
                     self.diagnostics.say_once(
                         "log events left out",
@@ -341,19 +352,51 @@ impl<C: CloudWatch> Sender<C> {
         self.outbox.settle(segments);
     }
 
+    fn succeeded(&self, lane: Lane, number: usize, begun: Instant) {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).succeeded(lane);
+        let what = match lane {
+            Lane::Metrics => "PutMetricData: CloudWatch took",
+            Lane::Logs => "PutLogEvents: CloudWatch Logs took",
+        };
+        let items = if lane == Lane::Metrics { "datums" } else { "events" };
+        let elapsed = begun.elapsed().as_millis();
+        self.diagnostics.say(Level::Debug, format!("{what} {number} {items} in {elapsed} ms"));
+    }
+
+    /// Tells the user what matters of a failure: each trouble once, each kind of refusal once.
+    fn tell(&self, lane: Lane, error: &CallError) {
+        let subject = error.subject();
+        let in_trouble = |grave| {
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            trouble.failed(lane, Timestamp::now(), &subject, grave)
+        };
+        match error.remedy() {
+            Remedy::Stop if in_trouble(true) => {
+                self.diagnostics.say(Level::Error, format!("{error} Results are kept in the spool."));
+            }
+            Remedy::Retry | Remedy::RetrySlowly if in_trouble(false) => {
+                self.diagnostics.say(Level::Warning, format!("{error} It is repeated meanwhile."));
+            }
+            Remedy::Stop | Remedy::Retry | Remedy::RetrySlowly => {
+                self.diagnostics.say(Level::Debug, error.to_string());
+            }
+            Remedy::Split | Remedy::GiveUp => self.diagnostics.say_once(
+                &subject,
+                Level::Warning,
+                format!("{error} What CloudWatch does not take is kept in the spool as rejected."),
+            ),
+            Remedy::Recreate => self.diagnostics.say_once(
+                &subject,
+                Level::Warning,
+                format!("{error} Somebody deleted it: it is made again."),
+            ),
+        }
+    }
+
     fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> Outcome {
         segments.iter_mut().for_each(|segment| segment.repeated = true);
-        let remedy = error.remedy();
-        let (level, meanwhile) = match remedy {
-            Remedy::Stop => (Level::Error, " Results are kept in the spool."),
-            Remedy::Split | Remedy::GiveUp => {
-                (Level::Warning, " What CloudWatch does not take is kept in the spool as rejected.")
-            }
-            Remedy::Recreate => (Level::Warning, " Somebody deleted it: it is made again."),
-            Remedy::Retry | Remedy::RetrySlowly => (Level::Warning, " It is repeated meanwhile."),
-        };
-        self.diagnostics.say_once(&error.subject(), level, format!("{error}{meanwhile}"));
-        match remedy {
+        self.tell(lane, &error);
+        match error.remedy() {
             Remedy::Split => {
                 self.split(lane, segments);
                 Outcome::Refused(error)

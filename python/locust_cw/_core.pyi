@@ -14,6 +14,7 @@ __all__ = [
     "Publisher",
     "Receipt",
     "Replay",
+    "add_up",
     "check_options",
     "default_options",
     "dimension_value",
@@ -96,6 +97,15 @@ class Progress:
     @property
     def failures(self) -> list[str]:
         """Why calls fail at present."""
+    @property
+    def trouble_since(self) -> float | None:
+        """Since when calls fail, in seconds since the epoch; None while they do not."""
+    @property
+    def delivered_until(self) -> float | None:
+        """The newest second of which CloudWatch has metrics, in seconds since the epoch; None before the first."""
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits to be sent or is under way, on the disk or in memory."""
 
 @final
 class Receipt:
@@ -104,6 +114,9 @@ class Receipt:
     @property
     def text(self) -> str:
         """For the terminal: a few lines, with a line break at the end."""
+    @property
+    def colored_text(self) -> str:
+        """The same with ANSI colours."""
     @property
     def json(self) -> str:
         """One JSON object."""
@@ -303,6 +316,14 @@ class Replay:
         """Take the messages that wait to be logged, each with `logging`'s number of its level."""
     def finish(self) -> Receipt:
         """End it, whatever is left, and draw up the account of what was in the spool."""
+
+def add_up(accounts: list[str]) -> str:
+    """The sum of the accounts that processes of one run gave, each the text of a `Publisher.snapshot`.
+
+    Raises:
+        ValueError: If there is none, or one cannot be read.
+
+    """
 
 def check_options(options: dict[str, Any]) -> None:
     """Check a dict of options and do nothing else.

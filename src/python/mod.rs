@@ -11,4 +11,4 @@ pub use account::{Account, AwsError, Call};
 pub use options::{InvalidOptionError, check_options, default_options};
 pub use publisher::{Progress, Publisher, Receipt, new_run_id};
 pub use replay::{Leftover, Replay, leftovers, spool_root, sweep};
-pub use tools::{dimension_value, estimate_cost, priced_regions};
+pub use tools::{add_up, dimension_value, estimate_cost, priced_regions};

@@ -12,8 +12,9 @@ use crate::aws::Aws;
 use crate::clock::Timestamp;
 use crate::datum::{SAMPLE_METRICS, Unit};
 use crate::delivery;
+use crate::diagnostics::Level;
 use crate::queue::{Entrance, Item};
-use crate::receipt::{self, LocustTotals};
+use crate::receipt::{self, LocustTotals, Style};
 use crate::run::{self, Run};
 use crate::sample::{Gauge, LifeCycleEvent, Sample};
 use crate::window::{RunIdentity, origin_of};
@@ -33,9 +34,13 @@ pub struct Progress {
     logs_calls: u64,
     over: bool,
     failures: Vec<String>,
+    trouble_since: Option<f64>,
+    delivered_until: Option<f64>,
+    waiting_bytes: u64,
 }
 
 impl From<delivery::Progress> for Progress {
+    #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch")]
     fn from(progress: delivery::Progress) -> Self {
         Self {
             left: progress.left,
@@ -44,6 +49,9 @@ impl From<delivery::Progress> for Progress {
             logs_calls: progress.succeeded.1,
             over: progress.over,
             failures: progress.failures,
+            trouble_since: progress.trouble_since.map(|time| time.micros() as f64 / 1e6),
+            delivered_until: progress.delivered_until.map(|second| second as f64),
+            waiting_bytes: progress.waiting_bytes,
         }
     }
 }
@@ -52,6 +60,7 @@ impl From<delivery::Progress> for Progress {
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
 pub struct Receipt {
     text: String,
+    colored_text: String,
     json: String,
     message: String,
     complete: bool,
@@ -61,13 +70,19 @@ pub struct Receipt {
 impl Receipt {
     pub(super) fn new(receipt: &receipt::Receipt, remarks: &receipt::Remarks) -> Self {
         Self {
-            text: receipt.to_text(remarks),
+            text: receipt.to_text(remarks, Style::Plain),
+            colored_text: receipt.to_text(remarks, Style::Ansi),
             json: receipt.to_json(),
             message: receipt.to_message(),
             complete: receipt.is_complete(),
             remarks: remarks.lines.clone(),
         }
     }
+}
+
+/// Messages, each with `logging`'s number of its level.
+pub(super) fn numbered(messages: Vec<(Level, String)>) -> Vec<(u8, String)> {
+    messages.into_iter().map(|(level, message)| (level.number(), message)).collect()
 }
 
 /// An id for a run that begins now, such as `20261122T110301Z-7f3a`.
@@ -200,7 +215,7 @@ impl Publisher {
 
     /// Takes the messages that wait to be logged, each with `logging`'s number of its level.
     fn diagnostics(&self) -> Vec<(u8, String)> {
-        self.run.diagnostics().take().into_iter().map(|(level, message)| (level.number(), message)).collect()
+        numbered(self.run.messages())
     }
 
     /// Takes what a worker reported of one request name: an entry of Locust's statistics, as it is sent to the master.

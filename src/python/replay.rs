@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::options::{InvalidOptionError, config};
-use super::publisher::{Progress, Receipt};
+use super::publisher::{Progress, Receipt, numbered};
 use crate::aws::Aws;
 use crate::clock::Timestamp;
 use crate::config::Options;
@@ -96,7 +96,7 @@ impl Replay {
 
     /// Takes the messages that wait to be logged, each with `logging`'s number of its level.
     fn diagnostics(&self) -> Vec<(u8, String)> {
-        self.replay.diagnostics().take().into_iter().map(|(level, message)| (level.number(), message)).collect()
+        numbered(self.replay.messages())
     }
 
     /// Ends it, whatever is left, and draws up the account of what was in the spool.

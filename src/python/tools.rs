@@ -2,10 +2,28 @@
 
 use pyo3::prelude::*;
 
+use pyo3::exceptions::PyValueError;
+
 use super::options::InvalidOptionError;
 use crate::config::Options;
 use crate::dimension::fit_value;
 use crate::pricing::{self, Usage};
+use crate::receipt::Receipt;
+
+/// The sum of the accounts that processes of one run gave.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+pub fn add_up(accounts: Vec<String>) -> PyResult<String> {
+    let read = |account: &String| {
+        Receipt::from_json(account).map_err(|error| PyValueError::new_err(format!("a process's account: {error}")))
+    };
+    let (first, others) = accounts.split_first().ok_or_else(|| PyValueError::new_err("there is no account"))?;
+    let mut sum = read(first)?;
+    for other in others {
+        sum.add(&read(other)?);
+    }
+    Ok(sum.to_message())
+}
 
 /// What a usage costs in USD, by the one table of prices: the metrics themselves, and calls with log events.
 #[pyfunction]
