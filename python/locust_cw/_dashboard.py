@@ -179,11 +179,29 @@ def default_name(namespace: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", namespace).strip("-")[:MAX_NAME] or "Locust"
 
 
-def dashboard_url(region: str, name: str) -> str:
-    """Where people look at it."""
+def console_url(region: str, place: str) -> str:
+    """Where people look at a place in CloudWatch's part of the AWS console."""
     suffix = "amazonaws.cn" if region.startswith("cn-") else "aws.amazon.com"
     suffix = "amazonaws-us-gov.com" if region.startswith("us-gov-") else suffix
-    return f"https://{region}.console.{suffix}/cloudwatch/home?region={region}#dashboards/dashboard/{quote(name)}"
+    return f"https://{quote(region)}.console.{suffix}/cloudwatch/home?region={quote(region)}#{place}"
+
+
+def dashboard_url(region: str, name: str) -> str:
+    """Where people look at it."""
+    return console_url(region, f"dashboards/dashboard/{quote(name)}")
+
+
+def metrics_url(region: str, namespace: str) -> str:
+    """Where people look at the metrics of a namespace."""
+    # The console's own notation, as far as it is needed: a string begins with ', and * stands before two hex digits.
+    name = re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"*{ord(found[0]):02x}", namespace)
+    return console_url(region, f"metricsV2:graph=~();namespace=~'{name}")
+
+
+def log_group_url(region: str, name: str) -> str:
+    """Where people look at a log group."""
+    # The console takes the name encoded twice, with $ for %.
+    return console_url(region, f"logsV2:log-groups/log-group/{quote(quote(name, safe=''), safe='').replace('%', '$')}")
 
 
 # The body.

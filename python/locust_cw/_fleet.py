@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from locust_cw._status import Part
+
 if TYPE_CHECKING:
     from locust.runners import WorkerNodes
 
@@ -18,8 +20,13 @@ _VANISHED_AFTER_S = 5.0
 _MISSING = "missing"  # Locust's name of the state
 
 
-def account(publisher: Publisher, receipt: Receipt | None = None) -> dict[str, Any]:
+def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) -> dict[str, Any]:
     """What a worker tells of a run: its account so far, or, with its receipt, the last one.
+
+    Args:
+        publisher: It publishes with this.
+        part: Its part in the run, with the account.
+        receipt: Its receipt, once there is one.
 
     Returns:
         Plain data for msgpack.
@@ -28,12 +35,13 @@ def account(publisher: Publisher, receipt: Receipt | None = None) -> dict[str, A
     progress = publisher.progress()
     return {
         "run_id": publisher.run_id,
-        "receipt": publisher.snapshot() if receipt is None else receipt.message,
+        "receipt": part.account,
         "remarks": [] if receipt is None else receipt.remarks,
         "final": receipt is not None,
         "observed": progress.left + progress.settled,
         "left": progress.left,
         "settled": progress.settled,
+        "status": part.told,
     }
 
 
@@ -45,8 +53,17 @@ class _Worker:
     heard_at: float = field(default_factory=time.monotonic)
 
     @property
+    def age_s(self) -> float:
+        return time.monotonic() - self.heard_at
+
+    @property
     def vanished(self) -> bool:
-        return not self.account["final"] and time.monotonic() - self.heard_at > _VANISHED_AFTER_S
+        return not self.account["final"] and self.age_s > _VANISHED_AFTER_S
+
+    @property
+    def part(self) -> Part:
+        told = self.account.get("status") or {}
+        return Part.heard(self.account["receipt"], told, self.age_s, vanished=self.vanished)
 
 
 class Fleet:
@@ -74,6 +91,10 @@ class Fleet:
         """Samples that all workers still have to deliver, and those that are done with."""
         accounts = [worker.account for worker in self._runs.get(run_id, {}).values()]
         return sum(told["left"] for told in accounts), sum(told["settled"] for told in accounts)
+
+    def parts(self, run_id: str) -> dict[str, Part]:
+        """What each worker told of its part in a run."""
+        return {client_id: worker.part for client_id, worker in self._runs.get(run_id, {}).items()}
 
     def is_complete(self, run_id: str) -> bool:
         """Whether every worker has given its last account, or has not been heard of for a while."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _sessions: WeakKeyDictionary[Events, Session] = WeakKeyDictionary()
 
+_settled: set[str] = set()
+"""Options that programs have decided: the web UI's start form does not ask for them."""
+
 
 def attach(environment: Environment, **options: object) -> Session:
     """Publish the tests of an environment, for programs that use Locust as a library.
@@ -44,6 +47,8 @@ def attach(environment: Environment, **options: object) -> Session:
     """
     session = _session_of(environment.events)
     session.configure(environment, options)
+    # Without a command line Locust has nowhere to keep what is typed in the form.
+    _settled.update(options if environment.parsed_options is not None else _options.NAMES)
     return session
 
 
@@ -73,7 +78,7 @@ def _register(locust: ModuleType) -> None:
 
 
 def _add_options(parser: Any, **_kwargs: object) -> None:  # noqa: ANN401 - configargparse has no types
-    _options.add_to(parser)
+    _options.add_to(parser, not_in_form=_settled)
 
 
 class _LocustFinder(MetaPathFinder):

@@ -11,7 +11,7 @@ from locust_cw import _core, _dashboard, _targets
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Option:
         choices: All values there are.
         default: Where it is no option of the core, which has its own defaults.
         const: Its value where the option is given without one.
+        form: Whether the web UI's start form shows it: where another value for the next test makes sense.
 
     """
 
@@ -36,10 +37,19 @@ class Option:
     choices: tuple[str, ...] | None = None
     default: object = None
     const: str | None = None
+    form: bool = False
 
+
+DEFAULT = "default"
+"""The dashboard that is named after the namespace."""
 
 OPTIONS = (
-    Option("live", "Publish while the test runs; without it, results are published when the test stops", type=None),
+    Option(
+        "live",
+        "Publish to CloudWatch while the test runs; without it, results are published when the test stops",
+        type=None,
+        form=True,
+    ),
     Option("disable", "Publish nothing of this run", type=None),
     Option("dry_run", "Do everything but the network: batches stay in the spool", type=None),
     Option("local", "Publish to a local CloudWatch, started for this run (needs locust-cw[local])", type=None),
@@ -65,7 +75,7 @@ OPTIONS = (
     Option("role_arn", "Role to assume, renewed for as long as the test runs", "ARN"),
     Option("external_id", "External id to assume the role with", "ID"),
     Option("endpoint_url", "Where CloudWatch is, if not at AWS", "URL"),
-    Option("run_id", "Name of the run; generated if not given", "ID"),
+    Option("run_id", "Name of the run in CloudWatch; generated if not given", "ID", form=True),
     Option(
         "source",
         "Who publishes requests: every process its own, or the master from the workers' reports",
@@ -79,9 +89,10 @@ OPTIONS = (
     Option("fail_on_loss", "Exit with a code other than zero unless every sample was delivered", type=None),
     Option(
         "dashboard",
-        "Create or update a dashboard, this run marked on it; without NAME it is named after the namespace",
+        f"CloudWatch dashboard to make or update; `{DEFAULT}`: named by namespace",
         "NAME",
-        const="",
+        const=DEFAULT,
+        form=True,
     ),
     Option("target", "AWS resource under test, shown on the dashboard and report; repeatable", "KIND:ID", list),
     Option("stop_on_alarm", "Stop the test when this CloudWatch alarm goes to ALARM; repeatable", "NAME", list),
@@ -89,11 +100,18 @@ OPTIONS = (
 )
 
 _CORE_DEFAULTS = _core.default_options()
-_NAMES = frozenset(option.name for option in OPTIONS)
+NAMES = frozenset(option.name for option in OPTIONS)
+"""Of all options, in Python form."""
 
 
-def add_to(parser: argparse.ArgumentParser) -> None:
-    """Declare all options in a group of their own, each with its environment variable."""
+def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -> None:
+    """Declare all options in a group of their own, each with its environment variable.
+
+    Args:
+        parser: Locust's.
+        not_in_form: Those that the web UI's start form leaves out, as what is typed there would change nothing.
+
+    """
     group = parser.add_argument_group("CloudWatch", "Publish the test's metrics and logs to Amazon CloudWatch")
     for option in OPTIONS:
         default = _CORE_DEFAULTS.get(option.name, option.default)
@@ -111,7 +129,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         flag = f"--cw-{option.name.replace('_', '-')}"
         action = group.add_argument(flag, env_var=f"LOCUST_CW_{option.name.upper()}", **how)
         # A group's add_argument does not take this argument of Locust's. What the web UI's form sends skips `type`.
-        action.include_in_web_ui = False  # type: ignore[attr-defined]
+        action.include_in_web_ui = option.form and option.name not in not_in_form  # type: ignore[attr-defined]
 
 
 class Options:
@@ -128,14 +146,15 @@ class Options:
             InvalidOptionError: If there is no such option.
 
         """
-        if unknown := sorted(set(overrides) - _NAMES):
+        if unknown := sorted(set(overrides) - NAMES):
             raise _core.InvalidOptionError(f"{unknown[0]}: there is no such option")
         self._values: dict[str, Any] = {}
         for option in OPTIONS:
             value = getattr(command_line, f"cw_{option.name}", None)
             if option.name in overrides:
                 value = overrides[option.name]
-            if value is not None:
+            # An empty field of the web UI's form is no value.
+            if value is not None and not (option.form and value == ""):
                 self._values[option.name] = value
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
@@ -151,6 +170,18 @@ class Options:
         """Those that the core knows."""
         return {name: value for name, value in self._values.items() if name in _CORE_DEFAULTS}
 
+    @property
+    def dashboard(self) -> str | None:
+        """The dashboard's name; None where there is to be none."""
+        given = self["dashboard"]
+        # Environment variables and the web UI's form say it as text.
+        match str(given).lower():
+            case "none" | "false":
+                return None
+            case "true" | "default":
+                return _dashboard.default_name(self["namespace"])
+        return str(given)
+
     def check(self) -> None:
         """Check every option.
 
@@ -163,8 +194,8 @@ class Options:
             raise _core.InvalidOptionError("argument --cw-local: not together with --cw-endpoint-url")
         for target in self["target"] or ():
             _targets.parse(target)
-        if self["dashboard"]:
-            _dashboard.check_name(self["dashboard"])
+        if self.dashboard is not None:
+            _dashboard.check_name(self.dashboard)
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
             raise _core.InvalidOptionError(f"argument --cw-receipt: there is no folder for {receipt}")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import psutil
 
-from locust_cw import _core, _dashboard, _fleet, _options, _targets
+from locust_cw import _core, _dashboard, _fleet, _options, _status, _targets, _web
 from locust_cw._account import Account
 from locust_cw._alarm import LOOK_EVERY_S, AlarmError, Alarms
 from locust_cw._dashboard import Dashboard, DashboardError
@@ -30,12 +30,15 @@ from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
 from locust_cw._progress import ProgressBar
 from locust_cw._record import Record
+from locust_cw._status import Part, Run, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from locust.env import Environment
     from locust.event import Events
+
+    from locust_cw._status import Mode
 
 logger = logging.getLogger("locust_cw")
 
@@ -66,6 +69,11 @@ class _Test:
         self.fail_on_loss: bool = options["fail_on_loss"]
         self.from_reports = options["source"] == "master"
         self.reconcile = reconcile
+        self.mode: Mode = "dry run" if options["dry_run"] else "live" if options["live"] else "after the test"
+        # What was last logged as amiss, and when.
+        self.problem: tuple[str, float] | None = None
+        self.workers_at_end: dict[str, Part] = {}
+        self.places: _web.Places | None = None
         self.stopped = False
         self.stop_told = False
         self.stop_reason: str | None = None
@@ -99,12 +107,17 @@ class Session:
         self._events = events
         self._environment: Environment | None = None
         self._overrides: Mapping[str, Any] = {}
+        # What the user named the run, what became of it, and what all runs were named.
         self._chosen_run_id: str | None = None
+        self._assigned_run_id: str | None = None
+        self._run_ids: set[str] = set()
         self._local: LocalCloudWatch | None = None
         self._test: _Test | None = None
+        # What the web UI tells of: the last test, or why nothing of it is published, and since when.
+        self._shown: _Test | None = None
+        self._unpublished: tuple[str, float] | None = None
         self._unfinished: list[_Test] = []
         self._fleet = Fleet()
-        self._number = 0
         self._sampler: gevent.Greenlet[..., None] | None = None
         self._quitting_greenlet: object = None
         self._stop_waiting = False
@@ -134,7 +147,8 @@ class Session:
             options.check()
         self._environment = environment
         self._overrides = dict(overrides)
-        self._chosen_run_id = options["run_id"]
+        if not options["disable"]:
+            _web.show(self, environment)
 
     def on_init(self, environment: Environment, **_kwargs: object) -> None:
         """Check the options, before there is any load; a worker knows them only when a test starts."""
@@ -165,6 +179,9 @@ class Session:
         ):
             # A worker that joins a running test is told to spawn before its environment knows its runner.
             gevent.sleep(_POLL_S)
+        if self._unpublished is not None and environment.parsed_options is not None:
+            environment.parsed_options.cw_disable = False
+        self._unpublished = None
         options = Options(environment.parsed_options, self._overrides)
         worker = self._role("Worker")
         if worker and self._test is not None and self._test.publisher.run_id == options["run_id"]:
@@ -175,12 +192,17 @@ class Session:
         self._end_test()
         if options["disable"] or (worker and options["source"] == "master"):
             return
+        _web.show(self, environment)
         try:
             self._start_local(options)
             test = self._start_test(environment, options)
         except (_core.InvalidOptionError, LocalCloudWatchError, OSError) as error:
             # A listener that raised would change Locust's exit code.
             logger.error("Nothing of this test is published: %s", error)  # noqa: TRY400 - the message says it all
+            self._unpublished = str(error), time.time()
+            if environment.parsed_options is not None:
+                # So that it is true of the workers, too, until the next test starts.
+                environment.parsed_options.cw_disable = True
             return
         if options["dry_run"]:
             return
@@ -190,12 +212,14 @@ class Session:
             self._watch_alarms(environment, test, Alarms(Account(options.core, gevent.sleep), options["stop_on_alarm"]))
 
     def _start_test(self, environment: Environment, options: Options) -> _Test:
-        self._number += 1
         worker = self._role("Worker")
-        run_id = options["run_id"] if worker else self._next_run_id()
+        run_id = options["run_id"] if worker else self._next_run_id(options["run_id"])
         if not worker and environment.parsed_options is not None:
             # Locust sends it to the workers, with the other options.
             environment.parsed_options.cw_run_id = run_id
+        if options.dashboard is not None:
+            # It may have been typed in the web UI since the options were checked.
+            _dashboard.check_name(options.dashboard)
         if self._local is not None:
             options.set("endpoint_url", self._local.endpoint_url)
             if environment.parsed_options is not None:
@@ -212,7 +236,7 @@ class Session:
         )
         host = environment.host or fallback_host
         test = _Test(publisher, options, host=host, reconcile=not worker)
-        self._test = test
+        self._test = self._shown = test
         self._unfinished.append(test)
         if self._role("Master") and _fleet.MESSAGE not in environment.runner.custom_messages:  # type: ignore[union-attr]
             environment.runner.register_message(_fleet.MESSAGE, self._on_account)  # type: ignore[union-attr]
@@ -227,11 +251,11 @@ class Session:
             self._events.quit.add_listener(self._exit_on_loss)
         what = "Dry run, nothing is sent to CloudWatch:" if options["dry_run"] else "Publishing to CloudWatch as"
         logger.log(logging.DEBUG if worker else logging.INFO, "%s run %s", what, publisher.run_id)
-        if options["dashboard"] is not None and not worker and not options["dry_run"]:
-            self._make_dashboard(test, options, host)
+        if options.dashboard is not None and not worker and not options["dry_run"]:
+            self._make_dashboard(test, options, options.dashboard, host)
         return test
 
-    def _make_dashboard(self, test: _Test, options: Options, host: str | None) -> None:
+    def _make_dashboard(self, test: _Test, options: Options, name: str, host: str | None) -> None:
         account = Account(options.core, gevent.sleep)
         region = account.region()
         if region is None:
@@ -239,7 +263,6 @@ class Session:
             return
         targets = [_targets.parse(target) for target in options["target"] or ()]
         view = _dashboard.View.of(options.core, region=region, host=host, targets=targets)
-        name = options["dashboard"] or _dashboard.default_name(view.namespace)
         test.dashboard = Dashboard(account, name, view, test.publisher.run_id)
         test.record.dashboard = name
         self._mark(test, test.dashboard.begin, test.record.started)
@@ -258,12 +281,20 @@ class Session:
 
         test.marking.append(gevent.spawn(try_to_mark))
 
-    def _next_run_id(self) -> str:
+    def _next_run_id(self, given: str | None) -> str:
+        # What stands in the options may be what the last test was given; typed or not, that names nothing.
+        if given is None or given != self._assigned_run_id:
+            self._chosen_run_id = given
         chosen = self._chosen_run_id
-        if chosen is None:
-            return _core.new_run_id()
-        # Each test is a run of its own, also where the user named the first.
-        return chosen if self._number == 1 else f"{chosen}-{self._number}"
+        run_id = chosen or _core.new_run_id()
+        number = 1
+        while run_id in self._run_ids:
+            # Each test is a run of its own, also where the user named the first.
+            number += 1
+            run_id = f"{chosen}-{number}"
+        self._run_ids.add(run_id)
+        self._assigned_run_id = run_id
+        return run_id
 
     def _worker_name(self) -> str:
         if self._role("Worker"):
@@ -288,6 +319,8 @@ class Session:
 
     def _refuse(self, environment: Environment, why: str) -> None:
         logger.error("The test is not started, %s", why)
+        if self._test is not None:
+            self._test.problem = f"The test was not started, {why}", time.time()
         self._stop(environment)
         if environment.runner is not None and not self._role("Worker"):
             # Ends the greenlet that is about to spawn users. Locust takes any other exception for an error of ours.
@@ -432,7 +465,7 @@ class Session:
     def _on_report_to_master(self, data: dict[str, Any], **_kwargs: object) -> None:
         """Let the account go along with the statistics it agrees with."""
         if self._test is not None:
-            data[_fleet.MESSAGE] = _fleet.account(self._test.publisher)
+            data[_fleet.MESSAGE] = _fleet.account(self._test.publisher, self._part(self._test))
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_kwargs: object) -> None:
         if isinstance(told := data.get(_fleet.MESSAGE), dict):
@@ -448,8 +481,13 @@ class Session:
     def _tell_master(self, test: _Test) -> None:
         """Tell the master how far this worker is; it is no matter of life and death if that fails."""
         with suppress(Exception):
-            message = _fleet.account(test.publisher, test.receipt)
+            message = _fleet.account(test.publisher, self._part(test), test.receipt)
             self._environment.runner.send_message(_fleet.MESSAGE, message)  # type: ignore[union-attr]
+
+    @staticmethod
+    def _part(test: _Test) -> Part:
+        account = None if test.receipt is None else test.receipt.message
+        return Part.of(test.publisher, time.time(), problem=test.problem, stopped=test.stopped, account=account)
 
     def _hear_workers(self) -> None:
         """Take the workers' messages in Locust's place: its own greenlets end before `quit`."""
@@ -464,9 +502,34 @@ class Session:
     def _log_diagnostics(self, test: _Test) -> None:
         for level, message in test.publisher.diagnostics():
             logger.log(level, "%s", message)
+            if level >= logging.WARNING:
+                test.problem = message, time.time()
         if test.stopped and not test.delivered_said and not test.publisher.progress().left:
             test.delivered_said = True
             logger.debug("CloudWatch has all of run %s", test.publisher.run_id)
+
+    # What the web UI shows.
+
+    def statuses(self) -> list[Status]:
+        """That of the whole last run, and those of its workers; nothing before the first."""
+        if self._unpublished is not None:
+            return [_status.off(*self._unpublished)]
+        test = self._shown
+        if test is None:
+            return []
+        run = Run(test.publisher.run_id, test.mode, test.record.started, test.record.stopped)
+        workers = self._fleet.parts(run.run_id) or test.workers_at_end
+        receipt = None if test.receipt is None else test.receipt.message
+        return _status.statuses(run, self._part(test), workers, time.time(), receipt=receipt)
+
+    def links(self) -> dict[str, str]:
+        """Where people look at the last run in the AWS console, by what they see there."""
+        test = self._shown
+        if test is None or self._unpublished is not None:
+            return {}
+        if test.places is None:
+            test.places = _web.Places(test.record.options, test.record.dashboard)
+        return test.places.links
 
     # The end.
 
@@ -553,6 +616,7 @@ class Session:
 
     def _finish(self, test: _Test) -> _core.Receipt:
         gevent.joinall(test.marking, timeout=_MARKS_TIMEOUT_S)
+        test.workers_at_end = self._fleet.parts(test.publisher.run_id)
         receipts, remarks, heard_of_all = self._fleet.receipts(test.publisher.run_id, publishing=not test.from_reports)
         requests, failures = (test.requests, test.failures) if test.reconcile else (None, None)
         if test.stop_reason is not None:
