@@ -126,6 +126,21 @@ impl Delivery {
         }
     }
 
+    /// Whether everything up to a segment is done with; `None` while that may still come, false where nothing more can be
+    /// sent for now.
+    #[must_use]
+    pub fn is_settled(&self, last: u64) -> Option<bool> {
+        let mut all = true;
+        for (lane, status) in Lane::ALL.iter().zip(&self.lanes) {
+            let settled = self.outbox.is_settled(*lane, last);
+            if !settled && !status.borrow().stopped {
+                return None;
+            }
+            all &= settled;
+        }
+        Some(all)
+    }
+
     /// Takes the messages to the user that have come up, the end of trouble among them.
     #[must_use]
     pub fn messages(&self) -> Vec<(Level, String)> {

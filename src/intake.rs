@@ -81,9 +81,11 @@ impl Intake {
                     let event = self.formatter.of_life_cycle(&event);
                     self.log(event);
                 }
-                Ok(Some(Item::Flush)) => {
+                Ok(Some(Item::Flush(mark))) => {
                     self.flush();
                     self.outbox.flush();
+                    // Only here is it ever set.
+                    let _ = mark.set(self.outbox.spool().last_id());
                 }
                 Ok(Some(Item::Drain)) => {
                     self.flush();

@@ -49,7 +49,7 @@ mod python;
 mod _core {
     #[pymodule_export]
     use super::python::{
-        Account, AwsError, Call, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
+        Account, AwsError, Call, Flush, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
         check_options, default_options, dimension_value, estimate_cost, leftovers, new_run_id, priced_regions,
         spool_root, sweep,
     };

@@ -31,8 +31,9 @@ struct LaneState {
     due: u64,
     /// Those from this id on became due with the last flush: what came before is a backlog.
     fresh: u64,
-    /// Segments that were taken and are not settled, what they stand for, and how much of that is in memory alone.
-    taken: usize,
+    /// The places of segments that were taken and are not settled, what they stand for, and how much of that is in
+    /// memory alone.
+    taken: Vec<u64>,
     in_flight: Share,
     in_flight_in_memory: Share,
     /// What a dry run is done with, and stays in the spool.
@@ -264,7 +265,16 @@ impl Outbox {
     pub fn is_done(&self, lane: Lane) -> bool {
         let state = self.state();
         let lane = &state.lanes[lane as usize];
-        state.closed && lane.pending.is_empty() && lane.taken == 0
+        state.closed && lane.pending.is_empty() && lane.taken.is_empty()
+    }
+
+    /// Whether everything of a lane up to a place is done with.
+    #[must_use]
+    pub fn is_settled(&self, lane: Lane, last: u64) -> bool {
+        let state = self.state();
+        let lane = &state.lanes[lane as usize];
+        let waits = lane.pending.front().is_some_and(|segment| segment.place_in_line <= last);
+        !waits && lane.taken.iter().all(|&place| place > last)
     }
 
     /// When the lanes may send.
@@ -357,7 +367,7 @@ impl LaneState {
     }
 
     fn depart(&mut self, segment: &Segment) {
-        self.taken += 1;
+        self.taken.push(segment.place_in_line);
         self.in_flight += segment.contents.share;
         if segment.is_in_memory() {
             self.in_flight_in_memory += segment.contents.share;
@@ -365,7 +375,9 @@ impl LaneState {
     }
 
     fn land(&mut self, segment: &Segment) {
-        self.taken = self.taken.saturating_sub(1);
+        if let Some(taken) = self.taken.iter().position(|&place| place == segment.place_in_line) {
+            self.taken.swap_remove(taken);
+        }
         self.in_flight -= segment.contents.share;
         if segment.is_in_memory() {
             self.in_flight_in_memory -= segment.contents.share;
@@ -506,11 +518,13 @@ pub(crate) mod tests {
         outbox.close();
         let segments = outbox.take(Lane::Logs, usize::MAX, |_| true);
         assert_eq!(outbox.left().log_events, 1);
-        assert!(!outbox.is_done(Lane::Logs));
+        assert!(!outbox.is_done(Lane::Logs) && !outbox.is_settled(Lane::Logs, 1));
+        assert!(outbox.is_settled(Lane::Metrics, 1) && outbox.is_settled(Lane::Logs, 0));
         outbox.put_back(Lane::Logs, segments);
         assert_eq!(outbox.left().log_events, 1);
+        assert!(!outbox.is_settled(Lane::Logs, 1));
         outbox.settle(&outbox.take(Lane::Logs, usize::MAX, |_| true));
         assert_eq!(outbox.left(), Share::default());
-        assert!(outbox.is_done(Lane::Logs));
+        assert!(outbox.is_done(Lane::Logs) && outbox.is_settled(Lane::Logs, 1));
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::sample::{Gauge, LifeCycleEvent, Report, Sample};
@@ -12,9 +13,12 @@ const CAPACITY: usize = 65_536;
 /// Most bytes of samples that wait.
 const CAPACITY_BYTES: usize = 64 * 1024 * 1024;
 /// How long a hook waits for room, with the GIL released, before it gives its sample up.
-const PATIENCE: Duration = Duration::from_millis(50);
+pub const PATIENCE: Duration = Duration::from_millis(50);
 /// How often it looks for room meanwhile.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// The id of the last segment of what a flush sends, once it is known.
+pub type Mark = Arc<OnceLock<u64>>;
 
 /// What the hooks hand over.
 #[derive(Debug)]
@@ -27,8 +31,8 @@ pub enum Item {
     Gauge(Box<Gauge>),
     /// Something that happened to the whole test.
     LifeCycle(Box<LifeCycleEvent>),
-    /// Send everything before this, the window that is still open included.
-    Flush,
+    /// Send everything before this, the window that is still open included, and tell the last segment of it.
+    Flush(Mark),
     /// The same, and send at once whatever comes after it.
     Drain,
     /// The same, and nothing comes after it.
@@ -49,7 +53,7 @@ pub struct Entrance {
     sender: SyncSender<Item>,
     /// What is not a sample: few, small, and never waited for. It is taken when no sample waits.
     aside: Sender<Item>,
-    bytes: std::sync::Arc<AtomicUsize>,
+    load: Arc<Load>,
     /// Whether the last one who waited did so in vain; then nobody waits until there is room again.
     overflowing: AtomicBool,
 }
@@ -60,7 +64,26 @@ pub struct Exit {
     aside: Receiver<Item>,
     /// One of those, with samples to be taken first.
     held_back: Cell<Option<Item>>,
-    bytes: std::sync::Arc<AtomicUsize>,
+    load: Arc<Load>,
+}
+
+/// How much waits.
+#[derive(Default)]
+struct Load {
+    items: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Load {
+    fn add(&self, weight: usize) {
+        self.items.fetch_add(1, Relaxed);
+        self.bytes.fetch_add(weight, Relaxed);
+    }
+
+    fn take_off(&self, weight: usize) {
+        self.items.fetch_sub(1, Relaxed);
+        self.bytes.fetch_sub(weight, Relaxed);
+    }
 }
 
 /// A queue of [`CAPACITY`] items and [`CAPACITY_BYTES`].
@@ -68,9 +91,9 @@ pub struct Exit {
 pub fn queue() -> (Entrance, Exit) {
     let (sender, receiver) = sync_channel(CAPACITY);
     let (aside, from_aside) = channel();
-    let bytes = std::sync::Arc::new(AtomicUsize::new(0));
-    let entrance = Entrance { sender, aside, bytes: bytes.clone(), overflowing: AtomicBool::new(false) };
-    (entrance, Exit { receiver, aside: from_aside, held_back: Cell::new(None), bytes })
+    let load = Arc::new(Load::default());
+    let entrance = Entrance { sender, aside, load: Arc::clone(&load), overflowing: AtomicBool::new(false) };
+    (entrance, Exit { receiver, aside: from_aside, held_back: Cell::new(None), load })
 }
 
 impl Entrance {
@@ -80,20 +103,26 @@ impl Entrance {
     /// Gives the item back where there is no room for it, or nobody to take it.
     pub fn try_push(&self, item: Item) -> Result<(), Item> {
         let weight = item.weight();
-        if self.bytes.load(Relaxed) + weight > CAPACITY_BYTES {
+        if self.load.bytes.load(Relaxed) + weight > CAPACITY_BYTES {
             return Err(item);
         }
-        self.bytes.fetch_add(weight, Relaxed);
+        self.load.add(weight);
         match self.sender.try_send(item) {
             Ok(()) => {
                 self.overflowing.store(false, Relaxed);
                 Ok(())
             }
             Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => {
-                self.bytes.fetch_sub(weight, Relaxed);
+                self.load.take_off(weight);
                 Err(item)
             }
         }
+    }
+
+    /// Whether a small sample would be taken without waiting.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.load.items.load(Relaxed) < CAPACITY && self.load.bytes.load(Relaxed) < CAPACITY_BYTES
     }
 
     /// Hands an item over, waiting for room for a bounded moment. To be called with the GIL released.
@@ -153,7 +182,7 @@ impl Exit {
 
     fn pop_sample(&self) -> Option<Item> {
         self.receiver.try_recv().ok().inspect(|item| {
-            self.bytes.fetch_sub(item.weight(), Relaxed);
+            self.load.take_off(item.weight());
         })
     }
 }
@@ -177,8 +206,9 @@ mod tests {
         for _ in 0..CAPACITY {
             entrance.try_push(item(1)).expect("room");
         }
-        assert!(entrance.push(item(1)).is_err());
+        assert!(entrance.push(item(1)).is_err() && !entrance.has_room());
         exit.pop().expect("open").expect("an item");
+        assert!(entrance.has_room());
         entrance.push(item(1)).expect("room again");
     }
 
@@ -188,7 +218,7 @@ mod tests {
         let pushed = (0..1000).take_while(|_| entrance.try_push(item(1_000_000)).is_ok()).count();
         assert!((60..70).contains(&pushed), "{pushed}");
         while exit.pop().expect("open").is_some() {}
-        assert_eq!(exit.bytes.load(Relaxed), 0);
+        assert_eq!((exit.load.items.load(Relaxed), exit.load.bytes.load(Relaxed)), (0, 0));
     }
 
     #[test]
@@ -197,11 +227,11 @@ mod tests {
         for _ in 0..CAPACITY {
             entrance.try_push(item(1)).expect("room");
         }
-        entrance.push_aside(Item::Flush);
+        entrance.push_aside(Item::Flush(Mark::default()));
         for _ in 0..CAPACITY {
             assert!(matches!(exit.pop(), Ok(Some(Item::Sample(_)))));
         }
-        assert!(matches!(exit.pop(), Ok(Some(Item::Flush))));
+        assert!(matches!(exit.pop(), Ok(Some(Item::Flush(_)))));
         assert!(matches!(exit.pop(), Ok(None)));
         drop(entrance);
         assert_eq!(exit.pop().err(), Some(Closed));

@@ -16,7 +16,7 @@ use crate::diagnostics::{Diagnostics, Level};
 use crate::intake::Intake;
 use crate::ledger::{Ledger, Share};
 use crate::outbox::Pace;
-use crate::queue::{Entrance, Item, queue};
+use crate::queue::{Entrance, Item, Mark, PATIENCE, queue};
 use crate::receipt::{LocustTotals, Receipt, Remarks, human_bytes};
 use crate::replay::{leftovers, sweep};
 use crate::sample::{Report, Sample};
@@ -28,6 +28,8 @@ use crate::window::RunIdentity;
 /// How long the end waits for the intake: it is done within moments, unless the disk does not answer.
 const INTAKE_TIMEOUT: Duration = Duration::from_secs(3);
 const INTAKE_PAUSE: Duration = Duration::from_millis(2);
+/// How often a future that waits for the delivery looks how far it is.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How many names are tried for a process whose own is taken by what an earlier one of the same run left.
 const MAX_NAMES: usize = 100;
 
@@ -42,7 +44,12 @@ pub struct Run {
     delivery: Delivery,
     entrance: Entrance,
     intake: Mutex<Option<JoinHandle<()>>>,
+    /// The account of it, once it has ended.
+    ended: Mutex<Option<(Receipt, Remarks)>>,
 }
+
+/// A flush under way.
+pub struct Flush(Mark);
 
 impl Run {
     /// Starts a run that publishes to `cloudwatch`, or, with `--cw-dry-run`, to nowhere.
@@ -84,7 +91,7 @@ impl Run {
         }
 
         let intake = Mutex::new(Some(intake));
-        Ok(Self { config, identity, users: AtomicU64::new(0), delivery, entrance, intake })
+        Ok(Self { config, identity, users: AtomicU64::new(0), delivery, entrance, intake, ended: Mutex::default() })
     }
 
     /// Takes a sample, at once; where the queue is full, `wait` is called to push it with patience.
@@ -117,6 +124,50 @@ impl Run {
         self.entrance.push_aside(item);
     }
 
+    /// Waits until a sample would be taken without waiting, or as long as a hook would.
+    pub async fn room(&self) {
+        until(PATIENCE, || self.has_room().then_some(())).await;
+    }
+
+    /// Sends everything taken so far. Says whether all of it is done with before the `timeout`, if there is one.
+    pub async fn flushed(&self, timeout: Option<Duration>) -> bool {
+        let flush = self.flush();
+        until(timeout.unwrap_or(Duration::MAX), || self.is_flushed(&flush)).await.unwrap_or(false)
+    }
+
+    /// Sends everything taken so far and takes nothing more. Returns when nothing is left to wait for, or after the
+    /// `timeout`.
+    pub async fn closed(&self, timeout: Duration) {
+        self.push(Item::Close);
+        until(timeout, || self.progress().over.then_some(())).await;
+    }
+
+    /// Whether a sample would be taken without waiting.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.entrance.has_room()
+    }
+
+    /// Begins to send everything taken so far.
+    #[must_use]
+    pub fn flush(&self) -> Flush {
+        let mark = Mark::default();
+        self.push(Item::Flush(Arc::clone(&mark)));
+        Flush(mark)
+    }
+
+    /// Whether everything taken before a flush is done with; `None` while that may still come, false where nothing more
+    /// can be sent for now.
+    #[must_use]
+    pub fn is_flushed(&self, flush: &Flush) -> Option<bool> {
+        match flush.0.get() {
+            Some(&last) => self.delivery.is_settled(last),
+            // After the end nobody sets the mark.
+            None if self.delivery.outbox.is_closed() => self.delivery.is_settled(u64::MAX),
+            None => None,
+        }
+    }
+
     /// Goes on after a drain: a worker came back into its test.
     pub fn resume(&self) {
         self.delivery.outbox.set_pace(pace_of(&self.config));
@@ -134,8 +185,15 @@ impl Run {
         self.delivery.progress()
     }
 
-    /// Ends the run, whatever is left, and draws up its receipt. What was not delivered stays in the spool.
+    /// Ends the run, whatever is left, and draws up its receipt. What was not delivered stays in the spool. The second
+    /// time it gives the same.
     pub fn finish(&self, locust: Option<LocustTotals>) -> (Receipt, Remarks) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let (receipt, remarks) = ended.get_or_insert_with(|| self.end()).clone();
+        (receipt.reconciled_with(locust), remarks)
+    }
+
+    fn end(&self) -> (Receipt, Remarks) {
         let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(intake) = intake {
             self.push(Item::Close);
@@ -147,7 +205,7 @@ impl Run {
         let reasons = self.delivery.end();
         self.drop_what_never_came();
         let outbox = &self.delivery.outbox;
-        let receipt = self.account(outbox.spooled()).reconciled_with(locust);
+        let receipt = self.account(outbox.spooled());
         let (spool, rejected) = (outbox.spool().folder(), outbox.spool().rejected());
         let remarks = Remarks::on(&receipt, self.config.dry_run, spool, rejected.as_deref(), reasons);
         (receipt, remarks)
@@ -186,6 +244,18 @@ impl Run {
     #[must_use]
     pub fn users(&self) -> u64 {
         self.users.load(Relaxed)
+    }
+}
+
+/// Looks from time to time, until there is something to be seen or the time is over.
+async fn until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        let seen = look();
+        if seen.is_some() || begun.elapsed() >= timeout {
+            return seen;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -360,8 +430,8 @@ mod tests {
     fn nothing_is_sent_before_the_test_stops_and_everything_after() {
         let Test { run, cloudwatch, folder, .. } = start(Scripted::default(), |o| o.logs = "off".into());
         record(&run, 1000);
-        run.push(Item::Flush);
         std::thread::sleep(Duration::from_millis(100));
+        assert!(cloudwatch.taken.lock().expect("sound").is_empty());
         record(&run, 10);
         run.push(Item::Close);
         wait_until_over(&run);
@@ -370,6 +440,42 @@ mod tests {
         assert!(!cloudwatch.taken.lock().expect("sound").is_empty());
         adds_up(&receipt);
         assert_eq!(std::fs::read_dir(folder.path()).expect("there").count(), 0);
+    }
+
+    #[test]
+    fn a_flush_is_over_when_all_before_it_is_delivered() {
+        let Test { run, cloudwatch, folder: _folder } = start(Scripted::default(), |o| o.live = true);
+        for round in 1..=3u64 {
+            record(&run, 100);
+            let flush = run.flush();
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while run.is_flushed(&flush).is_none() {
+                assert!(Instant::now() < deadline, "{:?}", run.progress());
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(run.is_flushed(&flush), Some(true));
+            assert_eq!(run.snapshot().requests.delivered, 100 * round);
+        }
+        run.finish(None);
+        assert_eq!(run.is_flushed(&run.flush()), Some(true), "nothing is left after the end");
+        assert!(!cloudwatch.taken.lock().expect("sound").is_empty());
+    }
+
+    #[test]
+    fn a_flush_does_not_wait_for_what_only_the_user_can_mend() {
+        let answers = (0..50).map(|_| refused("AccessDenied", 403)).collect();
+        let Test { run, folder: _folder, .. } =
+            start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |o| o.live = true);
+        record(&run, 10);
+        let flush = run.flush();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while run.is_flushed(&flush).is_none() {
+            assert!(Instant::now() < deadline, "{:?}", run.progress());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(run.is_flushed(&flush), Some(false));
+        let (first, second) = (run.finish(None), run.finish(None));
+        assert_eq!((first.0.requests.spooled, &first), (10, &second));
     }
 
     #[test]

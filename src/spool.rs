@@ -264,6 +264,12 @@ impl Spool {
         Ok(segment)
     }
 
+    /// The id of the last segment written.
+    #[must_use]
+    pub fn last_id(&self) -> u64 {
+        self.next_id.load(Relaxed) - 1
+    }
+
     /// A spool without a disk.
     #[must_use]
     pub fn in_memory(manifest: &Manifest) -> Self {

@@ -1,5 +1,6 @@
 """The Rust core: one run's queue, windows, batches, spool and AWS calls. Its threads never touch Python."""
 
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, final
 
@@ -8,6 +9,7 @@ __all__ = [
     "Account",
     "AwsError",
     "Call",
+    "Flush",
     "InvalidOptionError",
     "Leftover",
     "Progress",
@@ -74,6 +76,14 @@ class Call:
             ValueError: If the input is not what the operation takes.
 
         """
+
+@final
+class Flush:
+    """A flush under way."""
+
+    @property
+    def settled(self) -> bool | None:
+        """True when everything is done with, False where nothing more can be sent for now, else None."""
 
 @final
 class Progress:
@@ -172,6 +182,7 @@ class Publisher:
         response: object = None,
         start_time: object = None,
         url: object = None,
+        status: object = None,
         **_other: object,
     ) -> None:
         """Take a finished request: the listener of Locust's `request` event.
@@ -189,6 +200,7 @@ class Publisher:
             response: Its `status_code` is logged.
             start_time: Seconds since the epoch. The sample's time is this plus `response_time`, else now.
             url: Tells the host where the run has none.
+            status: HTTP status, where there is no response.
             **_other: Whatever else a client reports.
 
         """
@@ -209,8 +221,35 @@ class Publisher:
         """Log something that happened to the whole test, with the scalar ones of its fields."""
     def set_users(self, users: int) -> None:
         """Tell how many users run in this process, for the log events."""
-    def flush(self) -> None:
+    def flush(self) -> Flush:
         """Begin to send everything taken so far."""
+    def flush_async(self, timeout: float | None = None) -> Awaitable[bool]:
+        """Send everything taken so far.
+
+        Args:
+            timeout: Seconds to wait at most; None for as long as it takes.
+
+        Returns:
+            Whether all of it is done with. It belongs to the running event loop; cancelled, it no longer waits.
+
+        Raises:
+            RuntimeError: If no event loop runs.
+            ValueError: If the timeout is no number of seconds.
+
+        """
+    @property
+    def has_room(self) -> bool:
+        """Whether `record` would not wait."""
+    def room_async(self) -> Awaitable[None]:
+        """Wait until `record` would not, for at most as long as it would."""
+    def close_async(self, timeout: float) -> Awaitable[Receipt]:
+        """Send what is left, for at most so many seconds, take nothing more, and draw up the receipt.
+
+        Raises:
+            RuntimeError: If no event loop runs.
+            ValueError: If the timeout is no number of seconds.
+
+        """
     def drain(self) -> None:
         """Begin to send everything taken so far, and from now on everything at once."""
     def resume(self) -> None:

@@ -58,10 +58,14 @@ pub fn failure(exception: Option<&Bound<'_, PyAny>>) -> Option<Failure> {
 }
 
 /// The HTTP status of a response, where it has one.
-pub fn status(response: Option<&Bound<'_, PyAny>>) -> Option<u16> {
+pub fn status_of(response: Option<&Bound<'_, PyAny>>) -> Option<u16> {
     let response = response.filter(|response| !response.is_none())?;
-    let status = response.getattr(intern!(response.py(), "status_code")).ok()?;
-    status.extract().ok().filter(|&status| status > 0)
+    status(response.getattr(intern!(response.py(), "status_code")).ok().as_ref())
+}
+
+/// An HTTP status.
+pub fn status(status: Option<&Bound<'_, PyAny>>) -> Option<u16> {
+    status?.extract().ok().filter(|&status| status > 0)
 }
 
 /// The scalar entries of a dict whose keys are text; nothing of what is no dict.

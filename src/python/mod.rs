@@ -1,6 +1,7 @@
 //! The boundary to Python, the only place that knows `pyo3`: values come in, messages and receipts go out.
 
 mod account;
+mod asyncio;
 mod convert;
 mod options;
 mod publisher;
@@ -9,6 +10,6 @@ mod tools;
 
 pub use account::{Account, AwsError, Call};
 pub use options::{InvalidOptionError, check_options, default_options};
-pub use publisher::{Progress, Publisher, Receipt, new_run_id};
+pub use publisher::{Flush, Progress, Publisher, Receipt, new_run_id};
 pub use replay::{Leftover, Replay, leftovers, spool_root, sweep};
 pub use tools::{add_up, dimension_value, estimate_cost, priced_regions};

@@ -1,11 +1,14 @@
 //! `Publisher`: one run, as Python sees it. No method holds the GIL through anything that can wait.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::asyncio::awaitable;
 use super::convert;
 use super::options::config;
 use crate::aws::Aws;
@@ -22,7 +25,23 @@ use crate::window::{RunIdentity, origin_of};
 /// One run: takes samples, publishes them, and accounts for them.
 #[pyclass(frozen, module = "locust_cw._core")]
 pub struct Publisher {
-    run: Run,
+    run: Arc<Run>,
+}
+
+/// A flush under way.
+#[pyclass(frozen, module = "locust_cw._core")]
+pub struct Flush {
+    run: Arc<Run>,
+    flush: run::Flush,
+}
+
+#[pymethods]
+impl Flush {
+    /// True when everything is done with, false where nothing more can be sent for now, else `None`.
+    #[getter]
+    fn settled(&self, py: Python<'_>) -> Option<bool> {
+        py.detach(|| self.run.is_flushed(&self.flush))
+    }
 }
 
 /// How far a run's delivery has come.
@@ -80,6 +99,11 @@ impl Receipt {
     }
 }
 
+fn seconds(timeout: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(timeout)
+        .map_err(|_| PyValueError::new_err(format!("a timeout must be a number of seconds, not {timeout}")))
+}
+
 /// Messages, each with `logging`'s number of its level.
 pub(super) fn numbered(messages: Vec<(Level, String)>) -> Vec<(u8, String)> {
     messages.into_iter().map(|(level, message)| (level.number(), message)).collect()
@@ -109,13 +133,13 @@ impl Publisher {
         let gauge_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| host.to_owned()));
         let identity = RunIdentity { run_id, worker, host, gauge_host, announces };
         let run = py.detach(|| Run::start(config, identity, crate::runtime::handle()?, Aws::new));
-        Ok(Self { run: run.map_err(|error| PyOSError::new_err(error.to_string()))? })
+        Ok(Self { run: Arc::new(run.map_err(|error| PyOSError::new_err(error.to_string()))?) })
     }
 
     /// Takes a finished request: the listener of Locust's `request` event. Never raises.
     #[pyo3(signature = (
         request_type = None, name = None, response_time = None, response_length = None, exception = None,
-        context = None, response = None, start_time = None, url = None, **_other
+        context = None, response = None, start_time = None, url = None, status = None, **_other
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are the arguments of Locust's event")]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands the rest over by value")]
@@ -131,6 +155,7 @@ impl Publisher {
         response: Option<Bound<'_, PyAny>>,
         start_time: Option<Bound<'_, PyAny>>,
         url: Option<Bound<'_, PyAny>>,
+        status: Option<Bound<'_, PyAny>>,
         _other: Option<Bound<'_, PyDict>>,
     ) {
         let text = |value: Option<&Bound<'_, PyAny>>| value.map_or_else(|| "None".to_owned(), convert::text);
@@ -144,7 +169,7 @@ impl Publisher {
             response_time_ms,
             response_bytes: convert::measure(response_length.as_ref()),
             failure: convert::failure(exception.as_ref()),
-            status: convert::status(response.as_ref()),
+            status: convert::status(status.as_ref()).or_else(|| convert::status_of(response.as_ref())),
             users: self.run.users(),
             context: convert::scalars(context.as_ref()),
         };
@@ -189,8 +214,44 @@ impl Publisher {
     }
 
     /// Begins to send everything taken so far. Does not wait for it.
-    fn flush(&self, py: Python<'_>) {
-        py.detach(|| self.run.push(Item::Flush));
+    fn flush(&self, py: Python<'_>) -> Flush {
+        Flush { run: Arc::clone(&self.run), flush: py.detach(|| self.run.flush()) }
+    }
+
+    /// The same, to be awaited: whether everything is done with before `timeout` seconds.
+    #[pyo3(signature = (timeout = None))]
+    fn flush_async<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let timeout = timeout.map(seconds).transpose()?;
+        let run = Arc::clone(&self.run);
+        awaitable(py, async move { Ok(run.flushed(timeout).await) })
+    }
+
+    /// Whether a sample would be taken without waiting.
+    #[getter]
+    fn has_room(&self) -> bool {
+        self.run.has_room()
+    }
+
+    /// To be awaited: room for a sample, for at most as long as `record` would wait.
+    fn room_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let run = Arc::clone(&self.run);
+        awaitable(py, async move {
+            run.room().await;
+            Ok(())
+        })
+    }
+
+    /// To be awaited: sends everything, takes nothing more, and draws up the receipt after at most `timeout` seconds.
+    fn close_async<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
+        let timeout = seconds(timeout)?;
+        let run = Arc::clone(&self.run);
+        awaitable(py, async move {
+            run.closed(timeout).await;
+            // The end waits for threads.
+            let ended = tokio::task::spawn_blocking(move || run.finish(None)).await;
+            let (receipt, remarks) = ended.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+            Ok(Receipt::new(&receipt, &remarks))
+        })
     }
 
     /// Begins to send everything taken so far, and from now on everything at once. Does not wait for it.

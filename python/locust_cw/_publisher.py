@@ -1,0 +1,347 @@
+"""`Publisher`: publishing from a program of its own, without Locust, from threads or from asyncio."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
+
+from locust_cw import _core
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from locust_cw._local import LocalCloudWatch
+
+logger = logging.getLogger("locust_cw")
+
+_POLL_S = 0.01
+_MESSAGES_EVERY_S = 1.0
+
+
+class Publisher:
+    """One run of load: takes finished requests, publishes them to CloudWatch, and accounts for them.
+
+    It may be used from any number of threads and event loops at once. Requests are taken in a few microseconds; what
+    waits for AWS runs in threads of its own, outside Python. Each method has an awaitable twin for asyncio, which ends
+    in `_async`; one that is cancelled no longer waits, and loses nothing by it.
+
+    Use it as a context manager, `with` or `async with`, or call `close`: it sends what is left. A publisher that is
+    still open when the interpreter exits is closed then. One does not work in a forked process: each makes its own.
+
+    What comes up, such as trouble with AWS, is logged by the logger `locust_cw`.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        run_id: str | None = None,
+        worker: str | None = None,
+        live: bool = True,
+        **options: object,
+    ) -> None:
+        """Begin a run. Nothing is sent before there is something to send.
+
+        Args:
+            host: What is under test, such as ``https://service.example``: the dimension `Host`. Where it is None,
+                the origin of each request's `url` is.
+            run_id: Names the run; generated if not given, such as ``20261122T110301Z-7f3a``.
+            worker: Names this process within the run; made from host name and process id if not given.
+            live: Publish every few seconds. Without it everything is published by `flush` and `close`.
+            **options: Those of the command line that say what is published, where and as whom, in Python form:
+                ``--cw-flush-interval`` is `flush_interval`. With `local` a CloudWatch on this machine is started.
+
+        Raises:
+            InvalidOptionError: If an option is not known or cannot be used.
+            LocalCloudWatchError: If there is no local CloudWatch; only with `local`.
+            OSError: If no thread can be started.
+
+        """
+        self._local: LocalCloudWatch | None = None
+        self._receipt: _core.Receipt | None = None
+        self._closing = threading.Lock()
+        self._over = threading.Event()
+        self._owner = os.getpid()
+        self._core = self._begin(host, run_id, worker, {"live": live, **options})
+        # Not joined at the interpreter's exit, which closes the publisher after such threads have ended.
+        threading.Thread(target=self._log_messages, name="locust-cw-messages", daemon=True).start()
+        atexit.register(self._close_at_exit)
+
+    def _begin(
+        self, host: str | None, run_id: str | None, worker: str | None, options: dict[str, Any]
+    ) -> _core.Publisher:
+        local = options.pop("local", False)
+        _core.check_options(options)
+        if local:
+            if options.get("endpoint_url"):
+                raise _core.InvalidOptionError("local: not together with endpoint_url")
+            # Few programs need it, and it brings a dozen modules.
+            from locust_cw._local import LocalCloudWatch  # noqa: PLC0415
+
+            self._local = LocalCloudWatch()
+            options["endpoint_url"] = self._local.endpoint_url
+        try:
+            return _core.Publisher(
+                options, run_id=run_id or _core.new_run_id(), worker=worker or process_name(), host=host or None
+            )
+        except BaseException:
+            self._stop_local()
+            raise
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._core.run_id
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """Where the local CloudWatch listens, if this publisher started one."""
+        return self._local.endpoint_url if self._local is not None else None
+
+    # What is published.
+
+    def record(  # noqa: PLR0913 - a request has many sides
+        self,
+        request_type: str,
+        name: str,
+        response_time: float | None,
+        response_length: int | None = None,
+        *,
+        exception: BaseException | str | None = None,
+        status: int | None = None,
+        context: dict[str, Any] | None = None,
+        start_time: float | None = None,
+        url: str | None = None,
+    ) -> None:
+        """Take a finished request.
+
+        It is copied and this returns, in a few microseconds. Only where the queue is full, as on a machine that is out
+        of breath, does it wait, for at most 50 ms, before the request is counted as dropped.
+
+        Args:
+            request_type: The method, such as GET.
+            name: Groups requests: the dimension `Request`.
+            response_time: Milliseconds. None, NaN, infinite and negative ones are counted but not timed.
+            response_length: Bytes of the answer.
+            exception: Why the request failed; None for a success.
+            status: HTTP status, for the log.
+            context: Its scalar entries are logged.
+            start_time: When the request began, in seconds since the epoch. Its time is this plus `response_time`, else
+                now.
+            url: Tells the host where the publisher has none.
+
+        Raises:
+            ValueError: If the publisher is closed, or is another process's.
+
+        """
+        self._require_open()
+        self._core.record(
+            request_type,
+            name,
+            response_time,
+            response_length,
+            exception,
+            context,
+            start_time=start_time,
+            url=url,
+            status=status,
+        )
+
+    async def record_async(  # noqa: PLR0913 - a request has many sides
+        self,
+        request_type: str,
+        name: str,
+        response_time: float | None,
+        response_length: int | None = None,
+        *,
+        exception: BaseException | str | None = None,
+        status: int | None = None,
+        context: dict[str, Any] | None = None,
+        start_time: float | None = None,
+        url: str | None = None,
+    ) -> None:
+        """Take a finished request as `record` does, without holding the event loop up where the queue is full."""
+        self._require_open()
+        if not self._core.has_room:
+            await self._core.room_async()
+        self.record(
+            request_type,
+            name,
+            response_time,
+            response_length,
+            exception=exception,
+            status=status,
+            context=context,
+            start_time=start_time,
+            url=url,
+        )
+
+    def gauge(self, metric: str, value: float, unit: str = "None", dimension: tuple[str, str] | None = None) -> None:
+        """Take the present value of a metric of your own. Never waits.
+
+        Args:
+            metric: Its name.
+            value: Finite and not negative.
+            unit: One of CloudWatch's: Milliseconds, Seconds, Bytes, Count, Percent, None.
+            dimension: Name and value of a dimension beside the host.
+
+        Raises:
+            ValueError: If the name is taken, the value or unit cannot be published, or the publisher is closed.
+
+        """
+        self._require_open()
+        self._core.gauge(metric, value, unit, dimension)
+
+    async def gauge_async(
+        self, metric: str, value: float, unit: str = "None", dimension: tuple[str, str] | None = None
+    ) -> None:
+        """Take the present value of a metric of your own, as `gauge` does."""
+        self.gauge(metric, value, unit, dimension)
+
+    def event(self, name: str, fields: dict[str, Any] | None = None) -> None:
+        """Log something that happened to the whole test, with the scalar ones of its fields. Never waits.
+
+        Raises:
+            ValueError: If the publisher is closed.
+
+        """
+        self._require_open()
+        self._core.event(name, fields)
+
+    def set_users(self, users: int) -> None:
+        """Tell how many users run in this process, for the log events that follow."""
+        self._core.set_users(users)
+
+    # Its delivery.
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Send everything taken so far, and wait until CloudWatch has it.
+
+        Args:
+            timeout: Seconds to wait at most; None for as long as it takes.
+
+        Returns:
+            Whether all of it is settled: False where the time was over, or where AWS refuses everything until somebody
+            changes something, which the log tells.
+
+        Raises:
+            ValueError: If the publisher is closed.
+
+        """
+        self._require_open()
+        deadline = _deadline(timeout)
+        flush = self._core.flush()
+        while (settled := flush.settled) is None and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        return bool(settled)
+
+    async def flush_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - it does not cancel anything
+        """Send everything taken so far, and wait until CloudWatch has it, as `flush` does."""
+        self._require_open()
+        return await self._core.flush_async(timeout)
+
+    def close(self, timeout: float | None = None) -> _core.Receipt:
+        """Send what is left, take nothing more, and draw up the receipt. The second time it gives the same.
+
+        Args:
+            timeout: Seconds to keep sending at most; None for the option `drain_timeout`. The rest stays in the spool,
+                for ``locust-cw replay``.
+
+        Returns:
+            What happened to every request.
+
+        """
+        self._require_owner()
+        deadline = _deadline(self._core.drain_timeout if timeout is None else timeout)
+        self._core.seal()
+        while not self._core.progress().over and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        return self._ended(self._core.finish())
+
+    async def close_async(self, timeout: float | None = None) -> _core.Receipt:  # noqa: ASYNC109 - it does not cancel anything
+        """Send what is left, take nothing more, and draw up the receipt, as `close` does.
+
+        Cancelled, it leaves the publisher sending what is left; it is to be closed again for the receipt.
+        """
+        self._require_owner()
+        receipt = await self._core.close_async(self._core.drain_timeout if timeout is None else timeout)
+        # Imported long ago by whoever runs the event loop; a program without one is spared it.
+        from asyncio import to_thread  # noqa: PLC0415
+
+        return await to_thread(self._ended, receipt)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it, whatever happened."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it, whatever happened."""
+        await self.close_async()
+
+    def _ended(self, receipt: _core.Receipt) -> _core.Receipt:
+        with self._closing:
+            if self._receipt is None:
+                self._receipt = receipt
+                self._over.set()
+                self._log_waiting()
+                atexit.unregister(self._close_at_exit)
+                self._stop_local()
+            return self._receipt
+
+    def _stop_local(self) -> None:
+        if self._local is not None:
+            self._local.stop()
+
+    def _require_owner(self) -> None:
+        if os.getpid() != self._owner:
+            raise ValueError("this publisher was made before the process forked: make one in each process")
+
+    def _require_open(self) -> None:
+        if self._receipt is not None:
+            raise ValueError(f"the publisher of run {self.run_id} is closed: make another for another run")
+        self._require_owner()
+
+    def _log_messages(self) -> None:
+        while not self._over.wait(_MESSAGES_EVERY_S):
+            self._log_waiting()
+
+    def _log_waiting(self) -> None:
+        for level, message in self._core.diagnostics():
+            logger.log(level, "%s", message)
+
+    def _close_at_exit(self) -> None:
+        if os.getpid() == self._owner:
+            # The process is ending: an exception here would only hide the reason why.
+            with suppress(Exception):
+                self.close()
+
+
+def process_name() -> str:
+    """What this process is called within its run, where nobody has given it a name."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _deadline(timeout: float | None) -> float:
+    if timeout is None:
+        return float("inf")
+    if not timeout >= 0:
+        raise ValueError(f"a timeout must be a number of seconds, not {timeout}")
+    return time.monotonic() + timeout

@@ -1,0 +1,464 @@
+"""`Publisher`: without Locust, from threads and from asyncio, safe whatever becomes of tasks, loops and processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Aws
+from support.locust_run import Receipt, clean_environment
+from support.proxy import error, hang
+from support.servers import Target, ending, wait_until
+
+HOST = "http://service.example"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PRELUDE = """
+import asyncio, json, os, sys, threading, time
+from locust_cw import Publisher
+options = json.loads(sys.argv[1])
+"""
+
+
+class Program:
+    """A program of its own that publishes to a test's corner of CloudWatch, and prints what it finds as JSON lines."""
+
+    def __init__(self, folder: Path, aws: Aws, code: str, prelude: str = "", **options: Any) -> None:
+        options = {
+            "host": HOST,
+            "endpoint_url": aws.proxy.url,
+            "namespace": aws.cloudwatch.namespace,
+            "log_group": aws.cloudwatch.log_group,
+            **options,
+        }
+        self._out, self._err = folder / "out", folder / "err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", prelude + PRELUDE + textwrap.dedent(code), json.dumps(options)],
+                cwd=folder,
+                env=clean_environment(folder),
+                stdout=out,
+                stderr=err,
+            )
+
+    def wait_for(self, word: str) -> None:
+        wait_until(lambda: word in self._out.read_text() or self.process.poll() is not None, f"it says {word}")
+        assert word in self._out.read_text(), self._err.read_text()
+
+    def finish(self) -> list[Any]:
+        """What it printed, ended by itself and without a word of complaint."""
+        with ending(self.process):
+            assert self.process.wait(60) == 0, self._err.read_text()
+        assert not self._err.read_text()
+        return [json.loads(line) for line in self._out.read_text().splitlines()]
+
+
+def run(folder: Path, aws: Aws, code: str, **how: Any) -> list[Any]:
+    return Program(folder, aws, code, **how).finish()
+
+
+def requests(aws: Aws) -> float:
+    return aws.cloudwatch.sum("RequestCount", Host=HOST)
+
+
+def test_threads_share_a_publisher_and_a_flush_delivers_what_they_recorded(aws: Aws, tmp_path: Path) -> None:
+    """Everything recorded before it, with all that was told of each request; the receipt adds up."""
+    told = run(
+        tmp_path,
+        aws,
+        """
+        with Publisher(flush_interval=60, run_id="mine", worker="w7", **options) as publisher:
+            def work():
+                for i in range(500):
+                    publisher.record("GET", "/a", i % 100 + 0.5, 10, status=200, context={"tenant": i % 3})
+            threads = [threading.Thread(target=work) for _ in range(8)]
+            [thread.start() for thread in threads]
+            [thread.join() for thread in threads]
+            publisher.record("POST", "/b", 5, exception=OSError("broken"), status=502)
+            publisher.record("POST", "/b", None, exception="no answer")
+            publisher.gauge("QueueDepth", 7, "Count")
+            publisher.event("half_time", {"tenants": 3})
+            print(json.dumps(publisher.flush(30)))
+            publisher.record("GET", "/late", 1.0)
+        print(publisher.close().json.replace("\\n", " "))
+        """,
+    )
+    assert told[0] is True
+    receipt = Receipt(json.dumps(told[1]))
+    assert receipt["run_id"] == "mine"
+    assert receipt["requests"] == {"observed": 4003, "delivered": 4003, "spooled": 0, "rejected": 0, "dropped": 0}
+    assert (receipt["failures"]["delivered"], receipt["locust"], receipt["reconciled"]) == (2, None, None)
+    assert requests(aws) == 4003
+    times = aws.cloudwatch.statistics("ResponseTime_ms", Host=HOST, Request="/a")
+    assert (times.count, times.sum, times.min, times.max) == (4000, 200_000, 0.5, 99.5)
+    assert aws.cloudwatch.sum("QueueDepth", Host=HOST) == 7
+    events = aws.cloudwatch.events("load-generator/mine/w7")
+    failed = [event.fields for event in events if event.fields.get("outcome") == "failure"]
+    assert [(each.get("status"), each["error"]) for each in failed] == [(502, "broken"), (None, "no answer")]
+    assert sum(event.is_request and event.fields.get("status") == 200 for event in events) == 4000
+    assert sum(event.fields.get("context", {}).get("tenant") == 2 for event in events) == 8 * 166
+    assert [event.fields["tenants"] for event in events if event.tells("half_time")] == [3]
+
+
+def test_the_event_loop_runs_on_while_a_flush_is_awaited(aws: Aws, tmp_path: Path) -> None:
+    """CloudWatch does not answer for a while: other tasks are not held up, and the flush ends when it does."""
+    aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
+    program = Program(
+        tmp_path,
+        aws,
+        """
+        async def main():
+            steps = 0
+            async def beat():
+                nonlocal steps
+                while True:
+                    await asyncio.sleep(0.01)
+                    steps += 1
+            async with Publisher(logs="off", **options) as publisher:
+                beating = asyncio.create_task(beat())
+                await publisher.record_async("GET", "/a", 1.0)
+                await publisher.gauge_async("QueueDepth", 7)
+                print(json.dumps(await publisher.flush_async(0.2)))
+                print('"waiting"', flush=True)
+                print(json.dumps([await publisher.flush_async(), steps]))
+                beating.cancel()
+                receipt = await publisher.close_async()
+            again = [await publisher.close_async(), publisher.close()]
+            print(json.dumps([receipt.complete, *(each is receipt for each in again)]))
+        import logging
+        logging.disable()
+        asyncio.run(main())
+        """,
+    )
+    program.wait_for("waiting")
+    wait_until(lambda: len(aws.proxy.calls("PutMetricData")) > 2, "it tries again")
+    aws.proxy.heal()
+    in_time, _, (delivered, steps), ended = program.finish()
+    assert (in_time, delivered, ended) == (False, True, [True, True, True])
+    assert steps > 10
+    assert requests(aws) == 1
+
+
+def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> None:
+    """Whoever awaited it no longer waits; what was recorded is delivered all the same."""
+    aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
+    program = Program(
+        tmp_path,
+        aws,
+        """
+        import logging
+        logging.disable()
+        async def cancelled(awaitable):
+            task = asyncio.ensure_future(awaitable)
+            await asyncio.sleep(0.1)
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                return True
+        async def main():
+            publisher = Publisher(**options)
+            for i in range(100):
+                publisher.record("GET", "/a", 1.0)
+            told = [await cancelled(publisher.flush_async()) for _ in range(20)]
+            try:
+                await asyncio.wait_for(publisher.flush_async(), 0.1)
+            except TimeoutError:
+                told.append(True)
+            told.append(await cancelled(publisher.close_async()))
+            print(json.dumps(told), flush=True)
+            print((await publisher.close_async()).json.replace("\\n", " "))
+        asyncio.run(main())
+        """,
+    )
+    program.wait_for("]")
+    aws.proxy.heal()
+    told, receipt = program.finish()
+    assert told == [True] * 22
+    assert receipt["requests"]["delivered"] == 100
+    assert requests(aws) == 100
+
+
+def test_a_loop_that_is_closed_before_the_answer_comes_is_left_alone(aws: Aws, tmp_path: Path) -> None:
+    """No traceback of a callback that found its loop closed, and the publisher serves the next loop."""
+    aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=2)
+    told = run(
+        tmp_path,
+        aws,
+        """
+        import logging
+        logging.disable()
+        publisher = Publisher(**options)
+        publisher.record("GET", "/a", 1.0)
+        loop = asyncio.new_event_loop()
+        async def begin():
+            return publisher._core.flush_async(None)
+        forgotten = loop.run_until_complete(begin())
+        loop.close()
+        print(json.dumps([publisher.flush(30), asyncio.run(publisher.flush_async(30))]))
+        time.sleep(0.1)  # its answer comes within that
+        print(json.dumps(forgotten.done()))
+        print(json.dumps(publisher.close().complete))
+        """,
+    )
+    assert told == [[True, True], False, True]
+
+
+def test_several_loops_share_a_publisher(aws: Aws, tmp_path: Path) -> None:
+    """Each awaits in its own thread."""
+    told = run(
+        tmp_path,
+        aws,
+        """
+        publisher = Publisher(**options)
+        async def work():
+            for _ in range(5):
+                await asyncio.gather(*(publisher.record_async("GET", "/a", 1.0) for _ in range(50)))
+                assert await publisher.flush_async(30)
+        threads = [threading.Thread(target=asyncio.run, args=(work(),)) for _ in range(4)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        print(json.dumps(asyncio.run(publisher.close_async()).complete))
+        """,
+    )
+    assert told == [True]
+    assert requests(aws) == 1000
+
+
+def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_path: Path) -> None:
+    """With a flush that nobody awaits any more, a loop left running in a thread, and threads that go on recording."""
+    aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=3)
+    told = run(
+        tmp_path,
+        aws,
+        """
+        import logging
+        logging.disable()
+        publisher = Publisher(**options)
+        for _ in range(100):
+            publisher.record("GET", "/a", 1.0)
+        def go_on():
+            while True:
+                try:
+                    publisher.record("GET", "/b", 1.0)
+                except ValueError:
+                    return
+                time.sleep(0.001)
+        async def wait():
+            while True:
+                await publisher.flush_async()
+        threading.Thread(target=go_on, daemon=True).start()
+        threading.Thread(target=asyncio.run, args=(wait(),), daemon=True).start()
+        time.sleep(0.2)
+        print("1")
+        """,
+    )
+    assert told == [1]
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST, Request="/a") == 100
+
+
+def test_an_interpreter_that_ends_while_a_flush_hangs_ends_quietly(aws: Aws, tmp_path: Path) -> None:
+    """What was not taken is in the spool."""
+    aws.proxy.on("*", hang)
+    told = run(
+        tmp_path,
+        aws,
+        """
+        async def main():
+            publisher = Publisher(drain_timeout=0.5, **options)
+            publisher.record("GET", "/a", 1.0)
+            asyncio.ensure_future(publisher.flush_async())
+            await asyncio.sleep(0.1)
+            print("1")
+        asyncio.run(main())
+        """,
+    )
+    assert told == [1]
+    assert list((tmp_path / "state").rglob("*-metrics.jsonl"))
+
+
+def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
+    """A forked process is told so instead of losing what it records; its own works, with asyncio too."""
+    told = run(
+        tmp_path,
+        aws,
+        """
+        publisher = Publisher(**options)
+        publisher.record("GET", "/parent", 1.0)
+        assert asyncio.run(publisher.flush_async(30))
+        pid = os.fork()
+        if not pid:
+            for attempt in (lambda: publisher.record("GET", "/x", 1.0), publisher.flush, publisher.close):
+                try:
+                    attempt()
+                except ValueError as error:
+                    assert "make one in each process" in str(error)
+                else:
+                    os._exit(3)
+            async def main():
+                async with Publisher(**options) as own:
+                    own.record("GET", "/child", 1.0)
+                    assert await own.flush_async(30)
+            asyncio.run(main())
+            sys.exit()  # runs what is registered with atexit, the parent's publisher included
+        print(json.dumps(os.waitpid(pid, 0)[1]))
+        print(json.dumps(publisher.close().complete))
+        """,
+    )
+    assert told == [0, True]
+    assert {name: aws.cloudwatch.sum("RequestCount", Host=HOST, Request=name) for name in ("/parent", "/child")} == {
+        "/parent": 1,
+        "/child": 1,
+    }
+
+
+def test_greenlets_run_on_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
+    """In a process that gevent has patched, as Locust's is."""
+    aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=3)
+    told = run(
+        tmp_path,
+        aws,
+        """
+        import gevent, logging
+        logging.disable()
+        steps = 0
+        def beat():
+            global steps
+            while True:
+                gevent.sleep(0.01)
+                steps += 1
+        gevent.spawn(beat)
+        with Publisher(**options) as publisher:
+            publisher.record("GET", "/a", 1.0)
+            print(json.dumps([publisher.flush(30), steps]))
+        """,
+        prelude="import gevent.monkey; gevent.monkey.patch_all()\n",
+    )
+    ((flushed, steps),) = told
+    assert flushed
+    assert steps > 5
+
+
+def test_what_only_the_user_can_mend_ends_a_flush_and_is_logged(aws: Aws, tmp_path: Path) -> None:
+    """There is nothing to wait for; the log says what to do, once."""
+    aws.proxy.on("PutMetricData", error("AccessDenied", 403))
+    told = run(
+        tmp_path,
+        aws,
+        """
+        import logging
+        messages = []
+        class Kept(logging.Handler):
+            def emit(self, record):
+                messages.append((record.levelname, record.getMessage()))
+        logging.getLogger("locust_cw").addHandler(Kept())
+        publisher = Publisher(logs="off", **options)
+        publisher.record("GET", "/a", 1.0)
+        print(json.dumps([publisher.flush(), publisher.flush()]))
+        receipt = publisher.close()
+        print(json.dumps([receipt.complete, receipt.remarks]))
+        print(json.dumps(messages))
+        """,
+    )
+    flushed, (complete, remarks), messages = told
+    assert (flushed, complete) == ([False, False], False)
+    assert any("locust-cw replay" in remark for remark in remarks)
+    ((level, message),) = messages
+    assert level == "ERROR"
+    assert "IAM policy" in message
+
+
+def test_a_full_queue_is_awaited_without_holding_the_loop_up(aws: Aws, tmp_path: Path) -> None:
+    """As long as `record` would wait in its place, and then the request is recorded."""
+    told = run(
+        tmp_path,
+        aws,
+        """
+        class Full:
+            # The queue is emptied faster than Python can fill it: this is what it looks like on a starved machine.
+            has_room, awaited = False, 0
+            def __init__(self, core):
+                self._core = core
+            def __getattr__(self, name):
+                return getattr(self._core, name)
+            async def room_async(self):
+                Full.awaited += 1
+                await self._core.room_async()
+        async def main():
+            async with Publisher(**options) as publisher:
+                publisher._core = Full(publisher._core)
+                await asyncio.gather(*(publisher.record_async("GET", "/a", 1.0) for _ in range(20)))
+            print(json.dumps([Full.awaited, publisher.close().complete]))
+        asyncio.run(main())
+        """,
+    )
+    assert told == [[20, True]]
+    assert requests(aws) == 20
+
+
+def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
+    """With the name of what is wrong, and what to do."""
+    told = run(
+        tmp_path,
+        aws,
+        """
+        def error(attempt):
+            try:
+                attempt()
+            except Exception as error:
+                return [type(error).__name__, str(error)]
+        print(json.dumps(error(lambda: Publisher(nonsense=1))))
+        print(json.dumps(error(lambda: Publisher(resolution=7))))
+        print(json.dumps(error(lambda: Publisher(local=True, endpoint_url="http://127.0.0.1:9"))))
+        publisher = Publisher(**options)
+        print(json.dumps(error(lambda: publisher.flush(-1))))
+        print(json.dumps(error(lambda: publisher.close(float("nan")))))
+        print(json.dumps(error(lambda: publisher.gauge("RequestCount", 1))))
+        print(json.dumps(error(lambda: publisher._core.flush_async())))
+        print(json.dumps(error(lambda: asyncio.run(publisher.flush_async(-1)))))
+        publisher.close()
+        print(json.dumps(error(lambda: publisher.record("GET", "/", 1.0))))
+        print(json.dumps(error(lambda: asyncio.run(publisher.record_async("GET", "/", 1.0)))))
+        print(json.dumps(error(lambda: publisher.flush())))
+        print(json.dumps(error(lambda: publisher.event("x"))))
+        """,
+    )
+    kinds = [kind for kind, _ in told]
+    assert kinds == ["InvalidOptionError"] * 3 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 5
+    for (_, message), word in zip(
+        told,
+        ["nonsense", "resolution", "local", "timeout", "timeout", "RequestCount", "event loop", "timeout"]
+        + ["closed"] * 4,
+        strict=True,
+    ):
+        assert word in message
+
+
+@pytest.mark.parametrize("example", [["asyncio_load.py"], ["threads.py"], ["threads.py", "--local"]], ids=" ".join)
+def test_the_examples_publish_what_they_measure(
+    aws: Aws, target: Target, tmp_path: Path, example: Sequence[str]
+) -> None:
+    """As they stand, for a second."""
+    script, *arguments = example
+    served = target.served
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script, target.url, "--seconds", "1", *arguments],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path, **({} if arguments else {"AWS_ENDPOINT_URL": aws.proxy.url})),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "all delivered" in done.stdout
+    seen = target.served - served
+    assert f"{seen:,}" in done.stdout
+    if not arguments:
+        assert sum(call.accepted for call in aws.proxy.calls("PutMetricData")) > 0
