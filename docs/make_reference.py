@@ -76,6 +76,9 @@ def described(thing: griffe.Object, path: str, level: int) -> Iterator[str]:
     elif isinstance(thing, griffe.Attribute) and thing.annotation is not None:
         yield f"`{thing.annotation}`\n\n"
     yield from sections(thing)
+    if own is not thing and isinstance(own, griffe.Function):
+        # What it does is said of the class; what it takes and raises may be said here.
+        yield from sections(own, but_text=True)
     if not isinstance(thing, griffe.Class):
         return
     for name, member in thing.members.items():
@@ -111,13 +114,13 @@ def signature(function: griffe.Function, path: str) -> str:
     return f"{prefix}{name}(\n" + "".join(f"    {each},\n" for each in shown) + f"){end}"
 
 
-def sections(thing: griffe.Object) -> Iterator[str]:
+def sections(thing: griffe.Object, *, but_text: bool = False) -> Iterator[str]:
     """The docstring, its sections as lists."""
     if thing.docstring is None:
         return
     for section in thing.docstring.parse("google", warnings=False):
         if isinstance(section, griffe.DocstringSectionText):
-            yield f"{section.value}\n\n"
+            yield "" if but_text else f"{section.value}\n\n"
             continue
         yield f"**{str(section.kind.value).capitalize()}**\n\n"
         if isinstance(section, griffe.DocstringSectionParameters | griffe.DocstringSectionAttributes):
