@@ -61,6 +61,12 @@ class _Worker:
         return not self.account["final"] and self.age_s > _VANISHED_AFTER_S
 
     @property
+    def trouble(self) -> str | None:
+        """Why its calls fail, empty where that is not known; None where they do not."""
+        told = self.account.get("status") or {}
+        return None if told.get("trouble_since") is None else "".join(told["failures"][:1])
+
+    @property
     def part(self) -> Part:
         told = self.account.get("status") or {}
         return Part.heard(self.account["receipt"], told, self.age_s, vanished=self.vanished)
@@ -95,6 +101,10 @@ class Fleet:
     def parts(self, run_id: str) -> dict[str, Part]:
         """What each worker told of its part in a run."""
         return {client_id: worker.part for client_id, worker in self._runs.get(run_id, {}).items()}
+
+    def troubles(self, run_id: str) -> dict[str, str | None]:
+        """Why each worker's calls fail, empty where that is not known; None where they do not."""
+        return {client_id: worker.trouble for client_id, worker in self._runs.get(run_id, {}).items()}
 
     def is_complete(self, run_id: str) -> bool:
         """Whether every worker has given its last account, or has not been heard of for a while."""

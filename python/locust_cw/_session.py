@@ -11,10 +11,11 @@ import atexit
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,20 @@ import psutil
 from locust_cw import _core, _dashboard, _fleet, _options, _status, _targets, _web
 from locust_cw._account import Account
 from locust_cw._alarm import LOOK_EVERY_S, AlarmError, Alarms
+from locust_cw._announcement import announcement
 from locust_cw._dashboard import Dashboard, DashboardError
 from locust_cw._fleet import Fleet
+from locust_cw._fleet_trouble import FleetTrouble
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
 from locust_cw._progress import ProgressBar
 from locust_cw._record import Record
 from locust_cw._status import Part, Run, Status
+from locust_cw._terminal import has_colors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
 
     from locust.env import Environment
     from locust.event import Events
@@ -53,6 +58,8 @@ _ATTEMPTS = 3
 _MARKS_TIMEOUT_S = 10.0
 # How much longer than its own drain timeout a master waits for its workers' receipts.
 _FOR_RECEIPTS_S = 3.0
+# How long after the waiting was ended Ctrl-C is still taken for the same.
+_PATIENT_S = 1.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
 
@@ -78,6 +85,8 @@ class _Test:
         self.stop_told = False
         self.stop_reason: str | None = None
         self.dashboard: Dashboard | None = None
+        self.announcing: gevent.Greenlet[..., None] | None = None
+        self.fleet_trouble = FleetTrouble()
         self.marking: list[gevent.Greenlet[..., None]] = []
         self.delivered_said = False
         self.receipt: _core.Receipt | None = None
@@ -249,11 +258,25 @@ class Session:
             atexit.register(self._finish_at_exit)
             # The last of the listeners, as it ends the process.
             self._events.quit.add_listener(self._exit_on_loss)
-        what = "Dry run, nothing is sent to CloudWatch:" if options["dry_run"] else "Publishing to CloudWatch as"
-        logger.log(logging.DEBUG if worker else logging.INFO, "%s run %s", what, publisher.run_id)
+        self._announce(test, options)
         if options.dashboard is not None and not worker and not options["dry_run"]:
             self._make_dashboard(test, options, options.dashboard, host)
         return test
+
+    def _announce(self, test: _Test, options: Options) -> None:
+        """Tell what begins, as soon as it is known as whom; the test does not wait for that."""
+        level = logging.DEBUG if self._role("Worker") else logging.INFO
+        if not logger.isEnabledFor(level):
+            return
+        master = self._role("Master")
+        workers = self._environment.runner.worker_count if master else None  # type: ignore[union-attr]
+        run_id, from_reports = test.publisher.run_id, master and test.from_reports
+
+        def announce() -> None:
+            line = announcement(options, run_id, workers=workers, from_reports=from_reports)
+            logger.log(level, "%s", line)
+
+        test.announcing = gevent.spawn(announce)
 
     def _make_dashboard(self, test: _Test, options: Options, name: str, host: str | None) -> None:
         account = Account(options.core, gevent.sleep)
@@ -504,9 +527,16 @@ class Session:
             logger.log(level, "%s", message)
             if level >= logging.WARNING:
                 test.problem = message, time.time()
+        self._log_fleet_trouble(test)
         if test.stopped and not test.delivered_said and not test.publisher.progress().left:
             test.delivered_said = True
             logger.debug("CloudWatch has all of run %s", test.publisher.run_id)
+
+    def _log_fleet_trouble(self, test: _Test) -> None:
+        if self._role("Master"):
+            news = test.fleet_trouble.news(self._fleet.troubles(test.publisher.run_id), time.monotonic())
+            if news is not None:
+                logger.log(*news)
 
     # What the web UI shows.
 
@@ -573,14 +603,19 @@ class Session:
         ear = None
         if self._role("Master") and not len(self._environment.runner.greenlet):  # type: ignore[union-attr]
             ear = gevent.spawn(self._hear_workers)
-        for test in list(self._unfinished):
-            try:
-                self._wait_for(test, progress_bar, begun + test.publisher.drain_timeout)
-                progress_bar.clear()
-                receipts.append(self._finish(test))
-            finally:
-                # Whoever waits for the end waits for this list to be empty.
-                self._unfinished.remove(test)
+        with self._ctrl_c_ending_the_wait():
+            for test in list(self._unfinished):
+                try:
+                    if test.announcing is not None:
+                        test.announcing.kill()
+                    self._wait_for(test, progress_bar, begun + test.publisher.drain_timeout)
+                    progress_bar.clear()
+                    if self._stop_waiting:
+                        self._tell_of_leftovers(test)
+                    receipts.append(self._finish(test))
+                finally:
+                    # Whoever waits for the end waits for this list to be empty.
+                    self._unfinished.remove(test)
         if ear is not None:
             ear.kill(block=False)
         if self._local is not None and receipts:
@@ -601,11 +636,57 @@ class Session:
                 return
             if not worker:
                 left, settled = self._fleet.progress(run_id)
-                progress_bar.show(progress.left + left, progress.settled + settled)
+                progress_bar.show(
+                    progress.left + left,
+                    progress.settled + settled,
+                    progress.failures or [why for why in self._fleet.troubles(run_id).values() if why],
+                    seconds_to_wait=deadline - now,
+                )
             elif now >= tell_at:
                 tell_at = now + _SAMPLE_EVERY_S
                 self._tell_master(test)
             self._sleep(_POLL_S)
+
+    def _tell_of_leftovers(self, test: _Test) -> None:
+        """Say what becomes of what nobody waits for any longer."""
+        run_id = test.publisher.run_id
+        left = test.publisher.progress().left + self._fleet.progress(run_id)[0]
+        if left and test.mode != "dry run" and not self._role("Worker"):
+            where = "the spools of master and workers" if self._role("Master") else "the spool"
+            logger.warning(
+                "Ctrl-C: no longer waiting for CloudWatch. %s samples are left in %s. Send them with: "
+                "locust-cw replay %s",
+                f"{left:,}",
+                where,
+                run_id,
+            )
+
+    @contextmanager
+    def _ctrl_c_ending_the_wait(self) -> Iterator[None]:
+        """Have Ctrl-C end the waiting, and nothing else: as an exception it could end the process at any line."""
+
+        def stop_waiting(*_: object) -> None:
+            self._stop_waiting = True
+
+        def after_a_moment(number: int, frame: FrameType | None) -> None:
+            if time.monotonic() > patient_until:
+                signal.default_int_handler(number, frame)
+
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            # A program of the user's has a way of its own.
+            yield
+            return
+        try:
+            signal.signal(signal.SIGINT, stop_waiting)
+        except ValueError:  # not the main thread, which alone is interrupted
+            yield
+            return
+        try:
+            yield
+        finally:
+            # What is pressed once more was meant for the waiting. It would end the process with a wrong exit code.
+            patient_until = time.monotonic() + _PATIENT_S
+            signal.signal(signal.SIGINT, after_a_moment if self._stop_waiting else signal.default_int_handler)
 
     def _sleep(self, seconds: float) -> None:
         """Let other greenlets run. Ctrl-C ends all waiting for CloudWatch."""
@@ -615,7 +696,10 @@ class Session:
             self._stop_waiting = True
 
     def _finish(self, test: _Test) -> _core.Receipt:
-        gevent.joinall(test.marking, timeout=_MARKS_TIMEOUT_S)
+        deadline = time.monotonic() + _MARKS_TIMEOUT_S
+        while not all(mark.dead for mark in test.marking) and not self._stop_waiting and time.monotonic() < deadline:
+            self._sleep(_POLL_S)
+        self._log_fleet_trouble(test)
         test.workers_at_end = self._fleet.parts(test.publisher.run_id)
         receipts, remarks, heard_of_all = self._fleet.receipts(test.publisher.run_id, publishing=not test.from_reports)
         requests, failures = (test.requests, test.failures) if test.reconcile else (None, None)
@@ -632,7 +716,8 @@ class Session:
             return test.receipt
         self._write_record(test, test.receipt)
         self._lost = self._lost or (test.fail_on_loss and not (test.receipt.complete and heard_of_all))
-        sys.stderr.write(f"\n{test.receipt.text}")
+        text = test.receipt.colored_text if has_colors(sys.stderr) else test.receipt.text
+        sys.stderr.write(f"\n{text}")
         sys.stderr.flush()
         if test.receipt_file is not None:
             try:

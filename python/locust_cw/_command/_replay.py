@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from locust_cw import _core
 from locust_cw._command._account_options import account_options, add_account_options
 from locust_cw._progress import ProgressBar
+from locust_cw._terminal import has_colors
 
 if TYPE_CHECKING:
     import argparse
@@ -90,7 +91,7 @@ def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> b
         progress_bar.clear()
         _log(replay, said)
         receipt = replay.finish()
-        sys.stdout.write(receipt.text)
+        sys.stdout.write(receipt.colored_text if has_colors(sys.stdout) else receipt.text)
         return receipt.complete or options.dry_run
 
     try:
@@ -99,16 +100,17 @@ def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> b
                 replay = _begin(waiting.popleft(), options)
                 complete = complete and replay is not None
                 under_way += [] if replay is None else [replay]
-            left, now_settled = 0, settled
+            left, now_settled, failures = 0, settled, list[str]()
             for replay in list(under_way):
                 progress = replay.progress()
+                failures += progress.failures
                 left, now_settled = left + progress.left, now_settled + progress.settled
                 _log(replay, said)
                 if progress.over:
                     settled += progress.settled
                     under_way.remove(replay)
                     complete = finish(replay) and complete
-            progress_bar.show(left, now_settled)
+            progress_bar.show(left, now_settled, failures)
             time.sleep(_POLL_S)
     except KeyboardInterrupt:
         interrupted = True

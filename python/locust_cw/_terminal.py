@@ -1,0 +1,45 @@
+"""What a stream can show: whether it is a terminal, how wide it is, and whether colours are welcome."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+_WIDTH_IF_UNKNOWN = 80
+
+FAINT = "2"
+GREEN = "32"
+YELLOW = "33"
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a line can be drawn over. A dumb terminal is none."""
+    try:
+        return stream.isatty() and os.environ.get("TERM") != "dumb"
+    except ValueError:  # closed
+        return False
+
+
+def has_colors(stream: TextIO) -> bool:
+    """Whether it is a terminal whose user has nothing against colours (the convention of NO_COLOR)."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def width(stream: TextIO) -> int:
+    """Columns of a terminal, at this moment."""
+    try:
+        # Not shutil's, which asks the standard output: that may go elsewhere.
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH_IF_UNKNOWN
+    except (OSError, ValueError):
+        return _WIDTH_IF_UNKNOWN
+
+
+def paint(color: str, text: str) -> str:
+    """The text in a colour (ECMA-48, Select Graphic Rendition)."""
+    return f"\x1b[{color}m{text}\x1b[0m"
+
+
+def plain(text: str) -> str:
+    """The text on one line, in characters that are one column wide anywhere; others become question marks."""
+    words = " ".join(text.split()).encode("ascii", "replace").decode()
+    return "".join(character if character.isprintable() else "?" for character in words)
