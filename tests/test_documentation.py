@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from botocore import xform_name
 
 from locust_cw import _core
 from locust_cw._options import OPTIONS
+from support.cloudwatch import CloudWatch
 from support.locust_run import clean_environment
 from support.servers import REGION, ending, free_port
 
@@ -322,6 +324,84 @@ def test_what_else_pages_tell_to_type() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for page in PAGES:
         assert set(re.findall(r"locust-cw\[(\w+)\]", page.read_text())) <= set(extras)
+
+
+def config_files() -> list[str]:
+    """The files of options that pages show."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"^((?: {4}.*\n)+)", page.read_text(), re.MULTILINE):
+            text = textwrap.dedent(block)
+            if text.startswith("# locust.conf"):
+                found.append(text)
+    return found
+
+
+@pytest.mark.parametrize("text", config_files())
+def test_a_file_of_options_that_a_page_shows(ground: Ground, text: str) -> None:
+    """It is read, and each of its options is known and fit: a typing error would stop Locust."""
+    # Locust itself passes over keys that it does not know.
+    known = {f"cw-{option.name.replace('_', '-')}" for option in OPTIONS} | {"host", "headless", "run-time"}
+    assert {line.split(" = ")[0] for line in text.splitlines()[1:]} <= known
+    (ground.folder / "shown.conf").write_text(text)
+    done = ground.locust("locust -f test.py --host https://service.example --config shown.conf")
+    assert done.returncode == 0, done.stderr
+    if "cw-namespace = " in text:
+        assert re.search(r"cw-namespace = (.*)", text)[1] in done.stderr  # type: ignore[index]
+
+
+def test_a_list_in_the_environment(ground: Ground) -> None:
+    """As the page has it: the values reach the record of the run."""
+    (told,) = re.findall(r"`LOCUST_CW_TARGET=(\[.*?\])`", (DOCS / "running-on-aws.md").read_text())
+    words = shlex.split("locust -f test.py --headless -u 1 -t 1s --cw-live --cw-receipt targets.json --host")
+    done = ground.run("env", f"LOCUST_CW_TARGET={told}", *words, ground.shop)
+    assert done.returncode == 0, done.stderr
+    run_id = json.loads((ground.folder / "targets.json").read_text())["run_id"]
+    (record,) = ground.folder.rglob(f"{run_id}.json")
+    assert json.loads(record.read_text())["targets"] == told.strip("[]").split(",")
+
+
+def queries() -> list[str]:
+    """The queries of Logs Insights in pages and examples."""
+    pages = [*PAGES, ROOT / "examples" / "tenants.py"]
+    found = [
+        re.findall(r"^ {4}((?:filter|parse) .*\n(?: {4,}.*\n)*)", page.read_text(), re.MULTILINE) for page in pages
+    ]
+    return list(dict.fromkeys(textwrap.dedent(query).strip() for each in found for query in each))
+
+
+@pytest.mark.parametrize("query", queries())
+def test_a_query_that_a_page_shows(ground: Ground, query: str) -> None:
+    """It asks for fields that log events have.
+
+    The local CloudWatch does not: it answers any query with all there is.
+    """
+    text = query.startswith("parse")
+    group = f"/queried/{uuid.uuid4().hex}"
+    request = 'get("/")' if text else 'get("/none", context={"tenant": "acme"})'
+    (ground.folder / "queried.py").write_text((ground.folder / "test.py").read_text().replace('get("/")', request))
+    more = [f"--cw-log-group={group}", *(["--cw-log-format=text"] if text else [])]
+    done = ground.locust("locust -f queried.py --host https://service.example --cw-live", *more)
+    assert "all delivered" in done.stderr, done.stderr
+    held = [event for event in CloudWatch(ground.cloudwatch, "Locust", group).events() if event.is_request]
+    assert held
+
+    if text:
+        # A star of `parse` is whatever stands there, up to what follows it.
+        glob, names = re.findall(r'parse @message "(.*?)"\s+as (.*)', query)[0]
+        for event in held:
+            found = re.fullmatch(re.escape(glob).replace(r"\*", "(.*?)"), event.message)
+            assert found, event.message
+            values = dict(zip(names.split(", "), found.groups(), strict=True))
+            assert (values["name"], values["host"], values["request_type"]) == ("/", ground.shop, "GET")
+            assert float(values["response_time"]) > 0
+        return
+    condition, counted = re.fullmatch(r"filter (.*) \| stats count\(\) by (.*)", query).groups()  # type: ignore[union-attr]
+    field, value = re.fullmatch(r'(\w+) = "(\w+)"', condition).groups()  # type: ignore[union-attr]
+    for event in held:
+        assert event.fields[field] == value
+        flat = event.fields | {f"context.{key}": each for key, each in event.fields["context"].items()}
+        assert set(counted.split(", ")) <= set(flat)
 
 
 # What the pages say of the product
