@@ -37,7 +37,7 @@ KEY = "cloudwatch"
 
 _TITLE = "CloudWatch"
 # Where the SDK finds another CloudWatch than AWS's.
-_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS")
+ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS")
 _SCRIPT = f'<script src="./{KEY}/tab.js" defer></script>'
 
 _with_tab: WeakSet[WebUI] = WeakSet()
@@ -60,7 +60,7 @@ class Places:
         self._log_group: str | None = None if chosen["logs"] == "off" else chosen["log_group"]
         self._dashboard = dashboard
         self._region: str | None = None
-        elsewhere = any(os.environ.get(name) for name in _ENDPOINT_VARIABLES)
+        elsewhere = any(os.environ.get(name) for name in ENDPOINT_VARIABLES)
         if not (chosen["endpoint_url"] or chosen["dry_run"] or elsewhere):
             gevent.spawn(self._find_region, options)
 
