@@ -67,7 +67,10 @@ NO_MESSAGES = {
 """Texts in the sources that look like messages, and what they are."""
 
 SINKS = {"_bad", "_fail", "_refuse", "complain", "critical", "error", "exception", "exit_with", "log", "warning"}
-"""Functions whose arguments people read. So are an exception's, a receipt's remarks, and what goes to stderr."""
+"""Functions whose arguments people read. So are an exception's, a receipt's remarks, notes, and what goes to stderr."""
+
+REASONS = {"_look_at", "_why_nothing", "_without_identity"}
+"""Functions that return what people read."""
 
 
 def template_of(node: ast.expr) -> str:
@@ -77,6 +80,8 @@ def template_of(node: ast.expr) -> str:
             return re.sub(r"%[sdr]", VARYING, text).strip()
         case ast.JoinedStr(values=parts):
             return "".join(str(part.value) if isinstance(part, ast.Constant) else VARYING for part in parts).strip()
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return f"{template_of(left)}{template_of(right)}"
         case _:
             return VARYING
 
@@ -85,8 +90,11 @@ def told_by(call: ast.Call) -> Iterator[ast.expr]:
     """The arguments of a call that people read."""
     function = ast.unparse(call.func)
     name = function.rpartition(".")[2]
-    if name in SINKS or name.endswith("Error") or function.endswith(("remarks.append", "stderr.write")):
+    if name in SINKS or name.endswith("Error") or function.endswith(("notes.append", "remarks.append", "stderr.write")):
         yield from call.args
+    elif name == "Check" and len(call.args) > 2 and ast.unparse(call.args[1]) == "'failed'":
+        # What doctor found; its remedy stands beside it.
+        yield call.args[2]
 
 
 def is_message(text: str) -> bool:
@@ -101,6 +109,10 @@ def python_messages() -> Iterator[str]:
                 yield from map(template_of, told_by(node))
             elif isinstance(node, ast.AugAssign) and ast.unparse(node.target).endswith("remarks"):
                 yield from (template_of(each) for each in ast.walk(node.value) if isinstance(each, ast.JoinedStr))
+            elif isinstance(node, ast.FunctionDef) and node.name in REASONS:
+                # Its docstring is none of them.
+                texts = (each for part in node.body[1:] for each in ast.walk(part))
+                yield from (template_of(each) for each in texts if isinstance(each, ast.JoinedStr))
 
 
 def python_texts() -> Iterator[str]:
