@@ -419,6 +419,12 @@ def test_a_query_that_a_page_shows(ground: Ground, query: str) -> None:
 # What the pages say of the product
 
 
+def printed(*args: str) -> str:
+    """What a command that asks AWS nothing prints."""
+    command = Path(sys.executable).with_name("locust-cw")
+    return subprocess.run([command, *args], capture_output=True, text=True, check=True).stdout
+
+
 TO_COME = {"README.ko.md", "docs/images/web-ui.png", "docs/web-ui.md"}
 """Pages and pictures that are made apart from the others: looked for only where they are there already."""
 
@@ -462,22 +468,17 @@ def test_the_receipt_is_as_it_is_told(ground: Ground) -> None:
     assert set(json.loads(told)["requests"]) == set(receipt["requests"])
 
 
+def test_the_policy_is_as_it_is_told() -> None:
+    page = (DOCS / "permissions.md").read_text()
+    ((command, told),) = re.findall(r"`locust-cw (policy [^`]*)`:\n\n```json\n(.*?)```", page, re.DOTALL)
+    assert json.loads(told) == json.loads(printed(*command.split()))
+
+
 def test_each_permission_is_explained() -> None:
-    """And none that no policy has, but those that AWS gives to everybody and those of other people's work."""
+    """And none that no policy has, but the caller's own."""
     everything = ["--for=all", "--dashboard=Shop", "--stop-on-alarm=slow", "--log-retention-days=7"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from locust_cw._command import main; sys.exit(main())",
-            "policy",
-            *everything,
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    granted = {action for statement in json.loads(done.stdout)["Statement"] for action in statement["Action"]}
+    statements = json.loads(printed("policy", *everything))["Statement"]
+    granted = {action for statement in statements for action in statement["Action"]}
     page = (DOCS / "permissions.md").read_text().split("What each is for:")[1].split("\n## ")[0]
     told = set(re.findall(r"`((?:logs|cloudwatch|sts):[A-Z]\w+)`", page))
     assert told - {"sts:AssumeRole", "sts:GetCallerIdentity"} == granted
@@ -492,13 +493,8 @@ def test_examples_in_json_are_json(page: Path) -> None:
 # Cost
 
 
-def cost(*args: str) -> str:
-    command = [sys.executable, "-c", "import sys; from locust_cw._command import main; sys.exit(main())", "cost", *args]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 def total(*args: str) -> float:
-    value: float = json.loads(cost(*args, "--json"))["usd"]["run"]["total"]
+    value: float = json.loads(printed("cost", *args, "--json"))["usd"]["run"]["total"]
     return value
 
 
@@ -507,7 +503,7 @@ def test_the_estimates_are_what_the_command_reckons() -> None:
     shown = re.findall(r"^    \$ locust-cw cost (.*)\n((?:    .*\n)+)", page, re.MULTILINE)
     assert len(shown) >= 3
     for args, output in shown:
-        assert textwrap.dedent(output) == cost(*args.split())
+        assert textwrap.dedent(output) == printed("cost", *args.split())
     usual = ["--requests-per-second=5000", "--minutes=60", "--names=20"]
     assert f"An hour at 5,000 requests/s with 20 names, {total(*usual):.2f} USD" in page
     rows = re.findall(r"^\| `(--[^`]*)` \| ([\d.]+) \|", page, re.MULTILINE)
