@@ -15,6 +15,7 @@ from locust_cw._estimate import Load, cost_of
 if TYPE_CHECKING:
     from locust_cw._options import Options
 
+_AFTER_S = 0.1
 _DEADLINE_S = 4.0
 _MILLION = 1_000_000
 _AN_HOUR = 60.0  # minutes
@@ -54,6 +55,8 @@ def _ask(options: Options) -> tuple[str | None, str]:
         return options["region"] or _first_of(_REGIONS), ""
     region = None
     try:
+        # The first users are spawned at this moment. They go first.
+        gevent.sleep(_AFTER_S)
         with gevent.Timeout(_DEADLINE_S):
             account = Account(options.core, gevent.sleep)
             region = account.region()
