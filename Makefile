@@ -42,9 +42,10 @@ format: $(TOOLS) ## format Rust and Python
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-wheel: $(TOOLS) ## the release wheel, in dist/
+wheel: $(TOOLS) ## the release wheel, in dist/: built, looked at, installed and run
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --out dist
+	$(BIN)/python tests/check_wheel.py dist/*.whl
 
 bench: wheel $(BUILT) ## what a request and a test cost with the release build; some 5 minutes of load
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target target/bench dist/*.whl
