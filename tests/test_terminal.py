@@ -16,7 +16,7 @@ import pytest
 from conftest import Aws, Locust
 from support.fleet import Fleet, slowly
 from support.locust_run import LOG_RECORD, LocustRun
-from support.outages import HOST, LIVE, PACED
+from support.outages import HOST, LIVE, PACED, stop
 from support.proxy import error, hang
 from support.servers import REGION, wait_until
 from support.terminal import SGR, Terminal, locust_in_terminal
@@ -40,6 +40,16 @@ def lines_of(run: LocustRun, pattern: str) -> list[str]:
     # After the last record there are other lines.
     messages = [record["message"].partition("\n")[0] for record in found]
     return [message for message in messages if re.match(pattern, message)]
+
+
+def begun(locust: Locust, *options: str, **env: str | None) -> tuple[LocustRun, str]:
+    """A test that was ended once it had told what begins, and the one line that did."""
+    run = locust.start(*PACED, "-u1", *options, env={"RATE": "50", **env})
+    line = run.wait_for(r"/INFO/locust_cw: (Run .*)")[1]
+    stop(run)
+    run.finish()
+    assert lines_of(run, "Run ") == [line]
+    return run, line
 
 
 def receipts_in(text: str) -> int:
@@ -76,10 +86,8 @@ STARTS: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize(("options", "expected"), STARTS.values(), ids=STARTS)
 def test_one_line_says_what_begins(aws: Aws, locust: Locust, options: list[str], expected: str) -> None:
-    run = locust.run(*PACED, "-u1", "-t1", *options, env={"RATE": "50"})
-    (line,) = lines_of(run, "Run ")
-    found = re.match(expected, line)
-    assert found, line
+    run, line = begun(locust, *options)
+    assert re.match(expected, line), line
     assert run.receipt["run_id"] in line
     if "--cw-dry-run" in options:
         assert not aws.proxy.calls()
@@ -87,17 +95,14 @@ def test_one_line_says_what_begins(aws: Aws, locust: Locust, options: list[str],
 
 def test_nobody_at_the_endpoint_and_no_secret_in_the_line(locust: Locust) -> None:
     url = "http://user:hidden@127.0.0.1:9/?token=hidden"
-    run = locust.run(*PACED, "-u1", "-t1", f"--cw-endpoint-url={url}", "--cw-drain-timeout=0")
-    (line,) = lines_of(run, "Run ")
+    _, line = begun(locust, f"--cw-endpoint-url={url}", "--cw-drain-timeout=0")
     assert "hidden" not in line
     assert "at http://127.0.0.1:9/ in" in line
     assert "STS could not be reached" in line
 
 
 def test_without_credentials_the_line_says_so_and_the_test_goes_on(locust: Locust) -> None:
-    env = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "RATE": "50"}
-    run = locust.run(*PACED, "-u1", "-t1", env=env)
-    (line,) = lines_of(run, "Run ")
+    run, line = begun(locust, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
     assert f"in {REGION} (there are no usable AWS credentials: 'locust-cw doctor' says what to do)" in line
     assert run.receipt.check()["requests"]["observed"] > 0
 
@@ -134,9 +139,13 @@ def test_workers_leave_the_line_to_the_master(locust: Locust) -> None:
 def test_debug_tells_each_call_and_no_secret(aws: Aws, locust: Locust) -> None:
     secret = "k3ySoSecret" * 3
     env = {"RATE": "50", "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": secret[::-1]}
-    run = locust.run(*PACED, *LIVE, "-u1", "-t3", "--loglevel=DEBUG", env=env)
-    for operation in ("PutMetricData", "PutLogEvents"):
-        assert len(lines_of(run, f"{operation}: ")) == len(aws.proxy.calls(operation)) > 1
+    run = locust.start(*PACED, *LIVE, "-u1", "--loglevel=DEBUG", env=env)
+    operations = ("PutMetricData", "PutLogEvents")
+    wait_until(lambda: min(len(aws.proxy.calls(name)) for name in operations) > 1, "two calls of each")
+    stop(run)
+    run.finish()
+    for name in operations:
+        assert len(lines_of(run, f"{name}: ")) == len(aws.proxy.calls(name))
     assert secret not in run.output
     assert secret[::-1] not in run.output
 
@@ -152,7 +161,7 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(aws: Aws, locust: Locus
     before = len(aws.proxy.calls())
     wait_until(lambda: len(aws.proxy.calls()) >= before + 8, "many calls fail")
     aws.proxy.heal()
-    run.process.terminate()
+    stop(run)
     run.finish()
     run.receipt.check_delivered()
     (begun,) = run.complaints()
