@@ -14,20 +14,25 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak lint format wheel bench docs clean
+.PHONY: help demo test soak screenshots lint format wheel bench docs clean
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-8s", $$1, $$2; $$1 = $$2 = ""; print}'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-11s", $$1, $$2; $$1 = $$2 = ""; print}'
 
 demo: $(BUILT) ## 20 s of load on a local target, published to a local CloudWatch and read back
 	$(BIN)/python examples/demo/demo.py
 
 test: $(BUILT) ## the tests, Rust and Python
+	@.ci/programs
 	cargo test --locked --no-default-features
 	$(BIN)/python -m pytest
 
 soak: $(BUILT) ## outages at their full length, and more crashes
 	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/test_outages.py tests/test_replay.py
+
+screenshots: $(BUILT) ## the pictures of the web UI in docs/images, from a real run
+	@.ci/programs
+	$(BIN)/python docs/screenshots.py
 
 lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the native module
 	cargo fmt --check

@@ -106,7 +106,7 @@ def test_each_test_begins_anew_and_bears_the_name_typed_for_it(aws: Aws, locust:
     wait_until(lambda: int(page.rows[0]["Requests"]) > 200, "many requests")
     page.stop()
     page.wait_for_row(health="complete")
-    page.restart()
+    page.restart(run_id="night")
     assert int(page.wait_for_row(process="night-2, live")["Requests"]) < 200
     page.stop()
     page.restart(run_id="")

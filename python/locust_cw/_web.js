@@ -18,6 +18,7 @@
   const style = document.createElement("style");
   style.textContent =
     `main:has(> #${panel.id}) :is(th, td) { padding: 12px 6px }` +
+    `main:has(> #${panel.id}) td:first-child { min-width: 160px; overflow-wrap: anywhere }` +
     `main:has(> #${panel.id}) td:last-child { min-width: 230px; overflow-wrap: anywhere }`;
   panel.append(style, meaning, links);
 

@@ -1,0 +1,137 @@
+"""Makes the pictures of the web UI in `docs/images`: real tests of the demo's shop, published to a local CloudWatch.
+
+    make screenshots
+
+Needs Chromium and the development environment: `.ci/programs` and `make` see to both.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support import servers  # noqa: E402 - what the tests run on
+from support.browser import LocustPage, chromium  # noqa: E402
+from support.locust_run import start  # noqa: E402
+from support.proxy import Proxy, error  # noqa: E402
+from support.servers import answers, ending, free_port, get, wait_until  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+IMAGES = ROOT / "docs" / "images"
+SHOP = ROOT / "examples" / "demo"
+USERS = 20
+MAX_BYTES = 250_000
+# How long a picture's test runs before it is taken: by then its costs can be told.
+REQUESTS = 3000
+
+
+def main() -> None:
+    """Make all pictures."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        proxy = stack.enter_context(Proxy(stack.enter_context(servers.ministack(folder))))
+        shop = stack.enter_context(the_shop())
+        browser = stack.enter_context(chromium())
+        one_process(stack, folder, proxy, shop, browser)
+        a_fleet(stack, folder, proxy, shop, browser)
+
+
+@contextmanager
+def the_shop() -> Iterator[str]:
+    """The service under load; its URL."""
+    process = subprocess.Popen(  # noqa: S603 - our own file, run by our own interpreter
+        [sys.executable, str(SHOP / "target.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with ending(process):
+        yield process.stdout.readline().decode().strip() if process.stdout else ""
+
+
+def web_ui(stack: ExitStack, folder: Path, *arguments: str) -> str:
+    """Start Locust with its web UI, to be ended with the stack; its URL."""
+    port = free_port()
+    web = [f"--web-port={port}", "--web-host=127.0.0.1"]
+    run = start(folder, str(SHOP / "locustfile.py"), *web, *arguments, headless=False, json_file=False, receipt=False)
+    stack.enter_context(ending(run.process))
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: answers(url), f"the web UI answers, see {folder}")
+    return url
+
+
+def one_process(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Browser) -> None:
+    """The start form, a healthy test, and an outage."""
+    options = (f"--host={shop}", f"--users={USERS}", "--spawn-rate=10", f"--cw-endpoint-url={proxy.url}")
+    page = LocustPage(browser, web_ui(stack, folder / "one", *options))
+    page.page.get_by_text("Custom parameters").click()
+    page.page.get_by_label("Cw Live").check()
+    page.page.get_by_label("Cw Dashboard").fill("default")
+    page.page.get_by_label("Cw Run Id").fill("night-before-release")
+    page.page.set_viewport_size({"width": 1300, "height": 980})
+    keep(page, "web-ui-form")
+    page.page.set_viewport_size({"width": 1300, "height": 440})
+    page.page.get_by_role("button", name="Start", exact=True).click()
+    page.open_tab()
+    page.wait_for_row(health="healthy")
+    wait_until(lambda: int(page.rows[0]["Requests"]) >= REQUESTS, "some load", 60)
+    page.wait_for_row(health="healthy")
+    keep(page, "web-ui")
+    proxy.on("*", error("ServiceUnavailableException", 503, "Service is unavailable"))
+    page.wait_for_row(health="trouble")
+    wait_until(lambda: int(page.rows[0]["Waiting"]) >= REQUESTS, "results wait", 60)
+    keep(page, "web-ui-outage")
+    proxy.heal()
+    page.stop()
+    page.wait_for_row(health="complete")
+
+
+def a_fleet(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Browser) -> None:
+    """A master with two workers."""
+    port = free_port()
+    options = (f"--host={shop}", f"--users={USERS}", "--cw-live", f"--cw-endpoint-url={proxy.url}")
+    url = web_ui(stack, folder / "master", "--master", f"--master-bind-port={port}", *options)
+    for number in (1, 2):
+        run = start(
+            folder / f"worker{number}",
+            str(SHOP / "locustfile.py"),
+            "--worker",
+            f"--master-port={port}",
+            headless=False,
+            json_file=False,
+            receipt=False,
+        )
+        stack.enter_context(ending(run.process))
+    wait_until(lambda: json.loads(get(f"{url}/worker-count"))["worker_count"] == 2, "both workers are there")  # noqa: PLR2004 - both
+    page = LocustPage(browser, url)
+    page.page.set_viewport_size({"width": 1300, "height": 500})
+    page.start(users=USERS)
+    wait_until(lambda: page.rows and int(page.rows[0]["Requests"]) >= REQUESTS, "some load", 60)
+    for row in range(3):
+        page.wait_for_row(row, health="healthy")
+    keep(page, "web-ui-workers")
+
+
+def keep(page: LocustPage, name: str) -> None:
+    """Keep what is to be seen."""
+    path = IMAGES / f"{name}.png"
+    # Not the mouse, nor what it does to what it is over.
+    page.page.mouse.move(0, 0)
+    page.page.screenshot(path=path, animations="disabled")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise SystemExit(f"{path} has {size:,} bytes, more than a README should load")
+    sys.stdout.write(f"{path.relative_to(ROOT)}: {size:,} bytes\n")
+
+
+if __name__ == "__main__":
+    main()
