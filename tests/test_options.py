@@ -207,6 +207,30 @@ def test_region_is_that_of_the_option(aws: Aws, locust: Locust, tmp_path: Path) 
     assert {signed_by(call) for call in aws.proxy.calls()} == {("test", "ap-northeast-2")}
 
 
+def test_a_profile_may_assume_a_role_in_its_own_region(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """With no region in the environment: the profile's, or the one that was asked for."""
+    config = (
+        "[profile base]\naws_access_key_id = basekey\naws_secret_access_key = secret\n"
+        "[profile cross]\nrole_arn = arn:aws:iam::210987654321:role/LoadTest\nsource_profile = base\n"
+        "region = ap-northeast-2\n"
+    )
+    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": None}
+    for options, region in ([], "ap-northeast-2"), (["--cw-region=eu-west-3"], "eu-west-3"):
+        before = len(aws.proxy.calls())
+        folder = tmp_path / region
+        folder.mkdir()
+        run = play(
+            *(locust, folder, "--cw-profile=cross", *options),
+            env=nobody | {"AWS_ENDPOINT_URL": aws.proxy.url},
+            files={".aws/config": config},
+        )
+        run.receipt.check_delivered()
+        calls = aws.proxy.calls()[before:]
+        (assumed,) = {signed_by(call) for call in calls if call.operation == "AssumeRole"}
+        assert assumed == ("basekey", region)
+        assert {signed_by(call)[1] for call in calls} == {region}
+
+
 def test_a_profile_gives_keys_and_region(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     profile = "aws_access_key_id = profilekey\naws_secret_access_key = secret\nregion = ap-northeast-2\n"
     run = play(

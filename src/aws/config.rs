@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
@@ -52,7 +53,12 @@ pub(super) async fn sdk_config(aws: &AwsConfig) -> SdkConfig {
     if let Some(profile) = &aws.profile {
         // A profile that was asked for wins over credentials in the environment.
         let provider = ProfileFileCredentialsProvider::builder().profile_name(profile);
-        let configured = provider.configure(&ProviderConfig::with_default_region().await).build();
+        // Roles on the way to its credentials are assumed in the region that is called.
+        let region = match &aws.region {
+            Some(region) => Some(Region::new(region.clone())),
+            None => DefaultRegionChain::builder().profile_name(profile).build().region().await,
+        };
+        let configured = provider.configure(&ProviderConfig::without_region().with_region(region)).build();
         loader = loader.profile_name(profile).credentials_provider(configured);
     }
     if aws.local {

@@ -31,6 +31,8 @@ impl<'a> Call<'a> {
     pub(super) fn failed(self, cause: Cause, detail: String) -> CallError {
         let place = self.place.map_or_else(String::new, |place| format!(", {place}"));
         let resource = format!("{} {}{place}", self.kind, self.resource);
+        // It stands within a sentence.
+        let detail = detail.trim_end().trim_end_matches('.').to_owned();
         CallError { operation: self.operation, resource, cause, detail }
     }
 
@@ -108,7 +110,7 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
     };
     // The connector's own words for what comes before the first byte of a request.
     let in_words = |text: &str| {
-        ["dns error", "tcp connect error", "HTTP connect timeout", "invalid peer certificate"]
+        ["dns error", "tcp connect error", "HTTP connect timeout", "invalid peer certificate", "tunnel error"]
             .iter()
             .any(|words| text.contains(words))
     };
