@@ -18,7 +18,7 @@ from typing import Any
 
 import gevent
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from conftest import Aws, Locust
 from locust_cw import _core, _dashboard, _options, _status, _web
@@ -176,6 +176,27 @@ def test_nasty_names_stay_text(aws: Aws, locust: Locust, browser: Browser) -> No
     aws.proxy.heal()
 
 
+def test_links_to_the_console_are_shown_below_the_table(locust: Locust, browser: Browser) -> None:
+    """Named in text; nothing but an address of the web is a link."""
+    page = LocustPage(browser, Web(locust, "--cw-live").url)
+    shown = _web.links("eu-north-1", NASTY, "/logs", "Shop")
+    links = [{"title": title, "url": url} for title, url in {**shown, "bad": "javascript:alert(1)"}.items()]
+
+    def as_at_aws(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "links": links})
+
+    page.page.route("**/cloudwatch/status", as_at_aws)
+    page.start()
+    anchors = page.page.locator("#locust-cw a")
+    wait_until(lambda: anchors.count() > 1, "links are shown")
+    assert anchors.all_inner_texts() == [*shown, "Download CSV"]
+    assert [anchor.get_attribute("href") for anchor in anchors.all()][:-1] == list(shown.values())
+    page.screenshot("links")
+    page.page.unroute_all(behavior="ignoreErrors")
+    assert not page.mishaps
+
+
 def test_the_form_asks_for_what_can_be_changed_and_for_nothing_else(locust: Locust, browser: Browser) -> None:
     """Each with a word of explanation."""
     page = LocustPage(browser, Web(locust, "--cw-dashboard").url)
@@ -264,6 +285,29 @@ def test_each_worker_has_a_row(locust: Locust, browser: Browser) -> None:
     page.wait_for_row(health="vanished")
     assert sorted(row["Health"] for row in page.rows[1:]) == ["complete", "vanished"]
     assert not page.mishaps
+
+
+def test_a_fleet_publishes_nothing_of_a_test_that_its_master_cannot_publish(aws: Aws, locust: Locust) -> None:
+    """And the next one is published by all of them."""
+    port = free_port()
+    how: dict[str, Any] = {"headless": False, "json_file": False, "locustfile": "paced.py", "worker_env": PACE}
+    Fleet(locust, "--web-host=127.0.0.1", f"--web-port={port}", *QUICK, "--cw-live", workers=1, **how)
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: answers(url), "the web UI answers")
+    wait_until(lambda: json.loads(get(f"{url}/worker-count"))["worker_count"] == 1, "a worker")
+
+    def rows() -> list[dict[str, Any]]:
+        return list(json.loads(get(f"{url}/cloudwatch/status"))["rows"])
+
+    form = b"user_count=1&spawn_rate=1&host=http%3A%2F%2Fwatched.test&cw_dashboard="
+    assert json.loads(get(f"{url}/swarm", form + b"no%20spaces"))["success"]
+    wait_until(lambda: rows() and rows()[0]["health"] == "off", "the tab says so")
+    wait_until(lambda: json.loads(get(f"{url}/stats/requests"))["stats"][-1]["num_requests"] > 100, "the test runs")
+    get(f"{url}/stop", b"")
+    assert not aws.proxy.calls("PutMetricData", "PutLogEvents")
+    wait_until(lambda: json.loads(get(f"{url}/stats/requests"))["state"] == "stopped", "it has stopped")
+    assert json.loads(get(f"{url}/swarm", form))["success"]
+    wait_until(lambda: [row["health"] for row in rows()] == ["healthy"] * 2, "both are well")
 
 
 # The file, and other ways in
