@@ -95,8 +95,8 @@ def test_one_line_says_what_begins(aws: Aws, locust: Locust, options: list[str],
 
 def test_nobody_at_the_endpoint_and_no_secret_in_the_line(locust: Locust) -> None:
     url = "http://user:hidden@127.0.0.1:9/?token=hidden"
-    _, line = begun(locust, f"--cw-endpoint-url={url}", "--cw-drain-timeout=0")
-    assert "hidden" not in line
+    run, line = begun(locust, f"--cw-endpoint-url={url}", "--cw-drain-timeout=0")
+    assert "hidden" not in run.output
     assert "at http://127.0.0.1:9/ in" in line
     assert "STS could not be reached" in line
 

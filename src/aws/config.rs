@@ -13,6 +13,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::config::AwsConfig;
+use crate::window::origin_of;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -79,8 +80,8 @@ pub(super) async fn sdk_config(aws: &AwsConfig) -> SdkConfig {
     config.to_builder().credentials_provider(SharedCredentialsProvider::new(role)).build()
 }
 
-/// Where calls go, for messages: the region, or the endpoint where one is given.
+/// Where calls go, for messages: the region, or the endpoint where one is given, without a password in it.
 pub(super) fn place(config: &SdkConfig) -> String {
-    let region = config.region().map(AsRef::as_ref);
-    config.endpoint_url().or(region).unwrap_or("no region").to_owned()
+    let region = config.region().map_or("no region", AsRef::as_ref);
+    config.endpoint_url().map_or_else(|| region.to_owned(), |url| origin_of(url).unwrap_or_else(|| url.to_owned()))
 }
