@@ -215,12 +215,12 @@ def test_a_profile_may_assume_a_role_in_its_own_region(aws: Aws, locust: Locust,
         "region = ap-northeast-2\n"
     )
     nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": None}
-    for options, region in ([], "ap-northeast-2"), (["--cw-region=eu-west-3"], "eu-west-3"):
+    for option, region in ("--cw-live", "ap-northeast-2"), ("--cw-region=eu-west-3", "eu-west-3"):
         before = len(aws.proxy.calls())
         folder = tmp_path / region
         folder.mkdir()
         run = play(
-            *(locust, folder, "--cw-profile=cross", *options),
+            *(locust, folder, "--cw-profile=cross", option),
             env=nobody | {"AWS_ENDPOINT_URL": aws.proxy.url},
             files={".aws/config": config},
         )
