@@ -33,13 +33,11 @@ class UnfitError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
-    parser.add_argument("--no-install", action="store_true", help="they are for other machines than this")
-    options = parser.parse_args(arguments)
+    wheels = parser.parse_args(arguments).wheels
     try:
-        for wheel in options.wheels:
+        for wheel in wheels:
             look_at(wheel)
-        if not options.no_install:
-            install(options.wheels)
+        install(wheels)
     except UnfitError as error:
         print(f"not fit to be published: {error}", file=sys.stderr)
         return 1
