@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use fnv::FnvHashMap;
+
 /// Most distinct values that one datum may hold (PutMetricData).
 pub const MAX_VALUES_PER_DATUM: usize = 150;
 
@@ -31,13 +33,15 @@ pub struct Distribution {
 #[derive(Debug, Clone, PartialEq)]
 enum Shape {
     /// Keyed by the bits of the value: for numbers that are not negative they sort as the numbers do.
-    Exact(BTreeMap<u64, u64>),
-    Buckets(BTreeMap<i32, Bucket>),
+    Exact(FnvHashMap<u64, u64>),
+    Buckets(Buckets),
 }
+
+type Buckets = FnvHashMap<i32, Bucket>;
 
 impl Default for Shape {
     fn default() -> Self {
-        Self::Exact(BTreeMap::new())
+        Self::Exact(FnvHashMap::default())
     }
 }
 
@@ -73,6 +77,29 @@ impl Distribution {
         }
     }
 
+    /// Adds all that another one holds.
+    pub fn merge(&mut self, other: &Self) {
+        let Some((least, greatest)) = other.extremes else { return };
+        match &other.shape {
+            Shape::Exact(values) => {
+                values.iter().for_each(|(&bits, &count)| self.add_point(Point { value: f64::from_bits(bits), count }));
+            }
+            Shape::Buckets(others) => {
+                let (min, max) = self.extremes.unwrap_or((least, greatest));
+                self.extremes = Some((min.min(least), max.max(greatest)));
+                if let Shape::Exact(values) = &self.shape {
+                    self.shape = Shape::Buckets(bucketed(values));
+                }
+                let Shape::Buckets(buckets) = &mut self.shape else { return };
+                for (&index, other) in others {
+                    let bucket = buckets.entry(index).or_default();
+                    bucket.count += other.count;
+                    bucket.sum += other.sum;
+                }
+            }
+        }
+    }
+
     /// Whether no sample was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -95,7 +122,8 @@ impl Distribution {
     pub fn points(&self) -> Vec<Point> {
         match (&self.shape, self.extremes) {
             (Shape::Exact(values), _) => {
-                values.iter().map(|(&bits, &count)| Point { value: f64::from_bits(bits), count }).collect()
+                let sorted: BTreeMap<_, _> = values.iter().collect();
+                sorted.into_iter().map(|(&bits, &count)| Point { value: f64::from_bits(bits), count }).collect()
             }
             (Shape::Buckets(buckets), Some((min, max))) => bucket_points(buckets, min, max),
             (Shape::Buckets(_), None) => Vec::new(),
@@ -103,8 +131,8 @@ impl Distribution {
     }
 }
 
-fn bucketed(values: &BTreeMap<u64, u64>) -> BTreeMap<i32, Bucket> {
-    let mut buckets = BTreeMap::new();
+fn bucketed(values: &FnvHashMap<u64, u64>) -> Buckets {
+    let mut buckets = Buckets::default();
     for (&bits, &count) in values {
         fill(&mut buckets, Point { value: f64::from_bits(bits), count });
     }
@@ -112,7 +140,7 @@ fn bucketed(values: &BTreeMap<u64, u64>) -> BTreeMap<i32, Bucket> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
-fn fill(buckets: &mut BTreeMap<i32, Bucket>, point: Point) {
+fn fill(buckets: &mut Buckets, point: Point) {
     let bucket = buckets.entry(bucket_index(point.value)).or_default();
     bucket.count += point.count;
     bucket.sum += point.value * point.count as f64;
@@ -125,8 +153,8 @@ fn bucket_index(value: f64) -> i32 {
 
 /// Takes one sample of the minimum and one of the maximum out of their buckets, so that both are published exactly.
 #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
-fn bucket_points(buckets: &BTreeMap<i32, Bucket>, min: f64, max: f64) -> Vec<Point> {
-    let mut rest = buckets.clone();
+fn bucket_points(buckets: &Buckets, min: f64, max: f64) -> Vec<Point> {
+    let mut rest: BTreeMap<_, _> = buckets.iter().map(|(&index, &bucket)| (index, bucket)).collect();
     for extreme in [min, max] {
         if let Some(bucket) = rest.get_mut(&bucket_index(extreme)) {
             bucket.count = bucket.count.saturating_sub(1);
@@ -237,6 +265,20 @@ mod tests {
             prop_assert_eq!(points[0].value, exact[0].value);
             prop_assert_eq!(points[points.len() - 1].value, exact[exact.len() - 1].value);
             prop_assert!(points.windows(2).all(|w| w[0].value < w[1].value));
+        }
+
+        #[test]
+        fn merging_is_adding_everything(
+            parts in prop::collection::vec(prop::collection::vec(prop_oneof![0.0..1e4f64, Just(7.0)], 0..400), 0..5),
+        ) {
+            let mut merged = Distribution::default();
+            parts.iter().for_each(|part| merged.merge(&distribution(part)));
+            let (got, want) = (merged.points(), distribution(&parts.concat()).points());
+            prop_assert_eq!(got.len(), want.len());
+            for (got, want) in got.iter().zip(&want) {
+                prop_assert_eq!(got.count, want.count);
+                prop_assert!((got.value - want.value).abs() <= 1e-9 * want.value, "{} for {}", got.value, want.value);
+            }
         }
 
         #[test]

@@ -1,8 +1,11 @@
 //! Windows: what happened in one second (or minute) of one series, until it is turned into datums.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use fnv::{FnvHashMap, FnvHasher};
 use url::Url;
 
 use crate::clock::Timestamp;
@@ -75,9 +78,59 @@ impl Stats {
             sample.response_bytes.iter().for_each(|&bytes| self.response_size.add(bytes));
         }
     }
+
+    fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.failures += other.failures;
+        self.response_time.merge(&other.response_time);
+        self.failed_response_time.merge(&other.failed_response_time);
+        self.response_size.merge(&other.response_size);
+    }
 }
 
-type Series = Arc<[Dimension]>;
+/// The dimensions of a series, which are hashed once and not for every sample.
+#[derive(Debug, Clone)]
+struct Series {
+    dimensions: Arc<[Dimension]>,
+    hash: u64,
+}
+
+impl FromIterator<Dimension> for Series {
+    fn from_iter<T: IntoIterator<Item = Dimension>>(dimensions: T) -> Self {
+        let dimensions: Arc<[Dimension]> = dimensions.into_iter().collect();
+        let mut hasher = FnvHasher::default();
+        dimensions.hash(&mut hasher);
+        Self { dimensions, hash: hasher.finish() }
+    }
+}
+
+impl Hash for Series {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl PartialEq for Series {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.dimensions, &other.dimensions) || self.dimensions == other.dimensions
+    }
+}
+
+impl Eq for Series {}
+
+/// Where a sample counts: its own series, and its host's roll-up, which is made from the others when the window is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    own: Series,
+    roll_up: Series,
+}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.own.hash ^ self.roll_up.hash.rotate_left(1));
+    }
+}
+
 /// Metric, unit and the dimension beside the host.
 type GaugeKey = (String, Unit, Option<(String, String)>);
 
@@ -89,15 +142,15 @@ pub struct Windows {
     resolution: u32,
     max_requests: usize,
     /// Request names seen, and the value of the `Request` dimension for each.
-    names: HashMap<String, Arc<str>>,
+    names: FnvHashMap<String, Arc<str>>,
     other: Arc<str>,
     /// Whether a name was one too many.
     overflowed: bool,
     run_id: Arc<str>,
     /// Series by host, request and method as they are published.
-    series: HashMap<[Arc<str>; 3], Series>,
-    hosts: HashMap<String, (Arc<str>, Series)>,
-    samples: BTreeMap<i64, HashMap<Series, Stats>>,
+    series: FnvHashMap<[Arc<str>; 3], Series>,
+    hosts: FnvHashMap<String, (Arc<str>, Series)>,
+    samples: BTreeMap<i64, FnvHashMap<Place, Stats>>,
     gauges: BTreeMap<i64, BTreeMap<GaugeKey, Distribution>>,
 }
 
@@ -113,13 +166,13 @@ impl Windows {
             constant: config.constant_dimensions.clone(),
             resolution: config.resolution,
             max_requests: config.max_requests,
-            names: HashMap::new(),
+            names: FnvHashMap::default(),
             other: OTHER.into(),
             overflowed: false,
             run_id: fit_value(&identity.run_id).into(),
             identity,
-            series: HashMap::new(),
-            hosts: HashMap::new(),
+            series: FnvHashMap::default(),
+            hosts: FnvHashMap::default(),
             samples: BTreeMap::new(),
             gauges: BTreeMap::new(),
         }
@@ -131,12 +184,9 @@ impl Windows {
         let (request, first_too_many) = self.request_value(&sample.name);
         let identity = Arc::clone(&self.identity);
         let (host, roll_up) = self.host_series(&host_of(&identity, sample));
-        let series = self.request_series(host, request, &sample.method);
+        let own = self.request_series(host, request, &sample.method);
         let window = self.samples.entry(self.window_of(sample.time)).or_default();
-        if series != roll_up {
-            window.entry(series).or_default().add(sample);
-        }
-        window.entry(roll_up).or_default().add(sample);
+        window.entry(Place { own, roll_up }).or_default().add(sample);
         first_too_many
     }
 
@@ -147,20 +197,18 @@ impl Windows {
         let identity = Arc::clone(&self.identity);
         let host = identity.host.as_deref().or(identity.gauge_host.as_deref()).unwrap_or(NO_HOST);
         let (host, roll_up) = self.host_series(host);
-        let series = self.request_series(host, request, &report.method);
-        let all = if series == roll_up { vec![series] } else { vec![series, roll_up] };
-        for series in all {
-            for &(second, requests, failures) in &report.seconds {
-                let window = self.samples.entry(self.window_of(second)).or_default();
-                let stats = window.entry(series.clone()).or_default();
-                stats.requests += requests;
-                stats.failures += failures;
-            }
-            let window = self.samples.entry(self.window_of(report.last)).or_default();
-            let stats = window.entry(series).or_default();
-            report.response_times_ms.iter().for_each(|&point| stats.response_time.add_point(point));
-            report.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
+        let own = self.request_series(host, request, &report.method);
+        let place = Place { own, roll_up };
+        for &(second, requests, failures) in &report.seconds {
+            let window = self.samples.entry(self.window_of(second)).or_default();
+            let stats = window.entry(place.clone()).or_default();
+            stats.requests += requests;
+            stats.failures += failures;
         }
+        let window = self.samples.entry(self.window_of(report.last)).or_default();
+        let stats = window.entry(place).or_default();
+        report.response_times_ms.iter().for_each(|&point| stats.response_time.add_point(point));
+        report.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
         first_too_many
     }
 
@@ -194,12 +242,22 @@ impl Windows {
 
         let mut datums = Vec::new();
         for (timestamp, window) in samples {
-            for (dimensions, stats) in window {
-                self.datums_of(timestamp, &dimensions, &stats, &mut datums);
+            let mut all: FnvHashMap<Series, Stats> = FnvHashMap::default();
+            for (Place { own, roll_up }, stats) in window {
+                if own != roll_up {
+                    all.entry(roll_up).or_default().merge(&stats);
+                }
+                match all.entry(own) {
+                    Entry::Vacant(entry) => drop(entry.insert(stats)),
+                    Entry::Occupied(mut entry) => entry.get_mut().merge(&stats),
+                }
+            }
+            for (series, stats) in all {
+                self.datums_of(timestamp, &series.dimensions, &stats, &mut datums);
             }
         }
         let gauge_host = self.identity.host.clone().or_else(|| self.identity.gauge_host.clone());
-        let (_, dimensions) = self.host_series(gauge_host.as_deref().unwrap_or(NO_HOST));
+        let (_, Series { dimensions, .. }) = self.host_series(gauge_host.as_deref().unwrap_or(NO_HOST));
         for (timestamp, metrics) in gauges {
             for ((metric, unit, dimension), distribution) in metrics {
                 let dimensions = match dimension {
@@ -214,7 +272,7 @@ impl Windows {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
-    fn datums_of(&self, timestamp: i64, dimensions: &Series, stats: &Stats, datums: &mut Vec<Datum>) {
+    fn datums_of(&self, timestamp: i64, dimensions: &Arc<[Dimension]>, stats: &Stats, datums: &mut Vec<Datum>) {
         let key =
             |metric: &str, unit| DatumKey { timestamp, dimensions: dimensions.clone(), metric: metric.into(), unit };
         for (metric, total) in [(REQUEST_COUNT, stats.requests), (FAILURE_COUNT, stats.failures)] {
