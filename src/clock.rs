@@ -14,6 +14,7 @@ pub const MAX_AGE_SECONDS: i64 = 14 * 24 * 3600;
 pub const MAX_AHEAD_SECONDS: i64 = 2 * 3600;
 
 const MICROS: i64 = 1_000_000;
+const MICRO_DIGITS: usize = 6;
 
 impl Timestamp {
     /// The machine's clock, now.
@@ -77,28 +78,42 @@ impl Timestamp {
     /// `2026-11-22T11:03:01.123456Z`, as in log events.
     #[must_use]
     pub fn iso8601(self) -> String {
-        let t = self.utc();
-        let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
-        let (hour, minute, second, micro) = (t.hour(), t.minute(), t.second(), t.microsecond());
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z")
+        self.written(["-", "-", "T", ":", ":", ".", "Z"])
     }
 
     /// `2026/11/22 11:03:01.123456 UTC`, as in the text format of log events.
     #[must_use]
     pub fn slashed(self) -> String {
-        let t = self.utc();
-        let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
-        let (hour, minute, second, micro) = (t.hour(), t.minute(), t.second(), t.microsecond());
-        format!("{year:04}/{month:02}/{day:02} {hour:02}:{minute:02}:{second:02}.{micro:06} UTC")
+        self.written(["/", "/", " ", ":", ":", ".", " UTC"])
     }
 
     /// `20261122T110301Z`, as in run ids.
     #[must_use]
     pub fn compact(self) -> String {
+        let second = self.written(["", "", "T", "", "", "Z", ""]);
+        second[..second.len() - MICRO_DIGITS].to_owned()
+    }
+
+    /// From the year to the microsecond, each number followed by one of the `signs`. Written for every log event, so
+    /// without the machinery of `format!`.
+    fn written(self, signs: [&str; 7]) -> String {
         let t = self.utc();
-        let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
-        let (hour, minute, second) = (t.hour(), t.minute(), t.second());
-        format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+        let numbers = [
+            (4, t.year().unsigned_abs()),
+            (2, u8::from(t.month()).into()),
+            (2, t.day().into()),
+            (2, t.hour().into()),
+            (2, t.minute().into()),
+            (2, t.second().into()),
+            (MICRO_DIGITS, t.microsecond()),
+        ];
+        let mut text = String::with_capacity(32);
+        for ((width, number), sign) in numbers.into_iter().zip(signs) {
+            let digit = |place| char::from_digit(number / 10_u32.pow(place) % 10, 10).unwrap_or_default();
+            (0..width).rev().for_each(|place| text.push(digit(u32::try_from(place).unwrap_or_default())));
+            text.push_str(sign);
+        }
+        text
     }
 
     fn utc(self) -> OffsetDateTime {

@@ -18,6 +18,8 @@ pub const EVENT_OVERHEAD_BYTES: usize = 26;
 pub const MAX_EVENT_BYTES: usize = 1_048_576;
 /// Longest text of an event.
 const MAX_MESSAGE_BYTES: usize = MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES;
+/// Room for the JSON of most requests.
+const USUAL_JSON_BYTES: usize = 384;
 /// To how many bytes each text of an event is cut, one try after the other, until the event fits.
 const TEXT_LIMITS: [usize; 4] = [usize::MAX, 128 * 1024, 16 * 1024, 1024];
 
@@ -103,12 +105,13 @@ impl LogFormatter {
 
     fn json(&self, sample: &Sample, limit: usize) -> String {
         let failure = sample.failure.as_ref();
+        let host = host_of(&self.identity, sample);
         to_json(&RequestJson {
             time: sample.time.iso8601(),
             run_id: &self.identity.run_id,
             worker: &self.identity.worker,
             seq: self.seq,
-            host: cut(&host_of(&self.identity, sample), limit),
+            host: cut(&host, limit),
             method: cut(&sample.method, limit),
             name: cut(&sample.name, limit),
             outcome: if failure.is_some() { "failure" } else { "success" },
@@ -183,15 +186,17 @@ fn fitting(write: impl Fn(usize) -> String) -> String {
 /// At most `limit` bytes of a text, ending in how much is missing.
 fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
-        return Cow::Owned(text.to_owned());
+        return Cow::Borrowed(text);
     }
     let end = text.floor_char_boundary(limit);
     Cow::Owned(format!("{}... ({} bytes more)", &text[..end], text.len() - end))
 }
 
 fn to_json(value: &impl Serialize) -> String {
+    let mut json = Vec::with_capacity(USUAL_JSON_BYTES);
     // Only a map whose keys are no strings, or a failing writer, could make this fail.
-    serde_json::to_string(value).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut json, value);
+    String::from_utf8(json).unwrap_or_default()
 }
 
 #[expect(clippy::ref_option, reason = "the signature is serde's")]
