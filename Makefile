@@ -52,10 +52,13 @@ wheel: $(TOOLS) ## the release wheel, in dist/: built, looked at, installed and 
 	$(BIN)/maturin build --release --locked --out dist
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
-bench: wheel $(BUILT) ## what a request and a test cost with the release build; some 5 minutes of load
-	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target target/bench dist/*.whl
-	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/hook.py
-	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/load.py
+bench: wheel $(BUILT) ## what a request, a test and a bill cost with the release build, as one table; some 10 minutes
+	$(BIN)/python -m pip install --quiet --group bench
+	rm -rf target/bench
+	$(BIN)/python -m pip install --quiet --no-deps --target target/bench dist/*.whl
+	cargo bench --locked --no-default-features --bench core
+	cargo bench --locked --no-default-features --features aws --bench delivery
+	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/table.py --wheel dist/*.whl
 
 docs: $(BUILT) ## the reference pages, from docstrings and help texts
 	$(BIN)/python docs/make_reference.py

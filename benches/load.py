@@ -1,20 +1,23 @@
-"""What a whole test costs: real `locust` processes, publishing to a local CloudWatch while they run.
+"""What a whole test costs: real `locust` processes, publishing to a sink on this machine while they run.
 
-    python benches/load.py [--seconds 60] [--rates 500 5000] [--turn-seconds 8] [--turns 3]
+    python benches/load.py [--pairs 7] [--turn-seconds 6] [--seconds 20] [--rates 500 5000] [--spread] [--json FILE]
 
-The first table shows how API calls and the wait at the end grow with the load. The second shows what is left of the
-load generator's own speed: of users that make HTTP requests to a target that costs little, and of a user that only
-reports requests, as fast as Locust lets it; and how much processor time of Locust's own thread a request takes, which
-hardly depends on what else the machine does. It runs target and CloudWatch too, so compare rows and columns; the
-numbers are this machine's.
+The first table shows how API calls and the wait at the end grow with the load.
+
+The second shows what is left of the load generator's own speed, of users that make HTTP requests as fast as they are
+answered: with nothing, with locust-cw that publishes metrics and all logs, and with what others use. All take turns,
+and each is compared with the turn without a plugin of the same round; the medians of those ratios are shown. The
+generator has a processor of its own, and with it all threads of locust-cw; service and sink have another one. So the
+ratio is what publishing takes from a generator that has no processor to spare. `--spread` leaves it to the system who
+runs where.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,23 +26,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import figures
 import locust_cw
+from figures import Figure
+from sink import CREDENTIALS, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 FLUSH_INTERVAL_S = 5
-TO_NOWHERE = ["--cw-live", "--cw-dry-run"]
-TO_LOCAL = ["--cw-live", "--cw-local", "--cw-flush-interval", str(FLUSH_INTERVAL_S)]
+USERS = 20
+GENERATORS, SERVERS = 0, 1
+"""Processors."""
+
 # What listens, the module that runs Locust, and options.
-KINDS: list[tuple[str, str, list[str]]] = [
-    ("Locust alone", "locust", []),
-    ("locust-cw, --cw-dry-run", "locust_cw", TO_NOWHERE),
-    ("locust-cw, --cw-local", "locust_cw", TO_LOCAL),
-]
-# What loads, how many users of it, and what is shown of it.
-USERS = [("Client", 20, "HTTP"), ("Reporter", 1, "reported")]
+NONE, OURS, PLUGINS, OLD = "no plugin", "locust-cw, live, all logs", "locust-plugins", "5 requests per call"
+KINDS: dict[str, tuple[str, list[str]]] = {
+    NONE: ("locust", []),
+    OURS: ("locust_cw", []),
+    PLUGINS: ("locust", ["--peer", "locust-plugins"]),
+    OLD: ("locust", ["--peer", "old-script"]),
+}
+RATE_TARGET = 0.98
+P99_TARGET = 1.05
 
 Row = dict[str, float]
 
@@ -50,34 +60,48 @@ class Turn:
 
     rate: float
     """Requests per second."""
+    p99_ms: float
     cpu_us: float
-    """Microseconds of processor time, in the thread that Locust runs in, per request."""
-    dropped: int
+    """Microseconds of processor time, in all threads of the process, per request."""
+    own_cpu_us: float
+    """The same in the thread that Locust runs in."""
+    calls: float
+    """API calls per 1000 requests."""
+    lost: float
+    """Samples that were observed and not delivered; where nobody counts, 0."""
 
 
 def main() -> int:
     """Measure and print; the exit code says whether everything was delivered and reconciled."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=60, help="how long each rate is held (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=20, help="how long each rate is held (default: %(default)s)")
     parser.add_argument("--rates", type=int, nargs="+", default=[500, 5_000], help="requests per second")
-    parser.add_argument("--turn-seconds", type=int, default=8, help="how long a turn at full speed takes")
-    parser.add_argument("--turns", type=int, default=3, help="turns of each kind; 0 leaves them out")
+    parser.add_argument("--turn-seconds", type=int, default=6, help="how long a turn at full speed takes")
+    parser.add_argument("--pairs", type=int, default=7, help="turns of each kind; 0 leaves them out")
+    parser.add_argument("--spread", action="store_true", help="let all processes run on all processors")
+    figures.add_option(parser)
     arguments = parser.parse_args()
 
     print(f"locust_cw in {Path(locust_cw.__file__).parent}, on {os.cpu_count()} processors")
+    processors = None if arguments.spread or len(os.sched_getaffinity(0)) == 1 else (GENERATORS, SERVERS)
+    rows: list[Row] = []
+    turns: dict[str, list[Turn]] = {}
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as folder:
-        results = [held(Path(folder), rate, arguments.seconds) for rate in arguments.rates]
-        print_held(arguments.rates, results)
-        if arguments.turns:
-            with target() as host:
-                print_full_speed(full_speed(Path(folder), host, arguments.turn_seconds, arguments.turns))
-    return 0 if all(row["lost"] == 0 and row["reconciled"] for row in results) else 1
+        if arguments.rates and arguments.seconds:
+            rows = [held(Path(folder), rate, arguments.seconds) for rate in arguments.rates]
+            print_held(arguments.rates, rows)
+        if arguments.pairs:
+            turns = full_speed(Path(folder), arguments.turn_seconds, arguments.pairs, processors)
+            print_full_speed(turns, spread=processors is None)
+    figures.write(arguments.json, summary(turns) if turns else [])
+    delivered = all(row["lost"] == 0 and row["reconciled"] for row in rows)
+    return 0 if delivered and not any(turn.lost for turn in turns.get(OURS, [])) else 1
 
 
 def held(folder: Path, rate: int, seconds: int) -> Row:
     """One test at a steady rate, all requests logged."""
-    options = ["Reporter", "--rate", str(rate), *TO_LOCAL]
-    timings, receipt = run(folder, "locust_cw", seconds, options)
+    with Sink() as sink:
+        timings, receipt = run(folder, "locust_cw", seconds, sink.url, ["Reporter", "--rate", str(rate)])
     requests, calls = receipt["requests"], receipt["api_calls"]
     events = receipt["log_events"]
     return {
@@ -92,28 +116,49 @@ def held(folder: Path, rate: int, seconds: int) -> Row:
     }
 
 
-def full_speed(folder: Path, host: str, seconds: int, turns: int) -> dict[tuple[str, str], list[Turn]]:
-    """What each kind reaches with each class of users, in turns."""
-    reached: dict[tuple[str, str], list[Turn]] = {}
-    for _ in range(turns):
-        for (users, number, _), (kind, module, options) in itertools.product(USERS, KINDS):
-            given = [users, "--host", host, "--users", str(number), "--spawn-rate", str(number), *options]
-            timings, receipt = run(folder, module, seconds, given)
+def full_speed(folder: Path, seconds: int, rounds: int, processors: tuple[int, int] | None) -> dict[str, list[Turn]]:
+    """What each kind reaches, in turns that begin with another kind in each round."""
+    turns: dict[str, list[Turn]] = {kind: [] for kind in KINDS}
+    kinds = list(KINDS)
+    for number in range(rounds):
+        for kind in kinds[number % len(kinds) :] + kinds[: number % len(kinds)]:
+            module, given = KINDS[kind]
+            users = ["Client", "--users", str(USERS), "--spawn-rate", str(USERS), *given]
+            with on_processor(processors and processors[1]), service() as host, Sink() as sink:
+                with on_processor(processors and processors[0]):
+                    timings, receipt = run(folder, module, seconds, sink.url, [*users, "--host", host])
+                calls = sink.stop()
             requests = timings["requests"]
-            turn = Turn(
-                rate=requests / timings["seconds"],
-                cpu_us=timings["cpu_seconds"] / requests * 1e6,
-                dropped=receipt["requests"]["dropped"] if receipt else 0,
+            accounts = [receipt["requests"], receipt["log_events"]] if receipt else []
+            turns[kind].append(
+                Turn(
+                    rate=requests / timings["seconds"],
+                    p99_ms=timings["p99_ms"],
+                    cpu_us=timings["all_cpu_seconds"] / requests * 1e6,
+                    own_cpu_us=timings["cpu_seconds"] / requests * 1e6,
+                    calls=sum(call.operation.startswith("Put") for call in calls) / requests * 1000,
+                    lost=sum(account["observed"] - account["delivered"] for account in accounts),
+                )
             )
-            reached.setdefault((kind, users), []).append(turn)
-    return reached
+    return turns
 
 
 @contextmanager
-def target() -> Iterator[str]:
-    """Run the target and yield its URL."""
+def on_processor(number: int | None) -> Iterator[None]:
+    """Give what is started meanwhile one processor; None for all."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if number is None else {sorted(before | {number})[number]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def service() -> Iterator[str]:
+    """Run the service to load and yield its URL."""
     process = subprocess.Popen(  # noqa: S603 - our own file
-        [sys.executable, str(HERE / "target.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(HERE / "service.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with process:
         assert process.stdin and process.stdout  # noqa: S101, PT018 - both are pipes
@@ -121,17 +166,26 @@ def target() -> Iterator[str]:
         process.stdin.close()
 
 
-def run(folder: Path, module: str, seconds: int, options: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def run(
+    folder: Path, module: str, seconds: int, endpoint_url: str, options: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run Locust, with the module `locust_cw` or without; give its timings and the receipt."""
     timings, receipt = folder / "timings.json", folder / "receipt.json"
-    command = [sys.executable, "-m", module, "-f", str(HERE / "users.py"), "--host", "http://service.example"]
+    locustfiles = f"{HERE / 'users.py'},{HERE / 'peers.py'}" if "--peer" in options else str(HERE / "users.py")
+    command = [sys.executable, "-m", module, "-f", locustfiles, "--host", "http://service.example"]
     command += ["--headless", "--only-summary", "--run-time", f"{seconds}s"]
     command += ["--exit-code-on-error", "0", "--timings", str(timings), *options]
     if module == "locust_cw":
+        command += ["--cw-live", "--cw-flush-interval", str(FLUSH_INTERVAL_S)]
         command += ["--cw-spool-dir", str(folder / "spool"), "--cw-receipt", str(receipt)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCUST_"))}
     ended = subprocess.run(  # noqa: S603 - Locust, with options from above
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=environment | CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint_url},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if ended.returncode:
         sys.exit(f"{ended.stdout}{ended.stderr}\nLocust ended with code {ended.returncode}; above is its output.")
@@ -157,20 +211,52 @@ def print_held(rates: list[int], results: list[Row]) -> None:
     print(f"{'reconciled':50}" + "".join(f"{'yes' if row['reconciled'] else 'NO':>12}" for row in results))
 
 
-def print_full_speed(reached: dict[tuple[str, str], list[Turn]]) -> None:
-    """Print the best turn of each kind, and what it is of the first one's: what else runs only slows down."""
-    best = {
-        key: (max(turn.rate for turn in turns), min(turn.cpu_us for turn in turns)) for key, turns in reached.items()
-    }
-    columns = "".join(f"{f'{shown}/s':>12}{'ratio':>7}{'CPU us':>9}{'ratio':>7}" for _, _, shown in USERS)
-    print(f"\n{'as fast as one process can':26}{columns}{'dropped':>9}")
-    for kind, _, _ in KINDS:
-        columns = ""
-        for users, _, _ in USERS:
-            (rate, cpu_us), (rate_alone, cpu_us_alone) = best[kind, users], best[KINDS[0][0], users]
-            columns += f"{rate:12,.0f}{rate / rate_alone:7.2f}{cpu_us:9,.1f}{cpu_us / cpu_us_alone:7.2f}"
-        dropped = sum(turn.dropped for users, _, _ in USERS for turn in reached[kind, users])
-        print(f"{kind:26}{columns}{dropped:9,}")
+def ratio(turns: dict[str, list[Turn]], kind: str, key: str) -> float:
+    """The median over the rounds of a kind's figure to the same without a plugin."""
+    pairs = zip(turns[kind], turns[NONE], strict=True)
+    return statistics.median(float(getattr(turn, key) / getattr(alone, key)) for turn, alone in pairs)
+
+
+def print_full_speed(turns: dict[str, list[Turn]], *, spread: bool) -> None:
+    """Print medians, and the medians of the ratios to the turns without a plugin."""
+    shown = {"rate": "requests/s", "p99_ms": "p99 ms", "cpu_us": "CPU us", "own_cpu_us": "of Locust's"}
+    where = "all processes on all processors" if spread else "the generator has one processor, service and sink another"
+    print(f"\nAs fast as one process can, {len(turns[NONE])} rounds; {where}")
+    print(
+        f"{'':28}" + "".join(f"{title:>13}{'ratio':>7}" for title in shown.values()) + f"{'calls/1000':>12}{'lost':>6}"
+    )
+    for kind, each in turns.items():
+        columns = "".join(
+            f"{statistics.median(getattr(turn, key) for turn in each):13,.1f}{ratio(turns, kind, key):7.3f}"
+            for key in shown
+        )
+        calls, lost = statistics.median(turn.calls for turn in each), sum(turn.lost for turn in each)
+        print(f"{kind:28}{columns}{calls:12.1f}{lost:6,.0f}")
+    pairs = sorted(ours.rate / alone.rate for ours, alone in zip(turns[OURS], turns[NONE], strict=True))
+    print(f"ratios of locust-cw's requests/s, sorted: {' '.join(f'{each:.3f}' for each in pairs)}")
+
+
+def summary(turns: dict[str, list[Turn]]) -> list[Figure]:
+    """The lines for the table."""
+
+    def peers(key: str) -> str:
+        return "; ".join(f"{kind}: {ratio(turns, kind, key):.2f}" for kind in (PLUGINS, OLD))
+
+    rate, p99 = ratio(turns, OURS, "rate"), ratio(turns, OURS, "p99_ms")
+    own = ratio(turns, OURS, "own_cpu_us")
+    return [
+        Figure(
+            "requests/s at full speed, to no plugin",
+            f"{rate:.3f}",
+            f"at least {RATE_TARGET}",
+            rate >= RATE_TARGET,
+            peers("rate"),
+        ),
+        Figure(
+            "response time p99, to no plugin", f"{p99:.3f}", f"at most {P99_TARGET}", p99 <= P99_TARGET, peers("p99_ms")
+        ),
+        Figure("CPU of Locust's thread per request, to no plugin", f"{own:.3f}", peers=peers("own_cpu_us")),
+    ]
 
 
 if __name__ == "__main__":

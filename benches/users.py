@@ -1,8 +1,9 @@
 """The locustfile of `load.py`: users that report requests they never make, and users that make them.
 
 It does not import locust_cw, so that it runs with and without. It writes to the file named by `--timings` how many
-requests there were, how long the test took, how much processor time Locust's own thread used, and how long after the
-test's end everything was done.
+requests there were, how long the test took, how much processor time Locust's own thread and all threads used, the 99th
+percentile of the response times as Locust reports them, before its statistics round them, and how long after the test's
+end everything was done.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import math
 import random
 import time
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,7 @@ TIMES_MS = itertools.cycle([random.lognormvariate(math.log(20), 0.6) for _ in ra
 FAILURES = itertools.cycle([*[None] * (FAIL_EVERY - 1), RuntimeError("500 Server Error for url: /path")])
 
 marks: dict[str, float] = {}
+times_ms = array("d")
 
 
 class Reporter(User):
@@ -90,13 +93,20 @@ def add_options(parser: ArgumentParser, **_kwargs: object) -> None:
 @events.test_start.add_listener
 def on_test_start(**_kwargs: object) -> None:
     """Remember when the test began."""
-    marks["start"], marks["cpu_start"] = time.monotonic(), time.thread_time()
+    times_ms[:] = array("d")
+    marks["start"], marks["cpu_start"], marks["all_start"] = time.monotonic(), time.thread_time(), time.process_time()
 
 
 @events.test_stop.add_listener
 def on_test_stop(**_kwargs: object) -> None:
     """Remember when the test ended."""
-    marks["stop"], marks["cpu_stop"] = time.monotonic(), time.thread_time()
+    marks["stop"], marks["cpu_stop"], marks["all_stop"] = time.monotonic(), time.thread_time(), time.process_time()
+
+
+@events.request.add_listener
+def on_request(response_time: float, **_kwargs: object) -> None:
+    """Keep the response time as it is reported."""
+    times_ms.append(response_time)
 
 
 @events.init.add_listener
@@ -110,6 +120,8 @@ def on_init(environment: Environment, **_kwargs: object) -> None:
             "requests": environment.stats.total.num_requests,
             "seconds": marks["stop"] - marks["start"],
             "cpu_seconds": marks["cpu_stop"] - marks["cpu_start"],
+            "all_cpu_seconds": marks["all_stop"] - marks["all_start"],
+            "p99_ms": sorted(times_ms)[int(len(times_ms) * 0.99)],
             "seconds_after": time.monotonic() - marks["stop"],
         }
         Path(options.timings).write_text(json.dumps(timings), encoding="utf-8")

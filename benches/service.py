@@ -1,4 +1,4 @@
-"""A target for `load.py` that costs little: the same answer to every request, on a free loopback port.
+"""The service that `load.py` loads, which costs little: the same answer to every request, on a free loopback port.
 
 It prints its URL once it listens, and lives as long as the pipe to its standard input.
 """

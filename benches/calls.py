@@ -1,0 +1,262 @@
+"""How many calls of PutMetricData a load makes, how many bytes a log event takes on the wire, and what both cost.
+
+    python benches/calls.py [--seconds 16] [--plot docs/images/calls.png] [--json FILE]
+
+Runs of the core publish synthetic requests to a sink, live and with the default flush interval, several runs at a time.
+Calls per hour are those the sink saw from one flush to another, in proportion. Prices are those of the product's own
+estimate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import driver
+import figures
+from figures import Figure
+from locust_cw import _core
+from sink import Sink
+
+if TYPE_CHECKING:
+    from sink import Call
+
+HOUR_S = 3_600
+FLUSH_INTERVAL_S = 5
+RATES = [10, 100, 1_000, 10_000, 50_000]
+NAMES = [1, 10, 100, 1_000]
+AT_ONCE_PER_S = 100_000
+"""Requests that this program records in a second, in all runs that go on at a time."""
+SAME_FLUSH_S = 0.6
+METRICS_PER_SERIES = 5
+LOGGED_RATES = [10, 1_000, 10_000]
+EVENT_OVERHEAD_BYTES = 26
+FLAT = 1.2
+"""What the calls at the highest rate may be of those at the lowest: the jitter of the flush interval is a tenth."""
+
+OLD_SCRIPT = 1 / 5
+"""Calls of PutMetricData per request; those of locust-plugins' listener are as many."""
+
+
+@dataclass
+class Logged:
+    """What log events come to."""
+
+    wire_bytes: float
+    """Sent per event, HTTP heads included."""
+    counted_bytes: float
+    """What CloudWatch charges per event."""
+    calls_per_hour: float
+
+
+def main() -> int:
+    """Measure, print and draw; the exit code says whether everything was delivered."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=16, help="how long each load is held (default: %(default)g)")
+    parser.add_argument("--rates", type=int, nargs="+", default=RATES, help="requests per second")
+    parser.add_argument("--names", type=int, nargs="+", default=NAMES, help="request names")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw calls and cost against the load")
+    figures.add_option(parser)
+    arguments = parser.parse_args()
+
+    per_hour: dict[tuple[int, int], float] = {}
+    for group in grouped(list(itertools.product(arguments.rates, arguments.names))):
+        per_hour |= metrics_calls(group, arguments.seconds)
+    print_calls(arguments.rates, arguments.names, per_hour)
+    logged = {rate: log_events(rate, arguments.seconds / 2) for rate in LOGGED_RATES}
+    print(f"\n{'log events at requests/s':34}" + "".join(f"{rate:>10,}" for rate in logged))
+    print(f"{'bytes per event on the wire':34}" + "".join(f"{each.wire_bytes:10,.0f}" for each in logged.values()))
+    print(f"{'bytes per event as charged':34}" + "".join(f"{each.counted_bytes:10,.0f}" for each in logged.values()))
+    event_bytes = logged[LOGGED_RATES[-1]].counted_bytes
+    print_cost(arguments.rates, arguments.names, per_hour, event_bytes)
+    if arguments.plot:
+        draw(arguments.plot, arguments.rates, arguments.names, per_hour, event_bytes)
+    figures.write(arguments.json, list(summary(arguments.rates, arguments.names, per_hour, logged)))
+    return 0
+
+
+def grouped(loads: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Loads that can be held at a time."""
+    groups: list[list[tuple[int, int]]] = [[]]
+    for load in loads:
+        if sum(rate for rate, _ in groups[-1]) + load[0] > AT_ONCE_PER_S:
+            groups.append([])
+        groups[-1].append(load)
+    return groups
+
+
+def metrics_calls(group: list[tuple[int, int]], seconds: float) -> dict[tuple[int, int], float]:
+    """Hold some loads at the same time, and give each one's calls per hour."""
+    with Sink() as sink, ExitStack() as runs:
+        publishers = {
+            (rate, names): runs.enter_context(
+                driver.run(f"{sink.url}/{rate}-{names}", live=True, logs="off", max_requests=names)
+            )
+            for rate, names in group
+        }
+        loads = {driver.Load(publisher, load[1]): float(load[0]) for load, publisher in publishers.items()}
+        driver.hold(loads, seconds)
+        for publisher in publishers.values():
+            publisher.seal()
+        for publisher in publishers.values():
+            driver.deliver(publisher)
+            settle(publisher)
+        calls = [call for call in sink.stop() if call.operation == "PutMetricData"]
+    return {load: rate_of([call for call in calls if call.prefix == f"{load[0]}-{load[1]}"]) * HOUR_S for load in group}
+
+
+def settle(publisher: _core.Publisher) -> None:
+    """End a run, and see that all of it was delivered."""
+    receipt = publisher.finish()
+    if not receipt.complete:
+        sys.exit(f"The sink did not get everything:\n{receipt.text}")
+
+
+def rate_of(calls: list[Call]) -> float:
+    """Calls per second, from the first flush to the last one before the end: what is sent at the end is no flush."""
+    flushes: list[list[float]] = []
+    for call in sorted(calls, key=lambda call: call.time):
+        if flushes and call.time - flushes[-1][-1] < SAME_FLUSH_S:
+            flushes[-1].append(call.time)
+        else:
+            flushes.append([call.time])
+    # The first began with the run, so it holds less than an interval's.
+    whole = flushes[:-1]
+    if len(whole) < 2:  # noqa: PLR2004 - a distance needs two
+        sys.exit("There were not two whole flushes: hold the load for longer.")
+    return sum(len(flush) for flush in whole[1:]) / (whole[-1][0] - whole[0][0])
+
+
+def log_events(rate: int, seconds: float) -> Logged:
+    """Log every request at a rate, and give what an event takes."""
+    with Sink() as sink, driver.run(sink.url, live=True) as publisher:
+        driver.hold({driver.Load(publisher, 20): float(rate)}, seconds)
+        driver.deliver(publisher)
+        receipt = json.loads(publisher.finish().json)
+        calls = [call for call in sink.stop() if call.operation == "PutLogEvents"]
+    events = receipt["log_events"]["delivered"]
+    wire_bytes = sum(call.head_bytes + call.body_bytes for call in calls) / events
+    return Logged(wire_bytes, counted_bytes(), len(calls) / seconds * HOUR_S)
+
+
+def counted_bytes() -> float:
+    """Mean size of a log event as CloudWatch counts it."""
+    with Sink(keep=True) as sink, driver.run(sink.url, live=True) as publisher:
+        driver.Load(publisher, 20).record(5_000)
+        driver.deliver(publisher)
+        publisher.finish()
+        messages = [
+            event["message"]
+            for number, call in enumerate(sink.stop())
+            if call.operation == "PutLogEvents"
+            for event in json.loads(sink.body(number))["logEvents"]
+        ]
+    return statistics.mean(len(message.encode()) + EVENT_OVERHEAD_BYTES for message in messages)
+
+
+def metrics(names: int) -> int:
+    """Metrics that AWS charges for, of so many names and their roll-up."""
+    return (names + 1) * METRICS_PER_SERIES
+
+
+def cost(names: int, calls_per_hour: float, rate: int, event_bytes: float) -> tuple[float, float]:
+    """USD per hour, of metrics with their calls, and of log events."""
+    of_metrics = sum(_core.estimate_cost(metric_hours=metrics(names), calls=round(calls_per_hour), log_bytes=0))
+    of_logs = sum(_core.estimate_cost(metric_hours=0, calls=0, log_bytes=round(rate * HOUR_S * event_bytes)))
+    return of_metrics, of_logs
+
+
+def print_calls(rates: list[int], names: list[int], per_hour: dict[tuple[int, int], float]) -> None:
+    """Print a row for each number of names."""
+    print(f"{'PutMetricData calls per hour':34}" + "".join(f"{f'{rate:,}/s':>10}" for rate in rates))
+    for number in names:
+        print(f"{number:>8,} names{'':20}" + "".join(f"{per_hour[rate, number]:10,.0f}" for rate in rates))
+    print(f"{'5 requests per call':34}" + "".join(f"{rate * HOUR_S * OLD_SCRIPT:10,.0f}" for rate in rates))
+
+
+def print_cost(rates: list[int], names: list[int], per_hour: dict[tuple[int, int], float], event_bytes: float) -> None:
+    """Print what the same costs."""
+    print(f"\n{'USD per hour, metrics and calls':34}" + "".join(f"{f'{rate:,}/s':>10}" for rate in rates))
+    for number in names:
+        costs = [cost(number, per_hour[rate, number], rate, event_bytes)[0] for rate in rates]
+        print(f"{number:>8,} names{'':20}" + "".join(f"{each:10,.3f}" for each in costs))
+    print(f"{'calls of 5 requests each':34}" + "".join(f"{peers_cost(rate):10,.3f}" for rate in rates))
+    logs = [cost(0, 0, rate, event_bytes)[1] for rate in rates]
+    print(f"{'all requests logged, beside that':34}" + "".join(f"{each:10,.3f}" for each in logs))
+
+
+def peers_cost(rate: float) -> float:
+    """USD per hour for the calls alone, of a publisher that sends 5 requests per call."""
+    return sum(_core.estimate_cost(metric_hours=0, calls=round(rate * HOUR_S * OLD_SCRIPT), log_bytes=0))
+
+
+def draw(
+    path: Path, rates: list[int], names: list[int], per_hour: dict[tuple[int, int], float], event_bytes: float
+) -> None:
+    """Draw calls and cost against the load."""
+    # Imported here: it takes its time, and no other use needs it.
+    import matplotlib as mpl  # noqa: PLC0415
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    shades = plt.get_cmap("viridis")
+    for index, number in enumerate(names):
+        shade = shades(index / max(len(names), 1))
+        label = f"locust-cw, {number:,} name{'s' if number > 1 else ''}"
+        left.plot(rates, [per_hour[rate, number] for rate in rates], "o-", color=shade, label=label)
+        costs = [cost(number, per_hour[rate, number], rate, event_bytes)[0] for rate in rates]
+        right.plot(rates, costs, "o-", color=shade, label=label)
+    calls_of_five, their_cost = [rate * HOUR_S * OLD_SCRIPT for rate in rates], [peers_cost(rate) for rate in rates]
+    left.plot(rates, calls_of_five, "--", color="firebrick", label="5 requests per call")
+    right.plot(rates, their_cost, "--", color="firebrick", label="calls of 5 requests each, without metrics")
+    logs = [cost(0, 0, rate, event_bytes)[1] for rate in rates]
+    right.plot(rates, logs, ":", color="gray", label="log events, all requests logged")
+    for axes, title in ((left, "PutMetricData calls per hour"), (right, "USD per hour, metrics and their calls")):
+        axes.set(xscale="log", yscale="log", xlabel="requests/s", title=title)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+    print(f"\nDrawn: {path}")
+
+
+def summary(
+    rates: list[int], names: list[int], per_hour: dict[tuple[int, int], float], logged: dict[int, Logged]
+) -> list[Figure]:
+    """The lines for the table."""
+    low, high = min(rates), max(rates)
+    few = min(names)
+    flatness = per_hour[high, few] / per_hour[low, few]
+    peer = f"{high * HOUR_S * OLD_SCRIPT:,.0f}"
+    calls = f"{per_hour[low, few]:,.0f} to {per_hour[high, few]:,.0f}"
+    figures_of_names = [
+        Figure(
+            f"... under {number:,} names at {high:,}/s", f"{per_hour[high, number]:,.0f}", "linear past 1,000 datums"
+        )
+        for number in names
+        if number != few
+    ]
+    wire = logged[max(logged)]
+    return [
+        Figure(
+            f"PutMetricData calls/h, {few:,} name, {low:,} to {high:,} requests/s",
+            calls,
+            "flat",
+            flatness <= FLAT,
+            f"5 requests per call: {peer}",
+        ),
+        *figures_of_names,
+        Figure("bytes per log event on the wire", f"{wire.wire_bytes:,.0f} of {wire.counted_bytes:,.0f} charged"),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""The figures that a bench hands on with `--json FILE`, for the table of `table.py`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A line of the table."""
+
+    name: str
+    measured: str
+    target: str = ""
+    met: bool | None = None
+    """None where there is no target."""
+    peers: str = ""
+    """The same of others, where it was measured."""
+
+
+def add_option(parser: ArgumentParser) -> None:
+    """Add `--json` to a bench's options."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of the table to this file")
+
+
+def write(path: Path | None, figures: Iterable[Figure]) -> None:
+    """Write the figures, where a file for them was given."""
+    if path is not None:
+        path.write_text(json.dumps([asdict(figure) for figure in figures], indent=1), encoding="utf-8")
+
+
+def read(path: Path) -> list[Figure]:
+    """Read what `write` wrote."""
+    return [Figure(**figure) for figure in json.loads(path.read_text(encoding="utf-8"))]

@@ -1,0 +1,172 @@
+"""How much memory a run takes: for a million requests as fast as they can be recorded, and over a soak.
+
+    python benches/memory.py [--requests 1000000] [--minutes 1] [--rate 2000] [--json FILE]
+
+Each measurement has a process of its own, without Locust. Growth is the resident set at its largest, until everything
+is delivered, less what it was just before the run began.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import driver
+import figures
+from figures import Figure
+from sink import Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+TARGET_MIB = 48
+DRAIN_TARGET_S = 10
+NAMES = 20
+LOOK_S = 1.0
+FLAT_MIB = 1.0
+"""What a soak may grow by from its first half to its second and still be called flat: the noise of the allocator."""
+
+Row = dict[str, float]
+
+
+def resident_mib(what: str) -> float:
+    """`VmRSS` of this process, or `VmHWM`, its largest so far."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(what):
+            return int(line.split()[1]) / 1024
+    raise KeyError(what)
+
+
+def forget_largest() -> None:
+    """Let `VmHWM` begin anew."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def at_once(url: str, requests: int, live: bool) -> Row:  # noqa: FBT001 - called by name of its mode
+    """Record so many requests as fast as possible, and deliver them."""
+    before = resident_mib("VmRSS")
+    forget_largest()
+    with driver.run(url, live=live) as publisher:
+        begun = time.monotonic()
+        driver.Load(publisher, NAMES).record(requests)
+        recorded_s = time.monotonic() - begun
+        at_end = resident_mib("VmRSS")
+        drained_s = driver.deliver(publisher)
+        receipt = json.loads(publisher.finish().json)
+        largest = resident_mib("VmHWM")
+    lost = sum(account["observed"] - account["delivered"] for account in (receipt["requests"], receipt["log_events"]))
+    return {
+        "growth": largest - before,
+        "recorded": at_end - before,
+        "recorded_s": recorded_s,
+        "drained_s": drained_s,
+        "events_per_s": receipt["log_events"]["delivered"] / (recorded_s + drained_s),
+        "lost": lost,
+    }
+
+
+def soak(url: str, rate: float, seconds: float) -> Row:
+    """Hold a rate, live, and look at the memory once a second."""
+    before = resident_mib("VmRSS")
+    looks: list[float] = []
+    with driver.run(url, live=True) as publisher:
+        load = driver.Load(publisher, NAMES)
+        begun = time.monotonic()
+        while time.monotonic() - begun < seconds:
+            driver.hold({load: rate}, LOOK_S)
+            looks.append(resident_mib("VmRSS"))
+        driver.deliver(publisher)
+        receipt = json.loads(publisher.finish().json)
+    # What is taken at the beginning is not growth: two flushes at the least.
+    settled = looks[len(looks) // 4 :]
+    half = len(settled) // 2
+    first, second = settled[:half], settled[half:]
+    return {
+        "growth": max(looks) - before,
+        "drift": statistics.median(second) - statistics.median(first),
+        "requests": receipt["requests"]["observed"],
+        "lost": receipt["requests"]["observed"] - receipt["requests"]["delivered"],
+    }
+
+
+def apart(measure: Callable[..., Row], *arguments: object) -> Row:
+    """Call in a process of its own, with a sink of its own."""
+    context = multiprocessing.get_context("spawn")
+    with Sink() as sink:
+        receiving, sending = context.Pipe(duplex=False)
+        process = context.Process(target=_send, args=(sending, measure, sink.url, *arguments))
+        process.start()
+        sending.close()
+        try:
+            row: Row = receiving.recv()
+        except EOFError:
+            sys.exit("The process that was to be measured ended early; its error stands above.")
+        process.join()
+    return row
+
+
+def _send(sending: Connection, measure: Callable[..., Row], *arguments: object) -> None:
+    sending.send(measure(*arguments))
+
+
+def main() -> int:
+    """Measure and print; the exit code says whether everything was delivered."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--requests", type=int, default=1_000_000, help="requests at once (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=1, help="length of the soak (default: %(default)g)")
+    parser.add_argument("--rate", type=float, default=2_000, help="requests/s of the soak (default: %(default)g)")
+    figures.add_option(parser)
+    arguments = parser.parse_args()
+
+    modes = {"live": True, "recorded until the end": False}
+    rows = {mode: apart(at_once, arguments.requests, live) for mode, live in modes.items()}
+    print(f"{arguments.requests:,} requests, all logged{'':14}{'largest':>9}{'recorded':>10}{'drained':>9}{'lost':>6}")
+    for mode, row in rows.items():
+        print(
+            f"{mode:42}{row['growth']:5.1f} MiB{row['recorded_s']:8.1f} s{row['drained_s']:7.1f} s{row['lost']:6,.0f}"
+            f"   {row['events_per_s']:,.0f} log events/s in all"
+        )
+    soaked = apart(soak, arguments.rate, arguments.minutes * 60)
+    print(
+        f"\n{arguments.minutes:g} minutes at {arguments.rate:,.0f}/s: largest {soaked['growth']:.1f} MiB, "
+        f"{soaked['drift']:+.2f} MiB from the first half to the second, {soaked['lost']:,.0f} lost"
+    )
+    millions = f"{arguments.requests:,}"
+    figures.write(
+        arguments.json,
+        [
+            *(
+                Figure(
+                    f"memory for {millions} requests, {mode}",
+                    f"{row['growth']:.0f} MiB",
+                    f"at most {TARGET_MIB}",
+                    row["growth"] <= TARGET_MIB,
+                )
+                for mode, row in rows.items()
+            ),
+            Figure(
+                f"the same recorded from Python: drain of {millions} requests",
+                f"{rows['recorded until the end']['drained_s']:.1f} s",
+                f"at most {DRAIN_TARGET_S}",
+                rows["recorded until the end"]["drained_s"] <= DRAIN_TARGET_S,
+            ),
+            Figure(
+                f"drift over {arguments.minutes:g} minutes at {arguments.rate:,.0f}/s",
+                f"{soaked['drift']:+.1f} MiB of {soaked['growth']:.0f}",
+                "flat",
+                soaked["drift"] <= FLAT_MIB,
+            ),
+        ],
+    )
+    return 0 if not soaked["lost"] and not any(row["lost"] for row in rows.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""A CloudWatch that takes everything at once and costs little, on a free loopback port.
+
+    python benches/sink.py FOLDER [--keep]
+
+It answers every call as CloudWatch answers one that succeeded, CBOR with CBOR and JSON with JSON, and decodes nothing.
+It prints its URL once it listens, and lives as long as the pipe to its standard input. Then it leaves `calls.json` in
+the folder; with `--keep`, the bodies stand beside it, each under the number of its call. What a URL has for a path
+stands in the record of its calls: so publishers can be told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+CBOR = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/cbor\r\nsmithy-protocol: rpc-v2-cbor\r\n"
+    b"content-length: 1\r\n\r\n\xa0"
+)
+JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: 2\r\n\r\n{}"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+OPTIONS = {"local": True}
+"""Options of the core, for credentials and a region that are no one's."""
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
+"""The same as environment variables, for programs."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is kept of a call."""
+
+    operation: str
+    prefix: str
+    """The path of the endpoint's URL, without slashes."""
+    time: float
+    """Seconds since the epoch, when all of it was there."""
+    head_bytes: int
+    body_bytes: int
+    """As they were sent, which may be compressed."""
+    encoding: str
+
+
+class Record:
+    """The calls so far, and where their bodies are kept."""
+
+    def __init__(self, folder: Path, *, keep: bool) -> None:
+        """Begin without any."""
+        self.folder = folder
+        self.keep = keep
+        self.calls: list[Call] = []
+
+    def add(self, call: Call, body: list[bytes]) -> None:
+        """Keep a call."""
+        if self.keep:
+            (self.folder / str(len(self.calls))).write_bytes(b"".join(body))
+        self.calls.append(call)
+
+    def write(self) -> None:
+        """Leave the calls in the folder."""
+        (self.folder / "calls.json").write_text(json.dumps([asdict(call) for call in self.calls]), encoding="utf-8")
+
+
+class Answer(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, record: Record) -> None:
+        """Begin between two requests."""
+        self.record = record
+        self.head = b""
+        self.headers: dict[str, str] = {}
+        self.body: list[bytes] = []
+        self.lacking: int | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection to answer on."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's types say less than it promises
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, and answer each request that is complete."""
+        while data:
+            if self.lacking is None:
+                head, end, data = (self.head + data).partition(b"\r\n\r\n")
+                if not end:
+                    self.head = head
+                    return
+                self.begin(head + end)
+            assert self.lacking is not None  # noqa: S101 - set by `begin`
+            taken, data = data[: self.lacking], data[self.lacking :]
+            self.lacking -= len(taken)
+            if self.record.keep:
+                self.body.append(taken)
+            if self.lacking == 0:
+                self.end()
+
+    def begin(self, head: bytes) -> None:
+        """Take the head of a request."""
+        self.head = head
+        lines = head.decode("latin-1").split("\r\n")
+        self.path = lines[0].split(" ")[1]
+        fields = [line.partition(":") for line in lines[1:]]
+        self.headers = {name.lower(): value.strip() for name, _, value in fields}
+        self.lacking = int(self.headers.get("content-length", "0"))
+        if "expect" in self.headers:
+            self.transport.write(CONTINUE)
+
+    def end(self) -> None:
+        """Answer, and begin anew."""
+        is_cbor = "smithy-protocol" in self.headers
+        operation = self.path.rpartition("/")[2] if is_cbor else self.headers.get("x-amz-target", "").rpartition(".")[2]
+        call = Call(
+            operation=operation,
+            prefix=self.path.partition("/service/")[0].strip("/"),
+            time=time.time(),
+            head_bytes=len(self.head),
+            body_bytes=int(self.headers.get("content-length", "0")),
+            encoding=self.headers.get("content-encoding", ""),
+        )
+        self.record.add(call, self.body)
+        self.transport.write(CBOR if is_cbor else JSON)
+        self.head, self.body, self.lacking = b"", [], None
+
+
+class Sink:
+    """A sink in a process of its own, for the length of a `with`."""
+
+    def __init__(self, *, keep: bool = False) -> None:
+        """Start it; `keep` the bodies."""
+        self._folder = tempfile.TemporaryDirectory(prefix="locust-cw-sink-")
+        self._process = subprocess.Popen(  # noqa: S603 - this file
+            [sys.executable, __file__, self._folder.name, *(["--keep"] if keep else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout  # noqa: S101 - a pipe
+        self.url = self._process.stdout.readline().strip()
+
+    def __enter__(self) -> Self:
+        """Give the sink."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, and remove what it kept."""
+        self.stop()
+        self._folder.cleanup()
+
+    def stop(self) -> list[Call]:
+        """End it, and give its calls."""
+        if self._process.poll() is None:
+            self._process.communicate()
+        return [Call(**call) for call in json.loads((Path(self._folder.name) / "calls.json").read_text())]
+
+    def body(self, number: int) -> bytes:
+        """The body of a call as it was sent; the sink has to have kept it."""
+        return (Path(self._folder.name) / str(number)).read_bytes()
+
+
+async def serve(record: Record) -> None:
+    """Listen."""
+    server = await asyncio.get_running_loop().create_server(lambda: Answer(record), "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    """Take calls until the parent closes the pipe, or is gone."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where the record of the calls is left")
+    parser.add_argument("--keep", action="store_true", help="keep the bodies too")
+    arguments = parser.parse_args()
+    record = Record(arguments.folder, keep=arguments.keep)
+
+    def leave_with_parent() -> None:
+        os.read(0, 1)
+        record.write()
+        os._exit(0)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+    asyncio.run(serve(record))
+
+
+if __name__ == "__main__":
+    main()
