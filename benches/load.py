@@ -1,15 +1,15 @@
 """What a whole test costs: real `locust` processes, publishing to a sink on this machine while they run.
 
-    python benches/load.py [--pairs 7] [--turn-seconds 6] [--seconds 20] [--rates 500 5000] [--spread] [--json FILE]
+    python benches/load.py [--pairs 11] [--turn-seconds 5] [--seconds 20] [--rates 500 5000] [--spread] [--json FILE]
 
 The first table shows how API calls and the wait at the end grow with the load.
 
 The second shows what is left of the load generator's own speed, of users that make HTTP requests as fast as they are
-answered: with nothing, with locust-cw that publishes metrics and all logs, and with what others use. All take turns,
-and each is compared with the turn without a plugin of the same round; the medians of those ratios are shown. The
-generator has a processor of its own, and with it all threads of locust-cw; service and sink have another one. So the
-ratio is what publishing takes from a generator that has no processor to spare. `--spread` leaves it to the system who
-runs where.
+answered: with nothing, with locust-cw that publishes metrics and all logs, and with what others use. They take turns,
+and each is compared with the turn without a plugin of the same round; the medians of those ratios are shown. The others
+sit most rounds out: what they cost shows without. The generator has a processor of its own, and with it all threads of
+locust-cw; service and sink have another one. So the ratio is what publishing takes from a generator that has no
+processor to spare. `--spread` leaves it to the system who runs where.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ KINDS: dict[str, tuple[str, list[str]]] = {
     PLUGINS: ("locust", ["--peer", "locust-plugins"]),
     OLD: ("locust", ["--peer", "old-script"]),
 }
+PEERS_EVERY = 4
+"""Rounds from one in which all take part to the next."""
 RATE_TARGET = 0.98
 P99_TARGET = 1.05
 
@@ -71,13 +73,17 @@ class Turn:
     """Samples that were observed and not delivered; where nobody counts, 0."""
 
 
+Turns = dict[str, dict[int, Turn]]
+"""By what listens, and by the round."""
+
+
 def main() -> int:
     """Measure and print; the exit code says whether everything was delivered and reconciled."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=20, help="how long each rate is held (default: %(default)s)")
     parser.add_argument("--rates", type=int, nargs="+", default=[500, 5_000], help="requests per second")
-    parser.add_argument("--turn-seconds", type=int, default=6, help="how long a turn at full speed takes")
-    parser.add_argument("--pairs", type=int, default=7, help="turns of each kind; 0 leaves them out")
+    parser.add_argument("--turn-seconds", type=int, default=5, help="how long a turn at full speed takes")
+    parser.add_argument("--pairs", type=int, default=11, help="rounds at full speed; 0 leaves them out")
     parser.add_argument("--spread", action="store_true", help="let all processes run on all processors")
     figures.add_option(parser)
     arguments = parser.parse_args()
@@ -85,7 +91,7 @@ def main() -> int:
     print(f"locust_cw in {Path(locust_cw.__file__).parent}, on {os.cpu_count()} processors")
     processors = None if arguments.spread or len(os.sched_getaffinity(0)) == 1 else (GENERATORS, SERVERS)
     rows: list[Row] = []
-    turns: dict[str, list[Turn]] = {}
+    turns: Turns = {}
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as folder:
         if arguments.rates and arguments.seconds:
             rows = [held(Path(folder), rate, arguments.seconds) for rate in arguments.rates]
@@ -95,7 +101,7 @@ def main() -> int:
             print_full_speed(turns, spread=processors is None)
     figures.write(arguments.json, summary(turns) if turns else [])
     delivered = all(row["lost"] == 0 and row["reconciled"] for row in rows)
-    return 0 if delivered and not any(turn.lost for turn in turns.get(OURS, [])) else 1
+    return 0 if delivered and not any(turn.lost for turn in turns.get(OURS, {}).values()) else 1
 
 
 def held(folder: Path, rate: int, seconds: int) -> Row:
@@ -116,12 +122,12 @@ def held(folder: Path, rate: int, seconds: int) -> Row:
     }
 
 
-def full_speed(folder: Path, seconds: int, rounds: int, processors: tuple[int, int] | None) -> dict[str, list[Turn]]:
+def full_speed(folder: Path, seconds: int, rounds: int, processors: tuple[int, int] | None) -> Turns:
     """What each kind reaches, in turns that begin with another kind in each round."""
-    turns: dict[str, list[Turn]] = {kind: [] for kind in KINDS}
-    kinds = list(KINDS)
+    turns: Turns = {kind: {} for kind in KINDS}
     for number in range(rounds):
-        for kind in kinds[number % len(kinds) :] + kinds[: number % len(kinds)]:
+        kinds = list(KINDS) if number % PEERS_EVERY == 0 else [NONE, OURS]
+        for kind in kinds if number % 2 else reversed(kinds):
             module, given = KINDS[kind]
             users = ["Client", "--users", str(USERS), "--spawn-rate", str(USERS), *given]
             with on_processor(processors and processors[1]), service() as host, Sink() as sink:
@@ -130,15 +136,13 @@ def full_speed(folder: Path, seconds: int, rounds: int, processors: tuple[int, i
                 calls = sink.stop()
             requests = timings["requests"]
             accounts = [receipt["requests"], receipt["log_events"]] if receipt else []
-            turns[kind].append(
-                Turn(
-                    rate=requests / timings["seconds"],
-                    p99_ms=timings["p99_ms"],
-                    cpu_us=timings["all_cpu_seconds"] / requests * 1e6,
-                    own_cpu_us=timings["cpu_seconds"] / requests * 1e6,
-                    calls=sum(call.operation.startswith("Put") for call in calls) / requests * 1000,
-                    lost=sum(account["observed"] - account["delivered"] for account in accounts),
-                )
+            turns[kind][number] = Turn(
+                rate=requests / timings["seconds"],
+                p99_ms=timings["p99_ms"],
+                cpu_us=timings["all_cpu_seconds"] / requests * 1e6,
+                own_cpu_us=timings["cpu_seconds"] / requests * 1e6,
+                calls=sum(call.operation.startswith("Put") for call in calls) / requests * 1000,
+                lost=sum(account["observed"] - account["delivered"] for account in accounts),
             )
     return turns
 
@@ -211,13 +215,17 @@ def print_held(rates: list[int], results: list[Row]) -> None:
     print(f"{'reconciled':50}" + "".join(f"{'yes' if row['reconciled'] else 'NO':>12}" for row in results))
 
 
-def ratio(turns: dict[str, list[Turn]], kind: str, key: str) -> float:
+def ratios(turns: Turns, kind: str, key: str) -> list[float]:
+    """A kind's figure to the same without a plugin, of each round that it took part in."""
+    return [getattr(turn, key) / getattr(turns[NONE][number], key) for number, turn in turns[kind].items()]
+
+
+def ratio(turns: Turns, kind: str, key: str) -> float:
     """The median over the rounds of a kind's figure to the same without a plugin."""
-    pairs = zip(turns[kind], turns[NONE], strict=True)
-    return statistics.median(float(getattr(turn, key) / getattr(alone, key)) for turn, alone in pairs)
+    return statistics.median(ratios(turns, kind, key))
 
 
-def print_full_speed(turns: dict[str, list[Turn]], *, spread: bool) -> None:
+def print_full_speed(turns: Turns, *, spread: bool) -> None:
     """Print medians, and the medians of the ratios to the turns without a plugin."""
     shown = {"rate": "requests/s", "p99_ms": "p99 ms", "cpu_us": "CPU us", "own_cpu_us": "of Locust's"}
     where = "all processes on all processors" if spread else "the generator has one processor, service and sink another"
@@ -227,23 +235,23 @@ def print_full_speed(turns: dict[str, list[Turn]], *, spread: bool) -> None:
     )
     for kind, each in turns.items():
         columns = "".join(
-            f"{statistics.median(getattr(turn, key) for turn in each):13,.1f}{ratio(turns, kind, key):7.3f}"
+            f"{statistics.median(getattr(turn, key) for turn in each.values()):13,.1f}{ratio(turns, kind, key):7.3f}"
             for key in shown
         )
-        calls, lost = statistics.median(turn.calls for turn in each), sum(turn.lost for turn in each)
+        calls, lost = statistics.median(turn.calls for turn in each.values()), sum(turn.lost for turn in each.values())
         print(f"{kind:28}{columns}{calls:12.1f}{lost:6,.0f}")
-    pairs = sorted(ours.rate / alone.rate for ours, alone in zip(turns[OURS], turns[NONE], strict=True))
-    print(f"ratios of locust-cw's requests/s, sorted: {' '.join(f'{each:.3f}' for each in pairs)}")
+    each_round = sorted(ratios(turns, OURS, "rate"))
+    print(f"ratios of locust-cw's requests/s, sorted: {' '.join(f'{each:.3f}' for each in each_round)}")
 
 
-def summary(turns: dict[str, list[Turn]]) -> list[Figure]:
+def summary(turns: Turns) -> list[Figure]:
     """The lines for the table."""
 
     def peers(key: str) -> str:
         return "; ".join(f"{kind}: {ratio(turns, kind, key):.2f}" for kind in (PLUGINS, OLD))
 
     rate, p99 = ratio(turns, OURS, "rate"), ratio(turns, OURS, "p99_ms")
-    own = ratio(turns, OURS, "own_cpu_us")
+    cpu, own = ratio(turns, OURS, "cpu_us"), ratio(turns, OURS, "own_cpu_us")
     return [
         Figure(
             "requests/s at full speed, to no plugin",
@@ -255,7 +263,8 @@ def summary(turns: dict[str, list[Turn]]) -> list[Figure]:
         Figure(
             "response time p99, to no plugin", f"{p99:.3f}", f"at most {P99_TARGET}", p99 <= P99_TARGET, peers("p99_ms")
         ),
-        Figure("CPU of Locust's thread per request, to no plugin", f"{own:.3f}", peers=peers("own_cpu_us")),
+        Figure("CPU per request, all threads, to no plugin", f"{cpu:.3f}", peers=peers("cpu_us")),
+        Figure("CPU per request, Locust's own thread, to no plugin", f"{own:.3f}", peers=peers("own_cpu_us")),
     ]
 
 
