@@ -6,6 +6,7 @@ Real processes on this machine: a master and its workers, `--processes`, and wor
 from __future__ import annotations
 
 import json
+import logging
 import re
 import signal
 import subprocess
@@ -15,12 +16,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
 from conftest import Aws, Locust
+from locust_cw import _fleet
+from locust_cw._fleet_trouble import FleetTrouble
 from support.checks import check_metrics
 from support.cloudwatch import Published, nearest_rank, published
 from support.fleet import (
@@ -378,6 +382,102 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     numbers = sorted(event.fields["seq"] for event in aws.cloudwatch.events() if event.stream.endswith(name))
     assert numbers == list(range(1, len(numbers) + 1))
     assert fired - in_memory <= len(numbers) <= fired + 2, "requests and life-cycle events"
+
+
+# What the master knows of its workers' trouble
+
+
+class Clock:
+    """What the master's book goes by."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(_fleet, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def account(run_id: str = "one", *, why: str | None = None, final: bool = False, **changes: Any) -> dict[str, Any]:
+    """What a worker tells; `why` its calls fail."""
+    group = {"observed": 10, "delivered": 4, "spooled": 6, "rejected": 0, "dropped": 0}
+    receipt: dict[str, Any] = {
+        "run_id": run_id,
+        **dict.fromkeys(("requests", "failures", "log_events"), group),
+        "api_calls": {"PutMetricData": 1, "PutLogEvents": 1},
+        **dict.fromkeys(("retries", "uncertain", "bytes_sent"), 0),
+        **dict.fromkeys(("estimated_cost_usd", "metrics_cost_usd"), 0.0),
+        **dict.fromkeys(("locust", "reconciled", "dashboard_url")),
+        "series": [],
+    }
+    trouble = {"failures": [] if why is None else [why], "trouble_since": None if why is None else 1.0, "delay_s": 2.0}
+    counts = {"observed": 10, "left": 6, "settled": 4}
+    told = {"run_id": run_id, "receipt": json.dumps(receipt), "remarks": [], "final": final, "status": trouble}
+    return told | counts | changes
+
+
+def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock: Clock) -> None:
+    """The others publish again, and are said to; nobody knows what fails where nobody is heard."""
+    fleet, trouble = _fleet.Fleet(), FleetTrouble()
+    for worker in ("a", "b"):
+        fleet.hear(worker, account(why="denied"))
+    assert trouble.news(fleet.troubles("one"), clock.now) is None
+    clock.now += 4
+    assert trouble.news(fleet.troubles("one"), clock.now) == (
+        logging.WARNING,
+        "2 of 2 workers cannot publish at present. a: denied",
+    )
+    fleet.hear("a", account())
+    assert trouble.news(fleet.troubles("one"), clock.now) is None, "b may still be there"
+    clock.now += 2
+    assert trouble.news(fleet.troubles("one"), clock.now) == (
+        logging.INFO,
+        "All workers that are left publish again, after 6 s.",
+    )
+    part = fleet.parts("one")["b"]
+    assert part.vanished
+    assert (part.failures, part.trouble_since, part.delay_s) == ((), None, None)
+    clock.now += 9
+    assert trouble.news(fleet.troubles("one"), clock.now) is None, "nobody is left"
+
+
+def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
+    fleet, trouble = _fleet.Fleet(), FleetTrouble()
+    fleet.hear("a", account(why="denied"))
+    assert trouble.news(fleet.troubles("one"), clock.now) is None
+    assert trouble.news(fleet.troubles("one"), clock.now + 4) is not None
+    fleet.hear("a", account())
+    assert trouble.news(fleet.troubles("one"), clock.now + 5) == (
+        logging.INFO,
+        "All workers publish again, after 5 s.",
+    )
+
+
+def test_trouble_when_the_last_worker_vanishes_is_not_said_to_be_over(clock: Clock) -> None:
+    fleet, trouble = _fleet.Fleet(), FleetTrouble()
+    fleet.hear("a", account(why="denied"))
+    assert trouble.news(fleet.troubles("one"), clock.now) is None
+    clock.now += 4
+    assert trouble.news(fleet.troubles("one"), clock.now) is not None
+    clock.now += 4
+    assert trouble.news(fleet.troubles("one"), clock.now) is None
+
+
+def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
+    """The earlier run's is not told of for ever, whatever its workers told last; how it ended is still taken down."""
+    fleet = _fleet.Fleet()
+    fleet.hear("a", account("one", why="denied"))
+    assert fleet.troubles("one") == {"a": "denied"}
+    fleet.hear("a", account("two", why="denied"))
+    assert fleet.troubles("one") == {}
+    assert fleet.troubles("two") == {"a": "denied"}
+    fleet.hear("a", account("one", final=True))
+    assert fleet.troubles("two") == {"a": "denied"}
+    assert fleet.receipts("one", publishing=True)[2], "it is complete"
+    clock.now += 9
+    assert fleet.troubles("two") == {}
 
 
 # The master publishes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locust_cw._status import Part
@@ -50,7 +50,7 @@ class _Worker:
     """What is known of one worker's part in a run."""
 
     account: dict[str, Any]
-    heard_at: float = field(default_factory=time.monotonic)
+    heard_at: float
 
     @property
     def age_s(self) -> float:
@@ -78,14 +78,19 @@ class Fleet:
     def __init__(self) -> None:
         """Nobody is known yet."""
         self._runs: dict[str, dict[str, _Worker]] = {}
+        # The run that each worker is in: of an earlier one it tells no more than how that ended.
+        self._current: dict[str, str] = {}
         self._missing: dict[str, set[str]] = {}
 
     def hear(self, client_id: str, message: dict[str, Any]) -> None:
         """Take down what a worker tells; nothing after its last account."""
-        workers = self._runs.setdefault(message["run_id"], {})
+        run_id = message["run_id"]
+        workers = self._runs.setdefault(run_id, {})
         known = workers.get(client_id)
+        if known is None and not message["final"]:
+            self._current[client_id] = run_id
         if known is None or not known.account["final"]:
-            workers[client_id] = _Worker(message)
+            workers[client_id] = _Worker(message, time.monotonic())
 
     def look_at(self, run_id: str, clients: WorkerNodes) -> None:
         """Note which workers Locust misses. It forgets them after a minute, and there may be no account of them."""
@@ -103,8 +108,15 @@ class Fleet:
         return {client_id: worker.part for client_id, worker in self._runs.get(run_id, {}).items()}
 
     def troubles(self, run_id: str) -> dict[str, str | None]:
-        """Why each worker's calls fail, empty where that is not known; None where they do not."""
-        return {client_id: worker.trouble for client_id, worker in self._runs.get(run_id, {}).items()}
+        """Why each worker's calls fail, empty where that is not known; None where they do not.
+
+        Without those that vanished, or are in another run by now: nobody knows the present of these.
+        """
+        return {
+            client_id: worker.trouble
+            for client_id, worker in self._runs.get(run_id, {}).items()
+            if not worker.vanished and self._current.get(client_id, run_id) == run_id
+        }
 
     def is_complete(self, run_id: str) -> bool:
         """Whether every worker has given its last account, or has not been heard of for a while."""

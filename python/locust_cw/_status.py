@@ -138,9 +138,11 @@ class Part:
 
     @classmethod
     def heard(cls, account: str, told: Mapping[str, Any], age_s: float, *, vanished: bool) -> Self:
-        """As a worker told it so many seconds ago."""
+        """As a worker told it so many seconds ago; of one that vanished nobody knows the present."""
         known = {field.name for field in fields(cls)} - {"account", "vanished"}
         part = cls(account, **{name: value for name, value in told.items() if name in known}, vanished=vanished)
+        if vanished:
+            return replace(part, failures=(), trouble_since=None, delay_s=None)
         delay = None if part.delay_s is None else part.delay_s + age_s
         return replace(part, delay_s=delay, failures=tuple(part.failures))
 
