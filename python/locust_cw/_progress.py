@@ -6,9 +6,10 @@ import logging
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from locust_cw._terminal import FAINT, GREEN, YELLOW, has_colors, is_terminal, paint, plain, width
+from locust_cw._terminal import FAINT, GREEN, YELLOW, has_colors, is_terminal, paint, plain, width, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,13 +23,16 @@ _RATE_OF_S = 5.0
 _IN_SECONDS_UP_TO = 120
 # The terminal shows Ctrl-C as two characters, and people press it more than once.
 _ROOM_FOR_CTRL_C = 6
+# In less there is nothing to be read.
+_LEAST_ROOM = 8
 _HINT = ", Ctrl-C stops waiting"
 
 
 class ProgressBar:
     """A bar that is redrawn in a terminal, or a line now and then elsewhere.
 
-    While it stands in a terminal, what is logged to the terminal takes its place, and it is drawn again below.
+    While it stands in a terminal, what is logged to the terminal takes its place, and it is drawn again below. What
+    cannot be shown is not: whoever delivers goes on.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -54,6 +58,10 @@ class ProgressBar:
             seconds_to_wait: How long anybody waits for them; None if for as long as it takes.
 
         """
+        with suppress(Exception):  # the delivery matters more
+            self._show(left, settled, failures, seconds_to_wait)
+
+    def _show(self, left: int, settled: int, failures: Sequence[str], seconds_to_wait: float | None) -> None:
         now = time.monotonic()
         if self._settled_before is None:
             self._settled_before = settled
@@ -73,8 +81,7 @@ class ProgressBar:
         else:
             self._show_at = now + _LINE_EVERY_S
             text = f"CloudWatch: {left:,} samples left, {outlook[0]}"
-            self._stream.write(f"{text}{': ' if reason else ''}{reason}\n")
-            self._stream.flush()
+            write(self._stream, f"{text}{': ' if reason else ''}{reason}\n")
 
     def _outlook(
         self, left: int, settled: int, now: float, failures: Sequence[str], seconds_to_wait: float | None
@@ -96,6 +103,9 @@ class ProgressBar:
     def _draw(self, left: str, outlook: tuple[str, str], reason: str, share: float) -> None:
         # A line that wraps could not be drawn over.
         room = width(self._stream) - 1 - _ROOM_FOR_CTRL_C
+        if room < _LEAST_ROOM:
+            self._erase()
+            return
         texts = [f"CloudWatch: {left}, {words}" for words in outlook] + [f"{left}, {outlook[1]}", left[:room]]
         text = next(text for text in texts if len(text) <= room)
         if len(text) + len(_HINT) <= room:
@@ -113,8 +123,7 @@ class ProgressBar:
         if text != self._drawn:
             self._erase()
             self._attach()
-            self._stream.write(text)
-            self._stream.flush()
+            write(self._stream, text)
             self._drawn = text
 
     def _paint(self, color: str, text: str) -> str:
@@ -122,8 +131,7 @@ class ProgressBar:
 
     def _erase(self) -> None:
         if self._drawn:
-            self._stream.write("\r\x1b[K" + "\x1b[1A\x1b[K" * self._drawn.count("\n"))
-            self._stream.flush()
+            write(self._stream, "\r\x1b[K" + "\x1b[1A\x1b[K" * self._drawn.count("\n"))
             self._drawn = ""
 
     def clear(self) -> None:

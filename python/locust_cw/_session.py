@@ -34,7 +34,7 @@ from locust_cw._options import Options
 from locust_cw._progress import ProgressBar
 from locust_cw._record import Record
 from locust_cw._status import Part, Run, Status
-from locust_cw._terminal import has_colors
+from locust_cw._terminal import has_colors, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -74,6 +74,8 @@ class _Test:
         )
         self.receipt_file: str | None = options["receipt"]
         self.fail_on_loss: bool = options["fail_on_loss"]
+        # Whether the exit code has to tell of it: until the receipt says otherwise.
+        self.lost = self.fail_on_loss
         self.from_reports = options["source"] == "master"
         self.reconcile = reconcile
         self.mode: Mode = "dry run" if options["dry_run"] else "live" if options["live"] else "after the test"
@@ -613,7 +615,11 @@ class Session:
                     if self._stop_waiting:
                         self._tell_of_leftovers(test)
                     receipts.append(self._finish(test))
+                except Exception:
+                    # The other tests have theirs all the same.
+                    logger.exception("The receipt of run %s could not be drawn up", test.publisher.run_id)
                 finally:
+                    self._lost = self._lost or test.lost
                     # Whoever waits for the end waits for this list to be empty.
                     self._unfinished.remove(test)
         if ear is not None:
@@ -711,19 +717,19 @@ class Session:
         for level, message in test.publisher.diagnostics():
             logger.log(level, "%s", message)
         if self._role("Worker"):
-            # The receipt is the master's to print.
+            # The receipt is the master's to print, and the loss its to tell.
+            test.lost = False
             self._tell_master(test)
             return test.receipt
+        test.lost = test.fail_on_loss and not (test.receipt.complete and heard_of_all)
         self._write_record(test, test.receipt)
-        self._lost = self._lost or (test.fail_on_loss and not (test.receipt.complete and heard_of_all))
-        text = test.receipt.colored_text if has_colors(sys.stderr) else test.receipt.text
-        sys.stderr.write(f"\n{text}")
-        sys.stderr.flush()
         if test.receipt_file is not None:
             try:
                 Path(test.receipt_file).write_text(f"{test.receipt.json}\n", encoding="utf-8")
             except OSError as error:
                 logger.error("The receipt could not be written: %s", error)  # noqa: TRY400 - the message says it all
+        text = test.receipt.colored_text if has_colors(sys.stderr) else test.receipt.text
+        write(sys.stderr, f"\n{text}")
         return test.receipt
 
     def _write_record(self, test: _Test, receipt: _core.Receipt) -> None:

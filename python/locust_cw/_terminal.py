@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TextIO
 
 _WIDTH_IF_UNKNOWN = 80
@@ -12,21 +13,33 @@ GREEN = "32"
 YELLOW = "33"
 
 
-def is_terminal(stream: TextIO) -> bool:
+def write(stream: TextIO | None, text: str) -> None:
+    """Show a text at once, where anybody still reads: else there is nobody to tell, and other things to do."""
+    if stream is not None:
+        with suppress(OSError, ValueError):  # nobody reads, or it is closed
+            stream.write(text)
+            stream.flush()
+
+
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether a line can be drawn over. A dumb terminal is none."""
+    if stream is None:  # as in a program without a console
+        return False
     try:
         return stream.isatty() and os.environ.get("TERM") != "dumb"
     except ValueError:  # closed
         return False
 
 
-def has_colors(stream: TextIO) -> bool:
+def has_colors(stream: TextIO | None) -> bool:
     """Whether it is a terminal whose user has nothing against colours (the convention of NO_COLOR)."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 
-def width(stream: TextIO) -> int:
+def width(stream: TextIO | None) -> int:
     """Columns of a terminal, at this moment."""
+    if stream is None:
+        return _WIDTH_IF_UNKNOWN
     try:
         # Not shutil's, which asks the standard output: that may go elsewhere.
         return os.get_terminal_size(stream.fileno()).columns or _WIDTH_IF_UNKNOWN
