@@ -1,5 +1,6 @@
 //! The second half of a run's way: from the outbox to CloudWatch, and what is left in the end. A replay is this half alone.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +66,7 @@ pub struct Delivery {
     trouble: Arc<Mutex<Trouble>>,
     lanes: [watch::Receiver<LaneStatus>; 2],
     abandon: Box<dyn Fn() + Send + Sync>,
+    ended: AtomicBool,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     runtime: Handle,
 }
@@ -110,7 +112,8 @@ impl Delivery {
         let left_events = observed.log_events.saturating_sub(events);
         let (left, settled) =
             if left_requests > left_events { (left_requests, requests) } else { (left_events, events) };
-        let over = self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.done || lane.stopped);
+        let at_rest = self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.done || lane.stopped);
+        let over = at_rest || self.ended.load(Relaxed);
         let mut errors: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
         errors.dedup_by_key(|error| error.subject());
         let failures = errors.iter().map(ToString::to_string).collect();
@@ -133,7 +136,7 @@ impl Delivery {
         let mut all = true;
         for (lane, status) in Lane::ALL.iter().zip(&self.lanes) {
             let settled = self.outbox.is_settled(*lane, last);
-            if !settled && !status.borrow().stopped {
+            if !settled && !status.borrow().stopped && !self.ended.load(Relaxed) {
                 return None;
             }
             all &= settled;
@@ -170,6 +173,7 @@ impl Delivery {
     pub fn end(&self) -> Vec<String> {
         let reasons = self.progress().failures;
         (self.abandon)();
+        self.ended.store(true, Relaxed);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             // Once it is over, nothing touches the outbox any more. A panic there has been reported by the panic hook.
@@ -211,6 +215,16 @@ impl Parts {
             lane_status
         });
         let abandon = Box::new(move || sender.abandon());
-        Delivery { ledger, outbox, diagnostics, trouble, lanes, abandon, tasks: Mutex::new(tasks), runtime }
+        Delivery {
+            ledger,
+            outbox,
+            diagnostics,
+            trouble,
+            lanes,
+            abandon,
+            ended: AtomicBool::new(false),
+            tasks: Mutex::new(tasks),
+            runtime,
+        }
     }
 }

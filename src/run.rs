@@ -479,6 +479,17 @@ mod tests {
     }
 
     #[test]
+    fn a_flush_ends_with_the_run() {
+        let Test { run, folder: _folder, .. } =
+            start(Scripted { hang: true, ..Scripted::default() }, |o| o.live = true);
+        record(&run, 10);
+        let flush = run.flush();
+        assert_eq!(run.is_flushed(&flush), None);
+        run.finish(None);
+        assert_eq!(run.is_flushed(&flush), Some(false));
+    }
+
+    #[test]
     fn calls_that_fail_are_repeated_until_they_are_taken() {
         let answers =
             vec![failed(Cause::NoAnswer), refused("Throttling", 400), refused("", 503), failed(Cause::NotSent)];

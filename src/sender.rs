@@ -294,6 +294,7 @@ impl<C: CloudWatch> Sender<C> {
                 if let Err(error) = self.cloudwatch.create_log_stream(group, stream).await {
                     return self.failed(Lane::Logs, segments, error);
                 }
+                self.diagnostics.say(Level::Debug, format!("CreateLogStream: {stream} of log group {group} is there"));
                 (*exists, made) = (true, true);
             }
         }
@@ -370,6 +371,10 @@ impl<C: CloudWatch> Sender<C> {
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             trouble.failed(lane, Timestamp::now(), &subject, grave)
         };
+        if matches!(error.remedy(), Remedy::Split | Remedy::GiveUp) {
+            // CloudWatch answers again, whatever it thinks of this call.
+            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).succeeded(lane);
+        }
         match error.remedy() {
             Remedy::Stop if in_trouble(true) => {
                 self.diagnostics.say(Level::Error, format!("{error} Results are kept in the spool."));

@@ -51,6 +51,7 @@ NO_MESSAGES = {
     "of the credentials": "what a call was about",
     "PutMetricData: CloudWatch took": "a call, at DEBUG",
     "PutLogEvents: CloudWatch Logs took": "the same",
+    "CreateLogStream: … of log group … is there": "the same",
     "its result was taken before": "a mistake of our own, never a user's",
     "there is no such operation": "the same",
     "there is no account": "the same",

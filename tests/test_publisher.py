@@ -8,14 +8,14 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from conftest import Aws
 from support.locust_run import Receipt, clean_environment
 from support.proxy import error, hang
-from support.servers import Target, ending, wait_until
+from support.servers import Target, wait_until
 
 HOST = "http://service.example"
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -47,20 +47,28 @@ class Program:
                 stderr=err,
             )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
     def wait_for(self, word: str) -> None:
         wait_until(lambda: word in self._out.read_text() or self.process.poll() is not None, f"it says {word}")
         assert word in self._out.read_text(), self._err.read_text()
 
     def finish(self) -> list[Any]:
         """What it printed, ended by itself and without a word of complaint."""
-        with ending(self.process):
-            assert self.process.wait(60) == 0, self._err.read_text()
+        assert self.process.wait(60) == 0, self._err.read_text()
         assert not self._err.read_text()
         return [json.loads(line) for line in self._out.read_text().splitlines()]
 
 
 def run(folder: Path, aws: Aws, code: str, **how: Any) -> list[Any]:
-    return Program(folder, aws, code, **how).finish()
+    with Program(folder, aws, code, **how) as program:
+        return program.finish()
 
 
 def requests(aws: Aws) -> float:
@@ -136,10 +144,11 @@ def test_the_event_loop_runs_on_while_a_flush_is_awaited(aws: Aws, tmp_path: Pat
         asyncio.run(main())
         """,
     )
-    program.wait_for("waiting")
-    wait_until(lambda: len(aws.proxy.calls("PutMetricData")) > 2, "it tries again")
-    aws.proxy.heal()
-    in_time, _, (delivered, steps), ended = program.finish()
+    with program:
+        program.wait_for("waiting")
+        wait_until(lambda: len(aws.proxy.calls("PutMetricData")) > 2, "it tries again")
+        aws.proxy.heal()
+        in_time, _, (delivered, steps), ended = program.finish()
     assert (in_time, delivered, ended) == (False, True, [True, True, True])
     assert steps > 10
     assert requests(aws) == 1
@@ -177,9 +186,10 @@ def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> N
         asyncio.run(main())
         """,
     )
-    program.wait_for("]")
-    aws.proxy.heal()
-    told, receipt = program.finish()
+    with program:
+        program.wait_for("]")
+        aws.proxy.heal()
+        told, receipt = program.finish()
     assert told == [True] * 22
     assert receipt["requests"]["delivered"] == 100
     assert requests(aws) == 100
@@ -252,7 +262,10 @@ def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_pat
                 time.sleep(0.001)
         async def wait():
             while True:
-                await publisher.flush_async()
+                try:
+                    await publisher.flush_async()
+                except ValueError:
+                    return
         threading.Thread(target=go_on, daemon=True).start()
         threading.Thread(target=asyncio.run, args=(wait(),), daemon=True).start()
         time.sleep(0.2)
@@ -382,24 +395,70 @@ def test_a_full_queue_is_awaited_without_holding_the_loop_up(aws: Aws, tmp_path:
         """
         class Full:
             # The queue is emptied faster than Python can fill it: this is what it looks like on a starved machine.
-            has_room, awaited = False, 0
             def __init__(self, core):
-                self._core = core
+                self._core, self.looks = core, 0
             def __getattr__(self, name):
                 return getattr(self._core, name)
+            @property
+            def has_room(self):
+                self.looks += 1
+                return self.looks > 3
             async def room_async(self):
-                Full.awaited += 1
                 await self._core.room_async()
+                await asyncio.sleep(0.02)
         async def main():
+            steps = 0
+            async def beat():
+                nonlocal steps
+                while True:
+                    await asyncio.sleep(0.001)
+                    steps += 1
             async with Publisher(**options) as publisher:
                 publisher._core = Full(publisher._core)
-                await asyncio.gather(*(publisher.record_async("GET", "/a", 1.0) for _ in range(20)))
-            print(json.dumps([Full.awaited, publisher.close().complete]))
+                beating = asyncio.create_task(beat())
+                await publisher.record_async("GET", "/a", 1.0)
+                beating.cancel()
+            print(json.dumps([publisher._core.looks, steps > 3, publisher.close().complete]))
         asyncio.run(main())
         """,
     )
-    assert told == [[20, True]]
-    assert requests(aws) == 20
+    assert told == [[4, True, True]]
+    assert requests(aws) == 1
+
+
+def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws, tmp_path: Path) -> None:
+    """From a thread and from a loop: there is nothing more to wait for. What comes after that is refused, not lost."""
+    aws.proxy.on("*", hang)
+    told = run(
+        tmp_path,
+        aws,
+        """
+        publisher = Publisher(**options)
+        publisher.record("GET", "/a", 1.0)
+        flushed = []
+        waiting = [
+            threading.Thread(target=lambda: flushed.append(publisher.flush())),
+            threading.Thread(target=lambda: flushed.append(asyncio.run(publisher.flush_async()))),
+        ]
+        [thread.start() for thread in waiting]
+        time.sleep(0.2)
+        closing = threading.Thread(target=publisher.close, args=(1.0,))
+        closing.start()
+        time.sleep(0.2)
+        try:
+            publisher.record("GET", "/late", 1.0)
+        except ValueError as error:
+            print(json.dumps("is closed" in str(error)))
+        [thread.join() for thread in [closing, *waiting]]
+        print(json.dumps(flushed))
+        receipt = json.loads(asyncio.run(publisher.close_async(float("inf"))).json)
+        print(json.dumps(receipt["requests"]))
+        """,
+    )
+    closed, flushed, account = told
+    assert closed
+    assert flushed == [False, False]
+    assert (account["observed"], account["spooled"], account["dropped"]) == (1, 1, 0)
 
 
 def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.01
 _MESSAGES_EVERY_S = 1.0
+# Each as long as a hook would wait: a second in all.
+_WAITS_FOR_ROOM = 20
 
 
 class Publisher:
@@ -65,6 +67,7 @@ class Publisher:
         """
         self._local: LocalCloudWatch | None = None
         self._receipt: _core.Receipt | None = None
+        self._sealed = False
         self._closing = threading.Lock()
         self._over = threading.Event()
         self._owner = os.getpid()
@@ -168,7 +171,9 @@ class Publisher:
     ) -> None:
         """Take a finished request as `record` does, without holding the event loop up where the queue is full."""
         self._require_open()
-        if not self._core.has_room:
+        for _ in range(_WAITS_FOR_ROOM):
+            if self._core.has_room:
+                break
             await self._core.room_async()
         self.record(
             request_type,
@@ -259,6 +264,7 @@ class Publisher:
         """
         self._require_owner()
         deadline = _deadline(self._core.drain_timeout if timeout is None else timeout)
+        self._sealed = True
         self._core.seal()
         while not self._core.progress().over and time.monotonic() < deadline:
             time.sleep(_POLL_S)
@@ -270,7 +276,9 @@ class Publisher:
         Cancelled, it leaves the publisher sending what is left; it is to be closed again for the receipt.
         """
         self._require_owner()
-        receipt = await self._core.close_async(self._core.drain_timeout if timeout is None else timeout)
+        closing = self._core.close_async(self._core.drain_timeout if timeout is None else timeout)
+        self._sealed = True
+        receipt = await closing
         # Imported long ago by whoever runs the event loop; a program without one is spared it.
         from asyncio import to_thread  # noqa: PLC0415
 
@@ -315,7 +323,7 @@ class Publisher:
             raise ValueError("this publisher was made before the process forked: make one in each process")
 
     def _require_open(self) -> None:
-        if self._receipt is not None:
+        if self._sealed:
             raise ValueError(f"the publisher of run {self.run_id} is closed: make another for another run")
         self._require_owner()
 
@@ -330,7 +338,7 @@ class Publisher:
     def _close_at_exit(self) -> None:
         if os.getpid() == self._owner:
             # The process is ending: an exception here would only hide the reason why.
-            with suppress(Exception):
+            with suppress(Exception, KeyboardInterrupt):
                 self.close()
 
 

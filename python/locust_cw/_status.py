@@ -274,7 +274,7 @@ def _status(process: str | None, run: Run, part: Part, now: float) -> Status:
 
 
 def _health(run: Run, part: Part, *, left: int, lost: int, delivered: int) -> Health:  # noqa: PLR0911 - a table
-    if part.failures and not part.ended:
+    if part.trouble_since is not None and part.failures and not part.ended:
         return "trouble"
     if part.vanished:
         return "vanished"
@@ -292,9 +292,8 @@ def _health(run: Run, part: Part, *, left: int, lost: int, delivered: int) -> He
 
 
 def _problem(part: Part) -> str | None:
-    if part.failures and not part.ended:
-        since = "" if part.trouble_since is None else f" (since {_clock(part.trouble_since)})"
-        return f"{plain(part.failures[0])}{since}"
+    if part.trouble_since is not None and part.failures and not part.ended:
+        return f"{plain(part.failures[0])} (since {_clock(part.trouble_since)})"
     if part.problem is not None and part.problem_at is not None:
         return f"{plain(part.problem)} ({_clock(part.problem_at)})"
     return None

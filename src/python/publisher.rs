@@ -100,6 +100,9 @@ impl Receipt {
 }
 
 fn seconds(timeout: f64) -> PyResult<Duration> {
+    if timeout == f64::INFINITY {
+        return Ok(Duration::MAX);
+    }
     Duration::try_from_secs_f64(timeout)
         .map_err(|_| PyValueError::new_err(format!("a timeout must be a number of seconds, not {timeout}")))
 }
