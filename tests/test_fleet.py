@@ -23,8 +23,9 @@ import psutil
 import pytest
 
 from conftest import Aws, Locust
-from locust_cw import _fleet
+from locust_cw import _core, _fleet, _status
 from locust_cw._fleet_trouble import FleetTrouble
+from locust_cw._status import Part, Run
 from support.checks import check_metrics
 from support.cloudwatch import Published, nearest_rank, published
 from support.fleet import (
@@ -478,6 +479,62 @@ def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
     assert fleet.receipts("one", publishing=True)[2], "it is complete"
     clock.now += 9
     assert fleet.troubles("two") == {}
+
+
+# A worker that tells something else
+
+
+UNREADABLE: dict[str, Any] = {
+    "an empty receipt": account(receipt="{}"),
+    "no JSON": account(receipt="?"),
+    "bytes": account(receipt=b"{}"),
+    "no receipt": {key: value for key, value in account().items() if key != "receipt"},
+    "no counts": {key: value for key, value in account().items() if key != "left"},
+    "text for a count": account(settled="4"),
+    "a status of another kind": account(status=["trouble"]),
+    "failures of another kind": account(status={"failures": 1}),
+    "a failure of another kind": account(status={"failures": [1], "trouble_since": 1.0}),
+    "a remark of another kind": account(remarks=[1]),
+    "a delay of another kind": account(status={"delay_s": "1"}),
+    "a time of another kind": account(status={"trouble_since": "1"}),
+    "a problem of another kind": account(status={"problem": 1, "problem_at": "1"}),
+    "bytes that wait of another kind": account(status={"waiting_bytes": "1"}),
+    "no run": {},
+    "a run of another kind": {**account(), "run_id": []},
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("message", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
+    message: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others' add up to statuses and to a receipt, which says what is left out."""
+    fleet = _fleet.Fleet()
+    fleet.hear("good", account())
+    for _ in range(3):
+        fleet.hear("bad", message)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "What worker bad tells of its results cannot be read" in caplog.text
+    own = Part(account()["receipt"])
+    told = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 2.0)
+    assert [status.process for status in told] == [None, "good"]
+    assert list(fleet.troubles("one")) == ["good"]
+    assert fleet.progress("one") == (6, 4)
+    fleet.hear("good", account(final=True))
+    receipts, remarks, complete = fleet.receipts("one", publishing=True)
+    assert len(receipts) == 1
+    _core.add_up(receipts)
+    if isinstance(message, dict) and message.get("run_id") == "one":
+        assert remarks == ["bad: its account cannot be read, and is left out"]
+        assert not complete
+
+
+def test_an_account_that_can_be_read_makes_up_for_one_that_cannot() -> None:
+    fleet = _fleet.Fleet()
+    fleet.hear("a", account(receipt="{}"))
+    fleet.hear("a", account(final=True))
+    assert fleet.receipts("one", publishing=True)[1:] == ([], True)
 
 
 # The master publishes

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from locust_cw import _core
 from locust_cw._status import Part
 
 if TYPE_CHECKING:
     from locust.runners import WorkerNodes
 
     from locust_cw._core import Publisher, Receipt
+
+logger = logging.getLogger("locust_cw")
 
 MESSAGE = "locust_cw"
 """The type of the messages, and the key in Locust's reports: all three seconds a worker's account goes along."""
@@ -43,6 +48,36 @@ def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) ->
         "settled": progress.settled,
         "status": part.told,
     }
+
+
+_FORMS: dict[str, type] = {"receipt": str, "remarks": list, "final": bool, "observed": int, "left": int, "settled": int}
+_STATUS_FORMS: dict[str, type | tuple[type, ...]] = {
+    "failures": (list, tuple),
+    "trouble_since": (int, float, NoneType),
+    "problem": (str, NoneType),
+    "problem_at": (int, float, NoneType),
+    "delay_s": (int, float, NoneType),
+    "waiting_bytes": int,
+    "stopped": bool,
+    "ended": bool,
+}
+
+
+def _is_readable(message: dict[str, Any]) -> bool:
+    """Whether a message is what `account` makes: a worker may have another version of locust-cw."""
+    status = message.get("status") or {}
+    if not (
+        isinstance(status, dict)
+        and all(isinstance(message.get(key), form) for key, form in _FORMS.items())
+        and all(isinstance(status[key], form) for key, form in _STATUS_FORMS.items() if key in status)
+        and all(isinstance(text, str) for text in (*message["remarks"], *status.get("failures", ())))
+    ):
+        return False
+    try:
+        _core.add_up([message["receipt"]])
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass
@@ -81,16 +116,35 @@ class Fleet:
         # The run that each worker is in: of an earlier one it tells no more than how that ended.
         self._current: dict[str, str] = {}
         self._missing: dict[str, set[str]] = {}
+        self._unread: dict[str, set[str]] = {}
+        self._complained: set[str] = set()
 
     def hear(self, client_id: str, message: dict[str, Any]) -> None:
-        """Take down what a worker tells; nothing after its last account."""
-        run_id = message["run_id"]
+        """Take down what a worker tells; nothing after its last account, nor what cannot be read."""
+        run_id = message.get("run_id") if isinstance(message, dict) else None
+        if not isinstance(run_id, str):
+            self._complain(client_id)
+            return
+        if not _is_readable(message):
+            self._unread.setdefault(run_id, set()).add(client_id)
+            self._complain(client_id)
+            return
+        self._unread.get(run_id, set()).discard(client_id)
         workers = self._runs.setdefault(run_id, {})
         known = workers.get(client_id)
         if known is None and not message["final"]:
             self._current[client_id] = run_id
         if known is None or not known.account["final"]:
             workers[client_id] = _Worker(message, time.monotonic())
+
+    def _complain(self, client_id: str) -> None:
+        if client_id not in self._complained:
+            self._complained.add(client_id)
+            logger.warning(
+                "What worker %s tells of its results cannot be read, and is left out. Install the same version of "
+                "locust-cw on all machines.",
+                client_id,
+            )
 
     def look_at(self, run_id: str, clients: WorkerNodes) -> None:
         """Note which workers Locust misses. It forgets them after a minute, and there may be no account of them."""
@@ -132,6 +186,7 @@ class Fleet:
         """
         receipts, remarks, complete = [], [], True
         missing = self._missing.pop(run_id, set())
+        unread = self._unread.pop(run_id, set())
         for client_id, worker in sorted(self._runs.pop(run_id, {}).items()):
             told = worker.account
             receipts.append(told["receipt"])
@@ -143,6 +198,8 @@ class Fleet:
                     f"{told['observed']:,} samples were settled, and the rest may wait in its spool"
                 )
             missing.discard(client_id)
+        missing -= unread
+        remarks += [f"{client_id}: its account cannot be read, and is left out" for client_id in sorted(unread)]
         rest = "what it had recorded may wait in its spool" if publishing else "what it had not reported is lost"
         remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(missing)]
-        return receipts, remarks, complete and not missing
+        return receipts, remarks, complete and not missing and not unread
