@@ -225,6 +225,13 @@ def ratio(turns: Turns, kind: str, key: str) -> float:
     return statistics.median(ratios(turns, kind, key))
 
 
+def with_spread(turns: Turns, key: str) -> str:
+    """Ours, with the range that half of the rounds lie in: what is closer than that to a target says little."""
+    each = ratios(turns, OURS, key)
+    lower, median, upper = statistics.quantiles(each, n=4) if len(each) > 1 else each * 3
+    return f"{median:.3f} ({lower:.2f} to {upper:.2f})"
+
+
 def print_full_speed(turns: Turns, *, spread: bool) -> None:
     """Print medians, and the medians of the ratios to the turns without a plugin."""
     shown = {"rate": "requests/s", "p99_ms": "p99 ms", "cpu_us": "CPU us", "own_cpu_us": "of Locust's"}
@@ -251,20 +258,27 @@ def summary(turns: Turns) -> list[Figure]:
         return "; ".join(f"{kind}: {ratio(turns, kind, key):.2f}" for kind in (PLUGINS, OLD))
 
     rate, p99 = ratio(turns, OURS, "rate"), ratio(turns, OURS, "p99_ms")
-    cpu, own = ratio(turns, OURS, "cpu_us"), ratio(turns, OURS, "own_cpu_us")
     return [
         Figure(
             "requests/s at full speed, to no plugin",
-            f"{rate:.3f}",
+            with_spread(turns, "rate"),
             f"at least {RATE_TARGET}",
             rate >= RATE_TARGET,
             peers("rate"),
         ),
         Figure(
-            "response time p99, to no plugin", f"{p99:.3f}", f"at most {P99_TARGET}", p99 <= P99_TARGET, peers("p99_ms")
+            "response time p99, to no plugin",
+            with_spread(turns, "p99_ms"),
+            f"at most {P99_TARGET}",
+            p99 <= P99_TARGET,
+            peers("p99_ms"),
         ),
-        Figure("CPU per request, all threads, to no plugin", f"{cpu:.3f}", peers=peers("cpu_us")),
-        Figure("CPU per request, Locust's own thread, to no plugin", f"{own:.3f}", peers=peers("own_cpu_us")),
+        Figure("CPU per request, all threads, to no plugin", with_spread(turns, "cpu_us"), peers=peers("cpu_us")),
+        Figure(
+            "CPU per request, Locust's own thread, to no plugin",
+            with_spread(turns, "own_cpu_us"),
+            peers=peers("own_cpu_us"),
+        ),
     ]
 
 

@@ -165,17 +165,21 @@ def met(figure: Figure) -> str:
 
 def print_table(lines: list[Figure]) -> None:
     """Print for the terminal."""
-    width = max((len(figure.name) for figure in lines), default=0)
-    print(f"{'figure':{width}}  {'measured':>20}  {'target':24}  {'met':3}  peers")
-    for figure in lines:
-        print(f"{figure.name:{width}}  {figure.measured:>20}  {figure.target:24}  {met(figure):3}  {figure.peers}")
+    rows = [("figure", "measured", "target", "met", "peers"), *map(columns, lines)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def columns(figure: Figure) -> tuple[str, ...]:
+    """What stands in a figure's line."""
+    return figure.name, figure.measured, figure.target, met(figure), figure.peers
 
 
 def markdown(lines: list[Figure]) -> str:
     """The same for a document."""
-    rows = [(figure.name, figure.measured, figure.target, met(figure).lower(), figure.peers) for figure in lines]
-    heads = ("figure", "measured", "target", "met", "peers")
-    return "".join(f"| {' | '.join(row)} |\n" for row in (heads, ("---",) * len(heads), *rows))
+    rows = [("figure", "measured", "target", "met", "peers"), ("---",) * 5, *map(columns, lines)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 if __name__ == "__main__":
