@@ -14,15 +14,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
+from flask import Blueprint, Flask, Response, jsonify
 from playwright.sync_api import Browser, Route
 
 from conftest import Aws, Locust
 from locust_cw import _core, _dashboard, _options, _status, _web
-from locust_cw._status import Part, Run
+from locust_cw._status import Part, Run, Status
 from support.browser import LocustPage, chromium
 from support.fleet import Fleet
 from support.locust_run import LocustRun, clean_environment
@@ -372,6 +374,85 @@ def test_the_page_waits_for_nothing(aws: Aws, locust: Locust) -> None:
     assert get(f"{web.url}/stats/requests").count(b'"cloudwatch"') == 1, "the answer that Locust keeps is added to once"
 
 
+# Locust's own answer
+
+
+class Told:
+    """Takes the session's place: what it tells, and how often it was asked."""
+
+    def __init__(self, *told: Status | Exception) -> None:
+        self.told = told
+        self.asked = 0
+
+    def statuses(self) -> list[Status]:
+        self.asked += 1
+        if isinstance(self.told[0], Exception):
+            raise self.told[0]
+        return [status for status in self.told if isinstance(status, Status)]
+
+    def links(self) -> dict[str, str]:
+        return {}
+
+
+class Polled:
+    """A page that keeps an answer, as Locust's does: its own can be had in a process of its own alone."""
+
+    def __init__(self, told: Told) -> None:
+        self.kept: Response | None = None
+        self.app = Flask(__name__)
+        self.template_args: dict[str, Any] = {}
+        blueprint = Blueprint("locust", __name__)
+        blueprint.add_url_rule("/stats/requests", "request_stats", self._answer)
+        self.app.register_blueprint(blueprint)
+        _web.show(told, SimpleNamespace(web_ui=self))  # type: ignore[arg-type]
+
+    @staticmethod
+    def auth_required_if_enabled(view: Any) -> Any:
+        return view
+
+    def _answer(self) -> Response:
+        self.kept = self.kept or jsonify({"stats": [{"name": "/"}]})
+        return self.kept
+
+    def poll(self) -> dict[str, Any]:
+        answer = self.app.test_client().get("/stats/requests")
+        assert answer.status_code == 200
+        return dict(answer.get_json())
+
+
+def test_a_fault_of_ours_leaves_locusts_answer_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """It is told once."""
+    polled = Polled(Told(ValueError("a process's account")))
+    for _ in range(3):
+        assert polled.poll() == {"stats": [{"name": "/"}]}
+        polled.kept = None
+    told = [record.getMessage() for record in caplog.records if record.name == "locust_cw"]
+    assert told == ["""The figures of the CloudWatch tab cannot be shown: ValueError("a process's account")"""]
+
+
+def test_an_answer_that_locust_keeps_is_added_to_once() -> None:
+    """However many browsers poll. What another plugin takes away from it meanwhile is added again."""
+    told = Told(Status(None, "r", "live", "healthy", observed=7))
+    polled = Polled(told)
+    first = polled.poll()
+    assert [row["observed"] for row in first["extended_stats"][0]["data"]] == [7]
+    for _ in range(5):
+        assert polled.poll() == first
+    assert told.asked == 1
+    polled.kept = None
+    polled.poll()
+    assert told.asked == 2, "Locust's next answer has its own"
+
+    def overwrite(response: Response) -> Response:
+        if response.is_json:
+            response.set_data(json.dumps({**response.get_json(), "extended_stats": [{"key": "theirs", "data": []}]}))
+        return response
+
+    polled.app.after_request_funcs[None].append(overwrite)  # the last goes first
+    for _ in range(2):
+        assert [entry["key"] for entry in polled.poll()["extended_stats"]] == ["theirs", "cloudwatch"]
+
+
 # What is told, and how
 
 
@@ -407,7 +488,7 @@ LIVE = Run("r", "live", started=3000.0)
         ("waiting", LIVE, Part(account(delivered=0, spooled=100))),
         ("healthy", LIVE, Part(account())),
         ("trouble", LIVE, Part(account(), failures=("no",), trouble_since=1.0)),
-        ("trouble", LIVE, Part(account(rejected=1), failures=("no",))),
+        ("trouble", LIVE, Part(account(rejected=1), failures=("no",), trouble_since=1.0)),
         ("loss", LIVE, Part(account(rejected=1))),
         ("loss", LIVE, Part(account(**DONE, dropped=1), stopped=True)),
         ("vanished", LIVE, Part(account(), vanished=True)),

@@ -14,7 +14,7 @@ import logging
 import os
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import gevent
 from flask import Response, jsonify, request
@@ -42,6 +42,9 @@ _SCRIPT = f'<script src="./{KEY}/tab.js" defer></script>'
 
 _with_tab: WeakSet[WebUI] = WeakSet()
 _watched: WeakSet[Environment] = WeakSet()
+_complained: WeakSet[Session] = WeakSet()
+# Answers as we left them: Locust keeps its last one for two seconds or more, for all browsers.
+_answered: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
 
 
 class Places:
@@ -150,14 +153,26 @@ def _add_to_answer(session: Session, response: Response) -> Response:
     """After Locust made an answer: add the figures to those its page polls, and our script to the page."""
     if response.status_code == 200:  # noqa: PLR2004 - else it may be a refusal
         if request.endpoint == "locust.request_stats" and response.is_json:
-            # Locust keeps its answer for two seconds, with what was added to it before.
-            report = response.get_json()
-            others = [entry for entry in report.get("extended_stats") or () if entry.get("key") != KEY]
-            report["extended_stats"] = [*others, {"key": KEY, "data": _rows(session)}]
-            response.set_data(json.dumps(report))
+            _add_figures(session, response)
         elif request.endpoint == "locust.index" and response.mimetype == "text/html":
             response.set_data(response.get_data(as_text=True).replace("</body>", f"{_SCRIPT}</body>"))
     return response
+
+
+def _add_figures(session: Session, response: Response) -> None:
+    """Add them once to each answer. Whatever is amiss with them, Locust's own page has its answer."""
+    if _answered.get(response) == response.get_data():
+        return
+    try:
+        report = response.get_json()
+        others = [entry for entry in report.get("extended_stats") or () if entry.get("key") != KEY]
+        report["extended_stats"] = [*others, {"key": KEY, "data": _rows(session)}]
+        response.set_data(json.dumps(report))
+    except Exception as error:  # noqa: BLE001 - of ours or of another plugin's
+        if session not in _complained:
+            _complained.add(session)
+            logger.warning("The figures of the CloudWatch tab cannot be shown: %r", error)
+    _answered[response] = response.get_data()
 
 
 def _rows(session: Session) -> list[dict[str, Any]]:
