@@ -523,6 +523,47 @@ def test_the_whole_is_the_sum_and_knows_the_worst() -> None:
     assert Part.heard(ill.account, ill.told, 3.0, vanished=False).delay_s == pytest.approx(12.4)
 
 
+SESSION = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
+ACCOUNT = "123456789012"
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (f"host:x\nx-amz-security-token:{SESSION}\n\nhost;date", "host:x x-amz-security-token:... host;date"),
+        (f"X-Amz-Security-Token: {SESSION}", "X-Amz-Security-Token: ..."),
+        (
+            f"https://s.example/?X-Amz-Credential=AKIDEXAMPLE%2F2026&X-Amz-Signature=5d672d&a=b&X-Amz-Security-Token={SESSION}",
+            "https://s.example/?X-Amz-Credential=...&X-Amz-Signature=...&a=b&X-Amz-Security-Token=...",
+        ),
+        ("Credential=AKIDEXAMPLE/2026, Signature=fe5f80.", "Credential=..., Signature=..."),
+        (
+            f'{{"SessionToken": "{SESSION}", "SecretAccessKey": "wJalr/K7"}}',
+            '{"SessionToken": "...", "SecretAccessKey": "..."}',
+        ),
+        (f"aws_session_token = {SESSION}", "aws_session_token = ..."),
+        ("of AKIAABCDEFGHIJKLMNOP", "of AKIA..."),
+        (f"account {ACCOUNT} of arn:aws:iam::{ACCOUNT}:role/x", "account ... of arn:aws:iam::...:role/x"),
+        ("at https://u:p@ss@h.example/x@y?a=1", "at https://h.example/x@y?a=1"),
+        ("run 20261122T110301Z-7f3a since 1790000000000", "run 20261122T110301Z-7f3a since 1790000000000"),
+        (
+            "The security token included in the request is invalid",
+            "The security token included in the request is invalid",
+        ),
+        ("Signature expired: 20261122T110301Z", "Signature expired: 20261122T110301Z"),
+    ],
+    ids=lambda text: text[:24],
+)
+def test_no_secret_is_shown(told: str, shown: str) -> None:
+    """AWS's own words come into the tab and the file: canonical requests, signed addresses, ARNs."""
+    failing = Part(account(), failures=(told,), trouble_since=3600.0)
+    was = Part(account(), problem=told, problem_at=3600.0)
+    for part, when in ((failing, "since 01:00:00"), (was, "01:00:00")):
+        (status,) = _status.statuses(LIVE, part, {}, 4200.0)
+        assert status.problem == f"{shown} ({when} UTC)"
+    assert _status.off(told, 3600.0).problem == f"{shown} (01:00:00 UTC)"
+
+
 def test_the_cost_per_hour_counts_metrics_by_the_clock_hour() -> None:
     """From 00:50 to 01:10 are two clock hours of metrics, and a third of an hour of all else."""
     (status,) = _status.statuses(LIVE, Part(account()), {}, 4200.0)

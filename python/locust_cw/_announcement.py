@@ -11,6 +11,7 @@ import gevent
 from locust_cw import _core
 from locust_cw._account import Account
 from locust_cw._estimate import Load, cost_of
+from locust_cw._secrets import without_secrets
 
 if TYPE_CHECKING:
     from locust_cw._options import Options
@@ -87,11 +88,7 @@ def _place(options: Options) -> str:
     endpoint = options["endpoint_url"] or _first_of(_ENDPOINTS)
     if options["local"]:
         return f"the local CloudWatch at {endpoint}"
-    return f"CloudWatch at {_without_secrets(endpoint)}" if endpoint else "CloudWatch"
-
-
-def _without_secrets(url: str) -> str:
-    return re.sub(r"//[^/]*@", "//", url.partition("?")[0])
+    return f"CloudWatch at {without_secrets(endpoint.partition('?')[0])}" if endpoint else "CloudWatch"
 
 
 def _logs(options: Options, *, from_reports: bool) -> str:

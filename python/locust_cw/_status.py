@@ -6,12 +6,12 @@ Made when somebody asks, from what the processes account for. Knows no clock and
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from locust_cw import _core
+from locust_cw._secrets import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,12 +41,6 @@ MEANING: dict[Health, str] = {
 _HOUR_S = 3600.0
 # Before that, a cost per hour would be a guess from a call or two.
 _COST_AFTER_S = 10.0
-
-_SECRETS = (
-    (re.compile(r"\b(A[KS]IA)[A-Z0-9]{12,}"), r"\1..."),  # access keys
-    (re.compile(r"(arn:[\w-]+:[\w-]*:[\w-]*:)\d{12}\b"), r"\1..."),  # account numbers
-    (re.compile(r"(://)[^/\s@]+@"), r"\1...@"),  # user and password of a URL
-)
 
 
 @dataclass(frozen=True)
@@ -223,15 +217,12 @@ def statuses(
 
 def off(problem: str, when: float) -> Status:
     """That of a test of which nothing is published."""
-    return Status(None, None, None, "off", f"{plain(problem)} ({_clock(when)})")
+    return Status(None, None, None, "off", f"{_for_people(problem)} ({_clock(when)})")
 
 
-def plain(text: str) -> str:
-    """A message in one line, without what is nobody's business."""
-    text = " ".join(text.split())
-    for secret, cover in _SECRETS:
-        text = secret.sub(cover, text)
-    return text
+def _for_people(text: str) -> str:
+    """A message on one line, without secrets: AWS's own words are among them."""
+    return without_secrets(" ".join(text.split()))
 
 
 def _last_problem(parts: Mapping[str, Part]) -> dict[str, Any]:
@@ -293,9 +284,9 @@ def _health(run: Run, part: Part, *, left: int, lost: int, delivered: int) -> He
 
 def _problem(part: Part) -> str | None:
     if part.trouble_since is not None and part.failures and not part.ended:
-        return f"{plain(part.failures[0])} (since {_clock(part.trouble_since)})"
+        return f"{_for_people(part.failures[0])} (since {_clock(part.trouble_since)})"
     if part.problem is not None and part.problem_at is not None:
-        return f"{plain(part.problem)} ({_clock(part.problem_at)})"
+        return f"{_for_people(part.problem)} ({_clock(part.problem_at)})"
     return None
 
 
