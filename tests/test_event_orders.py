@@ -108,8 +108,8 @@ class Web:
         )
         wait_until(lambda: answers(self.url) or self.run.process.poll() is not None, "the web UI answers")
 
-    def swarm(self, users: int, host: str) -> None:
-        form = {"user_count": users, "spawn_rate": 100, "host": host}
+    def swarm(self, users: int, host: str, **options: str) -> None:
+        form = {"user_count": users, "spawn_rate": 100, "host": host, **options}
         answer = json.loads(get(f"{self.url}/swarm", urllib.parse.urlencode(form).encode()))
         assert answer["success"], answer
 

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -32,6 +31,7 @@ from locust_cw._fleet_trouble import FleetTrouble
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
 from locust_cw._progress import ProgressBar
+from locust_cw._publisher import process_name
 from locust_cw._record import Record
 from locust_cw._status import Part, Run, Status
 from locust_cw._terminal import has_colors, write
@@ -62,6 +62,8 @@ _FOR_RECEIPTS_S = 3.0
 _PATIENT_S = 1.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
+# As the core takes them.
+_MAX_RUN_ID_CHARS = 64
 
 
 class _Test:
@@ -132,6 +134,8 @@ class Session:
         self._sampler: gevent.Greenlet[..., None] | None = None
         self._quitting_greenlet: object = None
         self._stop_waiting = False
+        # Ends the moment in which Ctrl-C is still taken for the end of a waiting.
+        self._patience: Callable[[], None] | None = None
         self._lost = False
         self._exit_handler = False
         events.test_start.add_listener(self._on_test_start)
@@ -204,6 +208,7 @@ class Session:
         if options["disable"] or (worker and options["source"] == "master"):
             return
         _web.show(self, environment)
+        self._await_the_end()
         try:
             self._start_local(options)
             test = self._start_test(environment, options)
@@ -211,6 +216,7 @@ class Session:
             # A listener that raised would change Locust's exit code.
             logger.error("Nothing of this test is published: %s", error)  # noqa: TRY400 - the message says it all
             self._unpublished = str(error), time.time()
+            self._lost = self._lost or options["fail_on_loss"]
             if environment.parsed_options is not None:
                 # So that it is true of the workers, too, until the next test starts.
                 environment.parsed_options.cw_disable = True
@@ -221,6 +227,13 @@ class Session:
             self._refuse_unless_published(environment, test)
         if options["stop_on_alarm"] and not worker:
             self._watch_alarms(environment, test, Alarms(Account(options.core, gevent.sleep), options["stop_on_alarm"]))
+
+    def _await_the_end(self) -> None:
+        if not self._exit_handler:
+            self._exit_handler = True
+            atexit.register(self._finish_at_exit)
+            # The last of the listeners, as it ends the process.
+            self._events.quit.add_listener(self._exit_on_loss)
 
     def _start_test(self, environment: Environment, options: Options) -> _Test:
         worker = self._role("Worker")
@@ -245,6 +258,7 @@ class Session:
             fallback_host=fallback_host,
             announces=not worker,
         )
+        self._run_ids.add(publisher.run_id)
         host = environment.host or fallback_host
         test = _Test(publisher, options, host=host, reconcile=not worker)
         self._test = self._shown = test
@@ -255,11 +269,6 @@ class Session:
         self._events.request.add_listener(publisher.record)
         publisher.event("test_start")
         self._sampler = gevent.spawn(self._sample_until_replaced, test)
-        if not self._exit_handler:
-            self._exit_handler = True
-            atexit.register(self._finish_at_exit)
-            # The last of the listeners, as it ends the process.
-            self._events.quit.add_listener(self._exit_on_loss)
         self._announce(test, options)
         if options.dashboard is not None and not worker and not options["dry_run"]:
             self._make_dashboard(test, options, options.dashboard, host)
@@ -316,15 +325,15 @@ class Session:
         while run_id in self._run_ids:
             # Each test is a run of its own, also where the user named the first.
             number += 1
-            run_id = f"{chosen}-{number}"
-        self._run_ids.add(run_id)
+            suffix = f"-{number}"
+            run_id = f"{chosen[: _MAX_RUN_ID_CHARS - len(suffix)]}{suffix}" if chosen else _core.new_run_id()
         self._assigned_run_id = run_id
         return run_id
 
     def _worker_name(self) -> str:
         if self._role("Worker"):
             return str(self._environment.runner.client_id)  # type: ignore[union-attr]
-        return f"{socket.gethostname()}-{os.getpid()}"
+        return process_name()
 
     def _refuse_unless_published(self, environment: Environment, test: _Test) -> None:
         publisher = test.publisher
@@ -676,8 +685,17 @@ class Session:
 
         def after_a_moment(number: int, frame: FrameType | None) -> None:
             if time.monotonic() > patient_until:
+                interruptible()
                 signal.default_int_handler(number, frame)
 
+        def interruptible() -> None:
+            if signal.getsignal(signal.SIGINT) is after_a_moment:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        self._stop_waiting = False
+        if self._patience is not None:
+            # The last waiting ended a moment ago.
+            self._patience()
         if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             # A program of the user's has a way of its own.
             yield
@@ -693,6 +711,9 @@ class Session:
             # What is pressed once more was meant for the waiting. It would end the process with a wrong exit code.
             patient_until = time.monotonic() + _PATIENT_S
             signal.signal(signal.SIGINT, after_a_moment if self._stop_waiting else signal.default_int_handler)
+            if self._stop_waiting:
+                self._patience = interruptible
+                gevent.spawn_later(_PATIENT_S, interruptible)
 
     def _sleep(self, seconds: float) -> None:
         """Let other greenlets run. Ctrl-C ends all waiting for CloudWatch."""
@@ -748,7 +769,7 @@ class Session:
     def _finish_at_exit(self) -> None:
         if self._unfinished and self._quitting_greenlet is None:
             # The process is ending: an exception here would only hide the reason why.
-            with suppress(Exception):
+            with suppress(Exception, KeyboardInterrupt):
                 self._on_quit()
 
 
