@@ -8,14 +8,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 import gevent
 import pytest
@@ -24,6 +25,7 @@ from playwright.sync_api import Browser, Route
 
 from conftest import Aws, Locust
 from locust_cw import _core, _dashboard, _options, _status, _web
+from locust_cw._endpoint import endpoint_of
 from locust_cw._status import Part, Run, Status
 from support.browser import LocustPage, chromium
 from support.fleet import Fleet
@@ -598,26 +600,143 @@ def test_links_lead_to_the_console_of_the_partition() -> None:
         assert not set(address) & set("<> ")
 
 
-@pytest.mark.parametrize("options", [{"endpoint_url": "http://127.0.0.1:9"}, {"dry_run": True}, {}], ids=str)
-def test_there_are_no_links_to_what_is_not_at_aws(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
-    if not options:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LOGS", "")
-        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:9")
-    places = _web.Places({**options, "region": "eu-north-1"}, None)
-    assert wait_a_turn(places) == {}
+Configure: TypeAlias = Callable[..., pytest.MonkeyPatch]
 
 
-def test_the_links_are_there_once_the_region_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in _web.ENDPOINT_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Configure:
+    """Makes an AWS configuration file, and leaves no other variables than those given."""
+
+    def configure(text: str, **variables: str) -> pytest.MonkeyPatch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        (tmp_path / "config").write_text(text)
+        for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **variables}.items():
+            monkeypatch.setenv(name, value)
+        return monkeypatch
+
+    return configure
+
+
+ELSEWHERE = "http://127.0.0.1:9"
+OWN_SERVICES = f"services = dev\n[services dev]\nsts =\n  endpoint_url = {ELSEWHERE}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "profile", "found"),
+    [
+        ({}, {}, "", ["Metrics in Locust", "Log group LocustTests"]),
+        ({"logs": "off"}, {}, "", ["Metrics in Locust"]),
+        ({"endpoint_url": ELSEWHERE}, {}, "", []),
+        ({"dry_run": True}, {}, "", []),
+        ({}, {"AWS_ENDPOINT_URL": ELSEWHERE}, "", []),
+        ({}, {"AWS_ENDPOINT_URL_CLOUDWATCH": ELSEWHERE}, "", []),
+        ({}, {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": ELSEWHERE}, "", []),
+        ({}, {}, f"endpoint_url = {ELSEWHERE}", []),
+        ({}, {}, f"{OWN_SERVICES}cloudwatch =\n  endpoint_url = {ELSEWHERE}", []),
+        ({"logs": "off"}, {"AWS_ENDPOINT_URL": ""}, OWN_SERVICES, ["Metrics in Locust"]),
+    ],
+)
+def test_there_are_links_to_what_is_at_aws_and_to_nothing_else(
+    configure: Configure, options: dict[str, Any], variables: dict[str, str], profile: str, found: list[str]
+) -> None:
+    """A region that is known at once stands for AWS: after one turn of the greenlets the links are there, or never."""
+
+    class Known:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def region(self) -> str:
+            return "eu-north-1"
+
+    configure(f"[default]\n{profile}\n", **variables).setattr(_web, "Account", Known)
+    places = _web.Places(options, None)
+    gevent.sleep(0.01)
+    assert list(places.links) == found
+
+
+CONFIGURATION = """
+[default]
+endpoint_url = http://default.test  # all of it
+
+[profile shop]
+region = eu-north-1
+services = shop-services
+endpoint_url = http://shop.test
+[profile plain]
+region = eu-north-1
+[profile away]
+endpoint_url = http://away.test
+ignore_configured_endpoint_urls = True
+[services shop-services]
+sts =
+    endpoint_url = http://sts.test
+cloudwatch =
+    endpoint_url = http://metrics.test/?a=b
+[profile logs]
+services = logs-services
+[services logs-services]
+cloudwatch-logs=
+ endpoint_url=http://logs.test
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "found"),
+    [
+        ({}, {}, ("http://default.test", "http://default.test")),
+        ({"profile": "shop"}, {}, ("http://metrics.test/?a=b", "http://shop.test")),
+        ({}, {"AWS_PROFILE": "shop"}, ("http://metrics.test/?a=b", "http://shop.test")),
+        ({"profile": "plain"}, {"AWS_PROFILE": "shop"}, (None, None)),
+        ({"profile": "none"}, {}, (None, None)),
+        ({"profile": "logs"}, {}, (None, "http://logs.test")),
+        ({"profile": "shop"}, {"AWS_ENDPOINT_URL": "http://all.test"}, ("http://all.test", "http://all.test")),
+        ({}, {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://logs.test"}, ("http://default.test", "http://logs.test")),
+        ({"profile": "shop", "endpoint_url": "http://given.test"}, {}, ("http://given.test", "http://given.test")),
+        ({"profile": "away"}, {}, (None, None)),
+        ({}, {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_ENDPOINT_URL": "http://all.test"}, (None, None)),
+        ({}, {"AWS_CONFIG_FILE": "/none"}, (None, None)),
+        ({}, {"AWS_CONFIG_FILE": "/proc/self/exe"}, (None, None)),
+    ],
+)
+def test_an_endpoint_is_found_where_the_sdk_finds_it(
+    configure: Configure,
+    options: dict[str, Any],
+    variables: dict[str, str],
+    found: tuple[str | None, str | None],
+) -> None:
+    """For metrics, and for logs."""
+    configure(CONFIGURATION, **variables)
+    assert (endpoint_of(options, "cloudwatch"), endpoint_of(options, "cloudwatch_logs")) == found
+
+
+def test_the_first_line_names_the_endpoint_of_the_profile(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """Results go there, as the SDK goes by the same; STS, which has no section of its own, is where nobody answers."""
+    url = aws.proxy.url
+    (tmp_path / "config").write_text(
+        f"[profile shop]\nendpoint_url = {ELSEWHERE}\nservices = here\n"
+        f"[services here]\ncloudwatch =\n  endpoint_url = {url}\ncloudwatch-logs =\n  endpoint_url = {url}\n"
+    )
+    options = [option for option in aws.options if "endpoint" not in option]
+    env = PACE | {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "shop"}
+    run = locust.run("paced.py", "--cw-live", "-t2s", *QUICK, options=options, env=env)
+    assert f"to CloudWatch at {url} in" in run.err
+    assert "STS could not be reached" in run.err
+    assert "At AWS it would cost" in run.err
+    run.receipt.check_delivered()
+
+
+def test_the_links_are_there_once_the_region_is_known(configure: Configure) -> None:
+    """As the core finds it."""
+    configure("")
     places = _web.Places({"region": "eu-north-1", "logs": "off"}, None)
-    wait_until(lambda: wait_a_turn(places), "links")
+
+    def look() -> dict[str, str]:
+        gevent.sleep(0.01)
+        return places.links
+
+    wait_until(look, "links")
     assert list(places.links) == ["Metrics in Locust"]
-
-
-def wait_a_turn(places: _web.Places) -> dict[str, str]:
-    gevent.sleep(0.05)
-    return places.links
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import gevent
 
 from locust_cw import _core
 from locust_cw._account import Account
+from locust_cw._endpoint import endpoint_of
 from locust_cw._estimate import Load, cost_of
 from locust_cw._secrets import without_secrets
 
@@ -20,7 +21,6 @@ _AFTER_S = 0.1
 _DEADLINE_S = 4.0
 _MILLION = 1_000_000
 _AN_HOUR = 60.0  # minutes
-_ENDPOINTS = ("AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
@@ -85,7 +85,7 @@ def _without_identity(code: str) -> str:
 
 
 def _place(options: Options) -> str:
-    endpoint = options["endpoint_url"] or _first_of(_ENDPOINTS)
+    endpoint = endpoint_of(options.core, "cloudwatch")
     if options["local"]:
         return f"the local CloudWatch at {endpoint}"
     return f"CloudWatch at {without_secrets(endpoint.partition('?')[0])}" if endpoint else "CloudWatch"
@@ -132,7 +132,7 @@ def _cost(options: Options, region: str | None, *, workers: int | None, from_rep
 
 
 def _is_on_this_machine(options: Options) -> bool:
-    endpoint = options["endpoint_url"] or _first_of(_ENDPOINTS)
+    endpoint = endpoint_of(options.core, "cloudwatch")
     return re.match(r"https?://([^/]*@)?(127\.0\.0\.1|\[::1\]|localhost)(:|/|$)", endpoint or "") is not None
 
 

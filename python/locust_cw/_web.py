@@ -11,7 +11,6 @@ import functools
 import io
 import json
 import logging
-import os
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -21,6 +20,7 @@ from flask import Response, jsonify, request
 
 from locust_cw import _core, _dashboard, _status
 from locust_cw._account import Account
+from locust_cw._endpoint import endpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,6 @@ KEY = "cloudwatch"
 """Of the tab, and where our own routes begin."""
 
 _TITLE = "CloudWatch"
-# Where the SDK finds another CloudWatch than AWS's.
-ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS")
 _SCRIPT = f'<script src="./{KEY}/tab.js" defer></script>'
 
 _with_tab: WeakSet[WebUI] = WeakSet()
@@ -63,8 +61,8 @@ class Places:
         self._log_group: str | None = None if chosen["logs"] == "off" else chosen["log_group"]
         self._dashboard = dashboard
         self._region: str | None = None
-        elsewhere = any(os.environ.get(name) for name in ENDPOINT_VARIABLES)
-        if not (chosen["endpoint_url"] or chosen["dry_run"] or elsewhere):
+        elsewhere = endpoint_of(chosen, "cloudwatch") or endpoint_of(chosen, "cloudwatch_logs")
+        if not (chosen["dry_run"] or elsewhere):
             gevent.spawn(self._find_region, options)
 
     def _find_region(self, options: dict[str, Any]) -> None:
