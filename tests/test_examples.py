@@ -10,14 +10,17 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import boto3
 import kubernetes_validate
+import psutil
 import pytest
 import yaml
 from botocore.validate import ParamValidator
@@ -26,7 +29,7 @@ from conftest import Aws
 from support.checks import check_log_events, check_metrics
 from support.cloudwatch import CloudWatch
 from support.locust_run import LocustRun, Receipt, clean_environment
-from support.servers import REGION, ending, free_port
+from support.servers import REGION, ending, free_port, wait_until
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LOCUST = [sys.executable, "-m", "locust"]
@@ -64,8 +67,29 @@ def started(aws: Aws, folder: Path, *command: str | Path, env: Mapping[str, str]
             stderr=err,
             start_new_session=True,
         )
-    with ending(process):
+    with ending_session(process):
         return LocustRun(process, folder).finish()
+
+
+@contextmanager
+def ending_session(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Kill on the way out what still runs of a session that the process leads: a script's own processes, too."""
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_script_that_is_given_up_leaves_nothing_behind() -> None:
+    script = "sleep 60 & echo $!; wait"
+    process = subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True)
+    with ending_session(process):
+        assert process.stdout
+        child = psutil.Process(int(process.stdout.readline()))
+        assert child.is_running()
+    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "its child has ended")
 
 
 def check_told(run: LocustRun, exit_code: int = 0) -> Receipt:
