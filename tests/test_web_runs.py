@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from conftest import Locust
+import psutil
+
+from conftest import Aws, Locust
+from support.fleet import Fleet, MasterWeb, receipts_printed
 from support.locust_run import clean_environment
-from support.outages import HOST, PACED
+from support.outages import HOST, LIVE, PACED
+from support.proxy import error
 from support.servers import get, wait_until
 from test_event_orders import Web
 
@@ -70,6 +76,66 @@ def test_what_cannot_be_published_is_lost(locust: Locust) -> None:
     web.run.signal(signal.SIGINT)
     assert web.run.exit_code == 1
     assert "exit code 1, as --cw-fail-on-loss asks" in web.run.err
+
+
+# What is delivered
+
+
+def test_a_delivered_test_has_its_receipt_when_the_next_begins(locust: Locust) -> None:
+    """It is printed then, and nothing of the test is kept: no file, no spool. The last has its own at the end."""
+    web = Web(locust, LOCUSTFILE, *LIVE, *OPTIONS)
+    process = psutil.Process(web.run.process.pid)
+    files = []
+    for number in range(1, 6):
+        web.swarm(1, HOST)
+        wait_until(lambda: whole_run(web).get("delivered"), "requests are delivered")
+        get(f"{web.url}/stop", b"")
+        wait_until(lambda: whole_run(web)["health"] == "complete", "all is delivered")
+        wait_until(lambda: receipts_printed(web.run) == number - 1, "the tests before have their receipts")  # noqa: B023
+        files.append(process.num_fds())
+    assert files[4] <= files[1] + 3
+    assert len(list((web.run.folder / "state" / "locust-cw").glob("2*"))) <= 1
+    web.run.signal(signal.SIGINT)
+    assert web.run.exit_code == 0
+    assert receipts_printed(web.run) == len(re.findall("all delivered", web.run.err)) == 5
+    web.run.receipt.check_delivered()
+
+
+def test_nothing_of_delivered_tests_is_kept_and_close_has_all_receipts(tmp_path: Path) -> None:
+    """Oldest first, as ever."""
+    told, err = run_script(tmp_path, "many", dry_run=True)
+    before, after = told["files"]
+    assert after <= before + 2
+    assert told["publishers"] == 1
+    assert told["greenlets"] <= 2
+    printed = re.findall(r"^CloudWatch receipt for run (\S+):", err, re.MULTILINE)
+    assert sorted(printed) == sorted(told["run_ids"])
+    assert len(printed) == 21
+    seconds = [run_id.partition("-")[0] for run_id in told["run_ids"]]
+    assert seconds == sorted(seconds)
+
+
+def test_a_master_waits_for_what_its_workers_have_left_of_the_test_before(aws: Aws, locust: Locust) -> None:
+    """Its receipt comes during the next test, and has all of it."""
+    web = MasterWeb()
+    fleet = Fleet(locust, *web.options, *LIVE, workers=2, headless=False, json_file=False)
+    web.wait_for_workers(2)
+    web.swarm(2, HOST)
+    fleet.wait_for(50)
+    aws.proxy.on("*", error("ServiceUnavailable", 503))
+    web.stop()
+    web.swarm(2, HOST)
+    begun = time.monotonic()
+    wait_until(lambda: time.monotonic() > begun + 7, "vanished workers would be given up by now")
+    assert receipts_printed(fleet.master) == 0
+    aws.proxy.heal()
+    wait_until(lambda: receipts_printed(fleet.master) == 1, "the first test has its receipt")
+    assert fleet.master.process.poll() is None
+    assert len(re.findall("all delivered", fleet.master.err)) == 1
+    web.stop()
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    assert receipts_printed(fleet.master) == len(re.findall("all delivered", fleet.master.err)) == 2
 
 
 # Ctrl-C

@@ -62,6 +62,8 @@ _FOR_RECEIPTS_S = 3.0
 _PATIENT_S = 1.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
+# How long after the next test's start all workers have told of the last one: they do so every second.
+_TIME_TO_TELL_S = 5.0
 # As the core takes them.
 _MAX_RUN_ID_CHARS = 64
 
@@ -87,12 +89,15 @@ class _Test:
         self.places: _web.Places | None = None
         self.stopped = False
         self.stop_told = False
+        # When it was detached, by the monotonic clock: another began, or the end has come.
+        self.replaced_at: float | None = None
         self.stop_reason: str | None = None
         self.dashboard: Dashboard | None = None
         self.announcing: gevent.Greenlet[..., None] | None = None
         self.fleet_trouble = FleetTrouble()
         self.marking: list[gevent.Greenlet[..., None]] = []
         self.delivered_said = False
+        self.concluding = False
         self.receipt: _core.Receipt | None = None
         # Totals from before Locust reset its statistics in the middle of the test.
         self.reset_requests = 0
@@ -130,9 +135,11 @@ class Session:
         self._shown: _Test | None = None
         self._unpublished: tuple[str, float] | None = None
         self._unfinished: list[_Test] = []
+        # Receipts that nobody has asked for yet, each with the start of its test.
+        self._receipts: list[tuple[float, _core.Receipt]] = []
         self._fleet = Fleet()
-        self._sampler: gevent.Greenlet[..., None] | None = None
         self._quitting_greenlet: object = None
+        self._closing = False
         self._stop_waiting = False
         # Ends the moment in which Ctrl-C is still taken for the end of a waiting.
         self._patience: Callable[[], None] | None = None
@@ -210,7 +217,8 @@ class Session:
         _web.show(self, environment)
         self._await_the_end()
         try:
-            self._start_local(options)
+            if not worker:
+                self._start_local(options)
             test = self._start_test(environment, options)
         except (_core.InvalidOptionError, LocalCloudWatchError, OSError) as error:
             # A listener that raised would change Locust's exit code.
@@ -268,7 +276,7 @@ class Session:
         self._quitting_greenlet = None
         self._events.request.add_listener(publisher.record)
         publisher.event("test_start")
-        self._sampler = gevent.spawn(self._sample_until_replaced, test)
+        gevent.spawn(self._accompany, test)
         self._announce(test, options)
         if options.dashboard is not None and not worker and not options["dry_run"]:
             self._make_dashboard(test, options, options.dashboard, host)
@@ -444,17 +452,26 @@ class Session:
             },
         )
 
-    def _sample_until_replaced(self, test: _Test) -> None:
+    def _accompany(self, test: _Test) -> None:
+        """Sample what the test uses, and once another has begun and this one is delivered, be done with it."""
         _own_process().cpu_percent()  # the first reading is none
-        while test.receipt is None:
+        while not test.concluding:
             # Just after the full second, so that each second has one sample.
             due = time.time() // _SAMPLE_EVERY_S * _SAMPLE_EVERY_S + _SAMPLE_EVERY_S + 0.01
             while (left := due - time.time()) > 0:
                 gevent.sleep(min(left, _COUNT_USERS_EVERY_S))
-                self._count_users(test)
-            if not test.stopped:
+                if test is self._test:
+                    self._count_users(test)
+            if test is not self._test:
+                if not self._closing and self._is_delivered(test):
+                    self._conclude(test)
+                    return
+                if self._role("Worker"):
+                    # Locust's reports tell of the new test.
+                    self._tell_master(test)
+            elif not test.stopped:
                 self._sample(test)
-            elif self._environment is not None and test is self._test:
+            elif self._environment is not None:
                 # Requests may end after the test.
                 test.look_at(self._environment)
                 if self._role("Master") and self._environment.runner.state == "stopped":  # type: ignore[union-attr]
@@ -582,6 +599,33 @@ class Session:
                 self._tell_of_stop(test)
             self._events.request.remove_listener(test.publisher.record)
             test.publisher.seal()
+            test.replaced_at = time.monotonic()
+
+    def _is_delivered(self, test: _Test) -> bool:
+        """Whether a replaced test has nothing left to wait for, here and on its workers."""
+        progress = test.publisher.progress()
+        settled = progress.over and (test.mode == "dry run" or not progress.left)
+        beside = [*test.marking, *([test.announcing] if test.announcing is not None else ())]
+        if not settled or not all(greenlet.dead for greenlet in beside) or test.replaced_at is None:
+            return False
+        if not self._role("Master"):
+            return True
+        # A worker that was not heard of in time, or has vanished, may come back with what is missing.
+        heard = time.monotonic() - test.replaced_at > _TIME_TO_TELL_S
+        return heard and all(part.ended for part in self._fleet.parts(test.publisher.run_id).values())
+
+    def _conclude(self, test: _Test) -> None:
+        """Draw up the receipt of a test and let go of it."""
+        test.concluding = True
+        try:
+            self._receipts.append((test.record.started, self._finish(test)))
+        except Exception:
+            # The other tests have theirs all the same.
+            logger.exception("The receipt of run %s could not be drawn up", test.publisher.run_id)
+        finally:
+            self._lost = self._lost or test.lost
+            # Whoever waits for the end waits for this list to be empty.
+            self._unfinished.remove(test)
 
     def _on_quitting(self, **_kwargs: object) -> None:
         """Hold a second shutdown back while the first one delivers.
@@ -608,31 +652,31 @@ class Session:
         if self._test is not None and self._environment is not None:
             self._test.look_at(self._environment)
         self._end_test()
-        receipts = []
+        self._closing = True
         begun = time.monotonic()
         progress_bar = ProgressBar()
         ear = None
         if self._role("Master") and not len(self._environment.runner.greenlet):  # type: ignore[union-attr]
             ear = gevent.spawn(self._hear_workers)
         with self._ctrl_c_ending_the_wait():
-            for test in list(self._unfinished):
-                try:
-                    if test.announcing is not None:
-                        test.announcing.kill()
-                    self._wait_for(test, progress_bar, begun + test.publisher.drain_timeout)
-                    progress_bar.clear()
-                    if self._stop_waiting:
-                        self._tell_of_leftovers(test)
-                    receipts.append(self._finish(test))
-                except Exception:
-                    # The other tests have theirs all the same.
-                    logger.exception("The receipt of run %s could not be drawn up", test.publisher.run_id)
-                finally:
-                    self._lost = self._lost or test.lost
-                    # Whoever waits for the end waits for this list to be empty.
-                    self._unfinished.remove(test)
+            while self._unfinished:
+                test = self._unfinished[0]
+                if test.announcing is not None:
+                    test.announcing.kill()
+                self._wait_for(test, progress_bar, begun + test.publisher.drain_timeout)
+                progress_bar.clear()
+                if test.concluding:
+                    # Delivered before the end: its receipt is on the way.
+                    self._sleep(_POLL_S)
+                    continue
+                if self._stop_waiting:
+                    self._tell_of_leftovers(test)
+                self._conclude(test)
+        self._closing = False
         if ear is not None:
             ear.kill(block=False)
+        self._receipts.sort(key=lambda known: known[0])
+        receipts, self._receipts = [receipt for _, receipt in self._receipts], []
         if self._local is not None and receipts:
             self._local.stop()
             self._local = None

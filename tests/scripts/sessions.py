@@ -7,6 +7,7 @@ handler delivers.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import time
 from typing import Any
 
 import gevent
+import psutil
 from locust.env import Environment
 from locust.event import Events
 
@@ -65,4 +67,23 @@ def interrupted() -> Any:
     session.close = interrupt  # type: ignore[method-assign]
 
 
-print(json.dumps({"names": names, "closes": closes, "interrupted": interrupted}[what]()))
+def many() -> Any:
+    used = []
+    for _ in range(20):
+        test()
+        gevent.sleep(0.3)
+        used.append(psutil.Process().num_fds())
+    test()
+    gevent.sleep(2.5)
+    gc.collect()
+    companions = [each for each in gc.get_objects() if isinstance(each, gevent.Greenlet) and not each.dead]
+    publishers = [each for each in gc.get_objects() if isinstance(each, _core.Publisher)]
+    return {
+        "files": [used[0], psutil.Process().num_fds()],
+        "greenlets": len(companions),
+        "publishers": len(publishers),
+        **close(),
+    }
+
+
+print(json.dumps({"names": names, "many": many, "closes": closes, "interrupted": interrupted}[what]()))
