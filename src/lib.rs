@@ -54,6 +54,10 @@ mod _core {
         spool_root, sweep,
     };
 
+    /// This package's version.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+
     /// When the prices of estimates were looked up.
     #[pymodule_export]
     const PRICES_AS_OF: &str = crate::pricing::PRICES_AS_OF;

@@ -297,7 +297,7 @@ fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnos
 fn announce_leftovers(root: &Path, diagnostics: &Diagnostics) {
     sweep(root);
     let leftovers: Vec<_> =
-        leftovers(root).into_iter().filter(|found| !found.live && !found.manifest.dry_run).collect();
+        leftovers(root).into_iter().filter(|found| !found.live && !found.manifest.goes_nowhere()).collect();
     let Some(last) = leftovers.last() else { return };
     let bytes = human_bytes(leftovers.iter().map(|leftover| leftover.bytes).sum());
     let command = if leftovers.iter().all(|leftover| leftover.manifest.run_id == last.manifest.run_id) {
@@ -307,7 +307,7 @@ fn announce_leftovers(root: &Path, diagnostics: &Diagnostics) {
     };
     diagnostics.say_once(
         "leftovers",
-        Level::Warning,
+        Level::Info,
         format!(
             "{bytes} of results of earlier runs were not delivered and wait in {}. Send them with: {command}",
             root.display()

@@ -87,6 +87,12 @@ impl Manifest {
         }
     }
 
+    /// Whether it was never meant to be sent, or only to a local CloudWatch, which ended with its test.
+    #[must_use]
+    pub const fn goes_nowhere(&self) -> bool {
+        self.dry_run || self.aws.local
+    }
+
     /// Reads a folder's `run.json`.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import tomllib
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,8 @@ from support.servers import REGION, ending, free_port
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+README, IN_KOREAN = ROOT / "README.md", ROOT / "README.ko.md"
+PAGES = [README, IN_KOREAN, ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 
 # Messages
 
@@ -187,7 +189,7 @@ def blocks(page: Path) -> Iterator[str]:
 def commands(*programs: str) -> list[str]:
     """Every command of these programs in the pages, once; and those that the tables of the README name."""
     found = [line for page in PAGES for line in blocks(page)]
-    found += re.findall(r"^\| `(locust-cw [^`]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    found += re.findall(r"^\| `(locust-cw [^`]+)` \|", README.read_text(), re.MULTILINE)
     # Optional parts, and a comment behind it.
     found = [re.sub(r"\s+", " ", re.sub(r"\[-.*?\]|\[RUN\]|\s#.*", "", line)).strip() for line in found]
     return list(dict.fromkeys(line for line in found if line.split(" ")[0] in programs))
@@ -242,7 +244,7 @@ class Ground:
 @pytest.fixture(scope="module")
 def ground(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("ground")
-    (locustfile,) = re.findall(r"```python\n(from locust .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (locustfile,) = re.findall(r"```python\n(from locust .*?)```", README.read_text(), re.DOTALL)
     (folder / "test.py").write_text(locustfile)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     target = ROOT / "examples" / "demo" / "target.py"
@@ -426,10 +428,6 @@ def printed(*args: str) -> str:
     return subprocess.run([command, *args], capture_output=True, text=True, check=True).stdout
 
 
-TO_COME = {"README.ko.md", "docs/images/web-ui.png", "docs/images/web-ui-outage.png", "docs/web-ui.md"}
-"""Pages and pictures that are made apart from the others: looked for only where they are there already."""
-
-
 def test_every_link_has_an_end() -> None:
     anchors: dict[Path, set[str]] = {}
     for page in PAGES:
@@ -440,11 +438,37 @@ def test_every_link_has_an_end() -> None:
         for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
             path, _, anchor = link.partition("#")
             end = (page.parent / path).resolve() if path else page
-            if "://" in link or (not end.exists() and str(end.relative_to(ROOT)) in TO_COME):
+            if "://" in link:
                 continue
             if not end.exists() or (anchor and anchor not in anchors[end]):
                 lost.append(f"{page.name}: {link}")
     assert lost == []
+
+
+def code_blocks(page: Path) -> list[str]:
+    """What is set in or stands between fences, in its order, without the text around it."""
+    return re.findall(r"^```.*?^```|(?:^ {4}[^\n]*\n)+", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def links_of(page: Path) -> Counter[str]:
+    """Where links and pictures lead, and how often; the page's own twin is left out."""
+    found = Counter(re.findall(r"\]\(([^)\s]+)\)", page.read_text()))
+    del found["README.md"], found["README.ko.md"]
+    return found
+
+
+def first_cells(page: Path) -> list[str]:
+    """The code in the first column of each table's rows: options, metrics, commands."""
+    cells = re.findall(r"^\| (.*?) \|", page.read_text(), re.MULTILINE)
+    return [code for cell in cells for code in re.findall(r"`(.*?)`", cell)]
+
+
+def test_the_readme_in_korean_has_the_same_code_links_and_tables() -> None:
+    assert code_blocks(IN_KOREAN) == code_blocks(README)
+    assert links_of(IN_KOREAN) == links_of(README)
+    assert first_cells(IN_KOREAN) == first_cells(README)
+    assert len(code_blocks(README)) >= 8
+    assert len(first_cells(README)) >= 25
 
 
 def test_the_table_has_every_option_with_its_default() -> None:
@@ -513,7 +537,7 @@ def test_the_estimates_are_what_the_command_reckons() -> None:
 
 
 def test_the_front_page_tells_the_same_costs() -> None:
-    page = (ROOT / "README.md").read_text()
+    page = README.read_text()
     hour = ["--minutes=60", "--names=20"]
     few, many = ([f"--requests-per-second={rate}", *hour] for rate in (500, 5000))
     logs = [total(*each) - total(*each, "--logs=off") for each in (few, many)]

@@ -183,6 +183,12 @@ def test_processes_deliver_on_every_core(aws: Aws, locust: Locust, end: str) -> 
     assert run.complaints() == []
 
 
+def test_all_processes_of_a_trial_publish_to_one_local_cloudwatch(locust: Locust) -> None:
+    run = locust.run("traders.py", "--processes=2", "--cw-local", *LIVE, *USERS, "-t", "3s", options=[])
+    run.receipt.check_delivered()
+    assert run.err.count("A local CloudWatch listens at") == 1
+
+
 def test_what_is_recorded_until_the_end_is_delivered_by_every_worker(aws: Aws, locust: Locust) -> None:
     """Without --cw-live all is published when the test stops. AWS is slow, and the master alone shows progress."""
     aws.proxy.on("*", slowly(1))

@@ -209,18 +209,32 @@ def test_the_next_start_tells_of_what_is_left_and_leaves_it_alone(aws: Aws, locu
     left = files_in(tmp_path / "spool")
     second = locust.run(*PACED, *LIVE, where, "-t", "2s")
     second.receipt.check_delivered()
-    (told,) = second.complaints()
-    assert f"locust-cw replay {run_id_of(first)}" in told
+    assert f"Send them with: locust-cw replay {run_id_of(first)}\n" in second.err
     assert files_in(tmp_path / "spool") == left
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == second.stats.requests.total()
 
     third = left_behind(aws, locust, where)
     fourth = locust.run(*PACED, *LIVE, where, "-t", "2s")
-    (told,) = fourth.complaints()
-    assert "locust-cw replay --all" in told
+    assert "Send them with: locust-cw replay --all\n" in fourth.err
     command = replay(first.folder, "--all", f"--spool-dir={tmp_path / 'spool'}")
     assert command.exit_code == 0, command.output
     check_all_there(aws, first, second, third, fourth)
+
+
+def test_what_was_meant_for_a_local_cloudwatch_keeps_nobody_waiting(locust: Locust, tmp_path: Path) -> None:
+    """It ended with its test: `--all` passes it over and says so, and no start speaks of it."""
+    where = f"--cw-spool-dir={tmp_path / 'spool'}"
+    run = locust.start(*PACED, "--cw-local", "--cw-run-id=trial", where, options=[])
+    wait_until(lambda: files_in(tmp_path / "spool"), "files in its spool")
+    run.signal(signal.SIGKILL)
+    run.process.wait()
+    left = files_in(tmp_path / "spool")
+    for arguments, exit_code in (["--all"], 0), (["trial"], 1):
+        command = replay(run.folder, *arguments, f"--spool-dir={tmp_path / 'spool'}")
+        assert command.exit_code == exit_code, command.output
+        assert "meant for a local CloudWatch that is gone" in command.output
+    assert files_in(tmp_path / "spool") == left
+    assert "Send them with" not in locust.run(*PACED, *LIVE, where, "-t", "1s").err
 
 
 def test_a_start_beside_a_live_test_tells_of_nothing(aws: Aws, locust: Locust, tmp_path: Path) -> None:
@@ -228,7 +242,7 @@ def test_a_start_beside_a_live_test_tells_of_nothing(aws: Aws, locust: Locust, t
     live = locust.start(*PACED, where)
     wait_until(lambda: files_in(tmp_path / "spool"), "files in its spool")
     beside = locust.run(*PACED, where, "-t", "1s")
-    assert beside.complaints() == []
+    assert "Send them with" not in beside.err
     stop(live)
     live.finish()
     check_all_there(aws, live, beside)

@@ -12,7 +12,7 @@ import pytest
 from conftest import Aws, Locust
 from locust_cw._command._verify import period_of, span_of
 from locust_cw._record import Record
-from support.outages import HOST, PACED, replay
+from support.outages import HOST, PACED, commanding, replay
 from support.proxy import Answer, Exchange, error, swallow
 from support.servers import Target
 from test_command import run
@@ -44,6 +44,15 @@ WAYS: dict[str, tuple[str, ...]] = {
     "reports": (*LIVE, "--processes=2", "--cw-source=master"),
     "no logs": (*LIVE, "--cw-logs=off"),
 }
+
+
+def test_of_a_local_cloudwatch_that_is_gone_nothing_is_asked(locust: Locust) -> None:
+    """There is nobody to ask, and the message says how to keep the results of trials."""
+    done = locust.run(*PACED, *SHORT, "--cw-local", options=[])
+    done.receipt.check_delivered()
+    for command in "verify", "report":
+        with commanding(done.folder, command) as asked:
+            assert (asked.exit_code, "ended with the test" in asked.err) == (1, True), asked.output
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

@@ -6,6 +6,7 @@ from typing import Any, final
 
 __all__ = [
     "PRICES_AS_OF",
+    "VERSION",
     "Account",
     "AwsError",
     "Call",
@@ -27,6 +28,9 @@ __all__ = [
     "spool_root",
     "sweep",
 ]
+
+VERSION: str
+"""This package's version."""
 
 PRICES_AS_OF: str
 """When the prices of estimates were looked up."""
@@ -319,6 +323,9 @@ class Leftover:
     @property
     def dry_run(self) -> bool:
         """Whether it was never meant to be sent."""
+    @property
+    def local_url(self) -> str | None:
+        """Where the local CloudWatch was that it was meant for; None where it was meant for AWS."""
     @property
     def files(self) -> int:
         """Files to be sent."""

@@ -79,7 +79,7 @@ class Publisher:
     def _begin(
         self, host: str | None, run_id: str | None, worker: str | None, options: dict[str, Any]
     ) -> _core.Publisher:
-        local = options.pop("local", False)
+        local = options.get("local", False)
         _core.check_options(options)
         if local:
             if options.get("endpoint_url"):

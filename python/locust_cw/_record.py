@@ -16,7 +16,14 @@ from locust_cw import _core
 KEPT = 200
 """How many records are kept; the oldest go."""
 
-_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
+_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url", "local")
+
+
+LOCAL_IS_GONE = (
+    "The run went to a local CloudWatch (--cw-local), which ended with the test and kept nothing. For trials that last,"
+    " start one yourself (BIND_HOST=127.0.0.1 GATEWAY_PORT=4566 ministack), and test with"
+    " --cw-endpoint-url http://127.0.0.1:4566."
+)
 
 
 class NoRecordError(LookupError):
@@ -60,6 +67,12 @@ class Record:
     def account(self) -> dict[str, Any]:
         """Where it went and as whom: options for an `Account`."""
         return {name: self.options[name] for name in _ACCOUNT if self.options.get(name) is not None}
+
+    @property
+    def local_url(self) -> str | None:
+        """Where the local CloudWatch was that it went to; None where it went to AWS."""
+        url: str | None = self.option("endpoint_url")
+        return url if self.option("local") else None
 
     def write(self) -> None:
         """Write it, for its owner alone, and remove the oldest records.

@@ -8,6 +8,7 @@ process that leave `quit` out, in an exit handler. All of it may happen twice.
 from __future__ import annotations
 
 import atexit
+import functools
 import json
 import logging
 import os
@@ -273,6 +274,7 @@ class Session:
         self._unfinished.append(test)
         if self._role("Master") and _fleet.MESSAGE not in environment.runner.custom_messages:  # type: ignore[union-attr]
             environment.runner.register_message(_fleet.MESSAGE, self._on_account)  # type: ignore[union-attr]
+            self._hand_on_run_id(environment)
         self._quitting_greenlet = None
         self._events.request.add_listener(publisher.record)
         publisher.event("test_start")
@@ -281,6 +283,20 @@ class Session:
         if options.dashboard is not None and not worker and not options["dry_run"]:
             self._make_dashboard(test, options, options.dashboard, host)
         return test
+
+    def _hand_on_run_id(self, environment: Environment) -> None:
+        """Have workers that come late told the run under way, whatever was typed since in the web UI's form."""
+        runner: Any = environment.runner
+        start = runner.start
+
+        @functools.wraps(start)
+        def start_in_run(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - whatever Locust's takes
+            test = self._test
+            if test is not None and not test.stopped and environment.parsed_options is not None:
+                environment.parsed_options.cw_run_id = test.publisher.run_id
+            start(*args, **kwargs)
+
+        runner.start = start_in_run
 
     def _announce(self, test: _Test, options: Options) -> None:
         """Tell what begins, as soon as it is known as whom; the test does not wait for that."""

@@ -74,7 +74,7 @@ impl Account {
             let config = sdk_config(&self.config).await;
             let Some(region) = config.region() else {
                 return Err(
-                    Call::new(operation, "account", "of the credentials").failed(Cause::NoRegion, String::new())
+                    Call::new(operation, "account", "of the credentials").failed(Cause::NoRegion, "")
                 );
             };
             Ok(Clients {

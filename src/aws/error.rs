@@ -28,7 +28,7 @@ impl<'a> Call<'a> {
         Self { place: Some(place), ..self }
     }
 
-    pub(super) fn failed(self, cause: Cause, detail: String) -> CallError {
+    pub(super) fn failed(self, cause: Cause, detail: &str) -> CallError {
         let place = self.place.map_or_else(String::new, |place| format!(", {place}"));
         let resource = format!("{} {}{place}", self.kind, self.resource);
         // It stands within a sentence.
@@ -42,7 +42,7 @@ impl<'a> Call<'a> {
     {
         if let Some(found) = find::<CredentialsError>(error) {
             let cause = if issuer_is_away(found) { Cause::NotSent } else { Cause::NoCredentials };
-            return self.failed(cause, chain(found));
+            return self.failed(cause, &chain(found));
         }
         let (cause, detail) = match error {
             SdkError::ServiceError(refused) => {
@@ -61,7 +61,7 @@ impl<'a> Call<'a> {
             SdkError::ConstructionFailure(_) => (Cause::NotSent, chain(error)),
             _ => (Cause::NoAnswer, chain(error)),
         };
-        self.failed(cause, detail)
+        self.failed(cause, &detail)
     }
 
     /// Whether something was made; `false` where it was there already.

@@ -57,7 +57,7 @@ impl Aws {
         let clients = self.clients.get_or_try_init(|| async {
             let config = sdk_config(&self.account).await;
             let Some(region) = config.region() else {
-                return Err(call.failed(Cause::NoRegion, String::new()));
+                return Err(call.failed(Cause::NoRegion, ""));
             };
             // Another lane may have said so already.
             let _ = self.ledger.region.set(region.to_string());

@@ -21,6 +21,8 @@ pub struct Leftover {
     folder: PathBuf,
     live: bool,
     dry_run: bool,
+    /// Where its local CloudWatch was.
+    local_url: Option<String>,
     files: usize,
     bytes: u64,
 }
@@ -37,6 +39,7 @@ pub fn leftovers(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<Left
         folder: found.folder,
         live: found.live,
         dry_run: found.manifest.dry_run,
+        local_url: found.manifest.aws.endpoint_url.filter(|_| found.manifest.aws.local),
         files: found.files,
         bytes: found.bytes,
     };

@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     parser = argparse.ArgumentParser(prog="locust-cw", description="CloudWatch for Locust, outside a test.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_core.VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.declare(commands.add_parser)

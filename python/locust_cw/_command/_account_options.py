@@ -5,10 +5,12 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import socket
 import sys
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from locust_cw import _core
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
 _WIDTH = 100
+_CONNECT_TIMEOUT_S = 1.0
 
 
 def add_account_options(parser: argparse.ArgumentParser, otherwise: str = "as the AWS CLI finds it") -> None:
@@ -32,6 +35,18 @@ def add_account_options(parser: argparse.ArgumentParser, otherwise: str = "as th
 def account_options(options: argparse.Namespace) -> dict[str, Any]:
     """Those that were given, by the names that the core has for them."""
     return {name: getattr(options, name) for name in _ACCOUNT if getattr(options, name) is not None}
+
+
+def is_gone(local_url: str | None) -> bool:
+    """Whether a local CloudWatch, if there was one, is not there any more: it ends with its test."""
+    if local_url is None:
+        return False
+    where = urlsplit(local_url)
+    try:
+        with socket.create_connection((where.hostname or "", where.port or 80), timeout=_CONNECT_TIMEOUT_S):
+            return False
+    except OSError:
+        return True
 
 
 def add_publish_options(parser: argparse.ArgumentParser) -> None:

@@ -343,7 +343,7 @@ class Examination:
 
 
 def _versions() -> Check:
-    text = f"locust-cw {importlib.metadata.version('locust-cw')}, Python {platform.python_version()}"
+    text = f"locust-cw {_core.VERSION}, Python {platform.python_version()}"
     return Check("versions", "ok", text)
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._command._account_options import account_options, add_account_options, is_gone
 from locust_cw._progress import ProgressBar
 from locust_cw._terminal import has_colors
 
@@ -58,7 +58,15 @@ def _replay(options: argparse.Namespace) -> int:
             return 0
         sys.stderr.write(f"Nothing is left of a run {options.run} in {_core.spool_root(options.spool_dir)}.\n")
         return 1
-    return 0 if _send(chosen, options) else 1
+    gone = [leftover for leftover in chosen if options.endpoint_url is None and is_gone(leftover.local_url)]
+    for leftover in gone:
+        sys.stderr.write(
+            f"Not replayed: run {leftover.run_id} was meant for a local CloudWatch that is gone. Give --endpoint-url to"
+            f" send it elsewhere, or delete {leftover.folder}\n"
+        )
+    complete = _send([leftover for leftover in chosen if leftover not in gone], options)
+    # Of all runs, those are none that anybody waits for.
+    return 0 if complete and (options.all or not gone) else 1
 
 
 def _list(found: list[_core.Leftover]) -> int:
@@ -66,7 +74,15 @@ def _list(found: list[_core.Leftover]) -> int:
         sys.stdout.write("Nothing is left to be sent.\n")
         return 0
     for leftover in found:
-        state = "being sent by its test" if leftover.live else "of a dry run" if leftover.dry_run else "left"
+        state = (
+            "being sent by its test"
+            if leftover.live
+            else "of a dry run: it may be deleted"
+            if leftover.dry_run
+            else "meant for a local CloudWatch"
+            if leftover.local_url is not None
+            else "left"
+        )
         size = f"{leftover.files} files, {leftover.bytes / 1024:,.0f} KB"
         sys.stdout.write(f"{leftover.run_id}  {leftover.worker}  {size}, {state}  {leftover.folder}\n")
     sys.stdout.write("Send them with: locust-cw replay RUN, or locust-cw replay --all\n")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._command._account_options import account_options, add_account_options
-from locust_cw._record import NoRecordError, Record, newest
+from locust_cw._command._account_options import account_options, add_account_options, is_gone
+from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, newest
 from locust_cw._report import _chart, _findings, _page, _query
 from locust_cw._targets import parse
 
@@ -62,6 +62,8 @@ def _report(options: argparse.Namespace) -> int:
     try:
         _chart.require()
         record = Record.read(options.run or newest(options.spool_dir), options.spool_dir)
+        if is_gone(record.local_url) and options.endpoint_url is None:
+            return _fail(LOCAL_IS_GONE)
         findings, files = _make(record, wanted, options)
     except NoRecordError as error:
         return _fail(
@@ -69,10 +71,7 @@ def _report(options: argparse.Namespace) -> int:
             " machine, as the same user, and with its --spool-dir if it had one"
         )
     except _core.AwsError as error:
-        said = _query.for_command(error).rstrip(".")
-        if record.option("local") and error.args[1] in {"NotSent", "NoAnswer"}:
-            said += f". {_findings.LOCAL_IS_GONE}"
-        return _fail(said)
+        return _fail(_query.for_command(error))
     except (_findings.NothingThereError, _chart.NoChartsError) as error:
         return _fail(str(error))
     except OSError as error:

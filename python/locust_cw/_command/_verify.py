@@ -18,11 +18,12 @@ from locust_cw._command._account_options import (
     account_options,
     add_account_options,
     complain,
+    is_gone,
     message_of,
     print_json,
     wrapped,
 )
-from locust_cw._record import NoRecordError, Record, known_runs, newest
+from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, known_runs, newest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,6 +142,9 @@ def _verify(options: argparse.Namespace) -> int:
     findings = Findings()
     if record.option("dry_run"):
         complain(f"run {record.run_id} was a dry run: nothing was sent, so CloudWatch holds nothing of it")
+        return 1
+    if is_gone(record.local_url) and options.endpoint_url is None:
+        complain(LOCAL_IS_GONE)
         return 1
     account = Account(record.account | account_options(options))
     try:

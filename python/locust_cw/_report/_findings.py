@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from locust_cw import _core
 from locust_cw._account import Account
+from locust_cw._record import LOCAL_IS_GONE
 from locust_cw._report import _query, _saturation
 from locust_cw._report._query import Series
 from locust_cw._targets import Metric
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 PERCENTILES = ("p50", "p95", "p99")
 GENERATOR_LIMIT_PERCENT = 90.0
 """Of a processor, from which on the load generator may be what limits: Locust warns there, too."""
-
-LOCAL_IS_GONE = (
-    "The run went to a local CloudWatch (--cw-local), which ended with the test and kept nothing. To make reports of"
-    " trials, start MiniStack yourself and test with --cw-endpoint-url."
-)
 
 _SINGLE = "Metrics of the target"
 _NO_HOST = "(none)"  # the host of gauges where the run has none
