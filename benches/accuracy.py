@@ -119,10 +119,9 @@ def publish(seconds: list[list[float]]) -> Published:
     begun = int(time.time()) - 2 * len(seconds)
     with Sink(keep=True) as sink, driver.run(sink.url, live=True, logs="off") as publisher:
         for index, times_ms in enumerate(seconds):
-            for number, time_ms in enumerate(times_ms):
-                if number % driver.BETWEEN_LOOKS == 0:
-                    while not publisher.has_room:
-                        time.sleep(driver.POLL_S)
+            for time_ms in times_ms:
+                while not publisher.has_room:
+                    time.sleep(driver.POLL_S)
                 ended = begun + index + 0.5
                 publisher.record("GET", "/", time_ms, 100, context={}, start_time=ended - time_ms / 1000)
         driver.deliver(publisher)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 HOST = "http://service.example"
 FAIL_EVERY = 49  # about 2 %, of each name in turn
-BETWEEN_LOOKS = 200
 POLL_S = 0.002
 
 # A median of 20 ms and a long tail. Drawn ahead, so that drawing costs nothing.
@@ -53,10 +52,9 @@ class Load:
     def record(self, number: int) -> None:
         """Record so many requests that end now; wait where the queue has no room."""
         record = self._publisher.record
-        for index in range(number):
-            if index % BETWEEN_LOOKS == 0:
-                while not self._publisher.has_room:
-                    time.sleep(POLL_S)
+        for _ in range(number):
+            while not self._publisher.has_room:
+                time.sleep(POLL_S)
             response_time = next(self._times_ms)
             record(
                 request_type="GET",

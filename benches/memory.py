@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
-TARGET_MIB = 48
+TARGET_MB = 48
 DRAIN_TARGET_S = 10
 NAMES = 20
 LOOK_S = 1.0
-FLAT_MIB = 1.0
+FLAT_MB = 1.0
 """What a soak may grow by from its first half to its second and still be called flat: the noise of the allocator."""
 
 Row = dict[str, float]
 
 
-def resident_mib(what: str) -> float:
-    """`VmRSS` of this process, or `VmHWM`, its largest so far."""
+def resident_mb(what: str) -> float:
+    """`VmRSS` of this process, or `VmHWM`, its largest so far, in millions of bytes."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(what):
-            return int(line.split()[1]) / 1024
+            return int(line.split()[1]) * 1024 / 1e6
     raise KeyError(what)
 
 
@@ -51,16 +51,19 @@ def forget_largest() -> None:
 
 def at_once(url: str, requests: int, live: bool) -> Row:  # noqa: FBT001 - called by name of its mode
     """Record so many requests as fast as possible, and deliver them."""
-    before = resident_mib("VmRSS")
+    before = resident_mb("VmRSS")
     forget_largest()
     with driver.run(url, live=live) as publisher:
         begun = time.monotonic()
         driver.Load(publisher, NAMES).record(requests)
         recorded_s = time.monotonic() - begun
-        at_end = resident_mib("VmRSS")
+        at_end = resident_mb("VmRSS")
         drained_s = driver.deliver(publisher)
-        receipt = json.loads(publisher.finish().json)
-        largest = resident_mib("VmHWM")
+        given = publisher.finish()
+        largest = resident_mb("VmHWM")
+    if not given.complete:
+        print(given.text)
+    receipt = json.loads(given.json)
     lost = sum(account["observed"] - account["delivered"] for account in (receipt["requests"], receipt["log_events"]))
     return {
         "growth": largest - before,
@@ -74,14 +77,14 @@ def at_once(url: str, requests: int, live: bool) -> Row:  # noqa: FBT001 - calle
 
 def soak(url: str, rate: float, seconds: float) -> Row:
     """Hold a rate, live, and look at the memory once a second."""
-    before = resident_mib("VmRSS")
+    before = resident_mb("VmRSS")
     looks: list[float] = []
     with driver.run(url, live=True) as publisher:
         load = driver.Load(publisher, NAMES)
         begun = time.monotonic()
         while time.monotonic() - begun < seconds:
             driver.hold({load: rate}, LOOK_S)
-            looks.append(resident_mib("VmRSS"))
+            looks.append(resident_mb("VmRSS"))
         driver.deliver(publisher)
         receipt = json.loads(publisher.finish().json)
     # What is taken at the beginning is not growth: two flushes at the least.
@@ -130,13 +133,13 @@ def main() -> int:
     print(f"{arguments.requests:,} requests, all logged{'':14}{'largest':>9}{'recorded':>10}{'drained':>9}{'lost':>6}")
     for mode, row in rows.items():
         print(
-            f"{mode:42}{row['growth']:5.1f} MiB{row['recorded_s']:8.1f} s{row['drained_s']:7.1f} s{row['lost']:6,.0f}"
+            f"{mode:42}{row['growth']:5.1f} MB{row['recorded_s']:8.1f} s{row['drained_s']:7.1f} s{row['lost']:6,.0f}"
             f"   {row['events_per_s']:,.0f} log events/s in all"
         )
     soaked = apart(soak, arguments.rate, arguments.minutes * 60)
     print(
-        f"\n{arguments.minutes:g} minutes at {arguments.rate:,.0f}/s: largest {soaked['growth']:.1f} MiB, "
-        f"{soaked['drift']:+.2f} MiB from the first half to the second, {soaked['lost']:,.0f} lost"
+        f"\n{arguments.minutes:g} minutes at {arguments.rate:,.0f}/s: largest {soaked['growth']:.1f} MB, "
+        f"{soaked['drift']:+.2f} MB from the first half to the second, {soaked['lost']:,.0f} lost"
     )
     millions = f"{arguments.requests:,}"
     figures.write(
@@ -145,9 +148,9 @@ def main() -> int:
             *(
                 Figure(
                     f"memory for {millions} requests, {mode}",
-                    f"{row['growth']:.0f} MiB",
-                    f"at most {TARGET_MIB}",
-                    row["growth"] <= TARGET_MIB,
+                    f"{row['growth']:.0f} MB",
+                    f"at most {TARGET_MB}",
+                    row["growth"] <= TARGET_MB,
                 )
                 for mode, row in rows.items()
             ),
@@ -159,9 +162,9 @@ def main() -> int:
             ),
             Figure(
                 f"drift over {arguments.minutes:g} minutes at {arguments.rate:,.0f}/s",
-                f"{soaked['drift']:+.1f} MiB of {soaked['growth']:.0f}",
+                f"{soaked['drift']:+.1f} MB of {soaked['growth']:.0f}",
                 "flat",
-                soaked["drift"] <= FLAT_MIB,
+                soaked["drift"] <= FLAT_MB,
             ),
         ],
     )
