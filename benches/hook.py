@@ -1,29 +1,38 @@
 """What one request event costs: with no listener, with an empty one in Python, and with locust-cw.
 
-Fired in bursts with pauses, as the rate of a real generator leaves them: what is measured is the hook, and not how fast
-the threads behind it empty the queue. The kinds take turns, so that a noisy machine is noisy for all of them. Compare
-the rows; the numbers are this machine's.
+    python benches/hook.py [--rounds 400]
+
+Fired through Locust's own `EventHook.fire` in short bursts with pauses, as the rate of a real generator leaves them:
+what is measured is the hook, and not how fast the threads behind it empty the queue. The kinds take turns, so that a
+noisy machine is noisy for all of them. Then the same beside a Python thread that is never idle. Compare the rows; the
+numbers are this machine's.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
+import argparse
+import socket
 import statistics
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gevent
-from locust.env import Environment
-from locust.event import Events
+from locust.event import EventHook
 
 import locust_cw
+from locust_cw import _core
 
-ROUNDS = 40
-EVENTS_PER_ROUND = 2_000
-PAUSE_S = 0.05
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVENTS_PER_BURST = 250
+PAUSE_S = 0.004
+HOST = "http://service.example"
+TARGET = 1.5
 
 REQUEST = {
     "request_type": "GET",
@@ -34,64 +43,102 @@ REQUEST = {
     "context": {},
     "exception": None,
     "start_time": 0.0,
-    "url": "http://service.example/product/17",
+    "url": f"{HOST}/product/17",
 }
+NONE, EMPTY = "no listener", "an empty Python listener"
+METRICS, LOGS, SLOW = "locust-cw, metrics", "locust-cw, metrics and logs", "locust-cw, while AWS does not answer"
 
 
 def ignore(**_kwargs: object) -> None:
     """Listen, and do nothing."""
 
 
-def burst_ns(events: Events) -> float:
+def burst_ns(hook: EventHook) -> float:
     """Nanoseconds per event over one burst."""
     request = REQUEST | {"start_time": time.time()}
     start = time.perf_counter_ns()
-    for _ in range(EVENTS_PER_ROUND):
-        events.request.fire(**request)
-    return (time.perf_counter_ns() - start) / EVENTS_PER_ROUND
+    for _ in range(EVENTS_PER_BURST):
+        hook.fire(**request)
+    return (time.perf_counter_ns() - start) / EVENTS_PER_BURST
 
 
-def published(spool: str, logs: str) -> tuple[Environment, Events]:
-    """An environment in a running test that publishes nowhere."""
-    environment = Environment(events=Events(), host="http://service.example")
-    locust_cw.attach(environment, live=True, dry_run=True, logs=logs, spool_dir=f"{spool}/{logs}")
-    runner = environment.create_local_runner()
-    environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
-    environment.events.test_start.fire(environment=environment)
-    return environment, environment.events
+@contextmanager
+def listening(**options: object) -> Iterator[EventHook]:
+    """A hook with locust-cw's listener, in a run of its own."""
+    with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as spool:
+        publisher = _core.Publisher(
+            {"live": True, "spool_dir": spool, **options}, run_id=_core.new_run_id(), worker="bench", host=HOST
+        )
+        hook = EventHook()
+        hook.add_listener(publisher.record)
+        try:
+            yield hook
+        finally:
+            publisher.finish()
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """A server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def busy_thread() -> Iterator[None]:
+    """A Python thread that takes the GIL whenever it gets it."""
+    over = False
+
+    def work() -> None:
+        while not over:
+            sum(range(1_000))
+
+    # Locust has patched `threading`: this is a thread all the same.
+    working = gevent.get_hub().threadpool.spawn(work)
+    try:
+        yield
+    finally:
+        over = True
+        working.get()
+
+
+def measure(hooks: dict[str, EventHook], rounds: int) -> dict[str, float]:
+    """The median of each, in nanoseconds per event."""
+    measured: dict[str, list[float]] = {what: [] for what in hooks}
+    for _ in range(rounds):
+        for what, hook in hooks.items():
+            measured[what].append(burst_ns(hook))
+            time.sleep(PAUSE_S)
+    return {what: statistics.median(each) for what, each in measured.items()}
+
+
+def show(title: str, medians: dict[str, float]) -> None:
+    """Print what each adds to an event, and that in empty listeners."""
+    none, empty = medians[NONE], medians[EMPTY]
+    print(f"\n{title:38}{'ns':>8}{'added':>8}{'ratio':>8}")
+    for what, median in medians.items():
+        added = median - none
+        print(f"{what:38}{median:8,.0f}{added:8,.0f}{added / (empty - none):8.2f}")
 
 
 def main() -> int:
     """Measure and print."""
-    with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as spool:
-        bare, listening = Events(), Events()
-        listening.request.add_listener(ignore)
-        # Locust's own statistics listen in every row, as in a real test.
-        runners = [Environment(events=events).create_local_runner() for events in (bare, listening)]
-        metrics_environment, metrics = published(spool, "off")
-        all_environment, everything = published(spool, "all")
-        rows: dict[str, tuple[Events, list[float]]] = {
-            "Locust alone": (bare, []),
-            "an empty Python listener": (listening, []),
-            "locust-cw, metrics": (metrics, []),
-            "locust-cw, metrics and logs": (everything, []),
-        }
-        for _ in range(ROUNDS):
-            for events, measured in rows.values():
-                measured.append(burst_ns(events))
-                gevent.sleep(PAUSE_S)
-        alone = statistics.median(rows["Locust alone"][1])
-        print(f"\nlocust_cw in {Path(locust_cw.__file__).parent}")
-        print(f"\n{'one request event':32}{'ns':>8}{'added':>8}")
-        for what, (_, measured) in rows.items():
-            median = statistics.median(measured)
-            print(f"{what:32}{median:8,.0f}{median - alone:8,.0f}")
-        for runner in runners:
-            runner.quit()
-        with contextlib.redirect_stderr(io.StringIO()):  # the receipts
-            for environment in (metrics_environment, all_environment):
-                environment.events.test_stop.fire(environment=environment)
-                environment.events.quit.fire(exit_code=0)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=400, help="bursts of each kind (default: %(default)s)")
+    rounds = parser.parse_args().rounds
+    print(f"locust_cw in {Path(locust_cw.__file__).parent}; the target is a ratio of at most {TARGET}")
+    empty = EventHook()
+    empty.add_listener(ignore)
+    with (
+        silent_server() as url,
+        listening(dry_run=True, logs="off") as metrics,
+        listening(dry_run=True) as logs,
+        listening(endpoint_url=url, region="eu-west-1") as slow,
+    ):
+        hooks = {NONE: EventHook(), EMPTY: empty, METRICS: metrics, LOGS: logs, SLOW: slow}
+        show("one request event", measure(hooks, rounds))
+        with busy_thread():
+            show("beside a busy Python thread", measure(hooks, rounds // 20))
     return 0
 
 

@@ -1,0 +1,107 @@
+//! What the pure core costs: samples from the queue to sealed windows, and to log events, on one thread.
+//!
+//!     cargo bench --no-default-features --bench core
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use locust_cw::clock::Timestamp;
+use locust_cw::config::{Config, Options};
+use locust_cw::diagnostics::Diagnostics;
+use locust_cw::distribution::Distribution;
+use locust_cw::intake::Intake;
+use locust_cw::ledger::Ledger;
+use locust_cw::outbox::{Outbox, Pace};
+use locust_cw::queue::{Item, queue};
+use locust_cw::sample::Sample;
+use locust_cw::spool::{Manifest, Spool};
+use locust_cw::window::RunIdentity;
+use rand::RngExt as _;
+
+/// As many as fit into the queue.
+const SAMPLES: u32 = 60_000;
+const NAMES: u32 = 20;
+
+fn identity() -> Arc<RunIdentity> {
+    Arc::new(RunIdentity {
+        run_id: "20261122T110301Z-7f3a".into(),
+        worker: "w1".into(),
+        host: Some("https://service.example".into()),
+        gauge_host: None,
+        announces: false,
+    })
+}
+
+fn config(logs: &str) -> Config {
+    Options { logs: logs.into(), ..Options::default() }.validate().expect("valid options")
+}
+
+/// A service's latencies: most around 20 ms, with a long tail.
+fn latency_ms() -> f64 {
+    let normal: f64 = (0..12).map(|_| rand::rng().random::<f64>()).sum::<f64>() - 6.0;
+    20.0 * (0.6 * normal).exp()
+}
+
+fn sample(i: u32, now: Timestamp) -> Sample {
+    Sample {
+        time: now,
+        method: "GET".into(),
+        name: format!("/product/{}", i % NAMES),
+        url: None,
+        response_time_ms: Some(latency_ms()),
+        response_bytes: Some(f64::from(i % 5000)),
+        failure: None,
+        status: Some(200),
+        users: 40,
+        context: Vec::new(),
+    }
+}
+
+/// How long the intake takes for a full queue, its windows sealed and its segments written at the end.
+fn intake(config: &Config) -> Duration {
+    let identity = identity();
+    let (entrance, exit) = queue();
+    let (ledger, diagnostics) = (Arc::new(Ledger::default()), Arc::new(Diagnostics::default()));
+    let spool = Spool::in_memory(&Manifest::of(config, &identity));
+    let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::clone(&diagnostics), u64::MAX, Pace::Hold));
+    let intake = Intake::new(config, &identity, outbox, ledger, diagnostics);
+    let now = Timestamp::now();
+    for i in 0..SAMPLES {
+        entrance.try_push(Item::Sample(Box::new(sample(i, now)))).expect("room");
+    }
+    entrance.push_aside(Item::Close);
+    let begun = Instant::now();
+    intake.run(&exit, Timestamp::now);
+    begun.elapsed()
+}
+
+fn samples(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("samples");
+    group.throughput(Throughput::Elements(SAMPLES.into())).sample_size(20);
+    for (what, logs) in [("to windows", "off"), ("to windows and log events", "all")] {
+        let config = config(logs);
+        group.bench_function(BenchmarkId::from_parameter(what), |bencher| {
+            bencher.iter_custom(|times| (0..times).map(|_| intake(&config)).sum());
+        });
+    }
+    group.finish();
+}
+
+fn distributions(criterion: &mut Criterion) {
+    let latencies: Vec<f64> = (0..10_000).map(|_| latency_ms()).collect();
+    let mut group = criterion.benchmark_group("distribution");
+    group.throughput(Throughput::Elements(10_000));
+    group.bench_function("add", |bencher| {
+        bencher.iter(|| {
+            let mut distribution = Distribution::default();
+            latencies.iter().for_each(|&ms| distribution.add(ms));
+            black_box(distribution)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, samples, distributions);
+criterion_main!(benches);
