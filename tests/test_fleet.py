@@ -446,6 +446,10 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     part = fleet.parts("one")["b"]
     assert part.vanished
     assert (part.failures, part.trouble_since, part.delay_s) == ((), None, None)
+    own = Part(account()["receipt"])
+    whole, a, b = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 9.0)
+    assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
+    assert (whole.delay_s, a.delay_s, b.delay_s) == (4, 4, None)
     clock.now += 9
     assert trouble.news(fleet.troubles("one"), clock.now) is None, "nobody is left"
 
@@ -482,6 +486,10 @@ def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
     assert fleet.troubles("two") == {"a": "denied"}
     fleet.hear("a", account("one", final=True))
     assert fleet.troubles("two") == {"a": "denied"}
+    fleet.hear("b", account("two"))
+    fleet.hear("b", account("one", why="gone"))
+    assert fleet.troubles("one") == {"b": "gone"}, "it waits for the end of the earlier one"
+    fleet.hear("b", account("one", final=True))
     assert fleet.receipts("one", publishing=True)[2], "it is complete"
     clock.now += 9
     assert fleet.troubles("two") == {}

@@ -113,7 +113,7 @@ class Fleet:
     def __init__(self) -> None:
         """Nobody is known yet."""
         self._runs: dict[str, dict[str, _Worker]] = {}
-        # The run that each worker is in: of an earlier one it tells no more than how that ended.
+        # The run that each worker tells of at present, beside how an earlier one ended.
         self._current: dict[str, str] = {}
         self._missing: dict[str, set[str]] = {}
         self._unread: dict[str, set[str]] = {}
@@ -132,7 +132,7 @@ class Fleet:
         self._unread.get(run_id, set()).discard(client_id)
         workers = self._runs.setdefault(run_id, {})
         known = workers.get(client_id)
-        if known is None and not message["final"]:
+        if not message["final"]:
             self._current[client_id] = run_id
         if known is None or not known.account["final"]:
             workers[client_id] = _Worker(message, time.monotonic())
@@ -164,7 +164,7 @@ class Fleet:
     def troubles(self, run_id: str) -> dict[str, str | None]:
         """Why each worker's calls fail, empty where that is not known; None where they do not.
 
-        Without those that vanished, or are in another run by now: nobody knows the present of these.
+        Without those that vanished, or tell of another run by now: nobody knows the present of these.
         """
         return {
             client_id: worker.trouble
