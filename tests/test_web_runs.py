@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ def whole_run(web: Web) -> dict[str, Any]:
     return dict(rows[0]) if rows else {}
 
 
+def swarm(url: str, *, users: int, **options: str) -> None:
+    """What the form sends, also while a test runs."""
+    form = {"user_count": users, "spawn_rate": 100, "host": HOST, **options}
+    assert json.loads(get(f"{url}/swarm", urllib.parse.urlencode(form).encode()))["success"]
+
+
 # Names
 
 
@@ -76,6 +83,26 @@ def test_what_cannot_be_published_is_lost(locust: Locust) -> None:
     web.run.signal(signal.SIGINT)
     assert web.run.exit_code == 1
     assert "exit code 1, as --cw-fail-on-loss asks" in web.run.err
+
+
+def test_a_run_id_typed_while_a_test_runs_is_not_that_of_late_workers(aws: Aws, locust: Locust) -> None:
+    """They take part in the run under way, with the master."""
+    web = MasterWeb()
+    fleet = Fleet(locust, *web.options, *LIVE, workers=1, headless=False, json_file=False)
+    web.wait_for_workers(1)
+    swarm(web.url, users=2, cw_run_id="one")
+    fleet.wait_for(20)
+    swarm(web.url, users=4, cw_run_id="two")
+    fleet.join()
+    web.wait_for_workers(2)
+    fleet.wait_for(20)
+    web.stop()
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    assert {event.stream.split("/")[1] for event in aws.cloudwatch.events()} == {"one"}
+    assert len(aws.cloudwatch.streams()) == 3
+    assert fleet.master.receipt.check_delivered()["run_id"] == "one"
+    assert [run.complaints() for run in fleet.processes] == [[], [], []]
 
 
 # What is delivered

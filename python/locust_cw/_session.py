@@ -192,16 +192,20 @@ class Session:
 
     # The test.
 
-    def _on_test_start(self, environment: Environment, **_kwargs: object) -> None:
-        self._environment = environment
+    @staticmethod
+    def _wait_for_runner(environment: Environment) -> None:
+        """A worker that joins a running test is told to spawn before its environment knows its runner."""
         deadline = time.monotonic() + _RUNNER_TIMEOUT_S
         while (
             environment.runner is None
             and getattr(environment.parsed_options, "worker", False)
             and time.monotonic() < deadline
         ):
-            # A worker that joins a running test is told to spawn before its environment knows its runner.
             gevent.sleep(_POLL_S)
+
+    def _on_test_start(self, environment: Environment, **_kwargs: object) -> None:
+        self._environment = environment
+        self._wait_for_runner(environment)
         if self._unpublished is not None and environment.parsed_options is not None:
             environment.parsed_options.cw_disable = False
         self._unpublished = None
