@@ -7,8 +7,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,8 +18,8 @@ import pytest
 from conftest import Aws, Locust
 from support.fleet import Fleet, slowly
 from support.locust_run import LOG_RECORD, LocustRun
-from support.outages import HOST, LIVE, PACED, stop
-from support.proxy import error, hang
+from support.outages import HOST, LIVE, PACED, fired, stop
+from support.proxy import Answer, Exchange, Fault, error, hang
 from support.servers import REGION, wait_until
 from support.terminal import SGR, Terminal, locust_in_terminal
 
@@ -50,6 +52,16 @@ def begun(locust: Locust, *options: str, **env: str | None) -> tuple[LocustRun, 
     run.finish()
     assert lines_of(run, "Run ") == [line]
     return run, line
+
+
+def after(event: Event) -> Fault:
+    """Calls are answered once it is set."""
+
+    def fault(exchange: Exchange) -> Answer:
+        wait_until(lambda: event.is_set() or exchange.ended.is_set(), "the call is let through", 60)
+        return exchange.forward(exchange.call)
+
+    return fault
 
 
 def receipts_in(text: str) -> int:
@@ -110,12 +122,12 @@ def test_without_credentials_the_line_says_so_and_the_test_goes_on(locust: Locus
 def test_an_sts_that_hangs_holds_up_nothing(aws: Aws, locust: Locust) -> None:
     """The test makes its requests meanwhile; after some seconds the line comes without the caller."""
     aws.proxy.on("GetCallerIdentity", hang)
-    run = locust.start(*PACED, *LIVE, "-u1", "-t5", env={"RATE": "50"})
-    wait_until(lambda: aws.proxy.calls("GetCallerIdentity"), "STS is asked")
-    wait_until(lambda: aws.cloudwatch.sum("RequestCount", Host=HOST), "requests are made and published")
-    assert not lines_of(run, "Run ")
+    run = locust.start(*PACED, *LIVE, "-u1", env={"RATE": "50"})
+    told = run.wait_for(r"(?m)^\[([\d-]+ [\d:]+),\d+\] .*/INFO/locust_cw: Run ")
+    stop(run)
     assert run.exit_code == 0
     (line,) = lines_of(run, "Run ")
+    assert fired(run, until=datetime.fromisoformat(told[1]).timestamp()) > 0
     assert f"in {REGION} (identity unknown: STS has not answered within 4 s): metrics in" in line
     run.receipt.check_delivered()
 
@@ -322,9 +334,13 @@ def test_a_third_ctrl_c_and_more_break_nothing(hanging: Terminal) -> None:
 
 @pytest.mark.parametrize("trouble", [True, False], ids=["trouble", "healthy"])
 def test_elsewhere_than_on_a_terminal_there_are_plain_lines(aws: Aws, locust: Locust, *, trouble: bool) -> None:
-    aws.proxy.on("PutLogEvents", AWAY if trouble else slowly(3))
-    run = locust.run(*PACED, "-u1", "-t1", "--cw-drain-timeout=4")
+    told = Event()
+    aws.proxy.on("PutLogEvents", AWAY if trouble else after(told))
+    run = locust.start(*PACED, "-u1", "-t1", f"--cw-drain-timeout={4 if trouble else 60}")
     outlook = r"retrying for \d s more: PutLogEvents .*ServiceUnavailable" if trouble else r"(waiting for|[\d,]+/s, )"
-    assert len(re.findall(rf"^CloudWatch: {LEFT}{outlook}", run.err, re.MULTILINE)) == 1
+    run.wait_for(rf"(?m)^CloudWatch: {LEFT}{outlook}")
+    told.set()
+    run.finish()
+    assert len(re.findall(r"^CloudWatch: .* left", run.err, re.MULTILINE)) == 1
     assert "\x1b" not in run.err
     assert "\r" not in run.err
