@@ -454,6 +454,21 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     assert trouble.news(fleet.troubles("one"), clock.now) is None, "nobody is left"
 
 
+def test_the_master_says_that_trouble_is_over_when_a_worker_was_killed_in_it(aws: Aws, locust: Locust) -> None:
+    """With real processes: the one that is left publishes again, and nothing is in trouble any more."""
+    aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
+    aws.proxy.on("PutLogEvents", error("ServiceUnavailable", 503))
+    fleet = Fleet(locust, *LIVE, *USERS, "--exit-code-on-error=0", workers=2)
+    fleet.master.wait_for("2 of 2 workers cannot publish at present")
+    fleet.workers[0].signal(signal.SIGKILL)
+    fleet.workers[0].process.wait()
+    aws.proxy.heal()
+    fleet.master.wait_for("All workers that are left publish again, after ")
+    fleet.master.signal(signal.SIGINT)
+    fleet.master.finish()
+    assert fleet.master.err.count("workers cannot publish at present") == 1
+
+
 def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
     fleet, trouble = _fleet.Fleet(), FleetTrouble()
     fleet.hear("a", account(why="denied"))
