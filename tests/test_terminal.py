@@ -134,7 +134,10 @@ def test_an_sts_that_hangs_holds_up_nothing(aws: Aws, locust: Locust) -> None:
 
 def test_a_test_that_is_over_before_sts_answers_has_its_line(aws: Aws, locust: Locust) -> None:
     aws.proxy.on("GetCallerIdentity", hang)
-    run = locust.run(*PACED, "-u1", "-t1", env={"RATE": "50"})
+    run = locust.start(*PACED, "-u1", env={"RATE": "50"})
+    wait_until(lambda: aws.proxy.calls("GetCallerIdentity"), "STS is asked")
+    stop(run)
+    run.finish()
     (line,) = lines_of(run, "Run ")
     assert f"in {REGION} (identity unknown: STS has not answered yet): metrics in" in line
     assert run.err.index(line) < run.err.index("CloudWatch receipt")
