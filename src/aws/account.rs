@@ -73,9 +73,7 @@ impl Account {
         let clients = self.clients.get_or_try_init(|| async {
             let config = sdk_config(&self.config).await;
             let Some(region) = config.region() else {
-                return Err(
-                    Call::new(operation, "account", "of the credentials").failed(Cause::NoRegion, "")
-                );
+                return Err(Call::new(operation, "account", "of the credentials").failed(Cause::NoRegion, ""));
             };
             Ok(Clients {
                 place: place(&config),
