@@ -63,11 +63,6 @@ def is_allowed(call: Call, policy: dict[str, Any]) -> bool:
     return False
 
 
-def calls_to_allow(proxy: Proxy) -> list[Call]:
-    """All that need a permission. Whoever has credentials may ask whose they are."""
-    return [call for call in proxy.calls() if call.operation != "GetCallerIdentity"]
-
-
 CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "usual": ((), ()),
     "retention": (("--cw-log-retention-days=7",), ("--log-retention-days=7",)),
@@ -103,7 +98,7 @@ def test_the_policy_is_what_a_test_calls(
     done.receipt.check_delivered()
     names = (f"--namespace={aws.cloudwatch.namespace}", f"--log-group={aws.cloudwatch.log_group}")
     granted = policy(done.folder, *names, *given, f"--region={REGION}", f"--account={ACCOUNT}")
-    calls = calls_to_allow(aws.proxy)
+    calls = aws.proxy.publishing()
     assert actions(granted) == {action_of(call) for call in calls}
     assert [(call.operation, resource_of(call)) for call in calls if not is_allowed(call, granted)] == []
 
@@ -112,7 +107,7 @@ def test_a_policy_names_what_it_is_about(aws: Aws, locust: Locust) -> None:
     """What a test does in another namespace, log group or stream is not allowed."""
     done = locust.run(*PACED, *LIVE, "-u1", "-t2")
     names = (f"--namespace={aws.cloudwatch.namespace}", f"--log-group={aws.cloudwatch.log_group}")
-    by_operation = {call.operation: call for call in calls_to_allow(aws.proxy)}
+    by_operation = {call.operation: call for call in aws.proxy.publishing()}
     for others, refused in (
         (("--namespace=Other", names[1]), {"PutMetricData"}),
         ((names[0], "--log-group=Other"), {"CreateLogGroup", "CreateLogStream", "PutLogEvents"}),
@@ -130,7 +125,7 @@ def test_doctor_calls_what_a_test_may(ministack: str, tmp_path: Path) -> None:
     # Its datum has the time of its arrival, which a test's has not: so this is no test's corner of CloudWatch.
     with Proxy(ministack) as proxy:
         run(tmp_path, "doctor", f"--endpoint-url={proxy.url}", *given, "--create-log-group")
-        calls = calls_to_allow(proxy)
+        calls = proxy.publishing()
     granted = policy(tmp_path, *given)
     assert all(is_allowed(call, granted) for call in calls)
     assert actions(granted) == {action_of(call) for call in calls}
@@ -156,7 +151,7 @@ def test_a_role_of_another_account(aws: Aws, locust: Locust) -> None:
     assert set(documents) == {"Caller", "Role", "RoleTrust"}
     assumed: list[Call] = []
     others: list[Call] = []
-    for call in calls_to_allow(aws.proxy):
+    for call in aws.proxy.publishing():
         (assumed if call.operation == "AssumeRole" else others).append(call)
     assert assumed
     assert others

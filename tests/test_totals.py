@@ -28,7 +28,7 @@ def test_every_total_equals_locusts(aws: Aws, locust: Locust, target: Target, *,
     assert run.exit_code == 1, "as always when requests failed"
     assert set(run.stats.requests) == {"/ok", "/items/[id]", "/missing", "/broken", "/slow"}
     check_story(aws.cloudwatch, run, target.url)
-    before_the_stop = Counter(call.operation for call in aws.proxy.calls() if call.received_at < stopped_at(run))
+    before_the_stop = Counter(call.operation for call in aws.proxy.publishing() if call.received_at < stopped_at(run))
     if live:
         assert before_the_stop["PutMetricData"] >= 2
         assert before_the_stop["PutLogEvents"] >= 2

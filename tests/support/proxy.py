@@ -159,6 +159,10 @@ class Proxy:
         with self._lock:
             return [call for call in self._calls if not operations or call.operation in operations]
 
+    def publishing(self) -> list[Call]:
+        """All calls but the question as whom a test publishes, which comes at any time."""
+        return [call for call in self.calls() if call.operation != "GetCallerIdentity"]
+
     def on(self, operation: str, fault: Fault, times: float = float("inf")) -> None:
         """From now on do `fault` with the next `times` calls of `operation` (`*` is any). The newest order counts."""
         with self._lock:
