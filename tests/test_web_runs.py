@@ -168,6 +168,12 @@ def test_a_master_waits_for_what_its_workers_have_left_of_the_test_before(aws: A
 # Ctrl-C
 
 
+def test_a_program_that_goes_on_after_the_end_gets_one_receipt(tmp_path: Path) -> None:
+    run_ids, err = run_script(tmp_path, "lingers", dry_run=True)
+    assert re.findall(r"CloudWatch receipt for run (\S+):", err) == run_ids
+    assert "Traceback" not in err
+
+
 def test_ctrl_c_ends_one_waiting_and_not_those_to_come(tmp_path: Path) -> None:
     """And after a moment it is what it was before."""
     where = {"endpoint_url": "http://127.0.0.1:9", "drain_timeout": 3, "region": "eu-north-1"}

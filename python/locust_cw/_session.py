@@ -635,7 +635,9 @@ class Session:
         return heard and all(part.ended for part in self._fleet.parts(test.publisher.run_id).values())
 
     def _conclude(self, test: _Test) -> None:
-        """Draw up the receipt of a test and let go of it."""
+        """Draw up the receipt of a test and let go of it. Harmless twice: the end may come while another looks."""
+        if test.concluding:
+            return
         test.concluding = True
         try:
             self._receipts.append((test.record.started, self._finish(test)))

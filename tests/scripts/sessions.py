@@ -2,7 +2,7 @@
 
 What comes of it is printed as JSON. `names`: the run ids of two tests, where the first id is made twice. `closes`: of
 three tests to be delivered, Ctrl-C ends the waiting for the first and the last. `interrupted`: Ctrl-C while the exit
-handler delivers.
+handler delivers. `lingers`: the run id of one test, after whose end the program goes on.
 """
 
 from __future__ import annotations
@@ -86,4 +86,12 @@ def many() -> Any:
     }
 
 
-print(json.dumps({"names": names, "many": many, "closes": closes, "interrupted": interrupted}[what]()))
+def lingers() -> Any:
+    test()
+    run_ids = close()["run_ids"]
+    gevent.sleep(2.5)
+    return run_ids
+
+
+ways = {"names": names, "many": many, "closes": closes, "interrupted": interrupted, "lingers": lingers}
+print(json.dumps(ways[what]()))
