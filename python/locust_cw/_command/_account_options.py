@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import configparser
 import json
-import os
 import socket
 import sys
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -104,20 +101,3 @@ def partition_of(region: str | None) -> str:
     """The partition of AWS that a region belongs to, as it stands in ARNs."""
     region = region or ""
     return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
-
-
-def find_setting(options: dict[str, Any], option: str, variables: tuple[str, ...], key: str) -> str | None:
-    """A setting from where the SDK looks for it: the option, the environment, the profile of the configuration file."""
-    if given := options.get(option):
-        return str(given)
-    if found := next((os.environ[name] for name in variables if os.environ.get(name)), None):
-        return found
-    path = Path(os.environ.get("AWS_CONFIG_FILE", "~/.aws/config")).expanduser()
-    profile = options.get("profile") or os.environ.get("AWS_PROFILE") or "default"
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError):
-        return None
-    section = profile if profile == "default" and parser.has_section(profile) else f"profile {profile}"
-    return parser.get(section, key, fallback=None)

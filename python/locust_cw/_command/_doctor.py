@@ -27,11 +27,11 @@ from locust_cw._command._account_options import (
     add_account_options,
     add_publish_options,
     check,
-    find_setting,
     message_of,
     print_json,
     wrapped,
 )
+from locust_cw._endpoint import Service, endpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -374,13 +374,14 @@ def _number(version: str) -> tuple[int, ...]:
 
 def _endpoints(where: dict[str, Any], region: str, *, logs: bool) -> dict[str, str]:
     """Where calls go: the URL of each service, from where the SDK looks for it."""
-    services = {"metrics": ("monitoring", "CLOUDWATCH"), "logs": ("logs", "CLOUDWATCH_LOGS")}
+    services: dict[str, tuple[str, Service]] = {
+        "metrics": ("monitoring", "cloudwatch"),
+        "logs": ("logs", "cloudwatch_logs"),
+    }
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     urls = {}
-    for service, (host, variable) in services.items():
-        variables = (f"AWS_ENDPOINT_URL_{variable}", "AWS_ENDPOINT_URL")
-        url = find_setting(where, "endpoint_url", variables, "endpoint_url")
-        urls[service] = url or f"https://{host}.{region}.{domain}/"
+    for service, (host, name) in services.items():
+        urls[service] = endpoint_of(where, name) or f"https://{host}.{region}.{domain}/"
     return urls if logs else {"metrics": urls["metrics"]}
 
 
