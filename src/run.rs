@@ -420,6 +420,18 @@ mod tests {
         }
     }
 
+    fn flushed(run: &Run) -> bool {
+        let flush = run.flush();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(settled) = run.is_flushed(&flush) {
+                return settled;
+            }
+            assert!(Instant::now() < deadline, "{:?}", run.progress());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     fn adds_up(receipt: &Receipt) {
         for a in [receipt.requests, receipt.failures, receipt.log_events] {
             assert_eq!(a.observed, a.delivered + a.spooled + a.rejected + a.dropped, "{receipt:?}");
@@ -447,13 +459,7 @@ mod tests {
         let Test { run, cloudwatch, folder: _folder } = start(Scripted::default(), |o| o.live = true);
         for round in 1..=3u64 {
             record(&run, 100);
-            let flush = run.flush();
-            let deadline = Instant::now() + Duration::from_secs(30);
-            while run.is_flushed(&flush).is_none() {
-                assert!(Instant::now() < deadline, "{:?}", run.progress());
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            assert_eq!(run.is_flushed(&flush), Some(true));
+            assert!(flushed(&run));
             assert_eq!(run.snapshot().requests.delivered, 100 * round);
         }
         run.finish(None);
@@ -467,13 +473,7 @@ mod tests {
         let Test { run, folder: _folder, .. } =
             start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |o| o.live = true);
         record(&run, 10);
-        let flush = run.flush();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while run.is_flushed(&flush).is_none() {
-            assert!(Instant::now() < deadline, "{:?}", run.progress());
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        assert_eq!(run.is_flushed(&flush), Some(false));
+        assert!(!flushed(&run));
         let (first, second) = (run.finish(None), run.finish(None));
         assert_eq!((first.0.requests.spooled, &first), (10, &second));
     }

@@ -355,6 +355,10 @@ impl<C: CloudWatch> Sender<C> {
 
     fn succeeded(&self, lane: Lane, number: usize, begun: Instant) {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).succeeded(lane);
+        if self.keep {
+            // A dry run: CloudWatch knows nothing of it.
+            return;
+        }
         let what = match lane {
             Lane::Metrics => "PutMetricData: CloudWatch took",
             Lane::Logs => "PutLogEvents: CloudWatch Logs took",
