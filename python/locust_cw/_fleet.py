@@ -12,6 +12,7 @@ from locust_cw import _core
 from locust_cw._status import Part
 
 if TYPE_CHECKING:
+    from locust.env import Environment
     from locust.runners import WorkerNodes
 
     from locust_cw._core import Publisher, Receipt
@@ -23,6 +24,20 @@ MESSAGE = "locust_cw"
 
 _VANISHED_AFTER_S = 5.0
 _MISSING = "missing"  # Locust's name of the state
+
+
+def is_master(environment: Environment | None) -> bool:
+    """Whether an environment's runner has workers."""
+    return _runner(environment) == "MasterRunner"
+
+
+def is_worker(environment: Environment | None) -> bool:
+    """Whether an environment's runner has a master."""
+    return _runner(environment) == "WorkerRunner"
+
+
+def _runner(environment: Environment | None) -> str:
+    return type(getattr(environment, "runner", None)).__name__
 
 
 def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
-
-from locust_cw import _options
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,20 @@ if TYPE_CHECKING:
 
     from locust_cw._session import Session
 
-_sessions: WeakKeyDictionary[Events, Session] = WeakKeyDictionary()
+_LATER_EVENTS = (
+    "test_stop",
+    "spawning_complete",
+    "cpu_warning",
+    "reset_stats",
+    "report_to_master",
+    "worker_report",
+    "quitting",
+    "quit",
+)
+"""Before a test has started these say nothing."""
+
+# The events themselves hold their listener.
+_listeners: WeakKeyDictionary[Events, ReferenceType[_Listener]] = WeakKeyDictionary()
 
 _settled: set[str] = set()
 """Options that programs have decided: the web UI's start form does not ask for them."""
@@ -45,20 +57,55 @@ def attach(environment: Environment, **options: object) -> Session:
         InvalidOptionError: If an option is not known or cannot be used.
 
     """
-    session = _session_of(environment.events)
+    from locust_cw import _options  # noqa: PLC0415 - needed once there is a command line to parse
+
+    session = _Listener.of(environment.events).session
     session.configure(environment, options)
     # Without a command line Locust has nowhere to keep what is typed in the form.
     _settled.update(options if environment.parsed_options is not None else _options.NAMES)
     return session
 
 
-def _session_of(events: Events) -> Session:
-    # Imported here: it needs gevent, which a program without Locust does without.
-    from locust_cw._session import Session  # noqa: PLC0415
+class _Listener:
+    """Listens to an environment's events for its session, which is made with the first event that needs it.
 
-    if events not in _sessions:
-        _sessions[events] = Session(events)
-    return _sessions[events]
+    A session brings two dozen modules, which `import locust_cw` is not to wait for; and to listen from the import on
+    keeps its place before the locustfile's own listeners.
+    """
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._session: Session | None = None
+
+    @classmethod
+    def of(cls, events: Events) -> _Listener:
+        """The one that there is, or a new one."""
+        known = _listeners.get(events)
+        listener = None if known is None else known()
+        if listener is None:
+            listener = cls(events)
+            _listeners[events] = ref(listener)
+            listener.listen_to("test_start", *_LATER_EVENTS)
+        return listener
+
+    def listen_to(self, *names: str) -> None:
+        """Hand events on, each to the session's method of its name."""
+        for name in names:
+            getattr(self._events, name).add_listener(functools.partial(self._hand_on, name))
+
+    def _hand_on(self, name: str, /, **event: object) -> None:
+        if self._session is not None or name not in _LATER_EVENTS:
+            getattr(self.session, f"on_{name}")(**event)
+
+    @property
+    def session(self) -> Session:
+        """The environment's session."""
+        if self._session is None:
+            # It needs gevent besides, which a program without Locust does without.
+            from locust_cw._session import Session  # noqa: PLC0415 - as the class says
+
+            self._session = Session(self._events)
+        return self._session
 
 
 def register_with_locust() -> None:
@@ -73,11 +120,12 @@ def register_with_locust() -> None:
 def _register(locust: ModuleType) -> None:
     events: Events = locust.events
     events.init_command_line_parser.add_listener(_add_options)
-    session = _session_of(events)
-    events.init.add_listener(session.on_init)
+    _Listener.of(events).listen_to("init")
 
 
 def _add_options(parser: Any, **_kwargs: object) -> None:  # noqa: ANN401 - configargparse has no types
+    from locust_cw import _options  # noqa: PLC0415 - needed once there is a command line to parse
+
     _options.add_to(parser, not_in_form=_settled)
 
 

@@ -1,0 +1,98 @@
+"""What keeps a test from running in vain or too long: `--cw-strict` and `--cw-stop-on-alarm`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import gevent
+
+from locust_cw._alarm import LOOK_EVERY_S, AlarmError
+from locust_cw._fleet import is_worker
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+    from locust_cw._alarm import Alarms
+    from locust_cw._load_test import LoadTest
+
+logger = logging.getLogger("locust_cw")
+
+_POLL_S = 0.05
+_STRICT_TIMEOUT_S = 30.0
+# How often the alarms are asked for before the test is refused: one call may be throttled.
+_ATTEMPTS = 3
+_BETWEEN_ATTEMPTS_S = 1.0
+
+
+def refuse_unless_published(test: LoadTest) -> None:
+    """Let a test start only if AWS takes its first calls.
+
+    Raises:
+        gevent.GreenletExit: To end the greenlet that is about to spawn users.
+
+    """
+    publisher = test.publisher
+    test.sample()
+    publisher.flush()
+    deadline = time.monotonic() + _STRICT_TIMEOUT_S
+    while True:
+        progress = publisher.progress()
+        if progress.metrics_calls and (progress.logs_calls or not publisher.has_logs):
+            return
+        if progress.failures or time.monotonic() > deadline:
+            break
+        gevent.sleep(_POLL_S)
+    publisher.diagnostics()
+    reason = progress.failures[0] if progress.failures else "AWS did not answer."
+    _refuse(test, f"as --cw-strict asks: {reason}")
+
+
+def watch_alarms(test: LoadTest, alarms: Alarms) -> None:
+    """Let a test start only if its alarms can be watched, and stop it when one of them goes off.
+
+    Raises:
+        gevent.GreenletExit: To end the greenlet that is about to spawn users.
+
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            alarms.check()
+            break
+        except AlarmError as error:
+            if attempt == _ATTEMPTS:
+                _refuse(test, f"as its alarms cannot be watched: {error}")
+                return
+            gevent.sleep(_BETWEEN_ATTEMPTS_S)
+    gevent.spawn(_stop_on_alarm, test, alarms)
+
+
+def _stop_on_alarm(test: LoadTest, alarms: Alarms) -> None:
+    while test.is_under_way:
+        gevent.sleep(LOOK_EVERY_S)
+        alarm = alarms.gone_off() if test.is_under_way else None
+        if alarm is not None and test.is_under_way:
+            test.stop_reason = f"Stopped by alarm {alarm.name}: {alarm.reason}"
+            logger.error("%s", test.stop_reason)
+            test.publisher.event("alarm", {"alarm_name": alarm.name, "reason": alarm.reason})
+            _stop(test.environment)
+            return
+
+
+def _refuse(test: LoadTest, why: str) -> None:
+    logger.error("The test is not started, %s", why)
+    test.problem = f"The test was not started, {why}", time.time()
+    environment = test.environment
+    _stop(environment)
+    if environment.runner is not None and not is_worker(environment):
+        # Ends the greenlet that is about to spawn users. Locust takes any other exception for an error of ours.
+        raise gevent.GreenletExit
+
+
+def _stop(environment: Environment) -> None:
+    """Have Locust end the test, with exit code 1 in the end. Where there is a web UI, it stays."""
+    environment.process_exit_code = 1
+    if environment.runner is not None:
+        keeps_web_ui = environment.web_ui is not None
+        gevent.spawn(environment.runner.stop if keeps_web_ui else environment.runner.quit)
