@@ -70,3 +70,14 @@ def test_the_package_is_typed() -> None:
 def test_boto3_is_not_needed(tmp_path: Path) -> None:
     probe = "import sys; sys.modules['boto3'] = sys.modules['botocore'] = None; import locust; import locust_cw"
     subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)
+
+
+def test_imported_anew_it_registers_once(tmp_path: Path) -> None:
+    """As programs do that reload a locustfile and what it imports."""
+    probe = (
+        "import importlib, locust; from locust.argument_parser import get_parser\n"
+        "import locust_cw; importlib.reload(locust_cw)\n"
+        "assert len(locust.events.init._handlers) == 1\n"
+        "get_parser().parse_args(['--cw-live'])"
+    )
+    subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)

@@ -7,7 +7,7 @@ import importlib.util
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, WeakKeyDictionary, ref
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,7 @@ _LATER_EVENTS = (
 
 # The events themselves hold their listener.
 _listeners: WeakKeyDictionary[Events, ReferenceType[_Listener]] = WeakKeyDictionary()
+_registered: WeakSet[Events] = WeakSet()
 
 _settled: set[str] = set()
 """Options that programs have decided: the web UI's start form does not ask for them."""
@@ -119,8 +120,11 @@ def register_with_locust() -> None:
 
 def _register(locust: ModuleType) -> None:
     events: Events = locust.events
-    events.init_command_line_parser.add_listener(_add_options)
-    _Listener.of(events).listen_to("init")
+    # A locustfile may be imported anew, and this package with it.
+    if events not in _registered:
+        _registered.add(events)
+        events.init_command_line_parser.add_listener(_add_options)
+        _Listener.of(events).listen_to("init")
 
 
 def _add_options(parser: Any, **_kwargs: object) -> None:  # noqa: ANN401 - configargparse has no types
