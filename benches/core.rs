@@ -48,7 +48,7 @@ fn sample(i: u32, now: Timestamp) -> Sample {
     Sample {
         time: now,
         method: "GET".into(),
-        name: format!("/product/{}", i % NAMES),
+        name: format!("/product/{}", i % NAMES).into(),
         url: None,
         response_time_ms: Some(latency_ms()),
         response_bytes: Some(f64::from(i % 5000)),

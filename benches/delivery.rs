@@ -86,7 +86,7 @@ fn record(run: &Run) {
         let sample = Sample {
             time: Timestamp::now(),
             method: "GET".into(),
-            name: format!("/product/{}", i % 20),
+            name: format!("/product/{}", i % 20).into(),
             url: None,
             response_time_ms: Some(f64::from(i % 997) / 7.0),
             response_bytes: Some(6000.0),

@@ -391,7 +391,7 @@ mod tests {
             let repeated = |n: usize| c.to_string().repeat(n);
             let failure = Failure { kind: "E".into(), message: repeated(error) };
             let context = (0..100).map(|i| (i.to_string(), Scalar::Text(repeated(context / 100)))).collect();
-            let sample = Sample { name: repeated(name), failure: Some(failure), context, ..sample("", 1, 1.0) };
+            let sample = Sample { name: repeated(name).into(), failure: Some(failure), context, ..sample("", 1, 1.0) };
             let event = formatter.of_sample(&sample).expect("failures are logged");
             prop_assert!(event.counted_bytes() <= MAX_EVENT_BYTES);
             prop_assert!(text || serde_json::from_str::<Value>(&event.message).is_ok());

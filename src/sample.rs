@@ -1,5 +1,7 @@
 //! What the load generator observed: finished requests, life-cycle events and gauges, as plain Rust values.
 
+use smol_str::SmolStr;
+
 use crate::clock::Timestamp;
 use crate::datum::Unit;
 use crate::distribution::Point;
@@ -41,9 +43,9 @@ pub struct Sample {
     /// When the request completed.
     pub time: Timestamp,
     /// Locust's `request_type`, such as `GET`.
-    pub method: String,
+    pub method: SmolStr,
     /// Locust's name of the request, which groups requests.
-    pub name: String,
+    pub name: SmolStr,
     /// The request's URL; needed only where the run has no host of its own.
     pub url: Option<String>,
     /// Milliseconds, finite and not negative; `None` where Locust reported no usable time.

@@ -14,11 +14,11 @@ use crate::sample::{Failure, MAX_CONTEXT_ENTRIES, MAX_TEXT_BYTES, Report, Scalar
 const MAX_ENTRY_BYTES: usize = 64 * 1024;
 
 /// Any value as text, as Python's `str` has it; bytes are read as UTF-8.
-pub fn text(value: &Bound<'_, PyAny>) -> String {
+pub fn text<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>) -> T {
     text_up_to(value, MAX_TEXT_BYTES)
 }
 
-fn text_up_to(value: &Bound<'_, PyAny>, limit: usize) -> String {
+fn text_up_to<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>, limit: usize) -> T {
     if let Ok(string) = value.cast::<PyString>() {
         return cut(&string.to_string_lossy(), limit);
     }
@@ -28,12 +28,12 @@ fn text_up_to(value: &Bound<'_, PyAny>, limit: usize) -> String {
     }
     match value.str() {
         Ok(string) => cut(&string.to_string_lossy(), limit),
-        Err(_) => format!("({} that has no text)", type_name(value)),
+        Err(_) => cut(&format!("({} that has no text)", type_name(value)), limit),
     }
 }
 
-fn cut(text: &str, limit: usize) -> String {
-    text[..text.floor_char_boundary(limit)].to_owned()
+fn cut<T: for<'a> From<&'a str>>(text: &str, limit: usize) -> T {
+    text[..text.floor_char_boundary(limit)].into()
 }
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use smol_str::SmolStr;
 
 use super::asyncio::awaitable;
 use super::convert;
@@ -145,36 +146,35 @@ impl Publisher {
         context = None, response = None, start_time = None, url = None, status = None, **_other
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are the arguments of Locust's event")]
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands the rest over by value")]
     fn record(
         &self,
         py: Python<'_>,
-        request_type: Option<Bound<'_, PyAny>>,
-        name: Option<Bound<'_, PyAny>>,
-        response_time: Option<Bound<'_, PyAny>>,
-        response_length: Option<Bound<'_, PyAny>>,
-        exception: Option<Bound<'_, PyAny>>,
-        context: Option<Bound<'_, PyAny>>,
-        response: Option<Bound<'_, PyAny>>,
-        start_time: Option<Bound<'_, PyAny>>,
-        url: Option<Bound<'_, PyAny>>,
-        status: Option<Bound<'_, PyAny>>,
-        _other: Option<Bound<'_, PyDict>>,
+        request_type: Option<&Bound<'_, PyAny>>,
+        name: Option<&Bound<'_, PyAny>>,
+        response_time: Option<&Bound<'_, PyAny>>,
+        response_length: Option<&Bound<'_, PyAny>>,
+        exception: Option<&Bound<'_, PyAny>>,
+        context: Option<&Bound<'_, PyAny>>,
+        response: Option<&Bound<'_, PyAny>>,
+        start_time: Option<&Bound<'_, PyAny>>,
+        url: Option<&Bound<'_, PyAny>>,
+        status: Option<&Bound<'_, PyAny>>,
+        _other: Option<&Bound<'_, PyDict>>,
     ) {
-        let text = |value: Option<&Bound<'_, PyAny>>| value.map_or_else(|| "None".to_owned(), convert::text);
-        let response_time_ms = convert::measure(response_time.as_ref());
-        let start = convert::number(start_time.as_ref());
+        let text = |value: Option<&Bound<'_, PyAny>>| value.map_or(SmolStr::new_static("None"), convert::text);
+        let response_time_ms = convert::measure(response_time);
+        let start = convert::number(start_time);
         let sample = Sample {
             time: Timestamp::of_completion(start, response_time_ms.unwrap_or_default(), Timestamp::now()),
-            method: text(request_type.as_ref()),
-            name: text(name.as_ref()),
-            url: if self.run.identity.host.is_none() { url.as_ref().map(convert::text) } else { None },
+            method: text(request_type),
+            name: text(name),
+            url: if self.run.identity.host.is_none() { url.map(convert::text) } else { None },
             response_time_ms,
-            response_bytes: convert::measure(response_length.as_ref()),
-            failure: convert::failure(exception.as_ref()),
-            status: convert::status(status.as_ref()).or_else(|| convert::status_of(response.as_ref())),
+            response_bytes: convert::measure(response_length),
+            failure: convert::failure(exception),
+            status: convert::status(status).or_else(|| convert::status_of(response)),
             users: self.run.users(),
-            context: convert::scalars(context.as_ref()),
+            context: convert::scalars(context),
         };
         self.run.record(sample, |entrance: &Entrance, item| py.detach(|| entrance.push(item)));
     }
