@@ -40,7 +40,7 @@ Pairs = list[tuple[float, float]]
 
 def two_humps(chance: random.Random) -> float:
     """A cache that hits nine times of ten."""
-    return max(chance.gauss(4, 0.5) if chance.random() < 0.9 else chance.gauss(180, 25), 0.1)  # noqa: PLR2004
+    return max(chance.gauss(4, 0.5) if chance.random() < 0.9 else chance.gauss(180, 25), 0.1)  # noqa: PLR2004 - the shape's own numbers
 
 
 SHAPES: dict[str, Callable[[random.Random], float]] = {
@@ -167,11 +167,11 @@ def errors(pairs: Pairs, times_ms: list[float]) -> list[float]:
 def locusts_errors(times_ms: list[float]) -> list[float]:
     """The same of Locust's own statistics."""
     # Imported here: it patches the standard library, and the runs above need no gevent.
-    from locust.stats import RequestStats  # noqa: PLC0415
+    from locust.stats import RequestStats  # noqa: PLC0415 - it patches the standard library
 
     stats = RequestStats()
     for time_ms in times_ms:
-        stats.log_request("GET", "/", time_ms, 100)  # type: ignore[arg-type]  # clients report floats
+        stats.log_request("GET", "/", time_ms, 100)  # type: ignore[arg-type] # clients report floats
     exact = percentiles((time_ms, 1) for time_ms in times_ms)
     given = [stats.total.get_response_time_percentile(quantile) for quantile in QUANTILES]
     return [abs(value - true) / true for value, true in zip(given, exact, strict=True)]

@@ -202,10 +202,10 @@ def draw(
 ) -> None:
     """Draw calls and cost against the load."""
     # Imported here: it takes its time, and no other use needs it.
-    import matplotlib as mpl  # noqa: PLC0415
+    import matplotlib as mpl  # noqa: PLC0415 - for the plot alone
 
     mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - for the plot alone
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
     shades = plt.get_cmap("viridis")

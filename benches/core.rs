@@ -2,6 +2,8 @@
 //!
 //!     cargo bench --no-default-features --bench core
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run has to say so")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

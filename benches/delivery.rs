@@ -3,6 +3,8 @@
 //!
 //!     cargo bench --no-default-features --features aws --bench delivery
 
+#![expect(clippy::expect_used, reason = "a bench that cannot run has to say so")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;

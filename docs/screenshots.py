@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support import servers  # noqa: E402 - what the tests run on
-from support.browser import LocustPage, chromium  # noqa: E402
-from support.locust_run import start  # noqa: E402
-from support.proxy import Proxy, error  # noqa: E402
-from support.servers import answers, ending, free_port, get, wait_until  # noqa: E402
+from support import servers
+from support.browser import LocustPage, chromium
+from support.locust_run import start
+from support.proxy import Proxy, error
+from support.servers import answers, ending, free_port, get, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -264,7 +264,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust) -> 
         wait_until(lambda: +web.stats.requests == totals[-1].requests, "Locust has the workers' last reports")
         enough = sum(each.requests.total() for each in totals)
         wait_until(
-            lambda: aws.cloudwatch.sum("RequestCount", Host=HOST) == enough,  # noqa: B023
+            lambda: aws.cloudwatch.sum("RequestCount", Host=HOST) == enough,  # noqa: B023 - called at once
             "the run is published when it stops, not when Locust quits",
         )
     fleet.master.signal(signal.SIGINT)

@@ -33,7 +33,7 @@ def client(aws: Aws, service: str, **config: Any) -> Any:
         endpoint_url=aws.proxy.url,
         region_name=REGION,
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106
+        aws_secret_access_key="test",  # noqa: S106 - nobody's
         config=settings,
     )
 

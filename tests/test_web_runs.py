@@ -118,7 +118,7 @@ def test_a_delivered_test_has_its_receipt_when_the_next_begins(locust: Locust) -
         wait_until(lambda: whole_run(web).get("delivered"), "requests are delivered")
         get(f"{web.url}/stop", b"")
         wait_until(lambda: whole_run(web)["health"] == "complete", "all is delivered")
-        wait_until(lambda: receipts_printed(web.run) == number - 1, "the tests before have their receipts")  # noqa: B023
+        wait_until(lambda: receipts_printed(web.run) == number - 1, "the tests before have their receipts")  # noqa: B023 - called at once
         files.append(process.num_fds())
     assert files[4] <= files[1] + 3
     assert len(list((web.run.folder / "state" / "locust-cw").glob("2*"))) <= 1

@@ -85,7 +85,7 @@ class Publisher:
             if options.get("endpoint_url"):
                 raise _core.InvalidOptionError("local: not together with endpoint_url")
             # Few programs need it, and it brings a dozen modules.
-            from locust_cw._local import LocalCloudWatch  # noqa: PLC0415
+            from locust_cw._local import LocalCloudWatch  # noqa: PLC0415 - as said above
 
             self._local = LocalCloudWatch()
             options["endpoint_url"] = self._local.endpoint_url
@@ -280,7 +280,7 @@ class Publisher:
         self._sealed = True
         receipt = await closing
         # Imported long ago by whoever runs the event loop; a program without one is spared it.
-        from asyncio import to_thread  # noqa: PLC0415
+        from asyncio import to_thread  # noqa: PLC0415 - a program without asyncio does without it
 
         return await to_thread(self._ended, receipt)
 

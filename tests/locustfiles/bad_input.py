@@ -49,13 +49,13 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
         ),
         *each("name", "\ud800lonely", "%EC%A3%BC", "(other)", ":colon", "🛒" * 400),
         *each("request_type", "", "get", "M" * 3000, "주문", "\x00"),
-        *each("response_time", None, 0, -0.0, -1, -5.5, 1e-300, 10**6, 2**62, 1e15, True),  # noqa: FBT003
-        *each("response_length", -1, 0, 2**40, 10**30, 1.5, True),  # noqa: FBT003
+        *each("response_time", None, 0, -0.0, -1, -5.5, 1e-300, 10**6, 2**62, 1e15, True),  # noqa: FBT003 - the value is what is tried
+        *each("response_length", -1, 0, 2**40, 10**30, 1.5, True),  # noqa: FBT003 - the value is what is tried
         *each("exception", RuntimeError(), ValueError("boom"), RuntimeError("x" * 3_000_000), KeyError("\x00\ud800")),
         *each(
             "exception", RuntimeError("주" * 1_000_000), "a plain string", TimeoutError(), FileNotFoundError(2, "no")
         ),
-        *each("exception", FalsyError(), "", 0, False, []),  # noqa: FBT003
+        *each("exception", FalsyError(), "", 0, False, []),  # noqa: FBT003 - the value is what is tried
         *each("context", None, "text", 5, [1, 2], Unprintable(), NESTED, {1: 2, None: "x"}, {"k": "v" * 2_000_000}),
         *each("context", {f"k{n}": n for n in range(20_000)}, {"nan": math.nan, "big": 10**400, "b": b"\xff"}),
         *each("context", {"o": Unprintable()}, {"": ""}, {"\ud800": "\ud800"}),

@@ -9,16 +9,16 @@ import gevent.monkey
 
 gevent.monkey.patch_all()
 
-import json  # noqa: E402
-import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
+import json
+import sys
+from pathlib import Path
 
-import gevent  # noqa: E402
-from locust import FastHttpUser, constant, events, task  # noqa: E402
-from locust.env import Environment  # noqa: E402
-from locust.event import Events  # noqa: E402
+import gevent
+from locust import FastHttpUser, constant, events, task
+from locust.env import Environment
+from locust.event import Events
 
-import locust_cw  # noqa: E402
+import locust_cw
 
 options, target, stats_file, *how = sys.argv[1:]
 

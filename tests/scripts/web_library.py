@@ -7,14 +7,14 @@ import gevent.monkey
 
 gevent.monkey.patch_all()
 
-import json  # noqa: E402
-import sys  # noqa: E402
+import json
+import sys
 
-from locust import User, constant, task  # noqa: E402
-from locust.env import Environment  # noqa: E402
-from locust.event import Events  # noqa: E402
+from locust import User, constant, task
+from locust.env import Environment
+from locust.event import Events
 
-import locust_cw  # noqa: E402
+import locust_cw
 
 options, port, order = sys.argv[1:]
 

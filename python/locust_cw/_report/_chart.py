@@ -101,7 +101,7 @@ def require() -> None:
 
 def draw(findings: Findings) -> list[Chart]:
     """All charts of a report."""
-    import matplotlib as mpl  # noqa: PLC0415 - it is an extra, and takes its time
+    import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):
         charts = [_chart("load-and-target", "Load and target on one time axis", _over_time(findings))]
@@ -111,7 +111,7 @@ def draw(findings: Findings) -> list[Chart]:
 
 
 def _chart(name: str, title: str, figure: Figure) -> Chart:
-    import matplotlib as mpl  # noqa: PLC0415
+    import matplotlib as mpl
 
     svg, png = io.StringIO(), io.BytesIO()
     # The same ids each time, and not those of the page's other chart.
@@ -127,7 +127,7 @@ def _chart(name: str, title: str, figure: Figure) -> Chart:
 
 
 def _over_time(findings: Findings) -> Figure:
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure
 
     panels = [(group, panel) for group in findings.groups for panel in group.panels]
     heights = [_height(panel) for _, panel in panels]
@@ -164,7 +164,7 @@ def _height(panel: Panel) -> float:
 
 
 def _draw_panel(axis: Axes, panel: Panel, findings: Findings) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter  # noqa: PLC0415
+    from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
     for index, line in enumerate(panel.lines):
         colour = _RED if line.label == "failures" else _COLOURS[index % len(_COLOURS)]
@@ -207,7 +207,7 @@ def _draw_line(axis: Axes, line: Line, colour: str, style: str, started: float) 
 
 
 def _time_axis(axis: Axes, findings: Findings) -> None:
-    from matplotlib.ticker import FuncFormatter, MultipleLocator  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
 
     margin = max(0.02 * findings.seconds, 0.2)
     axis.set_xlim(-margin, findings.seconds + margin)
@@ -276,8 +276,8 @@ def _accent(findings: Findings) -> str:
 
 
 def _by_load(saturation: Saturation) -> Figure:
-    from matplotlib.figure import Figure  # noqa: PLC0415
-    from matplotlib.ticker import StrMethodFormatter  # noqa: PLC0415
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
 
     figure = Figure(figsize=(WIDTH_IN, 3.9), facecolor="white")
     throughput, latency = figure.subplots(1, 2)
