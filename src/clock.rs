@@ -122,7 +122,10 @@ impl Timestamp {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOON: Timestamp = Timestamp::from_seconds(1_795_348_981); // 2026-11-22 12:03:01 UTC
@@ -148,5 +151,32 @@ mod tests {
         assert_eq!(t.iso8601(), "2026-11-22T12:03:01.123456Z");
         assert_eq!(t.slashed(), "2026/11/22 12:03:01.123456 UTC");
         assert_eq!(t.compact(), "20261122T120301Z");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_reports_the_time_is_one_that_cloudwatch_takes(
+            start in prop_oneof![any::<f64>(), 1.7e9..1.9e9f64, NOON.seconds() as f64 - 2e6..NOON.seconds() as f64 + 1e4],
+            elapsed_ms in prop_oneof![any::<f64>(), 0.0..1e7f64],
+        ) {
+            let time = Timestamp::of_completion(Some(start), elapsed_ms, NOON);
+            let age = NOON.seconds() - time.seconds();
+            prop_assert!((-MAX_AHEAD_SECONDS..=MAX_AGE_SECONDS).contains(&age), "{age}");
+            let completed = start + elapsed_ms / 1000.0;
+            let is_near = (completed - NOON.seconds() as f64).abs() < 3600.0;
+            prop_assert!(!is_near || (time.micros() as f64 / 1e6 - completed).abs() < 1e-5);
+        }
+
+        #[test]
+        fn the_notations_have_the_same_digits_and_sort_as_the_times_do(
+            a in 0..253_402_300_800_000_000i64, b in 0..253_402_300_800_000_000i64,
+        ) {
+            let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();
+            let (a, b) = (Timestamp(a), Timestamp(b));
+            prop_assert_eq!(digits(a.iso8601()), digits(a.slashed()));
+            prop_assert_eq!(digits(a.compact()), &digits(a.iso8601())[..14]);
+            prop_assert_eq!(a.cmp(&b), a.iso8601().cmp(&b.iso8601()));
+            prop_assert_eq!((a.seconds(), a.millis()), (a.micros() / 1_000_000, a.micros() / 1000));
+        }
     }
 }

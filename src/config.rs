@@ -377,7 +377,8 @@ fn constant_dimensions(pairs: &[String], series_len: usize) -> Result<Vec<Dimens
         }
         dimensions.push(Dimension::new(name, value));
     }
-    if dimensions.len() + series_len > dimension::MAX_DIMENSIONS {
+    // A gauge of a user class has two beside these.
+    if dimensions.len() + series_len.max(2) > dimension::MAX_DIMENSIONS {
         return invalid("dimension", "CloudWatch takes at most 30 dimensions of a metric");
     }
     Ok(dimensions)
@@ -447,6 +448,8 @@ fn spool_dir(chosen: Option<String>) -> Result<PathBuf, InvalidOption> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     pub(crate) fn config(change: impl FnOnce(&mut Options)) -> Config {
@@ -499,6 +502,81 @@ pub(crate) mod tests {
             let error = options.validate().expect_err(option);
             assert_eq!(error.option, option);
             assert!(error.to_string().starts_with(&format!("argument --cw-{}: ", option.replace('_', "-"))), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_gauge_has_room_for_its_own_dimension_too() {
+        let options = |dimensions: &str, number: usize| Options {
+            dimensions: dimensions.into(),
+            dimension: (0..number).map(|i| format!("k{i}=v")).collect(),
+            ..Options::default()
+        };
+        assert!(options("Host", 28).validate().is_ok());
+        assert_eq!(options("Host", 29).validate().expect_err("30 and the user class").option, "dimension");
+    }
+
+    /// Most of it right, some of it nearly, some anything at all.
+    fn typed(right: &'static str) -> impl Strategy<Value = String> {
+        let nearly = prop::string::string_regex(&format!("{right}[ -~]")).expect("a pattern");
+        prop_oneof![6 => right, 2 => nearly, 1 => ".{0,20}", 1 => any::<String>()]
+    }
+
+    fn has_only(text: &str, allowed: &str, most: usize) -> bool {
+        (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || allowed.contains(c))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+        #[test]
+        fn what_is_accepted_is_what_cloudwatch_takes_and_the_rest_is_refused_by_name(
+            namespace in typed("[A-Za-z][A-Za-z0-9./# :_-]{0,254}"),
+            group in typed("[A-Za-z][A-Za-z0-9./#_-]{0,511}"),
+            stream in typed("[a-z한/ .-]{1,318}"),
+            run_id in prop::option::of(typed("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")),
+            dimensions in prop_oneof![Just("Host,Request"), Just("Host"), Just("RunId, Method"), Just("Host,")],
+            pairs in prop::collection::vec(typed("[A-Za-z]{1,9}=[a-z한]{1,9}"), 0..4),
+            days in prop::option::of(prop_oneof![Just(7i64), any::<i64>()]),
+            resolution in prop_oneof![4 => Just(1i64), 4 => Just(60), 1 => any::<i64>()],
+            interval in prop_oneof![4 => 0.5..3600.0f64, 1 => any::<f64>()],
+        ) {
+            let options = Options {
+                namespace,
+                log_group: group,
+                log_stream: stream,
+                run_id,
+                dimensions: dimensions.into(),
+                dimension: pairs,
+                log_retention_days: days,
+                resolution,
+                flush_interval: interval,
+                spool_dir: Some("/spool".into()),
+                ..Options::default()
+            };
+            let config = match options.validate() {
+                Ok(config) => config,
+                Err(error) => {
+                    let known = [
+                        "namespace", "log_group", "log_stream", "run_id", "dimensions", "dimension", "log_retention_days",
+                        "resolution", "flush_interval",
+                    ];
+                    prop_assert!(known.contains(&error.option), "{error}");
+                    return Ok(());
+                }
+            };
+            prop_assert!(has_only(&config.namespace, ".-_/#: ", 255));
+            prop_assert!(!config.namespace.starts_with(':') && !config.namespace.starts_with("AWS/"));
+            prop_assert!(has_only(&config.log.group, ".-_/#", 512) && !config.log.group.starts_with("aws/"));
+            let run_id = config.run_id.unwrap_or_else(|| "r".repeat(MAX_RUN_ID_CHARS));
+            prop_assert!(has_only(&run_id, ".-_", 64));
+            let stream = format!("{}/{run_id}/{}", config.log.stream_prefix, "w".repeat(MAX_WORKER_CHARS));
+            prop_assert!(stream.chars().count() <= 512 && !stream.contains([':', '*']));
+            let dimensions = &config.constant_dimensions;
+            prop_assert!(dimensions.len() + config.series.len() <= 30);
+            let names: std::collections::BTreeSet<_> = dimensions.iter().map(|d| &*d.name).collect();
+            prop_assert!(names.len() == dimensions.len() && names.iter().all(|name| !name.starts_with(':')));
+            prop_assert!(config.log.retention_days.is_none_or(|days| RETENTION_DAYS.contains(&days)));
+            prop_assert!(matches!(config.resolution, 1 | 60) && config.flush_interval >= Duration::from_millis(500));
         }
     }
 }

@@ -39,6 +39,20 @@ impl Dimension {
 /// names that differ stay two.
 #[must_use]
 pub fn fit_value(text: &str) -> String {
+    fit(text, MAX_VALUE_CHARS)
+}
+
+/// Makes any text a valid name of a dimension or metric, as [`fit_value`] does: at most [`MAX_NAME_CHARS`], not starting
+/// with a colon.
+#[must_use]
+pub fn fit_name(text: &str) -> String {
+    match text.strip_prefix(':') {
+        Some(rest) => fit(&format!("%3A{rest}"), MAX_NAME_CHARS),
+        None => fit(text, MAX_NAME_CHARS),
+    }
+}
+
+fn fit(text: &str, most: usize) -> String {
     if text.trim().is_empty() {
         return BLANK.to_owned();
     }
@@ -53,11 +67,11 @@ pub fn fit_value(text: &str) -> String {
             }
         }
     }
-    if fitted.len() > MAX_VALUE_CHARS {
+    if fitted.len() > most {
         let mut hasher = FnvHasher::default();
         hasher.write(text.as_bytes());
         let ending = format!("~{:016x}", hasher.finish());
-        fitted.truncate(MAX_VALUE_CHARS - ending.len());
+        fitted.truncate(most - ending.len());
         fitted.push_str(&ending);
     }
     fitted
@@ -94,6 +108,14 @@ mod tests {
             prop_assert!(value.bytes().all(|b| (0x20..0x7f).contains(&b)));
             prop_assert!(!value.trim().is_empty());
             prop_assert_eq!(fit_value(&value), value.clone());
+        }
+
+        #[test]
+        fn every_text_becomes_a_valid_name(text in ":?\\PC{0,300}") {
+            let name = fit_name(&text);
+            prop_assert!((1..=MAX_NAME_CHARS).contains(&name.len()) && !name.starts_with(':'));
+            prop_assert!(name.bytes().all(|b| (0x20..0x7f).contains(&b)));
+            prop_assert_eq!(fit_name(&name), name.clone());
         }
     }
 }

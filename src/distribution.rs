@@ -68,7 +68,8 @@ impl Distribution {
         self.extremes = Some((min.min(value), max.max(value)));
         match &mut self.shape {
             Shape::Exact(values) => {
-                *values.entry(value.to_bits()).or_default() += point.count;
+                let count = values.entry(value.to_bits()).or_default();
+                *count = count.saturating_add(point.count);
                 if values.len() > MAX_VALUES_PER_DATUM {
                     self.shape = Shape::Buckets(bucketed(values));
                 }
@@ -93,7 +94,7 @@ impl Distribution {
                 let Shape::Buckets(buckets) = &mut self.shape else { return };
                 for (&index, other) in others {
                     let bucket = buckets.entry(index).or_default();
-                    bucket.count += other.count;
+                    bucket.count = bucket.count.saturating_add(other.count);
                     bucket.sum += other.sum;
                 }
             }
@@ -142,7 +143,7 @@ fn bucketed(values: &FnvHashMap<u64, u64>) -> Buckets {
 #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
 fn fill(buckets: &mut Buckets, point: Point) {
     let bucket = buckets.entry(bucket_index(point.value)).or_default();
-    bucket.count += point.count;
+    bucket.count = bucket.count.saturating_add(point.count);
     bucket.sum += point.value * point.count as f64;
 }
 
@@ -172,7 +173,7 @@ fn bucket_points(buckets: &Buckets, min: f64, max: f64) -> Vec<Point> {
 fn push_point(points: &mut Vec<Point>, value: f64, count: u64) {
     match points.last_mut() {
         #[expect(clippy::float_cmp, reason = "only the very same number may share a place")]
-        Some(last) if last.value == value => last.count += count,
+        Some(last) if last.value == value => last.count = last.count.saturating_add(count),
         _ => points.push(Point { value, count }),
     }
 }

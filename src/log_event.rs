@@ -21,7 +21,9 @@ const MAX_MESSAGE_BYTES: usize = MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES;
 /// Room for the JSON of most requests.
 const USUAL_JSON_BYTES: usize = 384;
 /// To how many bytes each text of an event is cut, one try after the other, until the event fits.
-const TEXT_LIMITS: [usize; 4] = [usize::MAX, 128 * 1024, 16 * 1024, 1024];
+///
+/// With the last of them 100 entries of a `context` fit even where each character becomes six.
+const TEXT_LIMITS: [usize; 5] = [usize::MAX, 128 * 1024, 16 * 1024, 1024, 128];
 
 /// One event of a log stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,8 +133,8 @@ impl LogFormatter {
             run_id: &self.identity.run_id,
             worker: &self.identity.worker,
             seq: self.seq,
-            event: &event.name,
-            host: self.identity.host.as_deref(),
+            event: cut(&event.name, limit),
+            host: self.identity.host.as_deref().map(|host| cut(host, limit)),
             users: event.users,
             fields: fields(&event.fields, limit),
         })
@@ -240,9 +242,9 @@ struct LifeCycleJson<'a> {
     run_id: &'a str,
     worker: &'a str,
     seq: u64,
-    event: &'a str,
+    event: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<&'a str>,
+    host: Option<Cow<'a, str>>,
     users: u64,
     #[serde(flatten)]
     fields: BTreeMap<String, serde_json::Value>,
@@ -395,6 +397,23 @@ mod tests {
             let event = formatter.of_sample(&sample).expect("failures are logged");
             prop_assert!(event.counted_bytes() <= MAX_EVENT_BYTES);
             prop_assert!(text || serde_json::from_str::<Value>(&event.message).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_longest_of_all_fits_too() {
+        let escaped = "\u{1}".repeat(1024);
+        let entries = || (0..100).map(|i| (format!("{i:03}{escaped}"), Scalar::Text(escaped.clone()))).collect();
+        let long = "\u{1}".repeat(1 << 20);
+        let identity = Arc::new(RunIdentity { host: Some(long.clone()), ..(*identity()).clone() });
+        for format in ["json", "text"] {
+            let mut formatter = LogFormatter::new(&config(|o| o.log_format = format.into()).log, Arc::clone(&identity));
+            let event = formatter.of_sample(&Sample { context: entries(), ..failed() }).expect("logged");
+            assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format}: {}", event.counted_bytes());
+            let (time, name) = (Timestamp::from_seconds(0), long.clone());
+            let event = LifeCycleEvent { time, name, fields: entries(), users: 0 };
+            let event = formatter.of_life_cycle(&event).expect("logged");
+            assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format}: {}", event.counted_bytes());
         }
     }
 }

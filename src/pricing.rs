@@ -73,7 +73,10 @@ fn metrics_per_month(metrics: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOTHING: Usage<'_> =
@@ -94,5 +97,42 @@ mod tests {
         is(Usage { log_bytes: 1 << 30, ..NOTHING }, 0.50);
         is(Usage { log_bytes: 1 << 30, region: Some("ap-northeast-2"), ..NOTHING }, 0.76);
         is(Usage { log_bytes: 1 << 30, log_class: LogClass::InfrequentAccess, ..NOTHING }, 0.25);
+    }
+
+    fn total(usage: Usage<'_>) -> f64 {
+        let Cost { metrics, traffic } = estimate(usage);
+        metrics + traffic
+    }
+
+    proptest! {
+        #[test]
+        fn more_never_costs_less_and_never_more_than_its_list_price(
+            hours in 0..2_000_000_000u64, calls in 0..1_000_000_000u64, bytes in 0..1u64 << 50,
+            more in 1..1_000_000_000u64, infrequent in any::<bool>(),
+            region in prop::option::of(prop_oneof![Just("us-east-1"), Just("ap-northeast-2"), Just("eu-west-1")]),
+        ) {
+            let log_class = if infrequent { LogClass::InfrequentAccess } else { LogClass::Standard };
+            let usage = Usage { metric_hours: hours, calls, log_bytes: bytes, log_class, region };
+            let cost = total(usage);
+            prop_assert!(cost.is_finite() && cost >= 0.0);
+            for (grown, list_price) in [
+                (Usage { metric_hours: hours + more, ..usage }, 0.30 / 730.0),
+                (Usage { calls: calls + more, ..usage }, 0.01 / 1000.0),
+                (Usage { log_bytes: bytes + more, ..usage }, 0.76 / GB),
+            ] {
+                let extra = total(grown) - cost;
+                let rounding = 1e-9 * (1.0 + cost);
+                prop_assert!(extra >= -rounding && extra <= list_price * more as f64 + rounding, "{extra} for {grown:?}");
+            }
+        }
+
+        #[test]
+        fn no_tier_begins_with_a_step(tier in 0..3usize, beside in 0..1000u32) {
+            let (edge, price) = METRIC_TIERS[tier];
+            let next = METRIC_TIERS[tier + 1].1;
+            let beside = f64::from(beside);
+            let (below, at, above) = (metrics_per_month(edge - beside), metrics_per_month(edge), metrics_per_month(edge + beside));
+            prop_assert!((at - below - beside * price).abs() < 1e-6 && (above - at - beside * next).abs() < 1e-6);
+        }
     }
 }

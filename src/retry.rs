@@ -244,6 +244,8 @@ impl fmt::Display for Remedy {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     pub(crate) fn refused(code: &str, status: u16) -> CallError {
@@ -332,5 +334,39 @@ pub(crate) mod tests {
         assert_eq!(backoff.pause(3, 0.5), Duration::from_millis(400));
         assert_eq!(backoff.pause(100, 1.0), Duration::from_secs(3));
         assert!(Backoff::of(Remedy::RetrySlowly).pause(1, 1.0) > backoff.pause(1, 1.0));
+    }
+
+    fn remedies() -> impl Strategy<Value = Remedy> {
+        use Remedy::{GiveUp, Recreate, Retry, RetrySlowly, Split, Stop};
+        prop_oneof![Just(Retry), Just(RetrySlowly), Just(Split), Just(Recreate), Just(GiveUp), Just(Stop)]
+    }
+
+    proptest! {
+        #[test]
+        fn a_pause_never_shrinks_with_failures_nor_grows_over_its_cap(
+            remedy in remedies(), failures in any::<u32>(), chance in 0.0..=1.0f64,
+        ) {
+            let backoff = Backoff::of(remedy);
+            let pause = backoff.pause(failures, chance);
+            prop_assert!(pause <= backoff.cap && pause <= backoff.pause(failures.saturating_add(1), chance));
+            prop_assert!(pause <= backoff.pause(failures, 1.0) && backoff.pause(failures, 0.0).is_zero());
+            prop_assert!(backoff.pause(failures, 1.0) >= backoff.base.min(backoff.cap));
+        }
+
+        #[test]
+        fn a_known_code_decides_whatever_its_ending_and_the_status(at in 0..CODES.len(), status in 100..600u16) {
+            let (code, remedy) = CODES[at];
+            prop_assert_eq!(refused(code, status).remedy(), remedy);
+            prop_assert_eq!(refused(&format!("{code}Exception"), status).remedy(), remedy);
+        }
+
+        #[test]
+        fn an_unknown_error_is_told_and_what_aws_may_mend_is_repeated(code in "[A-Z][a-z]{0,12}X?", status in 100..600u16) {
+            prop_assume!(!CODES.iter().any(|(known, _)| code == *known || code.strip_suffix("Exception") == Some(known)));
+            let error = refused(&code, status);
+            prop_assert!(error.to_string().contains(&code) && error.was_sent());
+            let repeated = matches!(error.remedy(), Remedy::Retry | Remedy::RetrySlowly);
+            prop_assert_eq!(repeated, status >= 500 || matches!(status, 408 | 429), "{}", error.remedy());
+        }
     }
 }

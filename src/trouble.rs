@@ -55,6 +55,8 @@ impl Trouble {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -92,5 +94,60 @@ mod tests {
         assert!(trouble.failed(Lane::Metrics, at(0), "away", false));
         let denied: Vec<_> = (1..4).map(|now| trouble.failed(Lane::Logs, at(now), "denied", true)).collect();
         assert_eq!(denied, [true, false, false]);
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Failed(Lane, u8, bool),
+        Succeeded(Lane),
+        End(bool),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
+        let lane = || prop_oneof![Just(Lane::Metrics), Just(Lane::Logs)];
+        let step = prop_oneof![
+            2 => (lane(), 0..3u8, any::<bool>()).prop_map(|(lane, subject, grave)| Step::Failed(lane, subject, grave)),
+            2 => lane().prop_map(Step::Succeeded),
+            1 => any::<bool>().prop_map(Step::End),
+        ];
+        prop::collection::vec((0..15i64, step), 0..100)
+    }
+
+    proptest! {
+        #[test]
+        fn each_trouble_begins_and_ends_once_and_says_each_thing_once(steps in steps()) {
+            let mut trouble = Trouble::default();
+            let (mut now, mut last, mut told) = (0, 0, Vec::new());
+            let mut failing = [false; 2];
+            for (elapsed, step) in steps {
+                now += elapsed;
+                let since = trouble.since();
+                match step {
+                    Step::Failed(lane, subject, grave) => {
+                        let tells = trouble.failed(lane, at(now), &subject.to_string(), grave);
+                        prop_assert_eq!(tells, since.is_none() || (grave && !told.contains(&subject)));
+                        if tells {
+                            told.push(subject);
+                        }
+                        (failing[lane as usize], last) = (true, now);
+                        prop_assert_eq!(trouble.since(), since.or(Some(at(now))));
+                    }
+                    Step::Succeeded(lane) => {
+                        trouble.succeeded(lane);
+                        failing[lane as usize] = false;
+                        prop_assert_eq!(trouble.since(), since);
+                    }
+                    Step::End(nothing_left) => {
+                        let over = since.is_some() && failing == [false; 2] && (nothing_left || now - last >= 10);
+                        let lasted = since.filter(|_| over).map(|since| last - since.seconds());
+                        prop_assert_eq!(trouble.end(at(now), nothing_left), lasted);
+                        if over {
+                            told.clear();
+                        }
+                        prop_assert_eq!(trouble.since().is_some(), since.is_some() && !over);
+                    }
+                }
+            }
+        }
     }
 }

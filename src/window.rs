@@ -13,7 +13,7 @@ use crate::config::{Config, SeriesKey};
 use crate::datum::{
     Body, Datum, DatumKey, FAILED_RESPONSE_TIME, FAILURE_COUNT, REQUEST_COUNT, RESPONSE_SIZE, RESPONSE_TIME, Unit,
 };
-use crate::dimension::{Dimension, fit_value};
+use crate::dimension::{Dimension, fit_name, fit_value};
 use crate::distribution::Distribution;
 use crate::sample::{Gauge, Report, Sample};
 
@@ -80,8 +80,8 @@ impl Stats {
     }
 
     fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.failures += other.failures;
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failures = self.failures.saturating_add(other.failures);
         self.response_time.merge(&other.response_time);
         self.failed_response_time.merge(&other.failed_response_time);
         self.response_size.merge(&other.response_size);
@@ -202,8 +202,8 @@ impl Windows {
         for &(second, requests, failures) in &report.seconds {
             let window = self.samples.entry(self.window_of(second)).or_default();
             let stats = window.entry(place.clone()).or_default();
-            stats.requests += requests;
-            stats.failures += failures;
+            stats.requests = stats.requests.saturating_add(requests);
+            stats.failures = stats.failures.saturating_add(failures);
         }
         let window = self.samples.entry(self.window_of(report.last)).or_default();
         let stats = window.entry(place).or_default();
@@ -262,9 +262,14 @@ impl Windows {
             for ((metric, unit, dimension), distribution) in metrics {
                 let dimensions = match dimension {
                     None => dimensions.clone(),
-                    Some((name, value)) => dimensions.iter().cloned().chain([Dimension::new(&name, &value)]).collect(),
+                    Some((name, value)) => {
+                        let own = Dimension::new(&fit_name(&name), &value);
+                        // No name may be there twice.
+                        let others = dimensions.iter().filter(|other| other.name != own.name).cloned();
+                        others.chain([own.clone()]).collect()
+                    }
                 };
-                let key = DatumKey { timestamp, dimensions, metric: metric.into(), unit };
+                let key = DatumKey { timestamp, dimensions, metric: fit_name(&metric).into(), unit };
                 datums.extend(Datum::of_distribution(&key, self.resolution, &distribution));
             }
         }
@@ -346,6 +351,10 @@ impl Windows {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::config::tests::config;
     use crate::distribution::Point;
@@ -520,5 +529,129 @@ pub(crate) mod tests {
         assert_eq!(datums[0].key.timestamp, 60);
         let Body::Points(points) = &datums[0].body else { panic!("a gauge is a distribution") };
         assert_eq!(points.iter().map(|p| (p.value, p.count)).collect::<Vec<_>>(), [(1.0, 1), (2.0, 2)]);
+    }
+
+    #[test]
+    fn a_gauge_of_any_name_is_made_to_fit() {
+        let mut windows = Windows::new(&config(|o| o.dimension = vec!["Team=a".into()]), identity());
+        let long = "주".repeat(300);
+        for (metric, name) in [("", "Team"), (":", "Host"), (&long, &long), ("Users", ":")] {
+            let dimension = Some((name.to_owned(), "b".to_owned()));
+            let time = Timestamp::from_seconds(60);
+            windows.add_gauge(Gauge { time, metric: metric.into(), value: 3.0, unit: Unit::Count, dimension });
+        }
+        let datums = windows.close_all();
+        assert_eq!(datums.len(), 4);
+        for Datum { key, .. } in datums {
+            let names: Vec<_> =
+                key.dimensions.iter().map(|dim| dim.name.to_string()).chain([key.metric.to_string()]).collect();
+            assert!(names.iter().all(|name| (1..=255).contains(&name.len()) && name.is_ascii()), "{names:?}");
+            assert!(!names.iter().any(|name| name.starts_with(':')), "{names:?}");
+            let distinct: BTreeSet<_> = key.dimensions.iter().map(|dim| &dim.name).collect();
+            assert_eq!(distinct.len(), key.dimensions.len(), "{names:?}");
+        }
+    }
+
+    /// A request, and after how many others the windows that have ended are closed.
+    #[derive(Debug, Clone)]
+    struct Request {
+        name: usize,
+        host: usize,
+        second: i64,
+        ms: Option<f64>,
+        bytes: Option<f64>,
+        failed: bool,
+        closes: bool,
+    }
+
+    prop_compose! {
+        fn request()(
+            name in 0..6usize, host in 0..3usize, second in 600..800i64, ms in prop::option::of(0..5000u32),
+            bytes in prop::option::of(0..3000u32), failed in any::<bool>(), closes in prop::bool::weighted(0.1),
+        ) -> Request {
+            Request { name, host, second, ms: ms.map(f64::from), bytes: bytes.map(f64::from), failed, closes }
+        }
+    }
+
+    /// What a window of a series holds of a metric: how many, and what they come to.
+    type Sums = BTreeMap<(i64, Vec<String>, String), (u64, f64)>;
+
+    #[expect(clippy::cast_precision_loss, reason = "the numbers are small")]
+    fn sums(datums: &[Datum]) -> Sums {
+        let mut sums = Sums::new();
+        for Datum { key, body, .. } in datums {
+            let values = key.dimensions.iter().map(|dimension| dimension.value.to_string()).collect();
+            let sum = sums.entry((key.timestamp, values, key.metric.to_string())).or_default();
+            match body {
+                Body::Total(total) => sum.1 += total,
+                Body::Points(points) => points.iter().for_each(|point| {
+                    sum.0 += point.count;
+                    sum.1 += point.value * point.count as f64;
+                }),
+            }
+        }
+        sums
+    }
+
+    fn published(requests: &[Request], resolution: i64, closing: bool) -> (Vec<Datum>, usize) {
+        let identity = RunIdentity { host: None, ..(*identity()).clone() };
+        let config = config(|o| (o.resolution, o.max_requests) = (resolution, 4));
+        let mut windows = Windows::new(&config, Arc::new(identity));
+        let (mut datums, mut announced) = (Vec::new(), 0);
+        for r in requests {
+            let failure = r.failed.then(|| Failure { kind: "E".into(), message: String::new() });
+            let url = Some(format!("http://h{}/x", r.host));
+            let sample = Sample { failure, url, ..sample(&format!("/{}", r.name), r.second, 0.0) };
+            let sample = Sample { response_time_ms: r.ms, response_bytes: r.bytes, ..sample };
+            announced += usize::from(windows.add(&sample));
+            if closing && r.closes {
+                datums.extend(windows.close_until(Timestamp::from_seconds(r.second)));
+            }
+        }
+        datums.extend(windows.close_all());
+        (datums, announced)
+    }
+
+    proptest! {
+        #[test]
+        fn every_sample_is_in_its_window_its_series_and_its_roll_up_whatever_the_order_and_however_late(
+            mut requests in prop::collection::vec(request(), 0..300), resolution in prop_oneof![Just(1i64), Just(60)],
+            rotated in any::<prop::sample::Index>(),
+        ) {
+            // The first names are those that are kept: with them in front, any other order has the same.
+            let first = (0..4).map(|name| Request {
+                name, host: 0, second: 600, ms: None, bytes: None, failed: false, closes: false,
+            });
+            requests.splice(0..0, first);
+            let mut expected = Sums::new();
+            for r in &requests {
+                let (window, host) = (r.second - r.second.rem_euclid(resolution), format!("http://h{}", r.host));
+                let name = if r.name < 4 { format!("/{}", r.name) } else { OTHER.to_owned() };
+                for series in [vec![host.clone(), name], vec![host]] {
+                    let mut add = |metric: &str, count, value| {
+                        let sum = expected.entry((window, series.clone(), metric.to_owned())).or_default();
+                        *sum = (sum.0 + count, sum.1 + value);
+                    };
+                    add(REQUEST_COUNT, 0, 1.0);
+                    add(FAILURE_COUNT, 0, f64::from(u8::from(r.failed)));
+                    r.ms.iter().for_each(|&ms| add(if r.failed { FAILED_RESPONSE_TIME } else { RESPONSE_TIME }, 1, ms));
+                    r.bytes.iter().filter(|_| !r.failed).for_each(|&bytes| add(RESPONSE_SIZE, 1, bytes));
+                }
+            }
+            let others = requests.iter().any(|r| r.name >= 4);
+            for closing in [true, false] {
+                let (datums, announced) = published(&requests, resolution, closing);
+                prop_assert_eq!(announced, usize::from(others));
+                prop_assert!(datums.iter().all(|datum| i64::from(datum.resolution) == resolution));
+                let got = sums(&datums);
+                prop_assert_eq!(got.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+                for (key, (count, sum)) in &expected {
+                    prop_assert_eq!(got[key].0, *count, "{:?}", key);
+                    prop_assert!((got[key].1 - sum).abs() <= 1e-9 * sum.max(1.0), "{:?}: {} for {}", key, got[key].1, sum);
+                }
+                let by = rotated.index((requests.len() - 4).max(1)).min(requests.len() - 4);
+                requests[4..].rotate_left(by);
+            }
+        }
     }
 }
