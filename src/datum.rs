@@ -151,7 +151,7 @@ impl Datum {
     /// # Errors
     /// Where the line is damaged.
     pub fn from_json(line: &str) -> serde_json::Result<Self> {
-        serde_json::from_str::<Json>(line).map(Self::from)
+        serde_json::from_str::<Json>(line)?.try_into()
     }
 }
 
@@ -202,11 +202,17 @@ impl From<&Datum> for Json {
     }
 }
 
-impl From<Json> for Datum {
-    fn from(json: Json) -> Self {
+impl TryFrom<Json> for Datum {
+    type Error = serde_json::Error;
+
+    fn try_from(json: Json) -> Result<Self, Self::Error> {
+        let has_one_body = json.value.is_some() == json.values.is_empty();
+        if !has_one_body || json.values.len() != json.counts.len() {
+            return Err(serde::de::Error::custom("a datum has one value, or values and as many counts"));
+        }
         let dimension = |d: JsonDimension| Dimension { name: d.name.into(), value: d.value.into() };
         let points = json.values.into_iter().zip(json.counts).map(|(value, count)| Point { value, count });
-        Self {
+        Ok(Self {
             key: DatumKey {
                 timestamp: json.timestamp,
                 dimensions: json.dimensions.into_iter().map(dimension).collect(),
@@ -215,7 +221,7 @@ impl From<Json> for Datum {
             },
             resolution: json.storage_resolution,
             body: json.value.map_or_else(|| Body::Points(points.collect()), Body::Total),
-        }
+        })
     }
 }
 

@@ -125,7 +125,7 @@ impl Replay {
             Lane::Metrics => {
                 let Ok(datums) = segment.datums() else { return outbox.push(segment) };
                 let (old, young): (Vec<_>, Vec<_>) =
-                    datums.into_iter().partition(|datum| datum.key.timestamp * 1000 < oldest);
+                    datums.into_iter().partition(|datum| datum.key.timestamp.saturating_mul(1000) < oldest);
                 (spool.write_datums(&old).0, (!young.is_empty()).then(|| spool.write_datums(&young).0))
             }
             Lane::Logs => {
@@ -157,7 +157,7 @@ impl Replay {
         }
         young.into_iter().for_each(|segment| outbox.push(segment));
         let Share { requests, log_events, .. } = old.contents.share;
-        if requests + log_events > 0 {
+        if requests.max(log_events) > 0 {
             self.delivery.diagnostics.say_once(
                 "too old",
                 Level::Warning,
@@ -301,6 +301,10 @@ mod tests {
                     Step::Split => {
                         for segment in take(&current, 1) {
                             let events = segment.events().expect("whole");
+                            if events.len() == 1 {
+                                current.put_back(Lane::Logs, vec![segment]);
+                                continue;
+                            }
                             let halves = events.split_at(events.len() / 2);
                             let halves = [halves.0, halves.1].map(|half| current.spool().write_events(half).0);
                             current.replace(&segment, halves.into());
@@ -343,5 +347,29 @@ mod tests {
         let events = receipt.log_events;
         assert_eq!((events.observed, events.delivered, events.rejected), (3, 1, 2));
         assert!(leftovers(root.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_no_call_has_room_for_does_not_hold_up_the_replay() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let _ = spool.write_events(&[
+            event(NOW.millis(), "a"),
+            event(i64::MAX, "a damaged time"),
+            event(NOW.millis(), "b"),
+        ]);
+        let _ = spool.write_events(&[event(NOW.millis(), "c")]);
+        let folder = spool.folder().expect("a folder").to_owned();
+        drop(spool);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("one");
+        let cloudwatch = |_: &Manifest, ledger: &Arc<Ledger>| crate::transport::DryRun { ledger: Arc::clone(ledger) };
+        let replay =
+            Replay::start(&folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !replay.progress().over {
+            assert!(std::time::Instant::now() < deadline, "{:?}", replay.progress());
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(replay.finish().0.log_events.delivered, 4);
     }
 }

@@ -239,11 +239,15 @@ impl<C: CloudWatch> Sender<C> {
         let mut packer = Packer::new(if merged { limits.times_merge() } else { limits });
         let (mut empty, mut complete) = (true, false);
         self.outbox.take(lane, limits.bytes(), |segment| {
-            let fits = !complete
-                && (empty || !segment.goes_alone)
-                && packer.fits(segment.contents.items, segment.contents.wire_bytes, segment.contents.span);
+            if complete || (!empty && segment.goes_alone) {
+                return false;
+            }
+            let within = packer.fits(segment.contents.items, segment.contents.wire_bytes, segment.contents.span);
+            // The first one goes in any case. What a damaged time or a foreign hand made larger than a call may be would
+            // else hold up all behind it; CloudWatch refuses it, and it is cut.
+            let fits = within || empty;
             if fits {
-                (empty, complete) = (false, segment.goes_alone);
+                (empty, complete) = (false, segment.goes_alone || !within);
             }
             fits
         })

@@ -182,7 +182,7 @@ impl Segment {
     /// # Errors
     /// Where the file cannot be read or is damaged.
     pub fn datums(&self) -> io::Result<Vec<Datum>> {
-        self.read()?.lines().map(|line| Datum::from_json(line).map_err(io::Error::from)).collect()
+        self.items(Datum::from_json)
     }
 
     /// The events of a logs segment.
@@ -190,7 +190,16 @@ impl Segment {
     /// # Errors
     /// Where the file cannot be read or is damaged.
     pub fn events(&self) -> io::Result<Vec<LogEvent>> {
-        self.read()?.lines().map(|line| serde_json::from_str(line).map_err(io::Error::from)).collect()
+        self.items(|line| serde_json::from_str(line))
+    }
+
+    fn items<T>(&self, parse: impl Fn(&str) -> serde_json::Result<T>) -> io::Result<Vec<T>> {
+        let text = self.read()?;
+        if text.is_empty() {
+            // None is ever written so: the machine died before its lines were on the disk.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        text.lines().map(|line| parse(line).map_err(io::Error::from)).collect()
     }
 }
 
@@ -317,11 +326,12 @@ impl Spool {
     }
 
     fn contents_of_datums(&self, datums: &[Datum]) -> Contents {
-        let total = |metric| datums.iter().map(|datum| datum.total_of(metric, &self.series)).sum();
+        let total =
+            |metric| datums.iter().map(|datum| datum.total_of(metric, &self.series)).fold(0, u64::saturating_add);
         Contents {
             items: datums.len(),
             wire_bytes: datums.iter().map(Datum::wire_bytes).sum(),
-            span: span(datums.iter().map(|datum| datum.key.timestamp * 1000)),
+            span: span(datums.iter().map(|datum| datum.key.timestamp.saturating_mul(1000))),
             share: Share { requests: total(REQUEST_COUNT), failures: total(FAILURE_COUNT), log_events: 0 },
         }
     }
@@ -403,7 +413,8 @@ pub(crate) fn parse_name(path: &Path) -> Option<(u64, Lane)> {
     let name = path.file_name()?.to_str()?;
     let (id, rest) = name.split_once('-')?;
     let lane = Lane::ALL.into_iter().find(|lane| rest.strip_suffix(".jsonl") == Some(lane.name()))?;
-    Some((id.parse().ok()?, lane))
+    let id = id.parse().ok().filter(|&id| id < u64::MAX)?;
+    (name == file_name(id, lane)).then_some((id, lane))
 }
 
 /// The highest id in a folder and in what was rejected from it, else 0.
@@ -472,6 +483,12 @@ fn write_whole(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use crate::datum::RESPONSE_TIME;
+
+    use crate::distribution::Point;
+
     use super::*;
     use crate::datum::Body;
     use crate::datum::tests::key;
@@ -594,5 +611,113 @@ pub(crate) mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let _spool = Spool::create(root.path(), &manifest()).expect("a spool");
         assert!(Spool::create(root.path(), &manifest()).is_err());
+    }
+
+    fn written(root: &Path) -> (Spool, Segment, Segment) {
+        let spool = Spool::create(root, &manifest()).expect("a spool");
+        let points = (1..=3).map(|i| Point { value: f64::from(i) * 1.7, count: 2 }).collect();
+        let times = Datum { key: key(RESPONSE_TIME, "/한"), resolution: 1, body: Body::Points(points) };
+        let metrics = spool.write_datums(&[datum(3.0), times, datum(4.0)]).0;
+        let logs = spool.write_events(&[event(2, "b\n\"c\""), event(1, "한"), event(3, "")]).0;
+        (spool, metrics, logs)
+    }
+
+    fn path_of(segment: &Segment) -> &Path {
+        match &segment.place {
+            Place::Disk(path) => path,
+            Place::Memory(_) => panic!("on the disk"),
+        }
+    }
+
+    /// What a segment's file holds with another content; `None` where it is found damaged.
+    fn read_as<T>(segment: &Segment, bytes: &[u8], read: fn(&Segment) -> io::Result<Vec<T>>) -> Option<Vec<T>> {
+        fs::write(path_of(segment), bytes).expect("written");
+        read(segment).ok()
+    }
+
+    #[test]
+    fn a_file_that_ends_anywhere_is_damaged_or_holds_its_first_lines() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (_spool, metrics, logs) = written(root.path());
+        let (datums, events) = (metrics.datums().expect("whole"), logs.events().expect("whole"));
+        let (metrics_bytes, logs_bytes) =
+            (fs::read(path_of(&metrics)).expect("there"), fs::read(path_of(&logs)).expect("there"));
+        for end in 0..metrics_bytes.len() {
+            let lines = metrics_bytes[..end].split(|&byte| byte == b'\n').count();
+            if let Some(read) = read_as(&metrics, &metrics_bytes[..end], Segment::datums) {
+                assert!(!read.is_empty() && read == datums[..read.len()] && lines - 1 <= read.len(), "{end}");
+            }
+        }
+        for end in 0..logs_bytes.len() {
+            if let Some(read) = read_as(&logs, &logs_bytes[..end], Segment::events) {
+                assert!(!read.is_empty() && read == events[..read.len()], "{end}");
+            }
+        }
+        let torn = metrics_bytes.len() - 2;
+        assert!(read_as(&metrics, &metrics_bytes[..torn], Segment::datums).is_none());
+    }
+
+    #[test]
+    fn a_bit_that_flips_is_found_or_leaves_as_many_items() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (_spool, metrics, logs) = written(root.path());
+        for segment in [&metrics, &logs] {
+            let whole = fs::read(path_of(segment)).expect("there");
+            let mut found = 0;
+            for bit in 0..whole.len() * 8 {
+                let mut bytes = whole.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                let items = match segment.lane {
+                    Lane::Metrics => read_as(segment, &bytes, Segment::datums).map(|datums| datums.len()),
+                    Lane::Logs => read_as(segment, &bytes, Segment::events).map(|events| events.len()),
+                };
+                assert!(items.is_none_or(|items| items == 3), "bit {bit}: {items:?}");
+                found += usize::from(items.is_none());
+            }
+            // All but those in names, texts and digits.
+            assert!(found > whole.len() * 8 / 3, "{found} of {}", whole.len() * 8);
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_read_without_harm() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (spool, metrics, _) = written(root.path());
+        let folder = spool.folder().expect("a folder").to_owned();
+        let text = fs::read_to_string(path_of(&metrics)).expect("there");
+        let far = text.replace("1795348981", &i64::MAX.to_string()).replace("3.0", "1e300").replace("4.0", "1e300");
+        fs::write(path_of(&metrics), far).expect("written");
+        fs::write(folder.join("18446744073709551615-logs.jsonl"), "").expect("written");
+        fs::write(folder.join("+5-logs.jsonl"), "").expect("written");
+        drop(spool);
+        let (_again, _, segments) = Spool::reopen(&folder, true).expect("readable");
+        assert_eq!(segments.iter().map(|segment| segment.id).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((segments[0].contents.share.requests, segments[0].contents.span), (u64::MAX, (i64::MAX, i64::MAX)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn whatever_is_written_is_found_again(
+            totals in prop::collection::vec(0..1_000_000u32, 1..20),
+            texts in prop::collection::vec((any::<u32>(), any::<String>()), 1..20),
+        ) {
+            let root = tempfile::tempdir().expect("a folder");
+            let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+            let datums: Vec<_> = totals.iter().map(|&total| datum(total.into())).collect();
+            let events: Vec<_> = texts.iter().map(|(time, text)| event((*time).into(), text)).collect();
+            let written = [spool.write_datums(&datums).0, spool.write_events(&events).0];
+            let folder = spool.folder().expect("a folder").to_owned();
+            drop(spool);
+            let (_again, read, segments) = Spool::reopen(&folder, true).expect("a spool");
+            prop_assert_eq!(read, manifest());
+            prop_assert_eq!(segments[0].datums().expect("whole"), datums);
+            prop_assert_eq!(segments[1].events().expect("whole"), events);
+            for (found, written) in segments.iter().zip(&written) {
+                prop_assert_eq!((found.contents, found.disk_bytes), (written.contents, written.disk_bytes));
+            }
+            let requests: u64 = totals.iter().map(|&total| u64::from(total)).sum();
+            prop_assert_eq!(segments[0].contents.share.requests, requests);
+        }
     }
 }
