@@ -1,7 +1,9 @@
 //! Messages to the user, left here by Rust threads until Python's side of the process has time to log them.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+
+use crate::sync::Mutex;
 
 /// Most messages that wait; beyond it the oldest is forgotten, first of those for debugging.
 const CAPACITY: usize = 200;

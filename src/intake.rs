@@ -16,6 +16,7 @@ use crate::log_event::{LogEvent, LogFormatter};
 use crate::outbox::Outbox;
 use crate::queue::{Closed, Exit, Item};
 use crate::spool::{Lane, Segment};
+use crate::sync::thread;
 use crate::window::{RunIdentity, Windows};
 
 /// How long after the end of a second its windows are closed, in microseconds.
@@ -92,7 +93,7 @@ impl Intake {
                     self.outbox.drain();
                 }
                 Ok(Some(Item::Close)) | Err(Closed) => break,
-                Ok(None) => std::thread::sleep(PAUSE),
+                Ok(None) => thread::sleep(PAUSE),
             }
             let now = clock();
             if now.micros() >= next {
@@ -219,5 +220,112 @@ mod tests {
         intake.run(&exit, || Timestamp::from_seconds(2));
         assert_eq!(outbox.left(), Share { requests: 1000, failures: 0, log_events: 1000 });
         assert_eq!(diagnostics.take().len(), 1);
+    }
+}
+
+/// With every order in which threads may run, as far as they are tried out: `make model`.
+#[cfg(all(test, shuttle))]
+mod model {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::config::tests::config;
+    use crate::outbox::Pace;
+    use crate::queue::{Entrance, Mark, queue};
+    use crate::spool::Spool;
+    use crate::spool::tests::manifest;
+    use crate::sync::thread;
+    use crate::window::tests::{identity, sample};
+
+    /// Pushes samples, and says how many had room.
+    fn record(entrance: &Entrance, ledger: &Ledger, number: u64) -> u64 {
+        let mut taken = 0;
+        for _ in 0..number {
+            let share = Share { requests: 1, failures: 0, log_events: 0 };
+            ledger.observed.add(share);
+            match entrance.try_push(Item::Sample(Box::new(sample("/", 0, 1.0)))) {
+                Ok(()) => taken += 1,
+                Err(_) => ledger.dropped.add(share),
+            }
+        }
+        taken
+    }
+
+    /// A CloudWatch that refuses every other call.
+    fn send(outbox: &Outbox, ledger: &Ledger) {
+        let mut refuses = false;
+        while !Lane::ALL.into_iter().all(|lane| outbox.is_done(lane)) {
+            for lane in Lane::ALL {
+                let mut first = true;
+                let segments = outbox.take(lane, usize::MAX, |_| std::mem::take(&mut first));
+                if segments.is_empty() {
+                    continue;
+                }
+                refuses = !refuses;
+                if refuses {
+                    outbox.put_back(lane, segments);
+                } else {
+                    segments.iter().for_each(|segment| ledger.delivered.add(segment.contents.share));
+                    outbox.settle(&segments);
+                }
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
+        loop {
+            if let Some(seen) = look() {
+                return seen;
+            }
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_flush_is_settled_only_when_all_before_it_is_and_a_close_loses_nothing() {
+        let body = || {
+            let (ledger, diagnostics) = (Arc::new(Ledger::default()), Arc::new(Diagnostics::default()));
+            let spool = Spool::in_memory(&manifest());
+            let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::clone(&diagnostics), 1 << 30, Pace::Interval);
+            let outbox = Arc::new(outbox);
+            let config = config(|_| {});
+            let intake = Intake::new(&config, &identity(), Arc::clone(&outbox), Arc::clone(&ledger), diagnostics);
+            let (entrance, exit) = queue();
+            let entrance = Arc::new(entrance);
+            let ticks = std::cell::Cell::new(0);
+            let intake = thread::spawn(move || {
+                // A second goes by with every third look.
+                intake.run(&exit, || {
+                    ticks.set(ticks.get() + 1);
+                    Timestamp::from_millis(ticks.get() * 400)
+                });
+            });
+            let sender = thread::spawn({
+                let (outbox, ledger) = (Arc::clone(&outbox), Arc::clone(&ledger));
+                move || send(&outbox, &ledger)
+            });
+            let other = thread::spawn({
+                let (entrance, ledger) = (Arc::clone(&entrance), Arc::clone(&ledger));
+                move || record(&entrance, &ledger, 2)
+            });
+            let before = record(&entrance, &ledger, 2);
+            let mark: Mark = Arc::new(OnceLock::new());
+            entrance.push_aside(Item::Flush(Arc::clone(&mark)));
+            let last = *wait(|| mark.get());
+            wait(|| Lane::ALL.into_iter().all(|lane| outbox.is_settled(lane, last)).then_some(()));
+            let delivered = ledger.delivered.get();
+            assert!(delivered.requests >= before && delivered.log_events >= before, "{delivered:?} of {before}");
+
+            let all = before + other.join().expect("no panic");
+            entrance.push_aside(Item::Close);
+            intake.join().expect("no panic");
+            sender.join().expect("no panic");
+            let Share { requests, log_events, .. } = ledger.delivered.get();
+            assert_eq!((requests, log_events), (all, all));
+            assert_eq!(outbox.left(), Share::default());
+            assert_eq!(ledger.observed.get().requests, all + ledger.dropped.get().requests);
+        };
+        shuttle::check_random(body, 1_000);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::{AddAssign, SubAssign};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
 use crate::dimension::Dimension;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// How many requests, failures and log events something stands for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +24,10 @@ pub struct Share {
 
 impl AddAssign for Share {
     fn add_assign(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.failures += other.failures;
-        self.log_events += other.log_events;
+        // Numbers that another process or a disk tells may be anything.
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.log_events = self.log_events.saturating_add(other.log_events);
     }
 }
 
@@ -101,7 +103,7 @@ impl SeriesTotals {
         let mut totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for datum in datums {
             let (requests, failures) = (datum.count_of(REQUEST_COUNT), datum.count_of(FAILURE_COUNT));
-            if requests + failures > 0 {
+            if requests.max(failures) > 0 {
                 *totals.entry(Arc::clone(&datum.key.dimensions)).or_default() +=
                     Share { requests, failures, log_events: 0 };
             }
@@ -147,4 +149,61 @@ pub struct Ledger {
     pub delivered_until: Counter,
     /// The AWS region, once it is known.
     pub region: OnceLock<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::datum::tests::key;
+    use crate::datum::{Body, RESPONSE_TIME};
+
+    fn shares() -> impl Strategy<Value = Share> {
+        let number = || prop_oneof![0..1000u64, any::<u64>()];
+        (number(), number(), number()).prop_map(|(requests, failures, log_events)| Share {
+            requests,
+            failures,
+            log_events,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn shares_add_up_in_any_order_and_never_wrap(parts in prop::collection::vec(shares(), 0..20)) {
+            let sum = |parts: &mut dyn Iterator<Item = &Share>| {
+                let mut sum = Share::default();
+                parts.for_each(|&part| sum += part);
+                sum
+            };
+            let total = sum(&mut parts.iter());
+            prop_assert_eq!(total, sum(&mut parts.iter().rev()));
+            prop_assert!(parts.iter().all(|part| total.requests >= part.requests && total.failures >= part.failures));
+            let exact: u128 = parts.iter().map(|part| u128::from(part.log_events)).sum();
+            prop_assert_eq!(u128::from(total.log_events), exact.min(u64::MAX.into()));
+            let mut rest = total;
+            parts.iter().for_each(|&part| rest -= part);
+            prop_assert_eq!(rest, Share::default());
+        }
+
+        #[test]
+        fn the_totals_of_series_are_the_same_however_they_come_in_batches(
+            counts in prop::collection::vec((0..4usize, 0..3usize, 0..1000u32), 0..60), at in 1..10usize,
+        ) {
+            let metrics = [REQUEST_COUNT, FAILURE_COUNT, RESPONSE_TIME];
+            let datum = |&(series, metric, number): &(usize, usize, u32)| Datum {
+                key: key(metrics[metric], &format!("/{series}")), resolution: 1, body: Body::Total(number.into()),
+            };
+            let datums: Vec<_> = counts.iter().map(datum).collect();
+            let totals = SeriesTotals::default();
+            datums.chunks(at).for_each(|batch| totals.add(batch));
+            for (dimensions, total) in totals.get() {
+                let sum = |metric| datums.iter().filter(|d| d.key.dimensions == dimensions).map(|d| d.count_of(metric)).sum();
+                let expected = Share { requests: sum(REQUEST_COUNT), failures: sum(FAILURE_COUNT), log_events: 0 };
+                prop_assert_eq!(total, expected);
+            }
+            let all: u64 = totals.get().values().map(|total| total.requests).sum();
+            prop_assert_eq!(all, datums.iter().map(|d| d.count_of(REQUEST_COUNT)).sum::<u64>());
+        }
+    }
 }

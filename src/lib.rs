@@ -31,6 +31,7 @@ pub mod queue;
 pub mod retry;
 pub mod sender;
 pub mod spool;
+mod sync;
 pub mod transport;
 pub mod trouble;
 

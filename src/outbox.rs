@@ -1,13 +1,14 @@
 //! What waits to be sent: the segments of the spool, by lane, within the room there is for them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::diagnostics::{Diagnostics, Level};
 use crate::ledger::{Ledger, Share};
 use crate::spool::{Lane, Segment, Spool};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Most bytes of segments that wait in memory where the disk cannot be written.
 const MEMORY_CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
@@ -394,6 +395,8 @@ impl LaneState {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::spool::tests::{datum, event, manifest};
 
@@ -526,5 +529,111 @@ pub(crate) mod tests {
         outbox.settle(&outbox.take(Lane::Logs, usize::MAX, |_| true));
         assert_eq!(outbox.left(), Share::default());
         assert!(outbox.is_done(Lane::Logs) && outbox.is_settled(Lane::Logs, 1));
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Push(Lane, usize),
+        Take(Lane, usize),
+        /// What was taken at some time comes back, is taken by CloudWatch, is cut, or is not taken at all.
+        PutBack(usize),
+        Settle(usize),
+        Cut(usize),
+        Reject(usize),
+        Pace(Pace),
+        Flush,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let lane = || prop_oneof![Just(Lane::Metrics), Just(Lane::Logs)];
+        let pace = prop_oneof![Just(Pace::Hold), Just(Pace::Interval), Just(Pace::Drain)];
+        let step = prop_oneof![
+            4 => (lane(), 1..9usize).prop_map(|(lane, items)| Step::Push(lane, items)),
+            4 => (lane(), 1..4usize).prop_map(|(lane, segments)| Step::Take(lane, segments)),
+            2 => any::<usize>().prop_map(Step::PutBack),
+            2 => any::<usize>().prop_map(Step::Settle),
+            1 => any::<usize>().prop_map(Step::Cut),
+            1 => any::<usize>().prop_map(Step::Reject),
+            1 => pace.prop_map(Step::Pace),
+            1 => Just(Step::Flush),
+        ];
+        prop::collection::vec(step, 0..80)
+    }
+
+    fn share_of(segments: &[Segment]) -> Share {
+        let mut sum = Share::default();
+        segments.iter().for_each(|segment| sum += segment.contents.share);
+        sum
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_or_there_twice_whatever_becomes_of_the_calls(steps in steps(), small in any::<bool>()) {
+            let root = tempfile::tempdir().expect("a folder");
+            let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+            let capacity = if small { 2_000 } else { u64::MAX };
+            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), capacity, Pace::Interval);
+            let (mut pushed, mut done) = (Share::default(), Share::default());
+            let mut calls: Vec<Vec<Segment>> = Vec::new();
+            let write = |lane, items: usize| match lane {
+                Lane::Metrics => outbox.spool().write_datums(&vec![datum(1.0); items]).0,
+                Lane::Logs => outbox.spool().write_events(&vec![event(1, "x"); items]).0,
+            };
+            for step in steps {
+                let call = match step {
+                    Step::PutBack(i) | Step::Settle(i) | Step::Cut(i) | Step::Reject(i) if !calls.is_empty() => {
+                        calls.swap_remove(i % calls.len())
+                    }
+                    _ => Vec::new(),
+                };
+                match step {
+                    Step::Push(lane, items) => {
+                        let segment = write(lane, items);
+                        pushed += segment.contents.share;
+                        outbox.push(segment);
+                    }
+                    Step::Take(lane, number) => {
+                        let mut room = number;
+                        let taken = outbox.take(lane, usize::MAX, |_| { let fits = room > 0; room = room.saturating_sub(1); fits });
+                        prop_assert!(taken.len() <= number && taken.is_sorted_by_key(|s| (s.place_in_line, s.id)));
+                        if !taken.is_empty() {
+                            calls.push(taken);
+                        }
+                    }
+                    Step::PutBack(_) => call.into_iter().for_each(|segment| outbox.put_back(segment.lane, vec![segment])),
+                    Step::Settle(_) => {
+                        done += share_of(&call);
+                        outbox.settle(&call);
+                    }
+                    Step::Cut(_) => for whole in call {
+                        let items = whole.contents.items;
+                        let parts = [items / 2, items - items / 2].map(|items| write(whole.lane, items));
+                        outbox.replace(&whole, parts.into());
+                    },
+                    Step::Reject(_) => for segment in call {
+                        done += segment.contents.share;
+                        outbox.spool().reject(&segment).expect("moved");
+                        outbox.settle_rejected(&segment);
+                    },
+                    Step::Pace(pace) => outbox.set_pace(pace),
+                    Step::Flush => outbox.flush(),
+                }
+                let mut all = outbox.left();
+                all += done;
+                all += outbox.ledger.dropped.get();
+                prop_assert_eq!(all, pushed);
+            }
+            calls.into_iter().flatten().for_each(|segment| outbox.put_back(segment.lane, vec![segment]));
+            outbox.drain();
+            outbox.close();
+            for lane in Lane::ALL {
+                let rest = outbox.take(lane, usize::MAX, |_| true);
+                prop_assert!(rest.iter().all(|segment| segment.read().is_ok()), "what waits is on the disk");
+                prop_assert_eq!(outbox.is_done(lane), rest.is_empty());
+                outbox.settle(&rest);
+                prop_assert!(outbox.is_done(lane) && outbox.is_settled(lane, u64::MAX));
+            }
+            prop_assert_eq!((outbox.left(), outbox.waiting_bytes()), (Share::default(), 0));
+        }
     }
 }

@@ -1,15 +1,16 @@
 //! The bounded queue between the hooks and the intake thread.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::sample::{Gauge, LifeCycleEvent, Report, Sample};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use crate::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use crate::sync::thread;
 
 /// Most items that wait: over ten seconds of them at 5,000 requests/s.
-const CAPACITY: usize = 65_536;
+const CAPACITY: usize = if cfg!(all(test, shuttle)) { 2 } else { 65_536 };
 /// Most bytes of samples that wait.
 const CAPACITY_BYTES: usize = 64 * 1024 * 1024;
 /// How long a hook waits for room, with the GIL released, before it gives its sample up.
@@ -140,7 +141,7 @@ impl Entrance {
                 self.overflowing.store(true, Relaxed);
                 return Err(item);
             }
-            std::thread::sleep(PAUSE);
+            thread::sleep(PAUSE);
         }
     }
 
@@ -193,6 +194,8 @@ pub struct Closed;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::window::tests::sample;
 
@@ -242,5 +245,111 @@ mod tests {
         let (entrance, exit) = queue();
         drop(exit);
         assert!(entrance.push(item(1)).is_err());
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Push(usize),
+        Aside,
+        Pop,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![(1..200usize).prop_map(Step::Push), Just(Step::Aside), Just(Step::Pop)];
+        prop::collection::vec(step, 0..200)
+    }
+
+    /// The bytes of a sample's name, or 0 for what is no sample.
+    fn size(item: &Item) -> usize {
+        if let Item::Sample(sample) = item { sample.name.len() } else { 0 }
+    }
+
+    proptest! {
+        #[test]
+        fn all_comes_out_once_and_in_order_samples_first(steps in steps()) {
+            let (entrance, exit) = queue();
+            let (mut samples, mut aside) = (std::collections::VecDeque::new(), 0);
+            let pops = std::iter::repeat_n(Step::Pop, steps.len());
+            for step in steps.into_iter().chain(pops) {
+                match step {
+                    Step::Push(bytes) => {
+                        prop_assert!(entrance.try_push(item(bytes)).is_ok());
+                        samples.push_back(bytes);
+                    }
+                    Step::Aside => {
+                        entrance.push_aside(Item::Drain);
+                        aside += 1;
+                    }
+                    Step::Pop => {
+                        let expected = samples.pop_front().or_else(|| (aside > 0).then(|| { aside -= 1; 0 }));
+                        prop_assert_eq!(exit.pop().expect("open").as_ref().map(size), expected);
+                    }
+                }
+                let waits = item(0).weight() * samples.len() + samples.iter().sum::<usize>();
+                prop_assert_eq!((exit.load.items.load(Relaxed), exit.load.bytes.load(Relaxed)), (samples.len(), waits));
+            }
+            prop_assert_eq!((samples.len(), aside), (0, 0));
+        }
+    }
+}
+
+/// With every order in which threads may run, as far as they are tried out: `make model`.
+#[cfg(all(test, shuttle))]
+mod model {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::sample::LifeCycleEvent;
+    use crate::window::tests::sample;
+
+    const HOOKS: u64 = 3;
+    const ROUNDS: u64 = 2;
+
+    /// Each hook pushes a sample, an event, and the same again, each with the hook's number and the round's.
+    fn hook(entrance: &Entrance, number: u64) -> u64 {
+        let mut taken = 0;
+        for round in 0..ROUNDS {
+            let sample = Sample { users: round, ..sample(&number.to_string(), 0, 1.0) };
+            taken += u64::from(entrance.try_push(Item::Sample(Box::new(sample))).is_ok());
+            let name = number.to_string();
+            let event = LifeCycleEvent { time: Timestamp::from_seconds(0), name, fields: Vec::new(), users: taken };
+            entrance.push_aside(Item::LifeCycle(Box::new(event)));
+        }
+        taken
+    }
+
+    #[test]
+    fn everything_pushed_before_what_is_no_sample_is_taken_before_it() {
+        let body = || {
+            let (entrance, exit) = queue();
+            let entrance = Arc::new(entrance);
+            let hooks: Vec<_> = (0..HOOKS)
+                .map(|number| {
+                    let entrance = Arc::clone(&entrance);
+                    thread::spawn(move || hook(&entrance, number))
+                })
+                .collect();
+            drop(entrance);
+            let mut samples = [0; HOOKS as usize];
+            let mut events = [0; HOOKS as usize];
+            loop {
+                match exit.pop() {
+                    Ok(Some(Item::Sample(sample))) => samples[sample.name.parse::<usize>().expect("a number")] += 1,
+                    Ok(Some(Item::LifeCycle(event))) => {
+                        let hook = event.name.parse::<usize>().expect("a number");
+                        events[hook] += 1;
+                        assert!(samples[hook] >= event.users, "a sample from before it comes after it");
+                    }
+                    Ok(None) => thread::yield_now(),
+                    Err(Closed) => break,
+                    Ok(Some(item)) => panic!("{item:?}"),
+                }
+            }
+            let taken: Vec<_> = hooks.into_iter().map(|hook| hook.join().expect("no panic")).collect();
+            assert_eq!(samples.to_vec(), taken, "each sample is taken once, or given back");
+            assert_eq!(events, [ROUNDS; HOOKS as usize]);
+            assert_eq!((exit.load.items.load(Relaxed), exit.load.bytes.load(Relaxed)), (0, 0));
+        };
+        shuttle::check_random(body, 3_000);
+        shuttle::check_pct(body, 3_000, 3);
     }
 }

@@ -116,7 +116,7 @@ impl Remarks {
         reasons: Vec<String>,
     ) -> Self {
         let mut lines = Vec::new();
-        if let Some(folder) = spool.filter(|_| receipt.requests.spooled + receipt.log_events.spooled > 0) {
+        if let Some(folder) = spool.filter(|_| receipt.requests.spooled.max(receipt.log_events.spooled) > 0) {
             lines.push(format!("What was not delivered waits in {}", folder.display()));
             if !dry_run {
                 lines.push(format!("Send it with: locust-cw replay {}", receipt.run_id));
@@ -134,8 +134,9 @@ impl Receipt {
     /// Draws the line under a ledger, with what the spool still holds.
     #[must_use]
     pub fn new(run_id: &str, ledger: &Ledger, spooled: Share, cost: Cost, locust: Option<LocustTotals>) -> Self {
-        let (observed, delivered) = (ledger.observed.get(), ledger.delivered.get());
-        let (rejected, dropped) = (ledger.rejected.get(), ledger.dropped.get());
+        // What was observed is read last: a sample that moves on meanwhile is then not accounted for without it.
+        let (delivered, rejected, dropped) = (ledger.delivered.get(), ledger.rejected.get(), ledger.dropped.get());
+        let observed = ledger.observed.get();
         let account = |part: fn(Share) -> u64| Account {
             observed: part(observed),
             delivered: part(delivered),
@@ -182,22 +183,22 @@ impl Receipt {
             (&mut self.failures, other.failures),
             (&mut self.log_events, other.log_events),
         ] {
-            mine.observed += others.observed;
-            mine.delivered += others.delivered;
-            mine.spooled += others.spooled;
-            mine.rejected += others.rejected;
-            mine.dropped += others.dropped;
+            add_to(&mut mine.observed, others.observed);
+            add_to(&mut mine.delivered, others.delivered);
+            add_to(&mut mine.spooled, others.spooled);
+            add_to(&mut mine.rejected, others.rejected);
+            add_to(&mut mine.dropped, others.dropped);
         }
-        self.api_calls.put_metric_data += other.api_calls.put_metric_data;
-        self.api_calls.put_log_events += other.api_calls.put_log_events;
-        self.retries += other.retries;
-        self.uncertain += other.uncertain;
-        self.bytes_sent += other.bytes_sent;
+        add_to(&mut self.api_calls.put_metric_data, other.api_calls.put_metric_data);
+        add_to(&mut self.api_calls.put_log_events, other.api_calls.put_log_events);
+        add_to(&mut self.retries, other.retries);
+        add_to(&mut self.uncertain, other.uncertain);
+        add_to(&mut self.bytes_sent, other.bytes_sent);
         for total in &other.series {
             match self.series.iter_mut().find(|known| known.dimensions == total.dimensions) {
                 Some(known) => {
-                    known.requests += total.requests;
-                    known.failures += total.failures;
+                    add_to(&mut known.requests, total.requests);
+                    add_to(&mut known.failures, total.failures);
                 }
                 None => self.series.push(total.clone()),
             }
@@ -304,7 +305,7 @@ impl Receipt {
             (YELLOW, "nothing was recorded")
         } else if self.is_complete() {
             (GREEN, "all delivered")
-        } else if kinds.iter().all(|account| account.rejected + account.dropped == 0) {
+        } else if kinds.iter().all(|account| account.rejected.max(account.dropped) == 0) {
             (YELLOW, "not all delivered yet")
         } else {
             (RED, "not all delivered")
@@ -337,6 +338,11 @@ impl Style {
     }
 }
 
+/// Adds what another process told, which may be anything.
+const fn add_to(sum: &mut u64, number: u64) {
+    *sum = sum.saturating_add(number);
+}
+
 /// A number for a reader, such as `155,671`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -357,6 +363,8 @@ pub fn human_bytes(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn receipt(locust: LocustTotals) -> Receipt {
@@ -444,5 +452,116 @@ mod tests {
         let sum = master.reconciled_with(Some(LocustTotals { requests: 20, failures: 4 }));
         assert_eq!((sum.requests.delivered, sum.log_events.observed, sum.reconciled), (14, 24, Some(true)));
         assert!((sum.estimated_cost_usd - 0.52).abs() < 1e-9, "{}", sum.estimated_cost_usd);
+    }
+
+    fn account() -> impl Strategy<Value = Account> {
+        let number = || prop_oneof![0..10_000u64, any::<u64>()];
+        let five = (number(), number(), number(), number(), number());
+        five.prop_map(|(observed, delivered, spooled, rejected, dropped)| Account {
+            observed,
+            delivered,
+            spooled,
+            rejected,
+            dropped,
+        })
+    }
+
+    prop_compose! {
+        fn receipts()(
+            requests in account(), failures in account(), log_events in account(), run_id in "\\PC{0,9}",
+            numbers in any::<[u64; 5]>(), costs in (0.0..1e6f64, 0.0..1e6f64), locust in prop::option::of(any::<(u64, u64)>()),
+            series in prop::collection::vec((0..4usize, 0..1000u64), 0..6),
+        ) -> Receipt {
+            let [put_metric_data, put_log_events, retries, uncertain, bytes_sent] = numbers;
+            let mut distinct: BTreeMap<usize, u64> = BTreeMap::new();
+            series.into_iter().for_each(|(name, number)| *distinct.entry(name).or_default() += number);
+            let series = distinct.into_iter().map(|(name, requests)| SeriesTotal {
+                dimensions: [("Request".to_owned(), format!("/{name}"))].into(), requests, failures: requests / 2,
+            });
+            Receipt {
+                run_id, requests, failures, log_events, retries, uncertain, bytes_sent,
+                api_calls: ApiCalls { put_metric_data, put_log_events },
+                estimated_cost_usd: costs.0 + costs.1,
+                metrics_cost_usd: costs.0,
+                locust: None,
+                reconciled: None,
+                dashboard_url: None,
+                series: series.collect(),
+            }
+            .reconciled_with(locust.map(|(requests, failures)| LocustTotals { requests, failures }))
+        }
+    }
+
+    fn sum(receipts: &[Receipt]) -> Receipt {
+        let mut sum = receipts[0].clone();
+        receipts[1..].iter().for_each(|receipt| sum.add(receipt));
+        sum.series.sort_by(|a, b| a.dimensions.cmp(&b.dimensions));
+        sum
+    }
+
+    proptest! {
+        #[test]
+        fn any_receipt_can_be_printed_and_sent_on(receipt in receipts()) {
+            prop_assert_eq!(Receipt::from_json(&receipt.to_message()).expect("just written"), receipt.clone());
+            let text = receipt.to_text(&Remarks::default(), Style::Plain);
+            for number in [receipt.requests.observed, receipt.failures.dropped, receipt.log_events.spooled] {
+                prop_assert!(text.contains(&grouped(number)), "{text}");
+            }
+        }
+
+        #[test]
+        fn it_does_not_matter_which_process_reports_first(
+            mut all in prop::collection::vec(receipts(), 1..5), by in any::<prop::sample::Index>(),
+        ) {
+            let forth = sum(&all);
+            let by = by.index(all.len());
+            all.rotate_left(by);
+            let back = sum(&all);
+            prop_assert_eq!((forth.requests, forth.failures, forth.log_events), (back.requests, back.failures, back.log_events));
+            prop_assert_eq!((forth.api_calls, forth.uncertain), (back.api_calls, back.uncertain));
+            prop_assert_eq!(forth.series, back.series);
+            prop_assert!((forth.estimated_cost_usd - back.estimated_cost_usd).abs() < 1e-6);
+            let exact: u128 = all.iter().map(|receipt| u128::from(receipt.requests.observed)).sum();
+            prop_assert_eq!(u128::from(back.requests.observed), exact.min(u64::MAX.into()));
+        }
+
+        #[test]
+        fn grouped_digits_are_the_numbers_own(number in any::<u64>(), shift in 0..64u32) {
+            let text = grouped(number >> shift);
+            prop_assert_eq!(text.replace(',', ""), (number >> shift).to_string());
+            let mut groups = text.split(',');
+            prop_assert!(groups.next().is_some_and(|first| (1..=3).contains(&first.len())));
+            prop_assert!(groups.all(|group| group.len() == 3));
+        }
+    }
+}
+
+/// With every order in which threads may run, as far as they are tried out: `make model`.
+#[cfg(all(test, shuttle))]
+mod model {
+    use super::*;
+    use crate::sync::thread;
+
+    #[test]
+    fn whenever_a_receipt_is_drawn_up_no_more_is_accounted_for_than_was_observed() {
+        let body = || {
+            let ledger = Arc::new(Ledger::default());
+            let hooks: Vec<_> = [true, false]
+                .map(|arrives| {
+                    let ledger = Arc::clone(&ledger);
+                    thread::spawn(move || {
+                        let share = Share { requests: 1, failures: 1, log_events: 0 };
+                        ledger.observed.add(share);
+                        if arrives { &ledger.delivered } else { &ledger.dropped }.add(share);
+                    })
+                })
+                .into();
+            let receipt = Receipt::new("r", &ledger, Share::default(), Cost::default(), None);
+            for account in [receipt.requests, receipt.failures] {
+                assert!(account.delivered + account.rejected + account.dropped <= account.observed, "{account:?}");
+            }
+            hooks.into_iter().for_each(|hook| hook.join().expect("no panic"));
+        };
+        shuttle::check_random(body, 3_000);
     }
 }

@@ -130,7 +130,61 @@ impl Report {
     /// What it stands for in the receipt.
     #[must_use]
     pub fn share(&self) -> Share {
-        let sum = |number: fn(&(Timestamp, u64, u64)) -> u64| self.seconds.iter().map(number).sum();
-        Share { requests: sum(|s| s.1), failures: sum(|s| s.2), log_events: 0 }
+        let mut sum = Share::default();
+        for &(_, requests, failures) in &self.seconds {
+            sum += Share { requests, failures, log_events: 0 };
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::window::tests::sample;
+
+    proptest! {
+        #[test]
+        fn every_text_weighs_what_it_is_long(lengths in prop::array::uniform7(0..5000usize)) {
+            let [method, name, url, kind, message, key, value] = lengths.map(|length| "x".repeat(length));
+            let empty = Sample { method: String::new(), ..sample("", 0, 1.0) };
+            let full = Sample {
+                method,
+                name,
+                url: Some(url),
+                failure: Some(Failure { kind, message }),
+                context: vec![(key, Scalar::Text(value)), (String::new(), Scalar::Null)],
+                ..empty.clone()
+            };
+            let texts: usize = lengths.iter().sum();
+            prop_assert_eq!(full.weight(), empty.weight() + texts + 2 * size_of::<(String, Scalar)>());
+        }
+
+        #[test]
+        fn a_report_stands_for_all_its_seconds(seconds in prop::collection::vec((0..1000u64, 0..1000u64), 0..50)) {
+            let at = Timestamp::from_seconds(0);
+            let report = Report {
+                method: "GET".into(),
+                name: "/".into(),
+                seconds: seconds.iter().map(|&(requests, failures)| (at, requests, failures)).collect(),
+                last: at,
+                response_times_ms: Vec::new(),
+                response_bytes: None,
+            };
+            let (requests, failures): (Vec<u64>, Vec<u64>) = seconds.into_iter().unzip();
+            let share = Share { requests: requests.iter().sum(), failures: failures.iter().sum(), log_events: 0 };
+            prop_assert_eq!(report.share(), share);
+        }
+    }
+
+    #[test]
+    fn a_report_of_impossible_numbers_stands_for_the_most_there_can_be() {
+        let at = Timestamp::from_seconds(0);
+        let seconds = vec![(at, u64::MAX, 1), (at, 1, u64::MAX)];
+        let (method, name) = ("GET".into(), "/".into());
+        let report = Report { method, name, seconds, last: at, response_times_ms: Vec::new(), response_bytes: None };
+        assert_eq!(report.share(), Share { requests: u64::MAX, failures: u64::MAX, log_events: 0 });
     }
 }
