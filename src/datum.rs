@@ -206,9 +206,11 @@ impl TryFrom<Json> for Datum {
     type Error = serde_json::Error;
 
     fn try_from(json: Json) -> Result<Self, Self::Error> {
-        let has_one_body = json.value.is_some() == json.values.is_empty();
-        if !has_one_body || json.values.len() != json.counts.len() {
-            return Err(serde::de::Error::custom("a datum has one value, or values and as many counts"));
+        if json.value.is_some() != json.values.is_empty() {
+            return Err(serde::de::Error::missing_field("Value"));
+        }
+        if json.values.len() != json.counts.len() {
+            return Err(serde::de::Error::missing_field("Counts"));
         }
         let dimension = |d: JsonDimension| Dimension { name: d.name.into(), value: d.value.into() };
         let points = json.values.into_iter().zip(json.counts).map(|(value, count)| Point { value, count });
