@@ -27,8 +27,8 @@ test: $(BUILT) ## the tests, Rust and Python
 	cargo test --locked --no-default-features
 	$(BIN)/python -m pytest
 
-soak: $(BUILT) ## outages at their full length, and more crashes
-	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/test_outages.py tests/test_replay.py
+soak: $(BUILT) ## outages at their full length, more crashes, and more tests in one process
+	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/test_leaks.py tests/test_outages.py tests/test_replay.py
 
 screenshots: $(BUILT) ## the pictures of the web UI in docs/images, from a real run
 	@.ci/programs
