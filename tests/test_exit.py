@@ -1,0 +1,234 @@
+"""However a process ends while it publishes, it ends: no crash, no hang, its own exit code, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from conftest import Aws, Locust
+from support.locust_run import clean_environment
+from support.outages import replay
+from support.proxy import hang
+from support.servers import ending, wait_until
+
+HOST = "http://service.example"
+
+BUSY = """
+import asyncio, atexit, faulthandler, json, os, signal, sys, threading, time
+from locust_cw import Publisher
+
+faulthandler.dump_traceback_later(40, exit=True)
+options = json.loads(sys.argv[1])
+taken = [0, 0, 0, 0]
+
+def tell():
+    # After the publisher was closed: a thread that finds it closed has ended.
+    for thread in threads:
+        thread.join(10)
+    receipt = json.loads(publisher.close().json)
+    print(json.dumps([sum(taken), receipt["requests"], [thread.is_alive() for thread in threads]]), flush=True)
+
+def record(number):
+    while True:
+        try:
+            publisher.record("GET", "/", 1.0)
+        except ValueError:
+            return
+        taken[number] += 1
+
+def flush():
+    while True:
+        try:
+            publisher.flush()
+        except ValueError:
+            return
+
+async def await_flush():
+    while True:
+        try:
+            await publisher.flush_async()
+        except ValueError:
+            return
+
+atexit.register(tell)
+publisher = Publisher(logs="failures", **options)
+threads = [threading.Thread(target=record, args=(number,), daemon=True) for number in range(len(taken))]
+others = [
+    threading.Thread(target=flush, daemon=True),
+    threading.Thread(target=lambda: asyncio.run(await_flush()), daemon=True),
+]
+[thread.start() for thread in threads + others]
+while not all(taken):
+    time.sleep(0.01)
+"""
+
+WAYS = {
+    "the end of the program": ("", 0),
+    "sys.exit": ("sys.exit(5)", 5),
+    "an exception": ("1 / 0", 1),
+    "Ctrl-C": ("os.kill(os.getpid(), signal.SIGINT); time.sleep(10)", -signal.SIGINT),
+    "SIGTERM": (
+        """
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+        """,
+        143,
+    ),
+}
+
+
+def options(aws: Aws) -> dict[str, object]:
+    return {
+        "host": HOST,
+        "endpoint_url": aws.proxy.url,
+        "namespace": aws.cloudwatch.namespace,
+        "log_group": aws.cloudwatch.log_group,
+    }
+
+
+def run(folder: Path, code: str, **how: object) -> subprocess.CompletedProcess[str]:
+    """A program of its own, to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", code, json.dumps(how)],
+        cwd=folder,
+        env=clean_environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["AWS answers", "AWS hangs"])
+@pytest.mark.parametrize(("way", "code"), WAYS.values(), ids=WAYS)
+def test_threads_may_be_busy_when_a_program_ends(aws: Aws, tmp_path: Path, *, way: str, code: int, away: bool) -> None:
+    """They record at full speed and wait for a flush, in a loop and without one. What was taken is accounted for."""
+    if away:
+        aws.proxy.on("*", hang)
+    done = run(tmp_path, BUSY + textwrap.dedent(way), drain_timeout=0.5 if away else 30, **options(aws))
+    assert done.returncode == code, done.stderr
+    taken, requests, alive = json.loads(done.stdout)
+    assert alive == [False] * 4
+    assert requests["observed"] == taken > 0
+    assert requests["delivered"] + requests["spooled"] + requests["dropped"] == taken
+    assert (requests["spooled"] > 0) == away
+    aws.proxy.heal()
+    assert replay(tmp_path, "--all").exit_code == 0
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST) == taken - requests["dropped"]
+
+
+def test_a_program_that_ends_at_once_leaves_what_it_flushed_in_the_spool(aws: Aws, tmp_path: Path) -> None:
+    """`os._exit`, as after a crash, with threads that record and AWS away."""
+    aws.proxy.on("*", hang)
+    done = run(
+        tmp_path,
+        BUSY
+        + textwrap.dedent(
+            """
+            from pathlib import Path
+            def flushed():
+                spool = Path(os.environ["XDG_STATE_HOME"])
+                return any("/flushed" in path.read_text() for path in spool.rglob("*-metrics.jsonl"))
+            for _ in range(1000):
+                publisher.record("GET", "/flushed", 1.0)
+            while not flushed():
+                time.sleep(0.01)
+            os._exit(9)
+            """
+        ),
+        **options(aws),
+    )
+    assert (done.returncode, done.stdout) == (9, "")
+    aws.proxy.heal()
+    assert replay(tmp_path, "--all").exit_code == 0
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST, Request="/flushed") == 1000
+
+
+def test_processes_that_a_busy_program_forks_end_as_they_like(aws: Aws, tmp_path: Path) -> None:
+    """With their own exit codes, without a word of the parent's publisher, which goes on."""
+    fork = """
+    import warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # that a program with threads forks
+    faulthandler.cancel_dump_traceback_later()  # the child would wait for its thread
+    atexit.unregister(tell)
+    ends = (lambda: sys.exit(6), lambda: os._exit(6), lambda: os.kill(os.getpid(), signal.SIGTERM))
+    codes = []
+    for number in range(12):
+        child = os.fork()
+        if not child:
+            ends[number % 3]()
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    print(json.dumps(codes))
+    atexit.register(tell)
+    publisher.close()
+    """
+    done = run(tmp_path, BUSY + textwrap.dedent(fork), **options(aws))
+    assert (done.returncode, done.stderr) == (0, "")
+    codes, (taken, requests, _) = map(json.loads, done.stdout.splitlines())
+    assert codes == [6, 6, -signal.SIGTERM] * 4
+    assert requests["delivered"] + requests["dropped"] == requests["observed"] == taken
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST) == requests["delivered"]
+
+
+def test_a_second_signal_ends_the_waiting_at_exit(aws: Aws, tmp_path: Path) -> None:
+    """AWS hangs, and whoever stops the program does so twice. What was taken is in the spool."""
+    aws.proxy.on("*", hang)
+    code = """
+    def tell_of_the_end():
+        threads[0].join()
+        print("closed", flush=True)
+    threading.Thread(target=tell_of_the_end, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    atexit.unregister(tell)
+    sys.exit(143)
+    """
+    folder = tmp_path
+    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        program = subprocess.Popen(
+            [sys.executable, "-c", BUSY + textwrap.dedent(code), json.dumps(options(aws) | {"drain_timeout": 35})],
+            cwd=folder,
+            env=clean_environment(folder),
+            stdout=out,
+            stderr=err,
+        )
+    with ending(program):
+        wait_until(lambda: "closed" in (folder / "out").read_text(), "it takes nothing more")
+        wait_until(lambda: aws.proxy.calls("PutMetricData"), "a call that hangs")
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(20) == 143, (folder / "err").read_text()
+    aws.proxy.heal()
+    assert replay(folder, "--all").exit_code == 0
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST) > 0
+
+
+# Locust
+
+WALK = ["-u", "5", "-r", "100", "-t", "2s", "--host", "http://walked.test"]
+
+
+@pytest.mark.parametrize("event", ["a task", "test_stop", "quitting", "quit"])
+def test_a_listener_may_end_locust(aws: Aws, locust: Locust, event: str) -> None:
+    """With an exit code of its own, which stays, and all is delivered."""
+    run = locust.run("leaving.py", *WALK, env={"LEAVE": f"sys.exit in {event}"})
+    assert run.exit_code == 7
+    receipt = run.receipt.check_delivered()
+    assert aws.cloudwatch.sum("RequestCount", Host="http://walked.test") == receipt["requests"]["observed"] > 0
+
+
+@pytest.mark.parametrize("event", ["test_start", "a task", "test_stop", "quit"])
+@pytest.mark.xfail(reason="the child runs the exit handler of its parent, and waits for what the parent has to deliver")
+def test_a_process_that_locust_forks_ends_as_it_likes(aws: Aws, locust: Locust, event: str) -> None:
+    """With its own exit code and without a word, and Locust goes on."""
+    run = locust.run("leaving.py", *WALK, env={"LEAVE": f"fork in {event}"})
+    assert run.exit_code == 0
+    assert "the child ended with 7" in run.out
+    assert run.err.count("CloudWatch receipt") == 1
+    receipt = run.receipt.check_delivered()
+    assert aws.cloudwatch.sum("RequestCount", Host="http://walked.test") == receipt["requests"]["observed"] > 0
