@@ -14,10 +14,10 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak screenshots lint format wheel bench docs clean
+.PHONY: help demo test soak locust-suite screenshots lint format wheel bench docs clean
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-11s", $$1, $$2; $$1 = $$2 = ""; print}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-13s", $$1, $$2; $$1 = $$2 = ""; print}'
 
 demo: $(BUILT) ## 20 s of load on a local target, published to a local CloudWatch and read back
 	$(BIN)/python examples/demo/demo.py
@@ -29,6 +29,10 @@ test: $(BUILT) ## the tests, Rust and Python
 
 soak: $(BUILT) ## outages at their full length, more crashes, and more tests in one process
 	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/test_leaks.py tests/test_outages.py tests/test_replay.py
+
+locust-suite: $(BUILT) ## Locust's own tests, with locust-cw registered and without; some 30 minutes
+	$(BIN)/python -m pip install --quiet --group locust-suite
+	$(BIN)/python tests/locust_suite.py
 
 screenshots: $(BUILT) ## the pictures of the web UI in docs/images, from a real run
 	@.ci/programs
