@@ -14,7 +14,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak locust-suite screenshots lint format wheel bench docs clean
+.PHONY: help demo test coverage soak locust-suite screenshots lint format wheel bench docs clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-13s", $$1, $$2; $$1 = $$2 = ""; print}'
@@ -26,6 +26,11 @@ test: $(BUILT) ## the tests, Rust and Python
 	@.ci/programs
 	cargo test --locked --no-default-features
 	$(BIN)/python -m pytest
+
+# For a part of it: make coverage TESTS='tests/test_wire.py tests/test_options.py'
+coverage: $(BUILT) ## what the tests reach, Rust and Python in one report, target/coverage/html
+	@.ci/programs
+	@.ci/coverage $(TESTS)
 
 soak: $(BUILT) ## outages at their full length, more crashes, and more tests in one process
 	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/test_leaks.py tests/test_outages.py tests/test_replay.py
