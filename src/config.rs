@@ -470,7 +470,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_bad_value_names_its_option() {
-        let bad: [(&str, Change); 24] = [
+        let bad: [(&str, Change); 27] = [
             ("namespace", |o| o.namespace = "AWS/EC2".into()),
             ("namespace", |o| o.namespace = " ".into()),
             ("namespace", |o| o.namespace = "é".into()),
@@ -478,6 +478,9 @@ pub(crate) mod tests {
             ("dimensions", |o| o.dimensions = "Host,Host".into()),
             ("dimension", |o| o.dimension = vec!["Team".into()]),
             ("dimension", |o| o.dimension = vec!["Host=a".into()]),
+            ("dimension", |o| o.dimension = vec![":Team=a".into()]),
+            ("dimension", |o| o.dimension = vec!["Team=".into()]),
+            ("dimension", |o| o.dimension = vec!["Team=a".into(), "Team=b".into()]),
             ("dimension", |o| o.dimension = (0..29).map(|i| format!("k{i}=v")).collect()),
             ("resolution", |o| o.resolution = 10),
             ("flush_interval", |o| o.flush_interval = -1.0),

@@ -328,6 +328,15 @@ mod tests {
         }
     }
 
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("one")
+    }
+
+    fn start(folder: &Path, runtime: &tokio::runtime::Runtime) -> Replay {
+        let cloudwatch = |_: &Manifest, ledger: &Arc<Ledger>| crate::transport::DryRun { ledger: Arc::clone(ledger) };
+        Replay::start(folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable")
+    }
+
     #[test]
     fn what_is_too_old_is_put_aside_and_counted() {
         let root = tempfile::tempdir().expect("a folder");
@@ -336,13 +345,12 @@ mod tests {
         let _ = spool.write_events(&[event(old, "a"), event(NOW.millis(), "b"), event(old, "c")]);
         let folder = spool.folder().expect("a folder").to_owned();
         drop(spool);
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("one");
-        let cloudwatch = |_: &Manifest, ledger: &Arc<Ledger>| crate::transport::DryRun { ledger: Arc::clone(ledger) };
-        let replay =
-            Replay::start(&folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable");
+        let runtime = runtime();
+        let replay = start(&folder, &runtime);
         while !replay.progress().over {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        assert!(replay.messages().iter().any(|(_, text)| text.contains("over 14 days old")));
         let (receipt, _) = replay.finish();
         let events = receipt.log_events;
         assert_eq!((events.observed, events.delivered, events.rejected), (3, 1, 2));
@@ -371,5 +379,27 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         assert_eq!(replay.finish().0.log_events.delivered, 4);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_apart_on_a_full_disk_stays_whole() {
+        let (root, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let old = NOW.millis() - 15 * 24 * 3600 * 1000;
+        let (segment, _) = spool.write_events(&[event(old, "a"), event(NOW.millis(), "b")]);
+        let empty = Spool::create(elsewhere.path(), &manifest()).expect("a spool");
+        let folder = empty.folder().expect("a folder").to_owned();
+        drop(empty);
+        let runtime = runtime();
+        let replay = start(&folder, &runtime);
+        // Nothing can be written into a folder that is gone, as on a full disk.
+        fs::remove_dir_all(&folder).expect("removed");
+        replay.delivery.ledger.observed.add(segment.contents.share);
+        replay.push(segment, NOW);
+        assert!(replay.messages().iter().any(|(_, text)| text.contains("The disk is full")));
+        let (receipt, _) = replay.finish();
+        let events = receipt.log_events;
+        assert_eq!((events.observed, events.spooled, events.rejected), (2, 2, 0));
+        assert_eq!(leftovers(root.path())[0].files, 1);
     }
 }

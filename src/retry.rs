@@ -305,8 +305,19 @@ pub(crate) mod tests {
         for part in ["PutMetricData", "namespace Locust", "AccessDenied", "IAM policy"] {
             assert!(message.contains(part), "{message}");
         }
-        assert!(failed(Cause::NoRegion).to_string().contains("--cw-region"));
-        assert!(failed(Cause::NoCredentials).to_string().contains("AWS_ACCESS_KEY_ID"));
+        for (error, part) in [
+            (failed(Cause::NoRegion), "--cw-region"),
+            (failed(Cause::NoCredentials), "AWS_ACCESS_KEY_ID"),
+            (failed(Cause::NotSent), "did not reach AWS"),
+            (failed(Cause::NoAnswer), "got no answer"),
+            (refused("ServiceUnavailable", 503), "AWS's to mend"),
+            (refused("", 404), "--cw-endpoint-url"),
+            (refused("Throttling", 400), "The account's rate is used up"),
+            (refused("", 429), "The account's rate is used up"),
+            (refused("InvalidClientTokenId", 403), "Check the credentials"),
+        ] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 
     #[test]

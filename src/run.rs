@@ -353,6 +353,8 @@ mod tests {
         hang: bool,
         /// Calls that hold a datum of this metric, for a request, are refused.
         guilty: Option<&'static str>,
+        /// The same for log events that contain this.
+        guilty_text: Option<&'static str>,
     }
 
     impl Scripted {
@@ -376,6 +378,9 @@ mod tests {
 
         async fn put_log_events(&self, _: &str, _: &str, events: Vec<LogEvent>) -> Result<LeftOut, CallError> {
             self.answer().await?;
+            if events.iter().any(|event| self.guilty_text.is_some_and(|text| event.message.contains(text))) {
+                return Err(refused("InvalidParameterException", 400));
+            }
             self.events.lock().expect("sound").extend(events);
             Ok(LeftOut { too_old: 1, ..LeftOut::default() })
         }
@@ -519,6 +524,26 @@ mod tests {
         assert_eq!(cloudwatch.taken.lock().expect("sound").iter().sum::<usize>(), 7);
         let rejected = folder.path().join(&receipt.run_id).join("w1").join("rejected");
         assert_eq!(std::fs::read_dir(rejected).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn the_guilty_log_event_alone_is_rejected() {
+        let Test { run, cloudwatch, folder } =
+            start(Scripted { guilty_text: Some("/guilty"), ..Scripted::default() }, |_| {});
+        record(&run, 7);
+        run.record(sample("/guilty", Timestamp::now().seconds(), 1.0), Entrance::push);
+        record(&run, 4);
+        run.push(Item::Close);
+        wait_until_over(&run);
+        let (receipt, _) = run.finish(None);
+        adds_up(&receipt);
+        assert_eq!(cloudwatch.events.lock().expect("sound").len(), 11);
+        let rejected = folder.path().join(&receipt.run_id).join("w1").join("rejected");
+        let kept: Vec<_> =
+            std::fs::read_dir(rejected).expect("there").map(|entry| entry.expect("one").path()).collect();
+        assert_eq!(kept.len(), 1);
+        let text = std::fs::read_to_string(&kept[0]).expect("readable");
+        assert!(text.contains("/guilty") && text.lines().count() == 1, "{text}");
     }
 
     #[test]
