@@ -474,6 +474,7 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
                 return [type(error).__name__, str(error)]
         print(json.dumps(error(lambda: Publisher(nonsense=1))))
         print(json.dumps(error(lambda: Publisher(resolution=7))))
+        print(json.dumps(error(lambda: Publisher(dimension="Team=web"))))
         print(json.dumps(error(lambda: Publisher(local=True, endpoint_url="http://127.0.0.1:9"))))
         publisher = Publisher(**options)
         print(json.dumps(error(lambda: publisher.flush(-1))))
@@ -489,10 +490,20 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
         """,
     )
     kinds = [kind for kind, _ in told]
-    assert kinds == ["InvalidOptionError"] * 3 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 5
+    assert kinds == ["InvalidOptionError"] * 4 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 5
     for (_, message), word in zip(
         told,
-        ["nonsense", "resolution", "local", "timeout", "timeout", "RequestCount", "event loop", "timeout"]
+        [
+            "nonsense",
+            "resolution",
+            "--cw-dimension: has the wrong type",
+            "local",
+            "timeout",
+            "timeout",
+            "RequestCount",
+            "event loop",
+            "timeout",
+        ]
         + ["closed"] * 4,
         strict=True,
     ):
