@@ -149,10 +149,10 @@ mod tests {
         #[test]
         fn every_text_weighs_what_it_is_long(lengths in prop::array::uniform7(0..5000usize)) {
             let [method, name, url, kind, message, key, value] = lengths.map(|length| "x".repeat(length));
-            let empty = Sample { method: String::new(), ..sample("", 0, 1.0) };
+            let empty = Sample { method: "".into(), ..sample("", 0, 1.0) };
             let full = Sample {
-                method,
-                name,
+                method: method.into(),
+                name: name.into(),
                 url: Some(url),
                 failure: Some(Failure { kind, message }),
                 context: vec![(key, Scalar::Text(value)), (String::new(), Scalar::Null)],
