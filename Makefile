@@ -14,7 +14,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage soak locust-suite screenshots lint format wheel bench docs clean
+.PHONY: help demo test coverage soak locust-suite fuzz model screenshots lint format wheel bench docs clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-13s", $$1, $$2; $$1 = $$2 = ""; print}'
@@ -39,12 +39,25 @@ locust-suite: $(BUILT) ## Locust's own tests, with locust-cw registered and with
 	$(BIN)/python -m pip install --quiet --group locust-suite
 	$(BIN)/python tests/locust_suite.py
 
+# The core has no `unsafe`, so the sanitizers would find nothing that they are made for.
+FUZZ_SECONDS ?= 60
+fuzz: ## made-up input for what the core reads from outside, FUZZ_SECONDS for each target; see CONTRIBUTING.md
+	set -e; for target in $$(cargo +nightly fuzz list); do \
+		mkdir -p fuzz/corpus/$$target; \
+		cargo +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target $$(ls -d fuzz/seeds/$$target 2>/dev/null) \
+			-- -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/json.dict; \
+	done
+
+model: ## the orders in which threads may run, tried out
+	RUSTFLAGS='--cfg shuttle' cargo test --locked --no-default-features --lib --target-dir target/model model::
+
 screenshots: $(BUILT) ## the pictures of the web UI in docs/images, from a real run
 	@.ci/programs
 	$(BIN)/python docs/screenshots.py
 
 lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the native module
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -53,6 +66,7 @@ lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the nativ
 
 format: $(TOOLS) ## format Rust and Python
 	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
@@ -73,7 +87,7 @@ docs: $(BUILT) ## the reference pages, from docstrings and help texts
 	$(BIN)/python docs/make_reference.py
 
 clean: ## delete the environment and everything built
-	rm -rf $(VENV) target dist python/locust_cw/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) target fuzz/target fuzz/corpus dist python/locust_cw/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python tests examples benches -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): pyproject.toml

@@ -1,0 +1,35 @@
+//! The folder of a spool that holds what the fuzzer made up.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+
+/// Where one file ends and the next begins: no text in UTF-8 holds it.
+const END_OF_FILE: u8 = 0xff;
+
+/// What is read where the fuzzer made up none, so that it need not find out all of it first.
+const MANIFEST: &str = r#"{"run_id": "run", "worker": "w1", "namespace": "Locust", "resolution": 1,
+    "series": ["Host", "Request"], "log_group": "LocustTests", "log_stream": "load-generator/run/w1",
+    "log_class": "STANDARD", "log_retention_days": null, "aws": {"local": false}}"#;
+
+static ROOT: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder"));
+
+/// Writes the manifest, two files of datums and two of log events, one behind the other in `data`. The first byte says
+/// whether windows are minutes.
+pub fn folder(data: &[u8]) -> PathBuf {
+    let folder = ROOT.path().join("run/w1");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    let (minutes, data) = data.split_first().map_or((false, data), |(first, rest)| (first % 2 == 1, rest));
+    let mut files = data.split(|&byte| byte == END_OF_FILE);
+    let usual = if minutes { MANIFEST.replace("\"resolution\": 1", "\"resolution\": 60") } else { MANIFEST.to_owned() };
+    let manifest = files.next().filter(|manifest| !manifest.is_empty()).unwrap_or(usual.as_bytes());
+    fs::write(folder.join("run.json"), manifest).expect("written");
+    let names = ["000000001-metrics.jsonl", "000000002-logs.jsonl", "000000003-metrics.jsonl", "000000004-logs.jsonl"];
+    for (name, text) in names.into_iter().zip(files) {
+        fs::write(folder.join(name), text).expect("written");
+    }
+    folder
+}

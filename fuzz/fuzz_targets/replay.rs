@@ -1,0 +1,40 @@
+//! Whatever stands in the files of a spool: a replay comes to its end, and its receipt adds up.
+#![no_main]
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use libfuzzer_sys::fuzz_target;
+use locust_cw::clock::Timestamp;
+use locust_cw::receipt::Style;
+use locust_cw::replay::{Replay, leftovers};
+use locust_cw::transport::DryRun;
+use tokio::runtime::{Builder, Runtime};
+
+mod folder;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_348_981);
+/// A replay of a few lines takes a few milliseconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads"));
+
+fuzz_target!(|data: &[u8]| {
+    let folder = folder::folder(data);
+    let _ = leftovers(folder.parent().and_then(|run| run.parent()).expect("a root"));
+    let cloudwatch = |_: &_, ledger: &_| DryRun { ledger: Arc::clone(ledger) };
+    let handle = RUNTIME.handle().clone();
+    let Ok(replay) = Replay::start(&folder, |_| {}, false, NOW, handle, cloudwatch) else { return };
+    let deadline = Instant::now() + PATIENCE;
+    while !replay.progress().over {
+        assert!(Instant::now() < deadline, "it hangs");
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    let (receipt, remarks) = replay.finish();
+    for account in [receipt.requests, receipt.failures, receipt.log_events] {
+        let rest = account.delivered.saturating_add(account.spooled).saturating_add(account.rejected);
+        assert_eq!(account.observed, rest.saturating_add(account.dropped), "{receipt:?}");
+    }
+    let _ = receipt.to_text(&remarks, Style::Plain);
+});

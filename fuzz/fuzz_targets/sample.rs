@@ -1,0 +1,158 @@
+//! Whatever a test's requests, events and gauges are called and carry: CloudWatch takes the datums and log events.
+#![no_main]
+
+use std::sync::Arc;
+
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+use locust_cw::clock::Timestamp;
+use locust_cw::config::Options;
+use locust_cw::datum::{REQUEST_COUNT, Unit};
+use locust_cw::log_event::{LogFormatter, MAX_EVENT_BYTES};
+use locust_cw::sample::{Failure, Gauge, LifeCycleEvent, Sample, Scalar};
+use locust_cw::window::{RunIdentity, Windows};
+
+mod limits;
+
+#[derive(Debug, Arbitrary)]
+enum Entry {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Text),
+}
+
+/// A text, and how often it is repeated: what is too long is found sooner that way.
+#[derive(Debug, Arbitrary)]
+struct Text(String, u16);
+
+impl Text {
+    fn up_to(self, most: usize) -> String {
+        let times = if self.0.is_empty() { 0 } else { usize::from(self.1 % 1024).min(most / self.0.len()).max(1) };
+        let text = self.0.repeat(times);
+        text[..text.floor_char_boundary(most)].to_owned()
+    }
+}
+
+#[derive(Debug, Arbitrary)]
+struct Request {
+    micros: u32,
+    method: Text,
+    name: Text,
+    url: Option<Text>,
+    response_time_ms: Option<f64>,
+    response_bytes: Option<f64>,
+    failure: Option<(Text, Text)>,
+    status: Option<u16>,
+    users: u64,
+    context: Vec<(Text, Entry)>,
+    context_times: u8,
+}
+
+#[derive(Debug, Arbitrary)]
+struct Test {
+    text: bool,
+    minutes: bool,
+    host: Option<Text>,
+    dimensions: u8,
+    dimension: Vec<(String, String)>,
+    requests: Vec<Request>,
+    event: (Text, Vec<(Text, Entry)>),
+    gauge: (Text, f64, Option<(Text, Text)>),
+}
+
+fn measure(number: Option<f64>) -> Option<f64> {
+    number.filter(|number| number.is_finite() && *number >= 0.0)
+}
+
+/// As the boundary to Python cuts them.
+fn scalars(entries: Vec<(Text, Entry)>, times: u8) -> Vec<(String, Scalar)> {
+    let scalar = |entry| match entry {
+        Entry::Null => Scalar::Null,
+        Entry::Bool(truth) => Scalar::Bool(truth),
+        Entry::Int(number) => Scalar::Int(number),
+        Entry::Float(number) => Scalar::Float(number),
+        Entry::Text(text) => Scalar::Text(text.up_to(64 * 1024)),
+    };
+    let entries: Vec<_> = entries.into_iter().take(100).map(|(key, entry)| (key.up_to(1024), scalar(entry))).collect();
+    let numbered = |(i, (key, value)): (usize, &(String, Scalar))| {
+        let key = format!("{i}{key}");
+        (key[..key.floor_char_boundary(1024)].to_owned(), value.clone())
+    };
+    entries.iter().cycle().take(entries.len() * (usize::from(times) + 1)).take(100).enumerate().map(numbered).collect()
+}
+
+impl Request {
+    fn sample(self) -> Sample {
+        Sample {
+            time: Timestamp::from_seconds(1_795_348_981).plus_micros(self.micros.into()),
+            method: self.method.up_to(1 << 20),
+            name: self.name.up_to(1 << 20),
+            url: self.url.map(|url| url.up_to(1 << 20)),
+            response_time_ms: measure(self.response_time_ms),
+            response_bytes: measure(self.response_bytes),
+            failure: self
+                .failure
+                .map(|(kind, message)| Failure { kind: kind.up_to(1 << 20), message: message.up_to(1 << 20) }),
+            status: self.status,
+            users: self.users,
+            context: scalars(self.context, self.context_times),
+        }
+    }
+}
+
+fn check_event(message: &str, counted: usize, text: bool) {
+    assert!(!message.is_empty() && counted <= MAX_EVENT_BYTES, "{counted}");
+    assert!(!message.contains(['\n', '\r']));
+    assert!(text || serde_json::from_str::<serde_json::Value>(message).is_ok_and(|json| json.is_object()));
+}
+
+fuzz_target!(|test: Test| {
+    let keys = ["Host,Request", "Host", "Method,RunId", "Host,Request,Method,RunId", "Request"];
+    let options = Options {
+        log_format: if test.text { "text" } else { "json" }.into(),
+        resolution: if test.minutes { 60 } else { 1 },
+        dimensions: keys[usize::from(test.dimensions) % keys.len()].into(),
+        dimension: test.dimension.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        max_requests: 3,
+        ..Options::default()
+    };
+    let Ok(config) = options.validate() else { return };
+    let identity = Arc::new(RunIdentity {
+        run_id: "20261122T110301Z-7f3a".into(),
+        worker: "w1".into(),
+        host: test.host.map(|host| host.up_to(1 << 20)),
+        gauge_host: None,
+        announces: false,
+    });
+    let mut windows = Windows::new(&config, Arc::clone(&identity));
+    let mut formatter = LogFormatter::new(&config.log, identity);
+    let number = test.requests.len();
+    for request in test.requests {
+        let sample = request.sample();
+        windows.add(&sample);
+        let event = formatter.of_sample(&sample).expect("all are logged");
+        check_event(&event.message, event.counted_bytes(), test.text);
+    }
+    let time = Timestamp::from_seconds(1_795_348_981);
+    let (name, fields) = test.event;
+    let event = LifeCycleEvent { time, name: name.up_to(1 << 20), fields: scalars(fields, 0), users: 1 };
+    let event = formatter.of_life_cycle(&event).expect("it is logged");
+    check_event(&event.message, event.counted_bytes(), test.text);
+    let (metric, value, dimension) = test.gauge;
+    if let Some(value) = measure(Some(value)) {
+        let dimension = dimension.map(|(name, value)| (name.up_to(4096), value.up_to(4096)));
+        windows.add_gauge(Gauge { time, metric: metric.up_to(4096), value, unit: Unit::Count, dimension });
+    }
+    let datums = windows.close_all();
+    datums.iter().for_each(limits::check_datum);
+    let names: Vec<_> = config
+        .series
+        .iter()
+        .map(|key| key.name().to_owned())
+        .chain(config.constant_dimensions.iter().map(|dimension| dimension.name.to_string()))
+        .collect();
+    let counted: u64 = datums.iter().map(|datum| datum.total_of(REQUEST_COUNT, &names)).sum();
+    assert_eq!(usize::try_from(counted), Ok(number));
+});

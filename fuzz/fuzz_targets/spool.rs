@@ -1,0 +1,42 @@
+//! Whatever stands in the files of a spool: it is read or found damaged, and what a call is made of is all accounted for.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use locust_cw::call::{MAX_DATUMS, logs_call, metrics_call};
+use locust_cw::datum::{Body, Datum};
+use locust_cw::distribution::MAX_VALUES_PER_DATUM;
+use locust_cw::spool::{Lane, Spool};
+
+mod folder;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok((_spool, _, segments)) = Spool::reopen(&folder::folder(data), true) else { return };
+    let (metrics, logs): (Vec<_>, Vec<_>) = segments.into_iter().partition(|segment| segment.lane == Lane::Metrics);
+    for segment in &metrics {
+        let Ok(datums) = segment.datums() else {
+            assert_eq!(segment.contents.items, 0, "of what is damaged nothing is known");
+            continue;
+        };
+        assert_eq!(segment.contents.items, datums.len());
+        for datum in datums {
+            let line = datum.to_json().expect("plain data");
+            assert_eq!(Datum::from_json(&line).expect("just written"), datum);
+        }
+    }
+    let whole = metrics.first().and_then(|segment| segment.datums().ok());
+    let number = metrics.len();
+    let call = metrics_call(metrics);
+    assert_eq!(call.segments.len() + call.rest.len() + call.unread.damaged.len(), number);
+    if Some(&call.datums) != whole.as_ref() {
+        assert!(call.datums.len() <= MAX_DATUMS);
+        for datum in &call.datums {
+            let Body::Points(points) = &datum.body else { continue };
+            assert!(points.len() <= MAX_VALUES_PER_DATUM && points.is_sorted_by(|a, b| a.value < b.value));
+        }
+    }
+    let number = logs.len();
+    let call = logs_call(logs);
+    assert_eq!(call.segments.len() + call.unread.damaged.len(), number);
+    assert_eq!(call.events.len(), call.segments.iter().map(|segment| segment.contents.items).sum::<usize>());
+    assert!(call.events.is_sorted_by_key(|event| event.timestamp));
+});
