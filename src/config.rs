@@ -533,8 +533,8 @@ pub(crate) mod tests {
         #![proptest_config(ProptestConfig::with_cases(1024))]
         #[test]
         fn what_is_accepted_is_what_cloudwatch_takes_and_the_rest_is_refused_by_name(
-            namespace in typed("[A-Za-z][A-Za-z0-9./# :_-]{0,254}"),
-            group in typed("[A-Za-z][A-Za-z0-9./#_-]{0,511}"),
+            namespace in prop_oneof![4 => typed("[A-Za-z][A-Za-z0-9./# :_-]{0,254}"), 1 => "(:|AWS/|aws/)[A-Za-z]{1,9}"],
+            group in prop_oneof![4 => typed("[A-Za-z][A-Za-z0-9./#_-]{0,511}"), 1 => "(AWS/|aws/)[A-Za-z]{1,9}"],
             stream in typed("[a-z한/ .-]{1,318}"),
             run_id in prop::option::of(typed("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")),
             dimensions in prop_oneof![Just("Host,Request"), Just("Host"), Just("RunId, Method"), Just("Host,")],

@@ -267,6 +267,19 @@ pub(crate) mod tests {
         assert_eq!(datum.total_of(FAILURE_COUNT, &names), 0);
     }
 
+    #[test]
+    fn a_datum_that_lacks_a_part_of_its_body_is_damaged() {
+        let points = vec![Point { value: 1.5, count: 3 }, Point { value: 2.5, count: 4 }];
+        let datum = Datum { key: key(RESPONSE_TIME, "/"), resolution: 1, body: Body::Points(points) };
+        let whole = datum.to_json().expect("a datum is plain data");
+        assert!(Datum::from_json(&whole).is_ok());
+        for (part, other) in
+            [("Values", "Walues"), ("Counts", "Gounts"), ("[3,4]", "[3]"), ("\"Unit\"", "\"Value\":1.0,\"Unit\"")]
+        {
+            assert!(whole.contains(part) && Datum::from_json(&whole.replace(part, other)).is_err(), "{other}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_datum_survives_the_disk(total in 0.0..1e12f64, values in prop::collection::vec(0.0..1e9f64, 1..150)) {
