@@ -601,7 +601,7 @@ pub(crate) mod tests {
         for r in requests {
             let failure = r.failed.then(|| Failure { kind: "E".into(), message: String::new() });
             let url = Some(format!("http://h{}/x", r.host));
-            let sample = Sample { failure, url, ..sample(&format!("/{}", r.name), r.second, 0.0) };
+            let sample = Sample { url, failure, ..sample(&format!("/{}", r.name), r.second, 0.0) };
             let sample = Sample { response_time_ms: r.ms, response_bytes: r.bytes, ..sample };
             announced += usize::from(windows.add(&sample));
             if closing && r.closes {
