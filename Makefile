@@ -14,7 +14,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage soak locust-suite fuzz model screenshots lint format wheel bench docs clean
+.PHONY: help demo test coverage soak locust-suite fuzz fuzz-python model screenshots lint format wheel bench docs clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-13s", $$1, $$2; $$1 = $$2 = ""; print}'
@@ -50,6 +50,9 @@ fuzz: ## made-up input for what the core reads from outside, FUZZ_SECONDS for ea
 
 model: ## the orders in which threads may run, tried out
 	RUSTFLAGS='--cfg shuttle' cargo test --locked --no-default-features --lib --target-dir target/model model::
+
+fuzz-python: $(BUILT) ## properties of the Python modules, with 20,000 examples each
+	$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/test_any_input.py
 
 screenshots: $(BUILT) ## the pictures of the web UI in docs/images, from a real run
 	@.ci/programs

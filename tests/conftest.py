@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from support import servers
 from support.aws_limits import assert_within_limits
@@ -21,6 +22,9 @@ from support.cloudwatch import CloudWatch
 from support.locust_run import LocustRun, start
 from support.proxy import Proxy
 from support.servers import Target, ending
+
+# For as long as anybody has: `make fuzz-python`.
+settings.register_profile("fuzz", max_examples=20_000, deadline=None)
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so would the Locust processes they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -104,7 +104,8 @@ class Mark:
         found = _MARK.fullmatch(str(annotation.get("label")))
         try:
             when = datetime.fromisoformat(str(annotation.get("value"))).timestamp()
-        except ValueError:
+            datetime.fromtimestamp(when, UTC)  # which there is none for at the very ends of the calendar
+        except (OverflowError, ValueError):
             return None
         if found is None:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,9 @@ def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) ->
 
 
 _FORMS: dict[str, type] = {"receipt": str, "remarks": list, "final": bool, "observed": int, "left": int, "settled": int}
+# Where dates end: what is beyond cannot be shown.
+_YEAR_10000 = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+_SECONDS = ("trouble_since", "problem_at", "delay_s")
 _STATUS_FORMS: dict[str, type | tuple[type, ...]] = {
     "failures": (list, tuple),
     "trouble_since": (int, float, NoneType),
@@ -86,6 +90,7 @@ def _is_readable(message: dict[str, Any]) -> bool:
         and all(isinstance(message.get(key), form) for key, form in _FORMS.items())
         and all(isinstance(status[key], form) for key, form in _STATUS_FORMS.items() if key in status)
         and all(isinstance(text, str) for text in (*message["remarks"], *status.get("failures", ())))
+        and all(0 <= status[key] < _YEAR_10000 for key in _SECONDS if status.get(key) is not None)
     ):
         return False
     try:
@@ -114,7 +119,7 @@ class _Worker:
     def trouble(self) -> str | None:
         """Why its calls fail, empty where that is not known; None where they do not."""
         told = self.account.get("status") or {}
-        return None if told.get("trouble_since") is None else "".join(told["failures"][:1])
+        return None if told.get("trouble_since") is None else "".join(told.get("failures", ())[:1])
 
     @property
     def part(self) -> Part:

@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from locust_cw import _core
@@ -16,6 +17,18 @@ from locust_cw import _core
 KEPT = 200
 """How many records are kept; the oldest go."""
 
+_FORMS: dict[str, type | tuple[type, ...]] = {
+    "run_id": str,
+    "options": dict,
+    "started": (int, float),
+    "ramped_up": (int, float, NoneType),
+    "stopped": (int, float, NoneType),
+    "host": (str, NoneType),
+    "targets": list,
+    "dashboard": (str, NoneType),
+    "receipt": dict,
+    "series": list,
+}
 _ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url", "local")
 
 
@@ -101,11 +114,15 @@ class Record:
         """
         path = _folder(spool_dir) / f"{run_id}.json"
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            record = cls(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}") from None
         except (OSError, ValueError, TypeError) as error:
             raise NoRecordError(f"the record {path} cannot be read: {error}") from error
+        for name, form in _FORMS.items():
+            if not isinstance(getattr(record, name), form):
+                raise NoRecordError(f"the record {path} cannot be read: {name} is something else")
+        return record
 
 
 def newest(spool_dir: str | None = None) -> str:

@@ -1,0 +1,278 @@
+"""Whatever Python reads from outside is used, or refused in a way that is told: properties, by Hypothesis.
+
+`make fuzz-python` tries 20,000 examples of each where `make test` tries 100: with the profile `fuzz` of `conftest.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from contextlib import suppress
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from locust_cw import _core, _dashboard, _status, _targets
+from locust_cw._dashboard import Mark, View
+from locust_cw._estimate import Load, cost_of
+from locust_cw._fleet import Fleet
+from locust_cw._options import OPTIONS, Options
+from locust_cw._progress import ProgressBar
+from locust_cw._record import NoRecordError, Record
+from locust_cw._report import _saturation
+from locust_cw._report._saturation import Sample
+from locust_cw._secrets import without_secrets
+from locust_cw._status import Run
+from locust_cw._terminal import plain
+
+NUMBERS = st.integers() | st.floats()
+SCALARS = st.none() | st.booleans() | NUMBERS | st.text(max_size=20)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def changed(whole: Any) -> st.SearchStrategy[Any]:
+    """The same with one of its parts, however deep, taken out or replaced by anything."""
+    paths = list(paths_of(whole))
+
+    def change(chosen: tuple[tuple[Any, ...], Any, bool]) -> Any:
+        (*above, last), value, take_out = chosen
+        copy = deepcopy(whole)
+        place = copy
+        for step in above:
+            place = place[step]
+        if take_out:
+            del place[last]
+        else:
+            place[last] = value
+        return copy
+
+    return st.tuples(st.sampled_from(paths), ANYTHING, st.booleans()).map(change)
+
+
+def paths_of(whole: Any, above: tuple[Any, ...] = ()) -> Any:
+    steps = whole.items() if isinstance(whole, dict) else enumerate(whole) if isinstance(whole, list) else ()
+    for step, inner in steps:
+        yield (*above, step)
+        yield from paths_of(inner, (*above, step))
+
+
+# Options
+
+
+@pytest.mark.xfail(reason="options of Locust's side are not looked at for their type", strict=False)
+@given(st.dictionaries(st.sampled_from([option.name for option in OPTIONS]) | st.text(), ANYTHING, max_size=3))
+def test_an_option_can_be_used_or_is_named(overrides: dict[str, Any]) -> None:
+    """By the one error there is for it."""
+    try:
+        options = Options(None, overrides)
+        options.check()
+    except _core.InvalidOptionError:
+        return
+    assert options.dashboard is None or _dashboard.check_name(options.dashboard)
+    assert {name for name in options.core if name not in _core.default_options()} == set()
+
+
+@given(st.text(), st.sampled_from([f"{kind}:" for kind in _targets._KINDS]))  # noqa: SLF001 - the table
+def test_a_target_is_taken_or_refused(text: str, kind: str) -> None:
+    for each in (text, kind + text):
+        with suppress(_core.InvalidOptionError):
+            assert _targets.parse(each).title
+
+
+# Workers' reports
+
+COUNTS = {"observed": 7, "delivered": 4, "spooled": 1, "rejected": 1, "dropped": 1}
+# As a worker tells it.
+RECEIPT: dict[str, Any] = {
+    "run_id": "r",
+    "requests": COUNTS,
+    "failures": COUNTS,
+    "log_events": COUNTS,
+    "api_calls": {"PutMetricData": 3, "PutLogEvents": 2},
+    "bytes_sent": 10,
+    "retries": 1,
+    "uncertain": 1,
+    "estimated_cost_usd": 0.1,
+    "metrics_cost_usd": 0.1,
+    "dashboard_url": None,
+    "locust": None,
+    "reconciled": None,
+    "series": [{"dimensions": {"Host": "http://h.test"}, "requests": 7, "failures": 1}],
+}
+
+TOLD: dict[str, Any] = {
+    "run_id": "r",
+    "receipt": json.dumps(RECEIPT),
+    "remarks": ["told"],
+    "final": False,
+    "observed": 7,
+    "left": 1,
+    "settled": 6,
+    "status": {
+        "failures": ["why"],
+        "trouble_since": 1.8e9,
+        "problem": "what",
+        "problem_at": 1.8e9,
+        "delay_s": 2.0,
+        "waiting_bytes": 10,
+        "stopped": False,
+        "ended": False,
+    },
+}
+
+
+@example({**TOLD, "status": {**TOLD["status"], "trouble_since": math.inf}})
+@example({**TOLD, "status": {**TOLD["status"], "delay_s": math.nan}})
+@given(changed(TOLD) | changed(RECEIPT).map(lambda told: {**TOLD, "receipt": json.dumps(told)}) | ANYTHING)
+def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:
+    """What the other workers told stands, and everything that is made of it can be."""
+    fleet = Fleet()
+    fleet.hear("good", TOLD)
+    fleet.hear("odd", message)
+    left, settled = fleet.progress("r")
+    assert (left, settled) >= (1, 6) or fleet.parts("r").keys() == {"good", "odd"}
+    fleet.is_complete("r")
+    fleet.troubles("r")
+    parts = fleet.parts("r")
+    for status in _status.statuses(Run("r", "live", 1.8e9), parts.pop("good"), parts, 1.8e9 + 60):
+        _status.row(status)
+        json.dumps(_status.records([status]))
+    receipts, remarks, _ = fleet.receipts("r", publishing=True)
+    _core.add_up(receipts)
+    assert all(isinstance(remark, str) for remark in remarks)
+
+
+# What is read back
+
+BODY: dict[str, Any] = json.loads(
+    json.dumps(
+        _dashboard.body(
+            View("eu-north-1", host="http://h.test"),
+            [Mark("run-1", event, 1.79e9) for event in ("start", "ramped up", "stop")],
+        )
+    )
+)
+LABELS = st.builds("run {} {}".format, st.text(max_size=8), st.sampled_from(["start", "stop", "ramped up", "x"]))
+TIMES = st.datetimes().map(str) | st.from_regex(
+    re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([+-]\d\d:\d\d|Z)?", re.ASCII), fullmatch=True
+)
+
+
+@given(changed(BODY))
+def test_a_dashboard_that_somebody_changed_can_be_brought_up_to_date(existing: dict[str, Any]) -> None:
+    """Whatever became of our own widgets."""
+    made = _dashboard.body(View("eu-north-1"), [Mark("run-2", "start", 1.8e9)], existing)
+    assert "run-2" in _dashboard.marked_runs(made)
+
+
+@example({"label": "run r start", "value": "9999-12-31T23:59:59-23:00"})
+@given(st.fixed_dictionaries({"label": LABELS | ANYTHING, "value": TIMES | ANYTHING}) | ANYTHING)
+def test_a_mark_is_read_or_somebody_elses(annotation: Any) -> None:
+    mark = Mark.read(annotation)
+    if mark is not None:
+        assert Mark.read(mark.annotation()) is not None
+
+
+RECORD: dict[str, Any] = {"run_id": "r", "options": {"region": "eu-north-1"}, "started": 1.8e9, "receipt": RECEIPT}
+
+
+@example(json.dumps({**RECORD, "options": None}))
+@given(changed(RECORD).map(json.dumps) | ANYTHING.map(json.dumps) | st.text())
+def test_a_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.getbasetemp() / "records"
+    (folder / ".records").mkdir(parents=True, exist_ok=True)
+    (folder / ".records" / "r.json").write_text(text, encoding="utf-8", errors="surrogatepass")
+    try:
+        record = Record.read("r", str(folder))
+    except NoRecordError:
+        return
+    assert record.option("namespace")
+    assert record.account is not None
+
+
+# What people see
+
+WORDS = st.text(st.characters(exclude_characters="/@\\", exclude_categories=["Z", "C"]), min_size=1, max_size=12)
+
+
+@given(WORDS, WORDS, st.text(max_size=10), st.text(max_size=10))
+def test_no_password_of_an_address_is_shown(user: str, password: str, before: str, after: str) -> None:
+    secret = f"<{password}>"
+    assert secret not in without_secrets(f"{before} https://{user}:{secret}@service.example/{after}").replace(after, "")
+
+
+@given(st.text())
+def test_nothing_is_covered_twice(text: str) -> None:
+    assert without_secrets(without_secrets(text)) == without_secrets(text)
+
+
+@given(st.text())
+def test_a_message_is_one_line_that_any_terminal_shows(text: str) -> None:
+    line = plain(text)
+    assert line.isascii()
+    assert line.isprintable()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2**60), st.integers(0, 2**60)), min_size=1, max_size=5),
+    st.lists(st.text(), max_size=2),
+    st.none() | st.floats(),
+)
+def test_any_progress_can_be_shown(told: list[tuple[int, int]], failures: list[str], wait: float | None) -> None:
+    stream = io.StringIO()
+    bar = ProgressBar(stream)
+    bar._show_at = -math.inf  # noqa: SLF001 - no test waits two seconds for it
+    for left, settled in told:
+        bar._show(left, settled, failures, wait)  # noqa: SLF001 - `show` would hide a mistake
+        bar._show_at = -math.inf  # noqa: SLF001
+    bar.clear()
+    assert len(stream.getvalue().splitlines()) == sum(left > 0 for left, _ in told)
+
+
+# Estimates and findings
+
+
+@given(
+    rate=st.floats(0, 1e6),
+    names=st.integers(1, 10_000),
+    minutes=st.floats(0.01, 1e5),
+    workers=st.integers(1, 1000),
+    failures=st.floats(0, 1),
+    interval=st.floats(0.1, 3600),
+    live=st.booleans(),
+)
+def test_any_load_has_a_cost(**load: Any) -> None:
+    """A finite one, which more load does not lower."""
+    interval = load.pop("interval")
+    planned, more = (
+        cost_of(
+            Load(**{**load, "rate": load["rate"] * factor}, flush_interval=interval),
+            1,
+            1,
+            log_class="STANDARD",
+            region=None,
+        )
+        for factor in (1, 2)
+    )
+    assert math.isfinite(planned.total)
+    assert 0 <= planned.total <= more.total
+
+
+SAMPLES = st.builds(
+    Sample,
+    **{name: st.floats(0, 1e6) for name in Sample.__annotations__},  # all are numbers
+)
+
+
+@given(st.lists(SAMPLES, max_size=200))
+def test_saturation_is_found_or_not_in_anything(samples: list[Sample]) -> None:
+    assert _saturation.find(samples)
