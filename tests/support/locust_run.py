@@ -108,6 +108,7 @@ class LocustRun:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {timeout:g} s:\n{self.output[-4000:]}") from None
+        assert not OUR_WARNING.search(self.err), self.err
         return self
 
     @property
@@ -151,6 +152,15 @@ class LocustRun:
         ]
 
 
+PACKAGE = Path(__file__).parents[2] / "python"
+# What Python warns of in our modules is an error in programs that tests start, too; Locust has warnings shown again.
+OUR_WARNING = re.compile(r"^.*/locust_cw/\S+\.py:\d+: \w*Warning: .*", re.MULTILINE)
+OUR_WARNINGS = ",".join(
+    "error:::" + ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted(PACKAGE.rglob("*.py"))
+)
+
+
 def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
     """No AWS or Locust settings but the tests'; None takes one out."""
     env: dict[str, str | None] = {
@@ -163,6 +173,7 @@ def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "HOME": str(folder),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": OUR_WARNINGS,
         "TOTALS_FILE": str(folder / "totals.json"),
         "XDG_STATE_HOME": str(folder / "state"),
         **extra,

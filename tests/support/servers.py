@@ -78,7 +78,8 @@ def target() -> Iterator[Target]:
     script = Path(__file__).with_name("target.py")
     with ending(subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE)) as process:
         assert process.stdout
-        yield Target(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        with process.stdout:
+            yield Target(f"http://127.0.0.1:{int(process.stdout.readline())}")
 
 
 @contextmanager
