@@ -51,7 +51,7 @@ fuzz: ## made-up input for what the core reads from outside, FUZZ_SECONDS for ea
 model: ## the orders in which threads may run, tried out
 	RUSTFLAGS='--cfg shuttle' cargo test --locked --no-default-features --lib --target-dir target/model model::
 
-fuzz-python: $(BUILT) ## properties of the Python modules, with 20,000 examples each
+fuzz-python: $(BUILT) ## properties of the Python modules, with 2,000 examples each
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/test_any_input.py
 
 screenshots: $(BUILT) ## the pictures of the web UI in docs/images, from a real run

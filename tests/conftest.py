@@ -24,7 +24,7 @@ from support.proxy import Proxy
 from support.servers import Target, ending
 
 # For as long as anybody has: `make fuzz-python`.
-settings.register_profile("fuzz", max_examples=20_000, deadline=None)
+settings.register_profile("fuzz", max_examples=2_000, deadline=None)
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so would the Locust processes they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -68,7 +68,6 @@ def paths_of(whole: Any, above: tuple[Any, ...] = ()) -> Any:
 # Options
 
 
-@pytest.mark.xfail(reason="options of Locust's side are not looked at for their type", strict=False)
 @given(st.dictionaries(st.sampled_from([option.name for option in OPTIONS]) | st.text(), ANYTHING, max_size=3))
 def test_an_option_can_be_used_or_is_named(overrides: dict[str, Any]) -> None:
     """By the one error there is for it."""

@@ -223,7 +223,6 @@ def test_a_listener_may_end_locust(aws: Aws, locust: Locust, event: str) -> None
 
 
 @pytest.mark.parametrize("event", ["test_start", "a task", "test_stop", "quit"])
-@pytest.mark.xfail(reason="the child runs the exit handler of its parent, and waits for what the parent has to deliver")
 def test_a_process_that_locust_forks_ends_as_it_likes(aws: Aws, locust: Locust, event: str) -> None:
     """With its own exit code and without a word, and Locust goes on."""
     run = locust.run("leaving.py", *WALK, env={"LEAVE": f"fork in {event}"})

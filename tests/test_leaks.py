@@ -22,13 +22,7 @@ CYCLES = 100 if LONG else 30
 SLACK = {"files": 2, "threads": 2, "greenlets": 0, "listeners": 0, "ours": 0, "bytes": 8e6}
 
 
-ENVIRONMENTS = pytest.param(
-    "environments",
-    marks=pytest.mark.xfail(reason="the table of sessions and the exit handler hold every environment's session"),
-)
-
-
-@pytest.mark.parametrize("what", ["tests", ENVIRONMENTS, "publishers"])
+@pytest.mark.parametrize("what", ["tests", "environments", "publishers"])
 def test_start_and_stop_leave_nothing_behind(aws: Aws, tmp_path: Path, what: str) -> None:
     """No file, thread, greenlet, listener or object of ours, no spool, and no memory."""
     options = {

@@ -39,6 +39,11 @@ class Option:
     const: str | None = None
     form: bool = False
 
+    @property
+    def flag(self) -> str:
+        """What the command line calls it."""
+        return f"--cw-{self.name.replace('_', '-')}"
+
 
 DEFAULT = "default"
 """The dashboard that is named after the namespace."""
@@ -126,8 +131,7 @@ def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -
                 how |= {"nargs": "?", "const": option.const}
             if default is not None:
                 how["help"] += f" Default: {default}."
-        flag = f"--cw-{option.name.replace('_', '-')}"
-        action = group.add_argument(flag, env_var=f"LOCUST_CW_{option.name.upper()}", **how)
+        action = group.add_argument(option.flag, env_var=f"LOCUST_CW_{option.name.upper()}", **how)
         # A group's add_argument does not take this argument of Locust's. What the web UI's form sends skips `type`.
         action.include_in_web_ui = option.form and option.name not in not_in_form  # type: ignore[attr-defined]
 
@@ -190,6 +194,9 @@ class Options:
 
         """
         _core.check_options(self.core)
+        for option in OPTIONS:
+            if option.name in self._values and option.name not in _CORE_DEFAULTS:
+                _check_form(option, self._values[option.name])
         if self["local"] and self["endpoint_url"]:
             raise _core.InvalidOptionError("argument --cw-local: not together with --cw-endpoint-url")
         for target in self["target"] or ():
@@ -199,6 +206,23 @@ class Options:
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
             raise _core.InvalidOptionError(f"argument --cw-receipt: there is no folder for {receipt}")
+
+
+def _check_form(option: Option, value: object) -> None:
+    """Check what a program gave: the command line's values have their form."""
+    if option.type is None:
+        good, form = isinstance(value, bool), "a truth value"
+    elif option.type is list:
+        good = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+        form = "a list of text"
+    elif option.choices is not None:
+        good, form = value in option.choices, f"one of {', '.join(option.choices)}"
+    else:
+        # What may be given without a value may be switched on.
+        good = isinstance(value, str) or (option.const is not None and isinstance(value, bool))
+        form = "text"
+    if not good:
+        raise _core.InvalidOptionError(f"argument {option.flag}: must be {form}, not {value!r}")
 
 
 def exit_with(error: Exception) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import functools
 import logging
+import os
 import sys
 import time
 from contextlib import suppress
@@ -76,7 +77,9 @@ class Session:
         self._closing = False
         self._waiting = Waiting()
         self._lost = False
-        self._awaits_the_end = False
+        # The process that the exit handler is for: one that it forks ends without it.
+        self._owner: int | None = None
+        self._tells_of_loss = False
 
     # What comes before a test.
 
@@ -163,9 +166,11 @@ class Session:
             watch_alarms(test, Alarms(Account(options.core, gevent.sleep), options["stop_on_alarm"]))
 
     def _await_the_end(self) -> None:
-        if not self._awaits_the_end:
-            self._awaits_the_end = True
+        if self._owner != os.getpid():
+            self._owner = os.getpid()
             atexit.register(self._finish_at_exit)
+        if not self._tells_of_loss:
+            self._tells_of_loss = True
             # The last of the listeners, as it ends the process.
             self._events.quit.add_listener(self._exit_on_loss)
 
@@ -395,6 +400,8 @@ class Session:
                 if self._waiting.given_up:
                     self._tell_of_leftovers(test)
                 self._conclude(test)
+        atexit.unregister(self._finish_at_exit)
+        self._owner = None
         self._closing = False
         if ear is not None:
             ear.kill(block=False)
@@ -449,7 +456,7 @@ class Session:
             sys.exit(1)
 
     def _finish_at_exit(self) -> None:
-        if self._unfinished and self._quitting_greenlet is None:
+        if self._owner == os.getpid() and self._unfinished and self._quitting_greenlet is None:
             # The process is ending: an exception here would only hide the reason why.
             with suppress(Exception, KeyboardInterrupt):
                 self.on_quit()

@@ -10,21 +10,21 @@ import gevent.monkey
 
 gevent.monkey.patch_all()
 
-import gc  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections import Counter  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
-from typing import Any  # noqa: E402
+import gc
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import gevent  # noqa: E402
-import psutil  # noqa: E402
-from locust import User, constant, task  # noqa: E402
-from locust.env import Environment  # noqa: E402
-from locust.event import EventHook, Events  # noqa: E402
+import gevent
+import psutil
+from locust import User, constant, task
+from locust.env import Environment
+from locust.event import EventHook, Events
 
-import locust_cw  # noqa: E402
+import locust_cw
 
 what, options, cycles = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
 WARM_UP = 10

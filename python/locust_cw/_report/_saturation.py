@@ -230,7 +230,8 @@ def _fit(levels: Sequence[Level], users: float) -> _Bend:
     by = math.fsum(above * seen for _, above, seen in points)
     determinant = aa * bb - ab * ab
     if bb == 0 or determinant <= 1e-12 * aa * bb:
-        slope, slope_after = ay / aa, ay / aa
+        # Levels so near to none that their squares are 0 have no slope.
+        slope = slope_after = ay / aa if aa else 0.0
     else:
         slope, slope_after = (ay * bb - by * ab) / determinant, (by * aa - ay * ab) / determinant
     error = math.fsum((slope * below + slope_after * above - seen) ** 2 for below, above, seen in points)
