@@ -47,6 +47,7 @@ REQUEST = {
 }
 NONE, EMPTY = "no listener", "an empty Python listener"
 METRICS, LOGS, SLOW = "locust-cw, metrics", "locust-cw, metrics and logs", "locust-cw, while AWS does not answer"
+WRAPPED = "the same from a Python listener"
 
 
 def ignore(**_kwargs: object) -> None:
@@ -75,6 +76,18 @@ def listening(**options: object) -> Iterator[EventHook]:
             yield hook
         finally:
             publisher.finish()
+
+
+def wrapped(hook: EventHook) -> EventHook:
+    """A hook whose listener is a function of Python's that calls the one of another."""
+    (record,) = hook._handlers  # noqa: SLF001 - Locust has no other way to ask
+
+    def listener(**request: object) -> None:
+        record(**request)
+
+    outer = EventHook()
+    outer.add_listener(listener)
+    return outer
 
 
 @contextmanager
@@ -135,7 +148,7 @@ def main() -> int:
         listening(dry_run=True) as logs,
         listening(endpoint_url=url, region="eu-west-1") as slow,
     ):
-        hooks = {NONE: EventHook(), EMPTY: empty, METRICS: metrics, LOGS: logs, SLOW: slow}
+        hooks = {NONE: EventHook(), EMPTY: empty, METRICS: metrics, LOGS: logs, WRAPPED: wrapped(logs), SLOW: slow}
         show("one request event", measure(hooks, rounds))
         with busy_thread():
             show("beside a busy Python thread", measure(hooks, rounds // 20))
