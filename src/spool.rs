@@ -107,7 +107,7 @@ impl Manifest {
 enum Place {
     Disk(PathBuf),
     /// Where the disk cannot be written.
-    Memory(Arc<str>),
+    Memory(Arc<String>),
 }
 
 /// What a segment holds, as far as its sender needs to know.
@@ -170,9 +170,9 @@ impl Segment {
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn read(&self) -> io::Result<Arc<str>> {
+    pub fn read(&self) -> io::Result<Arc<String>> {
         match &self.place {
-            Place::Disk(path) => fs::read_to_string(path).map(Arc::from),
+            Place::Disk(path) => fs::read_to_string(path).map(Arc::new),
             Place::Memory(text) => Ok(text.clone()),
         }
     }
@@ -340,10 +340,10 @@ impl Spool {
         let id = self.next_id.fetch_add(1, Relaxed);
         let disk_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let (place, error) = match &self.folder {
-            None => (Place::Memory(text.into()), None),
+            None => (Place::Memory(Arc::new(text)), None),
             Some(folder) => match write_whole(folder, &file_name(id, lane), &text) {
                 Ok(path) => (Place::Disk(path), None),
-                Err(error) => (Place::Memory(text.into()), Some(error)),
+                Err(error) => (Place::Memory(Arc::new(text)), Some(error)),
             },
         };
         (Segment::new(id, lane, contents, disk_bytes, place), error)
