@@ -22,10 +22,12 @@ help: ## list the commands
 demo: $(BUILT) ## 20 s of load on a local target, published to a local CloudWatch and read back
 	$(BIN)/python examples/demo/demo.py
 
+# Most tests wait most of the time, so more run at once than there are processors. Those of a file share a CloudWatch.
+TEST_PROCESSES ?= 3
 test: $(BUILT) ## the tests, Rust and Python
 	@.ci/programs
 	cargo test --locked --no-default-features
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 # For a part of it: make coverage TESTS='tests/test_wire.py tests/test_options.py'
 coverage: $(BUILT) ## what the tests reach, Rust and Python in one report, target/coverage/html
