@@ -44,7 +44,7 @@ locust-suite: $(BUILT) ## Locust's own tests, with locust-cw registered and with
 # The core has no `unsafe`, so the sanitizers would find nothing that they are made for.
 FUZZ_SECONDS ?= 60
 fuzz: ## made-up input for what the core reads from outside, FUZZ_SECONDS for each target; see CONTRIBUTING.md
-	set -e; for target in $$(cargo +nightly fuzz list); do \
+	set -e; targets=$$(cargo +nightly fuzz list); for target in $$targets; do \
 		mkdir -p fuzz/corpus/$$target; \
 		cargo +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target $$(ls -d fuzz/seeds/$$target 2>/dev/null) \
 			-- -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/json.dict; \
@@ -64,6 +64,8 @@ lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the nativ
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
+	CUSTOM_LIBFUZZER_PATH=not/linked/libfuzzer.a \
+		cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

@@ -165,7 +165,7 @@ def met(figure: Figure) -> str:
 
 def print_table(lines: list[Figure]) -> None:
     """Print for the terminal."""
-    rows = [("figure", "measured", "target", "met", "peers"), *map(columns, lines)]
+    rows = [("figure", "measured", "target", "met", "others"), *map(columns, lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
@@ -178,7 +178,7 @@ def columns(figure: Figure) -> tuple[str, ...]:
 
 def markdown(lines: list[Figure]) -> str:
     """The same for a document."""
-    rows = [("figure", "measured", "target", "met", "peers"), ("---",) * 5, *map(columns, lines)]
+    rows = [("figure", "measured", "target", "met", "others"), ("---",) * 5, *map(columns, lines)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -40,7 +40,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheel", type=Path, help="the wheel; without it the native module is weighed")
-    parser.add_argument("--interpreters", type=int, default=41, help="fresh ones (default: %(default)s)")
+    parser.add_argument("--interpreters", type=int, default=21, help="fresh ones (default: %(default)s)")
     figures.add_option(parser)
     arguments = parser.parse_args()
 

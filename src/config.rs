@@ -427,7 +427,11 @@ fn endpoint_url(text: String) -> Result<String, InvalidOption> {
     }
 }
 
-fn run_id(text: String) -> Result<String, InvalidOption> {
+/// What a run may be called: its folder in the spool and its log streams are called so, too.
+///
+/// # Errors
+/// Where it may not.
+pub fn run_id(text: String) -> Result<String, InvalidOption> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     let fits = (1..=MAX_RUN_ID_CHARS).contains(&text.len()) && text.chars().all(allowed);
     if !fits || text.starts_with('.') {

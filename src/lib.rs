@@ -1,7 +1,7 @@
 //! The CloudWatch back end for Locust: a Rust core that takes finished requests and delivers them to Amazon CloudWatch.
 //!
-//! The modules stand in the order in which a sample passes them. Those up to `call` are pure: they know no clock, no
-//! network and no Python.
+//! The modules stand in groups, in the order in which a sample passes them. Of the first three groups each is pure: it
+//! knows no clock, no network and no Python.
 
 // Values and their notations.
 pub mod clock;

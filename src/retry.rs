@@ -56,11 +56,10 @@ pub enum Remedy {
 
 /// AWS's error codes, as far as the HTTP status alone does not say what to do. A code may carry the suffix
 /// `Exception`, which is not part of the comparison.
-const CODES: [(&str, Remedy); 38] = [
+const CODES: [(&str, Remedy); 37] = [
     ("Throttling", Remedy::RetrySlowly),
     ("Throttled", Remedy::RetrySlowly),
     ("RequestThrottled", Remedy::RetrySlowly),
-    ("RequestThrottledException", Remedy::RetrySlowly),
     ("TooManyRequests", Remedy::RetrySlowly),
     ("RequestLimitExceeded", Remedy::RetrySlowly),
     ("LimitExceeded", Remedy::RetrySlowly),

@@ -9,6 +9,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 const THREADS: usize = 2;
 /// Threads that read the spool.
 const BLOCKING_THREADS: usize = 4;
+/// What a flush takes of the processor is better taken slowly than from the users: added to these threads' niceness.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 
 static RUNTIME: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
 
@@ -31,9 +34,17 @@ pub fn handle() -> io::Result<Handle> {
         .worker_threads(THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("locust-cw")
+        .on_thread_start(stand_back)
         .enable_all()
         .build()?;
     let runtime: &'static Runtime = Box::leak(Box::new(runtime));
     *current = Some((pid, runtime));
     Ok(runtime.handle().clone())
+}
+
+/// Lets other threads go first where there is not enough for all. Only on Linux has each thread a niceness of its own.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    // Whoever forbids it has its reasons, and all goes on as well.
+    let _ = rustix::process::nice(NICE);
 }

@@ -336,15 +336,17 @@ impl Spool {
         }
     }
 
-    fn write(&self, lane: Lane, contents: Contents, text: String) -> (Segment, Option<io::Error>) {
+    fn write(&self, lane: Lane, contents: Contents, mut text: String) -> (Segment, Option<io::Error>) {
         let id = self.next_id.fetch_add(1, Relaxed);
         let disk_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        let (place, error) = match &self.folder {
-            None => (Place::Memory(Arc::new(text)), None),
-            Some(folder) => match write_whole(folder, &file_name(id, lane), &text) {
-                Ok(path) => (Place::Disk(path), None),
-                Err(error) => (Place::Memory(Arc::new(text)), Some(error)),
-            },
+        let written = self.folder.as_ref().map(|folder| write_whole(folder, &file_name(id, lane), &text));
+        let (place, error) = match written {
+            Some(Ok(path)) => (Place::Disk(path), None),
+            failed => {
+                // It is counted by its length.
+                text.shrink_to_fit();
+                (Place::Memory(Arc::new(text)), failed.and_then(Result::err))
+            }
         };
         (Segment::new(id, lane, contents, disk_bytes, place), error)
     }

@@ -1,6 +1,6 @@
 """Whatever Python reads from outside is used, or refused in a way that is told: properties, by Hypothesis.
 
-`make fuzz-python` tries 20,000 examples of each where `make test` tries 100: with the profile `fuzz` of `conftest.py`.
+`make fuzz-python` tries 2,000 examples of each where `make test` tries 100: with the profile `fuzz` of `conftest.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from locust_cw import _core, _dashboard, _status, _targets
+from locust_cw._command._verify import neighbours, span_of
 from locust_cw._dashboard import Mark, View
 from locust_cw._estimate import Load, cost_of
 from locust_cw._fleet import Fleet
@@ -196,6 +197,8 @@ def test_a_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
         return
     assert record.option("namespace")
     assert record.account is not None
+    start, end = span_of(record, neighbours(record, str(folder)))
+    assert start < end
 
 
 # What people see

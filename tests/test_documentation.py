@@ -55,6 +55,7 @@ NO_MESSAGES = {
     "CreateLogStream: … of log group … is there": "the same",
     "its result was taken before": "a mistake of our own, never a user's",
     "there is no such operation": "the same",
+    "nobody has written it": "the same",
     "there is no account": "the same",
     "a process's account: …": "the same",
     "a worker's receipt: …": "the same",
@@ -71,7 +72,7 @@ NO_MESSAGES = {
 SINKS = {"_bad", "_fail", "_refuse", "complain", "critical", "error", "exception", "exit_with", "log", "warning"}
 """Functions whose arguments people read. So are an exception's, a receipt's remarks, notes, and what goes to stderr."""
 
-REASONS = {"_look_at", "_why_nothing", "_without_identity"}
+REASONS = {"_look_at", "_why_nothing", "_without_identity", "news"}
 """Functions that return what people read."""
 
 

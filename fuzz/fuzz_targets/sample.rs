@@ -87,8 +87,8 @@ impl Request {
     fn sample(self) -> Sample {
         Sample {
             time: Timestamp::from_seconds(1_795_348_981).plus_micros(self.micros.into()),
-            method: self.method.up_to(1 << 20),
-            name: self.name.up_to(1 << 20),
+            method: self.method.up_to(1 << 20).into(),
+            name: self.name.up_to(1 << 20).into(),
             url: self.url.map(|url| url.up_to(1 << 20)),
             response_time_ms: measure(self.response_time_ms),
             response_bytes: measure(self.response_bytes),

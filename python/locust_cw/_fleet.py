@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._status import Part
+from locust_cw._status import DATES_END, Part
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("locust_cw")
 
 MESSAGE = "locust_cw"
-"""The type of the messages, and the key in Locust's reports: all three seconds a worker's account goes along."""
+"""The type of the messages, and the key in Locust's reports: every three seconds a worker's account goes along."""
 
 _VANISHED_AFTER_S = 5.0
 _MISSING = "missing"  # Locust's name of the state
@@ -67,8 +66,6 @@ def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) ->
 
 
 _FORMS: dict[str, type] = {"receipt": str, "remarks": list, "final": bool, "observed": int, "left": int, "settled": int}
-# Where dates end: what is beyond cannot be shown.
-_YEAR_10000 = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 _SECONDS = ("trouble_since", "problem_at", "delay_s")
 _STATUS_FORMS: dict[str, type | tuple[type, ...]] = {
     "failures": (list, tuple),
@@ -90,7 +87,7 @@ def _is_readable(message: dict[str, Any]) -> bool:
         and all(isinstance(message.get(key), form) for key, form in _FORMS.items())
         and all(isinstance(status[key], form) for key, form in _STATUS_FORMS.items() if key in status)
         and all(isinstance(text, str) for text in (*message["remarks"], *status.get("failures", ())))
-        and all(0 <= status[key] < _YEAR_10000 for key in _SECONDS if status.get(key) is not None)
+        and all(0 <= status[key] < DATES_END for key in _SECONDS if status.get(key) is not None)
     ):
         return False
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import sys
 from importlib.abc import Loader, MetaPathFinder
@@ -128,8 +129,10 @@ def _register(locust: ModuleType) -> None:
 
 
 def _add_options(parser: Any, **_kwargs: object) -> None:  # noqa: ANN401 - configargparse has no types
-    from locust_cw import _options  # noqa: PLC0415 - needed once there is a command line to parse
+    # Needed once there is a command line to parse. With the rest, so that workers which Locust forks share it.
+    from locust_cw import _options  # noqa: PLC0415
 
+    importlib.import_module("locust_cw._session")
     _options.add_to(parser, not_in_form=_settled)
 
 

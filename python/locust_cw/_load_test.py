@@ -250,17 +250,13 @@ class LoadTest:
     def part(self) -> Part:
         """This process's part in the run."""
         return Part.of(
-            self.publisher, time.time(), problem=self.problem, stopped=self.stopped, account=self._last_account
+            self.publisher, time.time(), problem=self.problem, stopped=self.stopped, account=self.last_account
         )
 
     @property
     def parts_of_workers(self) -> dict[str, Part]:
         """What each worker told of its part, as far as it is known."""
         return self._fleet.parts(self.publisher.run_id) or self._workers_at_end
-
-    @property
-    def _last_account(self) -> str | None:
-        return None if self._receipt is None else self._receipt.message
 
     @property
     def account(self) -> dict[str, Any]:
@@ -278,9 +274,9 @@ class LoadTest:
         return Run(self.publisher.run_id, self._mode, self._record.started, self._record.stopped)
 
     @property
-    def receipt_json(self) -> str | None:
-        """Its receipt, where it has one, as the web UI's status takes it."""
-        return self._last_account
+    def last_account(self) -> str | None:
+        """What the process's receipt says, as it tells the master of it; None before there is one."""
+        return None if self._receipt is None else self._receipt.message
 
     @property
     def links(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,8 +219,8 @@ def _check_form(option: Option, value: object) -> None:
     elif option.choices is not None:
         good, form = value in option.choices, f"one of {', '.join(option.choices)}"
     else:
-        # What may be given without a value may be switched on.
-        good = isinstance(value, str) or (option.const is not None and isinstance(value, bool))
+        # What may be given without a value may be switched on; a file may be a path.
+        good = isinstance(value, (str, os.PathLike)) or (option.const is not None and isinstance(value, bool))
         form = "text"
     if not good:
         raise _core.InvalidOptionError(f"argument {option.flag}: must be {form}, not {value!r}")

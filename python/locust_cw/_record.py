@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any
 
 from locust_cw import _core
+from locust_cw._status import DATES_END
 
 KEPT = 200
 """How many records are kept; the oldest go."""
@@ -29,6 +30,8 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "receipt": dict,
     "series": list,
 }
+_RECEIPT_FORMS: dict[str, type] = {"requests": dict, "failures": dict, "log_events": dict, "uncertain": int}
+_ACCOUNTED = ("observed", "delivered", "spooled", "rejected", "dropped")
 _ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url", "local")
 
 
@@ -119,10 +122,37 @@ class Record:
             raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}") from None
         except (OSError, ValueError, TypeError) as error:
             raise NoRecordError(f"the record {path} cannot be read: {error}") from error
-        for name, form in _FORMS.items():
-            if not isinstance(getattr(record, name), form):
-                raise NoRecordError(f"the record {path} cannot be read: {name} is something else")
+        if wrong := _what_is_wrong(record):
+            raise NoRecordError(f"the record {path} cannot be read: {wrong} is something else")
         return record
+
+
+def _what_is_wrong(record: Record) -> str | None:
+    """What in a record is not what is written there, if anything is."""
+    for name, form in _FORMS.items():
+        if not isinstance(getattr(record, name), form):
+            return name
+    for name in ("started", "ramped_up", "stopped"):
+        when = getattr(record, name)
+        if when is not None and not 0 <= when < DATES_END:
+            return name
+    if not all(map(_is_series, record.series)):
+        return "series"
+    if record.receipt and not all(isinstance(record.receipt.get(key), form) for key, form in _RECEIPT_FORMS.items()):
+        return "receipt"
+    accounts = (record.receipt[key] for key, form in _RECEIPT_FORMS.items() if form is dict and record.receipt)
+    if not all(isinstance(account.get(key), int) for account in accounts for key in _ACCOUNTED):
+        return "receipt"
+    return None
+
+
+def _is_series(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("dimensions"), dict)
+        and all(isinstance(text, str) for text in entry["dimensions"].values())
+        and all(isinstance(entry.get(key), int) for key in ("requests", "failures"))
+    )
 
 
 def newest(spool_dir: str | None = None) -> str:

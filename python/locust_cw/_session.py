@@ -77,7 +77,7 @@ class Session:
         self._closing = False
         self._waiting = Waiting()
         self._lost = False
-        # The process that the exit handler is for: one that it forks ends without it.
+        # The process that the tests run in.
         self._owner: int | None = None
         self._tells_of_loss = False
 
@@ -326,7 +326,7 @@ class Session:
         test = self._shown
         if test is None:
             return []
-        return _status.statuses(test.run, test.part, test.parts_of_workers, time.time(), receipt=test.receipt_json)
+        return _status.statuses(test.run, test.part, test.parts_of_workers, time.time(), receipt=test.last_account)
 
     def links(self) -> dict[str, str]:
         """Where people look at the last run in the AWS console, by what they see there."""
@@ -362,21 +362,30 @@ class Session:
         shuts down too, and would write the statistics once more, which the first writing has emptied. The first one
         ends the process, and with it this wait.
         """
-        if self._quitting_greenlet not in (None, gevent.getcurrent()):
+        if self._quitting_greenlet not in (None, gevent.getcurrent()) and self._is_ours:
             while self._unfinished:
                 self._waiting.sleep(_POLL_S)
             self._waiting.sleep(_LAST_MOMENTS_S)
 
     def on_quit(self, **_kwargs: object) -> None:
         """Deliver what is left, within the drain timeout. Every caller returns when that is over."""
+        if not self._is_ours:
+            return
         if self._quitting_greenlet is None:
             self._quitting_greenlet = gevent.getcurrent()
             self.close()
         while self._unfinished:
             self._waiting.sleep(_POLL_S)
 
+    @property
+    def _is_ours(self) -> bool:
+        """Whether there is anything for this process to end: tests of one that forked it are not."""
+        return self._owner in (None, os.getpid())
+
     def close(self) -> list[_core.Receipt]:
         """Deliver what is left, within the drain timeout, and print and return the receipts, oldest first."""
+        if not self._is_ours:
+            return []
         if self._test is not None:
             self._test.look_at_totals()
         self._end_test()
@@ -456,7 +465,7 @@ class Session:
             sys.exit(1)
 
     def _finish_at_exit(self) -> None:
-        if self._owner == os.getpid() and self._unfinished and self._quitting_greenlet is None:
+        if self._unfinished and self._quitting_greenlet is None:
             # The process is ending: an exception here would only hide the reason why.
             with suppress(Exception, KeyboardInterrupt):
                 self.on_quit()

@@ -38,6 +38,9 @@ MEANING: dict[Health, str] = {
 }
 """Health in one word, and what the word says."""
 
+DATES_END = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""What is beyond cannot be shown as a date: seconds since the epoch."""
+
 _HOUR_S = 3600.0
 # Before that, a cost per hour would be a guess from a call or two.
 _COST_AFTER_S = 10.0

@@ -121,7 +121,8 @@ impl Account {
             "StartQuery" => this.start_query(this.parse(input)?).await,
             "GetQueryResults" => this.get_query_results(this.parse(input)?).await,
             "DescribeQueryDefinitions" => this.describe_query_definitions(this.parse(input)?).await,
-            _ => this.put_query_definition(this.parse(input)?).await,
+            "PutQueryDefinition" => this.put_query_definition(this.parse(input)?).await,
+            _ => Err(this.wrong("nobody has written it".to_owned())),
         }
     }
 }

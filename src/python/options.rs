@@ -5,7 +5,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::config::{Config, Options};
+use crate::config::{Config, InvalidOption, Options, run_id};
 
 create_exception!(
     locust_cw._core,
@@ -62,7 +62,16 @@ pub fn config(dict: &Bound<'_, PyDict>) -> PyResult<Config> {
         }
         fields!(read);
     }
-    options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))
+    options.validate().map_err(invalid)
+}
+
+/// The id of a run, checked as the option is.
+pub fn run_id_of(text: String) -> PyResult<String> {
+    run_id(text).map_err(invalid)
+}
+
+fn invalid(error: InvalidOption) -> PyErr {
+    InvalidOptionError::new_err(error.to_string())
 }
 
 fn get<'a, 'py, T: FromPyObject<'a, 'py>>(key: &str, value: &'a Bound<'py, PyAny>) -> PyResult<T> {

@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 
 use super::asyncio::awaitable;
 use super::convert;
-use super::options::config;
+use super::options::{config, run_id_of};
 use crate::aws::Aws;
 use crate::clock::Timestamp;
 use crate::datum::{SAMPLE_METRICS, Unit};
@@ -134,6 +134,7 @@ impl Publisher {
         announces: bool,
     ) -> PyResult<Self> {
         let config = config(options)?;
+        let run_id = run_id_of(run_id)?;
         let gauge_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| host.to_owned()));
         let identity = RunIdentity { run_id, worker, host, gauge_host, announces };
         let run = py.detach(|| Run::start(config, identity, crate::runtime::handle()?, Aws::new));
