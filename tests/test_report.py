@@ -470,6 +470,12 @@ def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -
         file.write_text(json.dumps(record | fields))
         return refused(run)
 
+    def account(**numbers: int) -> dict[str, int]:
+        return dict.fromkeys(record["receipt"]["requests"], 0) | numbers
+
+    def receipt(requests: dict[str, int], log_events: dict[str, int]) -> dict[str, Any]:
+        return {**record["receipt"], "requests": requests, "log_events": log_events}
+
     def earlier(days: int) -> dict[str, float]:
         return {name: record[name] - days * DAY for name in ("started", "stopped")}
 
@@ -478,11 +484,11 @@ def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -
     assert "15 months" in changed(**earlier(500))
     assert "dry run" in changed(options=record["options"] | {"dry_run": True})
     assert "asked for namespace Elsewhere" in changed(options=elsewhere)
-    waiting = {"requests": {"observed": 9, "spooled": 9}}
+    waiting = receipt(account(observed=9, spooled=9), account())
     assert f"locust-cw replay {file.stem}" in changed(options=elsewhere, receipt=waiting)
-    only_logs = {"requests": {"observed": 9, "rejected": 9}, "log_events": {"delivered": 9}}
+    only_logs = receipt(account(observed=9, rejected=9), account(observed=9, delivered=9))
     assert "Only its log events were delivered" in changed(options=elsewhere, receipt=only_logs)
-    assert "made no requests" in changed(series=[], receipt={"requests": {"observed": 0}})
+    assert "made no requests" in changed(series=[], receipt=receipt(account(), account()))
     gone = record["options"] | {"local": True, "endpoint_url": "http://127.0.0.1:9"}
     assert "ended with the test" in changed(options=gone)
     file.write_text("{")

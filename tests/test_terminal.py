@@ -228,8 +228,8 @@ def test_the_drain_has_a_bar(aws: Aws, in_terminal: InTerminal) -> None:
     aws.proxy.on("CreateLogStream", slowly(1))
     with in_terminal("-t3", "--cw-drain-timeout=60", env={"RATE": "5000"}) as screen:
         screen.wait_for(rf"^CloudWatch \[\.+\] {LEFT}waiting for CloudWatch, Ctrl-C stops waiting$")
+        wait_until(lambda: re.search(r"\x1b\[32m#+", screen.colored), "the bar is green")
         screen.wait_for(rf"^CloudWatch \[#+\.+\] {LEFT}[\d,]+/s, \d+ s to go, Ctrl-C stops waiting$")
-        assert re.search(r"\x1b\[32m#+", screen.colored)
         assert drained(screen)["log_events"]["spooled"] == 0
 
 

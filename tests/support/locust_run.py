@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.servers import REGION, wait_until
+from support.servers import REGION, free_port, wait_until
 
 LOCUSTFILES = Path(__file__).parents[1] / "locustfiles"
 IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -163,6 +163,7 @@ OUR_WARNINGS = ",".join(
 
 def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
     """No AWS or Locust settings but the tests'; None takes one out."""
+    port = str(free_port())
     env: dict[str, str | None] = {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCUST_", "XDG_"))
     }
@@ -172,6 +173,9 @@ def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
         "AWS_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "HOME": str(folder),
+        # For `--processes`: others may run at the same time.
+        "LOCUST_MASTER_BIND_PORT": port,
+        "LOCUST_MASTER_NODE_PORT": port,
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": OUR_WARNINGS,
         "TOTALS_FILE": str(folder / "totals.json"),
