@@ -475,6 +475,7 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
         print(json.dumps(error(lambda: Publisher(nonsense=1))))
         print(json.dumps(error(lambda: Publisher(resolution=7))))
         print(json.dumps(error(lambda: Publisher(dimension="Team=web"))))
+        print(json.dumps(error(lambda: Publisher(run_id="../../elsewhere"))))
         print(json.dumps(error(lambda: Publisher(local=True, endpoint_url="http://127.0.0.1:9"))))
         publisher = Publisher(**options)
         print(json.dumps(error(lambda: publisher.flush(-1))))
@@ -490,13 +491,14 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
         """,
     )
     kinds = [kind for kind, _ in told]
-    assert kinds == ["InvalidOptionError"] * 4 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 5
+    assert kinds == ["InvalidOptionError"] * 5 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 5
     for (_, message), word in zip(
         told,
         [
             "nonsense",
             "resolution",
             "--cw-dimension: has the wrong type",
+            "--cw-run-id: must be",
             "local",
             "timeout",
             "timeout",
