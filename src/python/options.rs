@@ -62,15 +62,15 @@ pub fn config(dict: &Bound<'_, PyDict>) -> PyResult<Config> {
         }
         fields!(read);
     }
-    options.validate().map_err(invalid)
+    options.validate().map_err(|error| invalid(&error))
 }
 
 /// The id of a run, checked as the option is.
 pub fn run_id_of(text: String) -> PyResult<String> {
-    run_id(text).map_err(invalid)
+    run_id(text).map_err(|error| invalid(&error))
 }
 
-fn invalid(error: InvalidOption) -> PyErr {
+fn invalid(error: &InvalidOption) -> PyErr {
     InvalidOptionError::new_err(error.to_string())
 }
 
