@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 const THREADS: usize = 2;
 /// Threads that read the spool.
 const BLOCKING_THREADS: usize = 4;
-/// What a flush takes of the processor is better taken slowly than from the users: added to these threads' niceness.
+/// What a flush takes of the processor is better taken slowly than from the users: how much nicer these threads are.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -34,7 +34,7 @@ pub fn handle() -> io::Result<Handle> {
         .worker_threads(THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("locust-cw")
-        .on_thread_start(stand_back)
+        .on_thread_start(stand_back())
         .enable_all()
         .build()?;
     let runtime: &'static Runtime = Box::leak(Box::new(runtime));
@@ -42,9 +42,14 @@ pub fn handle() -> io::Result<Handle> {
     Ok(runtime.handle().clone())
 }
 
-/// Lets other threads go first where there is not enough for all. Only on Linux has each thread a niceness of its own.
-fn stand_back() {
+/// What each thread does first: let those of whoever made the runtime go first where there is not enough for all. Only on
+/// Linux has each thread a niceness of its own; it hands it on to threads that it starts.
+fn stand_back() -> impl Fn() + Send + Sync + 'static {
     #[cfg(target_os = "linux")]
-    // Whoever forbids it has its reasons, and all goes on as well.
-    let _ = rustix::process::nice(NICE);
+    let niceness = rustix::process::getpriority_process(None).unwrap_or_default() + NICE;
+    move || {
+        #[cfg(target_os = "linux")]
+        // Whoever forbids it has its reasons, and all goes on as well.
+        let _ = rustix::process::setpriority_process(None, niceness);
+    }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -459,6 +460,30 @@ def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws,
     assert closed
     assert flushed == [False, False]
     assert (account["observed"], account["spooled"], account["dropped"]) == (1, 1, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness of their own")
+def test_threads_that_send_stand_back(aws: Aws, tmp_path: Path) -> None:
+    """Those that wait for AWS and read the spool; the one that empties the queue keeps up with the users."""
+    (told,) = run(
+        tmp_path,
+        aws,
+        """
+        publisher = Publisher(**options)
+        publisher.record("GET", "/", 1.0)
+        publisher.flush()
+        niceness = {}
+        for thread in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{thread}/comm") as name:
+                niceness.setdefault(name.read().strip(), []).append(os.getpriority(os.PRIO_PROCESS, int(thread)))
+        publisher.close()
+        print(json.dumps(niceness))
+        """,
+    )
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert len(told["locust-cw"]) >= 2
+    assert set(told["locust-cw"]) == {min(own + 10, 19)}
+    assert told["locust-cw-intak"] == [own]
 
 
 def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
