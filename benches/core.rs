@@ -13,13 +13,13 @@ use locust_cw::clock::Timestamp;
 use locust_cw::config::{Config, Options};
 use locust_cw::diagnostics::Diagnostics;
 use locust_cw::distribution::Distribution;
+use locust_cw::identity::RunIdentity;
 use locust_cw::intake::Intake;
 use locust_cw::ledger::Ledger;
 use locust_cw::outbox::{Outbox, Pace};
 use locust_cw::queue::{Item, queue};
 use locust_cw::sample::Sample;
 use locust_cw::spool::{Manifest, Spool};
-use locust_cw::window::RunIdentity;
 use rand::RngExt as _;
 
 /// As many as fit into the queue.

@@ -14,10 +14,10 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_grou
 use locust_cw::aws::Aws;
 use locust_cw::clock::Timestamp;
 use locust_cw::config::Options;
+use locust_cw::identity::RunIdentity;
 use locust_cw::queue::Item;
 use locust_cw::run::Run;
 use locust_cw::sample::Sample;
-use locust_cw::window::RunIdentity;
 
 const REQUESTS: u32 = 1_000_000;
 

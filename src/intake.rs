@@ -11,13 +11,14 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::datum::Datum;
 use crate::diagnostics::{Diagnostics, Level};
+use crate::identity::RunIdentity;
 use crate::ledger::{Ledger, Share};
 use crate::log_event::{LogEvent, LogFormatter};
 use crate::outbox::Outbox;
 use crate::queue::{Closed, Exit, Item};
 use crate::spool::{Lane, Segment};
 use crate::sync::thread;
-use crate::window::{RunIdentity, Windows};
+use crate::window::Windows;
 
 /// How long after the end of a second its windows are closed, in microseconds.
 const GRACE_MICROS: i64 = 20_000;
@@ -188,12 +189,13 @@ fn next_tick(now: Timestamp) -> i64 {
 mod tests {
     use super::*;
     use crate::config::tests::config;
+    use crate::identity::tests::identity;
     use crate::outbox::Pace;
     use crate::queue::queue;
     use crate::sample::Sample;
     use crate::spool::Spool;
     use crate::spool::tests::manifest;
-    use crate::window::tests::{identity, sample};
+    use crate::window::tests::sample;
 
     #[test]
     fn ticks_come_once_a_second_just_after_its_end() {
@@ -230,12 +232,13 @@ mod model {
 
     use super::*;
     use crate::config::tests::config;
+    use crate::identity::tests::identity;
     use crate::outbox::Pace;
     use crate::queue::{Entrance, Mark, queue};
     use crate::spool::Spool;
     use crate::spool::tests::manifest;
     use crate::sync::thread;
-    use crate::window::tests::{identity, sample};
+    use crate::window::tests::sample;
 
     /// Pushes samples, and says how many had room.
     fn record(entrance: &Entrance, ledger: &Ledger, number: u64) -> u64 {

@@ -6,6 +6,7 @@
 // Values and their notations.
 pub mod clock;
 pub mod config;
+pub mod identity;
 pub mod sample;
 
 // From samples to what CloudWatch stores.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::config::{LogChoice, LogConfig, LogFormat};
+use crate::identity::RunIdentity;
 use crate::sample::{Failure, LifeCycleEvent, Sample, Scalar};
-use crate::window::{RunIdentity, host_of};
 
 /// What CloudWatch counts for an event besides its text (PutLogEvents).
 pub const EVENT_OVERHEAD_BYTES: usize = 26;
@@ -107,7 +107,7 @@ impl LogFormatter {
 
     fn json(&self, sample: &Sample, limit: usize) -> String {
         let failure = sample.failure.as_ref();
-        let host = host_of(&self.identity, sample);
+        let host = self.identity.host_of(sample);
         to_json(&RequestJson {
             time: sample.time.iso8601(),
             run_id: &self.identity.run_id,
@@ -142,7 +142,7 @@ impl LogFormatter {
 
     fn text(&self, sample: &Sample, limit: usize) -> String {
         let mut line = TextLine::new(sample.time);
-        line.text("host", &host_of(&self.identity, sample), limit);
+        line.text("host", &self.identity.host_of(sample), limit);
         line.text("request_type", &sample.method, limit);
         line.text("name", &sample.name, limit);
         line.number("response_time", sample.response_time_ms);
@@ -307,7 +307,8 @@ mod tests {
 
     use super::*;
     use crate::config::tests::config;
-    use crate::window::tests::{identity, sample};
+    use crate::identity::tests::identity;
+    use crate::window::tests::sample;
 
     fn formatter(change: impl FnOnce(&mut crate::config::Options)) -> LogFormatter {
         LogFormatter::new(&config(change).log, identity())

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use crate::clock::Timestamp;
-use crate::config::{Config, MAX_WORKER_CHARS};
+use crate::config::Config;
 use crate::delivery::{Delivery, Manner, Progress};
 use crate::diagnostics::{Diagnostics, Level};
+use crate::identity::{RunIdentity, path_safe};
 use crate::intake::Intake;
 use crate::ledger::{Ledger, Share};
 use crate::outbox::Pace;
@@ -23,7 +24,6 @@ use crate::sample::{Report, Sample};
 use crate::sender::Destination;
 use crate::spool::{Manifest, Spool};
 use crate::transport::CloudWatch;
-use crate::window::RunIdentity;
 
 /// How long the end waits for the intake: it is done within moments, unless the disk does not answer.
 const INTAKE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -315,16 +315,6 @@ fn announce_leftovers(root: &Path, diagnostics: &Diagnostics) {
     );
 }
 
-/// A worker's name is part of a stream's name and of a folder's.
-fn path_safe(name: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let mut safe: String = name.chars().map(safe).take(MAX_WORKER_CHARS).collect();
-    if safe.is_empty() || safe.starts_with('.') {
-        safe.insert(0, '_');
-    }
-    safe
-}
-
 /// An id for a run that begins now, such as `20261122T110301Z-7f3a`.
 #[must_use]
 pub fn new_run_id() -> String {
@@ -338,11 +328,12 @@ mod tests {
     use super::*;
     use crate::config::tests::config;
     use crate::datum::{Datum, FAILURE_COUNT};
+    use crate::identity::tests::identity;
     use crate::log_event::LogEvent;
     use crate::retry::tests::{failed, refused};
     use crate::retry::{CallError, Cause};
     use crate::transport::LeftOut;
-    use crate::window::tests::{identity, sample};
+    use crate::window::tests::sample;
 
     /// A CloudWatch that answers as told: one of `answers` to each call that brings data, then success.
     #[derive(Default)]

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{AwsConfig, Config, LogClass};
 use crate::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
+use crate::identity::RunIdentity;
 use crate::ledger::Share;
 use crate::log_event::LogEvent;
-use crate::window::RunIdentity;
 
 /// The two kinds of data, which do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

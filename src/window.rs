@@ -6,7 +6,6 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use fnv::{FnvHashMap, FnvHasher};
-use url::Url;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, SeriesKey};
@@ -15,48 +14,11 @@ use crate::datum::{
 };
 use crate::dimension::{Dimension, fit_name, fit_value};
 use crate::distribution::Distribution;
+use crate::identity::{NO_HOST, RunIdentity};
 use crate::sample::{Gauge, Report, Sample};
 
 /// Takes the requests whose name is one too many.
 pub const OTHER: &str = "(other)";
-/// Stands for the host of a request without a URL, in a run without a host.
-pub const NO_HOST: &str = "(none)";
-
-/// Who the samples belong to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunIdentity {
-    /// The run's id.
-    pub run_id: String,
-    /// The process's name within the run.
-    pub worker: String,
-    /// The environment's host; where it is `None`, each request's URL tells.
-    pub host: Option<String>,
-    /// The host that gauges belong to where `host` is `None`.
-    pub gauge_host: Option<String>,
-    /// It tells the user what earlier runs left: one process of a test does.
-    pub announces: bool,
-}
-
-/// The host a sample was sent to.
-#[must_use]
-pub fn host_of<'a>(identity: &'a RunIdentity, sample: &'a Sample) -> std::borrow::Cow<'a, str> {
-    use std::borrow::Cow;
-    if let Some(host) = &identity.host {
-        return Cow::Borrowed(host);
-    }
-    match sample.url.as_deref().and_then(origin_of) {
-        Some(origin) => Cow::Owned(origin),
-        None => Cow::Borrowed(identity.gauge_host.as_deref().unwrap_or(NO_HOST)),
-    }
-}
-
-/// Scheme, host and port of a URL, without any credentials in it; `None` for what is no URL with a host.
-#[must_use]
-pub fn origin_of(url: &str) -> Option<String> {
-    let url = Url::parse(url).ok()?;
-    let (scheme, host) = (url.scheme(), url.host_str().filter(|host| !host.is_empty())?);
-    Some(url.port().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
-}
 
 #[derive(Default)]
 struct Stats {
@@ -183,7 +145,7 @@ impl Windows {
     pub fn add(&mut self, sample: &Sample) -> bool {
         let (request, first_too_many) = self.request_value(&sample.name);
         let identity = Arc::clone(&self.identity);
-        let (host, roll_up) = self.host_series(&host_of(&identity, sample));
+        let (host, roll_up) = self.host_series(&identity.host_of(sample));
         let own = self.request_series(host, request, &sample.method);
         let window = self.samples.entry(self.window_of(sample.time)).or_default();
         window.entry(Place { own, roll_up }).or_default().add(sample);
@@ -358,17 +320,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::config::tests::config;
     use crate::distribution::Point;
+    use crate::identity::tests::identity;
     use crate::sample::Failure;
-
-    pub(crate) fn identity() -> Arc<RunIdentity> {
-        Arc::new(RunIdentity {
-            run_id: "20261122T110301Z-7f3a".into(),
-            worker: "w1".into(),
-            host: Some("http://shop".into()),
-            gauge_host: None,
-            announces: true,
-        })
-    }
 
     pub(crate) fn sample(name: &str, second: i64, ms: f64) -> Sample {
         Sample {
@@ -455,20 +408,6 @@ pub(crate) mod tests {
             .map(|d| d.total_of(REQUEST_COUNT, &["Host".into(), "Request".into()]))
             .sum();
         assert_eq!(other, 2);
-    }
-
-    #[test]
-    fn without_a_host_the_requests_url_tells_it() {
-        let identity = RunIdentity { host: None, gauge_host: Some("http://gauge".into()), ..(*identity()).clone() };
-        let host = |url: Option<&str>| {
-            host_of(&identity, &Sample { url: url.map(Into::into), ..sample("/a", 100, 5.0) }).into_owned()
-        };
-        assert_eq!(host(Some("https://a.example/x?y=1")), "https://a.example");
-        assert_eq!(host(Some("http://a.example:8080/x")), "http://a.example:8080");
-        assert_eq!(host(Some("http://user:secret@a.example/x")), "http://a.example");
-        assert_eq!(host(Some("grpc://user:secret@b.example:50051/x")), "grpc://b.example:50051");
-        assert_eq!(host(Some("/x")), "http://gauge");
-        assert_eq!(host(None), "http://gauge");
     }
 
     #[test]

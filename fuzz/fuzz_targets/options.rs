@@ -4,8 +4,8 @@
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use locust_cw::config::{MAX_WORKER_CHARS, Options};
+use locust_cw::identity::RunIdentity;
 use locust_cw::spool::Manifest;
-use locust_cw::window::RunIdentity;
 
 mod limits;
 

@@ -8,9 +8,10 @@ use libfuzzer_sys::fuzz_target;
 use locust_cw::clock::Timestamp;
 use locust_cw::config::Options;
 use locust_cw::datum::{REQUEST_COUNT, Unit};
+use locust_cw::identity::RunIdentity;
 use locust_cw::log_event::{LogFormatter, MAX_EVENT_BYTES};
 use locust_cw::sample::{Failure, Gauge, LifeCycleEvent, Sample, Scalar};
-use locust_cw::window::{RunIdentity, Windows};
+use locust_cw::window::Windows;
 
 mod limits;
 

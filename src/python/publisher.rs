@@ -17,11 +17,11 @@ use crate::clock::Timestamp;
 use crate::datum::{SAMPLE_METRICS, Unit};
 use crate::delivery;
 use crate::diagnostics::Level;
+use crate::identity::{RunIdentity, origin_of};
 use crate::queue::{Entrance, Item};
 use crate::receipt::{self, LocustTotals, Style};
 use crate::run::{self, Run};
 use crate::sample::{Gauge, LifeCycleEvent, Sample};
-use crate::window::{RunIdentity, origin_of};
 
 /// One run: takes samples, publishes them, and accounts for them.
 #[pyclass(frozen, module = "locust_cw._core")]

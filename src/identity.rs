@@ -1,0 +1,91 @@
+//! Whose samples a run has: its id, its process, and the host that they belong to.
+
+use std::borrow::Cow;
+
+use url::Url;
+
+use crate::config::MAX_WORKER_CHARS;
+use crate::sample::Sample;
+
+/// Stands for the host of a request without a URL, in a run without a host.
+pub const NO_HOST: &str = "(none)";
+
+/// Who the samples belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunIdentity {
+    /// The run's id.
+    pub run_id: String,
+    /// The process's name within the run.
+    pub worker: String,
+    /// The environment's host; where it is `None`, each request's URL tells.
+    pub host: Option<String>,
+    /// The host that gauges belong to where `host` is `None`.
+    pub gauge_host: Option<String>,
+    /// It tells the user what earlier runs left: one process of a test does.
+    pub announces: bool,
+}
+
+impl RunIdentity {
+    /// The host a sample was sent to.
+    #[must_use]
+    pub fn host_of<'a>(&'a self, sample: &'a Sample) -> Cow<'a, str> {
+        if let Some(host) = &self.host {
+            return Cow::Borrowed(host);
+        }
+        match sample.url.as_deref().and_then(origin_of) {
+            Some(origin) => Cow::Owned(origin),
+            None => Cow::Borrowed(self.gauge_host.as_deref().unwrap_or(NO_HOST)),
+        }
+    }
+}
+
+/// Scheme, host and port of a URL, without any credentials in it; `None` for what is no URL with a host.
+#[must_use]
+pub fn origin_of(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let (scheme, host) = (url.scheme(), url.host_str().filter(|host| !host.is_empty())?);
+    Some(url.port().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
+}
+
+/// A worker's name is part of a stream's name and of a folder's.
+#[must_use]
+pub fn path_safe(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let mut safe: String = name.chars().map(safe).take(MAX_WORKER_CHARS).collect();
+    if safe.is_empty() || safe.starts_with('.') {
+        safe.insert(0, '_');
+    }
+    safe
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::window::tests::sample;
+
+    pub(crate) fn identity() -> Arc<RunIdentity> {
+        Arc::new(RunIdentity {
+            run_id: "20261122T110301Z-7f3a".into(),
+            worker: "w1".into(),
+            host: Some("http://shop".into()),
+            gauge_host: None,
+            announces: true,
+        })
+    }
+
+    #[test]
+    fn without_a_host_the_requests_url_tells_it() {
+        let identity = RunIdentity { host: None, gauge_host: Some("http://gauge".into()), ..(*identity()).clone() };
+        let host = |url: Option<&str>| {
+            identity.host_of(&Sample { url: url.map(Into::into), ..sample("/a", 100, 5.0) }).into_owned()
+        };
+        assert_eq!(host(Some("https://a.example/x?y=1")), "https://a.example");
+        assert_eq!(host(Some("http://a.example:8080/x")), "http://a.example:8080");
+        assert_eq!(host(Some("http://user:secret@a.example/x")), "http://a.example");
+        assert_eq!(host(Some("grpc://user:secret@b.example:50051/x")), "grpc://b.example:50051");
+        assert_eq!(host(Some("/x")), "http://gauge");
+        assert_eq!(host(None), "http://gauge");
+    }
+}
