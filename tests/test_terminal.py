@@ -294,10 +294,10 @@ def test_a_dumb_terminal_has_plain_lines(aws: Aws, in_terminal: InTerminal) -> N
 
 
 @pytest.fixture
-def hanging(aws: Aws, in_terminal: InTerminal) -> Iterator[Terminal]:
+def hanging(aws: Aws, in_terminal: InTerminal, request: pytest.FixtureRequest) -> Iterator[Terminal]:
     """A test that was ended with Ctrl-C, and waits for a CloudWatch that does not answer."""
     aws.proxy.on("*", hang)
-    with in_terminal(*LIVE, "--cw-drain-timeout=100") as screen:
+    with in_terminal(*LIVE, "--cw-drain-timeout=100", env=getattr(request, "param", {})) as screen:
         wait_until(lambda: aws.proxy.calls("PutMetricData", "CreateLogStream"), "a call that hangs")
         screen.press("C-c")
         screen.wait_for(rf"{LEFT}.*Ctrl-C stops waiting")
@@ -329,6 +329,13 @@ def test_a_third_ctrl_c_and_more_break_nothing(hanging: Terminal) -> None:
     """The receipt is whole, on the screen and in the file."""
     for _ in range(3):
         hanging.press("C-c")
+    check_spooled(hanging)
+
+
+@pytest.mark.parametrize("hanging", [{"LAST_CTRL_C": "1"}], ids=["last"], indirect=True)
+def test_a_ctrl_c_at_the_very_end_breaks_nothing(hanging: Terminal) -> None:
+    """The exit code is that of the test, also where the interpreter is half gone when it arrives."""
+    hanging.press("C-c")
     check_spooled(hanging)
 
 

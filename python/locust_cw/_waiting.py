@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 import time
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 # How long after the waiting was ended Ctrl-C is still taken for the same.
-_PATIENT_S = 1.0
+_PATIENT_S = 3.0
 
 
 class Waiting:
@@ -51,8 +52,14 @@ class Waiting:
                 signal.default_int_handler(number, frame)
 
         def interruptible() -> None:
+            atexit.unregister(uninterruptible)
             if signal.getsignal(signal.SIGINT) is after_a_moment:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        def uninterruptible() -> None:
+            # The interpreter takes its handlers off before it is gone, and what is left then kills the process.
+            if signal.getsignal(signal.SIGINT) is after_a_moment:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
 
         self.given_up = False
         if self._patience is not None:
@@ -76,3 +83,4 @@ class Waiting:
             if self.given_up:
                 self._patience = interruptible
                 gevent.spawn_later(_PATIENT_S, interruptible)
+                atexit.register(uninterruptible)

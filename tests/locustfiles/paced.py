@@ -1,12 +1,15 @@
 """Each user fires RATE events a second by the clock, with NAMES names in turn, every 50th a failure.
 
 After each burst a line goes to a file `counts-...` in the current folder: the time and how many were fired so far. What
-these files say is true even of a process that was killed.
+these files say is true even of a process that was killed. With LAST_CTRL_C there is one when the interpreter ends.
 """
 
 import os
 import resource
+import signal
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import gevent
@@ -20,6 +23,18 @@ NAMES = int(os.environ.get("NAMES", "5"))
 if limit := os.environ.get("FILE_LIMIT"):
     # As good as a full disk: no file grows beyond so many bytes.
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+
+
+class LastWords:
+    press_ctrl_c = partial(os.kill, os.getpid(), signal.SIGINT)
+
+    def __del__(self) -> None:
+        self.press_ctrl_c()
+
+
+if os.environ.get("LAST_CTRL_C"):
+    # What hangs on this module goes when the interpreter has taken its signal handlers off.
+    sys.last_words = LastWords()  # type: ignore[attr-defined]
 
 
 class Paced(User):
