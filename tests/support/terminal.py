@@ -22,8 +22,9 @@ set -g remain-on-exit-format ""
 set -g history-limit 5000
 set -g default-terminal screen-256color
 """
-# tmux loses a process's exit code now and then. Ctrl-C is for the process, not for the shell.
-SHELL = 'trap : INT; env "$@"; echo $? > exit_code'
+# tmux loses a process's exit code now and then. Ctrl-C is for the process, not for the shell, and by itself it has the
+# terminal throw away what was printed and not shown yet.
+SHELL = 'trap : INT; stty noflsh; env "$@"; echo $? > exit_code'
 SGR = re.compile(r"\x1b\[[\d;]*m")
 
 
