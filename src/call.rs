@@ -5,7 +5,7 @@ use std::io;
 
 use crate::datum::{Body, Datum, DatumKey};
 use crate::distribution::{Distribution, MAX_VALUES_PER_DATUM};
-use crate::log_event::LogEvent;
+use crate::log_event::LogBatch;
 use crate::spool::{Lane, Segment};
 
 /// Most datums of one call (PutMetricData).
@@ -234,11 +234,11 @@ impl Merge {
     }
 }
 
-/// The events of one call in the order CloudWatch wants, the segments they come from, and the damaged ones.
+/// The events of one call, the segments they come from, and the damaged ones.
 #[derive(Debug)]
 pub struct LogsCall {
-    /// Chronological.
-    pub events: Vec<LogEvent>,
+    /// The events.
+    pub batch: LogBatch,
     /// Where they come from.
     pub segments: Vec<Segment>,
     /// Those that could not be read.
@@ -248,19 +248,24 @@ pub struct LogsCall {
 /// Reads logs segments that fit into one call.
 #[must_use]
 pub fn logs_call(segments: Vec<Segment>) -> LogsCall {
-    let mut call = LogsCall { events: vec![], segments: vec![], unread: Unread::default() };
+    let (mut read, mut unread) = (Vec::new(), Unread::default());
     for segment in segments {
-        match segment.events() {
-            Ok(events) => {
-                call.events.extend(events);
-                call.segments.push(segment);
-            }
-            Err(error) => call.unread.push(segment, error),
+        match segment.read() {
+            Ok(text) => read.push((segment, text)),
+            Err(error) => unread.push(segment, error),
         }
     }
-    // Stable: events of the same millisecond keep the order of their numbers.
-    call.events.sort_by_key(|event| event.timestamp);
-    call
+    let (mut lines, mut whole) = (Vec::new(), Vec::new());
+    for (segment, text) in &read {
+        match LogBatch::lines_of(text) {
+            Some(of_segment) => {
+                lines.extend(of_segment);
+                whole.push(segment.clone());
+            }
+            None => unread.push(segment.clone(), io::ErrorKind::InvalidData.into()),
+        }
+    }
+    LogsCall { batch: LogBatch::of_lines(lines), segments: whole, unread }
 }
 
 #[cfg(test)]
@@ -271,8 +276,15 @@ mod tests {
     use crate::datum::RESPONSE_TIME;
     use crate::datum::tests::key;
     use crate::distribution::Point;
+    use crate::log_event::LogEvent;
     use crate::spool::Spool;
-    use crate::spool::tests::{datum, event, manifest};
+    use crate::spool::tests::{datum, event, manifest, path_of};
+
+    fn messages(batch: &LogBatch) -> Vec<String> {
+        let events: Vec<LogEvent> = serde_json::from_str(&batch.json).expect("JSON");
+        assert_eq!(events.len(), batch.events);
+        events.into_iter().map(|event| event.message).collect()
+    }
 
     fn points(request: &str, values: &[f64]) -> Datum {
         let points = values.iter().map(|&value| Point { value, count: 1 }).collect();
@@ -306,7 +318,7 @@ mod tests {
         let spool = Spool::in_memory(&manifest());
         let segments =
             [[event(5, "a"), event(3, "b")], [event(4, "c"), event(3, "d")]].map(|e| spool.write_events(&e).0);
-        let order: Vec<_> = logs_call(segments.into()).events.into_iter().map(|e| e.message).collect();
+        let order = messages(&logs_call(segments.into()).batch);
         assert_eq!(order, ["b", "d", "c", "a"]);
     }
 
@@ -316,9 +328,9 @@ mod tests {
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (bad, _) = spool.write_events(&[event(1, "a")]);
         let (good, _) = spool.write_events(&[event(2, "b")]);
-        std::fs::write(root.path().join("run/w1/000000001-logs.jsonl"), "{\"timest").expect("written");
+        std::fs::write(path_of(&bad), "{\"timest").expect("written");
         let call = logs_call(vec![bad, good]);
-        assert_eq!((call.events.len(), call.unread.damaged.len()), (1, 1));
+        assert_eq!((call.batch.events, call.unread.damaged.len()), (1, 1));
     }
 
     #[test]

@@ -25,6 +25,9 @@ const USUAL_JSON_BYTES: usize = 384;
 /// With the last of them 100 entries of a `context` fit even where each character becomes six.
 const TEXT_LIMITS: [usize; 5] = [usize::MAX, 128 * 1024, 16 * 1024, 1024, 128];
 
+/// How each line of an event begins: what comes next is its time.
+const LINE_START: &str = r#"{"timestamp":"#;
+
 /// One event of a log stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogEvent {
@@ -39,6 +42,59 @@ impl LogEvent {
     #[must_use]
     pub fn counted_bytes(&self) -> usize {
         self.message.len() + EVENT_OVERHEAD_BYTES
+    }
+
+    /// Writes the event as a line of JSON, in the shape that PutLogEvents takes.
+    pub fn write_line(&self, lines: &mut Vec<u8>) {
+        lines.extend_from_slice(LINE_START.as_bytes());
+        // Neither a number nor a text nor memory can refuse.
+        let _ = serde_json::to_writer(&mut *lines, &self.timestamp);
+        lines.extend_from_slice(br#","message":"#);
+        write_text(lines, &self.message);
+        lines.extend_from_slice(b"}\n");
+    }
+
+    /// The time of an event that was written as a line, by us or in another way.
+    fn time_of(line: &str) -> Option<i64> {
+        let ours = line.strip_prefix(LINE_START).and_then(|rest| rest.split_once(',')?.0.parse().ok());
+        ours.or_else(|| Some(serde_json::from_str::<Self>(line).ok()?.timestamp))
+    }
+}
+
+/// A batch: the events of one call, as PutLogEvents takes them.
+///
+/// They are as they were written once, as lines: to take them apart and write them again would cost as much as all else
+/// that is done about them behind the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogBatch {
+    /// An array of JSON, its events in chronological order.
+    pub json: String,
+    /// How many there are.
+    pub events: usize,
+}
+
+impl LogBatch {
+    /// Puts events that were written as lines in order.
+    #[must_use]
+    pub fn of_lines(mut lines: Vec<(i64, &str)>) -> Self {
+        // Stable: events of the same millisecond keep the order of their numbers.
+        lines.sort_by_key(|&(time, _)| time);
+        let mut json = String::with_capacity(lines.iter().map(|(_, line)| line.len() + ",".len()).sum::<usize>() + 1);
+        json.push('[');
+        for (number, (_, line)) in lines.iter().enumerate() {
+            if number > 0 {
+                json.push(',');
+            }
+            json.push_str(line);
+        }
+        json.push(']');
+        Self { json, events: lines.len() }
+    }
+
+    /// The lines of a text, each with its time; `None` if one is no event.
+    #[must_use]
+    pub fn lines_of(text: &str) -> Option<Vec<(i64, &str)>> {
+        text.lines().map(|line| Some((LogEvent::time_of(line)?, line))).collect()
     }
 }
 
@@ -192,6 +248,31 @@ fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     }
     let end = text.floor_char_boundary(limit);
     Cow::Owned(format!("{}... ({} bytes more)", &text[..end], text.len() - end))
+}
+
+/// Writes a text as a string of JSON.
+///
+/// Most texts are JSON, and have a quotation mark every few bytes: a general writer, which copies what stands between
+/// them, takes twice as long for one.
+fn write_text(lines: &mut Vec<u8>, text: &str) {
+    // All of it is looked at, as that is done for many bytes at once.
+    if text.bytes().fold(false, |any, byte| any | byte.is_ascii_control()) {
+        let _ = serde_json::to_writer(lines, text);
+        return;
+    }
+    let start = lines.len();
+    lines.resize(start + 2 * text.len() + 2, b'"');
+    let mut at = start + 1;
+    for byte in text.bytes() {
+        let is_escaped = matches!(byte, b'"' | b'\\');
+        // The second of one that is not escaped is written over by the next.
+        if let Some(pair) = lines.get_mut(at..at + 2) {
+            pair.copy_from_slice(&[if is_escaped { b'\\' } else { byte }, byte]);
+        }
+        at += 1 + usize::from(is_escaped);
+    }
+    lines.truncate(at);
+    lines.push(b'"');
 }
 
 fn to_json(value: &impl Serialize) -> String {
@@ -381,6 +462,23 @@ mod tests {
         };
         let got: Value = serde_json::from_str(&formatter.of_life_cycle(&event).expect("logged").message).expect("JSON");
         assert_eq!((&got["event"], &got["seq"], &got["requests"]), (&json!("test_stop"), &json!(2), &json!(3)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_batch_holds_the_events_as_they_were_in_the_order_of_their_times(
+            texts in prop::collection::vec((-5..5i64, any::<String>()), 0..20),
+        ) {
+            let mut events: Vec<_> =
+                texts.into_iter().map(|(timestamp, message)| LogEvent { timestamp, message }).collect();
+            let mut lines = Vec::new();
+            events.iter().for_each(|event| event.write_line(&mut lines));
+            let text = String::from_utf8(lines).expect("JSON");
+            let batch = LogBatch::of_lines(LogBatch::lines_of(&text).expect("lines"));
+            events.sort_by_key(|event| event.timestamp);
+            prop_assert_eq!(batch.events, events.len());
+            prop_assert_eq!(serde_json::from_str::<Vec<LogEvent>>(&batch.json).expect("JSON"), events);
+        }
     }
 
     proptest! {

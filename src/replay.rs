@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, Share};
 use crate::outbox::Pace;
 use crate::receipt::{Receipt, Remarks};
 use crate::sender::Destination;
-use crate::spool::{Lane, Manifest, Segment, Spool, is_live, parse_name};
+use crate::spool::{Lane, Manifest, Segment, Spool, is_live, is_segment};
 use crate::transport::CloudWatch;
 
 /// How long before CloudWatch refuses data for its age it is no longer sent: it may be on its way for some time.
@@ -55,7 +55,7 @@ fn spools(root: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 fn files_to_send(folder: &Path) -> impl Iterator<Item = DirEntry> {
-    entries(folder).filter(|entry| parse_name(&entry.path()).is_some())
+    entries(folder).filter(|entry| is_segment(&entry.path()))
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {

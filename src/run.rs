@@ -329,7 +329,7 @@ mod tests {
     use crate::config::tests::config;
     use crate::datum::{Datum, FAILURE_COUNT};
     use crate::identity::tests::identity;
-    use crate::log_event::LogEvent;
+    use crate::log_event::{LogBatch, LogEvent};
     use crate::retry::tests::{failed, refused};
     use crate::retry::{CallError, Cause};
     use crate::transport::LeftOut;
@@ -367,8 +367,9 @@ mod tests {
             Ok(())
         }
 
-        async fn put_log_events(&self, _: &str, _: &str, events: Vec<LogEvent>) -> Result<LeftOut, CallError> {
+        async fn put_log_events(&self, _: &str, _: &str, batch: LogBatch) -> Result<LeftOut, CallError> {
             self.answer().await?;
+            let events: Vec<LogEvent> = serde_json::from_str(&batch.json).expect("JSON");
             if events.iter().any(|event| self.guilty_text.is_some_and(|text| event.message.contains(text))) {
                 return Err(refused("InvalidParameterException", 400));
             }

@@ -312,8 +312,8 @@ impl<C: CloudWatch> Sender<C> {
         let Destination { group, stream, .. } = &self.destination;
         let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
         let unanswered = Unanswered::new(&self.ledger, Lane::Logs, &call.segments);
-        let (begun, number) = (Instant::now(), call.events.len());
-        let put = self.cloudwatch.put_log_events(group, stream, call.events).await;
+        let (begun, number) = (Instant::now(), call.batch.events);
+        let put = self.cloudwatch.put_log_events(group, stream, call.batch).await;
         unanswered.settle(put.as_ref().err());
         match put {
             Ok(left_out) => {

@@ -105,7 +105,11 @@ impl Manifest {
 /// Where a segment's lines are.
 #[derive(Debug, Clone)]
 enum Place {
-    Disk(PathBuf),
+    Disk {
+        path: PathBuf,
+        /// CRC-32 of the file, as its name tells.
+        checksum: u32,
+    },
     /// Where the disk cannot be written.
     Memory(Arc<String>),
 }
@@ -169,10 +173,19 @@ impl Segment {
     /// The lines.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// `InvalidData` where the file is not as it was written: the machine died before it was on the disk, or the disk has
+    /// changed it. Else where it cannot be read.
     pub fn read(&self) -> io::Result<Arc<String>> {
         match &self.place {
-            Place::Disk(path) => fs::read_to_string(path).map(Arc::new),
+            Place::Disk { path, checksum } => {
+                let text = fs::read_to_string(path)?;
+                if crc32fast::hash(text.as_bytes()) != *checksum {
+                    let name = path.display();
+                    let changed = format!("{name} is not as it was written: its CRC-32 differs from that in its name");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, changed));
+                }
+                Ok(Arc::new(text))
+            }
             Place::Memory(text) => Ok(text.clone()),
         }
     }
@@ -194,12 +207,7 @@ impl Segment {
     }
 
     fn items<T>(&self, parse: impl Fn(&str) -> serde_json::Result<T>) -> io::Result<Vec<T>> {
-        let text = self.read()?;
-        if text.is_empty() {
-            // None is ever written so: the machine died before its lines were on the disk.
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        text.lines().map(|line| parse(line).map_err(io::Error::from)).collect()
+        self.read()?.lines().map(|line| parse(line).map_err(io::Error::from)).collect()
     }
 }
 
@@ -259,8 +267,8 @@ impl Spool {
                 if clean {
                     fs::remove_file(path)?;
                 }
-            } else if let Some((id, lane)) = parse_name(&path) {
-                segments.push(spool.segment(id, lane, path)?);
+            } else if let Some(name) = Name::of(&path) {
+                segments.push(spool.segment(&name, path)?);
             }
         }
         segments.sort_by_key(|segment| segment.id);
@@ -268,10 +276,10 @@ impl Spool {
     }
 
     /// Looks at a file of the spool. One that is damaged stands for nothing; sending it will find out.
-    fn segment(&self, id: u64, lane: Lane, path: PathBuf) -> io::Result<Segment> {
+    fn segment(&self, &Name { id, checksum, lane }: &Name, path: PathBuf) -> io::Result<Segment> {
         let disk_bytes = fs::metadata(&path)?.len();
         let contents = Contents::default();
-        let mut segment = Segment::new(id, lane, contents, disk_bytes, Place::Disk(path));
+        let mut segment = Segment::new(id, lane, contents, disk_bytes, Place::Disk { path, checksum });
         segment.contents = match lane {
             Lane::Metrics => segment.datums().map_or(contents, |datums| self.contents_of_datums(&datums)),
             Lane::Logs => segment.events().map_or(contents, |events| Contents::of_events(&events)),
@@ -317,11 +325,7 @@ impl Spool {
         let contents = Contents::of_events(events);
         // A quarter more for what is escaped in a text that is JSON itself.
         let mut lines = Vec::with_capacity(contents.wire_bytes / 4 * 5);
-        for event in events {
-            // Neither plain data nor memory can refuse.
-            let _ = serde_json::to_writer(&mut lines, event);
-            lines.push(b'\n');
-        }
+        events.iter().for_each(|event| event.write_line(&mut lines));
         self.write(Lane::Logs, contents, String::from_utf8(lines).unwrap_or_default())
     }
 
@@ -339,9 +343,11 @@ impl Spool {
     fn write(&self, lane: Lane, contents: Contents, mut text: String) -> (Segment, Option<io::Error>) {
         let id = self.next_id.fetch_add(1, Relaxed);
         let disk_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        let written = self.folder.as_ref().map(|folder| write_whole(folder, &file_name(id, lane), &text));
+        let checksum = crc32fast::hash(text.as_bytes());
+        let name = Name { id, checksum, lane };
+        let written = self.folder.as_ref().map(|folder| write_whole(folder, &name.to_string(), &text));
         let (place, error) = match written {
-            Some(Ok(path)) => (Place::Disk(path), None),
+            Some(Ok(path)) => (Place::Disk { path, checksum }, None),
             failed => {
                 // It is counted by its length.
                 text.shrink_to_fit();
@@ -353,7 +359,7 @@ impl Spool {
 
     /// Forgets a segment that was taken or given up.
     pub fn remove(&self, segment: &Segment) {
-        if let Place::Disk(path) = &segment.place {
+        if let Place::Disk { path, .. } = &segment.place {
             // One that is gone already is as good as removed.
             let _ = fs::remove_file(path);
         }
@@ -364,7 +370,8 @@ impl Spool {
     /// # Errors
     /// Where the file cannot be moved.
     pub fn reject(&self, segment: &Segment) -> io::Result<()> {
-        if let (Place::Disk(path), Some(folder), Some(name)) = (&segment.place, &self.folder, path_name(&segment.place))
+        if let (Place::Disk { path, .. }, Some(folder)) = (&segment.place, &self.folder)
+            && let Some(name) = path.file_name()
         {
             let rejected = folder.join(REJECTED);
             make_folder(&rejected)?;
@@ -406,17 +413,35 @@ fn has_more_than_its_manifest(folder: &Path) -> bool {
     fs::read_dir(folder).map_or(true, |mut entries| entries.any(more))
 }
 
-fn file_name(id: u64, lane: Lane) -> String {
-    format!("{id:09}-{}.jsonl", lane.name())
+/// What a segment's file is called, such as `000000012-5d41402a-logs.jsonl`.
+struct Name {
+    id: u64,
+    /// CRC-32 of the file.
+    checksum: u32,
+    lane: Lane,
 }
 
-/// The id and lane of a segment's file; `None` for any other file.
-pub(crate) fn parse_name(path: &Path) -> Option<(u64, Lane)> {
-    let name = path.file_name()?.to_str()?;
-    let (id, rest) = name.split_once('-')?;
-    let lane = Lane::ALL.into_iter().find(|lane| rest.strip_suffix(".jsonl") == Some(lane.name()))?;
-    let id = id.parse().ok().filter(|&id| id < u64::MAX)?;
-    (name == file_name(id, lane)).then_some((id, lane))
+impl Name {
+    /// The name of a segment's file; `None` for any other file.
+    fn of(path: &Path) -> Option<Self> {
+        let text = path.file_name()?.to_str()?;
+        let [id, checksum, lane] = text.strip_suffix(".jsonl")?.split('-').collect::<Vec<_>>().try_into().ok()?;
+        let id = id.parse().ok().filter(|&id| id < u64::MAX)?;
+        let checksum = u32::from_str_radix(checksum, 16).ok()?;
+        let lane = Lane::ALL.into_iter().find(|known| known.name() == lane)?;
+        Some(Self { id, checksum, lane }).filter(|name| name.to_string() == text)
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:09}-{:08x}-{}.jsonl", self.id, self.checksum, self.lane.name())
+    }
+}
+
+/// Whether a file is a segment's.
+pub(crate) fn is_segment(path: &Path) -> bool {
+    Name::of(path).is_some()
 }
 
 /// The highest id in a folder and in what was rejected from it, else 0.
@@ -425,7 +450,7 @@ fn last_id(folder: &Path) -> io::Result<u64> {
     for folder in [folder.to_owned(), folder.join(REJECTED)] {
         if folder.is_dir() {
             for entry in fs::read_dir(folder)? {
-                last = last.max(parse_name(&entry?.path()).map_or(0, |(id, _)| id));
+                last = last.max(Name::of(&entry?.path()).map_or(0, |name| name.id));
             }
         }
     }
@@ -442,13 +467,6 @@ fn lock(folder: &Path) -> io::Result<File> {
 /// Whether the process whose spool this is still lives.
 pub(crate) fn is_live(folder: &Path) -> bool {
     matches!(lock(folder), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-}
-
-fn path_name(place: &Place) -> Option<&std::ffi::OsStr> {
-    match place {
-        Place::Disk(path) => path.file_name(),
-        Place::Memory(_) => None,
-    }
 }
 
 fn span(times: impl Iterator<Item = i64> + Clone) -> (i64, i64) {
@@ -567,7 +585,8 @@ pub(crate) mod tests {
         let (segment, _) = spool.write_datums(&[datum(1.0)]);
         spool.reject(&segment).expect("moved");
         spool.tidy_up();
-        assert!(root.path().join("run/w1/rejected/000000001-metrics.jsonl").exists());
+        let kept = path_of(&segment).file_name().expect("a name");
+        assert!(root.path().join("run/w1/rejected").join(kept).exists());
     }
 
     #[test]
@@ -599,7 +618,7 @@ pub(crate) mod tests {
         let written = [spool.write_datums(&[datum(3.0)]).0, spool.write_events(&[event(5, "x")]).0];
         assert!(is_live(&folder) && Spool::reopen(&folder, true).is_err());
         drop(spool);
-        fs::write(folder.join("000000009-logs.jsonl.part"), "{\"timest").expect("written");
+        fs::write(folder.join("000000009-00000000-logs.jsonl.part"), "{\"timest").expect("written");
         assert!(!is_live(&folder));
         let (again, read, segments) = Spool::reopen(&folder, true).expect("a spool");
         assert_eq!(read, manifest());
@@ -624,60 +643,32 @@ pub(crate) mod tests {
         (spool, metrics, logs)
     }
 
-    fn path_of(segment: &Segment) -> &Path {
+    pub(crate) fn path_of(segment: &Segment) -> &Path {
         match &segment.place {
-            Place::Disk(path) => path,
+            Place::Disk { path, .. } => path,
             Place::Memory(_) => panic!("on the disk"),
         }
     }
 
-    /// What a segment's file holds with another content; `None` where it is found damaged.
-    fn read_as<T>(segment: &Segment, bytes: &[u8], read: fn(&Segment) -> io::Result<Vec<T>>) -> Option<Vec<T>> {
-        fs::write(path_of(segment), bytes).expect("written");
-        read(segment).ok()
-    }
-
     #[test]
-    fn a_file_that_ends_anywhere_is_damaged_or_holds_its_first_lines() {
-        let root = tempfile::tempdir().expect("a folder");
-        let (_spool, metrics, logs) = written(root.path());
-        let (datums, events) = (metrics.datums().expect("whole"), logs.events().expect("whole"));
-        let (metrics_bytes, logs_bytes) =
-            (fs::read(path_of(&metrics)).expect("there"), fs::read(path_of(&logs)).expect("there"));
-        for end in 0..metrics_bytes.len() {
-            let lines = metrics_bytes[..end].split(|&byte| byte == b'\n').count();
-            if let Some(read) = read_as(&metrics, &metrics_bytes[..end], Segment::datums) {
-                assert!(!read.is_empty() && read == datums[..read.len()] && lines - 1 <= read.len(), "{end}");
-            }
-        }
-        for end in 0..logs_bytes.len() {
-            if let Some(read) = read_as(&logs, &logs_bytes[..end], Segment::events) {
-                assert!(!read.is_empty() && read == events[..read.len()], "{end}");
-            }
-        }
-        let torn = metrics_bytes.len() - 2;
-        assert!(read_as(&metrics, &metrics_bytes[..torn], Segment::datums).is_none());
-    }
-
-    #[test]
-    fn a_bit_that_flips_is_found_or_leaves_as_many_items() {
+    fn a_file_that_ends_early_or_has_a_bit_flipped_is_damaged() {
         let root = tempfile::tempdir().expect("a folder");
         let (_spool, metrics, logs) = written(root.path());
         for segment in [&metrics, &logs] {
             let whole = fs::read(path_of(segment)).expect("there");
-            let mut found = 0;
+            let is_damaged = |bytes: &[u8]| {
+                fs::write(path_of(segment), bytes).expect("written");
+                segment.read().is_err_and(|error| error.kind() == io::ErrorKind::InvalidData)
+            };
+            for end in 0..whole.len() {
+                assert!(is_damaged(&whole[..end]), "{end}");
+            }
             for bit in 0..whole.len() * 8 {
                 let mut bytes = whole.clone();
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                let items = match segment.lane {
-                    Lane::Metrics => read_as(segment, &bytes, Segment::datums).map(|datums| datums.len()),
-                    Lane::Logs => read_as(segment, &bytes, Segment::events).map(|events| events.len()),
-                };
-                assert!(items.is_none_or(|items| items == 3), "bit {bit}: {items:?}");
-                found += usize::from(items.is_none());
+                assert!(is_damaged(&bytes), "bit {bit}");
             }
-            // All but those in names, texts and digits.
-            assert!(found > whole.len() * 8 / 3, "{found} of {}", whole.len() * 8);
+            assert!(!is_damaged(&whole));
         }
     }
 
@@ -688,9 +679,13 @@ pub(crate) mod tests {
         let folder = spool.folder().expect("a folder").to_owned();
         let text = fs::read_to_string(path_of(&metrics)).expect("there");
         let far = text.replace("1795348981", &i64::MAX.to_string()).replace("3.0", "1e300").replace("4.0", "1e300");
-        fs::write(path_of(&metrics), far).expect("written");
-        fs::write(folder.join("18446744073709551615-logs.jsonl"), "").expect("written");
-        fs::write(folder.join("+5-logs.jsonl"), "").expect("written");
+        spool.remove(&metrics);
+        let name = Name { id: 1, checksum: crc32fast::hash(far.as_bytes()), lane: Lane::Metrics };
+        fs::write(folder.join(name.to_string()), far).expect("written");
+        for stranger in ["18446744073709551615-00000000-logs", "+5-00000000-logs", "5-00000000-logs", "000000005-logs"]
+        {
+            fs::write(folder.join(format!("{stranger}.jsonl")), "").expect("written");
+        }
         drop(spool);
         let (_again, _, segments) = Spool::reopen(&folder, true).expect("readable");
         assert_eq!(segments.iter().map(|segment| segment.id).collect::<Vec<_>>(), [1, 2]);

@@ -34,6 +34,7 @@ from support.outages import (
     folders_in,
     identities,
     replay,
+    rewrite,
     spool_of,
     stop,
     wait_for_more,
@@ -394,7 +395,7 @@ def test_what_is_too_old_is_skipped_with_a_count(aws: Aws, locust: Locust, tmp_p
                 host_only = len(line["Dimensions"]) == 1
                 old["requests of names"] += 0 if host_only or line["MetricName"] != "RequestCount" else line["Value"]
                 old["requests of host"] += line["Value"] if host_only and line["MetricName"] == "RequestCount" else 0
-        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        rewrite(file, "".join(json.dumps(line) + "\n" for line in lines))
 
     for lane in ("metrics", "logs"):
         first, second, *_ = sorted(spool.glob(f"*/*/*-{lane}.jsonl"))

@@ -27,8 +27,8 @@ pub fn folder(data: &[u8]) -> PathBuf {
     let usual = if minutes { MANIFEST.replace("\"resolution\": 1", "\"resolution\": 60") } else { MANIFEST.to_owned() };
     let manifest = files.next().filter(|manifest| !manifest.is_empty()).unwrap_or(usual.as_bytes());
     fs::write(folder.join("run.json"), manifest).expect("written");
-    let names = ["000000001-metrics.jsonl", "000000002-logs.jsonl", "000000003-metrics.jsonl", "000000004-logs.jsonl"];
-    for (name, text) in names.into_iter().zip(files) {
+    for ((id, lane), text) in (1..).zip(["metrics", "logs", "metrics", "logs"]).zip(files) {
+        let name = format!("{id:09}-{:08x}-{lane}.jsonl", crc32fast::hash(text));
         fs::write(folder.join(name), text).expect("written");
     }
     folder

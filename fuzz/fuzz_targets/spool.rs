@@ -5,6 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use locust_cw::call::{MAX_DATUMS, logs_call, metrics_call};
 use locust_cw::datum::{Body, Datum};
 use locust_cw::distribution::MAX_VALUES_PER_DATUM;
+use locust_cw::log_event::LogEvent;
 use locust_cw::spool::{Lane, Spool};
 
 mod folder;
@@ -37,6 +38,9 @@ fuzz_target!(|data: &[u8]| {
     let number = logs.len();
     let call = logs_call(logs);
     assert_eq!(call.segments.len() + call.unread.damaged.len(), number);
-    assert_eq!(call.events.len(), call.segments.iter().map(|segment| segment.contents.items).sum::<usize>());
-    assert!(call.events.is_sorted_by_key(|event| event.timestamp));
+    assert!(call.batch.events >= call.segments.iter().map(|segment| segment.contents.items).sum::<usize>());
+    if let Ok(events) = serde_json::from_str::<Vec<LogEvent>>(&call.batch.json) {
+        assert_eq!(events.len(), call.batch.events);
+        assert!(events.is_sorted_by_key(|event| event.timestamp));
+    }
 });

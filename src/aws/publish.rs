@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterce
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::DateTime;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use tokio::sync::OnceCell;
 
@@ -18,7 +19,7 @@ use super::error::Call;
 use crate::config::{AwsConfig, LogClass};
 use crate::datum::{Body, Datum, Unit};
 use crate::ledger::Ledger;
-use crate::log_event::LogEvent;
+use crate::log_event::LogBatch;
 use crate::retry::{CallError, Cause};
 use crate::spool::Manifest;
 use crate::transport::{CloudWatch, LeftOut};
@@ -107,17 +108,20 @@ impl CloudWatch for Aws {
         Ok(())
     }
 
-    async fn put_log_events(&self, group: &str, stream: &str, events: Vec<LogEvent>) -> Result<LeftOut, CallError> {
+    async fn put_log_events(&self, group: &str, stream: &str, batch: LogBatch) -> Result<LeftOut, CallError> {
         let (clients, call) = self.clients(Call::new("PutLogEvents", "log group", group)).await?;
-        let number = i32::try_from(events.len()).unwrap_or(i32::MAX);
-        let mut inputs = Vec::with_capacity(events.len());
-        for event in events {
-            let input = logs::InputLogEvent::builder().timestamp(event.timestamp).message(event.message).build();
-            // Both parts are always there.
-            inputs.extend(input);
-        }
-        let put = clients.logs.put_log_events().log_group_name(group).log_stream_name(stream);
-        let output = put.set_log_events(Some(inputs)).send().await.map_err(|error| call.error(&error))?;
+        let number = i32::try_from(batch.events).unwrap_or(i32::MAX);
+        let body = SdkBody::from(put_log_events_body(group, stream, &batch));
+        // The SDK would have the events as structures, to write as JSON what is JSON already.
+        let put =
+            clients.logs.put_log_events().log_group_name(group).log_stream_name(stream).set_log_events(Some(vec![]));
+        let put = put.customize().mutate_request(move |request| {
+            if let (Some(body), Some(length)) = (body.try_clone(), body.content_length()) {
+                *request.body_mut() = body;
+                request.headers_mut().insert("content-length", length.to_string());
+            }
+        });
+        let output = put.send().await.map_err(|error| call.error(&error))?;
         Ok(output.rejected_log_events_info().map_or_else(LeftOut::default, |info| left_out(info, number)))
     }
 
@@ -134,6 +138,13 @@ impl CloudWatch for Aws {
             created => call.unless_there(created).map(drop),
         }
     }
+}
+
+/// The request of a call, in the protocol's form (AWS JSON 1.1).
+fn put_log_events_body(group: &str, stream: &str, batch: &LogBatch) -> String {
+    // Of a text there always is a JSON form.
+    let [group, stream] = [group, stream].map(|name| serde_json::to_string(name).unwrap_or_default());
+    format!(r#"{{"logGroupName":{group},"logStreamName":{stream},"logEvents":{}}}"#, batch.json)
 }
 
 /// The events that were left out, from CloudWatch's indices into the call.
