@@ -29,6 +29,10 @@ WRITES = {("release.yml", "publish"): {"id-token": "write", "attestations": "wri
 BEFORE_THE_RUNNER = re.compile(r"\$\{\{[^}]*\b(?:runner|env|job|steps)\.")
 
 
+def locks() -> list[Path]:
+    return [path for folder in (ROOT, ROOT / "fuzz") for path in folder.glob("Cargo.lock")]
+
+
 def named(path: Path) -> str:
     return str(path.relative_to(GITHUB))
 
@@ -165,6 +169,23 @@ def test_each_exception_among_the_dependencies_is_still_needed() -> None:
     for skipped in bans["skip"]:
         assert skipped["reason"]
         assert any(version.startswith(f"{skipped['crate']}.") for version in versions), skipped
+
+
+def test_every_lock_of_rusts_is_held_to_the_list() -> None:
+    steps = loaded(GITHUB / "workflows" / "check.yml")["jobs"]["dependencies"]["steps"]
+    looked_at = {
+        step.get("with", {}).get("manifest-path", "./Cargo.toml") for step in steps if "cargo-deny" in step["uses"]
+    }
+    assert looked_at == {f"./{path.relative_to(ROOT).with_suffix('.toml')}" for path in locks()}
+
+
+def test_one_version_of_ministack_is_the_least() -> None:
+    """Where it stands alone, pip takes whichever goes with the newest boto3."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (least,) = {each for each in project["dependency-groups"]["dev"] if str(each).startswith("ministack")}
+    told = re.findall(r"'?\bministack\b[^\s']*", (GITHUB / "workflows" / "check.yml").read_text())
+    assert told
+    assert {each.strip("'") for each in told} == {least}
 
 
 def test_a_wheel_that_is_too_large_is_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
