@@ -2,20 +2,22 @@
 
 It renders on PyPI, keeps to the stable ABI where it says so, fits the platform it names, stays small, and installs and
 runs where there is neither a compiler nor anything else but Python. Needs twine and abi3audit, on Linux auditwheel too.
+None is left that nobody tried, with this Python or another; and in the release, what PyPI shows leads somewhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import email
 import os
+import re
 import subprocess
 import sys
 import tempfile
-import venv
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 
 MAX_BYTES = 6_000_000
@@ -24,6 +26,10 @@ MAX_BYTES = 6_000_000
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 WITHOUT_LOCUST = "import locust_cw; locust_cw.Publisher"
 WITH_LOCUST = "import locust_cw, locust; locust_cw.attach"
+WITHOUT_THE_LOCK = "import locust_cw, sys; locust_cw.Publisher; sys.exit(sys._is_gil_enabled())"
+# pip's own: an interpreter that has nothing else has that.
+TAGS = "from pip._vendor.packaging.tags import sys_tags; print(*sys_tags())"
+LINK = re.compile(r"""\]\(([^)\s]+)|\b(?:href|src)=["']([^"']+)|^\[[^\]]+\]: *(\S+)""", re.MULTILINE)
 
 
 class UnfitError(Exception):
@@ -33,11 +39,15 @@ class UnfitError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
-    wheels = parser.parse_args(arguments).wheels
+    parser.add_argument("--python", action="append", default=[], metavar="PATH", help="one more to try them with")
+    parser.add_argument("--for-pypi", action="store_true", help="docs/for_pypi.py was run before the build")
+    args = parser.parse_args(arguments)
     try:
-        for wheel in wheels:
+        for wheel in args.wheels:
             look_at(wheel)
-        install(wheels)
+            if args.for_pypi:
+                leads_somewhere(wheel)
+        install(args.wheels, [sys.executable, *args.python])
     except UnfitError as error:
         print(f"not fit to be published: {error}", file=sys.stderr)
         return 1
@@ -58,25 +68,51 @@ def look_at(wheel: Path) -> None:
         run("-m", "auditwheel", "show", wheel)
 
 
-def install(wheels: Sequence[Path]) -> None:
-    """Install and run those that this Python takes, each in an empty environment whose path has no compiler."""
-    takes = set(sys_tags())
-    ours = [wheel for wheel in wheels if parse_wheel_filename(wheel.name)[3] & takes]
-    if not ours:
-        raise UnfitError(f"none is for this Python, {sys.version.split()[0]}, on this machine")
-    for wheel in ours:
-        with tempfile.TemporaryDirectory(prefix="wheel-") as folder:
-            venv.create(folder, with_pip=True)
-            python, command = (Path(folder, SCRIPTS, name) for name in ("python", "locust-cw"))
-            env = {name: value for name, value in os.environ.items() if name not in ("CC", "CARGO_HOME", "PYTHONPATH")}
-            env |= {"PATH": str(python.parent), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONSTRAINT": ""}
-            before = used(Path(folder))
-            run("-m", "pip", "install", "--quiet", "--no-deps", wheel, python=python, env=env)
-            print(f"installed: {(used(Path(folder)) - before) / 1e6:.1f} MB", flush=True)
-            run("-W", "error", "-c", WITHOUT_LOCUST, python=python, env=env)
-            run("--help", python=command, env=env)
-            run("-m", "pip", "install", "--quiet", wheel, python=python, env=env)
-            run("-c", WITH_LOCUST, python=python, env=env)
+def leads_somewhere(wheel: Path) -> None:
+    """Whoever reads of it on PyPI finds the repository, and the pages and pictures that the front page speaks of."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    links = ["".join(link) for link in LINK.findall(str(metadata.get_payload()))]
+    relative = [link for link in links if not re.match(r"https?://", link)]
+    if relative:
+        raise UnfitError(f"{wheel}: on PyPI these lead nowhere: {', '.join(relative)}")
+    if not metadata.get_all("Project-URL"):
+        raise UnfitError(f"{wheel} does not say where its source is")
+
+
+def install(wheels: Sequence[Path], pythons: Sequence[str]) -> None:
+    """Install and run each with the Pythons that take it."""
+    untried = {wheel.name for wheel in wheels}
+    for python in pythons:
+        told = subprocess.run([python, "-c", TAGS], stdout=subprocess.PIPE, text=True, check=True)
+        takes = set(told.stdout.split())
+        for wheel in wheels:
+            if takes & {str(tag) for tag in parse_wheel_filename(wheel.name)[3]}:
+                install_with(python, wheel)
+                untried.discard(wheel.name)
+    if untried:
+        raise UnfitError(f"nobody tried {', '.join(sorted(untried))}: not for {' or '.join(pythons)} on this machine")
+
+
+def install_with(outer: str, wheel: Path) -> None:
+    """In an empty environment whose path has no compiler."""
+    with tempfile.TemporaryDirectory(prefix="wheel-") as folder:
+        run("-m", "venv", folder, python=outer)
+        python, command = (Path(folder, SCRIPTS, name) for name in ("python", "locust-cw"))
+        env = {name: value for name, value in os.environ.items() if name not in ("CC", "CARGO_HOME", "PYTHONPATH")}
+        env |= {"PATH": str(python.parent), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONSTRAINT": ""}
+        before = used(Path(folder))
+        run("-m", "pip", "install", "--quiet", "--no-deps", wheel, python=python, env=env)
+        print(f"installed with {outer}: {(used(Path(folder)) - before) / 1e6:.1f} MB", flush=True)
+        run("-W", "error", "-c", WITHOUT_LOCUST, python=python, env=env)
+        run("--help", python=command, env=env)
+        if any(re.fullmatch(r"cp\d+t", tag.abi) for tag in parse_wheel_filename(wheel.name)[3]):
+            # gevent has no wheel for it, and so Locust does not install.
+            run("-W", "error", "-c", WITHOUT_THE_LOCK, python=python, env=env)
+            return
+        run("-m", "pip", "install", "--quiet", wheel, python=python, env=env)
+        run("-c", WITH_LOCUST, python=python, env=env)
 
 
 def used(folder: Path) -> int:

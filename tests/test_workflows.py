@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from check_wheel import MAX_BYTES
+from check_wheel import MAX_BYTES, UnfitError, install, leads_somewhere
 from check_wheel import main as check_wheel
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +27,10 @@ PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 WRITES = {("release.yml", "publish"): {"id-token": "write", "attestations": "write"}}
 # Where GitHub does not know yet which runner it will be. Its schema does not say so.
 BEFORE_THE_RUNNER = re.compile(r"\$\{\{[^}]*\b(?:runner|env|job|steps)\.")
+
+
+def locks() -> list[Path]:
+    return [path for folder in (ROOT, ROOT / "fuzz") for path in folder.glob("Cargo.lock")]
 
 
 def named(path: Path) -> str:
@@ -120,6 +126,24 @@ def test_publishing_waits_for_everything_that_is_built() -> None:
     assert publish["if"] == "github.event_name == 'push' && github.ref_type == 'tag'"
 
 
+def test_what_is_published_is_handed_over_before_anything_else_is_installed() -> None:
+    """A checker from PyPI looks at what it can no longer change."""
+    for name, job in loaded(GITHUB / "workflows" / "release.yml")["jobs"].items():
+        if name == "publish":
+            continue
+        told = [step.get("uses", "").partition("@")[0] or step["run"] for step in job["steps"]]
+        handed_over = told.index("actions/upload-artifact")
+        assert not [each for each in told[:handed_over] if "pip" in each.replace("for_pypi", "")]
+        assert any("tests/check_wheel.py --for-pypi" in each for each in told[handed_over:])
+
+
+def test_an_image_that_is_run_is_pinned_by_its_hash() -> None:
+    for path in (*WORKFLOWS, *ACTIONS):
+        images = re.findall(r"\b\w+:[\w.]+-alpine\S*", path.read_text(encoding="utf-8"))
+        assert all(re.fullmatch(r"[^@]+@sha256:[0-9a-f]{64}", image) for image in images)
+    assert "ALPINE" in loaded(GITHUB / "workflows" / "release.yml")["env"]
+
+
 def test_each_command_of_make_that_is_called_exists() -> None:
     files = [*WORKFLOWS, *ACTIONS, ROOT / ".pre-commit-config.yaml"]
     called = {command for path in files for command in re.findall(r"\bmake ([a-z-]+)$", path.read_text(), re.MULTILINE)}
@@ -147,9 +171,94 @@ def test_each_exception_among_the_dependencies_is_still_needed() -> None:
         assert any(version.startswith(f"{skipped['crate']}.") for version in versions), skipped
 
 
+def test_every_lock_of_rusts_is_held_to_the_list() -> None:
+    steps = loaded(GITHUB / "workflows" / "check.yml")["jobs"]["dependencies"]["steps"]
+    looked_at = {
+        step.get("with", {}).get("manifest-path", "./Cargo.toml") for step in steps if "cargo-deny" in step["uses"]
+    }
+    assert looked_at == {f"./{path.relative_to(ROOT).with_suffix('.toml')}" for path in locks()}
+
+
+def test_one_version_of_ministack_is_the_least() -> None:
+    """Where it stands alone, pip takes whichever goes with the newest boto3."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (least,) = {each for each in project["dependency-groups"]["dev"] if str(each).startswith("ministack")}
+    told = re.findall(r"'?\bministack\b[^\s']*", (GITHUB / "workflows" / "check.yml").read_text())
+    assert told
+    assert {each.strip("'") for each in told} == {least}
+
+
 def test_a_wheel_that_is_too_large_is_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wheel = tmp_path / "locust_cw-0.1.0-cp311-abi3-manylinux_2_28_x86_64.whl"
     with wheel.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
     assert check_wheel([str(wheel)]) == 1
     assert "development build" in capsys.readouterr().err
+
+
+REPOSITORY = "https://github.com/somebody/locust-cw"
+
+
+@pytest.fixture
+def for_pypi(tmp_path: Path) -> Path:
+    """The two files as the release builds from them."""
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    subprocess.run([sys.executable, ROOT / "docs" / "for_pypi.py", REPOSITORY, "v0.1.0"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_a_released_front_page_leads_to_the_files_of_its_tag(for_pypi: Path) -> None:
+    page, released = ((folder / "README.md").read_text(encoding="utf-8") for folder in (ROOT, for_pypi))
+    ends, led = (re.findall(r"\]\(([^)\s]+)\)", text) for text in (page, released))
+    assert len(ends) == len(led) > 40
+    for end, url in zip(ends, led, strict=True):
+        if "://" in end:
+            assert url == end
+            continue
+        kind = "raw" if end.endswith(".png") else "blob"
+        assert url == f"{REPOSITORY}/{kind}/v0.1.0/{end}"
+        assert (ROOT / end.partition("#")[0]).is_file()
+    for end, url in zip(ends, led, strict=True):
+        page = page.replace(f"]({end})", f"]({url})")
+    assert released == page
+
+
+def test_a_released_package_names_its_repository(for_pypi: Path) -> None:
+    before, released = (tomllib.loads((folder / "pyproject.toml").read_text()) for folder in (ROOT, for_pypi))
+    urls = released["project"].pop("urls")
+    assert released == before
+    assert {"Source", "Documentation", "Changelog", "Issues"} == set(urls)
+    assert all(url.startswith(REPOSITORY) for url in urls.values())
+
+
+def wheel_that_shows(folder: Path, page: str, *, url: str) -> Path:
+    wheel = folder / "locust_cw-0.1.0-cp311-abi3-manylinux_2_28_x86_64.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("locust_cw-0.1.0.dist-info/METADATA", f"Metadata-Version: 2.4\n{url}\n{page}")
+    return wheel
+
+
+SOURCE = f"Project-URL: Source, {REPOSITORY}\n"
+
+
+def test_a_released_wheel_leads_somewhere(for_pypi: Path) -> None:
+    page = (for_pypi / "README.md").read_text(encoding="utf-8")
+    leads_somewhere(wheel_that_shows(for_pypi, page, url=SOURCE))
+    with pytest.raises(UnfitError, match="where its source is"):
+        leads_somewhere(wheel_that_shows(for_pypi, page, url=""))
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["[How](docs/cost.md)", "![a picture](a.png)", "[below](#guides)", '<img src="a.png">', "[how]: docs/cost.md"],
+)
+def test_a_released_wheel_that_leads_nowhere_is_not_fit(tmp_path: Path, page: str) -> None:
+    with pytest.raises(UnfitError, match="lead nowhere"):
+        leads_somewhere(wheel_that_shows(tmp_path, f"A page.\n\n{page}\n", url=SOURCE))
+
+
+def test_a_wheel_that_nobody_tried_is_not_fit() -> None:
+    foreign = "locust_cw-0.1.0-cp314-cp314t-musllinux_1_2_s390x.whl"
+    with pytest.raises(UnfitError, match=f"nobody tried {foreign}"):
+        install([Path(foreign)], [sys.executable])
