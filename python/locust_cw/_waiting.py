@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import FrameType
 
 # How long after the waiting was ended Ctrl-C is still taken for the same.
@@ -29,8 +29,8 @@ class Waiting:
     def __init__(self) -> None:
         """Nobody waits yet."""
         self.given_up = False
-        # Ends the moment in which Ctrl-C is still taken for the end of a waiting.
-        self._patience: Callable[[], None] | None = None
+        # After a waiting that was ended.
+        self._patience: _Patience | None = None
 
     def sleep(self, seconds: float) -> None:
         """Let other greenlets run. Ctrl-C ends all waiting for CloudWatch."""
@@ -42,45 +42,61 @@ class Waiting:
     @contextmanager
     def ended_by_ctrl_c(self) -> Iterator[None]:
         """Have Ctrl-C end the waiting, and nothing else: as an exception it could end the process at any line."""
-
-        def stop_waiting(*_: object) -> None:
-            self.given_up = True
-
-        def after_a_moment(number: int, frame: FrameType | None) -> None:
-            if time.monotonic() > patient_until:
-                interruptible()
-                signal.default_int_handler(number, frame)
-
-        def interruptible() -> None:
-            atexit.unregister(uninterruptible)
-            if signal.getsignal(signal.SIGINT) is after_a_moment:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-
-        def uninterruptible() -> None:
-            # The interpreter takes its handlers off before it is gone, and what is left then kills the process.
-            if signal.getsignal(signal.SIGINT) is after_a_moment:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-
         self.given_up = False
         if self._patience is not None:
-            # The last waiting ended a moment ago.
-            self._patience()
-        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-            # A program of the user's has a way of its own.
-            yield
-            return
-        try:
-            signal.signal(signal.SIGINT, stop_waiting)
-        except ValueError:  # not the main thread, which alone is interrupted
+            self._patience.end()
+            self._patience = None
+        if not self._takes_ctrl_c():
             yield
             return
         try:
             yield
         finally:
-            # What is pressed once more was meant for the waiting. It would end the process with a wrong exit code.
-            patient_until = time.monotonic() + _PATIENT_S
-            signal.signal(signal.SIGINT, after_a_moment if self.given_up else signal.default_int_handler)
             if self.given_up:
-                self._patience = interruptible
-                gevent.spawn_later(_PATIENT_S, interruptible)
-                atexit.register(uninterruptible)
+                self._patience = _Patience()
+            else:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _takes_ctrl_c(self) -> bool:
+        """Take it over, unless that is not ours to do."""
+
+        def stop_waiting(*_: object) -> None:
+            self.given_up = True
+
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            # A program of the user's has a way of its own.
+            return False
+        try:
+            signal.signal(signal.SIGINT, stop_waiting)
+        except ValueError:  # not the main thread, which alone is interrupted
+            return False
+        return True
+
+
+class _Patience:
+    """The moment after a waiting that was ended, in which Ctrl-C does nothing.
+
+    What is pressed once more was meant for the waiting. It would end the process with a wrong exit code.
+    """
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + _PATIENT_S
+        signal.signal(signal.SIGINT, self._take)
+        gevent.spawn_later(_PATIENT_S, self.end)
+        atexit.register(self._last_until_the_end)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() > self._until:
+            self.end()
+            signal.default_int_handler(number, frame)
+
+    def end(self) -> None:
+        """Let Ctrl-C interrupt again, as it does by default."""
+        atexit.unregister(self._last_until_the_end)
+        if signal.getsignal(signal.SIGINT) == self._take:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _last_until_the_end(self) -> None:
+        # The interpreter takes its handlers off before it is gone, and what is left then kills the process.
+        if signal.getsignal(signal.SIGINT) == self._take:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
