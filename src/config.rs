@@ -144,6 +144,8 @@ const MAX_RUN_ID_CHARS: usize = 64;
 const STREAM_SUFFIX_CHARS: usize = MAX_RUN_ID_CHARS + MAX_WORKER_CHARS + 2;
 /// Longest worker name that is kept whole.
 pub const MAX_WORKER_CHARS: usize = 128;
+/// Largest spool, in megabytes: a thousand terabytes, which still is a number of bytes.
+const MAX_SPOOL_MB: u64 = 1 << 30;
 
 /// Where log events go and which there are.
 #[derive(Debug, Clone, PartialEq)]
@@ -286,8 +288,11 @@ impl Options {
             run_id: self.run_id.map(run_id).transpose()?,
             spool_dir: spool_dir(self.spool_dir)?,
             spool_max_bytes: match u64::try_from(self.spool_max_mb) {
-                Ok(megabytes) if (1..=1 << 30).contains(&megabytes) => megabytes * 1024 * 1024,
-                _ => return invalid("spool_max_mb", format!("must be 1 or more, not {}", self.spool_max_mb)),
+                Ok(megabytes) if (1..=MAX_SPOOL_MB).contains(&megabytes) => megabytes * 1024 * 1024,
+                _ => {
+                    let given = self.spool_max_mb;
+                    return invalid("spool_max_mb", format!("must be from 1 to {MAX_SPOOL_MB}, not {given}"));
+                }
             },
             drain_timeout: Duration::from_secs_f64(in_range(
                 "drain_timeout",

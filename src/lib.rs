@@ -1,7 +1,8 @@
 //! The CloudWatch back end for Locust: a Rust core that takes finished requests and delivers them to Amazon CloudWatch.
 //!
-//! The modules stand in groups, in the order in which a sample passes them. Of the first three groups each is pure: it
-//! knows no clock, no network and no Python.
+//! The modules stand in groups, in the order in which a sample passes them. Those of the first three groups are pure: they
+//! know no network and no Python, and are told the time. Only `clock` can ask for it, and `config` looks for the user's
+//! state folder.
 
 // Values and their notations.
 pub mod clock;

@@ -1,6 +1,5 @@
 //! What to do about a call that failed: one table, and the waiting times between attempts.
 
-use std::fmt;
 use std::time::Duration;
 
 /// How far a call came.
@@ -228,24 +227,26 @@ impl Backoff {
     }
 }
 
-impl fmt::Display for Remedy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Retry => "retry",
-            Self::RetrySlowly => "retry slowly",
-            Self::Split => "split",
-            Self::Recreate => "recreate",
-            Self::GiveUp => "give up",
-            Self::Stop => "stop",
-        })
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::fmt;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    impl fmt::Display for Remedy {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(match self {
+                Self::Retry => "retry",
+                Self::RetrySlowly => "retry slowly",
+                Self::Split => "split",
+                Self::Recreate => "recreate",
+                Self::GiveUp => "give up",
+                Self::Stop => "stop",
+            })
+        }
+    }
 
     pub(crate) fn refused(code: &str, status: u16) -> CallError {
         failed(Cause::Refused { code: code.into(), status })

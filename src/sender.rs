@@ -92,6 +92,9 @@ enum Outcome {
     Unreadable,
 }
 
+/// The disk has no room for the pieces of a segment.
+struct NoRoom;
+
 /// A call under way, counted when it ends. Dropped without an answer, as when it is cut off, it counts as uncertain.
 struct Unanswered {
     ledger: Arc<Ledger>,
@@ -201,7 +204,12 @@ impl<C: CloudWatch> Sender<C> {
                             let backoff = Backoff::of(Remedy::RetrySlowly);
                             not_before = Instant::now() + backoff.pause(further, rand::random());
                         }
-                        status.send_modify(|status| status.failed = Some(error));
+                        // CloudWatch has answered: whatever was in the way is gone.
+                        failures = 0;
+                        status.send_modify(|status| {
+                            status.failed = Some(error);
+                            status.stopped = false;
+                        });
                     }
                     Outcome::Failed { error, on_the_way } => {
                         failures = if on_the_way { 1 } else { failures + 1 };
@@ -410,10 +418,10 @@ impl<C: CloudWatch> Sender<C> {
         segments.iter_mut().for_each(|segment| segment.repeated = true);
         self.tell(lane, &error);
         match error.remedy() {
-            Remedy::Split => {
-                self.split(lane, segments);
-                Outcome::Refused(error)
-            }
+            Remedy::Split => match self.split(lane, segments) {
+                Ok(()) => Outcome::Refused(error),
+                Err(NoRoom) => Outcome::Failed { error, on_the_way: false },
+            },
             Remedy::GiveUp => {
                 segments.iter().for_each(|segment| self.reject(segment));
                 Outcome::Refused(error)
@@ -426,44 +434,58 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     /// Puts the segments back in smaller pieces, so that the guilty item is alone at last and the others are taken.
-    fn split(&self, lane: Lane, mut segments: Vec<Segment>) {
+    fn split(&self, lane: Lane, mut segments: Vec<Segment>) -> Result<(), NoRoom> {
         if segments.len() > 1 {
             // The outbox packs as much as fits, so the pieces have to say that they do not fit together.
             segments.iter_mut().for_each(|segment| segment.goes_alone = true);
             self.outbox.put_back(lane, segments);
-            return;
+            return Ok(());
         }
         for segment in segments {
-            let halves = if segment.contents.items > 1 { self.halves(&segment) } else { None };
-            match halves {
-                Some(halves) => self.outbox.replace(&segment, halves),
-                None => self.reject(&segment),
+            match self.halves(&segment) {
+                Ok(Some(halves)) => self.outbox.replace(&segment, halves),
+                Ok(None) => self.reject(&segment),
+                Err(NoRoom) => {
+                    self.diagnostics.say_once(
+                        "no room to split",
+                        Level::Error,
+                        "The disk is full: what CloudWatch refuses cannot be cut into pieces to find what it is about, \
+                         and waits in the spool. Make room.",
+                    );
+                    self.outbox.put_back(lane, vec![segment]);
+                    return Err(NoRoom);
+                }
             }
         }
+        Ok(())
     }
 
-    fn halves(&self, segment: &Segment) -> Option<Vec<Segment>> {
+    /// The two halves of a segment, `None` of one that has none.
+    fn halves(&self, segment: &Segment) -> Result<Option<Vec<Segment>>, NoRoom> {
+        if segment.contents.items < 2 {
+            return Ok(None);
+        }
         let spool = self.outbox.spool();
         let middle = segment.contents.items / 2;
         let mut halves: Vec<Segment> = match segment.lane {
             Lane::Metrics => {
-                let datums = segment.datums().ok()?;
-                let (first, second) = datums.split_at_checked(middle)?;
+                let Ok(datums) = segment.datums() else { return Ok(None) };
+                let Some((first, second)) = datums.split_at_checked(middle) else { return Ok(None) };
                 [first, second].into_iter().map(|half| spool.write_datums(half).0).collect()
             }
             Lane::Logs => {
-                let events = segment.events().ok()?;
-                let (first, second) = events.split_at_checked(middle)?;
+                let Ok(events) = segment.events() else { return Ok(None) };
+                let Some((first, second)) = events.split_at_checked(middle) else { return Ok(None) };
                 [first, second].into_iter().map(|half| spool.write_events(half).0).collect()
             }
         };
         if !segment.is_in_memory() && halves.iter().any(Segment::is_in_memory) {
             // The disk is full: what is on it stays there, whole.
             halves.iter().for_each(|half| spool.remove(half));
-            return None;
+            return Err(NoRoom);
         }
         halves.iter_mut().for_each(|half| half.goes_alone = true);
-        Some(halves)
+        Ok(Some(halves))
     }
 
     /// Rejects what is damaged, and puts back what cannot be read for now. Says whether there was any of the latter.
@@ -509,4 +531,33 @@ impl<C: CloudWatch> Sender<C> {
 
 fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(1.0 + JITTER * (2.0 * rand::random::<f64>() - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::Spool;
+    use crate::spool::tests::{event, manifest};
+    use crate::transport::DryRun;
+
+    #[test]
+    fn what_cannot_be_cut_for_want_of_room_waits_and_is_not_rejected() {
+        let root = tempfile::tempdir().expect("a folder");
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (segment, _) = Spool::create(elsewhere.path(), &manifest())
+            .expect("a spool")
+            .write_events(&[event(1, "a"), event(2, "b")]);
+        std::fs::remove_dir_all(root.path().join("run")).expect("removed");
+        let ledger: Arc<Ledger> = Arc::default();
+        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::default(), 1 << 30, Pace::Drain));
+        let (cloudwatch, to) = (DryRun { ledger: Arc::clone(&ledger) }, Destination::of(&manifest()));
+        let (diagnostics, trouble) = (Arc::default(), Arc::default());
+        let sender = Sender::new(cloudwatch, to, false, Arc::clone(&outbox), Arc::clone(&ledger), diagnostics, trouble);
+        outbox.push(segment);
+        let taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
+        assert!(sender.split(Lane::Logs, taken).is_err());
+        assert_eq!((outbox.left().log_events, ledger.rejected.get().log_events), (2, 0));
+        assert!(outbox.take(Lane::Logs, usize::MAX, |_| true)[0].read().is_ok(), "it is where it was");
+    }
 }

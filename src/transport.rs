@@ -1,12 +1,12 @@
 //! The network, as a trait: everything before it runs without AWS.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use crate::datum::Datum;
 use crate::ledger::Ledger;
 use crate::log_event::LogBatch;
 use crate::retry::CallError;
-use std::sync::Arc;
 
 /// How many events of a call CloudWatch Logs left out, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

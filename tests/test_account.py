@@ -39,15 +39,11 @@ def test_a_dashboard_is_put_read_and_deleted(account: Account, aws: Aws) -> None
     assert is_missing(refused.value)
 
 
-def test_metrics_are_put_listed_and_read(account: Account, aws: Aws) -> None:
+def test_metrics_are_put_and_read(account: Account, aws: Aws) -> None:
     metric = HERE | {"Namespace": aws.cloudwatch.namespace}
     now = time.time()
     datum = {"MetricName": "M", "Dimensions": metric["Dimensions"], "Timestamp": int(now), "Value": 3, "Unit": "Count"}
     account.call("PutMetricData", Namespace=metric["Namespace"], MetricData=[datum])
-    (listed,) = account.call("ListMetrics", Namespace=metric["Namespace"])["Metrics"]
-    assert listed == metric
-    open_value = [{"Name": "Host"}]
-    assert account.call("ListMetrics", MetricName="M", Dimensions=open_value)["Metrics"]
     queries = [
         {"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "Label": "all"},
         {"Id": "b", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "SampleCount"}},
@@ -64,7 +60,6 @@ def test_log_events_are_written_found_and_counted(account: Account, aws: Aws) ->
     account.call("CreateLogStream", logGroupName=group, logStreamName="a/1")
     events = [{"timestamp": now, "message": json.dumps({"name": name})} for name in ("/x", "/y", "/y")]
     account.call("PutLogEvents", logGroupName=group, logStreamName="a/1", logEvents=events)
-    assert [each["logGroupName"] for each in account.call("DescribeLogGroups", logGroupNamePrefix=group)["logGroups"]]
     found = account.call("FilterLogEvents", logGroupName=group, logStreamNamePrefix="a/", startTime=now - 1000)
     assert [json.loads(each["message"])["name"] for each in found["events"]] == ["/x", "/y", "/y"]
     assert {each["timestamp"] for each in found["events"]} == {now}

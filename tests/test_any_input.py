@@ -9,6 +9,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any
@@ -30,6 +31,7 @@ from locust_cw._report._saturation import Sample
 from locust_cw._secrets import without_secrets
 from locust_cw._status import Run
 from locust_cw._terminal import plain
+from support.servers import wait_until
 
 NUMBERS = st.integers() | st.floats()
 SCALARS = st.none() | st.booleans() | NUMBERS | st.text(max_size=20)
@@ -278,3 +280,34 @@ SAMPLES = st.builds(
 @given(st.lists(SAMPLES, max_size=200))
 def test_saturation_is_found_or_not_in_anything(samples: list[Sample]) -> None:
     assert _saturation.find(samples)
+
+
+ENTRY = {
+    "method": "GET",
+    "name": "/a",
+    "num_reqs_per_sec": {1795348981: 3, 1795348982: 1},
+    "num_fail_per_sec": {1795348982: 1},
+    "response_times": {12: 3, 110: 1},
+    "total_content_length": 40,
+    "last_request_timestamp": 1795348982.5,
+}
+"""Of a worker's report."""
+
+
+@pytest.fixture(scope="module")
+def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_core.Publisher]:
+    """That of a dry run; what it was given adds up at its end."""
+    options = {"dry_run": True, "logs": "off", "spool_dir": str(tmp_path_factory.mktemp("spool"))}
+    publisher = _core.Publisher(options, run_id="run", worker="w1", host="http://shop.test")
+    yield publisher
+    publisher.drain()
+    wait_until(lambda: publisher.progress().left == 0, "nothing is on its way")
+    requests = json.loads(publisher.finish().json)["requests"]
+    assert requests.pop("observed") == sum(requests.values()) > 0
+
+
+@given(changed(ENTRY) | ANYTHING)
+@example(ENTRY)
+@example(ENTRY | {"num_reqs_per_sec": {1: 1.8e19, 2: 1.8e19}})
+def test_whatever_a_worker_reports_is_published_or_passed_over(publisher: _core.Publisher, entry: Any) -> None:
+    publisher.report(entry)

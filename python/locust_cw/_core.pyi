@@ -264,7 +264,7 @@ class Publisher:
         """How far the delivery has come."""
     def diagnostics(self) -> list[tuple[int, str]]:
         """Take the messages that wait to be logged, each with `logging`'s number of its level."""
-    def report(self, entry: dict[str, Any]) -> None:
+    def report(self, entry: object) -> None:
         """Take what a worker reported of one request name.
 
         Args:
@@ -412,7 +412,7 @@ def sweep(spool_dir: str | None = None) -> None:
     """Remove the empty folders that killed processes left below a spool folder."""
 
 def spool_root(spool_dir: str | None = None) -> Path:
-    """The folder that holds the spools of all runs, where none is given."""
+    """The folder that holds the spools of all runs: the given one, else the one in the user's state folder."""
 
 def new_run_id() -> str:
     """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""

@@ -301,7 +301,8 @@ class Session:
             self._fleet.hear(client_id, told)
         test = self._test
         if test is not None and test.publishes_reports:
-            for entry in data.get("stats", ()):
+            entries = data.get("stats")
+            for entry in entries if isinstance(entries, list) else ():
                 test.publisher.report(entry)
 
     def _on_account(self, msg: Any, **_kwargs: object) -> None:  # noqa: ANN401 - Locust's Message has no types

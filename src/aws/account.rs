@@ -6,12 +6,10 @@
 use std::error::Error;
 
 use aws_sdk_cloudwatch::types::{
-    AlarmType, DashboardValidationMessage, Dimension, DimensionFilter, Metric, MetricDataQuery, MetricDatum,
-    MetricStat, ScanBy, StandardUnit, StateValue, StatusCode,
+    AlarmType, DashboardValidationMessage, Dimension, Metric, MetricDataQuery, MetricDatum, MetricStat, ScanBy,
+    StandardUnit, StateValue, StatusCode,
 };
-use aws_sdk_cloudwatchlogs::types::{
-    self as logs, FilteredLogEvent, InputLogEvent, LogGroupClass, QueryDefinition, QueryStatus, ResultField,
-};
+use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, InputLogEvent, QueryDefinition, QueryStatus, ResultField};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::DateTime;
@@ -109,11 +107,9 @@ impl Account {
             "PutDashboard" => this.put_dashboard(this.parse(input)?).await,
             "GetDashboard" => this.get_dashboard(this.parse(input)?).await,
             "DeleteDashboards" => this.delete_dashboards(this.parse(input)?).await,
-            "ListMetrics" => this.list_metrics(this.parse(input)?).await,
             "GetMetricData" => this.get_metric_data(this.parse(input)?).await,
             "PutMetricData" => this.put_metric_data(this.parse(input)?).await,
             "DescribeAlarms" => this.describe_alarms(this.parse(input)?).await,
-            "DescribeLogGroups" => this.describe_log_groups(this.parse(input)?).await,
             "CreateLogGroup" => this.create_log_group(this.parse(input)?).await,
             "CreateLogStream" => this.create_log_stream(this.parse(input)?).await,
             "PutLogEvents" => this.put_log_events(this.parse(input)?).await,
@@ -128,16 +124,14 @@ impl Account {
 }
 
 /// The operations there are, each with what its messages call the thing it is about.
-const OPERATIONS: [(&str, &str); 17] = [
+const OPERATIONS: [(&str, &str); 15] = [
     ("GetCallerIdentity", "identity"),
     ("PutDashboard", "dashboard"),
     ("GetDashboard", "dashboard"),
     ("DeleteDashboards", "dashboard"),
-    ("ListMetrics", "namespace"),
     ("GetMetricData", "metrics"),
     ("PutMetricData", "namespace"),
     ("DescribeAlarms", "alarms"),
-    ("DescribeLogGroups", "log groups"),
     ("CreateLogGroup", "log group"),
     ("CreateLogStream", "log group"),
     ("PutLogEvents", "log group"),
@@ -195,25 +189,6 @@ impl Operation<'_> {
         let call = self.clients.metrics.delete_dashboards().set_dashboard_names(Some(names.clone()));
         self.answer(&names.join(", "), call.send().await)?;
         Ok(json!({}))
-    }
-
-    async fn list_metrics(&self, input: ListMetrics) -> Result<Value, AccountError> {
-        let filter = |d: &Pair| DimensionFilter::builder().name(&d.name).set_value(d.value.clone()).build();
-        let filters: Vec<_> = input.dimensions.iter().map(filter).collect();
-        let about = input.namespace.clone().unwrap_or_else(|| "any".to_owned());
-        let call = self
-            .clients
-            .metrics
-            .list_metrics()
-            .set_namespace(input.namespace)
-            .set_metric_name(input.metric_name)
-            .set_dimensions((!filters.is_empty()).then_some(filters));
-        let mut pages = call.into_paginator().send();
-        let mut metrics = Vec::new();
-        while let Some(page) = pages.next().await {
-            metrics.extend(self.answer(&about, page)?.metrics().iter().map(metric_json));
-        }
-        Ok(json!({"Metrics": metrics}))
     }
 
     async fn get_metric_data(&self, input: GetMetricData) -> Result<Value, AccountError> {
@@ -297,20 +272,6 @@ impl Operation<'_> {
             );
         }
         Ok(json!({"MetricAlarms": metric, "CompositeAlarms": composite}))
-    }
-
-    async fn describe_log_groups(&self, input: DescribeLogGroups) -> Result<Value, AccountError> {
-        let prefix = input.log_group_name_prefix;
-        let call = self.clients.logs.describe_log_groups().log_group_name_prefix(&prefix).limit(50);
-        let answer = self.answer(&prefix, call.send().await)?;
-        let group = |g: &logs::LogGroup| {
-            json!({
-                "logGroupName": g.log_group_name(),
-                "logGroupClass": g.log_group_class().map(LogGroupClass::as_str),
-                "retentionInDays": g.retention_in_days(),
-            })
-        };
-        Ok(json!({"logGroups": answer.log_groups().iter().map(group).collect::<Vec<_>>()}))
     }
 
     async fn create_log_group(&self, input: LogGroup) -> Result<Value, AccountError> {
@@ -424,15 +385,6 @@ fn dimension(pair: &Pair) -> Dimension {
     Dimension::builder().name(&pair.name).value(pair.value.clone().unwrap_or_default()).build()
 }
 
-fn metric_json(metric: &Metric) -> Value {
-    let dimensions = metric.dimensions().iter().map(|d| json!({"Name": d.name(), "Value": d.value()}));
-    json!({
-        "Namespace": metric.namespace(),
-        "MetricName": metric.metric_name(),
-        "Dimensions": dimensions.collect::<Vec<_>>(),
-    })
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct PutDashboard {
@@ -450,15 +402,6 @@ struct GetDashboard {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct DeleteDashboards {
     dashboard_names: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct ListMetrics {
-    namespace: Option<String>,
-    metric_name: Option<String>,
-    #[serde(default)]
-    dimensions: Vec<Pair>,
 }
 
 #[derive(Deserialize)]
@@ -540,12 +483,6 @@ struct PutDatum {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct DescribeAlarms {
     alarm_names: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct DescribeLogGroups {
-    log_group_name_prefix: String,
 }
 
 #[derive(Deserialize)]

@@ -98,10 +98,14 @@ fn scalar(value: &Bound<'_, PyAny>) -> Option<Scalar> {
     Some(Scalar::Text(cut(&text.to_string_lossy(), MAX_ENTRY_BYTES)))
 }
 
+/// More of one request in a second there never is, and sums of it are far from what a counter can hold.
+const MAX_COUNT: f64 = u32::MAX as f64;
+
 /// An entry of Locust's statistics, as workers send it; `None` where nothing was requested, or it is no such entry.
 ///
 /// Its per-second counts are exact. Its response times are rounded by Locust, and mix successes and failures.
-pub fn report(entry: &Bound<'_, PyDict>, now: Timestamp) -> Option<Report> {
+pub fn report(entry: &Bound<'_, PyAny>, now: Timestamp) -> Option<Report> {
+    let entry = entry.cast::<PyDict>().ok()?;
     let get = |key: &str| entry.get_item(key).ok().flatten();
     let counts = |key: &str| get(key).map(|value| pairs(&value)).unwrap_or_default();
     let failures: BTreeMap<i64, u64> = counts("num_fail_per_sec").into_iter().collect();
@@ -134,10 +138,11 @@ pub fn report(entry: &Bound<'_, PyDict>, now: Timestamp) -> Option<Report> {
     })
 }
 
-/// A dict of whole numbers; what is none is left out.
+/// How often there was something, by what it was: a dict of whole numbers. What is none, or cannot be, is left out.
 fn pairs(value: &Bound<'_, PyAny>) -> Vec<(i64, u64)> {
     let Ok(dict) = value.cast::<PyDict>() else { return Vec::new() };
     let number = |value: &Bound<'_, PyAny>| self::number(Some(value)).filter(|number| number.is_finite());
+    let count = |value: &Bound<'_, PyAny>| number(value).filter(|count| (0.0..=MAX_COUNT).contains(count));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds, milliseconds and counts")]
-    dict.iter().filter_map(|(key, value)| Some((number(&key)? as i64, number(&value)? as u64))).collect()
+    dict.iter().filter_map(|(key, value)| Some((number(&key)? as i64, count(&value)? as u64))).collect()
 }

@@ -1,5 +1,7 @@
 //! Options on their way from Python, and their errors on the way back.
 
+use std::path::PathBuf;
+
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -98,4 +100,13 @@ pub fn default_options(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 #[pyfunction]
 pub fn check_options(options: &Bound<'_, PyDict>) -> PyResult<()> {
     config(options).map(drop)
+}
+
+/// The folder that holds the spools of all runs: the one that is given, else the one in the user's state folder.
+#[pyfunction]
+#[pyo3(signature = (spool_dir = None))]
+pub fn spool_root(spool_dir: Option<String>) -> PyResult<PathBuf> {
+    let options = Options { spool_dir, ..Options::default() };
+    let config = options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))?;
+    Ok(config.spool_dir)
 }

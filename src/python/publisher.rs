@@ -284,7 +284,8 @@ impl Publisher {
     }
 
     /// Takes what a worker reported of one request name: an entry of Locust's statistics, as it is sent to the master.
-    fn report(&self, py: Python<'_>, entry: &Bound<'_, PyDict>) {
+    /// What is no such entry is passed over.
+    fn report(&self, py: Python<'_>, entry: &Bound<'_, PyAny>) {
         if let Some(report) = convert::report(entry, Timestamp::now()) {
             py.detach(|| self.run.report(report));
         }

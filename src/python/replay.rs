@@ -6,11 +6,10 @@ use pyo3::exceptions::{PyBlockingIOError, PyOSError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::options::{InvalidOptionError, config};
+use super::options::{config, spool_root};
 use super::publisher::{Progress, Receipt, numbered};
 use crate::aws::Aws;
 use crate::clock::Timestamp;
-use crate::config::Options;
 use crate::replay::{self, leftovers as find};
 
 /// The spool of a process, with something in it to be sent.
@@ -53,15 +52,6 @@ pub fn sweep(py: Python<'_>, spool_dir: Option<String>) -> PyResult<()> {
     let root = spool_root(spool_dir)?;
     py.detach(|| replay::sweep(&root));
     Ok(())
-}
-
-/// The folder that holds the spools of all runs, where none is given.
-#[pyfunction]
-#[pyo3(signature = (spool_dir = None))]
-pub fn spool_root(spool_dir: Option<String>) -> PyResult<PathBuf> {
-    let options = Options { spool_dir, ..Options::default() };
-    let config = options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))?;
-    Ok(config.spool_dir)
 }
 
 /// A replay under way.

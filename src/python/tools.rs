@@ -1,4 +1,4 @@
-//! Rules of the core that the command needs: prices, and what becomes of a name.
+//! Rules of the core that Python needs: prices, what becomes of a name, and the sum of several accounts.
 
 use pyo3::prelude::*;
 
