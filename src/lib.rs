@@ -53,7 +53,7 @@ mod _core {
     use super::python::{
         Account, AwsError, Call, Flush, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
         check_options, default_options, dimension_value, estimate_cost, leftovers, new_run_id, priced_regions,
-        spool_root, sweep,
+        replay_command, spool_root, sweep,
     };
 
     /// This package's version.

@@ -60,7 +60,7 @@ NO_MESSAGES = {
     "a process's account: …": "the same",
     "a worker's receipt: …": "the same",
     "locust-cw replay …": "the command in a message",
-    "locust-cw replay --all": "the same",
+    "locust-cw replay … --spool-dir …": "the same",
     "locust-cw: error: …": "how each message of the command begins",
     "locust-cw: ….": "the same",
     "locust: error: …": "how each message of an option begins",

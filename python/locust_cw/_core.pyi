@@ -25,6 +25,7 @@ __all__ = [
     "leftovers",
     "new_run_id",
     "priced_regions",
+    "replay_command",
     "spool_root",
     "sweep",
 ]
@@ -413,6 +414,9 @@ def sweep(spool_dir: str | None = None) -> None:
 
 def spool_root(spool_dir: str | None = None) -> Path:
     """The folder that holds the spools of all runs, where none is given."""
+
+def replay_command(run: str, spool_dir: str | None = None) -> str:
+    """The command that sends what waits in a spool folder of a run, or with `--all` of all of them."""
 
 def new_run_id() -> str:
     """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""

@@ -311,6 +311,11 @@ class LoadTest:
             return 0
         return self.publisher.progress().left + self._fleet.progress(self.publisher.run_id)[0]
 
+    @property
+    def replay_command(self) -> str:
+        """The command that sends what is left of it on this machine."""
+        return self._record.replay_command
+
     def detach(self) -> None:
         """Take no more requests; it is delivered in the background, or at the end of the process."""
         if self.stopped:

@@ -90,6 +90,11 @@ class Record:
         url: str | None = self.option("endpoint_url")
         return url if self.option("local") else None
 
+    @property
+    def replay_command(self) -> str:
+        """The command that sends what is left of it on this machine."""
+        return _core.replay_command(self.run_id, self.option("spool_dir"))
+
     def write(self) -> None:
         """Write it, for its owner alone, and remove the oldest records.
 

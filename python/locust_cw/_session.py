@@ -452,11 +452,10 @@ class Session:
         if left and not is_worker(test.environment):
             where = "the spools of master and workers" if is_master(test.environment) else "the spool"
             logger.warning(
-                "Ctrl-C: no longer waiting for CloudWatch. %s samples are left in %s. Send them with: "
-                "locust-cw replay %s",
+                "Ctrl-C: no longer waiting for CloudWatch. %s samples are left in %s. Send them with: %s",
                 f"{left:,}",
                 where,
-                test.publisher.run_id,
+                test.replay_command,
             )
 
     def _exit_on_loss(self, exit_code: int = 0, **_kwargs: object) -> None:

@@ -11,6 +11,7 @@ use super::publisher::{Progress, Receipt, numbered};
 use crate::aws::Aws;
 use crate::clock::Timestamp;
 use crate::config::Options;
+use crate::receipt;
 use crate::replay::{self, leftovers as find};
 
 /// The spool of a process, with something in it to be sent.
@@ -62,6 +63,13 @@ pub fn spool_root(spool_dir: Option<String>) -> PyResult<PathBuf> {
     let options = Options { spool_dir, ..Options::default() };
     let config = options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))?;
     Ok(config.spool_dir)
+}
+
+/// The command that sends what waits in a spool folder of a run, or with `--all` of all of them.
+#[pyfunction]
+#[pyo3(signature = (run, spool_dir = None))]
+pub fn replay_command(run: &str, spool_dir: Option<String>) -> PyResult<String> {
+    Ok(receipt::replay_command(run, &spool_root(spool_dir)?))
 }
 
 /// A replay under way.

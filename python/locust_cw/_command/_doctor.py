@@ -450,5 +450,6 @@ def _spool(spool_dir: str | None) -> Check:
     text = f"{root} can be written"
     if runs:
         size = sum(each.bytes for each in left if not each.dry_run) / 1024
-        text += f"; {size:,.0f} KB of {len(runs)} run(s) wait in it: locust-cw replay --all sends them"
+        command = _core.replay_command("--all", spool_dir)
+        text += f"; {size:,.0f} KB of {len(runs)} run(s) wait in it: {command} sends them"
     return Check("spool", "ok", text)

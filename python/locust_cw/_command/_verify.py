@@ -443,13 +443,11 @@ def _explain(record: Record, findings: Findings) -> None:
         findings.notes.append(f"{lost['dropped']} were dropped before they could be published, and are not expected")
     if not findings.differing:
         return
-    spool_dir = record.option("spool_dir")
-    waiting = [each for each in _core.leftovers(spool_dir) if each.run_id == record.run_id]
+    waiting = [each for each in _core.leftovers(record.option("spool_dir")) if each.run_id == record.run_id]
     if waiting:
-        where = f" --spool-dir {spool_dir}" if spool_dir else ""
         findings.notes.append(
             f"{sum(each.bytes for each in waiting) / 1024:,.0f} KB of it wait on this machine. Send them:"
-            f" locust-cw replay {record.run_id}{where}"
+            f" {record.replay_command}"
         )
     elif receipt["requests"]["spooled"] + receipt["log_events"]["spooled"]:
         findings.notes.append("the receipt counts some as spooled: replay them on the machines whose spools hold them")

@@ -373,7 +373,7 @@ class _Load:
         elif self.in_all < observed * (1 - _SAME):
             waits = record.receipt.get("requests", {}).get("spooled", 0)
             advice = (
-                f"{waits:,} wait on this machine: locust-cw replay {record.run_id}"
+                f"{waits:,} wait on this machine: {record.replay_command}"
                 if waits
                 else "if the run has just ended, make the report again in some minutes"
             )
@@ -519,8 +519,8 @@ def _why_nothing(record: Record, now: float) -> str:  # noqa: PLR0911 - one reas
     if not requests.get("delivered", 0):
         if requests.get("spooled", 0):
             return (
-                f"{run}: {requests['spooled']:,} requests still wait on this machine. Send them with: locust-cw replay"
-                f" {record.run_id}"
+                f"{run}: {requests['spooled']:,} requests still wait on this machine. Send them with:"
+                f" {record.replay_command}"
             )
         logs = " Only its log events were delivered." if record.receipt.get("log_events", {}).get("delivered") else ""
         return f"{run}: none of its requests were delivered.{logs} Its receipt says what became of them."
