@@ -197,7 +197,7 @@ def test_a_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
         return
     assert record.option("namespace")
     assert record.account is not None
-    start, end = span_of(record, neighbours(record, str(folder)))
+    start, end = span_of(record, neighbours(record))
     assert start < end
 
 

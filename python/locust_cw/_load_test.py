@@ -20,7 +20,7 @@ from locust_cw._announcement import announcement
 from locust_cw._dashboard import Dashboard, DashboardError
 from locust_cw._fleet import is_master, is_worker
 from locust_cw._fleet_trouble import FleetTrouble
-from locust_cw._record import Record
+from locust_cw._record import Record, absolute
 from locust_cw._status import Part, Run
 from locust_cw._terminal import has_colors, write
 from locust_cw._web import Places
@@ -76,7 +76,11 @@ class LoadTest:
         self._fleet = fleet
         self._fleet_trouble = FleetTrouble()
         self._record = Record(
-            publisher.run_id, options.core, time.time(), host=host, targets=list(options["target"] or ())
+            publisher.run_id,
+            options.core | {"spool_dir": absolute(options["spool_dir"])},
+            time.time(),
+            host=host,
+            targets=list(options["target"] or ()),
         )
         self._mode: Mode = "dry run" if options["dry_run"] else "live" if options["live"] else "after the test"
         self._from_reports = options["source"] == "master"

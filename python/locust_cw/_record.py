@@ -129,6 +129,8 @@ class Record:
             raise NoRecordError(f"the record {path} cannot be read: {error}") from error
         if wrong := _what_is_wrong(record):
             raise NoRecordError(f"the record {path} cannot be read: {wrong} is something else")
+        # Its neighbours and what is left of it are where it was found, wherever that was when it was written.
+        record.options["spool_dir"] = absolute(spool_dir)
         return record
 
 
@@ -180,6 +182,11 @@ def known_runs(spool_dir: str | None = None) -> list[str]:
 
 def _by_age(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+
+
+def absolute(spool_dir: str | None) -> str | None:
+    """The same folder, wherever one is when it is looked for."""
+    return None if spool_dir is None else str(Path(spool_dir).absolute())
 
 
 def _folder(spool_dir: str | None) -> Path:

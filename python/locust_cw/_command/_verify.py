@@ -174,9 +174,9 @@ def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
     return start, max(start + 1, min([stop, *following]))
 
 
-def neighbours(record: Record, spool_dir: str | None) -> list[Record]:
+def neighbours(record: Record) -> list[Record]:
     """Other runs on this machine that publish to the same series."""
-    found = []
+    found, spool_dir = [], record.option("spool_dir")
     for run_id in known_runs(spool_dir):
         try:
             other = Record.read(run_id, spool_dir)
@@ -199,7 +199,7 @@ def period_of(record: Record, span: tuple[int, int], now: float) -> int:
 
 
 def _compare_metrics(account: Account, record: Record, findings: Findings) -> None:
-    others = neighbours(record, record.option("spool_dir"))
+    others = neighbours(record)
     span = span_of(record, others)
     period = period_of(record, span, time.time())
     # CloudWatch's periods begin at multiples of their length.
