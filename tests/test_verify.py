@@ -12,7 +12,7 @@ import pytest
 
 from conftest import Aws, Locust
 from locust_cw._command._verify import period_of, span_of
-from locust_cw._record import Record
+from locust_cw._record import Record, known_runs
 from support.outages import HOST, PACED, commanding, replay
 from support.proxy import Answer, Exchange, error, swallow
 from support.servers import Target
@@ -255,6 +255,14 @@ def test_what_cannot_be_verified_is_refused(aws: Aws, locust: Locust, tmp_path: 
     done = locust.run(*PACED, *SHORT, *LIVE)
     aws.proxy.on("GetMetricData", error("AccessDenied", 403, "not you"))
     assert run(done.folder, "verify", code=1) == ""
+
+
+def test_a_record_that_another_process_removes_meanwhile_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / ".records"
+    folder.mkdir()
+    (folder / "there.json").touch()
+    (folder / "gone.json").symlink_to(folder / "nowhere")
+    assert known_runs(str(tmp_path)) == ["there"]
 
 
 # What is asked for

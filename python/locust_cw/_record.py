@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import NoneType
@@ -181,7 +182,12 @@ def known_runs(spool_dir: str | None = None) -> list[str]:
 
 
 def _by_age(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    found: list[tuple[float, Path]] = []
+    for path in folder.glob("*.json"):
+        # Another process may just have removed it, as one of the oldest.
+        with suppress(OSError):
+            found.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(found)]
 
 
 def absolute(spool_dir: str | None) -> str | None:
