@@ -548,7 +548,6 @@ def test_runs_put_and_update_a_dashboard(aws: Aws, account: Account, name: str) 
         for event in ("start", "ramped up", "stop")
     ]
     assert body["widgets"][-1]["properties"]["markdown"] == "mine"
-    assert dashboard.url == _dashboard.dashboard_url(REGION, name)
     assert _dashboard.delete(account, name) is True
     assert _dashboard.get(account, name) is None
     assert _dashboard.delete(account, name) is False
@@ -727,12 +726,12 @@ def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str
     assert aws.proxy.calls() == []
     put = run_command(aws, tmp_path, "put", *what, env=env)
     assert put.exit_code == 0
-    assert _dashboard.dashboard_url(REGION, name) in put.out
+    assert f"Put the dashboard {name}.\n" in put.out
     assert stored(aws, name) == assert_valid(printed.out)
     body = _dashboard.body(view(), marks(1), stored(aws, name))
     aws.cloudwatch.metrics.put_dashboard(DashboardName=name, DashboardBody=json.dumps(body))
     again = run_command(aws, tmp_path, "put", *what, "--json", env=env)
-    assert json.loads(again.out) == {"dashboard": name, "url": _dashboard.dashboard_url(REGION, name), "queries": []}
+    assert json.loads(again.out) == {"dashboard": name, "url": None, "queries": []}
     assert _dashboard.marked_runs(stored(aws, name)) == ["run-1"]
     deleted = run_command(aws, tmp_path, "delete", "--json", env=env)
     assert (deleted.exit_code, json.loads(deleted.out)) == (0, {"dashboard": name, "deleted": True})
@@ -974,6 +973,42 @@ def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: s
         assert run.exit_code == 0
         assert run.complaints() == []
         assert run.receipt["dashboard_url"] is None, "nobody can look at a local one"
+
+
+def endpoints(url: str, folder: Path) -> dict[str, dict[str, str]]:
+    """The ways to say where CloudWatch is, beside the option."""
+    profile = folder / "config"
+    profile.write_text(f"[default]\nendpoint_url = {url}\n")
+    services = ("CLOUDWATCH", "CLOUDWATCH_LOGS")
+    return {
+        "variable": {"AWS_ENDPOINT_URL": url},
+        "variables": {f"AWS_ENDPOINT_URL_{service}": url for service in services},
+        "profile": {"AWS_CONFIG_FILE": str(profile)},
+    }
+
+
+@pytest.mark.parametrize("way", ["variable", "variables", "profile"])
+def test_what_is_not_at_aws_has_no_address_there(aws: Aws, locust: Locust, tmp_path: Path, name: str, way: str) -> None:
+    """However the test, or the command, was told where CloudWatch is."""
+    env = endpoints(aws.proxy.url, tmp_path)[way]
+    options = [option for option in aws.options if "endpoint" not in option]
+    run = locust.run("orders.py", *LOAD, "-t", "2s", f"--cw-dashboard={name}", options=options, env=env)
+    run.receipt.check_delivered()
+    assert run.receipt["dashboard_url"] is None
+    assert "console.aws" not in run.output
+    with commanding(tmp_path, "dashboard", "put", f"--name={name}", env={**env}) as put:
+        assert put.exit_code == 0, put.output
+    assert put.out == f"Put the dashboard {name}.\n"
+    assert len(aws.proxy.calls("PutDashboard")) >= 2
+
+
+@pytest.mark.parametrize(
+    ("where", "found"), [({}, f"https://{REGION}.console.aws"), ({"endpoint_url": "http://127.0.0.1:9"}, None)]
+)
+def test_what_is_at_aws_has_an_address(monkeypatch: pytest.MonkeyPatch, where: dict[str, str], found: str) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    shown = _dashboard.shown_at(where, REGION, "Shop")
+    assert shown is None if found is None else str(shown).startswith(found)
 
 
 def test_a_dashboard_without_a_name_is_the_namespaces(aws: Aws, locust: Locust, name: str) -> None:

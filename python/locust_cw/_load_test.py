@@ -90,6 +90,7 @@ class LoadTest:
         self._workers_at_end: dict[str, Part] = {}
         self._places: Places | None = None
         self._dashboard: Dashboard | None = None
+        self._dashboard_url: str | None = None
         self._marking: list[gevent.Greenlet[..., None]] = []
         self._stop_told = False
         self._delivered_said = False
@@ -138,6 +139,7 @@ class LoadTest:
         targets = [_targets.parse(target) for target in self._record.targets]
         view = _dashboard.View.of(options.core, region=region, host=self._record.host, targets=targets)
         self._dashboard = Dashboard(account, name, view, self.publisher.run_id)
+        self._dashboard_url = _dashboard.shown_at(options.core, region, name)
         self._record.dashboard = name
         self._mark(self._dashboard.begin, self._record.started)
 
@@ -355,9 +357,7 @@ class LoadTest:
         requests, failures = (None, None) if worker else self._totals
         if self.stop_reason is not None:
             remarks.append(self.stop_reason)
-        at_aws = self._dashboard is not None and not self._record.options.get("endpoint_url")
-        url = self._dashboard.url if self._dashboard is not None and at_aws else None
-        receipt = self._receipt = self.publisher.finish(requests, failures, receipts, remarks, url)
+        receipt = self._receipt = self.publisher.finish(requests, failures, receipts, remarks, self._dashboard_url)
         for level, message in self.publisher.diagnostics():
             logger.log(level, "%s", message)
         if worker:

@@ -111,12 +111,13 @@ def _view(core: dict[str, Any], options: argparse.Namespace) -> _dashboard.View:
 
 
 def _put(account: Account, name: str, view: _dashboard.View, options: argparse.Namespace) -> int:
-    url = _dashboard.put(account, name, view)
+    _dashboard.put(account, name, view)
+    url = _dashboard.shown_at(account_options(options), view.region, name)
     queries = _dashboard.save_queries(account, name, view)
     if options.json:
         sys.stdout.write(json.dumps({"dashboard": name, "url": url, "queries": queries}) + "\n")
         return 0
-    sys.stdout.write(f"Put the dashboard {name}: {url}\n")
+    sys.stdout.write(f"Put the dashboard {name}{'.' if url is None else f': {url}'}\n")
     for query in queries:
         sys.stdout.write(f"Saved the Logs Insights query {query}\n")
     return 0
