@@ -178,14 +178,7 @@ class Options:
     @property
     def dashboard(self) -> str | None:
         """The dashboard's name; None where there is to be none."""
-        given = self["dashboard"]
-        # Environment variables and the web UI's form say it as text.
-        match str(given).lower():
-            case "none" | "false":
-                return None
-            case "true" | "default":
-                return _dashboard.default_name(self["namespace"])
-        return str(given)
+        return dashboard_name(self["dashboard"], self["namespace"])
 
     def check(self) -> None:
         """Check every option.
@@ -207,6 +200,17 @@ class Options:
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
             raise _core.InvalidOptionError(f"argument --cw-receipt: there is no folder for {receipt}")
+
+
+def dashboard_name(given: object, namespace: str) -> str | None:
+    """The dashboard that a value of the option means; None where there is to be none."""
+    # Environment variables and the web UI's form say it as text.
+    match str(given).lower():
+        case "none" | "false":
+            return None
+        case "true" | "default":
+            return _dashboard.default_name(namespace)
+    return str(given)
 
 
 def _check_form(option: Option, value: object) -> None:

@@ -9,7 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from locust_cw import _core
+from locust_cw import _core, _dashboard, _options
 
 if TYPE_CHECKING:
     import argparse
@@ -56,10 +56,27 @@ def add_publish_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--log-group", metavar="NAME", default=default["log_group"], help="default: %(default)s")
     group.add_argument("--log-stream", metavar="PREFIX", default=default["log_stream"], help="default: %(default)s")
-    group.add_argument("--dashboard", metavar="NAME", help="the dashboard that the test puts")
+    group.add_argument(
+        "--dashboard",
+        metavar="NAME",
+        nargs="?",
+        const=_options.DEFAULT,
+        help="the dashboard that the test puts; without NAME: named by namespace",
+    )
     group.add_argument(
         "--stop-on-alarm", metavar="NAME", action="append", default=[], help="an alarm that stops the test; repeatable"
     )
+
+
+def dashboard_of(options: argparse.Namespace) -> str | None:
+    """The dashboard that the test puts, named as the test names it.
+
+    Raises:
+        InvalidOptionError: If no dashboard can have the name.
+
+    """
+    name = _options.dashboard_name(options.dashboard, options.namespace)
+    return None if name is None else _dashboard.check_name(name)
 
 
 def wrapped(text: str) -> str:

@@ -27,6 +27,7 @@ from locust_cw._command._account_options import (
     add_account_options,
     add_publish_options,
     check,
+    dashboard_of,
     message_of,
     print_json,
     wrapped,
@@ -148,6 +149,7 @@ class Examination:
         self._options = options
         self._where = account_options(options)
         self._account = Account(self._where)
+        self._dashboard_name = dashboard_of(options)
         self._region: str | None = None
         self._why_not: str | None = None
         """Why no call can succeed, once that is known."""
@@ -165,8 +167,8 @@ class Examination:
         yield self._metrics()
         if self._options.logs != "off":
             yield self._logs()
-        if self._options.dashboard is not None:
-            yield self._dashboard()
+        if self._dashboard_name is not None:
+            yield self._dashboard(self._dashboard_name)
         if self._options.stop_on_alarm:
             yield self._alarms()
         yield _spool(self._options.spool_dir)
@@ -235,7 +237,7 @@ class Examination:
         for name in ("namespace", "logs", "log_group", "log_stream"):
             if getattr(options, name) != default[name]:
                 words += [f"--{name.replace('_', '-')}", getattr(options, name)]
-        words += ["--dashboard", options.dashboard] if options.dashboard else []
+        words += [] if self._dashboard_name is None else ["--dashboard", self._dashboard_name]
         words += [word for alarm in options.stop_on_alarm for word in ("--stop-on-alarm", alarm)]
         words += ["--role-arn", options.role_arn] if options.role_arn else []
         return shlex.join(words)
@@ -305,9 +307,7 @@ class Examination:
             "logs", f"logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents on {group}", calls, refused
         )
 
-    def _dashboard(self) -> Check:
-        name = self._options.dashboard
-
+    def _dashboard(self, name: str) -> Check:
         def calls() -> str:
             body = self._account.call("GetDashboard", DashboardName=name)["DashboardBody"]
             self._account.call("PutDashboard", DashboardName=name, DashboardBody=body)

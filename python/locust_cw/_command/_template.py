@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._command import _policy
-from locust_cw._command._account_options import check, print_json, wrapped
+from locust_cw._command._account_options import check, dashboard_of, print_json, wrapped
 
 if TYPE_CHECKING:
     from locust_cw._command import AddParser
@@ -293,5 +293,6 @@ def _locust_arguments(options: argparse.Namespace) -> list[str]:
         value = getattr(options, name)
         if value is not None and value != default[name]:
             words += [f"--cw-{name.replace('_', '-')}", value]
-    words += ["--cw-dashboard", options.dashboard] if options.dashboard else []
+    dashboard = dashboard_of(options)
+    words += [] if dashboard is None else ["--cw-dashboard", dashboard]
     return words + [word for alarm in options.stop_on_alarm for word in ("--cw-stop-on-alarm", alarm)]
