@@ -53,6 +53,13 @@ class Account:
         return json.loads(call.result())
 
 
+def message_of(error: Exception) -> str:
+    """What was amiss, with the names that the test's options have in the command."""
+    text = str(error.args[0]).replace("--cw-", "--")
+    # AWS's own words may be spread over lines.
+    return " ".join(text.split()) if isinstance(error, _core.AwsError) else text
+
+
 def is_missing(error: _core.AwsError) -> bool:
     """Whether what was asked for is not there."""
     return any(word in error.args[1] for word in ("NotFound", "NoSuch"))

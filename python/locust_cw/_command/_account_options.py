@@ -99,11 +99,6 @@ def check(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return given
 
 
-def message_of(error: Exception) -> str:
-    """What AWS or the network said, with this command's names for options."""
-    return str(error.args[0]).replace("--cw-", "--")
-
-
 def complain(message: str) -> None:
     """Tell on the standard error output that something could not be done."""
     sys.stderr.write(f"locust-cw: error: {message}\n")

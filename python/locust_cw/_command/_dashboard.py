@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core, _dashboard, _targets
-from locust_cw._account import Account
+from locust_cw._account import Account, message_of
 from locust_cw._command._account_options import account_options, add_account_options
 
 if TYPE_CHECKING:
@@ -84,11 +84,10 @@ def _run(options: argparse.Namespace) -> int:
             return 0
         return _put(account, name, view, options)
     except _core.AwsError as error:
-        what = error.args[0]
+        what = message_of(error)
     except _dashboard.DashboardError as error:
-        what = f"Not put: {error}."
-    # These messages are a test's, whose options begin otherwise.
-    sys.stderr.write(f"{what.replace('--cw-', '--')}\n")
+        what = f"Not put: {message_of(error)}."
+    sys.stderr.write(f"{what}\n")
     return 1
 
 

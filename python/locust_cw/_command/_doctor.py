@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from locust_cw import _core
-from locust_cw._account import Account, is_missing
+from locust_cw._account import Account, is_missing, message_of
 from locust_cw._command._account_options import (
     account_options,
     add_account_options,
     add_publish_options,
     check,
     dashboard_of,
-    message_of,
     print_json,
     wrapped,
 )
@@ -222,7 +221,7 @@ class Examination:
             return Check(name, "ok", calls())
         except _core.AwsError as error:
             known = refused(error) if refused else None
-            return known or Check(name, "failed", " ".join(message_of(error).split()), self._remedy(error, action))
+            return known or Check(name, "failed", message_of(error), self._remedy(error, action))
 
     def _remedy(self, error: _core.AwsError, action: str) -> str:
         code = str(error.args[1])
