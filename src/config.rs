@@ -139,7 +139,7 @@ const MAX_LOG_NAME_CHARS: usize = 512;
 /// Longest namespace (PutMetricData).
 const MAX_NAMESPACE_CHARS: usize = 255;
 /// Longest run id: it is part of a stream's name and of folder names.
-const MAX_RUN_ID_CHARS: usize = 64;
+pub const MAX_RUN_ID_CHARS: usize = 64;
 /// Room that a run id and a worker's name need in the stream's name, behind the prefix.
 const STREAM_SUFFIX_CHARS: usize = MAX_RUN_ID_CHARS + MAX_WORKER_CHARS + 2;
 /// Longest worker name that is kept whole.

@@ -10,6 +10,9 @@ from locust_cw import _core
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+OPTIONS = ("region", "profile", "role_arn", "external_id", "endpoint_url")
+"""Those that say where and as whom."""
+
 _POLL_S = 0.05
 
 

@@ -65,7 +65,9 @@ _CPU_WARNING = {"label": "Locust warns", "value": 90}
 Event: TypeAlias = Literal["start", "ramped up", "stop"]
 _EVENTS: tuple[Event, ...] = ("start", "ramped up", "stop")
 _MARK = re.compile(
-    r"run (?P<run_id>[A-Za-z0-9._-]{1,64}) (?P<event>start|ramped up|stop)(?:: (?P<reason>.*))?", re.DOTALL
+    rf"run (?P<run_id>[A-Za-z0-9._-]{{1,{_core.MAX_RUN_ID_CHARS}}})"
+    rf" (?P<event>{'|'.join(_EVENTS)})(?:: (?P<reason>.*))?",
+    re.DOTALL,
 )
 _NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME}}}")
 

@@ -14,6 +14,7 @@ from types import NoneType
 from typing import Any
 
 from locust_cw import _core
+from locust_cw._account import OPTIONS
 from locust_cw._status import DATES_END
 
 KEPT = 200
@@ -33,7 +34,6 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
 }
 _RECEIPT_FORMS: dict[str, type] = {"requests": dict, "failures": dict, "log_events": dict, "uncertain": int}
 _ACCOUNTED = ("observed", "delivered", "spooled", "rejected", "dropped")
-_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url", "local")
 
 
 LOCAL_IS_GONE = (
@@ -83,7 +83,7 @@ class Record:
     @property
     def account(self) -> dict[str, Any]:
         """Where it went and as whom: options for an `Account`."""
-        return {name: self.options[name] for name in _ACCOUNT if self.options.get(name) is not None}
+        return {name: self.options[name] for name in (*OPTIONS, "local") if self.options.get(name) is not None}
 
     @property
     def local_url(self) -> str | None:

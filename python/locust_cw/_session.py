@@ -48,8 +48,6 @@ _RUNNER_TIMEOUT_S = 5.0
 _FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
-# As the core takes them.
-_MAX_RUN_ID_CHARS = 64
 
 
 class Session:
@@ -238,7 +236,7 @@ class Session:
             # Each test is a run of its own, also where the user named the first.
             number += 1
             suffix = f"-{number}"
-            run_id = f"{chosen[: _MAX_RUN_ID_CHARS - len(suffix)]}{suffix}" if chosen else _core.new_run_id()
+            run_id = f"{chosen[: _core.MAX_RUN_ID_CHARS - len(suffix)]}{suffix}" if chosen else _core.new_run_id()
         self._assigned_run_id = run_id
         return run_id
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from locust_cw import _core, _dashboard, _options
+from locust_cw._account import OPTIONS
 
 if TYPE_CHECKING:
     import argparse
 
-_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
 _WIDTH = 100
 _CONNECT_TIMEOUT_S = 1.0
 
@@ -31,7 +31,7 @@ def add_account_options(parser: argparse.ArgumentParser, otherwise: str = "as th
 
 def account_options(options: argparse.Namespace) -> dict[str, Any]:
     """Those that were given, by the names that the core has for them."""
-    return {name: getattr(options, name) for name in _ACCOUNT if getattr(options, name) is not None}
+    return {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
 
 
 def is_gone(local_url: str | None) -> bool:
@@ -52,7 +52,7 @@ def add_publish_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what the test publishes", "The test's options, without --cw- before them.")
     group.add_argument("--namespace", metavar="NAME", default=default["namespace"], help="default: %(default)s")
     group.add_argument(
-        "--logs", choices=("all", "failures", "off"), default=default["logs"], help="default: %(default)s"
+        "--logs", choices=_options.choices_of("logs"), default=default["logs"], help="default: %(default)s"
     )
     group.add_argument("--log-group", metavar="NAME", default=default["log_group"], help="default: %(default)s")
     group.add_argument("--log-stream", metavar="PREFIX", default=default["log_stream"], help="default: %(default)s")

@@ -448,7 +448,7 @@ def _spool(spool_dir: str | None) -> Check:
     runs = sorted({each.run_id for each in left if not each.dry_run})
     text = f"{root} can be written"
     if runs:
-        size = sum(each.bytes for each in left if not each.dry_run) / 1024
+        size = _core.human_bytes(sum(each.bytes for each in left if not each.dry_run))
         command = _core.replay_command("--all", spool_dir)
-        text += f"; {size:,.0f} KB of {len(runs)} run(s) wait in it: {command} sends them"
+        text += f"; {size} of {len(runs)} run(s) wait in it: {command} sends them"
     return Check("spool", "ok", text)

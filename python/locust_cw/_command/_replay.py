@@ -83,7 +83,7 @@ def _list(found: list[_core.Leftover], spool_dir: str | None) -> int:
             if leftover.local_url is not None
             else "left"
         )
-        size = f"{leftover.files} files, {leftover.bytes / 1024:,.0f} KB"
+        size = f"{leftover.files} files, {_core.human_bytes(leftover.bytes)}"
         sys.stdout.write(f"{leftover.run_id}  {leftover.worker}  {size}, {state}  {leftover.folder}\n")
     one, every = (_core.replay_command(run, spool_dir) for run in ("RUN", "--all"))
     sys.stdout.write(f"Send them with: {one}, or {every}\n")

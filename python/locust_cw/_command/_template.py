@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from locust_cw import _core
 from locust_cw._command import _policy
 from locust_cw._command._account_options import check, dashboard_of, print_json, wrapped
+from locust_cw._options import choices_of
 
 if TYPE_CHECKING:
     from locust_cw._command import AddParser
@@ -59,7 +60,10 @@ def declare(add_parser: AddParser) -> None:
         help="of the log group that the stack makes; default: %(default)s",
     )
     parser.add_argument(
-        "--log-class", choices=("STANDARD", "INFREQUENT_ACCESS"), default="STANDARD", help="of that group"
+        "--log-class",
+        choices=choices_of("log_class"),
+        default=_core.default_options()["log_class"],
+        help="of that group",
     )
     parser.add_argument(
         "--role-arn", metavar="ARN", help="role that the test publishes as, in the account with the logs"

@@ -324,7 +324,7 @@ def _read(account: Account, record: Record, group: str, prefix: str) -> Logged:
             seen.add(identity)
             if "outcome" in fields:
                 name = _core.dimension_value(str(fields.get("name")))
-                logged.by_name[fields["outcome"], name if name in names else "(other)"] += 1
+                logged.by_name[fields["outcome"], name if name in names else _core.OTHER] += 1
     return logged
 
 
@@ -390,7 +390,7 @@ def _count(account: Account, record: Record, group: str, prefix: str) -> Logged:
         logged.events += number
         if logged.by_name is not None and fields.get("outcome"):
             name = _core.dimension_value(str(fields.get("name")))
-            logged.by_name[fields["outcome"], name if name in names else "(other)"] += number
+            logged.by_name[fields["outcome"], name if name in names else _core.OTHER] += number
     return logged
 
 
@@ -414,7 +414,7 @@ def _explain(record: Record, findings: Findings) -> None:
     waiting = [each for each in _core.leftovers(record.option("spool_dir")) if each.run_id == record.run_id]
     if waiting:
         findings.notes.append(
-            f"{sum(each.bytes for each in waiting) / 1024:,.0f} KB of it wait on this machine. Send them:"
+            f"{_core.human_bytes(sum(each.bytes for each in waiting))} of it wait on this machine. Send them:"
             f" {record.replay_command}"
         )
     elif receipt["requests"]["spooled"] + receipt["log_events"]["spooled"]:

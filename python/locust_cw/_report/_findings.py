@@ -33,7 +33,6 @@ GENERATOR_LIMIT_PERCENT = 90.0
 """Of a processor, from which on the load generator may be what limits: Locust warns there, too."""
 
 _SINGLE = "Metrics of the target"
-_NO_HOST = "(none)"  # the host of gauges where the run has none
 _OF_REQUESTS = frozenset({"Request", "Method", "RunId"})
 _MOST_HOSTS_DRAWN = 5
 # Of a period that lies in the test only in part: a shorter one says nothing of the rate.
@@ -267,7 +266,7 @@ class _Load:
         own = _core.dimension_value(self._record.host) if self._record.host else None
         # Most likely first.
         named = sorted({host["Host"] for host in hosts}, key=lambda host: host != own)
-        homes = [hosts[0] | {"Host": name} for name in dict.fromkeys([*([own] if own else []), *named, _NO_HOST])]
+        homes = [hosts[0] | {"Host": name} for name in dict.fromkeys([*([own] if own else []), *named, _core.NO_HOST])]
         gauges = (
             # Within a second they are those of the last moment, which may be after the stop.
             ("UserCount", "Maximum" if self.period == 1 else "Average"),
