@@ -63,6 +63,7 @@ NO_MESSAGES = {
     "locust-cw replay … --spool-dir …": "the same",
     "locust-cw: error: …": "how each message of the command begins",
     "locust-cw: ….": "the same",
+    "module … has no attribute …": "as Python itself says it",
     "locust: error: …": "how each message of an option begins",
     "KIND:ID, where KIND is one of …": "the end of a message",
     "Average, Sum, Minimum, Maximum, SampleCount, p99 or the like": "the same",

@@ -51,7 +51,9 @@ _LAST_MOMENTS_S = 10.0
 
 
 class Session:
-    """The tests of one environment in this process. Each event of Locust's has a method of its name."""
+    """The tests of one environment in this process: what `attach` gives."""
+
+    # Each event of Locust's has a method of its name.
 
     def __init__(self, events: Events) -> None:
         """Until a test starts nothing happens."""
