@@ -182,6 +182,13 @@ def lines(body: dict[str, Any]) -> list[str]:
     return drawn[0]
 
 
+def marked_runs(body: dict[str, Any]) -> list[str]:
+    """The runs that it has marks of, oldest first."""
+    graph = widget(body, "Requests and failures per second")
+    marks = map(Mark.read, graph["properties"].get("annotations", {}).get("vertical", []))
+    return list(dict.fromkeys(mark.run_id for mark in marks if mark is not None))
+
+
 # Targets
 
 
@@ -335,7 +342,7 @@ def test_marks_give_way_to_cloudwatchs_limit_of_size() -> None:
     reason = "x" * 1000
     runs = [Mark(f"run-{run}", "stop", NOON + run, reason) for run in range(20)]
     body = assert_valid(_dashboard.body(view(targets=many), runs))
-    left = _dashboard.marked_runs(body)
+    left = marked_runs(body)
     assert 0 < len(left) < 20
     assert left == [f"run-{run}" for run in range(20 - len(left), 20)]
 
@@ -349,7 +356,7 @@ def test_runs_add_their_marks_and_the_oldest_go() -> None:
         for mark in marks(run):
             body = assert_valid(json.loads(json.dumps(_dashboard.body(view(), [mark], body))))
     assert body is not None
-    assert _dashboard.marked_runs(body) == [f"run-{run}" for run in range(5, _dashboard.MAX_RUNS + 5)]
+    assert marked_runs(body) == [f"run-{run}" for run in range(5, _dashboard.MAX_RUNS + 5)]
     assert lines(body) == [
         f"run run-{run} {event}"
         for run in range(5, _dashboard.MAX_RUNS + 5)
@@ -412,7 +419,7 @@ def test_what_others_added_stays() -> None:
         assert updated["variables"][2]["id"] == "stage"
         assert deploy in widget(updated, "Users")["properties"]["annotations"]["vertical"]
         assert widget(updated, "Requests and failures")["properties"]["annotations"]["horizontal"] == [limit]
-        assert _dashboard.marked_runs(updated) == ["run-1", "run-2"]
+        assert marked_runs(updated) == ["run-1", "run-2"]
         updated = _dashboard.body(view(), marks(2), updated)
 
 
@@ -469,7 +476,7 @@ def test_whatever_is_there_ours_is_put_above_it(existing: dict[str, Any]) -> Non
         for widget in body["widgets"][len(ours) :]
         if isinstance(widget.get("y"), int)
     )
-    assert _dashboard.marked_runs(body) == ["run-1"]
+    assert marked_runs(body) == ["run-1"]
 
 
 @pytest.mark.parametrize(
@@ -732,7 +739,7 @@ def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str
     aws.cloudwatch.metrics.put_dashboard(DashboardName=name, DashboardBody=json.dumps(body))
     again = run_command(aws, tmp_path, "put", *what, "--json", env=env)
     assert json.loads(again.out) == {"dashboard": name, "url": None, "queries": []}
-    assert _dashboard.marked_runs(stored(aws, name)) == ["run-1"]
+    assert marked_runs(stored(aws, name)) == ["run-1"]
     deleted = run_command(aws, tmp_path, "delete", "--json", env=env)
     assert (deleted.exit_code, json.loads(deleted.out)) == (0, {"dashboard": name, "deleted": True})
     missing = run_command(aws, tmp_path, "delete", env=env)

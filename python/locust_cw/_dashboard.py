@@ -339,12 +339,6 @@ def _marks_of(mine: Iterable[Json]) -> list[Mark]:
     return list(found.values())
 
 
-def marked_runs(dashboard: Json) -> list[str]:
-    """The ids of the runs that a body has marks of, oldest first."""
-    mine, _ = _parted(dashboard.get("widgets"))
-    return [run[0].run_id for run in _newest(_marks_of(mine))]
-
-
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 

@@ -154,7 +154,6 @@ class Examination:
         """Why no call can succeed, once that is known."""
         self._unreached: dict[str, str] = {}
         """Why no call of a service can."""
-        self._now = time.time
 
     def checks(self) -> Iterator[Check]:
         """Make one check after the other."""
@@ -290,7 +289,7 @@ class Examination:
                 self._account.call("CreateLogGroup", logGroupName=group)
                 make_stream()
                 made = "CreateLogGroup, "
-            event = {"timestamp": int(self._now() * 1000), "message": '{"event":"doctor"}'}
+            event = {"timestamp": int(time.time() * 1000), "message": '{"event":"doctor"}'}
             self._account.call("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=[event])
             return f"{made}CreateLogStream and PutLogEvents are allowed in log group {group}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -259,7 +258,7 @@ def _instance(user_data: str) -> dict[str, Any]:
 
 def _user_data(options: argparse.Namespace) -> str:
     """The script that the instance runs at its first start, for `Fn::Sub`."""
-    install = options.install or f"locust-cw=={importlib.metadata.version('locust-cw')}"
+    install = options.install or f"locust-cw=={_core.VERSION}"
     return f"""\
 #!/bin/bash
 set -euo pipefail
