@@ -77,6 +77,12 @@ BAD = [
     "--cw-endpoint-url=nonsense",
     "--cw-role-arn=x",
     "--cw-run-id=a b:*",
+    "--cw-external-id=without-a-role",
+    "--cw-spool-max-mb=0",
+    "--cw-source=nobody",
+    "--cw-receipt=/no/such/folder/receipt.json",
+    # The tests' own options say where CloudWatch is.
+    "--cw-local",
 ]
 
 
