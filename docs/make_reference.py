@@ -28,6 +28,9 @@ PACKAGE = "locust_cw"
 WIDTH = 100
 Kind = griffe.ParameterKind
 
+PARTS = {f"{PACKAGE}.Session": {"close"}}
+"""What programs need of a class, where that is not all of it: the rest is for Locust's events and the web UI."""
+
 BEGINNING = "<!-- Made by docs/make_reference.py: change the {} and run `make docs`. -->\n\n"
 
 
@@ -70,7 +73,10 @@ def api_page() -> str:
 def described(thing: griffe.Object, path: str, level: int) -> Iterator[str]:
     """A function, class or attribute, and what is in it."""
     yield f"{'#' * level} `{path}`\n\n"
-    own = thing.members.get("__new__") or thing.members.get("__init__") if thing.is_class else thing
+    parts = PARTS.get(path)
+    # Of a class that is shown in part, programs make none themselves.
+    made_by = None if parts else thing.members.get("__new__") or thing.members.get("__init__")
+    own = made_by if thing.is_class else thing
     if isinstance(own, griffe.Function):
         yield f"```python\n{signature(own, path)}\n```\n\n"
     elif isinstance(thing, griffe.Attribute) and thing.annotation is not None:
@@ -82,7 +88,8 @@ def described(thing: griffe.Object, path: str, level: int) -> Iterator[str]:
     if not isinstance(thing, griffe.Class):
         return
     for name, member in thing.members.items():
-        if not name.startswith("_") and isinstance(member, griffe.Object) and member.docstring is not None:
+        shown = name in parts if parts else not name.startswith("_")
+        if shown and isinstance(member, griffe.Object) and member.docstring is not None:
             yield from described(member, f"{path.rpartition('.')[2]}.{name}", level + 1)
 
 

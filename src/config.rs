@@ -139,7 +139,7 @@ const MAX_LOG_NAME_CHARS: usize = 512;
 /// Longest namespace (PutMetricData).
 const MAX_NAMESPACE_CHARS: usize = 255;
 /// Longest run id: it is part of a stream's name and of folder names.
-const MAX_RUN_ID_CHARS: usize = 64;
+pub const MAX_RUN_ID_CHARS: usize = 64;
 /// Room that a run id and a worker's name need in the stream's name, behind the prefix.
 const STREAM_SUFFIX_CHARS: usize = MAX_RUN_ID_CHARS + MAX_WORKER_CHARS + 2;
 /// Longest worker name that is kept whole.
@@ -445,14 +445,16 @@ pub fn run_id(text: String) -> Result<String, InvalidOption> {
     Ok(text)
 }
 
-/// The user's state folder, after the XDG Base Directory Specification.
 fn spool_dir(chosen: Option<String>) -> Result<PathBuf, InvalidOption> {
-    if let Some(text) = not_blank("spool_dir", chosen)? {
-        return Ok(PathBuf::from(text));
-    }
+    Ok(not_blank("spool_dir", chosen)?.map_or_else(default_spool_dir, PathBuf::from))
+}
+
+/// In the user's state folder, after the XDG Base Directory Specification.
+#[must_use]
+pub fn default_spool_dir() -> PathBuf {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::home_dir().map(|home| home.join(".local").join("state"));
-    Ok(state.or_else(home).unwrap_or_else(std::env::temp_dir).join("locust-cw"))
+    state.or_else(home).unwrap_or_else(std::env::temp_dir).join("locust-cw")
 }
 
 #[cfg(test)]

@@ -53,8 +53,8 @@ mod _core {
     #[pymodule_export]
     use super::python::{
         Account, AwsError, Call, Flush, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
-        check_options, default_options, dimension_value, estimate_cost, leftovers, new_run_id, priced_regions,
-        spool_root, sweep,
+        check_options, default_options, dimension_value, estimate_cost, human_bytes, leftovers, new_run_id,
+        priced_regions, replay_command, spool_root, sweep,
     };
 
     /// This package's version.
@@ -64,4 +64,44 @@ mod _core {
     /// When the prices of estimates were looked up.
     #[pymodule_export]
     const PRICES_AS_OF: &str = crate::pricing::PRICES_AS_OF;
+
+    /// Longest run id.
+    #[pymodule_export]
+    const MAX_RUN_ID_CHARS: usize = crate::config::MAX_RUN_ID_CHARS;
+
+    /// The host of gauges where a run has none.
+    #[pymodule_export]
+    const NO_HOST: &str = crate::identity::NO_HOST;
+
+    /// The request name that those which are too many go under.
+    #[pymodule_export]
+    const OTHER: &str = crate::window::OTHER;
+
+    /// Most dimensions of one metric.
+    #[pymodule_export]
+    const MAX_DIMENSIONS: usize = crate::dimension::MAX_DIMENSIONS;
+
+    /// Longest name of a namespace, a metric or a dimension.
+    #[pymodule_export]
+    const MAX_NAME_CHARS: usize = crate::dimension::MAX_NAME_CHARS;
+
+    /// Longest value of a dimension.
+    #[pymodule_export]
+    const MAX_VALUE_CHARS: usize = crate::dimension::MAX_VALUE_CHARS;
+
+    /// Most distinct values of one datum.
+    #[pymodule_export]
+    const MAX_VALUES_PER_DATUM: usize = crate::distribution::MAX_VALUES_PER_DATUM;
+
+    /// Most datums of one call.
+    #[pymodule_export]
+    const MAX_DATUMS: usize = crate::call::MAX_DATUMS;
+
+    /// Most bytes of the datums of one call.
+    #[pymodule_export]
+    const MAX_METRICS_BYTES: usize = crate::call::MAX_METRICS_BYTES;
+
+    /// What a log event counts beside its text.
+    #[pymodule_export]
+    const EVENT_OVERHEAD_BYTES: usize = crate::log_event::EVENT_OVERHEAD_BYTES;
 }

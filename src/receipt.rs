@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::default_spool_dir;
 use crate::dimension::Dimension;
 use crate::ledger::{Ledger, Share};
 use crate::pricing::{Cost, PRICES_AS_OF};
@@ -118,8 +119,9 @@ impl Remarks {
         let mut lines = Vec::new();
         if let Some(folder) = spool.filter(|_| receipt.requests.spooled.max(receipt.log_events.spooled) > 0) {
             lines.push(format!("What was not delivered waits in {}", folder.display()));
-            if !dry_run {
-                lines.push(format!("Send it with: locust-cw replay {}", receipt.run_id));
+            // It is that of a process, in that of its run.
+            if let Some(root) = folder.ancestors().nth(2).filter(|_| !dry_run) {
+                lines.push(format!("Send it with: {}", replay_command(&receipt.run_id, root)));
             }
         }
         if let Some(folder) = rejected {
@@ -350,6 +352,23 @@ fn grouped(number: u64) -> String {
     groups.join(",")
 }
 
+/// The command that sends what waits in the folder `root` of a run, or with `--all` of all of them.
+#[must_use]
+pub fn replay_command(run: &str, root: &Path) -> String {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let root = absolute(root);
+    if root == absolute(&default_spool_dir()) {
+        return format!("locust-cw replay {run}");
+    }
+    format!("locust-cw replay {run} --spool-dir {}", quoted(&root.to_string_lossy()))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c) || (cfg!(windows) && c == '\\');
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\"'\"'")) }
+}
+
 /// A size for a reader, such as `1.5 MB`.
 #[expect(clippy::cast_precision_loss, reason = "a rounded number for a reader")]
 #[must_use]
@@ -416,11 +435,22 @@ mod tests {
     #[test]
     fn the_text_says_what_does_not_add_up() {
         let receipt = receipt(LocustTotals { requests: 11, failures: 2 });
-        let remarks = Remarks::on(&receipt, false, Some(Path::new("/spool")), None, vec!["Because.".into()]);
+        let remarks = Remarks::on(&receipt, false, Some(Path::new("/spool/r/w1")), None, vec!["Because.".into()]);
         let text = receipt.to_text(&remarks, Style::Plain);
-        for part in ["run r: not all delivered\n", "NOT reconciled", "/spool", "locust-cw replay r", "Because."] {
+        for part in ["run r: not all delivered\n", "NOT reconciled", "/spool/r/w1", "locust-cw replay r", "Because."] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_command_names_a_folder_that_is_not_found_without() {
+        let command = |root: &str| replay_command("r", Path::new(root));
+        assert_eq!(replay_command("r", &default_spool_dir()), "locust-cw replay r");
+        assert_eq!(command("/a/spool"), "locust-cw replay r --spool-dir /a/spool");
+        assert_eq!(command("/it's a spool"), "locust-cw replay r --spool-dir '/it'\"'\"'s a spool'");
+        let here = std::env::current_dir().expect("a folder");
+        assert_eq!(command("spool"), command(here.join("spool").to_str().expect("text")));
     }
 
     #[test]

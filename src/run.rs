@@ -18,7 +18,7 @@ use crate::intake::Intake;
 use crate::ledger::{Ledger, Share};
 use crate::outbox::Pace;
 use crate::queue::{Entrance, Item, Mark, PATIENCE, queue};
-use crate::receipt::{LocustTotals, Receipt, Remarks, human_bytes};
+use crate::receipt::{LocustTotals, Receipt, Remarks, human_bytes, replay_command};
 use crate::replay::{leftovers, sweep};
 use crate::sample::{Report, Sample};
 use crate::sender::Destination;
@@ -300,11 +300,8 @@ fn announce_leftovers(root: &Path, diagnostics: &Diagnostics) {
         leftovers(root).into_iter().filter(|found| !found.live && !found.manifest.goes_nowhere()).collect();
     let Some(last) = leftovers.last() else { return };
     let bytes = human_bytes(leftovers.iter().map(|leftover| leftover.bytes).sum());
-    let command = if leftovers.iter().all(|leftover| leftover.manifest.run_id == last.manifest.run_id) {
-        format!("locust-cw replay {}", last.manifest.run_id)
-    } else {
-        "locust-cw replay --all".to_owned()
-    };
+    let one_run = leftovers.iter().all(|leftover| leftover.manifest.run_id == last.manifest.run_id);
+    let command = replay_command(if one_run { &last.manifest.run_id } else { "--all" }, root);
     diagnostics.say_once(
         "leftovers",
         Level::Info,

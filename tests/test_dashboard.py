@@ -182,6 +182,13 @@ def lines(body: dict[str, Any]) -> list[str]:
     return drawn[0]
 
 
+def marked_runs(body: dict[str, Any]) -> list[str]:
+    """The runs that it has marks of, oldest first."""
+    graph = widget(body, "Requests and failures per second")
+    marks = map(Mark.read, graph["properties"].get("annotations", {}).get("vertical", []))
+    return list(dict.fromkeys(mark.run_id for mark in marks if mark is not None))
+
+
 # Targets
 
 
@@ -335,7 +342,7 @@ def test_marks_give_way_to_cloudwatchs_limit_of_size() -> None:
     reason = "x" * 1000
     runs = [Mark(f"run-{run}", "stop", NOON + run, reason) for run in range(20)]
     body = assert_valid(_dashboard.body(view(targets=many), runs))
-    left = _dashboard.marked_runs(body)
+    left = marked_runs(body)
     assert 0 < len(left) < 20
     assert left == [f"run-{run}" for run in range(20 - len(left), 20)]
 
@@ -349,7 +356,7 @@ def test_runs_add_their_marks_and_the_oldest_go() -> None:
         for mark in marks(run):
             body = assert_valid(json.loads(json.dumps(_dashboard.body(view(), [mark], body))))
     assert body is not None
-    assert _dashboard.marked_runs(body) == [f"run-{run}" for run in range(5, _dashboard.MAX_RUNS + 5)]
+    assert marked_runs(body) == [f"run-{run}" for run in range(5, _dashboard.MAX_RUNS + 5)]
     assert lines(body) == [
         f"run run-{run} {event}"
         for run in range(5, _dashboard.MAX_RUNS + 5)
@@ -412,7 +419,7 @@ def test_what_others_added_stays() -> None:
         assert updated["variables"][2]["id"] == "stage"
         assert deploy in widget(updated, "Users")["properties"]["annotations"]["vertical"]
         assert widget(updated, "Requests and failures")["properties"]["annotations"]["horizontal"] == [limit]
-        assert _dashboard.marked_runs(updated) == ["run-1", "run-2"]
+        assert marked_runs(updated) == ["run-1", "run-2"]
         updated = _dashboard.body(view(), marks(2), updated)
 
 
@@ -469,7 +476,7 @@ def test_whatever_is_there_ours_is_put_above_it(existing: dict[str, Any]) -> Non
         for widget in body["widgets"][len(ours) :]
         if isinstance(widget.get("y"), int)
     )
-    assert _dashboard.marked_runs(body) == ["run-1"]
+    assert marked_runs(body) == ["run-1"]
 
 
 @pytest.mark.parametrize(
@@ -548,7 +555,6 @@ def test_runs_put_and_update_a_dashboard(aws: Aws, account: Account, name: str) 
         for event in ("start", "ramped up", "stop")
     ]
     assert body["widgets"][-1]["properties"]["markdown"] == "mine"
-    assert dashboard.url == _dashboard.dashboard_url(REGION, name)
     assert _dashboard.delete(account, name) is True
     assert _dashboard.get(account, name) is None
     assert _dashboard.delete(account, name) is False
@@ -727,13 +733,13 @@ def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str
     assert aws.proxy.calls() == []
     put = run_command(aws, tmp_path, "put", *what, env=env)
     assert put.exit_code == 0
-    assert _dashboard.dashboard_url(REGION, name) in put.out
+    assert f"Put the dashboard {name}.\n" in put.out
     assert stored(aws, name) == assert_valid(printed.out)
     body = _dashboard.body(view(), marks(1), stored(aws, name))
     aws.cloudwatch.metrics.put_dashboard(DashboardName=name, DashboardBody=json.dumps(body))
     again = run_command(aws, tmp_path, "put", *what, "--json", env=env)
-    assert json.loads(again.out) == {"dashboard": name, "url": _dashboard.dashboard_url(REGION, name), "queries": []}
-    assert _dashboard.marked_runs(stored(aws, name)) == ["run-1"]
+    assert json.loads(again.out) == {"dashboard": name, "url": None, "queries": []}
+    assert marked_runs(stored(aws, name)) == ["run-1"]
     deleted = run_command(aws, tmp_path, "delete", "--json", env=env)
     assert (deleted.exit_code, json.loads(deleted.out)) == (0, {"dashboard": name, "deleted": True})
     missing = run_command(aws, tmp_path, "delete", env=env)
@@ -974,6 +980,42 @@ def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: s
         assert run.exit_code == 0
         assert run.complaints() == []
         assert run.receipt["dashboard_url"] is None, "nobody can look at a local one"
+
+
+def endpoints(url: str, folder: Path) -> dict[str, dict[str, str]]:
+    """The ways to say where CloudWatch is, beside the option."""
+    profile = folder / "config"
+    profile.write_text(f"[default]\nendpoint_url = {url}\n")
+    services = ("CLOUDWATCH", "CLOUDWATCH_LOGS")
+    return {
+        "variable": {"AWS_ENDPOINT_URL": url},
+        "variables": {f"AWS_ENDPOINT_URL_{service}": url for service in services},
+        "profile": {"AWS_CONFIG_FILE": str(profile)},
+    }
+
+
+@pytest.mark.parametrize("way", ["variable", "variables", "profile"])
+def test_what_is_not_at_aws_has_no_address_there(aws: Aws, locust: Locust, tmp_path: Path, name: str, way: str) -> None:
+    """However the test, or the command, was told where CloudWatch is."""
+    env = endpoints(aws.proxy.url, tmp_path)[way]
+    options = [option for option in aws.options if "endpoint" not in option]
+    run = locust.run("orders.py", *LOAD, "-t", "2s", f"--cw-dashboard={name}", options=options, env=env)
+    run.receipt.check_delivered()
+    assert run.receipt["dashboard_url"] is None
+    assert "console.aws" not in run.output
+    with commanding(tmp_path, "dashboard", "put", f"--name={name}", env={**env}) as put:
+        assert put.exit_code == 0, put.output
+    assert put.out == f"Put the dashboard {name}.\n"
+    assert len(aws.proxy.calls("PutDashboard")) >= 2
+
+
+@pytest.mark.parametrize(
+    ("where", "found"), [({}, f"https://{REGION}.console.aws"), ({"endpoint_url": "http://127.0.0.1:9"}, None)]
+)
+def test_what_is_at_aws_has_an_address(monkeypatch: pytest.MonkeyPatch, where: dict[str, str], found: str) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    shown = _dashboard.shown_at(where, REGION, "Shop")
+    assert shown is None if found is None else str(shown).startswith(found)
 
 
 def test_a_dashboard_without_a_name_is_the_namespaces(aws: Aws, locust: Locust, name: str) -> None:

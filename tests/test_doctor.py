@@ -133,10 +133,13 @@ def test_dashboard_and_alarms_are_looked_at_only_if_asked_for(ministack: str, pr
     given = ("--endpoint-url", proxy.url, "--logs=off")
     usual = examine(tmp_path, *given)
     assert not {"dashboard", "alarms", "logs", "logs endpoint"} & set(usual)
+    assert "dashboard" not in examine(tmp_path, *given, "--dashboard=none")
+    by_namespace = examine(tmp_path, *given, "--namespace=asked", "--dashboard")
+    assert "dashboard" in states(by_namespace, "ok")
     checks = examine(tmp_path, *given, "--dashboard=asked", "--stop-on-alarm=asked")
     assert {"dashboard", "alarms"} < states(checks, "ok")
     assert cloudwatch.get_dashboard(DashboardName="asked")["DashboardBody"] == '{"widgets":[]}'
-    checks = examine(tmp_path, *given, "--dashboard=none", "--stop-on-alarm=asked", "--stop-on-alarm=none", code=1)
+    checks = examine(tmp_path, *given, "--dashboard=missing", "--stop-on-alarm=asked", "--stop-on-alarm=none", code=1)
     assert states(checks, "skipped") == {"dashboard"}
     assert states(checks, "failed") == {"alarms"}
     assert "no alarm none" in str(checks["alarms"]["text"])

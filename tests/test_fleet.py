@@ -542,6 +542,8 @@ UNREADABLE: dict[str, Any] = {
     "a time of another kind": account(status={"trouble_since": "1"}),
     "a problem of another kind": account(status={"problem": 1, "problem_at": "1"}),
     "bytes that wait of another kind": account(status={"waiting_bytes": "1"}),
+    "less than no bytes that wait": account(status={"waiting_bytes": -1}),
+    "more bytes than there are": account(status={"waiting_bytes": 2**70}),
     "no run": {},
     "a run of another kind": {**account(), "run_id": []},
     "nothing": None,

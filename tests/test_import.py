@@ -62,6 +62,20 @@ def test_import_makes_no_thread_opens_nothing_and_needs_no_locust(tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
+def test_names_that_few_need_bring_their_modules_when_they_are_asked_for(tmp_path: Path) -> None:
+    """All that is offered is there; what is not is no attribute."""
+    probe = (
+        "import sys, locust_cw\n"
+        "assert not {'locust_cw._local', 'locust_cw._session', 'locust', 'gevent'} & set(sys.modules)\n"
+        "from locust_cw import LocalCloudWatchError\n"
+        "assert issubclass(LocalCloudWatchError, RuntimeError) and 'gevent' not in sys.modules\n"
+        "assert all(hasattr(locust_cw, name) for name in locust_cw.__all__)\n"
+        "assert locust_cw.Session.close and 'locust' not in sys.modules\n"
+        "assert not hasattr(locust_cw, 'Nonsense')"
+    )
+    subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)
+
+
 def test_the_package_is_typed() -> None:
     probe = "import locust_cw, pathlib; print((pathlib.Path(locust_cw.__file__).parent / 'py.typed').exists())"
     assert subprocess.check_output([sys.executable, "-c", probe]).strip() == b"True"

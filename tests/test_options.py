@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +15,12 @@ import psutil
 import pytest
 
 from conftest import Aws, Locust
+from locust_cw import _local
 from support.checks import check_story
 from support.cloudwatch import TEXT_LINE
 from support.locust_run import LocustRun
 from support.proxy import Answer, Call, Exchange, error
-from support.servers import Target, wait_until
+from support.servers import Target, free_port, wait_until
 
 HOST = "http://optional.test"
 SCRIPT = [{"names": ["/a", "/b"], "repeat": 20}, {"names": ["/c"], "method": "POST", "error": "no", "repeat": 5}]
@@ -75,6 +77,12 @@ BAD = [
     "--cw-endpoint-url=nonsense",
     "--cw-role-arn=x",
     "--cw-run-id=a b:*",
+    "--cw-external-id=without-a-role",
+    "--cw-spool-max-mb=0",
+    "--cw-source=nobody",
+    "--cw-receipt=/no/such/folder/receipt.json",
+    # The tests' own options say where CloudWatch is.
+    "--cw-local",
 ]
 
 
@@ -197,6 +205,21 @@ def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None
     run.finish()
     run.receipt.check_delivered()
     wait_until(lambda: not any(child.is_running() for child in children), "the child process is ended")
+
+
+def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one is tried, but not for ever."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        ports = [taken, free_port(), taken, taken, taken]
+        monkeypatch.setattr(_local, "_free_port", lambda: ports.pop(0))
+        with _local.LocalCloudWatch() as running:
+            assert not running.endpoint_url.endswith(f":{taken}")
+        with pytest.raises(_local.LocalCloudWatchError, match="already in use"):
+            _local.LocalCloudWatch()
+    assert ports == []
 
 
 # Where and as whom

@@ -16,7 +16,7 @@ import pytest
 
 from conftest import Aws, Locust
 from support.locust_run import LOCUSTFILES, clean_environment
-from support.outages import PACED
+from support.outages import PACED, commanding
 from support.proxy import Answer, Call, Proxy
 from support.servers import REGION
 from test_command import run
@@ -70,6 +70,9 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no logs": (("--cw-logs=off",), ("--logs=off",)),
     "alarm": (("--cw-logs=off", "--cw-stop-on-alarm=slow"), ("--logs=off", "--stop-on-alarm=slow")),
     "dashboard": (("--cw-dashboard=Shop",), ("--dashboard=Shop",)),
+    "dashboard of the namespace": (("--cw-logs=off", "--cw-dashboard"), ("--logs=off", "--dashboard")),
+    "dashboard by default": (("--cw-logs=off", "--cw-dashboard=default"), ("--logs=off", "--dashboard=default")),
+    "no dashboard": (("--cw-logs=off", "--cw-dashboard=none"), ("--logs=off", "--dashboard=none")),
     "dashboard, no logs": (("--cw-logs=off", "--cw-dashboard=Shop"), ("--logs=off", "--dashboard=Shop")),
 }
 
@@ -179,6 +182,13 @@ def test_partitions_and_all_uses(tmp_path: Path) -> None:
     assert len(set(sids)) == len(sids)
 
 
+@pytest.mark.parametrize("command", ["policy", "template", "doctor"])
+def test_a_name_that_no_dashboard_can_have_is_refused(tmp_path: Path, command: str) -> None:
+    with commanding(tmp_path, command, "--dashboard=a b", "--logs=off") as refused:
+        assert refused.exit_code == 2
+    assert "argument --dashboard: 'a b' cannot be a dashboard's name" in refused.err
+
+
 # The template
 
 GIVEN: dict[str, tuple[str, ...]] = {
@@ -193,6 +203,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
         "--stop-on-alarm=it's ${slow}",
         "--for=all",
     ),
+    "dashboard of the namespace": ("--namespace=Shop / load", "--dashboard"),
     "no logs": ("--logs=off",),
     "group exists": ("--log-group-exists",),
     "role": (f"--role-arn={ROLE}", "--external-id=blue"),
@@ -252,7 +263,9 @@ def filled(value: Any) -> Any:
     return [filled(each) for each in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("given", [GIVEN["usual"], GIVEN["all options"], GIVEN["no logs"]])
+@pytest.mark.parametrize(
+    "given", [GIVEN[name] for name in ("usual", "all options", "no logs", "dashboard of the namespace")]
+)
 def test_the_role_has_exactly_the_policy(tmp_path: Path, given: tuple[str, ...]) -> None:
     """That of a test which finds its log group there, for the stack makes it."""
     made = template(tmp_path, *given)
@@ -261,6 +274,13 @@ def test_the_role_has_exactly_the_policy(tmp_path: Path, given: tuple[str, ...])
     same = policy(tmp_path, *asked, "--log-group-exists", f"--region={REGION}", f"--account={ACCOUNT}")
     assert filled(inline["PolicyDocument"]) == same
     assert ("LogGroup" in made["Resources"]) == ("--logs=off" not in given)
+
+
+@pytest.mark.parametrize("given", ["--dashboard", "--dashboard=default", "--dashboard=Shop"])
+def test_the_load_generator_may_put_the_dashboard_that_it_puts(tmp_path: Path, given: str) -> None:
+    made = template(tmp_path, "--namespace=Shop", given)
+    assert "--cw-dashboard Shop" in scripts(made)[1]
+    assert ":dashboard/Shop" in json.dumps(made["Resources"]["Role"])
 
 
 def test_the_role_of_a_role_only_assumes_it(tmp_path: Path) -> None:

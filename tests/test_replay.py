@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import time
@@ -61,6 +62,12 @@ def left_behind(aws: Aws, locust: Locust, *args: str, requests: int = 600, **how
 
 def run_id_of(run: LocustRun) -> str:
     return str(run.receipt["run_id"])
+
+
+def told_commands(run: LocustRun) -> list[list[str]]:
+    """What to type to send what is left, as a shell takes it, each command once."""
+    told = re.findall(r"Send (?:it|them) with: (.*)$", run.output, re.MULTILINE)
+    return [shlex.split(command) for command in dict.fromkeys(told)]
 
 
 def check_all_there(aws: Aws, *runs: LocustRun) -> None:
@@ -209,16 +216,31 @@ def test_the_next_start_tells_of_what_is_left_and_leaves_it_alone(aws: Aws, locu
     left = files_in(tmp_path / "spool")
     second = locust.run(*PACED, *LIVE, where, "-t", "2s")
     second.receipt.check_delivered()
-    assert f"Send them with: locust-cw replay {run_id_of(first)}\n" in second.err
+    assert told_commands(second)[0][:3] == ["locust-cw", "replay", run_id_of(first)]
     assert files_in(tmp_path / "spool") == left
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == second.stats.requests.total()
 
     third = left_behind(aws, locust, where)
     fourth = locust.run(*PACED, *LIVE, where, "-t", "2s")
-    assert "Send them with: locust-cw replay --all\n" in fourth.err
-    command = replay(first.folder, "--all", f"--spool-dir={tmp_path / 'spool'}")
-    assert command.exit_code == 0, command.output
+    (every,) = told_commands(fourth)
+    assert every[:3] == ["locust-cw", "replay", "--all"]
+    with commanding(first.folder, *every[1:]) as command:
+        assert command.exit_code == 0, command.output
     check_all_there(aws, first, second, third, fourth)
+
+
+@pytest.mark.parametrize("where", [None, "a spool", "{folder}/it's"], ids=["default", "relative", "absolute"])
+def test_the_command_that_is_told_sends_what_is_left(
+    aws: Aws, locust: Locust, tmp_path: Path, where: str | None
+) -> None:
+    """Typed as it stands there, in any folder, wherever the spool is."""
+    env = {} if where is None else {"LOCUST_CW_SPOOL_DIR": where.format(folder=tmp_path)}
+    run = left_behind(aws, locust, env=env)
+    (told,) = told_commands(run)
+    assert len(told) == (3 if where is None else 5)
+    with commanding(run.folder, *told[1:]) as command:
+        assert command.exit_code == 0, command.output
+    check_all_there(aws, run)
 
 
 def test_what_was_meant_for_a_local_cloudwatch_keeps_nobody_waiting(locust: Locust, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Aws, Locust
+from locust_cw._metric_data import shortest_period
 from locust_cw._record import Record
 from locust_cw._report import _findings, _query, _saturation
 from locust_cw._report._saturation import Sample
@@ -187,11 +188,11 @@ HOUR, DAY = 3600, 86_400
     [(HOUR, 1, 1), (HOUR, 60, 60), (4 * HOUR, 1, 60), (14 * DAY, 1, 60), (16 * DAY, 1, 300), (70 * DAY, 1, 3600)],
 )
 def test_the_period_is_one_that_cloudwatch_still_keeps(age: float, resolution: int, period: int) -> None:
-    assert _query.shortest_period(NOW - age, NOW, resolution) == period
+    assert shortest_period(NOW - age, NOW, resolution) == period
 
 
 def test_metrics_of_fifteen_months_ago_are_gone() -> None:
-    assert _query.shortest_period(NOW - 460 * DAY, NOW) is None
+    assert shortest_period(NOW - 460 * DAY, NOW) is None
 
 
 @given(st.floats(0, 2 * DAY), st.sampled_from([1, 60, 300, 3600]))

@@ -63,3 +63,20 @@ def test_the_bar_fits_any_terminal(columns: int, monkeypatch: pytest.MonkeyPatch
     ProgressBar(shown).show(1234567, 0, ["PutLogEvents was refused"], seconds_to_wait=30)
     assert all(len(row) < columns for row in SGR.sub("", shown.getvalue()).split("\n"))
     assert bool(shown.getvalue()) == (columns >= 15)
+
+
+def test_the_bar_is_drawn_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks in between sees the one or the other, with all of its rows."""
+    written: list[str] = []
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: True)
+    monkeypatch.setattr(shown, "write", written.append)
+    monkeypatch.setattr(_progress, "_SHOW_AFTER_S", 0)
+    bar = ProgressBar(shown)
+    for left in (20, 10):
+        bar.show(left, 20 - left, ["PutLogEvents was refused"])
+    bar.clear()
+    first, second, cleared = written
+    assert first.count("\n") == second.count("\n") == 1
+    assert second.startswith(cleared)
+    assert "10 samples left" in second

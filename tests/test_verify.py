@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from conftest import Aws, Locust
 from locust_cw._command._verify import period_of, span_of
-from locust_cw._record import Record
+from locust_cw._record import Record, known_runs
 from support.outages import HOST, PACED, commanding, replay
 from support.proxy import Answer, Exchange, error, swallow
 from support.servers import Target
@@ -128,6 +129,27 @@ def test_what_waits_is_to_be_replayed(aws: Aws, locust: Locust) -> None:
     assert differing(verify(done.folder, run_id)) == {}
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_spool_is_where_it_is_found(aws: Aws, locust: Locust, tmp_path: Path, *, moved: bool) -> None:
+    """What waits, and the runs beside: the test named the folder relative to its own, or it was moved since."""
+    aws.proxy.on("*", error("ServiceUnavailable", 503))
+    done = locust.run(*PACED, *SHORT, "--cw-drain-timeout=0", "--cw-spool-dir=spool")
+    spool = done.folder / "spool"
+    (record_file,) = spool.glob(".records/*.json")
+    assert json.loads(record_file.read_text())["options"]["spool_dir"] == str(spool)
+    if moved:
+        spool = spool.rename(tmp_path / "moved spool")
+    aws.proxy.heal()
+    told = verify(tmp_path, f"--spool-dir={spool}", code=1)
+    (note,) = (note for note in told["notes"] if "Send them" in note)
+    words = shlex.split(note.partition("Send them: ")[2])
+    assert words[-2:] == ["--spool-dir", str(spool)]
+    replay(tmp_path, *words[2:])
+    later = locust.run(*PACED, *SHORT, *LIVE, f"--cw-spool-dir={spool}")
+    for each in done, later:
+        assert differing(verify(tmp_path, str(each.receipt["run_id"]), f"--spool-dir={spool}")) == {}
+
+
 def test_what_is_uncertain_may_be_there_twice(aws: Aws, locust: Locust) -> None:
     for operation in ("PutMetricData", "PutLogEvents"):
         aws.proxy.on(operation, swallow, times=1)
@@ -233,6 +255,14 @@ def test_what_cannot_be_verified_is_refused(aws: Aws, locust: Locust, tmp_path: 
     done = locust.run(*PACED, *SHORT, *LIVE)
     aws.proxy.on("GetMetricData", error("AccessDenied", 403, "not you"))
     assert run(done.folder, "verify", code=1) == ""
+
+
+def test_a_record_that_another_process_removes_meanwhile_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / ".records"
+    folder.mkdir()
+    (folder / "there.json").touch()
+    (folder / "gone.json").symlink_to(folder / "nowhere")
+    assert known_runs(str(tmp_path)) == ["there"]
 
 
 # What is asked for

@@ -92,7 +92,7 @@ def test_a_test_is_watched_from_its_start_to_the_last_delivery(aws: Aws, locust:
     assert " UTC)" in row["Last problem"]
     before = int(row["Delivered"])
     wait_until(lambda: int(page.rows[0]["Waiting"]) >= 100, "results wait")
-    assert page.rows[0]["In spool"].endswith("kB")
+    assert page.rows[0]["In spool"].endswith("KB")
     page.screenshot("trouble")
     page.stop()
     page.wait_for_row(health="trouble")

@@ -5,11 +5,31 @@ publishes, and whether, the options decide when a test starts. It may be importe
 program that never imports Locust at all: such a program publishes with a `Publisher`.
 """
 
+from typing import TYPE_CHECKING
+
 from locust_cw import _hooks
 from locust_cw._core import InvalidOptionError, Receipt
 from locust_cw._hooks import attach
 from locust_cw._publisher import Publisher
 
-__all__ = ["InvalidOptionError", "Publisher", "Receipt", "attach"]
+__all__ = ["InvalidOptionError", "LocalCloudWatchError", "Publisher", "Receipt", "Session", "attach"]
+
+if TYPE_CHECKING:
+    from locust_cw._local import LocalCloudWatchError
+    from locust_cw._session import Session
+else:
+
+    def __getattr__(name: str) -> object:
+        """What brings modules with it that an import is not to wait for."""
+        if name == "LocalCloudWatchError":
+            from locust_cw._local import LocalCloudWatchError  # noqa: PLC0415 - as said above
+
+            return LocalCloudWatchError
+        if name == "Session":
+            from locust_cw._session import Session  # noqa: PLC0415 - as said above
+
+            return Session
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 _hooks.register_with_locust()

@@ -10,6 +10,9 @@ from locust_cw import _core
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+OPTIONS = ("region", "profile", "role_arn", "external_id", "endpoint_url")
+"""Those that say where and as whom."""
+
 _POLL_S = 0.05
 
 
@@ -51,6 +54,13 @@ class Account:
         while self._sleep is not None and not call.done:
             self._sleep(_POLL_S)
         return json.loads(call.result())
+
+
+def message_of(error: Exception) -> str:
+    """What was amiss, with the names that the test's options have in the command."""
+    text = str(error.args[0]).replace("--cw-", "--")
+    # AWS's own words may be spread over lines.
+    return " ".join(text.split()) if isinstance(error, _core.AwsError) else text
 
 
 def is_missing(error: _core.AwsError) -> bool:

@@ -5,6 +5,16 @@ from pathlib import Path
 from typing import Any, final
 
 __all__ = [
+    "EVENT_OVERHEAD_BYTES",
+    "MAX_DATUMS",
+    "MAX_DIMENSIONS",
+    "MAX_METRICS_BYTES",
+    "MAX_NAME_CHARS",
+    "MAX_RUN_ID_CHARS",
+    "MAX_VALUES_PER_DATUM",
+    "MAX_VALUE_CHARS",
+    "NO_HOST",
+    "OTHER",
     "PRICES_AS_OF",
     "VERSION",
     "Account",
@@ -22,9 +32,11 @@ __all__ = [
     "default_options",
     "dimension_value",
     "estimate_cost",
+    "human_bytes",
     "leftovers",
     "new_run_id",
     "priced_regions",
+    "replay_command",
     "spool_root",
     "sweep",
 ]
@@ -34,6 +46,36 @@ VERSION: str
 
 PRICES_AS_OF: str
 """When the prices of estimates were looked up."""
+
+MAX_RUN_ID_CHARS: int
+"""Longest run id."""
+
+NO_HOST: str
+"""The host of gauges where a run has none."""
+
+OTHER: str
+"""The request name that those which are too many go under."""
+
+MAX_DIMENSIONS: int
+"""Most dimensions of one metric (PutMetricData)."""
+
+MAX_NAME_CHARS: int
+"""Longest name of a namespace, a metric or a dimension (PutMetricData)."""
+
+MAX_VALUE_CHARS: int
+"""Longest value of a dimension (PutMetricData)."""
+
+MAX_VALUES_PER_DATUM: int
+"""Most distinct values of one datum (PutMetricData)."""
+
+MAX_DATUMS: int
+"""Most datums of one call (PutMetricData)."""
+
+MAX_METRICS_BYTES: int
+"""Most bytes of the datums of one call (PutMetricData)."""
+
+EVENT_OVERHEAD_BYTES: int
+"""What a log event counts beside its text (PutLogEvents)."""
 
 class AwsError(Exception):
     """A call that AWS refused, or that did not reach it.
@@ -402,6 +444,9 @@ def estimate_cost(
 
     """
 
+def human_bytes(number: int) -> str:
+    """A size for a reader, such as `1.5 MB`."""
+
 def priced_regions() -> list[str]:
     """The regions whose own prices are in the table."""
 
@@ -413,6 +458,9 @@ def sweep(spool_dir: str | None = None) -> None:
 
 def spool_root(spool_dir: str | None = None) -> Path:
     """The folder that holds the spools of all runs: the given one, else the one in the user's state folder."""
+
+def replay_command(run: str, spool_dir: str | None = None) -> str:
+    """The command that sends what waits in a spool folder of a run, or with `--all` of all of them."""
 
 def new_run_id() -> str:
     """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from locust_cw import _core
 from locust_cw._account import is_missing
+from locust_cw._endpoint import endpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,7 +65,9 @@ _CPU_WARNING = {"label": "Locust warns", "value": 90}
 Event: TypeAlias = Literal["start", "ramped up", "stop"]
 _EVENTS: tuple[Event, ...] = ("start", "ramped up", "stop")
 _MARK = re.compile(
-    r"run (?P<run_id>[A-Za-z0-9._-]{1,64}) (?P<event>start|ramped up|stop)(?:: (?P<reason>.*))?", re.DOTALL
+    rf"run (?P<run_id>[A-Za-z0-9._-]{{1,{_core.MAX_RUN_ID_CHARS}}})"
+    rf" (?P<event>{'|'.join(_EVENTS)})(?:: (?P<reason>.*))?",
+    re.DOTALL,
 )
 _NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME}}}")
 
@@ -190,6 +193,11 @@ def console_url(region: str, place: str) -> str:
 def dashboard_url(region: str, name: str) -> str:
     """Where people look at it."""
     return console_url(region, f"dashboards/dashboard/{quote(name)}")
+
+
+def shown_at(options: Mapping[str, Any], region: str, name: str) -> str | None:
+    """Where people look at what was put with these options of the core; None where that is not at AWS."""
+    return None if endpoint_of(options, "cloudwatch") else dashboard_url(region, name)
 
 
 def metrics_url(region: str, namespace: str) -> str:
@@ -329,12 +337,6 @@ def _marks_of(mine: Iterable[Json]) -> list[Mark]:
             if mark := Mark.read(annotation):
                 found[mark.run_id, mark.event] = mark
     return list(found.values())
-
-
-def marked_runs(dashboard: Json) -> list[str]:
-    """The ids of the runs that a body has marks of, oldest first."""
-    mine, _ = _parted(dashboard.get("widgets"))
-    return [run[0].run_id for run in _newest(_marks_of(mine))]
 
 
 def _list(value: object) -> list[Any]:
@@ -685,11 +687,8 @@ def get(account: Account, name: str) -> Json | None:
     return existing
 
 
-def put(account: Account, name: str, view: View, marks: Iterable[Mark] = ()) -> str:
+def put(account: Account, name: str, view: View, marks: Iterable[Mark] = ()) -> None:
     """Create a dashboard, or bring it up to date and add marks; the marks and the widgets of others stay.
-
-    Returns:
-        Its URL.
 
     Raises:
         AwsError: If AWS refuses.
@@ -700,7 +699,6 @@ def put(account: Account, name: str, view: View, marks: Iterable[Mark] = ()) -> 
     answer = account.call("PutDashboard", DashboardName=name, DashboardBody=json.dumps(made))
     for message in answer.get("DashboardValidationMessages") or ():
         logger.warning("CloudWatch says of the dashboard %s, %s: %s", name, message["DataPath"], message["Message"])
-    return dashboard_url(view.region, name)
 
 
 def save_queries(account: Account, name: str, view: View) -> list[str]:
@@ -771,11 +769,6 @@ class Dashboard:
     _marks: list[Mark] = field(default_factory=list)
     _changed: bool = False
     _putting: bool = False
-
-    @property
-    def url(self) -> str:
-        """Where people look at it."""
-        return dashboard_url(self.view.region, self.name)
 
     def begin(self, time: float) -> None:
         """Create it or bring it up to date, mark the start, and save the queries beside it.

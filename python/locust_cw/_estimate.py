@@ -9,14 +9,6 @@ from locust_cw import _core
 
 EVENT_BYTES = 300
 """Of a JSON log event's text, measured over the tests' own requests; names, errors and contexts make it longer."""
-EVENT_OVERHEAD_BYTES = 26
-"""What CloudWatch counts besides (PutLogEvents)."""
-MAX_DATUMS = 1000
-"""Of one call (PutMetricData)."""
-MAX_CALL_BYTES = 999_000
-"""The same, less what frames the datums."""
-VALUES_PER_DATUM = 150
-"""Distinct values in one datum (PutMetricData)."""
 MAX_VALUES = 300
 """Buckets of 1 % that response times from 10 ms to some seconds fall into: more distinct values there are not."""
 GAUGES = 3
@@ -81,7 +73,7 @@ class Load:
     @property
     def log_bytes(self) -> float:
         """Their bytes as CloudWatch counts them."""
-        return self.log_events * (self.event_bytes + EVENT_OVERHEAD_BYTES)
+        return self.log_events * (self.event_bytes + _core.EVENT_OVERHEAD_BYTES)
 
     @property
     def calls(self) -> int:
@@ -108,7 +100,7 @@ class Load:
             counts = 2 * _chance(requests)
             sizes = _chance(requests - failed)
             values = [min(requests - failed, MAX_VALUES), min(failed, MAX_VALUES)]
-            times = sum(_chance(number) * max(1, math.ceil(number / VALUES_PER_DATUM)) for number in values)
+            times = sum(_chance(number) * max(1, math.ceil(number / _core.MAX_VALUES_PER_DATUM)) for number in values)
             datums += series * (counts + sizes + times)
             size += series * ((counts + sizes + times) * _DATUM_BYTES + (sum(values) + values[0]) * _VALUE_BYTES)
         return datums, size
@@ -120,7 +112,7 @@ def _chance(expected: float) -> float:
 
 
 def _full_calls(datums: float, size: float) -> int:
-    return max(1, math.ceil(datums / MAX_DATUMS), math.ceil(size / MAX_CALL_BYTES))
+    return max(1, math.ceil(datums / _core.MAX_DATUMS), math.ceil(size / _core.MAX_METRICS_BYTES))
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) ->
 
 _FORMS: dict[str, type] = {"receipt": str, "remarks": list, "final": bool, "observed": int, "left": int, "settled": int}
 _SECONDS = ("trouble_since", "problem_at", "delay_s")
+_MAX_BYTES = 2**50  # more than any spool holds
 _STATUS_FORMS: dict[str, type | tuple[type, ...]] = {
     "failures": (list, tuple),
     "trouble_since": (int, float, NoneType),
@@ -88,6 +89,7 @@ def _is_readable(message: dict[str, Any]) -> bool:
         and all(isinstance(status[key], form) for key, form in _STATUS_FORMS.items() if key in status)
         and all(isinstance(text, str) for text in (*message["remarks"], *status.get("failures", ())))
         and all(0 <= status[key] < DATES_END for key in _SECONDS if status.get(key) is not None)
+        and 0 <= status.get("waiting_bytes", 0) < _MAX_BYTES
     ):
         return False
     try:

@@ -20,7 +20,7 @@ from locust_cw._announcement import announcement
 from locust_cw._dashboard import Dashboard, DashboardError
 from locust_cw._fleet import is_master, is_worker
 from locust_cw._fleet_trouble import FleetTrouble
-from locust_cw._record import Record
+from locust_cw._record import Record, absolute
 from locust_cw._status import Part, Run
 from locust_cw._terminal import has_colors, write
 from locust_cw._web import Places
@@ -76,7 +76,11 @@ class LoadTest:
         self._fleet = fleet
         self._fleet_trouble = FleetTrouble()
         self._record = Record(
-            publisher.run_id, options.core, time.time(), host=host, targets=list(options["target"] or ())
+            publisher.run_id,
+            options.core | {"spool_dir": absolute(options["spool_dir"])},
+            time.time(),
+            host=host,
+            targets=list(options["target"] or ()),
         )
         self._mode: Mode = "dry run" if options["dry_run"] else "live" if options["live"] else "after the test"
         self._from_reports = options["source"] == "master"
@@ -86,6 +90,7 @@ class LoadTest:
         self._workers_at_end: dict[str, Part] = {}
         self._places: Places | None = None
         self._dashboard: Dashboard | None = None
+        self._dashboard_url: str | None = None
         self._marking: list[gevent.Greenlet[..., None]] = []
         self._stop_told = False
         self._delivered_said = False
@@ -134,6 +139,7 @@ class LoadTest:
         targets = [_targets.parse(target) for target in self._record.targets]
         view = _dashboard.View.of(options.core, region=region, host=self._record.host, targets=targets)
         self._dashboard = Dashboard(account, name, view, self.publisher.run_id)
+        self._dashboard_url = _dashboard.shown_at(options.core, region, name)
         self._record.dashboard = name
         self._mark(self._dashboard.begin, self._record.started)
 
@@ -311,6 +317,11 @@ class LoadTest:
             return 0
         return self.publisher.progress().left + self._fleet.progress(self.publisher.run_id)[0]
 
+    @property
+    def replay_command(self) -> str:
+        """The command that sends what is left of it on this machine."""
+        return self._record.replay_command
+
     def detach(self) -> None:
         """Take no more requests; it is delivered in the background, or at the end of the process."""
         if self.stopped:
@@ -346,9 +357,7 @@ class LoadTest:
         requests, failures = (None, None) if worker else self._totals
         if self.stop_reason is not None:
             remarks.append(self.stop_reason)
-        at_aws = self._dashboard is not None and not self._record.options.get("endpoint_url")
-        url = self._dashboard.url if self._dashboard is not None and at_aws else None
-        receipt = self._receipt = self.publisher.finish(requests, failures, receipts, remarks, url)
+        receipt = self._receipt = self.publisher.finish(requests, failures, receipts, remarks, self._dashboard_url)
         for level, message in self.publisher.diagnostics():
             logger.log(level, "%s", message)
         if worker:

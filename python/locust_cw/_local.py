@@ -31,6 +31,7 @@ __all__ = ["LocalCloudWatch", "LocalCloudWatchError"]
 HOST = "127.0.0.1"
 SERVICES = "cloudwatch,logs,sts"
 START_TIMEOUT_S = 60.0
+PORTS_TRIED = 3
 STOP_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.05
 LOG_TAIL_LINES = 5
@@ -73,7 +74,20 @@ class LocalCloudWatch:
         """Start MiniStack and wait until it answers."""
         _require_installed()
         self._owner = os.getpid()
-        self._port = _free_port()
+        for left in reversed(range(PORTS_TRIED)):
+            self._start(_free_port())
+            try:
+                self._wait_until_it_answers()
+            except BaseException as error:
+                self.stop()
+                # Between the choice of the port and its use, another program may have taken it.
+                if not (isinstance(error, LocalCloudWatchError) and left and _is_taken(self._port)):
+                    raise
+            else:
+                return
+
+    def _start(self, port: int) -> None:
+        self._port = port
         self.endpoint_url = f"http://{HOST}:{self._port}"
         self._state = Path(tempfile.mkdtemp(prefix="locust-cw-local-"))
         self._log = self._state / "ministack.log"
@@ -88,11 +102,6 @@ class LocalCloudWatch:
                 env=_child_environment(self._port, self._state),
                 start_new_session=True,
             )
-        try:
-            self._wait_until_it_answers()
-        except BaseException:
-            self.stop()
-            raise
 
     def stop(self) -> None:
         """End MiniStack and delete what it kept. Harmless twice, and in a forked child, whose parent still uses it."""
@@ -151,6 +160,15 @@ def _free_port() -> int:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def _is_taken(port: int) -> bool:
+    try:
+        with socket.socket() as listener:
+            listener.bind((HOST, port))
+    except OSError:
+        return True
+    return False
 
 
 def _child_environment(port: int, state: Path) -> dict[str, str]:

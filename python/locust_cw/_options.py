@@ -64,7 +64,7 @@ OPTIONS = (
     Option("dimension", "Constant dimension of every metric; repeatable", "KEY=VALUE", list),
     Option("resolution", "Seconds per window and storage resolution: 1 or 60", "SECONDS", int),
     Option("flush_interval", "Seconds between publications in live mode", "SECONDS", float),
-    Option("max_requests", "Distinct request names; further ones are published as (other)", "NUMBER", int),
+    Option("max_requests", f"Distinct request names; further ones are published as {_core.OTHER}", "NUMBER", int),
     Option("logs", "Which requests become log events", choices=("all", "failures", "off")),
     Option("log_sample", "Share of successful requests logged, 0 to 1; failures are always logged", "SHARE", float),
     Option("log_format", "How log events are written", choices=("json", "text")),
@@ -108,6 +108,12 @@ OPTIONS = (
 _CORE_DEFAULTS = _core.default_options()
 NAMES = frozenset(option.name for option in OPTIONS)
 """Of all options, in Python form."""
+
+
+def choices_of(name: str) -> tuple[str, ...]:
+    """All values that an option takes, for the commands' options of the same name."""
+    (choices,) = (option.choices for option in OPTIONS if option.name == name and option.choices is not None)
+    return choices
 
 
 def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -> None:
@@ -178,14 +184,7 @@ class Options:
     @property
     def dashboard(self) -> str | None:
         """The dashboard's name; None where there is to be none."""
-        given = self["dashboard"]
-        # Environment variables and the web UI's form say it as text.
-        match str(given).lower():
-            case "none" | "false":
-                return None
-            case "true" | "default":
-                return _dashboard.default_name(self["namespace"])
-        return str(given)
+        return dashboard_name(self["dashboard"], self["namespace"])
 
     def check(self) -> None:
         """Check every option.
@@ -207,6 +206,17 @@ class Options:
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
             raise _core.InvalidOptionError(f"argument --cw-receipt: there is no folder for {receipt}")
+
+
+def dashboard_name(given: object, namespace: str) -> str | None:
+    """The dashboard that a value of the option means; None where there is to be none."""
+    # Environment variables and the web UI's form say it as text.
+    match str(given).lower():
+        case "none" | "false":
+            return None
+        case "true" | "default":
+            return _dashboard.default_name(namespace)
+    return str(given)
 
 
 def _check_form(option: Option, value: object) -> None:

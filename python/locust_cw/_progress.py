@@ -121,17 +121,22 @@ class ProgressBar:
             reason = reason if len(reason) <= room else f"{reason[: room - 3]}..."
             text += f"\n  {self._paint(YELLOW, reason)}"
         if text != self._drawn:
-            self._erase()
             self._attach()
-            write(self._stream, text)
+            # At once, so that nobody sees a part of it.
+            write(self._stream, self._blank + text)
             self._drawn = text
 
     def _paint(self, color: str, text: str) -> str:
         return paint(color, text) if self._colors and text else text
 
+    @property
+    def _blank(self) -> str:
+        """What takes the bar off the terminal."""
+        return "\r\x1b[K" + "\x1b[1A\x1b[K" * self._drawn.count("\n") if self._drawn else ""
+
     def _erase(self) -> None:
         if self._drawn:
-            write(self._stream, "\r\x1b[K" + "\x1b[1A\x1b[K" * self._drawn.count("\n"))
+            write(self._stream, self._blank)
             self._drawn = ""
 
     def clear(self) -> None:

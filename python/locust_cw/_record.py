@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
 from locust_cw import _core
+from locust_cw._account import OPTIONS
 from locust_cw._status import DATES_END
 
 KEPT = 200
@@ -32,7 +34,6 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
 }
 _RECEIPT_FORMS: dict[str, type] = {"requests": dict, "failures": dict, "log_events": dict, "uncertain": int}
 _ACCOUNTED = ("observed", "delivered", "spooled", "rejected", "dropped")
-_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url", "local")
 
 
 LOCAL_IS_GONE = (
@@ -82,13 +83,18 @@ class Record:
     @property
     def account(self) -> dict[str, Any]:
         """Where it went and as whom: options for an `Account`."""
-        return {name: self.options[name] for name in _ACCOUNT if self.options.get(name) is not None}
+        return {name: self.options[name] for name in (*OPTIONS, "local") if self.options.get(name) is not None}
 
     @property
     def local_url(self) -> str | None:
         """Where the local CloudWatch was that it went to; None where it went to AWS."""
         url: str | None = self.option("endpoint_url")
         return url if self.option("local") else None
+
+    @property
+    def replay_command(self) -> str:
+        """The command that sends what is left of it on this machine."""
+        return _core.replay_command(self.run_id, self.option("spool_dir"))
 
     def write(self) -> None:
         """Write it, for its owner alone, and remove the oldest records.
@@ -124,6 +130,8 @@ class Record:
             raise NoRecordError(f"the record {path} cannot be read: {error}") from error
         if wrong := _what_is_wrong(record):
             raise NoRecordError(f"the record {path} cannot be read: {wrong} is something else")
+        # Its neighbours and what is left of it are where it was found, wherever that was when it was written.
+        record.options["spool_dir"] = absolute(spool_dir)
         return record
 
 
@@ -174,7 +182,17 @@ def known_runs(spool_dir: str | None = None) -> list[str]:
 
 
 def _by_age(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    found: list[tuple[float, Path]] = []
+    for path in folder.glob("*.json"):
+        # Another process may just have removed it, as one of the oldest.
+        with suppress(OSError):
+            found.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(found)]
+
+
+def absolute(spool_dir: str | None) -> str | None:
+    """The same folder, wherever one is when it is looked for."""
+    return None if spool_dir is None else str(Path(spool_dir).absolute())
 
 
 def _folder(spool_dir: str | None) -> Path:

@@ -48,12 +48,12 @@ _RUNNER_TIMEOUT_S = 5.0
 _FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
-# As the core takes them.
-_MAX_RUN_ID_CHARS = 64
 
 
 class Session:
-    """The tests of one environment in this process. Each event of Locust's has a method of its name."""
+    """The tests of one environment in this process: what `attach` gives."""
+
+    # Each event of Locust's has a method of its name.
 
     def __init__(self, events: Events) -> None:
         """Until a test starts nothing happens."""
@@ -238,7 +238,7 @@ class Session:
             # Each test is a run of its own, also where the user named the first.
             number += 1
             suffix = f"-{number}"
-            run_id = f"{chosen[: _MAX_RUN_ID_CHARS - len(suffix)]}{suffix}" if chosen else _core.new_run_id()
+            run_id = f"{chosen[: _core.MAX_RUN_ID_CHARS - len(suffix)]}{suffix}" if chosen else _core.new_run_id()
         self._assigned_run_id = run_id
         return run_id
 
@@ -453,11 +453,10 @@ class Session:
         if left and not is_worker(test.environment):
             where = "the spools of master and workers" if is_master(test.environment) else "the spool"
             logger.warning(
-                "Ctrl-C: no longer waiting for CloudWatch. %s samples are left in %s. Send them with: "
-                "locust-cw replay %s",
+                "Ctrl-C: no longer waiting for CloudWatch. %s samples are left in %s. Send them with: %s",
                 f"{left:,}",
                 where,
-                test.publisher.run_id,
+                test.replay_command,
             )
 
     def _exit_on_loss(self, exit_code: int = 0, **_kwargs: object) -> None:

@@ -344,7 +344,7 @@ def row(status: Status) -> dict[str, str | int | float | None]:
         "delay": status.delay_s,
         "calls": status.api_calls,
         "retries": status.retries,
-        "spool": _human(status.spool_bytes),
+        "spool": _core.human_bytes(status.spool_bytes),
         "cost": round(status.cost_usd, 4),
         "hourly": None if status.cost_per_hour_usd is None else round(status.cost_per_hour_usd, 3),
     }
@@ -370,11 +370,3 @@ def _cell(value: object) -> str | int | float | None:
     text = str(value)
     # What a spreadsheet would take for a formula is marked as text.
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
-
-
-def _human(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":  # noqa: PLR2004 - of SI
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -15,12 +15,6 @@ from locust_cw import _core
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_DIMENSIONS = 30
-"""Of a metric, as PutMetricData takes it."""
-MAX_DIMENSION_VALUE = 1024
-MAX_NAME = 255
-"""Of a namespace, a metric or a dimension."""
-
 Dimensions: TypeAlias = "tuple[tuple[str, str], ...]"
 Divisor: TypeAlias = Literal["PERIOD", "DIFF_TIME"]
 
@@ -524,8 +518,10 @@ def _metric(text: str, identifier: str) -> Target:
         raise _bad(text, "it is not a metric with its statistic", _METRIC_FORM)
     namespace, name, stat = found["namespace"].strip(), found["name"].strip(), found["stat"]
     for what, value in (("namespace", namespace), ("name", name)):
-        if not _is_text(value, MAX_NAME):
-            raise _bad(text, f"the {what} {value!r} is not 1 to {MAX_NAME} characters of ASCII", _METRIC_FORM)
+        if not _is_text(value, _core.MAX_NAME_CHARS):
+            raise _bad(
+                text, f"the {what} {value!r} is not 1 to {_core.MAX_NAME_CHARS} characters of ASCII", _METRIC_FORM
+            )
     if _STATISTIC.fullmatch(stat) is None:
         raise _bad(
             text, f"there is no statistic {stat}", "Average, Sum, Minimum, Maximum, SampleCount, p99 or the like"
@@ -544,12 +540,12 @@ def _dimensions(text: str, listed: str) -> Dimensions:
         name, value = found[1], found[2] or found[3] or ""
         if name in dimensions:
             raise _bad(text, f"the dimension {name} stands there twice", _METRIC_FORM)
-        if not _is_text(name, MAX_NAME) or not _is_text(value, MAX_DIMENSION_VALUE):
+        if not _is_text(name, _core.MAX_NAME_CHARS) or not _is_text(value, _core.MAX_VALUE_CHARS):
             raise _bad(text, f"the dimension {name}={value} is empty, too long or not ASCII", _METRIC_FORM)
         dimensions[name] = value
         rest = rest[found.end() :]
-    if len(dimensions) > MAX_DIMENSIONS:
-        raise _bad(text, f"a metric has at most {MAX_DIMENSIONS} dimensions", _METRIC_FORM)
+    if len(dimensions) > _core.MAX_DIMENSIONS:
+        raise _bad(text, f"a metric has at most {_core.MAX_DIMENSIONS} dimensions", _METRIC_FORM)
     return tuple(dimensions.items())
 
 

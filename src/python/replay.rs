@@ -10,6 +10,7 @@ use super::options::{config, spool_root};
 use super::publisher::{Progress, Receipt, numbered};
 use crate::aws::Aws;
 use crate::clock::Timestamp;
+use crate::receipt;
 use crate::replay::{self, leftovers as find};
 
 /// The spool of a process, with something in it to be sent.
@@ -52,6 +53,13 @@ pub fn sweep(py: Python<'_>, spool_dir: Option<String>) -> PyResult<()> {
     let root = spool_root(spool_dir)?;
     py.detach(|| replay::sweep(&root));
     Ok(())
+}
+
+/// The command that sends what waits in a spool folder of a run, or with `--all` of all of them.
+#[pyfunction]
+#[pyo3(signature = (run, spool_dir = None))]
+pub fn replay_command(run: &str, spool_dir: Option<String>) -> PyResult<String> {
+    Ok(receipt::replay_command(run, &spool_root(spool_dir)?))
 }
 
 /// A replay under way.

@@ -1,4 +1,4 @@
-//! Rules of the core that Python needs: prices, what becomes of a name, and the sum of several accounts.
+//! Rules of the core that Python needs: prices, what becomes of a name, how a size is told, the sum of several accounts.
 
 use pyo3::prelude::*;
 
@@ -8,7 +8,7 @@ use super::options::InvalidOptionError;
 use crate::config::Options;
 use crate::dimension::fit_value;
 use crate::pricing::{self, Usage};
-use crate::receipt::Receipt;
+use crate::receipt::{self, Receipt};
 
 /// The sum of the accounts that processes of one run gave.
 #[pyfunction]
@@ -46,6 +46,13 @@ pub fn estimate_cost(
 #[must_use]
 pub fn priced_regions() -> Vec<&'static str> {
     pricing::regions().collect()
+}
+
+/// A size for a reader, such as `1.5 MB`.
+#[pyfunction]
+#[must_use]
+pub fn human_bytes(number: u64) -> String {
+    receipt::human_bytes(number)
 }
 
 /// The value of a dimension that a name or host becomes.

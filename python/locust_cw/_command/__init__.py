@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 from locust_cw import _core
+from locust_cw._account import message_of
 from locust_cw._command import _cost, _dashboard, _doctor, _policy, _replay, _report, _template, _verify
 
 if TYPE_CHECKING:
@@ -39,6 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run_command(options)
     except _core.InvalidOptionError as error:
-        sys.stderr.write(f"locust-cw: error: {str(error).replace('--cw-', '--')}\n")
+        sys.stderr.write(f"locust-cw: error: {message_of(error)}\n")
         return 2
     return code

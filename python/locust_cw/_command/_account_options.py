@@ -9,12 +9,12 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from locust_cw import _core
+from locust_cw import _core, _dashboard, _options
+from locust_cw._account import OPTIONS
 
 if TYPE_CHECKING:
     import argparse
 
-_ACCOUNT = ("region", "profile", "role_arn", "external_id", "endpoint_url")
 _WIDTH = 100
 _CONNECT_TIMEOUT_S = 1.0
 
@@ -31,7 +31,7 @@ def add_account_options(parser: argparse.ArgumentParser, otherwise: str = "as th
 
 def account_options(options: argparse.Namespace) -> dict[str, Any]:
     """Those that were given, by the names that the core has for them."""
-    return {name: getattr(options, name) for name in _ACCOUNT if getattr(options, name) is not None}
+    return {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
 
 
 def is_gone(local_url: str | None) -> bool:
@@ -52,14 +52,31 @@ def add_publish_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what the test publishes", "The test's options, without --cw- before them.")
     group.add_argument("--namespace", metavar="NAME", default=default["namespace"], help="default: %(default)s")
     group.add_argument(
-        "--logs", choices=("all", "failures", "off"), default=default["logs"], help="default: %(default)s"
+        "--logs", choices=_options.choices_of("logs"), default=default["logs"], help="default: %(default)s"
     )
     group.add_argument("--log-group", metavar="NAME", default=default["log_group"], help="default: %(default)s")
     group.add_argument("--log-stream", metavar="PREFIX", default=default["log_stream"], help="default: %(default)s")
-    group.add_argument("--dashboard", metavar="NAME", help="the dashboard that the test puts")
+    group.add_argument(
+        "--dashboard",
+        metavar="NAME",
+        nargs="?",
+        const=_options.DEFAULT,
+        help="the dashboard that the test puts; without NAME: named by namespace",
+    )
     group.add_argument(
         "--stop-on-alarm", metavar="NAME", action="append", default=[], help="an alarm that stops the test; repeatable"
     )
+
+
+def dashboard_of(options: argparse.Namespace) -> str | None:
+    """The dashboard that the test puts, named as the test names it.
+
+    Raises:
+        InvalidOptionError: If no dashboard can have the name.
+
+    """
+    name = _options.dashboard_name(options.dashboard, options.namespace)
+    return None if name is None else _dashboard.check_name(name)
 
 
 def wrapped(text: str) -> str:
@@ -80,11 +97,6 @@ def check(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     _core.check_options(given)
     return given
-
-
-def message_of(error: Exception) -> str:
-    """What AWS or the network said, with this command's names for options."""
-    return str(error.args[0]).replace("--cw-", "--")
 
 
 def complain(message: str) -> None:

@@ -12,15 +12,13 @@ from locust_cw import _core
 from locust_cw._command._account_options import check, print_json, wrapped
 from locust_cw._estimate import (
     EVENT_BYTES,
-    EVENT_OVERHEAD_BYTES,
     GAUGES,
     GB,
-    MAX_DATUMS,
-    VALUES_PER_DATUM,
     Cost,
     Load,
     cost_of,
 )
+from locust_cw._options import choices_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +36,12 @@ How it is counted:
   metrics   For each host and each of its names, and once for all of the host: RequestCount, FailureCount,
             ResponseTime_ms, ResponseSize_Bytes and, where there are failures, FailedResponseTime_ms; {GAUGES}
             gauges, one more with workers. A metric is charged for each hour with data; an hour that has begun counts.
-  calls     PutMetricData, per process. While the test runs, one or more at each flush interval: {MAX_DATUMS} datums
-            or 1 MB a call. A datum is one metric in one second (with --resolution 60, in one flush), for the series
-            that had requests in it, with {VALUES_PER_DATUM} distinct values at most. With --at-end the
-            whole test goes out in full calls when it stops.
-  logs      Ingestion of the log events: their text and {EVENT_OVERHEAD_BYTES} bytes each. PutLogEvents costs nothing.
+  calls     PutMetricData, per process. While the test runs, one or more at each flush interval:
+            {_core.MAX_DATUMS} datums or 1 MB a call. A datum is one metric in one second (with --resolution 60,
+            in one flush), for the series that had requests in it, with {_core.MAX_VALUES_PER_DATUM} distinct values
+            at most. With --at-end the whole test goes out in full calls when it stops.
+  logs      Ingestion of the log events: their text and {_core.EVENT_OVERHEAD_BYTES} bytes each.
+            PutLogEvents costs nothing.
   storage   Told in GB-months before compression, and not priced. Nor are dashboards, alarms, queries, taxes and
             discounts.
 
@@ -77,9 +76,9 @@ def declare(add_parser: AddParser) -> None:
     add("--flush-interval", metavar="SECONDS", type=float, default=default["flush_interval"], help=shown)
     add("--resolution", metavar="SECONDS", type=int, default=default["resolution"], help=f"1 or 60; {shown}")
     add("--max-requests", metavar="NUMBER", type=int, default=default["max_requests"], help=f"distinct names; {shown}")
-    add("--logs", choices=("all", "failures", "off"), default=default["logs"], help=shown)
+    add("--logs", choices=choices_of("logs"), default=default["logs"], help=shown)
     add("--log-sample", metavar="SHARE", type=float, default=default["log_sample"], help=f"of successful ones; {shown}")
-    add("--log-class", choices=("STANDARD", "INFREQUENT_ACCESS"), default=default["log_class"], help=shown)
+    add("--log-class", choices=choices_of("log_class"), default=default["log_class"], help=shown)
     add("--log-retention-days", metavar="DAYS", type=int, help="for the storage; else none is told")
     add("--event-bytes", metavar="BYTES", type=_count, default=EVENT_BYTES, help=f"of a log event's text; {shown}")
     add("--region", metavar="REGION", help="whose prices; else those of us-east-1")

@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core, _dashboard, _targets
-from locust_cw._account import Account
+from locust_cw._account import Account, message_of
 from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._options import choices_of
 
 if TYPE_CHECKING:
     from locust_cw._command import AddParser
@@ -52,15 +53,24 @@ def declare(add_parser: AddParser) -> None:
     parser.add_argument("--name", help="the dashboard's name; else made from the namespace")
     parser.add_argument("--json", action="store_true", help="write what was done as one JSON object")
     shown = parser.add_argument_group("what it shows", "As the test's own options --cw-namespace and so on say.")
-    shown.add_argument("--namespace", metavar="NAME", help="namespace of the test's metrics (default: Locust)")
+    default = _core.default_options()
+    shown.add_argument(
+        "--namespace", metavar="NAME", help=f"namespace of the test's metrics (default: {default['namespace']})"
+    )
     shown.add_argument("--host", metavar="URL", help="the host under test; else the first one that has metrics")
-    shown.add_argument("--dimensions", metavar="LIST", help="what series are made of (default: Host,Request)")
+    shown.add_argument(
+        "--dimensions", metavar="LIST", help=f"what series are made of (default: {default['dimensions']})"
+    )
     shown.add_argument(
         "--dimension", metavar="KEY=VALUE", action="append", help="constant dimension of every metric; repeatable"
     )
-    shown.add_argument("--logs", choices=("all", "failures", "off"), help="which requests are logged (default: all)")
-    shown.add_argument("--log-format", choices=("json", "text"), help="how they are logged (default: json)")
-    shown.add_argument("--log-group", metavar="NAME", help="log group (default: LocustTests)")
+    shown.add_argument(
+        "--logs", choices=choices_of("logs"), help=f"which requests are logged (default: {default['logs']})"
+    )
+    shown.add_argument(
+        "--log-format", choices=choices_of("log_format"), help=f"how they are logged (default: {default['log_format']})"
+    )
+    shown.add_argument("--log-group", metavar="NAME", help=f"log group (default: {default['log_group']})")
     shown.add_argument(
         "--target", metavar="KIND:ID", action="append", default=[], help="AWS resource under test; repeatable"
     )
@@ -84,11 +94,10 @@ def _run(options: argparse.Namespace) -> int:
             return 0
         return _put(account, name, view, options)
     except _core.AwsError as error:
-        what = error.args[0]
+        what = message_of(error)
     except _dashboard.DashboardError as error:
-        what = f"Not put: {error}."
-    # These messages are a test's, whose options begin otherwise.
-    sys.stderr.write(f"{what.replace('--cw-', '--')}\n")
+        what = f"Not put: {message_of(error)}."
+    sys.stderr.write(f"{what}\n")
     return 1
 
 
@@ -111,12 +120,13 @@ def _view(core: dict[str, Any], options: argparse.Namespace) -> _dashboard.View:
 
 
 def _put(account: Account, name: str, view: _dashboard.View, options: argparse.Namespace) -> int:
-    url = _dashboard.put(account, name, view)
+    _dashboard.put(account, name, view)
+    url = _dashboard.shown_at(account_options(options), view.region, name)
     queries = _dashboard.save_queries(account, name, view)
     if options.json:
         sys.stdout.write(json.dumps({"dashboard": name, "url": url, "queries": queries}) + "\n")
         return 0
-    sys.stdout.write(f"Put the dashboard {name}: {url}\n")
+    sys.stdout.write(f"Put the dashboard {name}{'.' if url is None else f': {url}'}\n")
     for query in queries:
         sys.stdout.write(f"Saved the Logs Insights query {query}\n")
     return 0

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from locust_cw import _core
-from locust_cw._account import Account, is_missing
+from locust_cw._account import Account, is_missing, message_of
 from locust_cw._command._account_options import (
     account_options,
     add_account_options,
     add_publish_options,
     check,
-    message_of,
+    dashboard_of,
     print_json,
     wrapped,
 )
@@ -148,12 +148,12 @@ class Examination:
         self._options = options
         self._where = account_options(options)
         self._account = Account(self._where)
+        self._dashboard_name = dashboard_of(options)
         self._region: str | None = None
         self._why_not: str | None = None
         """Why no call can succeed, once that is known."""
         self._unreached: dict[str, str] = {}
         """Why no call of a service can."""
-        self._now = time.time
 
     def checks(self) -> Iterator[Check]:
         """Make one check after the other."""
@@ -165,8 +165,8 @@ class Examination:
         yield self._metrics()
         if self._options.logs != "off":
             yield self._logs()
-        if self._options.dashboard is not None:
-            yield self._dashboard()
+        if self._dashboard_name is not None:
+            yield self._dashboard(self._dashboard_name)
         if self._options.stop_on_alarm:
             yield self._alarms()
         yield _spool(self._options.spool_dir)
@@ -220,7 +220,7 @@ class Examination:
             return Check(name, "ok", calls())
         except _core.AwsError as error:
             known = refused(error) if refused else None
-            return known or Check(name, "failed", " ".join(message_of(error).split()), self._remedy(error, action))
+            return known or Check(name, "failed", message_of(error), self._remedy(error, action))
 
     def _remedy(self, error: _core.AwsError, action: str) -> str:
         code = str(error.args[1])
@@ -235,7 +235,7 @@ class Examination:
         for name in ("namespace", "logs", "log_group", "log_stream"):
             if getattr(options, name) != default[name]:
                 words += [f"--{name.replace('_', '-')}", getattr(options, name)]
-        words += ["--dashboard", options.dashboard] if options.dashboard else []
+        words += [] if self._dashboard_name is None else ["--dashboard", self._dashboard_name]
         words += [word for alarm in options.stop_on_alarm for word in ("--stop-on-alarm", alarm)]
         words += ["--role-arn", options.role_arn] if options.role_arn else []
         return shlex.join(words)
@@ -289,7 +289,7 @@ class Examination:
                 self._account.call("CreateLogGroup", logGroupName=group)
                 make_stream()
                 made = "CreateLogGroup, "
-            event = {"timestamp": int(self._now() * 1000), "message": '{"event":"doctor"}'}
+            event = {"timestamp": int(time.time() * 1000), "message": '{"event":"doctor"}'}
             self._account.call("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=[event])
             return f"{made}CreateLogStream and PutLogEvents are allowed in log group {group}"
 
@@ -305,9 +305,7 @@ class Examination:
             "logs", f"logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents on {group}", calls, refused
         )
 
-    def _dashboard(self) -> Check:
-        name = self._options.dashboard
-
+    def _dashboard(self, name: str) -> Check:
         def calls() -> str:
             body = self._account.call("GetDashboard", DashboardName=name)["DashboardBody"]
             self._account.call("PutDashboard", DashboardName=name, DashboardBody=body)
@@ -449,6 +447,7 @@ def _spool(spool_dir: str | None) -> Check:
     runs = sorted({each.run_id for each in left if not each.dry_run})
     text = f"{root} can be written"
     if runs:
-        size = sum(each.bytes for each in left if not each.dry_run) / 1024
-        text += f"; {size:,.0f} KB of {len(runs)} run(s) wait in it: locust-cw replay --all sends them"
+        size = _core.human_bytes(sum(each.bytes for each in left if not each.dry_run))
+        command = _core.replay_command("--all", spool_dir)
+        text += f"; {size} of {len(runs)} run(s) wait in it: {command} sends them"
     return Check("spool", "ok", text)

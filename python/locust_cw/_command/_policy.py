@@ -6,7 +6,14 @@ import argparse
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from locust_cw._command._account_options import add_publish_options, check, partition_of, print_json, wrapped
+from locust_cw._command._account_options import (
+    add_publish_options,
+    check,
+    dashboard_of,
+    partition_of,
+    print_json,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -207,7 +214,7 @@ def wish_of(options: argparse.Namespace) -> Wish:
         log_stream=options.log_stream,
         group_exists=options.log_group_exists,
         retention=options.log_retention_days is not None,
-        dashboard=options.dashboard,
+        dashboard=dashboard_of(options),
         alarms=bool(options.stop_on_alarm),
     )
 

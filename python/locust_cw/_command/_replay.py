@@ -46,7 +46,7 @@ def _replay(options: argparse.Namespace) -> int:
         return 2
     found = _core.leftovers(options.spool_dir)
     if options.run is None and not options.all:
-        return _list(found)
+        return _list(found, options.spool_dir)
     if not options.dry_run:
         _core.sweep(options.spool_dir)
     chosen = [
@@ -69,7 +69,7 @@ def _replay(options: argparse.Namespace) -> int:
     return 0 if complete and (options.all or not gone) else 1
 
 
-def _list(found: list[_core.Leftover]) -> int:
+def _list(found: list[_core.Leftover], spool_dir: str | None) -> int:
     if not found:
         sys.stdout.write("Nothing is left to be sent.\n")
         return 0
@@ -83,9 +83,10 @@ def _list(found: list[_core.Leftover]) -> int:
             if leftover.local_url is not None
             else "left"
         )
-        size = f"{leftover.files} files, {leftover.bytes / 1024:,.0f} KB"
+        size = f"{leftover.files} files, {_core.human_bytes(leftover.bytes)}"
         sys.stdout.write(f"{leftover.run_id}  {leftover.worker}  {size}, {state}  {leftover.folder}\n")
-    sys.stdout.write("Send them with: locust-cw replay RUN, or locust-cw replay --all\n")
+    one, every = (_core.replay_command(run, spool_dir) for run in ("RUN", "--all"))
+    sys.stdout.write(f"Send them with: {one}, or {every}\n")
     return 0
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
+from locust_cw._account import message_of
 from locust_cw._command._account_options import account_options, add_account_options, is_gone
 from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, newest
-from locust_cw._report import _chart, _findings, _page, _query
+from locust_cw._report import _chart, _findings, _page
 from locust_cw._targets import parse
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _report(options: argparse.Namespace) -> int:
             " machine, as the same user, and with its --spool-dir if it had one"
         )
     except _core.AwsError as error:
-        return _fail(_query.for_command(error))
+        return _fail(message_of(error))
     except (_findings.NothingThereError, _chart.NoChartsError) as error:
         return _fail(str(error))
     except OSError as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._command import _policy
-from locust_cw._command._account_options import check, print_json, wrapped
+from locust_cw._command._account_options import check, dashboard_of, print_json, wrapped
+from locust_cw._options import choices_of
 
 if TYPE_CHECKING:
     from locust_cw._command import AddParser
@@ -59,7 +59,10 @@ def declare(add_parser: AddParser) -> None:
         help="of the log group that the stack makes; default: %(default)s",
     )
     parser.add_argument(
-        "--log-class", choices=("STANDARD", "INFREQUENT_ACCESS"), default="STANDARD", help="of that group"
+        "--log-class",
+        choices=choices_of("log_class"),
+        default=_core.default_options()["log_class"],
+        help="of that group",
     )
     parser.add_argument(
         "--role-arn", metavar="ARN", help="role that the test publishes as, in the account with the logs"
@@ -255,7 +258,7 @@ def _instance(user_data: str) -> dict[str, Any]:
 
 def _user_data(options: argparse.Namespace) -> str:
     """The script that the instance runs at its first start, for `Fn::Sub`."""
-    install = options.install or f"locust-cw=={importlib.metadata.version('locust-cw')}"
+    install = options.install or f"locust-cw=={_core.VERSION}"
     return f"""\
 #!/bin/bash
 set -euo pipefail
@@ -293,5 +296,6 @@ def _locust_arguments(options: argparse.Namespace) -> list[str]:
         value = getattr(options, name)
         if value is not None and value != default[name]:
             words += [f"--cw-{name.replace('_', '-')}", value]
-    words += ["--cw-dashboard", options.dashboard] if options.dashboard else []
+    dashboard = dashboard_of(options)
+    words += [] if dashboard is None else ["--cw-dashboard", dashboard]
     return words + [word for alarm in options.stop_on_alarm for word in ("--cw-stop-on-alarm", alarm)]

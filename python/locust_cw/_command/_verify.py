@@ -13,36 +13,30 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._account import Account, is_missing
+from locust_cw._account import Account, is_missing, message_of
 from locust_cw._command._account_options import (
     account_options,
     add_account_options,
     complain,
     is_gone,
-    message_of,
     print_json,
     wrapped,
 )
+from locust_cw._metric_data import FRESH_S, LATE_S, points, shortest_period
 from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, known_runs, newest
+from locust_cw._targets import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from locust_cw._command import AddParser
 
-QUERIES_PER_CALL = 500
-"""GetMetricData takes no more."""
-MAX_POINTS = 500_000
+MOST_POINTS = 500_000
 """Above so many values per second, minutes are asked for: they come as 100,800 a page."""
 MAX_EVENTS_READ = 100_000
 """More log events than these are counted by Logs Insights and not read one by one."""
-FRESH_S = 15 * 60
-"""For so long after its end a run may not be told of completely."""
 
-_RETENTION = ((3 * 3600 - 300, 1), (15 * 86_400 - 3600, 60), (63 * 86_400 - 3600, 300), (455 * 86_400, 3600))
-"""For how many seconds CloudWatch keeps values of which period; a little less, for the asking takes time."""
-_LATE_S = 10
-"""How long after the stop the last requests may have ended: the workers' clocks are not the master's."""
+_LONGEST_PERIOD_S = 3600
 _EVENTS_AT_ONCE = 10_000
 # FilterLogEvents: most events of one page.
 _EVENTS_IN_A_PAGE = 10_000
@@ -169,14 +163,14 @@ def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
 
     A later run that publishes to the same series begins where that one begins.
     """
-    start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + _LATE_S
+    start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + LATE_S
     following = [math.floor(other.started) for other in others if other.started > (record.stopped or record.started)]
     return start, max(start + 1, min([stop, *following]))
 
 
-def neighbours(record: Record, spool_dir: str | None) -> list[Record]:
+def neighbours(record: Record) -> list[Record]:
     """Other runs on this machine that publish to the same series."""
-    found = []
+    found, spool_dir = [], record.option("spool_dir")
     for run_id in known_runs(spool_dir):
         try:
             other = Record.read(run_id, spool_dir)
@@ -192,14 +186,13 @@ def neighbours(record: Record, spool_dir: str | None) -> list[Record]:
 def period_of(record: Record, span: tuple[int, int], now: float) -> int:
     """The finest period, in seconds, that CloudWatch can still tell, and that is not too much to ask for."""
     start, end = span
-    kept = next((period for age, period in _RETENTION if now - start < age), _RETENTION[-1][1])
-    period = max(kept, int(record.option("resolution")))
-    too_many = (end - start) / period * 2 * len(record.series) > MAX_POINTS
+    period = shortest_period(start, now, int(record.option("resolution"))) or _LONGEST_PERIOD_S
+    too_many = (end - start) / period * 2 * len(record.series) > MOST_POINTS
     return 60 if period == 1 and too_many else period
 
 
 def _compare_metrics(account: Account, record: Record, findings: Findings) -> None:
-    others = neighbours(record, record.option("spool_dir"))
+    others = neighbours(record)
     span = span_of(record, others)
     period = period_of(record, span, time.time())
     # CloudWatch's periods begin at multiples of their length.
@@ -227,7 +220,12 @@ def _compare_metrics(account: Account, record: Record, findings: Findings) -> No
         for series in compared
         for metric, key in (("RequestCount", "requests"), ("FailureCount", "failures"))
     ]
-    sums = _sums(account, record, queries, (start, end, period))
+    namespace = record.option("namespace")
+    metrics = [
+        Metric("", namespace, metric, tuple(series["dimensions"].items()), "Sum") for metric, _, series in queries
+    ]
+    found = points(account.call, metrics, start, end, period)
+    sums = [round(math.fsum(value for _, value in each)) for each in found]
     lost = {key: record.receipt[key] for key in ("requests", "failures")}
     findings.lines += [
         Line(
@@ -241,36 +239,6 @@ def _compare_metrics(account: Account, record: Record, findings: Findings) -> No
         )
         for (metric, key, series), held in zip(queries, sums, strict=True)
     ]
-
-
-def _sums(
-    account: Account, record: Record, queries: list[tuple[str, str, Any]], when: tuple[int, int, int]
-) -> list[int]:
-    """The sum of each query over the time; `when` is start, end and period in seconds."""
-    start, end, period = when
-    sums: list[int] = []
-    for first in range(0, len(queries), QUERIES_PER_CALL):
-        asked = [
-            {
-                "Id": f"q{number}",
-                "MetricStat": {
-                    "Metric": {
-                        "Namespace": record.option("namespace"),
-                        "MetricName": metric,
-                        "Dimensions": [{"Name": n, "Value": v} for n, v in series["dimensions"].items()],
-                    },
-                    "Period": period,
-                    "Stat": "Sum",
-                },
-            }
-            for number, (metric, _key, series) in enumerate(queries[first : first + QUERIES_PER_CALL])
-        ]
-        told = account.call("GetMetricData", MetricDataQueries=asked, StartTime=start, EndTime=end)
-        by_id: Counter[str] = Counter()
-        for result in told["MetricDataResults"]:
-            by_id[result["Id"]] += round(math.fsum(result["Values"]))
-        sums += [by_id[f"q{number}"] for number in range(len(asked))]
-    return sums
 
 
 # Log events
@@ -356,7 +324,7 @@ def _read(account: Account, record: Record, group: str, prefix: str) -> Logged:
             seen.add(identity)
             if "outcome" in fields:
                 name = _core.dimension_value(str(fields.get("name")))
-                logged.by_name[fields["outcome"], name if name in names else "(other)"] += 1
+                logged.by_name[fields["outcome"], name if name in names else _core.OTHER] += 1
     return logged
 
 
@@ -422,7 +390,7 @@ def _count(account: Account, record: Record, group: str, prefix: str) -> Logged:
         logged.events += number
         if logged.by_name is not None and fields.get("outcome"):
             name = _core.dimension_value(str(fields.get("name")))
-            logged.by_name[fields["outcome"], name if name in names else "(other)"] += number
+            logged.by_name[fields["outcome"], name if name in names else _core.OTHER] += number
     return logged
 
 
@@ -443,13 +411,11 @@ def _explain(record: Record, findings: Findings) -> None:
         findings.notes.append(f"{lost['dropped']} were dropped before they could be published, and are not expected")
     if not findings.differing:
         return
-    spool_dir = record.option("spool_dir")
-    waiting = [each for each in _core.leftovers(spool_dir) if each.run_id == record.run_id]
+    waiting = [each for each in _core.leftovers(record.option("spool_dir")) if each.run_id == record.run_id]
     if waiting:
-        where = f" --spool-dir {spool_dir}" if spool_dir else ""
         findings.notes.append(
-            f"{sum(each.bytes for each in waiting) / 1024:,.0f} KB of it wait on this machine. Send them:"
-            f" locust-cw replay {record.run_id}{where}"
+            f"{_core.human_bytes(sum(each.bytes for each in waiting))} of it wait on this machine. Send them:"
+            f" {record.replay_command}"
         )
     elif receipt["requests"]["spooled"] + receipt["log_events"]["spooled"]:
         findings.notes.append("the receipt counts some as spooled: replay them on the machines whose spools hold them")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from locust_cw import _core
-from locust_cw._account import Account
+from locust_cw._account import Account, message_of
+from locust_cw._metric_data import FRESH_S, LATE_S, shortest_period
 from locust_cw._record import LOCAL_IS_GONE
 from locust_cw._report import _query, _saturation
 from locust_cw._report._query import Series
@@ -20,26 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from locust_cw._metric_data import Call
     from locust_cw._record import Record
     from locust_cw._report._saturation import Saturation
     from locust_cw._targets import Target
 
-    AccountOf: TypeAlias = "Callable[[str | None], _query.Call]"
+    AccountOf: TypeAlias = "Callable[[str | None], Call]"
 
 PERCENTILES = ("p50", "p95", "p99")
 GENERATOR_LIMIT_PERCENT = 90.0
 """Of a processor, from which on the load generator may be what limits: Locust warns there, too."""
 
 _SINGLE = "Metrics of the target"
-_NO_HOST = "(none)"  # the host of gauges where the run has none
 _OF_REQUESTS = frozenset({"Request", "Method", "RunId"})
 _MOST_HOSTS_DRAWN = 5
-_AFTER_S = 10.0
-"""How long after the stop requests may still end."""
 # Of a period that lies in the test only in part: a shorter one says nothing of the rate.
 _SHORTEST_PART_S = 5.0
 _MARGIN = 0.03
-_FRESH_S = 15 * 60
 _SAME = 0.01
 
 
@@ -169,7 +167,7 @@ def account_of(options: Mapping[str, Any]) -> AccountOf:
     """The accounts that options name: a function from a region, or None for that of the options, to its calls."""
     known: dict[str | None, Account] = {}
 
-    def call_in(region: str | None) -> _query.Call:
+    def call_in(region: str | None) -> Call:
         if region not in known:
             known[region] = Account(dict(options) | ({} if region is None else {"region": region}))
         return known[region].call
@@ -193,7 +191,7 @@ def gather(record: Record, targets: Sequence[Target], accounts: AccountOf, now: 
     """
     now = time.time() if now is None else now
     resolution = int(record.option("resolution") or 1)
-    shortest = _query.shortest_period(record.started, now, resolution)
+    shortest = shortest_period(record.started, now, resolution)
     if record.option("dry_run") or shortest is None or not _roll_ups(record):
         raise NothingThereError(_why_nothing(record, now))
     stopped = min(now, record.started + 86_400) if record.stopped is None else record.stopped
@@ -238,7 +236,7 @@ def gather(record: Record, targets: Sequence[Target], accounts: AccountOf, now: 
 class _Load:
     """What CloudWatch holds of the run's own metrics."""
 
-    def __init__(self, record: Record, call: _query.Call, shortest: int, stopped: float) -> None:
+    def __init__(self, record: Record, call: Call, shortest: int, stopped: float) -> None:
         self._record = record
         self._call = call
         self._shortest = shortest
@@ -268,7 +266,7 @@ class _Load:
         own = _core.dimension_value(self._record.host) if self._record.host else None
         # Most likely first.
         named = sorted({host["Host"] for host in hosts}, key=lambda host: host != own)
-        homes = [hosts[0] | {"Host": name} for name in dict.fromkeys([*([own] if own else []), *named, _NO_HOST])]
+        homes = [hosts[0] | {"Host": name} for name in dict.fromkeys([*([own] if own else []), *named, _core.NO_HOST])]
         gauges = (
             # Within a second they are those of the last moment, which may be after the stop.
             ("UserCount", "Maximum" if self.period == 1 else "Average"),
@@ -373,7 +371,7 @@ class _Load:
         elif self.in_all < observed * (1 - _SAME):
             waits = record.receipt.get("requests", {}).get("spooled", 0)
             advice = (
-                f"{waits:,} wait on this machine: locust-cw replay {record.run_id}"
+                f"{waits:,} wait on this machine: {record.replay_command}"
                 if waits
                 else "if the run has just ended, make the report again in some minutes"
             )
@@ -391,7 +389,7 @@ class _Load:
         asked = [*self._hosts, *sorted(names, key=lambda series: -series["requests"])]
         wanted = (*PERCENTILES, "Sum", "SampleCount")
         start = self._record.started // self._resolution * self._resolution
-        end = self.stopped + _AFTER_S
+        end = self.stopped + LATE_S
         found = _query.fetch(
             self._call,
             [self._metric("ResponseTime_ms", stat, series["dimensions"]) for series in asked for stat in wanted],
@@ -451,7 +449,7 @@ def _look_at(target: Target, accounts: AccountOf, load: _Load) -> tuple[Group, s
             try:
                 found = _query.fetch(accounts(region), metrics, load.start, load.end, load.period)
             except _core.AwsError as error:
-                return Group(target.title, ()), f"{target.text} is not shown: {_query.for_command(error)}"
+                return Group(target.title, ()), f"{target.text} is not shown: {message_of(error)}"
             lines += [Line(metric.label, series) for metric, series in zip(metrics, found, strict=True) if series]
         if lines:
             panels.append(Panel(signal.title, signal.unit, tuple(lines)))
@@ -519,20 +517,20 @@ def _why_nothing(record: Record, now: float) -> str:  # noqa: PLR0911 - one reas
     if not requests.get("delivered", 0):
         if requests.get("spooled", 0):
             return (
-                f"{run}: {requests['spooled']:,} requests still wait on this machine. Send them with: locust-cw replay"
-                f" {record.run_id}"
+                f"{run}: {requests['spooled']:,} requests still wait on this machine. Send them with:"
+                f" {record.replay_command}"
             )
         logs = " Only its log events were delivered." if record.receipt.get("log_events", {}).get("delivered") else ""
         return f"{run}: none of its requests were delivered.{logs} Its receipt says what became of them."
     age = now - (record.stopped or record.started)
-    if _query.shortest_period(record.started, now) is None:
+    if shortest_period(record.started, now) is None:
         return f"{run}: it is more than 15 months old, and CloudWatch keeps metrics no longer."
     place = (
         ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in record.account.items())
         or "the AWS account and region in use"
     )
     asked = f"{run}: asked for namespace {record.option('namespace')} at {place}."
-    if age < _FRESH_S:
+    if age < FRESH_S:
         return f"{asked} It is fresh: new metrics are to be seen after some minutes. Try again then."
     return (
         f"{asked} If it was published elsewhere, name that with --region, --profile or --endpoint-url. What was sent"

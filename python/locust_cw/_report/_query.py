@@ -1,33 +1,24 @@
-"""What CloudWatch holds of some metrics over a time, asked in as few calls of GetMetricData as its limits allow."""
+"""What CloudWatch holds of some metrics over a time, as lines in a chart."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from locust_cw._metric_data import period_of, points
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
+    from locust_cw._metric_data import Call, Points
     from locust_cw._targets import Metric
 
-    Call = Callable[..., dict[str, Any]]
-
-MAX_QUERIES = 500
-"""Of one call of GetMetricData."""
-MAX_POINTS = 100_800
-"""That one call of GetMetricData answers with."""
 WANTED_POINTS = 1200
 """Of a line in a chart; more would not be seen."""
 PERIODS = (1, 5, 10, 30, 60, 300, 900, 3600)
 """Seconds; those below a minute are CloudWatch's for metrics of high resolution."""
-
-_HOUR, _DAY = 3600, 86_400
-# The shortest period that CloudWatch keeps for data of some age (documentation of GetMetricData). Its limits less a
-# margin: the question takes a while.
-_KEPT = ((3 * _HOUR - 300, 1), (15 * _DAY - _HOUR, 60), (63 * _DAY - _HOUR, 300), (455 * _DAY - _HOUR, 3600))
-_AWS_PERIOD = 60
 
 
 @dataclass(frozen=True)
@@ -48,14 +39,6 @@ class Series:
     def __bool__(self) -> bool:
         """Whether there are any."""
         return bool(self.times)
-
-
-def shortest_period(start: float, now: float, resolution: int = 1) -> int | None:
-    """Seconds of the shortest period that CloudWatch still keeps for data from `start`; None if it keeps none."""
-    for age, period in _KEPT:
-        if now - start < age:
-            return max(period, resolution)
-    return None
 
 
 def chart_period(start: float, end: float, shortest: int) -> int:
@@ -82,7 +65,7 @@ def fetch(call: Call, metrics: Sequence[Metric], start: float, end: float, perio
 
     Args:
         call: An account's.
-        metrics: What is wanted; those of AWS's services are asked for by the minute at the shortest.
+        metrics: What is wanted.
         start: Seconds since the epoch.
         end: The same.
         period: Seconds.
@@ -94,47 +77,13 @@ def fetch(call: Call, metrics: Sequence[Metric], start: float, end: float, perio
         AwsError: If AWS refused a call, or it did not reach it.
 
     """
-    found: list[Series] = []
-    for batch in _batches(metrics, start, end, period):
-        queries = [_query(f"m{index}", metric, period) for index, metric in enumerate(batch)]
-        output = call("GetMetricData", MetricDataQueries=queries, StartTime=start, EndTime=end)
-        results = {result["Id"]: result for result in output["MetricDataResults"]}
-        for index, metric in enumerate(batch):
-            result = results.get(f"m{index}", {})
-            points = sorted(zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True))
-            found.append(_series(metric, points, _period_of(metric, period)))
-    return found
+    found = points(call, metrics, start, end, period)
+    return [_series(metric, each, period_of(metric, period)) for metric, each in zip(metrics, found, strict=True)]
 
 
-def _batches(metrics: Sequence[Metric], start: float, end: float, period: int) -> Iterator[Sequence[Metric]]:
-    points = math.ceil((end - start) / period) + 1
-    size = max(1, min(MAX_QUERIES, MAX_POINTS // points))
-    for index in range(0, len(metrics), size):
-        yield metrics[index : index + size]
-
-
-def _period_of(metric: Metric, period: int) -> int:
-    return max(period, _AWS_PERIOD) if metric.namespace.startswith("AWS/") else period
-
-
-def _query(query_id: str, metric: Metric, period: int) -> dict[str, Any]:
-    return {
-        "Id": query_id,
-        "MetricStat": {
-            "Metric": {
-                "Namespace": metric.namespace,
-                "MetricName": metric.name,
-                "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
-            },
-            "Period": _period_of(metric, period),
-            "Stat": metric.stat,
-        },
-    }
-
-
-def _series(metric: Metric, points: Sequence[tuple[float, float]], period: int) -> Series:
-    times = tuple(time for time, _ in points)
-    values = tuple(value for _, value in points)
+def _series(metric: Metric, found: Points, period: int) -> Series:
+    times = tuple(time for time, _ in found)
+    values = tuple(value for _, value in found)
     if metric.divisor == "PERIOD":
         values = tuple(value / period for value in values)
     elif metric.divisor == "DIFF_TIME":
@@ -143,8 +92,3 @@ def _series(metric: Metric, points: Sequence[tuple[float, float]], period: int) 
         gaps = [gaps[0] if gaps else period, *gaps]
         values = tuple(value / gap for value, gap in zip(values, gaps, strict=False))
     return Series(times, values, period)
-
-
-def for_command(error: Exception) -> str:
-    """What an error says on one line, in the command's options instead of the test's."""
-    return " ".join(str(error.args[0]).split()).replace("--cw-", "--")
