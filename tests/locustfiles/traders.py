@@ -49,13 +49,16 @@ def watch(environment: Environment, **_: Any) -> None:
 
 
 def note_users(runner: MasterRunner) -> None:
-    """How many users Locust knows of, whenever that changes."""
-    before = -1
+    """How many users Locust knows of, whenever that changes, and when this process had no turn for a while."""
+    before, turn = -1, time.time()
     while True:
         if (number := runner.user_count) != before:
             note("users", number=number, by_class=dict(runner.reported_user_classes_count))
             before = number
         gevent.sleep(0.02)
+        before_that, turn = turn, time.time()
+        if turn - before_that > 0.3:
+            note("late", since=before_that)
 
 
 class Trader(User):
