@@ -31,6 +31,7 @@ from support.cloudwatch import Published, nearest_rank, published
 from support.fleet import (
     HOST,
     Fleet,
+    Journal,
     MasterWeb,
     check_fleet_story,
     check_one_receipt,
@@ -59,15 +60,27 @@ USERS = ["-u", "6", "-r", "100", "--host", HOST]
 
 def test_workers_publish_and_the_master_accounts(aws: Aws, locust: Locust) -> None:
     """Totals, streams, users and health of a master with three workers, told four times the same."""
-    fleet = Fleet(locust, *LIVE, "-u", "6", "-r", "2", "--host", HOST, "-t", "7s")
+    fleet = Fleet(locust, *LIVE, "-u", "6", "-r", "2", "--host", HOST)
+    fleet.wait_for(100)
+    wait_until(lambda: [6] in timeline(aws.proxy.calls(), "UserCount", Host=HOST).values(), "all users are counted")
+    fleet.master.signal(signal.SIGTERM)
     receipt = check_fleet_story(aws.cloudwatch, fleet)
     assert fleet.exit_codes == [1, 0, 0, 0], "as always when requests failed"
     assert receipt["api_calls"]["PutMetricData"] == len(aws.proxy.calls("PutMetricData"))
     assert receipt["api_calls"]["PutLogEvents"] == len(aws.proxy.calls("PutLogEvents"))
     check_users(aws, fleet, peak=6)
     check_health(aws, processes=4)
-    workers = timeline(aws.proxy.calls(), "WorkerCount", Host=HOST)
-    assert {value for values in workers.values() for value in values} == {3}
+    workers = while_they_ran(aws, fleet.journals, "WorkerCount")
+    # On a very busy machine Locust misses one for a moment.
+    assert max(workers) == 3
+    assert min(workers) == 3 or "failed to send heartbeat" in fleet.master.err
+
+
+def while_they_ran(aws: Aws, workers: list[Journal], metric: str) -> list[float]:
+    """What was published of the time in which all of these made requests: they leave one after another."""
+    stopped = min(journal.of("fired")[-1].at for journal in workers)
+    values = timeline(aws.proxy.calls(), metric, Host=HOST).items()
+    return [value for second, of_second in values if second + 1 <= stopped for value in of_second]
 
 
 def check_users(aws: Aws, fleet: Fleet, peak: int) -> None:
@@ -77,9 +90,6 @@ def check_users(aws: Aws, fleet: Fleet, peak: int) -> None:
     for second, values in users.items():
         assert set(values) <= users_known(master, second - 0.1, second + 1), second
     assert max(max(values) for values in users.values()) == peak
-    reached = next(second for second, values in users.items() if peak in values)
-    ramp = [value for second, values in users.items() if second <= reached for value in values]
-    assert ramp == sorted(ramp)
     seconds = list(users)
     gaps = set(range(seconds[0], seconds[-1])) - set(seconds)
     assert not [gap for gap in gaps if not late_turns(master, gap, gap + 1)], "a value for each second"
@@ -298,10 +308,10 @@ def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locu
     fleet.wait_for(60)
     fleet.join()
     fleet.wait_for(40)
+    wait_until(lambda: [3] in timeline(aws.proxy.calls(), "WorkerCount", Host=HOST).values(), "the late one is counted")
     fleet.master.signal(signal.SIGINT)
     check_fleet_story(aws.cloudwatch, fleet)
-    workers = timeline(aws.proxy.calls(), "WorkerCount", Host=HOST)
-    counts = [value for values in workers.values() for value in values]
+    counts = while_they_ran(aws, fleet.journals, "WorkerCount")
     assert counts == sorted(counts)
     assert (counts[0], counts[-1]) == (2, 3)
 
@@ -369,7 +379,7 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     aws.proxy.heal()
     fleet.master.wait_for(f"{name} failed to send heartbeat")
     missed_at = time.time()
-    wait_until(lambda: fleet.journals[0].of("fired", since=missed_at + 2.2), "the others go on")
+    wait_until(lambda: fleet.journals[0].of("fired", since=missed_at + 3.2), "the others go on")
     held_in_spool = files_in(spool_of(victim))
     fleet.master.signal(signal.SIGINT)
     fleet.master.finish()
@@ -388,7 +398,7 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
 
     # The gauges.
     for metric, values in {"WorkerCount": (3, 2), "UserCount": (6, 4)}.items():
-        found = [value for values in timeline(aws.proxy.calls(), metric, Host=HOST).values() for value in values]
+        found = while_they_ran(aws, journals(others), metric)
         assert (max(found), found[-1]) == values, metric
 
     # CloudWatch, before and after what the spool holds was sent.
