@@ -39,7 +39,7 @@ def test_start_and_stop_leave_nothing_behind(aws: Aws, tmp_path: Path, what: str
         env=clean_environment(tmp_path, MALLOC_ARENA_MAX="1"),
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stderr
