@@ -13,7 +13,7 @@ from conftest import Aws
 from locust_cw import _core
 from locust_cw._account import Account, is_missing
 from support.proxy import error, hang
-from support.servers import REGION, free_port
+from support.servers import REGION, nobody_there
 
 HERE = {"Namespace": "N", "MetricName": "M", "Dimensions": [{"Name": "Host", "Value": "h"}]}
 
@@ -106,8 +106,7 @@ def test_a_refusal_says_what_was_asked_for_and_what_to_do(account: Account, aws:
 def test_nobody_there_is_told_with_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    url = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(_core.AwsError, match=url) as refused:
+    with nobody_there() as url, pytest.raises(_core.AwsError, match=url) as refused:
         Account({"endpoint_url": url, "region": REGION}).call("GetCallerIdentity")
     assert refused.value.args[1] == "NotSent"
 

@@ -7,7 +7,6 @@ import signal
 import time
 import urllib.parse
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 
@@ -20,6 +19,7 @@ HOST = "http://guarded.test"
 WALK = ["-u", "5", "-r", "100", "--host", HOST, "--exit-code-on-error=0"]
 LIVE = ["--cw-live", "--cw-flush-interval=1"]
 STOPS_WITHIN_S = 15
+LOOKS_EVERY_S = 5
 
 
 class Alarm:
@@ -94,7 +94,7 @@ def test_an_alarm_that_was_on_before_stops_nothing_until_it_goes_off_anew(
     wait_until(lambda: len(aws.proxy.calls("DescribeAlarms")) > looks, "the alarm is seen to be off")
     assert run.process.poll() is None
     alarm.set("ALARM")
-    assert run.finish(timeout=STOPS_WITHIN_S + 10).exit_code == 1
+    assert run.finish().exit_code == 1
     assert "in ALARM already" in run.err
 
 
@@ -108,7 +108,7 @@ def test_the_masters_alarm_ends_the_whole_fleet(aws: Aws, locust: Locust, alarm:
     receipt = fleet.master.receipt.check_delivered()
     assert receipt["requests"]["observed"] == fleet.fired.requests.total() > 0
     times = [call.received_at for call in aws.proxy.calls("DescribeAlarms")]
-    assert all(later - earlier > 3 for earlier, later in pairwise(times)), "one process looks"
+    assert len(times) <= (times[-1] - times[0]) / LOOKS_EVERY_S + 2, "one process looks"
 
 
 def test_with_a_web_ui_only_the_test_ends(aws: Aws, locust: Locust, alarm: Alarm) -> None:
@@ -159,5 +159,5 @@ def test_trouble_while_the_test_runs_is_said_once_and_stops_nothing(aws: Aws, lo
     wait_until(lambda: len(aws.proxy.calls("DescribeAlarms")) >= 4, "the alarm is looked at again")
     assert run.process.poll() is None
     alarm.set("ALARM")
-    assert run.finish(timeout=STOPS_WITHIN_S + 10).exit_code == 1
+    assert run.finish().exit_code == 1
     assert len([line for line in run.complaints() if "cannot be told for now" in line]) == 1

@@ -12,7 +12,7 @@ import pytest
 from conftest import Aws, Locust
 from support.outages import identities
 from support.proxy import Answer, Exchange, Fault, error, hang, reset, swallow
-from support.servers import free_port, wait_until
+from support.servers import nobody_there, wait_until
 
 HOST = "http://troubled.test"
 WALK = ["-u", "5", "-r", "100", "--host", HOST]
@@ -40,17 +40,17 @@ def test_one_clear_message_and_the_test_goes_on(
 ) -> None:
     """The exit code is Locust's; nothing is called delivered or left unaccounted for; batches do not each complain."""
     aws.proxy.on("*", trouble.get("fault", hang))
-    where = [f"--cw-endpoint-url=http://127.0.0.1:{free_port()}"] if trouble.get("refuse") else []
-    run = locust.run(
-        "orders.py", *WALK, *live, *where, "-t", "5s", "--cw-logs=off", env={"ORDER": "", **trouble.get("env", {})}
-    )
+    env = {"ORDER": "", **trouble.get("env", {})}
+    with nobody_there() as away:
+        where = [f"--cw-endpoint-url={away}"] if trouble.get("refuse") else []
+        run = locust.run("orders.py", *WALK, *live, *where, "-t", "5s", "--cw-logs=off", env=env)
     assert run.exit_code == 0, run.err[-3000:]
     assert run.stumbles == 0
     complaints = run.complaints()
     assert len([each for each in complaints if re.search(trouble["message"], each)]) == 1, complaints
     assert len(complaints) == 1, complaints
     receipt = run.receipt.check()
-    assert receipt["requests"]["observed"] == run.stats.requests.total() > 50
+    assert receipt["requests"]["observed"] == run.stats.requests.total() > 10
     assert receipt["requests"]["delivered"] == 0
     assert receipt["requests"]["dropped"] == 0
     if "env" in trouble:

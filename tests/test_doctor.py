@@ -16,7 +16,7 @@ import pytest
 from support.locust_run import start
 from support.outages import PACED, commanding
 from support.proxy import Answer, Exchange, Proxy, error, hang
-from support.servers import REGION, ending, free_port
+from support.servers import REGION, ending, nobody_there
 from test_command import run
 
 GROUP = "/doctor/group"
@@ -189,8 +189,14 @@ def test_a_region_is_found_where_the_sdk_finds_it(proxy: Proxy, tmp_path: Path) 
     assert "/us-west-2/monitoring/" in credentials
 
 
-def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path) -> None:
-    away = f"http://127.0.0.1:{free_port()}"
+@pytest.fixture
+def away() -> Iterator[str]:
+    """Where nobody answers."""
+    with nobody_there() as url:
+        yield url
+
+
+def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path, away: str) -> None:
     checks = examine(tmp_path, "--endpoint-url", away, code=1)
     assert states(checks, "failed") == {"metrics endpoint", "logs endpoint"}
     assert states(checks, "skipped") == {"clock", "credentials", "metrics", "logs"}
@@ -203,9 +209,9 @@ def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path) -> Non
     assert "DNS" in str(checks["metrics endpoint"]["remedy"])
 
 
-def test_sts_may_be_away(proxy: Proxy, tmp_path: Path) -> None:
+def test_sts_may_be_away(proxy: Proxy, tmp_path: Path, away: str) -> None:
     """A closed network has a way to CloudWatch alone, and a test needs no other."""
-    env = {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{free_port()}"}
+    env = {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_STS": away}
     checks = examine(tmp_path, "--logs=off", env=env)
     assert states(checks, "skipped") == {"credentials"}
     assert {"metrics"} < states(checks, "ok")

@@ -25,7 +25,7 @@ from locust_cw import _core
 from locust_cw._options import OPTIONS
 from support.cloudwatch import CloudWatch
 from support.locust_run import clean_environment
-from support.servers import REGION, ending, free_port
+from support.servers import REGION, ending, free_port, nobody_there
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -214,21 +214,22 @@ class Ground:
 
     def run(self, *command: str, away: bool = False, out: str | None = None) -> subprocess.CompletedProcess[str]:
         """A program that ends by itself, without a stumble; where AWS is away, nothing is delivered."""
-        env = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}" if away else self.cloudwatch,
-            "LOCUST_EXIT_CODE_ON_ERROR": "0",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=clean_environment(self.folder, **env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
+        with nobody_there() as nowhere:
+            env = {
+                "AWS_ENDPOINT_URL": nowhere if away else self.cloudwatch,
+                "LOCUST_EXIT_CODE_ON_ERROR": "0",
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            }
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=clean_environment(self.folder, **env),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=90,
+                check=False,
+            )
         assert "Traceback" not in done.stderr, done.stderr
         if out is not None:
             (self.folder / out).write_text(done.stdout)

@@ -86,7 +86,7 @@ def test_a_second_ctrl_c_stops_waiting(aws: Aws, locust: Locust) -> None:
     run.signal(signal.SIGINT)
     run.wait_for("quit begins")
     run.signal(signal.SIGINT)
-    run.finish(timeout=30)
+    run.finish()
     receipt = run.receipt.check()
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] >= 20
     assert receipt["requests"]["observed"] == run.stats.requests.total()

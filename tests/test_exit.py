@@ -23,7 +23,7 @@ BUSY = """
 import asyncio, atexit, faulthandler, json, os, signal, sys, threading, time
 from locust_cw import Publisher
 
-faulthandler.dump_traceback_later(40, exit=True)
+faulthandler.dump_traceback_later(90, exit=True)
 options = json.loads(sys.argv[1])
 taken = [0, 0, 0, 0]
 
@@ -101,7 +101,7 @@ def run(folder: Path, code: str, **how: object) -> subprocess.CompletedProcess[s
         env=clean_environment(folder),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -31,12 +31,14 @@ from support.cloudwatch import Published, nearest_rank, published
 from support.fleet import (
     HOST,
     Fleet,
+    Journal,
     MasterWeb,
     check_fleet_story,
     check_one_receipt,
     check_streams,
     interrupt_all,
     journals,
+    late_turns,
     receipts_printed,
     requests_in,
     slowly,
@@ -58,15 +60,24 @@ USERS = ["-u", "6", "-r", "100", "--host", HOST]
 
 def test_workers_publish_and_the_master_accounts(aws: Aws, locust: Locust) -> None:
     """Totals, streams, users and health of a master with three workers, told four times the same."""
-    fleet = Fleet(locust, *LIVE, "-u", "6", "-r", "2", "--host", HOST, "-t", "7s")
+    fleet = Fleet(locust, *LIVE, "-u", "6", "-r", "2", "--host", HOST, env={"HEARTBEATS": "30"})
+    fleet.wait_for(100)
+    wait_until(lambda: [6] in timeline(aws.proxy.calls(), "UserCount", Host=HOST).values(), "all users are counted")
+    fleet.master.signal(signal.SIGTERM)
     receipt = check_fleet_story(aws.cloudwatch, fleet)
     assert fleet.exit_codes == [1, 0, 0, 0], "as always when requests failed"
     assert receipt["api_calls"]["PutMetricData"] == len(aws.proxy.calls("PutMetricData"))
     assert receipt["api_calls"]["PutLogEvents"] == len(aws.proxy.calls("PutLogEvents"))
     check_users(aws, fleet, peak=6)
     check_health(aws, processes=4)
-    workers = timeline(aws.proxy.calls(), "WorkerCount", Host=HOST)
-    assert {value for values in workers.values() for value in values} == {3}
+    assert set(while_they_ran(aws, fleet.journals, "WorkerCount")) == {3}
+
+
+def while_they_ran(aws: Aws, workers: list[Journal], metric: str) -> list[float]:
+    """What was published of the time in which all of these made requests: they leave one after another."""
+    stopped = min(journal.of("fired")[-1].at for journal in workers)
+    values = timeline(aws.proxy.calls(), metric, Host=HOST).items()
+    return [value for second, of_second in values if second + 1 <= stopped for value in of_second]
 
 
 def check_users(aws: Aws, fleet: Fleet, peak: int) -> None:
@@ -74,22 +85,19 @@ def check_users(aws: Aws, fleet: Fleet, peak: int) -> None:
     (master,) = journals([fleet.master])
     users = timeline(aws.proxy.calls(), "UserCount", Host=HOST)
     for second, values in users.items():
-        assert set(values) <= users_known(master, second - 0.1, second + 1.1), second
+        assert set(values) <= users_known(master, second - 0.1, second + 1), second
     assert max(max(values) for values in users.values()) == peak
-    ramp = [values[0] for values in users.values()]
-    assert ramp == sorted(ramp)
     seconds = list(users)
-    assert seconds == list(range(seconds[0], seconds[-1] + 1)), "a value for each second"
+    gaps = set(range(seconds[0], seconds[-1])) - set(seconds)
+    assert not [gap for gap in gaps if not late_turns(master, gap, gap + 1)], "a value for each second"
     assert sum(len(values) for values in users.values()) <= len(seconds) + 1, "the master's alone"
-    # Locust's master learns of a spawned user with a worker's next report, 3 s later at the latest.
-    spawned = [line.at for journal in fleet.journals for line in journal.of("user")]
-    for second, (value, *_) in users.items():
-        assert sum(at < second - 4 for at in spawned) <= value <= sum(at < second + 1.1 for at in spawned)
     classes = {name: timeline(aws.proxy.calls(), "UserCount", Host=HOST, UserClass=name) for name in KINDS}
     for second, values in users.items():
         of_classes = [sorted(classes[name].get(second, [])) for name in KINDS]
-        assert sum(map(sum, of_classes)) == sum(values), (second, values, of_classes)
-    assert {name: classes[name][seconds[-1]][-1] for name in KINDS} == KINDS
+        # Of a sample that is late a part may be of the next second.
+        adds_up = sum(map(sum, of_classes)) == sum(values)
+        assert adds_up or late_turns(master, second - 1, second + 1), (second, values, of_classes)
+    assert {name: max(map(max, classes[name].values())) for name in KINDS} == KINDS
 
 
 KINDS = {"Buyer": 4, "Seller": 2}
@@ -103,8 +111,9 @@ def check_health(aws: Aws, processes: int) -> None:
         assert aws.cloudwatch.series(metric) == {host}
         samples = timeline(aws.proxy.calls(), metric, Host=HOST)
         counts = [len(values) for values in samples.values()]
-        assert sum(counts) / len(counts) == pytest.approx(processes, rel=0.3), counts
-        assert Counter(counts[1:-1]).most_common(1)[0][0] == processes, counts
+        # A process that has no turn in a second has none; none has two, but for one more at the end.
+        assert processes * len(counts) / 2 <= sum(counts) <= processes * (len(counts) + 1), counts
+        assert processes in counts
     assert min(map(min, timeline(aws.proxy.calls(), "GeneratorMemory_Bytes", Host=HOST).values())) > 10_000_000
 
 
@@ -234,7 +243,7 @@ def test_the_end_is_bounded_and_the_receipt_says_where_the_rest_is(aws: Aws, loc
     fleet.wait_for(10)
     begun = time.monotonic()
     fleet.finish()
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 30
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
     receipt = fleet.master.receipt.check()
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] == fleet.fired.requests.total()
@@ -296,10 +305,10 @@ def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locu
     fleet.wait_for(60)
     fleet.join()
     fleet.wait_for(40)
+    wait_until(lambda: [3] in timeline(aws.proxy.calls(), "WorkerCount", Host=HOST).values(), "the late one is counted")
     fleet.master.signal(signal.SIGINT)
     check_fleet_story(aws.cloudwatch, fleet)
-    workers = timeline(aws.proxy.calls(), "WorkerCount", Host=HOST)
-    counts = [value for values in workers.values() for value in values]
+    counts = while_they_ran(aws, fleet.journals, "WorkerCount")
     assert counts == sorted(counts)
     assert (counts[0], counts[-1]) == (2, 3)
 
@@ -367,7 +376,7 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     aws.proxy.heal()
     fleet.master.wait_for(f"{name} failed to send heartbeat")
     missed_at = time.time()
-    wait_until(lambda: fleet.journals[0].of("fired", since=missed_at + 2.2), "the others go on")
+    wait_until(lambda: fleet.journals[0].of("fired", since=missed_at + 3.2), "the others go on")
     held_in_spool = files_in(spool_of(victim))
     fleet.master.signal(signal.SIGINT)
     fleet.master.finish()
@@ -386,7 +395,7 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
 
     # The gauges.
     for metric, values in {"WorkerCount": (3, 2), "UserCount": (6, 4)}.items():
-        found = [value for values in timeline(aws.proxy.calls(), metric, Host=HOST).values() for value in values]
+        found = while_they_ran(aws, journals(others), metric)
         assert (max(found), found[-1]) == values, metric
 
     # CloudWatch, before and after what the spool holds was sent.
@@ -658,7 +667,7 @@ def test_workers_that_are_not_locusts_are_published_by_the_master(aws: Aws, locu
             for number, truth in enumerate(truths)
         ]
         assert master.exit_code == 1
-        assert [worker.wait(10) for worker in workers] == [0, 0]
+        assert [worker.wait(60) for worker in workers] == [0, 0]
     told = [json.loads(truth.read_text()) for truth in truths]
     requests = sum((Counter(each["requests"]) for each in told), Counter[str]())
     failures = sum((Counter(each["failures"]) for each in told), Counter[str]())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from support.locust_run import clean_environment
 from support.outages import LONG
 
 SCRIPT = Path(__file__).with_name("scripts") / "cycles.py"
-CYCLES = 100 if LONG else 30
+CYCLES = 100 if LONG else 40
 # What comes and goes: a connection kept for the next call, a thread of a pool.
-SLACK = {"files": 2, "threads": 2, "greenlets": 0, "listeners": 0, "ours": 0, "bytes": 8e6}
+SLACK = {"files": 2, "threads": 2, "greenlets": 0, "listeners": 0, "ours": 0}
+# In each third of the time: a leak of 200 KB a test is more. So may be what a busy moment takes, but not every time.
+SLACK_BYTES = 5e5
 
 
 @pytest.mark.parametrize("what", ["tests", "environments", "publishers"])
@@ -33,17 +36,19 @@ def test_start_and_stop_leave_nothing_behind(aws: Aws, tmp_path: Path, what: str
     done = subprocess.run(
         [sys.executable, SCRIPT, what, json.dumps(options), str(CYCLES)],
         cwd=tmp_path,
-        env=clean_environment(tmp_path),
+        env=clean_environment(tmp_path, MALLOC_ARENA_MAX="1"),
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    early, half, end = (json.loads(line) for line in done.stdout.splitlines())
-    ours = [sum(held.pop("ours").values()) for held in (early, half, end)]
-    early["ours"], half["ours"], end["ours"] = ours
-    grown = {name: end[name] - half[name] for name, slack in SLACK.items() if end[name] - half[name] > slack}
-    assert not grown, (early, half, end)
+    held = [json.loads(line) for line in done.stdout.splitlines()]
+    for each in held:
+        each["ours"] = sum(each["ours"].values())
+    _, early, _, end = held
+    grown = {name: end[name] - early[name] for name, slack in SLACK.items() if end[name] - early[name] > slack}
+    assert not grown, held
+    assert min(later["bytes"] - earlier["bytes"] for earlier, later in pairwise(held)) <= SLACK_BYTES, held
     assert done.stderr.count("all delivered") == (0 if what == "publishers" else CYCLES)
     assert [path.name for path in (tmp_path / "state" / "locust-cw").iterdir()] in ([], [".records"])

@@ -11,6 +11,7 @@ import stat
 import time
 from collections import Counter
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ RATE = 2000
 OUTAGE_SECONDS = 20 if LONG else 10
 AROUND_SECONDS = 10 if LONG else 3
 MEMORY_SLACK_MB = 32
+CURRENT_WITHIN = 10 + 5
+"""What is promised, and what a busy machine takes besides."""
 
 
 def wait_for_seconds(run: LocustRun, seconds: float) -> None:
@@ -103,6 +106,7 @@ def test_an_outage_loses_nothing_needs_no_memory_and_is_soon_forgotten(
         wait_until(lambda: published(aws), "publication began")
         wait_for_seconds(run, AROUND_SECONDS)
         outage.begin(aws.proxy)
+        begun = time.monotonic()
         before = len(aws.proxy.calls())
         wait_for_seconds(run, OUTAGE_SECONDS)
         calls = len(aws.proxy.calls("PutMetricData"))
@@ -110,15 +114,16 @@ def test_an_outage_loses_nothing_needs_no_memory_and_is_soon_forgotten(
             # The worst moment: a call that is still to fail went out just before.
             wait_until(lambda: len(aws.proxy.calls("PutMetricData")) > calls, "a call sees whether AWS is back")
         calls = len(aws.proxy.calls()) - before
+        away = time.monotonic() - begun
         outage.end(aws.proxy)
-        wait_until_current(aws.cloudwatch, within=10)
+        wait_until_current(aws.proxy, within=CURRENT_WITHIN)
         wait_for_seconds(run, 1)
-        wait_until_current(aws.cloudwatch, within=10)
+        wait_until_current(aws.proxy, within=CURRENT_WITHIN)
         stop(run)
         run.finish(timeout=100)
     assert run.exit_code == 0
     assert memory.peak_mb < healthy_mb + MEMORY_SLACK_MB
-    assert calls <= 3 * OUTAGE_SECONDS, "only a call now and then sees whether AWS is back"
+    assert calls <= 3 * away, "only a call now and then sees whether AWS is back"
     run.receipt.check_delivered()
     check_at_least_once(aws.cloudwatch, run)
     assert files_in(spool_of(run)) == []
@@ -130,7 +135,7 @@ def test_sessions_of_a_role_that_end_again_and_again_lose_nothing(aws: Aws, locu
     Sessions(aws.proxy, lifetime)
     run = locust.start(*PACED, *LIVE, f"--cw-role-arn={ROLE}", env={"AWS_ENDPOINT_URL": aws.proxy.url})
     wait_until(lambda: len(aws.proxy.calls("AssumeRole")) > renewals, "the sessions are renewed", timeout=120)
-    wait_until_current(aws.cloudwatch)
+    wait_until_current(aws.proxy)
     stop(run)
     assert run.exit_code == 0
     check_story(aws.cloudwatch, run, HOST)
@@ -147,7 +152,7 @@ def test_a_role_that_cannot_be_renewed_for_a_while_loses_nothing(aws: Aws, locus
     last = [call for call in aws.proxy.calls("AssumeRole") if call.accepted][-1]
     wait_until(lambda: time.time() > last.received_at + lifetime + 1, "the session is over")
     Sessions(aws.proxy, lifetime)
-    wait_until_current(aws.cloudwatch, within=10)
+    wait_until_current(aws.proxy)
     stop(run)
     assert run.exit_code == 0
     check_story(aws.cloudwatch, run, HOST)
@@ -156,6 +161,13 @@ def test_a_role_that_cannot_be_renewed_for_a_while_loses_nothing(aws: Aws, locus
 # AWS stays away
 
 DRAIN_SECONDS = 2
+
+
+def seconds_to_receipt(run: LocustRun) -> float:
+    """From when Locust has ended its test to the receipt."""
+    told = run.wait_for(r"\[([\d-]+ [\d:]+),\d+\] \S+: Shutting down")[1]
+    begun = datetime.strptime(told, "%Y-%m-%d %H:%M:%S").astimezone()
+    return (run.folder / "receipt.json").stat().st_mtime - begun.timestamp()
 
 
 @pytest.mark.parametrize(
@@ -173,8 +185,8 @@ def test_what_cannot_be_sent_in_time_is_left_for_replay(
     outage.begin(aws.proxy)
     wait_for_more(run, 1000)
     stop(run)
-    run.finish(timeout=DRAIN_SECONDS + 8)
     assert run.exit_code == 0
+    assert seconds_to_receipt(run) < DRAIN_SECONDS + 10
     receipt = run.receipt.check()
     run_id = receipt["run_id"]
     for group in ("requests", "failures", "log_events"):
@@ -304,7 +316,7 @@ def test_metrics_do_not_wait_for_logs(aws: Aws, locust: Locust) -> None:
     run = locust.start(*PACED, *LIVE, "--cw-drain-timeout=2")
     wait_until(lambda: aws.proxy.calls("PutLogEvents"), "a call that hangs")
     for _ in range(5 if LONG else 3):
-        wait_until_current(aws.cloudwatch, within=5)
+        wait_until_current(aws.proxy)
     stop(run)
     run.finish()
     receipt = run.receipt.check()
@@ -318,7 +330,7 @@ def test_logs_do_not_wait_for_metrics(aws: Aws, locust: Locust) -> None:
     run = locust.start(*PACED, *LIVE, "--cw-drain-timeout=2")
     wait_until(lambda: aws.proxy.calls("PutMetricData"), "a call that hangs")
     for _ in range(5 if LONG else 3):
-        wait_until_logged(aws.cloudwatch, within=5)
+        wait_until_logged(aws.proxy)
     stop(run)
     run.finish()
     receipt = run.receipt.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -24,6 +25,12 @@ PRELUDE = """
 import asyncio, json, os, sys, threading, time
 from locust_cw import Publisher
 options = json.loads(sys.argv[1])
+def wait_until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit("waited in vain")
+        time.sleep(0.01)
 """
 
 
@@ -207,13 +214,18 @@ def test_a_loop_that_is_closed_before_the_answer_comes_is_left_alone(aws: Aws, t
         logging.disable()
         publisher = Publisher(**options)
         publisher.record("GET", "/a", 1.0)
-        loop = asyncio.new_event_loop()
+        class Loop(asyncio.SelectorEventLoop):
+            told_when_closed = False
+            def call_soon_threadsafe(self, *args, **kwargs):
+                self.told_when_closed = self.is_closed()
+                return super().call_soon_threadsafe(*args, **kwargs)
+        loop = Loop()
         async def begin():
             return publisher._core.flush_async(None)
         forgotten = loop.run_until_complete(begin())
         loop.close()
         print(json.dumps([publisher.flush(30), asyncio.run(publisher.flush_async(30))]))
-        time.sleep(0.1)  # its answer comes within that
+        wait_until(lambda: loop.told_when_closed)
         print(json.dumps(forgotten.done()))
         print(json.dumps(publisher.close().complete))
         """,
@@ -254,14 +266,17 @@ def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_pat
         publisher = Publisher(**options)
         for _ in range(100):
             publisher.record("GET", "/a", 1.0)
+        begun = set()
         def go_on():
             while True:
                 try:
                     publisher.record("GET", "/b", 1.0)
                 except ValueError:
                     return
+                begun.add("recording")
                 time.sleep(0.001)
         async def wait():
+            asyncio.get_running_loop().call_soon(begun.add, "flushing")
             while True:
                 try:
                     await publisher.flush_async()
@@ -269,7 +284,7 @@ def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_pat
                     return
         threading.Thread(target=go_on, daemon=True).start()
         threading.Thread(target=asyncio.run, args=(wait(),), daemon=True).start()
-        time.sleep(0.2)
+        wait_until(lambda: len(begun) == 2)
         print("1")
         """,
     )
@@ -332,6 +347,7 @@ def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent has no wheel for this Python")
 def test_greenlets_run_on_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
     """In a process that gevent has patched, as Locust's is."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=3)
@@ -434,7 +450,22 @@ def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws,
         tmp_path,
         aws,
         """
+        class Counting:
+            # The flushes that have begun.
+            def __init__(self, core):
+                self._core, self.begun = core, []
+            def __getattr__(self, name):
+                return getattr(self._core, name)
+            def flush(self):
+                flush = self._core.flush()
+                self.begun.append("thread")
+                return flush
+            def flush_async(self, timeout):
+                flush = self._core.flush_async(timeout)
+                self.begun.append("loop")
+                return flush
         publisher = Publisher(**options)
+        publisher._core = Counting(publisher._core)
         publisher.record("GET", "/a", 1.0)
         flushed = []
         waiting = [
@@ -442,10 +473,10 @@ def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws,
             threading.Thread(target=lambda: flushed.append(asyncio.run(publisher.flush_async()))),
         ]
         [thread.start() for thread in waiting]
-        time.sleep(0.2)
+        wait_until(lambda: len(publisher._core.begun) == 2)
         closing = threading.Thread(target=publisher.close, args=(1.0,))
         closing.start()
-        time.sleep(0.2)
+        wait_until(lambda: publisher._sealed)
         try:
             publisher.record("GET", "/late", 1.0)
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 
@@ -15,6 +16,7 @@ from support.servers import Target
 
 USERS = ["-u", "6", "-r", "100"]
 RUN = [*USERS, "-t", "4s"]
+ENDS = ("test_start", "test_stop")
 
 
 def stopped_at(run: LocustRun) -> float:
@@ -55,12 +57,15 @@ def test_the_receipt_is_printed_and_written_from_the_same_numbers(aws: Aws, locu
 def test_users_and_the_generators_health_are_sampled_once_a_second(aws: Aws, locust: Locust, target: Target) -> None:
     """For the host, whatever the load; users also by class where there are several."""
     locust.run("shop.py", *RUN, "--host", target.url, "--cw-live")
+    whole = {what: event.timestamp / 1000 for event in aws.cloudwatch.events() for what in ENDS if event.tells(what)}
+    seconds = math.ceil(whole["test_stop"] - whole["test_start"])
     series = published(aws.proxy.calls())
     host = frozenset({("Host", target.url)})
     for metric in ("UserCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"):
         classes = {host | {("UserClass", name)} for name in ("Shopper", "SlowShopper")}
         assert aws.cloudwatch.series(metric) == {host} | (classes if metric == "UserCount" else set()), metric
-        assert 2 <= series[metric, host].count <= 8, metric
+        # One more at the stop; a machine that is busy leaves some out.
+        assert 2 <= series[metric, host].count <= seconds + 2, metric
         assert max(series[metric, host].seconds.values()) <= 2, metric
     assert series["UserCount", host].max == 6
     assert series["GeneratorMemory_Bytes", host].min > 10_000_000

@@ -1,6 +1,7 @@
 """Two kinds of users that fire request events; each process keeps a journal of what it did, true even if it is killed.
 
-With ITERATIONS each user fires so many and stops.
+With ITERATIONS each user fires so many and stops. With HEARTBEATS the master waits for so many seconds before it gives
+a worker up: on a busy machine one may have no turn for Locust's three.
 """
 
 import itertools
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from locust import User, constant, events, task
+from locust import User, constant, events, runners, task
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner
@@ -19,6 +20,8 @@ from locust.runners import MasterRunner
 import locust_cw
 
 ITERATIONS = int(os.environ.get("ITERATIONS", "0"))
+
+runners.HEARTBEAT_LIVENESS = int(os.environ.get("HEARTBEATS", runners.HEARTBEAT_LIVENESS))
 
 journals: dict[int, Any] = {}
 numbers = itertools.count()
@@ -49,13 +52,16 @@ def watch(environment: Environment, **_: Any) -> None:
 
 
 def note_users(runner: MasterRunner) -> None:
-    """How many users Locust knows of, whenever that changes."""
-    before = -1
+    """How many users Locust knows of, whenever that changes, and when this process had no turn for a while."""
+    before, turn = -1, time.time()
     while True:
         if (number := runner.user_count) != before:
             note("users", number=number, by_class=dict(runner.reported_user_classes_count))
             before = number
         gevent.sleep(0.02)
+        before_that, turn = turn, time.time()
+        if turn - before_that > 0.3:
+            note("late", since=before_that)
 
 
 class Trader(User):

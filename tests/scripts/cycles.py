@@ -1,7 +1,7 @@
 """Load from start to stop many times in one process: `cycles.py WHAT OPTIONS CYCLES`, with options as JSON.
 
 `tests`: of one environment, one after another. `environments`: each with one of its own. `publishers`: without Locust.
-After a few, after half and after all of them a line of JSON tells what the process holds.
+After a few, and after each third of the others, a line of JSON tells what the process holds.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import gevent.monkey
 
 gevent.monkey.patch_all()
 
+import ctypes
 import gc
 import json
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -98,10 +100,17 @@ def is_running(thing: object) -> bool:
     return isinstance(thing, gevent.Greenlet) and not thing.dead
 
 
+def give_back() -> None:
+    """Have the allocator keep nothing that is free, where it can be told to."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def held() -> dict[str, Any]:
     """What there is of all that a process can have too much of."""
     wait_until(is_quiet)
-    gc.collect()
+    give_back()
     there = gc.get_objects()
     process = psutil.Process()
     ours = Counter(type(each).__name__ for each in there if str(type(each).__module__).startswith("locust_cw."))
@@ -111,7 +120,7 @@ def held() -> dict[str, Any]:
         "greenlets": sum(map(is_running, there)),
         "listeners": sum(len(each._handlers) for each in there if isinstance(each, EventHook)),  # noqa: SLF001
         "ours": ours,
-        "bytes": process.memory_info().rss,
+        "bytes": process.memory_full_info().uss,
     }
 
 
@@ -119,5 +128,5 @@ cycle = {"tests": tests, "environments": environments, "publishers": publishers}
 next(cycle)
 for number in range(2, cycles + 1):
     next(cycle)
-    if number in (WARM_UP, (WARM_UP + cycles) // 2, cycles):
+    if number in [WARM_UP + (cycles - WARM_UP) * third // 3 for third in range(4)]:
         print(json.dumps(held()), flush=True)

@@ -1,8 +1,9 @@
 """Tests of a program's own environment, one after another: `sessions.py WHAT OPTIONS`, with options as JSON.
 
 What comes of it is printed as JSON. `names`: the run ids of two tests, where the first id is made twice. `closes`: of
-three tests to be delivered, Ctrl-C ends the waiting for the first and the last. `interrupted`: Ctrl-C while the exit
-handler delivers. `lingers`: the run id of one test, after whose end the program goes on.
+three tests to be delivered, Ctrl-C ends the waiting for the first and the last, and the drain timeout the other.
+`interrupted`: Ctrl-C while the exit handler delivers. `lingers`: the run id of one test, after whose end the program
+goes on.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -34,10 +36,10 @@ def test() -> None:
     environment.events.test_stop.fire(environment=environment)
 
 
-def close(**told: Any) -> dict[str, Any]:
+def close() -> dict[str, Any]:
     begun = time.monotonic()
     receipts = [json.loads(receipt.json) for receipt in session.close()]
-    return {"run_ids": [each["run_id"] for each in receipts], "seconds": time.monotonic() - begun, **told}
+    return {"run_ids": [each["run_id"] for each in receipts], "seconds": time.monotonic() - begun}
 
 
 def names() -> Any:
@@ -48,15 +50,33 @@ def names() -> Any:
     return close()["run_ids"]
 
 
+def wait_for(condition: Callable[[], bool]) -> bool:
+    """Whether it came true in time."""
+    deadline = time.monotonic() + 20
+    while not (met := condition()) and time.monotonic() < deadline:
+        gevent.sleep(0.05)
+    return met
+
+
+def ctrl_c_is_pythons_own() -> bool:
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def press_ctrl_c_while_it_waits() -> None:
+    gevent.sleep(0.3)
+    wait_for(lambda: not ctrl_c_is_pythons_own())
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def closes() -> Any:
     told = []
-    for after in (0.3, None, 0.3):
+    for drain_timeout, pressed in ((30, True), (3, False), (30, True)):
+        locust_cw.attach(environment, **options, drain_timeout=drain_timeout)
         test()
-        if after is not None:
-            gevent.spawn_later(after, os.kill, os.getpid(), signal.SIGINT)
-        told.append(close(after=after))
-    gevent.sleep(1.5)
-    return {"closes": told, "default": signal.getsignal(signal.SIGINT) is signal.default_int_handler}
+        if pressed:
+            gevent.spawn(press_ctrl_c_while_it_waits)
+        told.append(close())
+    return {"closes": told, "default": wait_for(ctrl_c_is_pythons_own)}
 
 
 def interrupted() -> Any:
@@ -74,16 +94,19 @@ def many() -> Any:
         gevent.sleep(0.3)
         used.append(psutil.Process().num_fds())
     test()
-    gevent.sleep(2.5)
-    gc.collect()
-    companions = [each for each in gc.get_objects() if isinstance(each, gevent.Greenlet) and not each.dead]
-    publishers = [each for each in gc.get_objects() if isinstance(each, _core.Publisher)]
-    return {
-        "files": [used[0], psutil.Process().num_fds()],
-        "greenlets": len(companions),
-        "publishers": len(publishers),
-        **close(),
-    }
+
+    def left() -> dict[str, Any]:
+        gc.collect()
+        there = gc.get_objects()
+        return {
+            "files": [used[0], psutil.Process().num_fds()],
+            "greenlets": sum(isinstance(each, gevent.Greenlet) and not each.dead for each in there),
+            "publishers": sum(isinstance(each, _core.Publisher) for each in there),
+        }
+
+    # What is delivered in the background is let go soon after.
+    wait_for(lambda: left()["greenlets"] <= 2 and left()["publishers"] == 1)
+    return {**left(), **close()}
 
 
 def lingers() -> Any:

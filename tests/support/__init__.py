@@ -6,4 +6,6 @@ Nothing in here imports `locust_cw`: what checks the product shares no code with
 import pytest
 
 # Before they are imported, so that their assertions tell the values, too.
-pytest.register_assert_rewrite("support.checks", "support.locust_run", "support.servers")
+pytest.register_assert_rewrite(
+    "support.checks", "support.fleet", "support.locust_run", "support.outages", "support.servers"
+)

@@ -63,9 +63,16 @@ def journals(runs: Iterable[LocustRun]) -> list[Journal]:
 
 def users_known(master: Journal, begin: float, end: float) -> set[int]:
     """How many users Locust's master knew of in a period, which was one after another."""
-    lines = master.of("users", until=end)
+    # What is known is in the journal at the next turn.
+    noted = max([end + 0.4, *(line.at + 0.1 for line in late_turns(master, begin, end + 0.4))])
+    lines = master.of("users", until=noted)
     before = [line for line in lines if line.at < begin][-1:]
     return {line.fields["number"] for line in before + [line for line in lines if line.at >= begin]}
+
+
+def late_turns(master: Journal, begin: float, end: float) -> list[Line]:
+    """When, in a period, the machine was so busy that the master could do nothing once a second."""
+    return [line for line in master.of("late", since=begin) if line.fields["since"] < end]
 
 
 def stats_of(lines: Iterable[Line]) -> LocustStats:

@@ -87,7 +87,7 @@ class LocustRun:
     def output(self) -> str:
         return self.out + self.err
 
-    def wait_for(self, pattern: str, timeout: float = 30) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout: float = 60) -> re.Match[str]:
         """The first match in the output so far or to come."""
 
         def search() -> re.Match[str] | None:

@@ -176,31 +176,36 @@ class Memory:
         self._thread.join()
 
 
-def newest(cloudwatch: CloudWatch, host: str = HOST) -> float:
-    """The last second for which CloudWatch has a RequestCount."""
-    points = cloudwatch.metrics.get_metric_statistics(
-        Namespace=cloudwatch.namespace,
-        MetricName="RequestCount",
-        Dimensions=[{"Name": "Host", "Value": host}],
-        StartTime=datetime.now(UTC) - timedelta(minutes=5),
-        EndTime=datetime.now(UTC) + timedelta(minutes=1),
-        Period=1,
-        Statistics=["Sum"],
-    )["Datapoints"]
-    return max((float(point["Timestamp"].timestamp()) for point in points), default=0)
+def wait_until_current(proxy: Proxy, within: float = 20) -> None:
+    """AWS gets metrics of this very moment."""
+
+    def newest(call: Call) -> float:
+        datums = [datum for datum in call.params["MetricData"] if datum["MetricName"] == "RequestCount"]
+        return max((float(datum["Timestamp"].timestamp()) for datum in datums), default=0)
+
+    now = time.time()
+    _wait_until_taken(proxy, "PutMetricData", lambda call: newest(call) >= int(now), now + within)
 
 
-def wait_until_current(cloudwatch: CloudWatch, within: float = 10) -> None:
-    """CloudWatch gets metrics of this very moment."""
-    now = int(time.time())
-    wait_until(lambda: newest(cloudwatch) >= now, "CloudWatch has metrics as new as this wait", within)
+def wait_until_logged(proxy: Proxy, within: float = 20) -> None:
+    """AWS gets log events of this very moment."""
+
+    def newest(call: Call) -> float:
+        return max(float(event["timestamp"]) for event in call.params["logEvents"]) / 1000
+
+    now = time.time()
+    _wait_until_taken(proxy, "PutLogEvents", lambda call: newest(call) >= now, now + within)
 
 
-def wait_until_logged(cloudwatch: CloudWatch, within: float = 10) -> None:
-    """CloudWatch gets log events of this very moment."""
-    now = time.time() * 1000
-    what = "CloudWatch has log events as new as this wait"
-    wait_until(lambda: any(event.timestamp >= now for event in cloudwatch.events()), what, within)
+def _wait_until_taken(proxy: Proxy, operation: str, wanted: Callable[[Call], bool], until: float) -> None:
+    """By when it came to AWS: the local one becomes slow with what it holds."""
+
+    def taken() -> Call | None:
+        return next((call for call in proxy.calls(operation) if call.accepted and wanted(call)), None)
+
+    call = wait_until(taken, f"{operation} of what is as new as this wait")
+    assert call
+    assert call.received_at <= until, f"{operation} came {call.received_at - until:g} s too late"
 
 
 def identities(events: list[LogEvent]) -> Counter[tuple[str, str, int]]:

@@ -10,8 +10,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ T = TypeVar("T")
 REGION = "eu-north-1"  # none of the usual defaults, so a hard-coded region shows
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout: float = 30) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout: float = 60) -> T:
     """The first true value of `condition`; fails, saying `what` did not happen, when the deadline passes."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
@@ -28,20 +29,43 @@ def wait_until(condition: Callable[[], T], what: str, timeout: float = 30) -> T:
     return value
 
 
+# Below the ports that Linux, macOS and Windows give to outgoing connections: those may be gone before a server binds.
+# Processes of one run of the tests have ranges of their own; those of two runs begin at different places.
+FIRST_PORT, LAST_PORT, PORTS_EACH = 20_000, 31_999, 1_000
+_offsets = count(os.getpid())
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One for a server to listen at, different with each call."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + number * PORTS_EACH % (LAST_PORT + 1 - FIRST_PORT)
+    for offset in islice(_offsets, PORTS_EACH):
+        port = first + offset % PORTS_EACH
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("all ports for servers are taken")
 
 
-def get(url: str, data: bytes | None = None) -> bytes:
-    with urllib.request.urlopen(url, data=data, timeout=10) as answer:
+@contextmanager
+def nobody_there() -> Iterator[str]:
+    """The URL of a place that refuses every connection: a port that is held, and that nobody listens at."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+def get(url: str, data: bytes | None = None, timeout: float = 30) -> bytes:
+    with urllib.request.urlopen(url, data=data, timeout=timeout) as answer:
         return bytes(answer.read())
 
 
 def answers(url: str) -> bool:
     try:
-        return bool(get(url))
+        return bool(get(url, timeout=10))
     except (urllib.error.URLError, OSError):
         return False
 
@@ -85,11 +109,9 @@ def target() -> Iterator[Target]:
 @contextmanager
 def ministack(folder: Path) -> Iterator[str]:
     """A local CloudWatch with all it writes below `folder`; its URL."""
-    port = free_port()
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MINISTACK_", "LOCALSTACK_"))}
     env |= {
         "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
         "HOME": str(folder),
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
@@ -97,10 +119,27 @@ def ministack(folder: Path) -> Iterator[str]:
         "SFTP_ENABLED": "0",
         "TMPDIR": str(folder),
     }
-    binary = Path(sys.executable).with_name("ministack")
-    with (folder / "ministack.log").open("wb") as log:
-        process = subprocess.Popen([binary], env=env, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-        with ending(process):
+    with (folder / "ministack.log").open("ab") as log, ExitStack() as stack:
+
+        def start() -> str | None:
+            """Its URL when it answers; None if it has ended, as it does where somebody else has taken the port."""
+            port = str(free_port())
+            process = subprocess.Popen(
+                [Path(sys.executable).with_name("ministack")],
+                env=env | {"GATEWAY_PORT": port},
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            stack.enter_context(ending(process))
             url = f"http://127.0.0.1:{port}"
-            wait_until(lambda: answers(f"{url}/_ministack/health"), f"MiniStack answers, see {log.name}")
-            yield url
+            health = f"{url}/_ministack/health"
+            wait_until(
+                lambda: process.poll() is not None or answers(health),
+                f"MiniStack answers, see {log.name}",
+            )
+            return url if process.poll() is None else None
+
+        url = start() or start() or start()
+        assert url, f"MiniStack does not start, see {log.name}"
+        yield url
