@@ -231,3 +231,29 @@ def test_a_process_that_locust_forks_ends_as_it_likes(aws: Aws, locust: Locust, 
     assert run.err.count("CloudWatch receipt") == 1
     receipt = run.receipt.check_delivered()
     assert aws.cloudwatch.sum("RequestCount", Host="http://walked.test") == receipt["requests"]["observed"] > 0
+
+
+CTRL_C_IN_A_GREENLET = """
+import os, signal
+import gevent
+from locust_cw._greenlets import spawn
+
+def interrupted():
+    os.kill(os.getpid(), signal.SIGINT)
+    gevent.sleep(60)
+
+interrupted = spawn(interrupted)
+try:
+    gevent.sleep(60)
+except KeyboardInterrupt:
+    interrupted.join()
+    print("the main greenlet")
+"""
+
+
+def test_ctrl_c_is_for_the_main_greenlet_whichever_has_its_turn() -> None:
+    """And nothing of ours shows a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C_IN_A_GREENLET], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the main greenlet\n", "")

@@ -20,6 +20,7 @@ from locust_cw._announcement import announcement
 from locust_cw._dashboard import Dashboard, DashboardError
 from locust_cw._fleet import is_master, is_worker
 from locust_cw._fleet_trouble import FleetTrouble
+from locust_cw._greenlets import spawn
 from locust_cw._record import Record, absolute
 from locust_cw._status import Part, Run
 from locust_cw._terminal import has_colors, write
@@ -127,7 +128,7 @@ class LoadTest:
             line = announcement(options, self.publisher.run_id, workers=workers, from_reports=self.publishes_reports)
             logger.log(level, "%s", line)
 
-        self.announcing = gevent.spawn(announce)
+        self.announcing = spawn(announce)
 
     def make_dashboard(self, options: Options, name: str) -> None:
         """Make or update the dashboard of that name, beside the load."""
@@ -154,7 +155,7 @@ class LoadTest:
             except DashboardError as error:
                 logger.warning("The dashboard was not brought up to date: %s", error)
 
-        self._marking.append(gevent.spawn(try_to_mark))
+        self._marking.append(spawn(try_to_mark))
 
     def users_are_there(self, user_count: int) -> None:
         """Note that all users have been spawned, the first time as the end of the ramp-up."""

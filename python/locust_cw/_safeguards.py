@@ -10,6 +10,7 @@ import gevent
 
 from locust_cw._alarm import LOOK_EVERY_S, AlarmError
 from locust_cw._fleet import is_worker
+from locust_cw._greenlets import spawn
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -65,7 +66,7 @@ def watch_alarms(test: LoadTest, alarms: Alarms) -> None:
                 _refuse(test, f"as its alarms cannot be watched: {error}")
                 return
             gevent.sleep(_BETWEEN_ATTEMPTS_S)
-    gevent.spawn(_stop_on_alarm, test, alarms)
+    spawn(_stop_on_alarm, test, alarms)
 
 
 def _stop_on_alarm(test: LoadTest, alarms: Alarms) -> None:
@@ -95,4 +96,4 @@ def _stop(environment: Environment) -> None:
     environment.process_exit_code = 1
     if environment.runner is not None:
         keeps_web_ui = environment.web_ui is not None
-        gevent.spawn(environment.runner.stop if keeps_web_ui else environment.runner.quit)
+        spawn(environment.runner.stop if keeps_web_ui else environment.runner.quit)

@@ -22,6 +22,7 @@ from locust_cw import _core, _dashboard, _fleet, _options, _status, _web
 from locust_cw._account import Account
 from locust_cw._alarm import Alarms
 from locust_cw._fleet import Fleet, is_master, is_worker
+from locust_cw._greenlets import spawn
 from locust_cw._load_test import LoadTest, own_process
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
@@ -207,7 +208,7 @@ class Session:
         self._quitting_greenlet = None
         self._events.request.add_listener(publisher.record)
         publisher.event("test_start")
-        gevent.spawn(self._accompany, test)
+        spawn(self._accompany, test)
         test.announce(options)
         if options.dashboard is not None and not worker and not options["dry_run"]:
             test.make_dashboard(options, options.dashboard)
@@ -395,7 +396,7 @@ class Session:
         progress_bar = ProgressBar()
         ear = None
         if is_master(self._environment) and not len(self._environment.runner.greenlet):  # type: ignore[union-attr]
-            ear = gevent.spawn(self._hear_workers)
+            ear = spawn(self._hear_workers)
         with self._waiting.ended_by_ctrl_c():
             while self._unfinished:
                 test = self._unfinished[0]

@@ -21,6 +21,7 @@ from flask import Response, jsonify, request
 from locust_cw import _core, _dashboard, _status
 from locust_cw._account import Account
 from locust_cw._endpoint import endpoint_of
+from locust_cw._greenlets import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ class Places:
         self._region: str | None = None
         elsewhere = endpoint_of(chosen, "cloudwatch") or endpoint_of(chosen, "cloudwatch_logs")
         if not (chosen["dry_run"] or elsewhere):
-            gevent.spawn(self._find_region, options)
+            spawn(self._find_region, options)
 
     def _find_region(self, options: dict[str, Any]) -> None:
         self._region = Account(options, gevent.sleep).region()

@@ -1,0 +1,30 @@
+"""Greenlets beside the load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ParamSpec
+
+import gevent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gevent import Greenlet
+
+P = ParamSpec("P")
+
+
+def spawn(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet[..., None]:
+    """Spawn as gevent does, except that Ctrl-C is for the main greenlet, which ends the test.
+
+    It is raised in whichever greenlet has its turn. gevent hands it on to the main one too, but with a traceback on the
+    screen.
+    """
+
+    def run() -> None:
+        try:
+            function(*args, **kwargs)
+        except KeyboardInterrupt as interrupt:
+            gevent.get_hub().handle_system_error(KeyboardInterrupt, interrupt)
+
+    return gevent.spawn(run)
