@@ -168,7 +168,8 @@ def marks(run: int) -> list[Mark]:
 
 
 def widget(body: dict[str, Any], title: str) -> dict[str, Any]:
-    (found,) = [each for each in body["widgets"] if str(each["properties"].get("title")).startswith(title)]
+    shown = [each for each in body["widgets"] if isinstance(each.get("properties"), dict)]
+    (found,) = [each for each in shown if str(each["properties"].get("title")).startswith(title)]
     assert isinstance(found, dict)
     return found
 
@@ -184,7 +185,7 @@ def lines(body: dict[str, Any]) -> list[str]:
 
 def marked_runs(body: dict[str, Any]) -> list[str]:
     """The runs that it has marks of, oldest first."""
-    graph = widget(body, "Requests and failures per second")
+    graph = widget(body, f"Requests and failures per second{_dashboard.OURS}")
     marks = map(Mark.read, graph["properties"].get("annotations", {}).get("vertical", []))
     return list(dict.fromkeys(mark.run_id for mark in marks if mark is not None))
 
