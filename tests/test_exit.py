@@ -53,16 +53,14 @@ async def await_flush():
     while True:
         try:
             await publisher.flush_async()
-        except ValueError:
+        except (ValueError, RuntimeError):
             return
 
 atexit.register(tell)
 publisher = Publisher(logs="failures", **options)
 threads = [threading.Thread(target=record, args=(number,), daemon=True) for number in range(len(taken))]
-others = [
-    threading.Thread(target=flush, daemon=True),
-    threading.Thread(target=lambda: asyncio.run(await_flush()), daemon=True),
-]
+others = [threading.Thread(target=flush, daemon=True)]
+others += [threading.Thread(target=lambda: asyncio.run(await_flush()), daemon=True) for _ in range(8)]
 [thread.start() for thread in threads + others]
 while not all(taken):
     time.sleep(0.01)

@@ -4,8 +4,10 @@
 //! here: an event loop that was closed meanwhile, and an interpreter that is finalising.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError, RwLock};
 
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3_async_runtimes::TaskLocals;
@@ -16,7 +18,7 @@ use tokio::task::{JoinError, JoinHandle};
 /// Makes an awaitable for the running event loop. Cancelled, it drops the future.
 ///
 /// # Errors
-/// `RuntimeError` where no event loop runs; `OSError` where no thread can be started.
+/// `RuntimeError` where no event loop runs, or the interpreter is ending; `OSError` where no thread can be started.
 pub fn awaitable<'py, T>(
     py: Python<'py>,
     future: impl Future<Output = PyResult<T>> + Send + 'static,
@@ -25,6 +27,11 @@ where
     T: for<'any> IntoPyObject<'any> + Send + 'static,
 {
     py.detach(crate::runtime::handle).map_err(|error| PyOSError::new_err(error.to_string()))?;
+    if HandOvers::of_this_process(py)?.ended.load(SeqCst) {
+        return Err(PyRuntimeError::new_err(
+            "nothing can be awaited any more, as the interpreter is ending: call the method without _async",
+        ));
+    }
     let running = py.import("asyncio")?.call_method0("get_running_loop")?;
     let event_loop = Bound::new(py, EventLoop(running.unbind()))?;
     future_into_py_with_locals::<ThisProcess, _, _>(py, TaskLocals::new(event_loop.into_any()), future)
@@ -55,6 +62,51 @@ impl EventLoop {
     }
 }
 
+/// The handing over of results to Python, which ends before the interpreter does.
+///
+/// A thread that is in Python's code when the interpreter ends is ended by it, at the next line that lets others run: it
+/// is unwound through Rust's code, which crashes (before Python 3.14). So an exit handler waits for those that have begun,
+/// and none begins after it.
+struct HandOvers {
+    owner: u32,
+    ended: AtomicBool,
+    /// Held shared by each thread that hands something over.
+    under_way: RwLock<()>,
+}
+
+/// Those of the process that was the last to have any: a fork's threads do not exist in the child.
+static HAND_OVERS: Mutex<Option<&'static HandOvers>> = Mutex::new(None);
+
+impl HandOvers {
+    fn known() -> Option<&'static Self> {
+        let known = *HAND_OVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        known.filter(|hand_overs| hand_overs.owner == std::process::id())
+    }
+
+    fn of_this_process(py: Python<'_>) -> PyResult<&'static Self> {
+        if let Some(known) = Self::known() {
+            return Ok(known);
+        }
+        let owner = std::process::id();
+        let new = Box::leak(Box::new(Self { owner, ended: AtomicBool::new(false), under_way: RwLock::new(()) }));
+        *HAND_OVERS.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
+        // Not under the lock: Python may let another thread run meanwhile.
+        py.import("atexit")?.call_method1("register", (wrap_pyfunction!(end_hand_overs, py)?,))?;
+        Ok(new)
+    }
+}
+
+/// Waits for the results that are being handed over, and has no other begin.
+#[pyfunction]
+fn end_hand_overs(py: Python<'_>) {
+    py.detach(|| {
+        if let Some(hand_overs) = HandOvers::known() {
+            hand_overs.ended.store(true, SeqCst);
+            drop(hand_overs.under_way.write());
+        }
+    });
+}
+
 /// The process's runtime, as pyo3-async-runtimes wants it.
 struct ThisProcess;
 
@@ -76,7 +128,11 @@ impl Runtime for ThisProcess {
     /// Runs what hands a result over to Python, unless Python is about to end.
     fn spawn_blocking<F: FnOnce() + Send + 'static>(hand_over: F) -> Self::JoinHandle {
         Self::handle().spawn_blocking(|| {
-            let _ = Python::try_attach(|_| hand_over());
+            let Some(hand_overs) = HandOvers::known() else { return };
+            let _under_way = hand_overs.under_way.read();
+            if !hand_overs.ended.load(SeqCst) {
+                let _ = Python::try_attach(|_| hand_over());
+            }
         })
     }
 }
