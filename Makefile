@@ -32,7 +32,7 @@ test: $(BUILT) ## the tests, Rust and Python
 # For a part of it: make coverage TESTS='tests/test_wire.py tests/test_options.py'
 coverage: $(BUILT) ## what the tests reach, Rust and Python in one report, target/coverage/html
 	@.ci/programs
-	@.ci/coverage $(TESTS)
+	@TEST_PROCESSES=$(TEST_PROCESSES) .ci/coverage $(TESTS)
 
 soak: $(BUILT) ## outages at their full length, more crashes, and more tests in one process
 	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/test_leaks.py tests/test_outages.py tests/test_replay.py
@@ -101,7 +101,8 @@ $(TOOLS): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "locust-cw needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group dev
+	# Most of the crates compile while pip is at work. If they do not, the build that follows says why.
+	cargo build --locked --quiet 2>/dev/null & $(BIN)/python -m pip install --quiet --group dev; result=$$?; wait; exit $$result
 	@touch $@
 
 # Python sources are used where they stand; only a change in Rust needs a build.

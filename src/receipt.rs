@@ -376,7 +376,8 @@ pub fn human_bytes(number: u64) -> String {
     match number {
         0..1024 => format!("{number} B"),
         1024..1_048_576 => format!("{:.1} KB", number as f64 / 1024.0),
-        _ => format!("{:.1} MB", number as f64 / 1_048_576.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MB", number as f64 / 1_048_576.0),
+        _ => format!("{:.1} GB", number as f64 / 1_073_741_824.0),
     }
 }
 

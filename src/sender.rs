@@ -447,7 +447,7 @@ impl<C: CloudWatch> Sender<C> {
                 Ok(None) => self.reject(&segment),
                 Err(NoRoom) => {
                     self.diagnostics.say_once(
-                        "no room to split",
+                        "no room",
                         Level::Error,
                         "The disk is full: what CloudWatch refuses cannot be cut into pieces to find what it is about, \
                          and waits in the spool. Make room.",
