@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{MAX_EVENTS, MAX_LOGS_BYTES, split};
+use crate::call::{Limits, Packer, split};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::datum::Datum;
@@ -16,7 +16,7 @@ use crate::ledger::{Ledger, Share};
 use crate::log_event::{LogEvent, LogFormatter};
 use crate::outbox::Outbox;
 use crate::queue::{Closed, Exit, Item};
-use crate::spool::{Lane, Segment};
+use crate::spool::{Lane, LogLines, Segment};
 use crate::sync::thread;
 use crate::window::Windows;
 
@@ -30,8 +30,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct Intake {
     windows: Windows,
     formatter: LogFormatter,
-    events: Vec<LogEvent>,
-    events_bytes: usize,
+    /// Written as they come: all at once they would take the processor from the users once a second.
+    lines: LogLines,
+    /// Whether the next one still fits into a call with them.
+    packer: Packer,
     max_requests: usize,
     /// Metrics that had data, each with the hour.
     metric_hours: HashSet<u64>,
@@ -53,8 +55,8 @@ impl Intake {
         Self {
             windows: Windows::new(config, Arc::clone(identity)),
             formatter: LogFormatter::new(&config.log, Arc::clone(identity)),
-            events: Vec::new(),
-            events_bytes: 0,
+            lines: LogLines::default(),
+            packer: Packer::new(Limits::of(Lane::Logs)),
             max_requests: config.max_requests,
             metric_hours: HashSet::new(),
             outbox,
@@ -131,12 +133,13 @@ impl Intake {
     fn log(&mut self, event: Option<LogEvent>) {
         let Some(event) = event else { return };
         self.ledger.observed.add(Share { log_events: 1, ..Share::default() });
-        let bytes = event.counted_bytes();
-        if self.events.len() == MAX_EVENTS || self.events_bytes + bytes > MAX_LOGS_BYTES {
+        let (bytes, span) = (event.counted_bytes(), (event.timestamp, event.timestamp));
+        if !self.packer.fits(1, bytes, span) {
             self.write_events();
+            // Alone it always does.
+            self.packer.fits(1, bytes, span);
         }
-        self.events_bytes += bytes;
-        self.events.push(event);
+        self.lines.push(&event);
     }
 
     fn write(&mut self, datums: Vec<Datum>) {
@@ -156,12 +159,13 @@ impl Intake {
     }
 
     fn write_events(&mut self) {
-        self.events_bytes = 0;
-        let events = std::mem::take(&mut self.events);
-        for part in split(Lane::Logs, events, LogEvent::counted_bytes, |event| event.timestamp) {
-            let written = self.outbox.spool().write_events(&part);
-            self.push(written);
+        self.packer = Packer::new(Limits::of(Lane::Logs));
+        if self.lines.is_empty() {
+            return;
         }
+        let next = LogLines::as_many_as(&self.lines);
+        let written = self.outbox.spool().write_lines(std::mem::replace(&mut self.lines, next));
+        self.push(written);
     }
 
     fn push(&self, (segment, error): (Segment, Option<std::io::Error>)) {

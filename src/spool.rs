@@ -129,13 +129,45 @@ pub struct Contents {
 
 impl Contents {
     fn of_events(events: &[LogEvent]) -> Self {
-        let log_events = u64::try_from(events.len()).unwrap_or(u64::MAX);
-        Self {
-            items: events.len(),
-            wire_bytes: events.iter().map(LogEvent::counted_bytes).sum(),
-            span: span(events.iter().map(|event| event.timestamp)),
-            share: Share { log_events, ..Share::default() },
-        }
+        let mut contents = Self::default();
+        events.iter().for_each(|event| contents.add(event));
+        contents
+    }
+
+    fn add(&mut self, event: &LogEvent) {
+        let time = event.timestamp;
+        let (first, last) = if self.items == 0 { (time, time) } else { self.span };
+        self.span = (first.min(time), last.max(time));
+        self.items += 1;
+        self.wire_bytes += event.counted_bytes();
+        self.share.log_events += 1;
+    }
+}
+
+/// The log events of a segment that is still to be written, as its lines.
+#[derive(Default)]
+pub struct LogLines {
+    contents: Contents,
+    text: Vec<u8>,
+}
+
+impl LogLines {
+    /// None, with room for as many as others were: they come at much the same rate.
+    #[must_use]
+    pub fn as_many_as(others: &Self) -> Self {
+        Self { contents: Contents::default(), text: Vec::with_capacity(others.text.len()) }
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, event: &LogEvent) {
+        self.contents.add(event);
+        event.write_line(&mut self.text);
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.contents.items == 0
     }
 }
 
@@ -322,11 +354,15 @@ impl Spool {
     /// Writes log events that fit into one call, as [`Self::write_datums`] does.
     #[must_use]
     pub fn write_events(&self, events: &[LogEvent]) -> (Segment, Option<io::Error>) {
-        let contents = Contents::of_events(events);
-        // A quarter more for what is escaped in a text that is JSON itself.
-        let mut lines = Vec::with_capacity(contents.wire_bytes / 4 * 5);
-        events.iter().for_each(|event| event.write_line(&mut lines));
-        self.write(Lane::Logs, contents, String::from_utf8(lines).unwrap_or_default())
+        let mut lines = LogLines::default();
+        events.iter().for_each(|event| lines.push(event));
+        self.write_lines(lines)
+    }
+
+    /// Writes log events that are lines already, as [`Self::write_datums`] does.
+    #[must_use]
+    pub fn write_lines(&self, lines: LogLines) -> (Segment, Option<io::Error>) {
+        self.write(Lane::Logs, lines.contents, String::from_utf8(lines.text).unwrap_or_default())
     }
 
     fn contents_of_datums(&self, datums: &[Datum]) -> Contents {
