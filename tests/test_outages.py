@@ -452,7 +452,7 @@ def test_the_spool_is_for_its_owner_alone_and_goes_when_all_is_delivered(aws: Aw
     aws.proxy.on("*", error("ServiceUnavailable", 503))
     run = locust.start(*PACED, *LIVE)
     spool = spool_of(run)
-    wait_until(lambda: {"metrics", "logs"} <= {file.stem.split("-")[1] for file in files_in(spool)}, "files in it")
+    wait_until(lambda: {"metrics", "logs"} <= {file.stem.split("-")[-1] for file in files_in(spool)}, "files in it")
     modes = set()
     for path in (spool, *spool.rglob("*")):
         try:
