@@ -111,7 +111,7 @@ impl CloudWatch for Aws {
     async fn put_log_events(&self, group: &str, stream: &str, batch: LogBatch) -> Result<LeftOut, CallError> {
         let (clients, call) = self.clients(Call::new("PutLogEvents", "log group", group)).await?;
         let number = i32::try_from(batch.events).unwrap_or(i32::MAX);
-        let body = SdkBody::from(put_log_events_body(group, stream, &batch));
+        let body = SdkBody::from(put_log_events_body(group, stream, batch));
         // The SDK would have the events as structures, to write as JSON what is JSON already.
         let put =
             clients.logs.put_log_events().log_group_name(group).log_stream_name(stream).set_log_events(Some(vec![]));
@@ -140,8 +140,10 @@ impl CloudWatch for Aws {
     }
 }
 
-/// The request of a call, in the protocol's form (AWS JSON 1.1).
-fn put_log_events_body(group: &str, stream: &str, batch: &LogBatch) -> String {
+/// The request of a call, in the protocol's form (AWS JSON 1.1). Takes the batch, so that it is not there twice while the
+/// call is under way.
+#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
+fn put_log_events_body(group: &str, stream: &str, batch: LogBatch) -> String {
     // Of a text there always is a JSON form.
     let [group, stream] = [group, stream].map(|name| serde_json::to_string(name).unwrap_or_default());
     format!(r#"{{"logGroupName":{group},"logStreamName":{stream},"logEvents":{}}}"#, batch.json)
