@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec
 
 import gevent
@@ -21,6 +22,7 @@ def spawn(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> G
     screen.
     """
 
+    @wraps(function)  # the name it has in gevent's listings and error reports
     def run() -> None:
         try:
             function(*args, **kwargs)

@@ -56,6 +56,7 @@ def walk(environment: Environment) -> None:
     environment.stats.reset_all()
     runner.start(2, spawn_rate=100)
     wait_until(lambda: environment.stats.total.num_requests >= REQUESTS)
+    assert is_accompanied()
     runner.stop()
 
 
@@ -88,9 +89,14 @@ def publishers() -> Iterator[None]:
         yield
 
 
+def is_accompanied() -> bool:
+    """Whether a greenlet of ours accompanies a test, as one does until it is over and another has begun."""
+    return any("_accompany" in repr(each) for each in gc.get_objects() if is_running(each))
+
+
 def is_quiet() -> bool:
     """Whether nobody accompanies a test that is over, and threads that ended are gone."""
-    accompanied = any("_accompany" in repr(each) for each in gc.get_objects() if is_running(each))
+    accompanied = is_accompanied()
     before = psutil.Process().num_threads()
     gevent.sleep(0.2)
     return not accompanied and psutil.Process().num_threads() == before
