@@ -57,7 +57,7 @@ fn sample(i: u32, now: Timestamp) -> Sample {
         failure: None,
         status: Some(200),
         users: 40,
-        context: Vec::new(),
+        context: Box::default(),
     }
 }
 

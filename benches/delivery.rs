@@ -95,7 +95,7 @@ fn record(run: &Run) {
             failure: None,
             status: Some(200),
             users: 40,
-            context: Vec::new(),
+            context: Box::default(),
         };
         while !run.has_room() {
             thread::sleep(Duration::from_millis(1));

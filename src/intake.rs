@@ -13,7 +13,7 @@ use crate::datum::Datum;
 use crate::diagnostics::{Diagnostics, Level};
 use crate::identity::RunIdentity;
 use crate::ledger::{Ledger, Share};
-use crate::log_event::{LogEvent, LogFormatter};
+use crate::log_event::{LogFormatter, LogLine};
 use crate::outbox::Outbox;
 use crate::queue::{Closed, Exit, Item};
 use crate::spool::{Lane, LogLines, Segment};
@@ -30,6 +30,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct Intake {
     windows: Windows,
     formatter: LogFormatter,
+    /// The last event.
+    line: LogLine,
     /// Written as they come: all at once they would take the processor from the users once a second.
     lines: LogLines,
     /// Whether the next one still fits into a call with them.
@@ -55,6 +57,7 @@ impl Intake {
         Self {
             windows: Windows::new(config, Arc::clone(identity)),
             formatter: LogFormatter::new(&config.log, Arc::clone(identity)),
+            line: LogLine::default(),
             lines: LogLines::default(),
             packer: Packer::new(Limits::of(Lane::Logs)),
             max_requests: config.max_requests,
@@ -73,8 +76,9 @@ impl Intake {
                 Ok(Some(Item::Sample(sample))) => {
                     let one_too_many = self.windows.add(&sample);
                     self.announce_other(one_too_many, &sample.name);
-                    let event = self.formatter.of_sample(&sample);
-                    self.log(event);
+                    if self.formatter.write_sample(&sample, &mut self.line) {
+                        self.log();
+                    }
                 }
                 Ok(Some(Item::Report(report))) => {
                     let one_too_many = self.windows.add_report(&report);
@@ -82,8 +86,9 @@ impl Intake {
                 }
                 Ok(Some(Item::Gauge(gauge))) => self.windows.add_gauge(*gauge),
                 Ok(Some(Item::LifeCycle(event))) => {
-                    let event = self.formatter.of_life_cycle(&event);
-                    self.log(event);
+                    if self.formatter.write_life_cycle(&event, &mut self.line) {
+                        self.log();
+                    }
                 }
                 Ok(Some(Item::Flush(mark))) => {
                     self.flush();
@@ -130,16 +135,16 @@ impl Intake {
         }
     }
 
-    fn log(&mut self, event: Option<LogEvent>) {
-        let Some(event) = event else { return };
+    /// Takes the event that was written last.
+    fn log(&mut self) {
         self.ledger.observed.add(Share { log_events: 1, ..Share::default() });
-        let (bytes, span) = (event.counted_bytes(), (event.timestamp, event.timestamp));
+        let (bytes, span) = (self.line.counted_bytes(), (self.line.timestamp(), self.line.timestamp()));
         if !self.packer.fits(1, bytes, span) {
             self.write_events();
             // Alone it always does.
             self.packer.fits(1, bytes, span);
         }
-        self.lines.push(&event);
+        self.lines.push(&self.line);
     }
 
     fn write(&mut self, datums: Vec<Datum>) {
@@ -219,7 +224,7 @@ mod tests {
         let names = (0..1000).map(|i| format!("/{}", i % 37));
         for (i, name) in names.enumerate() {
             let second = i64::try_from(i).expect("small") / 300;
-            let item = Item::Sample(Box::new(Sample { url: Some("x".repeat(i)), ..sample(&name, second, 1.0) }));
+            let item = Item::Sample(Box::new(Sample { url: Some("x".repeat(i).into()), ..sample(&name, second, 1.0) }));
             assert!(entrance.try_push(item).is_ok());
         }
         entrance.push_aside(Item::Close);

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 use crate::clock::Timestamp;
 use crate::config::{LogChoice, LogConfig, LogFormat};
@@ -16,14 +18,13 @@ use crate::sample::{Failure, LifeCycleEvent, Sample, Scalar};
 pub const EVENT_OVERHEAD_BYTES: usize = 26;
 /// Largest event (PutLogEvents): 1 MB with its overhead.
 pub const MAX_EVENT_BYTES: usize = 1_048_576;
-/// Longest text of an event.
-const MAX_MESSAGE_BYTES: usize = MAX_EVENT_BYTES - EVENT_OVERHEAD_BYTES;
-/// Room for the JSON of most requests.
-const USUAL_JSON_BYTES: usize = 384;
 /// To how many bytes each text of an event is cut, one try after the other, until the event fits.
 ///
 /// With the last of them 100 entries of a `context` fit even where each character becomes six.
 const TEXT_LIMITS: [usize; 5] = [usize::MAX, 128 * 1024, 16 * 1024, 1024, 128];
+
+/// Room in a batch for what stands around it in the request: the names of group and stream, each of at most 512 characters.
+const ROOM_FOR_REQUEST: usize = 2048;
 
 /// How each line of an event begins: what comes next is its time.
 const LINE_START: &str = r#"{"timestamp":"#;
@@ -44,20 +45,125 @@ impl LogEvent {
         self.message.len() + EVENT_OVERHEAD_BYTES
     }
 
-    /// Writes the event as a line of JSON, in the shape that PutLogEvents takes.
-    pub fn write_line(&self, lines: &mut Vec<u8>) {
-        lines.extend_from_slice(LINE_START.as_bytes());
-        // Neither a number nor a text nor memory can refuse.
-        let _ = serde_json::to_writer(&mut *lines, &self.timestamp);
-        lines.extend_from_slice(br#","message":"#);
-        write_text(lines, &self.message);
-        lines.extend_from_slice(b"}\n");
-    }
-
     /// The time of an event that was written as a line, by us or in another way.
     fn time_of(line: &str) -> Option<i64> {
         let ours = line.strip_prefix(LINE_START).and_then(|rest| rest.split_once(',')?.0.parse().ok());
         ours.or_else(|| Some(serde_json::from_str::<Self>(line).ok()?.timestamp))
+    }
+}
+
+/// A log event as a line of JSON, in the shape that PutLogEvents takes, to be written over with the next.
+#[derive(Debug, Default)]
+pub struct LogLine {
+    timestamp: i64,
+    message_bytes: usize,
+    text: Vec<u8>,
+}
+
+impl LogLine {
+    /// The line of an event.
+    #[must_use]
+    pub fn of(event: &LogEvent) -> Self {
+        let mut line = Self::default();
+        line.write_text(event.timestamp, &event.message);
+        line
+    }
+
+    /// The event's time, in milliseconds since the epoch.
+    #[must_use]
+    pub const fn timestamp(&self) -> i64 {
+        self.timestamp
+    }
+
+    /// What CloudWatch counts for the event.
+    #[must_use]
+    pub const fn counted_bytes(&self) -> usize {
+        self.message_bytes + EVENT_OVERHEAD_BYTES
+    }
+
+    /// The line, its end included.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Whether CloudWatch takes an event of this size.
+    const fn fits(&self) -> bool {
+        self.counted_bytes() <= MAX_EVENT_BYTES
+    }
+
+    fn write_text(&mut self, timestamp: i64, message: &str) {
+        self.begin(timestamp);
+        // Neither a text nor memory can refuse.
+        let _ = serde_json::to_writer(&mut self.text, message);
+        self.end(message.len());
+    }
+
+    /// With the JSON of a value as its message.
+    fn write_json(&mut self, timestamp: i64, message: &impl Serialize) {
+        self.begin(timestamp);
+        self.text.push(b'"');
+        let start = self.text.len();
+        let mut added = 0;
+        let mut json = serde_json::Serializer::with_formatter(&mut self.text, Quoted { added: &mut added });
+        // Only a map whose keys are no strings, or a failing writer, could make this fail.
+        let _ = message.serialize(&mut json);
+        let message_bytes = self.text.len() - start - added;
+        self.text.push(b'"');
+        self.end(message_bytes);
+    }
+
+    fn begin(&mut self, timestamp: i64) {
+        self.timestamp = timestamp;
+        self.text.clear();
+        self.text.extend_from_slice(LINE_START.as_bytes());
+        // Neither a number nor memory can refuse.
+        let _ = serde_json::to_writer(&mut self.text, &timestamp);
+        self.text.extend_from_slice(br#","message":"#);
+    }
+
+    fn end(&mut self, message_bytes: usize) {
+        self.text.extend_from_slice(b"}\n");
+        self.message_bytes = message_bytes;
+    }
+}
+
+/// Writes JSON as it stands within a string of JSON.
+///
+/// It need not be escaped when it is there, which took as long as writing it: a JSON text has a quotation mark every few
+/// bytes.
+struct Quoted<'a> {
+    /// How many bytes more that are.
+    added: &'a mut usize,
+}
+
+impl Quoted<'_> {
+    fn quotation_mark<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        *self.added += 1;
+        writer.write_all(br#"\""#)
+    }
+}
+
+impl Formatter for Quoted<'_> {
+    fn begin_string<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.quotation_mark(writer)
+    }
+
+    fn end_string<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.quotation_mark(writer)
+    }
+
+    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+        let mut escaped = Vec::new();
+        CompactFormatter.write_char_escape(&mut escaped, escape)?;
+        for byte in escaped {
+            if matches!(byte, b'"' | b'\\') {
+                *self.added += 1;
+                writer.write_all(br"\")?;
+            }
+            writer.write_all(&[byte])?;
+        }
+        Ok(())
     }
 }
 
@@ -79,7 +185,8 @@ impl LogBatch {
     pub fn of_lines(mut lines: Vec<(i64, &str)>) -> Self {
         // Stable: events of the same millisecond keep the order of their numbers.
         lines.sort_by_key(|&(time, _)| time);
-        let mut json = String::with_capacity(lines.iter().map(|(_, line)| line.len() + ",".len()).sum::<usize>() + 1);
+        let length: usize = lines.iter().map(|(_, line)| line.len() + ",".len()).sum();
+        let mut json = String::with_capacity(length + ROOM_FOR_REQUEST);
         json.push('[');
         for (number, (_, line)) in lines.iter().enumerate() {
             if number > 0 {
@@ -119,30 +226,32 @@ impl LogFormatter {
         Self { identity, choice: config.choice, share: config.sample, format: config.format, seq: 0, due }
     }
 
-    /// The event of a sample, where it is to be logged.
-    pub fn of_sample(&mut self, sample: &Sample) -> Option<LogEvent> {
+    /// Writes the event of a sample. Says whether there is one: not every sample is to be logged.
+    pub fn write_sample(&mut self, sample: &Sample, line: &mut LogLine) -> bool {
         if !self.is_logged(sample) {
-            return None;
+            return false;
         }
         self.seq += 1;
-        let message = match self.format {
-            LogFormat::Json => fitting(|limit| self.json(sample, limit)),
-            LogFormat::Text => fitting(|limit| self.text(sample, limit)),
-        };
-        Some(LogEvent { timestamp: sample.time.millis(), message })
+        let time = sample.time.millis();
+        fit(line, |line, limit| match self.format {
+            LogFormat::Json => line.write_json(time, &self.json(sample, limit)),
+            LogFormat::Text => line.write_text(time, &self.text(sample, limit)),
+        });
+        true
     }
 
-    /// The event of something that happened to the whole test, unless logs are off.
-    pub fn of_life_cycle(&mut self, event: &LifeCycleEvent) -> Option<LogEvent> {
+    /// Writes the event of something that happened to the whole test. Says whether there is one: logs may be off.
+    pub fn write_life_cycle(&mut self, event: &LifeCycleEvent, line: &mut LogLine) -> bool {
         if self.choice == LogChoice::Off {
-            return None;
+            return false;
         }
         self.seq += 1;
-        let message = match self.format {
-            LogFormat::Json => fitting(|limit| self.life_cycle_json(event, limit)),
-            LogFormat::Text => fitting(|limit| self.life_cycle_text(event, limit)),
-        };
-        Some(LogEvent { timestamp: event.time.millis(), message })
+        let time = event.time.millis();
+        fit(line, |line, limit| match self.format {
+            LogFormat::Json => line.write_json(time, &self.life_cycle_json(event, limit)),
+            LogFormat::Text => line.write_text(time, &self.life_cycle_text(event, limit)),
+        });
+        true
     }
 
     fn is_logged(&mut self, sample: &Sample) -> bool {
@@ -161,17 +270,16 @@ impl LogFormatter {
         }
     }
 
-    fn json(&self, sample: &Sample, limit: usize) -> String {
-        let failure = sample.failure.as_ref();
-        let host = self.identity.host_of(sample);
-        to_json(&RequestJson {
+    fn json<'a>(&'a self, sample: &'a Sample, limit: usize) -> RequestJson<'a> {
+        let failure = sample.failure.as_deref();
+        RequestJson {
             time: sample.time.iso8601(),
             run_id: &self.identity.run_id,
             worker: &self.identity.worker,
             seq: self.seq,
-            host: cut(&host, limit),
-            method: cut(&sample.method, limit),
-            name: cut(&sample.name, limit),
+            host: cut(self.identity.host_of(sample), limit),
+            method: cut(sample.method.as_str(), limit),
+            name: cut(sample.name.as_str(), limit),
             outcome: if failure.is_some() { "failure" } else { "success" },
             response_time_ms: sample.response_time_ms,
             response_bytes: sample.response_bytes,
@@ -180,11 +288,11 @@ impl LogFormatter {
             error: failure.map(|f| cut(&f.message, limit)),
             users: sample.users,
             context: fields(&sample.context, limit),
-        })
+        }
     }
 
-    fn life_cycle_json(&self, event: &LifeCycleEvent, limit: usize) -> String {
-        to_json(&LifeCycleJson {
+    fn life_cycle_json<'a>(&'a self, event: &'a LifeCycleEvent, limit: usize) -> LifeCycleJson<'a> {
+        LifeCycleJson {
             time: event.time.iso8601(),
             run_id: &self.identity.run_id,
             worker: &self.identity.worker,
@@ -193,7 +301,7 @@ impl LogFormatter {
             host: self.identity.host.as_deref().map(|host| cut(host, limit)),
             users: event.users,
             fields: fields(&event.fields, limit),
-        })
+        }
     }
 
     fn text(&self, sample: &Sample, limit: usize) -> String {
@@ -202,7 +310,7 @@ impl LogFormatter {
         line.text("request_type", &sample.method, limit);
         line.text("name", &sample.name, limit);
         line.number("response_time", sample.response_time_ms);
-        match &sample.failure {
+        match sample.failure.as_deref() {
             None => line.number("response_length", sample.response_bytes),
             Some(Failure { kind, message }) => {
                 // An exception without a text still tells what it is.
@@ -229,57 +337,24 @@ impl LogFormatter {
     }
 }
 
-/// The first of the ever shorter texts that fits into an event.
-fn fitting(write: impl Fn(usize) -> String) -> String {
-    let mut message = String::new();
+/// Has an event written with ever shorter texts until CloudWatch takes it.
+fn fit(line: &mut LogLine, write: impl Fn(&mut LogLine, usize)) {
     for limit in TEXT_LIMITS {
-        message = write(limit);
-        if message.len() <= MAX_MESSAGE_BYTES {
+        write(line, limit);
+        if line.fits() {
             break;
         }
     }
-    message
 }
 
 /// At most `limit` bytes of a text, ending in how much is missing.
-fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+fn cut<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Cow<'a, str> {
+    let text = text.into();
     if text.len() <= limit {
-        return Cow::Borrowed(text);
+        return text;
     }
     let end = text.floor_char_boundary(limit);
     Cow::Owned(format!("{}... ({} bytes more)", &text[..end], text.len() - end))
-}
-
-/// Writes a text as a string of JSON.
-///
-/// Most texts are JSON, and have a quotation mark every few bytes: a general writer, which copies what stands between
-/// them, takes twice as long for one.
-fn write_text(lines: &mut Vec<u8>, text: &str) {
-    // All of it is looked at, as that is done for many bytes at once.
-    if text.bytes().fold(false, |any, byte| any | byte.is_ascii_control()) {
-        let _ = serde_json::to_writer(lines, text);
-        return;
-    }
-    let start = lines.len();
-    lines.resize(start + 2 * text.len() + 2, b'"');
-    let mut at = start + 1;
-    for byte in text.bytes() {
-        let is_escaped = matches!(byte, b'"' | b'\\');
-        // The second of one that is not escaped is written over by the next.
-        if let Some(pair) = lines.get_mut(at..at + 2) {
-            pair.copy_from_slice(&[if is_escaped { b'\\' } else { byte }, byte]);
-        }
-        at += 1 + usize::from(is_escaped);
-    }
-    lines.truncate(at);
-    lines.push(b'"');
-}
-
-fn to_json(value: &impl Serialize) -> String {
-    let mut json = Vec::with_capacity(USUAL_JSON_BYTES);
-    // Only a map whose keys are no strings, or a failing writer, could make this fail.
-    let _ = serde_json::to_writer(&mut json, value);
-    String::from_utf8(json).unwrap_or_default()
 }
 
 #[expect(clippy::ref_option, reason = "the signature is serde's")]
@@ -312,7 +387,7 @@ struct RequestJson<'a> {
     error_type: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Cow<'a, str>>,
-    users: u64,
+    users: u32,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     context: BTreeMap<String, serde_json::Value>,
 }
@@ -326,7 +401,7 @@ struct LifeCycleJson<'a> {
     event: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<Cow<'a, str>>,
-    users: u64,
+    users: u32,
     #[serde(flatten)]
     fields: BTreeMap<String, serde_json::Value>,
 }
@@ -395,15 +470,35 @@ mod tests {
         LogFormatter::new(&config(change).log, identity())
     }
 
+    /// The event that a line holds: what counts for it has to be true.
+    fn event_of(line: &LogLine) -> LogEvent {
+        let event: LogEvent = serde_json::from_slice(line.as_bytes()).expect("a line of JSON");
+        assert_eq!((line.timestamp(), line.counted_bytes()), (event.timestamp, event.counted_bytes()));
+        assert_eq!(line.as_bytes().iter().position(|&byte| byte == b'\n'), Some(line.as_bytes().len() - 1));
+        event
+    }
+
+    impl LogFormatter {
+        fn of_sample(&mut self, sample: &Sample) -> Option<LogEvent> {
+            let mut line = LogLine::default();
+            self.write_sample(sample, &mut line).then(|| event_of(&line))
+        }
+
+        fn of_life_cycle(&mut self, event: &LifeCycleEvent) -> Option<LogEvent> {
+            let mut line = LogLine::default();
+            self.write_life_cycle(event, &mut line).then(|| event_of(&line))
+        }
+    }
+
     fn failed() -> Sample {
         let failure = Failure { kind: "HTTPError".into(), message: "500 for\nurl".into() };
-        Sample { failure: Some(failure), status: Some(500), ..sample("/a", 1_795_348_981, 12.5) }
+        Sample { failure: Some(failure.into()), status: Some(500), ..sample("/a", 1_795_348_981, 12.5) }
     }
 
     #[test]
     fn a_request_becomes_the_json_object_of_the_contract() {
         let mut formatter = formatter(|_| {});
-        let context = vec![("user".to_owned(), Scalar::Int(7)), ("x".to_owned(), Scalar::Float(f64::NAN))];
+        let context = [("user".to_owned(), Scalar::Int(7)), ("x".to_owned(), Scalar::Float(f64::NAN))].into();
         let event = formatter.of_sample(&Sample { context, ..failed() }).expect("logged");
         let got: Value = serde_json::from_str(&event.message).expect("JSON");
         assert_eq!(
@@ -466,13 +561,23 @@ mod tests {
 
     proptest! {
         #[test]
+        fn json_within_json_is_what_it_would_be_if_it_were_escaped_when_it_is_there(
+            entries in prop::collection::btree_map(any::<String>(), any::<(String, f64)>(), 0..20),
+        ) {
+            let (mut within, mut escaped) = (LogLine::default(), LogLine::default());
+            within.write_json(7, &entries);
+            escaped.write_text(7, &serde_json::to_string(&entries).expect("JSON"));
+            prop_assert_eq!(str::from_utf8(&within.text), str::from_utf8(&escaped.text));
+            prop_assert_eq!(within.message_bytes, escaped.message_bytes);
+        }
+
+        #[test]
         fn a_batch_holds_the_events_as_they_were_in_the_order_of_their_times(
             texts in prop::collection::vec((-5..5i64, any::<String>()), 0..20),
         ) {
             let mut events: Vec<_> =
                 texts.into_iter().map(|(timestamp, message)| LogEvent { timestamp, message }).collect();
-            let mut lines = Vec::new();
-            events.iter().for_each(|event| event.write_line(&mut lines));
+            let lines: Vec<_> = events.iter().flat_map(|event| LogLine::of(event).as_bytes().to_owned()).collect();
             let text = String::from_utf8(lines).expect("JSON");
             let batch = LogBatch::of_lines(LogBatch::lines_of(&text).expect("lines"));
             events.sort_by_key(|event| event.timestamp);
@@ -492,7 +597,7 @@ mod tests {
             let repeated = |n: usize| c.to_string().repeat(n);
             let failure = Failure { kind: "E".into(), message: repeated(error) };
             let context = (0..100).map(|i| (i.to_string(), Scalar::Text(repeated(context / 100)))).collect();
-            let sample = Sample { name: repeated(name).into(), failure: Some(failure), context, ..sample("", 1, 1.0) };
+            let sample = Sample { name: repeated(name).into(), failure: Some(failure.into()), context, ..sample("", 1, 1.0) };
             let event = formatter.of_sample(&sample).expect("failures are logged");
             prop_assert!(event.counted_bytes() <= MAX_EVENT_BYTES);
             prop_assert!(text || serde_json::from_str::<Value>(&event.message).is_ok());
@@ -502,12 +607,13 @@ mod tests {
     #[test]
     fn what_is_longest_of_all_fits_too() {
         let escaped = "\u{1}".repeat(1024);
-        let entries = || (0..100).map(|i| (format!("{i:03}{escaped}"), Scalar::Text(escaped.clone()))).collect();
+        let entries =
+            || (0..100).map(|i| (format!("{i:03}{escaped}"), Scalar::Text(escaped.clone()))).collect::<Vec<_>>();
         let long = "\u{1}".repeat(1 << 20);
         let identity = Arc::new(RunIdentity { host: Some(long.clone()), ..(*identity()).clone() });
         for format in ["json", "text"] {
             let mut formatter = LogFormatter::new(&config(|o| o.log_format = format.into()).log, Arc::clone(&identity));
-            let event = formatter.of_sample(&Sample { context: entries(), ..failed() }).expect("logged");
+            let event = formatter.of_sample(&Sample { context: entries().into(), ..failed() }).expect("logged");
             assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format}: {}", event.counted_bytes());
             let (time, name) = (Timestamp::from_seconds(0), long.clone());
             let event = LifeCycleEvent { time, name, fields: entries(), users: 0 };

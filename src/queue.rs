@@ -302,14 +302,14 @@ mod model {
     use crate::window::tests::sample;
 
     const HOOKS: u64 = 3;
-    const ROUNDS: u64 = 2;
+    const ROUNDS: u32 = 2;
 
     /// Each hook pushes a sample, an event, and the same again, each with the hook's number and the round's.
-    fn hook(entrance: &Entrance, number: u64) -> u64 {
+    fn hook(entrance: &Entrance, number: u64) -> u32 {
         let mut taken = 0;
         for round in 0..ROUNDS {
             let sample = Sample { users: round, ..sample(&number.to_string(), 0, 1.0) };
-            taken += u64::from(entrance.try_push(Item::Sample(Box::new(sample))).is_ok());
+            taken += u32::from(entrance.try_push(Item::Sample(Box::new(sample))).is_ok());
             let name = number.to_string();
             let event = LifeCycleEvent { time: Timestamp::from_seconds(0), name, fields: Vec::new(), users: taken };
             entrance.push_aside(Item::LifeCycle(Box::new(event)));

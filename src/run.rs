@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ pub struct Run {
     /// Its id and whose samples they are.
     pub identity: Arc<RunIdentity>,
     /// Users running in this process, as log events tell.
-    pub users: AtomicU64,
+    pub users: AtomicU32,
     delivery: Delivery,
     entrance: Entrance,
     intake: Mutex<Option<JoinHandle<()>>>,
@@ -91,7 +91,7 @@ impl Run {
         }
 
         let intake = Mutex::new(Some(intake));
-        Ok(Self { config, identity, users: AtomicU64::new(0), delivery, entrance, intake, ended: Mutex::default() })
+        Ok(Self { config, identity, users: AtomicU32::new(0), delivery, entrance, intake, ended: Mutex::default() })
     }
 
     /// Takes a sample, at once; where the queue is full, `wait` is called to push it with patience.
@@ -242,7 +242,7 @@ impl Run {
 
     /// Users running in this process, as far as Python has told.
     #[must_use]
-    pub fn users(&self) -> u64 {
+    pub fn users(&self) -> u32 {
         self.users.load(Relaxed)
     }
 }

@@ -37,7 +37,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// One finished request as Locust reported it.
+/// One finished request as Locust reported it. Tens of thousands may wait in the queue: what most have none of takes no room.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// When the request completed.
@@ -47,19 +47,19 @@ pub struct Sample {
     /// Locust's name of the request, which groups requests.
     pub name: SmolStr,
     /// The request's URL; needed only where the run has no host of its own.
-    pub url: Option<String>,
+    pub url: Option<Box<str>>,
     /// Milliseconds, finite and not negative; `None` where Locust reported no usable time.
     pub response_time_ms: Option<f64>,
     /// Bytes of the answer; `None` where Locust reported no usable length.
     pub response_bytes: Option<f64>,
     /// `None` for a successful request.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// HTTP status, where there is one.
     pub status: Option<u16>,
     /// Users running in this process when the request completed.
-    pub users: u64,
+    pub users: u32,
     /// Scalar entries of Locust's request `context`.
-    pub context: Vec<(String, Scalar)>,
+    pub context: Box<[(String, Scalar)]>,
 }
 
 impl Sample {
@@ -75,7 +75,7 @@ impl Sample {
                 key.len() + text + size_of::<(String, Scalar)>()
             })
             .sum();
-        let url = self.url.as_ref().map_or(0, String::len);
+        let url = self.url.as_ref().map_or(0, |url| url.len());
         size_of::<Self>() + self.method.len() + self.name.len() + url + failure + context
     }
 }
@@ -90,7 +90,7 @@ pub struct LifeCycleEvent {
     /// What is known of it.
     pub fields: Vec<(String, Scalar)>,
     /// Users running in this process at that time.
-    pub users: u64,
+    pub users: u32,
 }
 
 /// A value sampled once a second, such as the number of users.
@@ -153,9 +153,9 @@ mod tests {
             let full = Sample {
                 method: method.into(),
                 name: name.into(),
-                url: Some(url),
-                failure: Some(Failure { kind, message }),
-                context: vec![(key, Scalar::Text(value)), (String::new(), Scalar::Null)],
+                url: Some(url.into()),
+                failure: Some(Failure { kind, message }.into()),
+                context: [(key, Scalar::Text(value)), (String::new(), Scalar::Null)].into(),
                 ..empty.clone()
             };
             let texts: usize = lengths.iter().sum();

@@ -15,7 +15,7 @@ use crate::config::{AwsConfig, Config, LogClass};
 use crate::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
 use crate::identity::RunIdentity;
 use crate::ledger::Share;
-use crate::log_event::LogEvent;
+use crate::log_event::{LogEvent, LogLine};
 
 /// The two kinds of data, which do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,16 +130,16 @@ pub struct Contents {
 impl Contents {
     fn of_events(events: &[LogEvent]) -> Self {
         let mut contents = Self::default();
-        events.iter().for_each(|event| contents.add(event));
+        events.iter().for_each(|event| contents.add(event.timestamp, event.counted_bytes()));
         contents
     }
 
-    fn add(&mut self, event: &LogEvent) {
-        let time = event.timestamp;
+    /// Adds a log event.
+    fn add(&mut self, time: i64, counted_bytes: usize) {
         let (first, last) = if self.items == 0 { (time, time) } else { self.span };
         self.span = (first.min(time), last.max(time));
         self.items += 1;
-        self.wire_bytes += event.counted_bytes();
+        self.wire_bytes += counted_bytes;
         self.share.log_events += 1;
     }
 }
@@ -159,9 +159,9 @@ impl LogLines {
     }
 
     /// Adds one.
-    pub fn push(&mut self, event: &LogEvent) {
-        self.contents.add(event);
-        event.write_line(&mut self.text);
+    pub fn push(&mut self, line: &LogLine) {
+        self.contents.add(line.timestamp(), line.counted_bytes());
+        self.text.extend_from_slice(line.as_bytes());
     }
 
     /// Whether there are none.
@@ -355,7 +355,7 @@ impl Spool {
     #[must_use]
     pub fn write_events(&self, events: &[LogEvent]) -> (Segment, Option<io::Error>) {
         let mut lines = LogLines::default();
-        events.iter().for_each(|event| lines.push(event));
+        events.iter().for_each(|event| lines.push(&LogLine::of(event)));
         self.write_lines(lines)
     }
 

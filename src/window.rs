@@ -334,7 +334,7 @@ pub(crate) mod tests {
             failure: None,
             status: Some(200),
             users: 1,
-            context: Vec::new(),
+            context: Box::default(),
         }
     }
 
@@ -385,7 +385,7 @@ pub(crate) mod tests {
     #[test]
     fn failures_and_successes_are_timed_apart_and_an_unusable_time_is_only_counted() {
         let mut windows = Windows::new(&config(|_| {}), identity());
-        let failure = Some(Failure { kind: "E".into(), message: String::new() });
+        let failure = Some(Failure { kind: "E".into(), message: String::new() }.into());
         windows.add(&Sample { failure: failure.clone(), ..sample("/a", 100, 7.0) });
         windows.add(&Sample { response_time_ms: None, ..sample("/a", 100, 0.0) });
         windows.add(&Sample { response_time_ms: None, failure, ..sample("/a", 100, 0.0) });
@@ -538,8 +538,8 @@ pub(crate) mod tests {
         let mut windows = Windows::new(&config, Arc::new(identity));
         let (mut datums, mut announced) = (Vec::new(), 0);
         for r in requests {
-            let failure = r.failed.then(|| Failure { kind: "E".into(), message: String::new() });
-            let url = Some(format!("http://h{}/x", r.host));
+            let failure = r.failed.then(|| Failure { kind: "E".into(), message: String::new() }.into());
+            let url = Some(format!("http://h{}/x", r.host).into());
             let sample = Sample { url, failure, ..sample(&format!("/{}", r.name), r.second, 0.0) };
             let sample = Sample { response_time_ms: r.ms, response_bytes: r.bytes, ..sample };
             announced += usize::from(windows.add(&sample));

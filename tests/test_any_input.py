@@ -116,7 +116,6 @@ TOLD: dict[str, Any] = {
     "receipt": json.dumps(RECEIPT),
     "remarks": ["told"],
     "final": False,
-    "observed": 7,
     "left": 1,
     "settled": 6,
     "status": {

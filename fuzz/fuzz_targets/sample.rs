@@ -9,7 +9,7 @@ use locust_cw::clock::Timestamp;
 use locust_cw::config::Options;
 use locust_cw::datum::{REQUEST_COUNT, Unit};
 use locust_cw::identity::RunIdentity;
-use locust_cw::log_event::{LogFormatter, MAX_EVENT_BYTES};
+use locust_cw::log_event::{LogEvent, LogFormatter, LogLine, MAX_EVENT_BYTES};
 use locust_cw::sample::{Failure, Gauge, LifeCycleEvent, Sample, Scalar};
 use locust_cw::window::Windows;
 
@@ -46,7 +46,7 @@ struct Request {
     response_bytes: Option<f64>,
     failure: Option<(Text, Text)>,
     status: Option<u16>,
-    users: u64,
+    users: u32,
     context: Vec<(Text, Entry)>,
     context_times: u8,
 }
@@ -90,20 +90,23 @@ impl Request {
             time: Timestamp::from_seconds(1_795_348_981).plus_micros(self.micros.into()),
             method: self.method.up_to(1 << 20).into(),
             name: self.name.up_to(1 << 20).into(),
-            url: self.url.map(|url| url.up_to(1 << 20)),
+            url: self.url.map(|url| url.up_to(1 << 20).into()),
             response_time_ms: measure(self.response_time_ms),
             response_bytes: measure(self.response_bytes),
             failure: self
                 .failure
-                .map(|(kind, message)| Failure { kind: kind.up_to(1 << 20), message: message.up_to(1 << 20) }),
+                .map(|(kind, message)| Failure { kind: kind.up_to(1 << 20), message: message.up_to(1 << 20) }.into()),
             status: self.status,
             users: self.users,
-            context: scalars(self.context, self.context_times),
+            context: scalars(self.context, self.context_times).into(),
         }
     }
 }
 
-fn check_event(message: &str, counted: usize, text: bool) {
+fn check_event(line: &LogLine, text: bool) {
+    let event: LogEvent = serde_json::from_slice(line.as_bytes()).expect("a line of JSON");
+    let (message, counted) = (event.message.as_str(), event.counted_bytes());
+    assert_eq!(counted, line.counted_bytes());
     assert!(!message.is_empty() && counted <= MAX_EVENT_BYTES, "{counted}");
     assert!(!message.contains(['\n', '\r']));
     assert!(text || serde_json::from_str::<serde_json::Value>(message).is_ok_and(|json| json.is_object()));
@@ -128,19 +131,19 @@ fuzz_target!(|test: Test| {
         announces: false,
     });
     let mut windows = Windows::new(&config, Arc::clone(&identity));
-    let mut formatter = LogFormatter::new(&config.log, identity);
+    let (mut formatter, mut line) = (LogFormatter::new(&config.log, identity), LogLine::default());
     let number = test.requests.len();
     for request in test.requests {
         let sample = request.sample();
         windows.add(&sample);
-        let event = formatter.of_sample(&sample).expect("all are logged");
-        check_event(&event.message, event.counted_bytes(), test.text);
+        assert!(formatter.write_sample(&sample, &mut line), "all are logged");
+        check_event(&line, test.text);
     }
     let time = Timestamp::from_seconds(1_795_348_981);
     let (name, fields) = test.event;
     let event = LifeCycleEvent { time, name: name.up_to(1 << 20), fields: scalars(fields, 0), users: 1 };
-    let event = formatter.of_life_cycle(&event).expect("it is logged");
-    check_event(&event.message, event.counted_bytes(), test.text);
+    assert!(formatter.write_life_cycle(&event, &mut line), "it is logged");
+    check_event(&line, test.text);
     let (metric, value, dimension) = test.gauge;
     if let Some(value) = measure(Some(value)) {
         let dimension = dimension.map(|(name, value)| (name.up_to(4096), value.up_to(4096)));

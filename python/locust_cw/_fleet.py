@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import dataclass
@@ -58,14 +59,13 @@ def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) ->
         "receipt": part.account,
         "remarks": [] if receipt is None else receipt.remarks,
         "final": receipt is not None,
-        "observed": progress.left + progress.settled,
         "left": progress.left,
         "settled": progress.settled,
         "status": part.told,
     }
 
 
-_FORMS: dict[str, type] = {"receipt": str, "remarks": list, "final": bool, "observed": int, "left": int, "settled": int}
+_FORMS: dict[str, type] = {"receipt": str, "remarks": list, "final": bool, "left": int, "settled": int}
 _SECONDS = ("trouble_since", "problem_at", "delay_s")
 _MAX_BYTES = 2**50  # more than any spool holds
 _STATUS_FORMS: dict[str, type | tuple[type, ...]] = {
@@ -212,9 +212,11 @@ class Fleet:
             remarks += [f"{client_id}: {remark}" for remark in told["remarks"]]
             if not told["final"]:
                 complete = False
+                requests = json.loads(told["receipt"])["requests"]
+                settled = requests["observed"] - requests["spooled"]
                 remarks.append(
-                    f"{client_id}: vanished before its receipt came; as far as it told, {told['settled']:,} of "
-                    f"{told['observed']:,} samples were settled, and the rest may wait in its spool"
+                    f"{client_id}: vanished before its receipt came; as far as it told, {settled:,} of "
+                    f"{requests['observed']:,} requests were settled, and the rest may wait in its spool"
                 )
             missing.discard(client_id)
         missing -= unread

@@ -140,13 +140,14 @@ impl CloudWatch for Aws {
     }
 }
 
-/// The request of a call, in the protocol's form (AWS JSON 1.1). Takes the batch, so that it is not there twice while the
-/// call is under way.
-#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
+/// The request of a call, in the protocol's form (AWS JSON 1.1), in the place of its batch, which has room for it.
 fn put_log_events_body(group: &str, stream: &str, batch: LogBatch) -> String {
     // Of a text there always is a JSON form.
     let [group, stream] = [group, stream].map(|name| serde_json::to_string(name).unwrap_or_default());
-    format!(r#"{{"logGroupName":{group},"logStreamName":{stream},"logEvents":{}}}"#, batch.json)
+    let mut body = batch.json;
+    body.insert_str(0, &format!(r#"{{"logGroupName":{group},"logStreamName":{stream},"logEvents":"#));
+    body.push('}');
+    body
 }
 
 /// The events that were left out, from CloudWatch's indices into the call.

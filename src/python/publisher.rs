@@ -172,10 +172,10 @@ impl Publisher {
             url: if self.run.identity.host.is_none() { url.map(convert::text) } else { None },
             response_time_ms,
             response_bytes: convert::measure(response_length),
-            failure: convert::failure(exception),
+            failure: convert::failure(exception).map(Box::new),
             status: convert::status(status).or_else(|| convert::status_of(response)),
             users: self.run.users(),
-            context: convert::scalars(context),
+            context: convert::scalars(context).into(),
         };
         self.run.record(sample, |entrance: &Entrance, item| py.detach(|| entrance.push(item)));
     }
@@ -213,7 +213,7 @@ impl Publisher {
     }
 
     /// Tells how many users run in this process.
-    fn set_users(&self, users: u64) {
+    fn set_users(&self, users: u32) {
         self.run.users.store(users, Relaxed);
     }
 
