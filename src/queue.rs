@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::sample::{Gauge, LifeCycleEvent, Report, Sample};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
-use crate::sync::thread;
+use crate::sync::{receive_within, thread};
 
 /// Most items that wait: over ten seconds of them at 5,000 requests/s.
 const CAPACITY: usize = if cfg!(all(test, shuttle)) { 2 } else { 65_536 };
@@ -32,6 +32,8 @@ pub enum Item {
     Gauge(Box<Gauge>),
     /// Something that happened to the whole test.
     LifeCycle(Box<LifeCycleEvent>),
+    /// Nothing: somebody waits for room.
+    Full,
     /// Send everything before this, the window that is still open included, and tell the last segment of it.
     Flush(Mark),
     /// The same, and send at once whatever comes after it.
@@ -132,6 +134,7 @@ impl Entrance {
     /// Gives the item back where no room was made in time.
     pub fn push(&self, mut item: Item) -> Result<(), Item> {
         let deadline = Instant::now() + PATIENCE;
+        let mut told = false;
         loop {
             item = match self.try_push(item) {
                 Ok(()) => return Ok(()),
@@ -140,6 +143,9 @@ impl Entrance {
             if self.overflowing.load(Relaxed) || Instant::now() >= deadline {
                 self.overflowing.store(true, Relaxed);
                 return Err(item);
+            }
+            if !std::mem::replace(&mut told, true) {
+                self.push_aside(Item::Full);
             }
             thread::sleep(PAUSE);
         }
@@ -181,6 +187,11 @@ impl Exit {
         }
     }
 
+    /// Waits until something comes that is not a sample, or for a `pause`: samples wake nobody.
+    pub fn wait(&self, pause: Duration) {
+        self.held_back.set(receive_within(&self.aside, pause));
+    }
+
     fn pop_sample(&self) -> Option<Item> {
         self.receiver.try_recv().ok().inspect(|item| {
             self.load.take_off(item.weight());
@@ -213,6 +224,26 @@ mod tests {
         exit.pop().expect("open").expect("an item");
         assert!(entrance.has_room());
         entrance.push(item(1)).expect("room again");
+    }
+
+    #[test]
+    fn who_waits_for_room_and_what_is_no_sample_end_the_wait_of_the_other_side() {
+        let (entrance, exit) = queue();
+        let long = Duration::from_hours(1);
+        entrance.push(item(1)).expect("room");
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                while entrance.try_push(item(1_000_000)).is_ok() {}
+                // In vain: nobody takes any.
+                assert!(entrance.push(item(1_000_000)).is_err());
+            });
+            exit.wait(long);
+        });
+        while let Ok(Some(Item::Sample(_))) = exit.pop() {}
+        assert!(matches!(exit.pop(), Ok(None)), "the item that told of it was the last");
+        entrance.push_aside(Item::Drain);
+        exit.wait(long);
+        assert!(matches!(exit.pop(), Ok(Some(Item::Drain))));
     }
 
     #[test]
