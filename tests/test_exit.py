@@ -169,7 +169,9 @@ def test_processes_that_a_busy_program_forks_end_as_they_like(aws: Aws, tmp_path
     publisher.close()
     """
     done = run(tmp_path, BUSY + textwrap.dedent(fork), **options(aws))
-    assert (done.returncode, done.stderr) == (0, "")
+    # A program that does nothing else may record more than a slow machine takes in.
+    said = [line for line in done.stderr.splitlines() if "Results come faster" not in line]
+    assert (done.returncode, said) == (0, [])
     codes, (taken, requests, _) = map(json.loads, done.stdout.splitlines())
     assert codes == [6, 6, -signal.SIGTERM] * 4
     assert requests["delivered"] + requests["dropped"] == requests["observed"] == taken

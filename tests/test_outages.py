@@ -32,6 +32,7 @@ from support.outages import (
     Outage,
     Sessions,
     check_at_least_once,
+    count_twice,
     files_in,
     folders_in,
     identities,
@@ -304,7 +305,7 @@ def test_a_log_group_or_stream_that_is_deleted_is_made_again(aws: Aws, locust: L
     assert aws.cloudwatch.streams() == [stream]
     assert identities(taken()).total() == len(identities(taken())) == receipt["log_events"]["observed"]
     check_log_events(taken(), run.stats)
-    check_metrics(aws.cloudwatch, run.stats, HOST)
+    assert count_twice(aws.cloudwatch, run) <= receipt["uncertain"], "CloudWatch may be slow to answer meanwhile"
 
 
 # Metrics and logs do not wait for each other
