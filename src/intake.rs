@@ -1,5 +1,5 @@
 //! The thread that empties the queue: samples become windows and log events, and once a second those become segments.
-//! It does no network I/O, so the queue is full only if the machine is starved.
+//! It does no network I/O, so the queue is full only if the machine is starved, or texts are huge.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -19,18 +19,18 @@ use crate::queue::{Closed, Exit, Item};
 use crate::spool::{Lane, LogLines, Segment};
 use crate::window::Windows;
 
-/// How long after the end of a second its windows are closed, in microseconds.
+/// How long at least after the end of a second its windows are closed, in microseconds.
 const GRACE_MICROS: i64 = 20_000;
 const SECOND_MICROS: i64 = 1_000_000;
-/// How long the thread waits when the queue is empty. To be woken costs as much as twenty samples, the load's cold caches
-/// included, so it is not often; and not in step with others, whose timers go off at full hundredths of a second.
+/// How long the thread waits when the queue is empty. Waking up costs as much as a hundred samples, among cold caches, so it
+/// happens rarely, and out of step with timers that go off at full hundredths of a second.
 const PAUSE: Duration = Duration::from_millis(47);
 
 /// What turns samples into segments.
 pub struct Intake {
     windows: Windows,
     formatter: LogFormatter,
-    /// The last event.
+    /// The event written last; its buffer is reused.
     line: LogLine,
     /// Written as they come: all at once they would take the processor from the users once a second.
     lines: LogLines,
@@ -68,7 +68,7 @@ impl Intake {
         }
     }
 
-    /// Takes items until the queue is closed. `clock` is read once an item or a second.
+    /// Takes items until the queue is closed. `clock` is read after each item and each wait.
     pub fn run(mut self, exit: &Exit, clock: impl Fn() -> Timestamp) {
         let mut next = next_tick(clock());
         loop {
@@ -101,8 +101,10 @@ impl Intake {
                     self.outbox.drain();
                 }
                 Ok(Some(Item::Close)) | Err(Closed) => break,
-                Ok(Some(Item::Full)) => {}
-                Ok(None) => exit.wait(PAUSE),
+                Ok(Some(Item::Wake)) => {}
+                Ok(None) => {
+                    exit.wait(PAUSE);
+                }
             }
             let now = clock();
             if now.micros() >= next {

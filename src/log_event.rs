@@ -23,8 +23,12 @@ pub const MAX_EVENT_BYTES: usize = 1_048_576;
 /// With the last of them 100 entries of a `context` fit even where each character becomes six.
 const TEXT_LIMITS: [usize; 5] = [usize::MAX, 128 * 1024, 16 * 1024, 1024, 128];
 
-/// Room in a batch for what stands around it in the request: the names of group and stream, each of at most 512 characters.
-const ROOM_FOR_REQUEST: usize = 2048;
+/// Room in a batch for what stands around it in the request: the names of group and stream, each of at most 512 characters
+/// of up to four bytes.
+const ROOM_FOR_REQUEST: usize = 4608;
+
+/// How much room is kept from one event to the next: one with megabytes of error text gives it back.
+const USUAL_LINE_BYTES: usize = 64 * 1024;
 
 /// How each line of an event begins: what comes next is its time.
 const LINE_START: &str = r#"{"timestamp":"#;
@@ -52,7 +56,7 @@ impl LogEvent {
     }
 }
 
-/// A log event as a line of JSON, in the shape that PutLogEvents takes, to be written over with the next.
+/// A log event as a line of JSON, in the shape that PutLogEvents takes, overwritten by the next.
 #[derive(Debug, Default)]
 pub struct LogLine {
     timestamp: i64,
@@ -92,6 +96,7 @@ impl LogLine {
         self.counted_bytes() <= MAX_EVENT_BYTES
     }
 
+    /// Writes an event whose message is a text.
     fn write_text(&mut self, timestamp: i64, message: &str) {
         self.begin(timestamp);
         // Neither a text nor memory can refuse.
@@ -99,14 +104,14 @@ impl LogLine {
         self.end(message.len());
     }
 
-    /// With the JSON of a value as its message.
+    /// Writes an event whose message is the JSON of a value.
     fn write_json(&mut self, timestamp: i64, message: &impl Serialize) {
         self.begin(timestamp);
         self.text.push(b'"');
         let start = self.text.len();
         let mut added = 0;
         let mut json = serde_json::Serializer::with_formatter(&mut self.text, Quoted { added: &mut added });
-        // Only a map whose keys are no strings, or a failing writer, could make this fail.
+        // Only a map whose keys are not strings, or a failing writer, could make this fail.
         let _ = message.serialize(&mut json);
         let message_bytes = self.text.len() - start - added;
         self.text.push(b'"');
@@ -116,6 +121,7 @@ impl LogLine {
     fn begin(&mut self, timestamp: i64) {
         self.timestamp = timestamp;
         self.text.clear();
+        self.text.shrink_to(USUAL_LINE_BYTES);
         self.text.extend_from_slice(LINE_START.as_bytes());
         // Neither a number nor memory can refuse.
         let _ = serde_json::to_writer(&mut self.text, &timestamp);
@@ -130,10 +136,9 @@ impl LogLine {
 
 /// Writes JSON as it stands within a string of JSON.
 ///
-/// It need not be escaped when it is there, which took as long as writing it: a JSON text has a quotation mark every few
-/// bytes.
+/// So it need not be escaped afterwards, which took as long as writing it: a JSON text has a quotation mark every few bytes.
 struct Quoted<'a> {
-    /// How many bytes more that are.
+    /// How many bytes the escaping has added.
     added: &'a mut usize,
 }
 
@@ -154,16 +159,20 @@ impl Formatter for Quoted<'_> {
     }
 
     fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
-        let mut escaped = Vec::new();
-        CompactFormatter.write_char_escape(&mut escaped, escape)?;
-        for byte in escaped {
+        // The longest is a control character's: \u0000.
+        let mut once = io::Cursor::new([0; 6]);
+        CompactFormatter.write_char_escape(&mut once, escape)?;
+        let (mut twice, mut length) = ([0; 12], 0);
+        for &byte in once.get_ref().iter().take_while(|&&byte| byte != 0) {
             if matches!(byte, b'"' | b'\\') {
                 *self.added += 1;
-                writer.write_all(br"\")?;
+                twice[length] = b'\\';
+                length += 1;
             }
-            writer.write_all(&[byte])?;
+            twice[length] = byte;
+            length += 1;
         }
-        Ok(())
+        writer.write_all(&twice[..length])
     }
 }
 
@@ -198,6 +207,18 @@ impl LogBatch {
         Self { json, events: lines.len() }
     }
 
+    /// The request of a call of `PutLogEvents`, in the protocol's form (AWS JSON 1.1), built in the batch's own buffer, which
+    /// has room for it.
+    #[must_use]
+    pub fn into_request(self, group: &str, stream: &str) -> String {
+        // Of a text there always is a JSON form.
+        let [group, stream] = [group, stream].map(|name| serde_json::to_string(name).unwrap_or_default());
+        let mut request = self.json;
+        request.insert_str(0, &format!(r#"{{"logGroupName":{group},"logStreamName":{stream},"logEvents":"#));
+        request.push('}');
+        request
+    }
+
     /// The lines of a text, each with its time; `None` if one is no event.
     #[must_use]
     pub fn lines_of(text: &str) -> Option<Vec<(i64, &str)>> {
@@ -227,6 +248,7 @@ impl LogFormatter {
     }
 
     /// Writes the event of a sample. Says whether there is one: not every sample is to be logged.
+    #[must_use]
     pub fn write_sample(&mut self, sample: &Sample, line: &mut LogLine) -> bool {
         if !self.is_logged(sample) {
             return false;
@@ -241,6 +263,7 @@ impl LogFormatter {
     }
 
     /// Writes the event of something that happened to the whole test. Says whether there is one: logs may be off.
+    #[must_use]
     pub fn write_life_cycle(&mut self, event: &LifeCycleEvent, line: &mut LogLine) -> bool {
         if self.choice == LogChoice::Off {
             return false;
@@ -561,8 +584,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn json_within_json_is_what_it_would_be_if_it_were_escaped_when_it_is_there(
-            entries in prop::collection::btree_map(any::<String>(), any::<(String, f64)>(), 0..20),
+        fn json_within_json_is_what_escaping_it_afterwards_gives(
+            entries in prop::collection::btree_map("(?s).*", ("(?s).*", any::<f64>()), 0..20),
         ) {
             let (mut within, mut escaped) = (LogLine::default(), LogLine::default());
             within.write_json(7, &entries);
@@ -602,6 +625,19 @@ mod tests {
             prop_assert!(event.counted_bytes() <= MAX_EVENT_BYTES);
             prop_assert!(text || serde_json::from_str::<Value>(&event.message).is_ok());
         }
+    }
+
+    #[test]
+    fn a_batch_has_room_for_its_request_whatever_group_and_stream_are_called() {
+        let line = LogLine::of(&LogEvent { timestamp: 1, message: "a".into() });
+        let text = str::from_utf8(line.as_bytes()).expect("UTF-8");
+        let batch = LogBatch::of_lines(LogBatch::lines_of(text).expect("an event"));
+        let (room, name) = (batch.json.capacity(), "\u{1f980}".repeat(512));
+        let request = batch.into_request(&name, &name);
+        assert_eq!(request.capacity(), room, "it is not copied");
+        let got: Value = serde_json::from_str(&request).expect("JSON");
+        let events = [json!({"timestamp": 1, "message": "a"})];
+        assert_eq!(got, json!({"logGroupName": name, "logStreamName": name, "logEvents": events}));
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub enum Item {
     Gauge(Box<Gauge>),
     /// Something that happened to the whole test.
     LifeCycle(Box<LifeCycleEvent>),
-    /// Nothing: somebody waits for room.
-    Full,
+    /// Nothing to take: somebody waits for room, and the thread is to look at once.
+    Wake,
     /// Send everything before this, the window that is still open included, and tell the last segment of it.
     Flush(Mark),
     /// The same, and send at once whatever comes after it.
@@ -54,7 +54,8 @@ impl Item {
 /// The side of the hooks.
 pub struct Entrance {
     sender: SyncSender<Item>,
-    /// What is not a sample: few, small, and never waited for. It is taken when no sample waits.
+    /// What is not a sample: few and small. Whoever pushes it never waits; it is taken when no sample waits, and wakes the
+    /// thread.
     aside: Sender<Item>,
     load: Arc<Load>,
     /// Whether the last one who waited did so in vain; then nobody waits until there is room again.
@@ -145,7 +146,7 @@ impl Entrance {
                 return Err(item);
             }
             if !std::mem::replace(&mut told, true) {
-                self.push_aside(Item::Full);
+                self.push_aside(Item::Wake);
             }
             thread::sleep(PAUSE);
         }
@@ -187,9 +188,14 @@ impl Exit {
         }
     }
 
-    /// Waits until something comes that is not a sample, or for a `pause`: samples wake nobody.
-    pub fn wait(&self, pause: Duration) {
-        self.held_back.set(receive_within(&self.aside, pause));
+    /// Waits until something comes aside, for at most a `pause`, and says whether it did: samples wake nobody. To be called
+    /// when there is nothing to take.
+    pub fn wait(&self, pause: Duration) -> bool {
+        let next = receive_within(&self.aside, pause);
+        let is_woken = next.is_some();
+        let before = self.held_back.replace(next);
+        debug_assert!(before.is_none(), "what was held back would be lost: {before:?}");
+        is_woken
     }
 
     fn pop_sample(&self) -> Option<Item> {
@@ -227,9 +233,9 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_room_and_what_is_no_sample_end_the_wait_of_the_other_side() {
+    fn who_waits_for_room_and_what_is_no_sample_wake_the_other_side() {
         let (entrance, exit) = queue();
-        let long = Duration::from_hours(1);
+        let long = Duration::from_mins(1);
         entrance.push(item(1)).expect("room");
         thread::scope(|threads| {
             threads.spawn(|| {
@@ -237,13 +243,18 @@ mod tests {
                 // In vain: nobody takes any.
                 assert!(entrance.push(item(1_000_000)).is_err());
             });
-            exit.wait(long);
+            assert!(exit.wait(long));
         });
-        while let Ok(Some(Item::Sample(_))) = exit.pop() {}
-        assert!(matches!(exit.pop(), Ok(None)), "the item that told of it was the last");
-        entrance.push_aside(Item::Drain);
-        exit.wait(long);
+        while exit.load.items.load(Relaxed) > 0 {
+            assert!(matches!(exit.pop(), Ok(Some(Item::Sample(_)))));
+        }
+        assert!(matches!(exit.pop(), Ok(Some(Item::Wake))));
+        thread::scope(|threads| {
+            threads.spawn(|| entrance.push_aside(Item::Drain));
+            assert!(exit.wait(long));
+        });
         assert!(matches!(exit.pop(), Ok(Some(Item::Drain))));
+        assert!(!exit.wait(Duration::ZERO));
     }
 
     #[test]

@@ -126,6 +126,9 @@ impl Run {
 
     /// Waits until a sample would be taken without waiting, or as long as a hook would.
     pub async fn room(&self) {
+        if !self.has_room() {
+            self.push(Item::Wake);
+        }
         until(PATIENCE, || self.has_room().then_some(())).await;
     }
 

@@ -37,7 +37,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// One finished request as Locust reported it. Tens of thousands may wait in the queue: what most have none of takes no room.
+/// One finished request as Locust reported it. Tens of thousands may wait in the queue: what most have none of takes hardly any room.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// When the request completed.
@@ -66,7 +66,7 @@ impl Sample {
     /// Roughly how many bytes this sample holds while it waits in the queue.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let failure = self.failure.as_ref().map_or(0, |f| f.kind.len() + f.message.len());
+        let failure = self.failure.as_ref().map_or(0, |f| size_of::<Failure>() + f.kind.len() + f.message.len());
         let context: usize = self
             .context
             .iter()
@@ -159,7 +159,8 @@ mod tests {
                 ..empty.clone()
             };
             let texts: usize = lengths.iter().sum();
-            prop_assert_eq!(full.weight(), empty.weight() + texts + 2 * size_of::<(String, Scalar)>());
+            let parts = size_of::<Failure>() + 2 * size_of::<(String, Scalar)>();
+            prop_assert_eq!(full.weight(), empty.weight() + texts + parts);
         }
 
         #[test]

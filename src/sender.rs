@@ -540,6 +540,15 @@ mod tests {
     use crate::spool::tests::{event, manifest};
     use crate::transport::DryRun;
 
+    fn sender(spool: Spool) -> (Arc<Sender<DryRun>>, Arc<Outbox>, Arc<Ledger>) {
+        let ledger: Arc<Ledger> = Arc::default();
+        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::default(), 1 << 30, Pace::Drain));
+        let (cloudwatch, to) = (DryRun { ledger: Arc::clone(&ledger) }, Destination::of(&manifest()));
+        let (diagnostics, trouble) = (Arc::default(), Arc::default());
+        let sender = Sender::new(cloudwatch, to, false, Arc::clone(&outbox), Arc::clone(&ledger), diagnostics, trouble);
+        (sender, outbox, ledger)
+    }
+
     #[test]
     fn what_cannot_be_cut_for_want_of_room_waits_and_is_not_rejected() {
         let root = tempfile::tempdir().expect("a folder");
@@ -549,15 +558,35 @@ mod tests {
             .expect("a spool")
             .write_events(&[event(1, "a"), event(2, "b")]);
         std::fs::remove_dir_all(root.path().join("run")).expect("removed");
-        let ledger: Arc<Ledger> = Arc::default();
-        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::default(), 1 << 30, Pace::Drain));
-        let (cloudwatch, to) = (DryRun { ledger: Arc::clone(&ledger) }, Destination::of(&manifest()));
-        let (diagnostics, trouble) = (Arc::default(), Arc::default());
-        let sender = Sender::new(cloudwatch, to, false, Arc::clone(&outbox), Arc::clone(&ledger), diagnostics, trouble);
+        let (sender, outbox, ledger) = sender(spool);
         outbox.push(segment);
         let taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
         assert!(sender.split(Lane::Logs, taken).is_err());
         assert_eq!((outbox.left().log_events, ledger.rejected.get().log_events), (2, 0));
         assert!(outbox.take(Lane::Logs, usize::MAX, |_| true)[0].read().is_ok(), "it is where it was");
+    }
+
+    #[test]
+    fn what_cannot_be_read_for_now_waits_and_what_never_can_is_rejected() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        // Where it would be put aside.
+        let folder = spool.folder().expect("on the disk").to_owned();
+        std::fs::write(folder.join("rejected"), "").expect("written");
+        let segments = [1, 2].map(|time| spool.write_events(&[event(time, "a")]).0);
+        let (sender, outbox, ledger) = sender(spool);
+        segments.into_iter().for_each(|segment| outbox.push(segment));
+        let mut taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
+        let [unreadable, damaged] = [taken.pop(), taken.pop()].map(|segment| segment.expect("two of them"));
+        let too_many_open_files = std::io::Error::from_raw_os_error(24);
+        let unread = Unread {
+            damaged: vec![(damaged, std::io::ErrorKind::InvalidData.into())],
+            unreadable: vec![(unreadable, too_many_open_files)],
+        };
+        assert!(sender.set_aside(Lane::Logs, unread));
+        assert_eq!((outbox.left().log_events, ledger.rejected.get().log_events), (1, 1));
+        let said = sender.diagnostics.take();
+        let levels: Vec<_> = said.iter().map(|(level, _)| level).collect();
+        assert_eq!(levels, [&Level::Error, &Level::Warning, &Level::Warning], "{said:?}");
     }
 }

@@ -15,15 +15,14 @@ pub use shuttle::{
     thread,
 };
 
-/// Waits for what a channel has next, for at most so long.
+/// Waits for what a channel has next, for at most `time`.
 #[cfg(not(all(test, shuttle)))]
 pub fn receive_within<T>(receiver: &mpsc::Receiver<T>, time: Duration) -> Option<T> {
     receiver.recv_timeout(time).ok()
 }
 
-/// Time does not pass in the checker, where waiting with a limit is waiting without.
+/// The checker knows no time, and so no limit: who is never woken is found.
 #[cfg(all(test, shuttle))]
 pub fn receive_within<T>(receiver: &mpsc::Receiver<T>, _time: Duration) -> Option<T> {
-    thread::yield_now();
-    receiver.try_recv().ok()
+    receiver.recv().ok()
 }

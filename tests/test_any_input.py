@@ -131,6 +131,8 @@ TOLD: dict[str, Any] = {
 }
 
 
+@example({**TOLD, "receipt": json.dumps({**RECEIPT, "requests": list(COUNTS.values())})})
+@example({**TOLD, "receipt": json.dumps({**RECEIPT, "requests": {**COUNTS, "spooled": 11}})})
 @example({**TOLD, "status": {**TOLD["status"], "trouble_since": math.inf}})
 @example({**TOLD, "status": {**TOLD["status"], "delay_s": math.nan}})
 @given(changed(TOLD) | changed(RECEIPT).map(lambda told: {**TOLD, "receipt": json.dumps(told)}) | ANYTHING)
@@ -148,6 +150,8 @@ def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:
         _status.row(status)
         json.dumps(_status.records([status]))
     receipts, remarks, _ = fleet.receipts("r", publishing=True)
+    told = "as far as it told, 6 of 7 requests were settled, and the rest may wait in its spool"
+    assert f"good: vanished before its receipt came; {told}" in remarks
     _core.add_up(receipts)
     assert all(isinstance(remark, str) for remark in remarks)
 

@@ -131,8 +131,8 @@ def rust_messages() -> Iterator[str]:
     for path in (ROOT / "src").rglob("*.rs"):
         source = path.read_text().split("#[cfg(test)]")[0]
         source = re.sub(r"^\s*//.*$", "", source, flags=re.MULTILINE)
-        # A quotation mark may be a character, too, or in a raw string, which is never a message.
-        source = re.sub(r"""'"'|\bb?r(#*)".*?"\1""", "", source, flags=re.DOTALL)
+        # A quotation mark may also be a character, or stand in a raw string, which without a space is no message.
+        source = re.sub(r"""'"'|\bb?r(#*)"[^ ]*?"\1""", "", source)
         source = re.sub(r"#!?\[(?:expect|allow)\(.*?\)\]", "", source, flags=re.DOTALL)
         for literal in re.findall(r'"((?:[^"\\]|\\.)*)"', source, re.DOTALL):
             text = re.sub(r"\\\n\s*", "", literal).replace('\\"', '"')

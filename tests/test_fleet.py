@@ -327,6 +327,24 @@ def test_a_worker_that_was_gone_for_a_while_goes_on_with_the_run(aws: Aws, locus
     check_fleet_story(aws.cloudwatch, fleet)
 
 
+def test_workers_that_begin_when_the_test_is_over_are_waited_for(aws: Aws, locust: Locust) -> None:
+    """The machine is slow. What they log of it is in the receipt, as all is that CloudWatch has."""
+    fleet = Fleet(locust, *LIVE, "-u2", "-t2s", workers=2, locustfile="late.py", worker_env={"LATE": "4"})
+    fleet.finish()
+    receipt = fleet.master.receipt.check_delivered()
+    assert len(aws.cloudwatch.streams()) == 3
+    assert receipt["log_events"]["observed"] == len(aws.cloudwatch.events())
+    assert "vanished" not in fleet.master.output
+
+
+def test_a_worker_that_never_begins_is_named(locust: Locust) -> None:
+    """It was told to, and nobody knows what became of that; the end waits for it only so long."""
+    fleet = Fleet(locust, *LIVE, "-u1", "-t2s", workers=1, locustfile="late.py", worker_env={"LATE": "600"})
+    fleet.master.finish()
+    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert re.search(r"_[0-9a-f]{32}: vanished; what it had recorded may wait in its spool", told), told
+
+
 def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locust) -> None:
     """Nothing is known of it but that it was there; the account of the others holds."""
     for _ in range(5):

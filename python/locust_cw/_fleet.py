@@ -24,7 +24,9 @@ MESSAGE = "locust_cw"
 """The type of the messages, and the key in Locust's reports: every three seconds a worker's account goes along."""
 
 _VANISHED_AFTER_S = 5.0
-_MISSING = "missing"  # Locust's name of the state
+# Locust's names of states.
+_MISSING = "missing"
+_BEGINNING = ("ready", "spawning")
 
 
 def is_master(environment: Environment | None) -> bool:
@@ -96,7 +98,9 @@ def _is_readable(message: dict[str, Any]) -> bool:
         _core.add_up([message["receipt"]])
     except ValueError:
         return False
-    return True
+    # The core takes lists for objects, too.
+    receipt = json.loads(message["receipt"])
+    return isinstance(receipt, dict) and isinstance(receipt["requests"], dict)
 
 
 @dataclass
@@ -135,6 +139,8 @@ class Fleet:
         # The run that each worker tells of at present, beside how an earlier one ended.
         self._current: dict[str, str] = {}
         self._missing: dict[str, set[str]] = {}
+        # Who was told to begin, and when that was seen.
+        self._beginning: dict[str, tuple[set[str], float]] = {}
         self._unread: dict[str, set[str]] = {}
         self._complained: set[str] = set()
 
@@ -165,11 +171,23 @@ class Fleet:
                 client_id,
             )
 
-    def look_at(self, run_id: str, clients: WorkerNodes) -> None:
-        """Note which workers Locust misses. It forgets them after a minute, and there may be no account of them."""
+    def look_at(self, run_id: str, clients: WorkerNodes, *, publishing: bool) -> None:
+        """Note which workers Locust misses, and which have yet to begin. There may be no account of either.
+
+        It forgets those that it misses after a minute. One that is slow to begin may do so when the test is over, and
+        publish then, if the workers are `publishing` their own requests.
+        """
         missing = self._missing.setdefault(run_id, set())
         for client in clients.all:
             (missing.add if client.state == _MISSING else missing.discard)(client.id)
+        if publishing:
+            beginning = {client.id for client in clients.all if client.state in _BEGINNING}
+            self._beginning[run_id] = beginning, time.monotonic()
+
+    def _unheard(self, run_id: str) -> set[str]:
+        """Who was told to begin shortly before the end, and has not said so."""
+        beginning, _ = self._beginning.get(run_id, (set(), 0.0))
+        return beginning - self._runs.get(run_id, {}).keys()
 
     def progress(self, run_id: str) -> tuple[int, int]:
         """Samples that all workers still have to deliver, and those that are done with."""
@@ -193,6 +211,9 @@ class Fleet:
 
     def is_complete(self, run_id: str) -> bool:
         """Whether every worker has given its last account, or has not been heard of for a while."""
+        _, seen_at = self._beginning.get(run_id, (set(), 0.0))
+        if self._unheard(run_id) and time.monotonic() - seen_at <= _VANISHED_AFTER_S:
+            return False
         return all(worker.account["final"] or worker.vanished for worker in self._runs.get(run_id, {}).values())
 
     def receipts(self, run_id: str, *, publishing: bool) -> tuple[list[str], list[str], bool]:
@@ -204,7 +225,8 @@ class Fleet:
 
         """
         receipts, remarks, complete = [], [], True
-        missing = self._missing.pop(run_id, set())
+        missing = self._missing.pop(run_id, set()) | self._unheard(run_id)
+        self._beginning.pop(run_id, None)
         unread = self._unread.pop(run_id, set())
         for client_id, worker in sorted(self._runs.pop(run_id, {}).items()):
             told = worker.account
@@ -213,7 +235,7 @@ class Fleet:
             if not told["final"]:
                 complete = False
                 requests = json.loads(told["receipt"])["requests"]
-                settled = requests["observed"] - requests["spooled"]
+                settled = max(requests["observed"] - requests["spooled"], 0)
                 remarks.append(
                     f"{client_id}: vanished before its receipt came; as far as it told, {settled:,} of "
                     f"{requests['observed']:,} requests were settled, and the rest may wait in its spool"

@@ -230,7 +230,7 @@ class LoadTest:
                 publisher.gauge("UserCount", number, "Count", ("UserClass", name))
         if is_master(self.environment):
             publisher.gauge("WorkerCount", runner.worker_count, "Count")  # type: ignore[union-attr]
-            self._fleet.look_at(publisher.run_id, runner.clients)  # type: ignore[union-attr]
+            self._fleet.look_at(publisher.run_id, runner.clients, publishing=not self._from_reports)  # type: ignore[union-attr]
         process = own_process()
         publisher.gauge("GeneratorCpu_Percent", process.cpu_percent(), "Percent")
         publisher.gauge("GeneratorMemory_Bytes", process.memory_info().rss, "Bytes")

@@ -210,6 +210,9 @@ class Session:
         publisher.event("test_start")
         spawn(self._accompany, test)
         test.announce(options)
+        if worker:
+            # From now on it is waited for.
+            test.tell_master()
         if options.dashboard is not None and not worker and not options["dry_run"]:
             test.make_dashboard(options, options.dashboard)
         return test

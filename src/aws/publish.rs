@@ -111,7 +111,7 @@ impl CloudWatch for Aws {
     async fn put_log_events(&self, group: &str, stream: &str, batch: LogBatch) -> Result<LeftOut, CallError> {
         let (clients, call) = self.clients(Call::new("PutLogEvents", "log group", group)).await?;
         let number = i32::try_from(batch.events).unwrap_or(i32::MAX);
-        let body = SdkBody::from(put_log_events_body(group, stream, batch));
+        let body = SdkBody::from(batch.into_request(group, stream));
         // The SDK would have the events as structures, to write as JSON what is JSON already.
         let put =
             clients.logs.put_log_events().log_group_name(group).log_stream_name(stream).set_log_events(Some(vec![]));
@@ -138,16 +138,6 @@ impl CloudWatch for Aws {
             created => call.unless_there(created).map(drop),
         }
     }
-}
-
-/// The request of a call, in the protocol's form (AWS JSON 1.1), in the place of its batch, which has room for it.
-fn put_log_events_body(group: &str, stream: &str, batch: LogBatch) -> String {
-    // Of a text there always is a JSON form.
-    let [group, stream] = [group, stream].map(|name| serde_json::to_string(name).unwrap_or_default());
-    let mut body = batch.json;
-    body.insert_str(0, &format!(r#"{{"logGroupName":{group},"logStreamName":{stream},"logEvents":"#));
-    body.push('}');
-    body
 }
 
 /// The events that were left out, from CloudWatch's indices into the call.

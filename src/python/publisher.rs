@@ -213,8 +213,8 @@ impl Publisher {
     }
 
     /// Tells how many users run in this process.
-    fn set_users(&self, users: u32) {
-        self.run.users.store(users, Relaxed);
+    fn set_users(&self, users: u64) {
+        self.run.users.store(users.try_into().unwrap_or(u32::MAX), Relaxed);
     }
 
     /// Begins to send everything taken so far. Does not wait for it.
