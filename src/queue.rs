@@ -194,7 +194,7 @@ impl Exit {
         let next = receive_within(&self.aside, pause);
         let is_woken = next.is_some();
         let before = self.held_back.replace(next);
-        debug_assert!(before.is_none(), "what was held back would be lost: {before:?}");
+        debug_assert!(before.is_none());
         is_woken
     }
 
