@@ -128,6 +128,19 @@ def test_a_delivered_test_has_its_receipt_when_the_next_begins(locust: Locust) -
     web.run.receipt.check_delivered()
 
 
+def test_ctrl_c_while_a_receipt_is_drawn_up_is_put_off_until_it_is_printed(locust: Locust) -> None:
+    """The next test has begun, and is delivered and accounted for as at any other Ctrl-C."""
+    web = Web(locust, "interrupted.py", *LIVE, *OPTIONS)
+    web.swarm(1, HOST)
+    wait_until(lambda: whole_run(web).get("delivered"), "requests are delivered")
+    get(f"{web.url}/stop", b"")
+    wait_until(lambda: whole_run(web)["health"] == "complete", "all is delivered")
+    web.swarm(1, HOST)
+    assert web.run.exit_code == 0
+    assert len(re.findall("all delivered", web.run.err)) == 2
+    assert web.run.complaints() == []
+
+
 def test_nothing_of_delivered_tests_is_kept_and_close_has_all_receipts(tmp_path: Path) -> None:
     """Oldest first, as ever."""
     told, err = run_script(tmp_path, "many", dry_run=True)

@@ -347,18 +347,19 @@ class Session:
 
     def _conclude(self, test: LoadTest) -> None:
         """Draw up the receipt of a test and let go of it. Harmless twice: the end may come while another looks."""
-        if test.concluding:
-            return
-        test.concluding = True
-        try:
-            self._receipts.append((test.started, test.draw_up_receipt(self._waiting)))
-        except Exception:
-            # The other tests have theirs all the same.
-            logger.exception("The receipt of run %s could not be drawn up", test.publisher.run_id)
-        finally:
-            self._lost = self._lost or test.lost
-            # Whoever waits for the end waits for this list to be empty.
-            self._unfinished.remove(test)
+        with self._waiting.uninterrupted():
+            if test.concluding:
+                return
+            test.concluding = True
+            try:
+                self._receipts.append((test.started, test.draw_up_receipt(self._waiting)))
+            except Exception:
+                # The other tests have theirs all the same.
+                logger.exception("The receipt of run %s could not be drawn up", test.publisher.run_id)
+            finally:
+                self._lost = self._lost or test.lost
+                # Whoever waits for the end waits for this list to be empty.
+                self._unfinished.remove(test)
 
     def on_quitting(self, **_kwargs: object) -> None:
         """Hold a second shutdown back while the first one delivers.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 # How long after the waiting was ended Ctrl-C is still taken for the same.
@@ -31,6 +31,8 @@ class Waiting:
         self.given_up = False
         # After a waiting that was ended.
         self._patience: _Patience | None = None
+        # What takes Ctrl-C while it is put off.
+        self._put_off: Callable[..., None] | None = None
 
     def sleep(self, seconds: float) -> None:
         """Let other greenlets run. Ctrl-C ends all waiting for CloudWatch."""
@@ -57,13 +59,41 @@ class Waiting:
             else:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    @contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """Put Ctrl-C off until this is over: as an exception it could end it at any line, half done."""
+        pressed = False
+
+        def note(*_: object) -> None:
+            nonlocal pressed
+            pressed = self.given_up = True
+
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        try:
+            signal.signal(signal.SIGINT, note)
+        except ValueError:  # not the main thread, which alone is interrupted
+            yield
+            return
+        self._put_off = note
+        try:
+            yield
+        finally:
+            self._put_off = None
+            # Who waits for the end meanwhile has taken it over.
+            if signal.getsignal(signal.SIGINT) is note:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                if pressed:
+                    signal.raise_signal(signal.SIGINT)
+
     def _takes_ctrl_c(self) -> bool:
         """Take it over, unless that is not ours to do."""
 
         def stop_waiting(*_: object) -> None:
             self.given_up = True
 
-        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, self._put_off):
             # A program of the user's has a way of its own.
             return False
         try:

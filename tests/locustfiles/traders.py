@@ -7,7 +7,10 @@ a worker up: on a busy machine one may have no turn for Locust's three.
 import itertools
 import json
 import os
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,19 @@ def note(what: str, **fields: Any) -> None:
     if pid not in journals:
         journals[pid] = Path(f"journal-{pid}").open("ab", buffering=0)  # noqa: SIM115 - open while the process lives
     journals[pid].write(json.dumps({"what": what, "at": time.time(), **fields}).encode() + b"\n")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C comes before or after, not between what is done and what is noted of it."""
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 @events.test_start.add_listener
@@ -77,14 +93,15 @@ class Trader(User):
         number = next(numbers)
         # By the user's own count, so that a number of iterations always gives the same.
         name, failed = f"/{type(self).__name__}/{self.done % 3}", self.done % 10 == 9
-        self.environment.events.request.fire(
-            request_type="TRADE",
-            name=name,
-            response_time=1 + number * 7919 % 9973 / 10,
-            response_length=number % 1000,
-            exception=RuntimeError("as every tenth") if failed else None,
-        )
-        note("fired", name=name, failed=failed)
+        with uninterrupted():
+            self.environment.events.request.fire(
+                request_type="TRADE",
+                name=name,
+                response_time=1 + number * 7919 % 9973 / 10,
+                response_length=number % 1000,
+                exception=RuntimeError("as every tenth") if failed else None,
+            )
+            note("fired", name=name, failed=failed)
         self.done += 1
         if self.done == ITERATIONS:
             raise StopUser
