@@ -249,6 +249,7 @@ mod model {
     use crate::queue::{Entrance, Mark, queue};
     use crate::spool::Spool;
     use crate::spool::tests::manifest;
+    use crate::sync::thread;
     use crate::window::tests::sample;
 
     /// Pushes samples, and says how many had room.
