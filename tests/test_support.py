@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import urllib.error
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,7 +21,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conftest import Aws
 from support.cloudwatch import TEXT_LINE, nearest_rank, published
 from support.proxy import error, hang, reset, swallow
-from support.servers import REGION, Target, get, wait_until
+from support.servers import REGION, Target, ending, free_port, get, wait_until
+
+TESTS = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +145,26 @@ def test_refused_connections_come_back_on_the_same_port(aws: Aws) -> None:
 def test_waiting_has_a_deadline() -> None:
     with pytest.raises(AssertionError, match=r"not within 0\.05 s: pigs fly"):
         wait_until(lambda: False, "pigs fly", timeout=0.05)
+
+
+def test_processes_side_by_side_have_ports_of_their_own() -> None:
+    """A server binds its port some time after it was found free."""
+    ask = "import sys; from support.servers import free_port; print(free_port(), free_port()); sys.stdin.read()"
+    command = [sys.executable, "-c", ask]
+    with ExitStack() as stack:
+        asked = [
+            stack.enter_context(
+                ending(subprocess.Popen(command, cwd=TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            )
+            for _ in range(2)
+        ]
+        ports = {free_port(), free_port()}
+        for process in asked:
+            assert process.stdin and process.stdout  # noqa: PT018 - both are pipes
+            stack.enter_context(process.stdin)
+            stack.enter_context(process.stdout)
+            ports.update(map(int, process.stdout.readline().split()))
+    assert len(ports) == 6
 
 
 def test_percentiles_are_by_nearest_rank() -> None:

@@ -122,7 +122,7 @@ def test_a_delivered_test_has_its_receipt_when_the_next_begins(locust: Locust) -
         files.append(process.num_fds())
     assert files[4] <= files[1] + 3
     assert len(list((web.run.folder / "state" / "locust-cw").glob("2*"))) <= 1
-    web.run.signal(signal.SIGTERM)
+    web.run.signal(signal.SIGINT)
     assert web.run.exit_code == 0
     assert receipts_printed(web.run) == len(re.findall("all delivered", web.run.err)) == 5
     web.run.receipt.check_delivered()

@@ -12,7 +12,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import count, islice
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,17 +31,27 @@ def wait_until(condition: Callable[[], T], what: str, timeout: float = 60) -> T:
 
 
 # Below the ports that Linux, macOS and Windows give to outgoing connections: those may be gone before a server binds.
-# Processes of one run of the tests have ranges of their own; those of two runs begin at different places.
-FIRST_PORT, LAST_PORT, PORTS_EACH = 20_000, 31_999, 1_000
-_offsets = count(os.getpid())
+FIRST_PORT, LAST_PORT, PORTS_EACH = 20_000, 31_999, 500
+
+
+@cache
+def _own_ports() -> tuple[Iterator[int], socket.socket]:
+    """The ports of this process, over and over, and what keeps others off them: the first is held, for datagrams."""
+    for first in range(FIRST_PORT, LAST_PORT, PORTS_EACH):
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", first))
+        except OSError:
+            claim.close()
+            continue
+        return cycle(range(first, first + PORTS_EACH)), claim
+    raise AssertionError("all ranges of ports are taken")
 
 
 def free_port() -> int:
-    """One for a server to listen at, different with each call."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = FIRST_PORT + number * PORTS_EACH % (LAST_PORT + 1 - FIRST_PORT)
-    for offset in islice(_offsets, PORTS_EACH):
-        port = first + offset % PORTS_EACH
+    """One for a server to listen at, different with each call, and from those of other processes that ask."""
+    ports, _ = _own_ports()
+    for port in islice(ports, PORTS_EACH):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
