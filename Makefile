@@ -66,6 +66,9 @@ lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the nativ
 	cargo clippy --locked --all-targets -- -D warnings
 	CUSTOM_LIBFUZZER_PATH=not/linked/libfuzzer.a \
 		cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
+	# What `make model` tries out is compiled in a way of its own.
+	RUSTFLAGS='--cfg shuttle' \
+		cargo clippy --locked --no-default-features --lib --tests --target-dir target/model -- -D warnings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -130,18 +130,40 @@ class _Worker:
         return Part.heard(self.account["receipt"], told, self.age_s, vanished=self.vanished)
 
 
+@dataclass
+class _Run:
+    """What is known of the workers' parts in one run."""
+
+    workers: dict[str, _Worker] = field(default_factory=dict)
+    # Those that Locust misses; it forgets them after a minute.
+    missing: set[str] = field(default_factory=set)
+    # Those that were told to begin and may not have begun, and when that was seen.
+    beginning: set[str] = field(default_factory=set)
+    beginning_seen_at: float = 0.0
+    # Those whose account cannot be read.
+    unread: set[str] = field(default_factory=set)
+
+    @property
+    def unheard(self) -> set[str]:
+        """Who was told to begin shortly before the end, and has not said so."""
+        return self.beginning - self.workers.keys()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every worker has given its last account, or has not been heard of for a while."""
+        if self.unheard and time.monotonic() - self.beginning_seen_at <= _VANISHED_AFTER_S:
+            return False
+        return all(worker.account["final"] or worker.vanished for worker in self.workers.values())
+
+
 class Fleet:
     """The master's book of all workers' accounts."""
 
     def __init__(self) -> None:
         """Nobody is known yet."""
-        self._runs: dict[str, dict[str, _Worker]] = {}
+        self._runs: dict[str, _Run] = {}
         # The run that each worker tells of at present, beside how an earlier one ended.
         self._current: dict[str, str] = {}
-        self._missing: dict[str, set[str]] = {}
-        # Who was told to begin, and when that was seen.
-        self._beginning: dict[str, tuple[set[str], float]] = {}
-        self._unread: dict[str, set[str]] = {}
         self._complained: set[str] = set()
 
     def hear(self, client_id: str, message: dict[str, Any]) -> None:
@@ -150,17 +172,17 @@ class Fleet:
         if not isinstance(run_id, str):
             self._complain(client_id)
             return
+        run = self._runs.setdefault(run_id, _Run())
         if not _is_readable(message):
-            self._unread.setdefault(run_id, set()).add(client_id)
+            run.unread.add(client_id)
             self._complain(client_id)
             return
-        self._unread.get(run_id, set()).discard(client_id)
-        workers = self._runs.setdefault(run_id, {})
-        known = workers.get(client_id)
+        run.unread.discard(client_id)
         if not message["final"]:
             self._current[client_id] = run_id
+        known = run.workers.get(client_id)
         if known is None or not known.account["final"]:
-            workers[client_id] = _Worker(message, time.monotonic())
+            run.workers[client_id] = _Worker(message, time.monotonic())
 
     def _complain(self, client_id: str) -> None:
         if client_id not in self._complained:
@@ -174,29 +196,27 @@ class Fleet:
     def look_at(self, run_id: str, clients: WorkerNodes, *, publishing: bool) -> None:
         """Note which workers Locust misses, and which have yet to begin. There may be no account of either.
 
-        It forgets those that it misses after a minute. One that is slow to begin may do so when the test is over, and
-        publish then, if the workers are `publishing` their own requests.
+        One that is slow to begin may do so when the test is over, and publish then, if the workers are `publishing`
+        their own requests.
         """
-        missing = self._missing.setdefault(run_id, set())
+        run = self._runs.setdefault(run_id, _Run())
         for client in clients.all:
-            (missing.add if client.state == _MISSING else missing.discard)(client.id)
+            (run.missing.add if client.state == _MISSING else run.missing.discard)(client.id)
         if publishing:
-            beginning = {client.id for client in clients.all if client.state in _BEGINNING}
-            self._beginning[run_id] = beginning, time.monotonic()
+            run.beginning = {client.id for client in clients.all if client.state in _BEGINNING}
+            run.beginning_seen_at = time.monotonic()
 
-    def _unheard(self, run_id: str) -> set[str]:
-        """Who was told to begin shortly before the end, and has not said so."""
-        beginning, _ = self._beginning.get(run_id, (set(), 0.0))
-        return beginning - self._runs.get(run_id, {}).keys()
+    def _run(self, run_id: str) -> _Run:
+        return self._runs.get(run_id) or _Run()
 
     def progress(self, run_id: str) -> tuple[int, int]:
         """Samples that all workers still have to deliver, and those that are done with."""
-        accounts = [worker.account for worker in self._runs.get(run_id, {}).values()]
+        accounts = [worker.account for worker in self._run(run_id).workers.values()]
         return sum(told["left"] for told in accounts), sum(told["settled"] for told in accounts)
 
     def parts(self, run_id: str) -> dict[str, Part]:
         """What each worker told of its part in a run."""
-        return {client_id: worker.part for client_id, worker in self._runs.get(run_id, {}).items()}
+        return {client_id: worker.part for client_id, worker in self._run(run_id).workers.items()}
 
     def troubles(self, run_id: str) -> dict[str, str | None]:
         """Why each worker's calls fail, empty where that is not known; None where they do not.
@@ -205,16 +225,13 @@ class Fleet:
         """
         return {
             client_id: worker.trouble
-            for client_id, worker in self._runs.get(run_id, {}).items()
+            for client_id, worker in self._run(run_id).workers.items()
             if not worker.vanished and self._current.get(client_id, run_id) == run_id
         }
 
     def is_complete(self, run_id: str) -> bool:
         """Whether every worker has given its last account, or has not been heard of for a while."""
-        _, seen_at = self._beginning.get(run_id, (set(), 0.0))
-        if self._unheard(run_id) and time.monotonic() - seen_at <= _VANISHED_AFTER_S:
-            return False
-        return all(worker.account["final"] or worker.vanished for worker in self._runs.get(run_id, {}).values())
+        return self._run(run_id).is_complete
 
     def receipts(self, run_id: str, *, publishing: bool) -> tuple[list[str], list[str], bool]:
         """All workers' receipts, as they told them, the remarks on them, and whether they are all there is.
@@ -224,11 +241,9 @@ class Fleet:
             publishing: Whether the workers published their own requests.
 
         """
+        run = self._runs.pop(run_id, _Run())
         receipts, remarks, complete = [], [], True
-        missing = self._missing.pop(run_id, set()) | self._unheard(run_id)
-        self._beginning.pop(run_id, None)
-        unread = self._unread.pop(run_id, set())
-        for client_id, worker in sorted(self._runs.pop(run_id, {}).items()):
+        for client_id, worker in sorted(run.workers.items()):
             told = worker.account
             receipts.append(told["receipt"])
             remarks += [f"{client_id}: {remark}" for remark in told["remarks"]]
@@ -240,9 +255,8 @@ class Fleet:
                     f"{client_id}: vanished before its receipt came; as far as it told, {settled:,} of "
                     f"{requests['observed']:,} requests were settled, and the rest may wait in its spool"
                 )
-            missing.discard(client_id)
-        missing -= unread
-        remarks += [f"{client_id}: its account cannot be read, and is left out" for client_id in sorted(unread)]
+        vanished = (run.missing | run.unheard) - run.workers.keys() - run.unread
+        remarks += [f"{client_id}: its account cannot be read, and is left out" for client_id in sorted(run.unread)]
         rest = "what it had recorded may wait in its spool" if publishing else "what it had not reported is lost"
-        remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(missing)]
-        return receipts, remarks, complete and not missing and not unread
+        remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(vanished)]
+        return receipts, remarks, complete and not vanished and not run.unread
