@@ -17,7 +17,7 @@ use locust_cw::identity::RunIdentity;
 use locust_cw::intake::Intake;
 use locust_cw::ledger::Ledger;
 use locust_cw::outbox::{Outbox, Pace};
-use locust_cw::queue::{Item, queue};
+use locust_cw::queue::{Item, Notice, queue};
 use locust_cw::sample::Sample;
 use locust_cw::spool::{Manifest, Spool};
 use rand::RngExt as _;
@@ -31,7 +31,7 @@ fn identity() -> Arc<RunIdentity> {
         run_id: "20261122T110301Z-7f3a".into(),
         worker: "w1".into(),
         host: Some("https://service.example".into()),
-        gauge_host: None,
+        fallback_host: None,
         announces: false,
     })
 }
@@ -73,7 +73,7 @@ fn intake(config: &Config) -> Duration {
     for i in 0..SAMPLES {
         entrance.try_push(Item::Sample(Box::new(sample(i, now)))).expect("room");
     }
-    entrance.push_aside(Item::Close);
+    entrance.push_aside(Notice::Close);
     let begun = Instant::now();
     intake.run(&exit, Timestamp::now);
     begun.elapsed()

@@ -15,7 +15,7 @@ use locust_cw::aws::Aws;
 use locust_cw::clock::Timestamp;
 use locust_cw::config::Options;
 use locust_cw::identity::RunIdentity;
-use locust_cw::queue::Item;
+use locust_cw::queue::Notice;
 use locust_cw::run::Run;
 use locust_cw::sample::Sample;
 
@@ -77,7 +77,7 @@ fn start(url: &str, folder: &tempfile::TempDir, live: bool) -> Run {
         run_id: "20261122T110301Z-7f3a".into(),
         worker: "w1".into(),
         host: Some("https://service.example".into()),
-        gauge_host: None,
+        fallback_host: None,
         announces: false,
     };
     Run::start(config, identity, locust_cw::runtime::handle().expect("a runtime"), Aws::new).expect("a run")
@@ -106,11 +106,11 @@ fn record(run: &Run) {
 
 /// Closes the run and returns when CloudWatch has all of it.
 fn deliver(run: &Run) {
-    run.push(Item::Close);
+    run.push(Notice::Close);
     while !run.progress().over {
         thread::sleep(Duration::from_millis(1));
     }
-    let (receipt, _) = run.finish(None);
+    let (receipt, _) = run.finish();
     assert!(receipt.is_complete() && receipt.requests.observed == u64::from(REQUESTS), "{receipt:?}");
 }
 

@@ -74,8 +74,8 @@ impl Packer {
         Self::new(Limits { items: 0, bytes: 0, span_ms: 0 })
     }
 
-    /// Whether something of this size and span fits too; if so it is counted in.
-    pub fn fits(&mut self, items: usize, bytes: usize, (first, last): (i64, i64)) -> bool {
+    /// Counts in something of this size and span, if it fits too, and says whether it did.
+    pub fn try_add(&mut self, items: usize, bytes: usize, (first, last): (i64, i64)) -> bool {
         let (start, end) = self.span.unwrap_or((first, last));
         let span = (start.min(first), end.max(last));
         let (items, bytes) = (self.items + items, self.bytes + bytes);
@@ -96,10 +96,10 @@ pub fn split<T>(lane: Lane, items: Vec<T>, bytes: impl Fn(&T) -> usize, time_ms:
     for item in items {
         let (size, time) = (bytes(&item), time_ms(&item));
         match parts.last_mut() {
-            Some(part) if packer.fits(1, size, (time, time)) => part.push(item),
+            Some(part) if packer.try_add(1, size, (time, time)) => part.push(item),
             _ => {
                 packer = Packer::new(Limits::of(lane));
-                packer.fits(1, size, (time, time));
+                packer.try_add(1, size, (time, time));
                 parts.push(vec![item]);
             }
         }
@@ -152,7 +152,7 @@ pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
             Err(error) => call.unread.push(segment, error),
             Ok(datums) => {
                 let (items, bytes) = merge.growth(&datums);
-                if packer.fits(items, bytes, segment.contents.span) {
+                if packer.try_add(items, bytes, segment.contents.span) {
                     datums.into_iter().for_each(|datum| merge.add(datum));
                     call.segments.push(segment);
                 } else if call.segments.is_empty() {
@@ -197,7 +197,7 @@ impl Merge {
                 Body::Total(_) if self.totals.contains_key(&datum.key) => continue,
                 Body::Total(_) => items += 1,
                 Body::Points(points) => {
-                    let before = || self.distributions.get(&datum.key).map_or(0, |(_, d)| d.len());
+                    let before = || self.distributions.get(&datum.key).map_or(0, |(_, d)| d.max_points());
                     let length = lengths.entry(&datum.key).or_insert_with(before);
                     let datums_before = datums_for(*length);
                     *length += points.len();

@@ -13,6 +13,12 @@ pub const MAX_AGE_SECONDS: i64 = 14 * 24 * 3600;
 /// How far ahead CloudWatch accepts data: two hours (PutMetricData, PutLogEvents).
 pub const MAX_AHEAD_SECONDS: i64 = 2 * 3600;
 
+/// How far back a time is believed. Half of what CloudWatch accepts: what is recorded may wait in the spool for as long
+/// again.
+const EARLIEST_SECONDS: i64 = MAX_AGE_SECONDS / 2;
+/// How far ahead a time is believed. Half of what CloudWatch accepts: its clock need not be this machine's.
+const LATEST_SECONDS: i64 = MAX_AHEAD_SECONDS / 2;
+
 const MICROS: i64 = 1_000_000;
 const MICRO_DIGITS: usize = 6;
 
@@ -38,16 +44,16 @@ impl Timestamp {
 
     /// When a request completed: `start` (seconds since the epoch) plus `elapsed_ms`.
     ///
-    /// Falls back to `now` where the start is unknown, not finite, or so far off that CloudWatch would refuse the
-    /// whole call over it (clients that report a monotonic clock's reading do exist).
+    /// Falls back to `now` where the start is unknown, not finite, or makes that more than a week ago or more than an hour
+    /// ahead: CloudWatch might refuse the whole call over it (clients that report a monotonic clock's reading do exist).
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked before the cast")]
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     pub fn of_completion(start: Option<f64>, elapsed_ms: f64, now: Self) -> Self {
         let Some(start) = start else { return now };
         let micros = (start + elapsed_ms / 1000.0) * MICROS as f64;
-        let earliest = (now.0 - MAX_AGE_SECONDS / 2 * MICROS) as f64;
-        let latest = (now.0 + MAX_AHEAD_SECONDS / 2 * MICROS) as f64;
+        let earliest = (now.0 - EARLIEST_SECONDS * MICROS) as f64;
+        let latest = (now.0 + LATEST_SECONDS * MICROS) as f64;
         if (earliest..=latest).contains(&micros) { Self(micros as i64) } else { now }
     }
 

@@ -142,8 +142,10 @@ const MAX_NAMESPACE_CHARS: usize = 255;
 pub const MAX_RUN_ID_CHARS: usize = 64;
 /// Room that a run id and a worker's name need in the stream's name, behind the prefix.
 const STREAM_SUFFIX_CHARS: usize = MAX_RUN_ID_CHARS + MAX_WORKER_CHARS + 2;
-/// Longest worker name that is kept whole.
+/// Longest name of a process within its run.
 pub const MAX_WORKER_CHARS: usize = 128;
+/// Most of them that are added to what the process is called: one before it, and a number behind it.
+pub const WORKER_ADDITION_CHARS: usize = 5;
 /// Largest spool, in megabytes: a thousand terabytes, which still is a number of bytes.
 const MAX_SPOOL_MB: u64 = 1 << 30;
 

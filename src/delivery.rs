@@ -12,12 +12,13 @@ use crate::clock::Timestamp;
 use crate::config::LogClass;
 use crate::diagnostics::{Diagnostics, Level};
 use crate::ledger::{Ledger, Share};
+use crate::leftovers::replay_command;
 use crate::outbox::{Outbox, Pace};
 use crate::pricing::{Usage, estimate};
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, Remarks};
 use crate::retry::CallError;
-use crate::sender::{Destination, LaneStatus, Sender};
-use crate::spool::{Lane, Spool};
+use crate::sender::{LaneStatus, Sender};
+use crate::spool::{Destination, Lane, Spool};
 use crate::transport::{CloudWatch, DryRun};
 use crate::trouble::Trouble;
 
@@ -160,13 +161,24 @@ impl Delivery {
     pub fn account(&self, run_id: &str, log_class: LogClass, spooled: Share) -> Receipt {
         let cost = estimate(Usage {
             // A metric costs nothing before CloudWatch has some of it.
-            metric_hours: if self.ledger.put_metric_data.get() > 0 { self.ledger.metric_hours.get() } else { 0 },
+            metric_hours: if self.ledger.delivered_until.get() > 0 { self.ledger.metric_hours.get() } else { 0 },
             calls: self.ledger.put_metric_data.get(),
             log_bytes: self.ledger.log_bytes.get(),
             log_class,
             region: self.ledger.region.get().map(String::as_str),
         });
-        Receipt::new(run_id, &self.ledger, spooled, cost, None)
+        Receipt::new(run_id, &self.ledger, spooled, cost)
+    }
+
+    /// What is to be said beside that account: where the rest is, and the `reasons` why.
+    #[must_use]
+    pub fn remarks(&self, receipt: &Receipt, dry_run: bool, reasons: Vec<String>) -> Remarks {
+        let spool = self.outbox.spool();
+        let folder = spool.folder();
+        // It is that of a process, in that of its run.
+        let root = folder.and_then(|folder| folder.ancestors().nth(2));
+        let command = root.map(|root| replay_command(&receipt.run_id, root));
+        Remarks::on(receipt, dry_run, folder, command, spool.rejected().as_deref(), reasons)
     }
 
     /// Ends it, whatever is left: that stays in the spool. Says why calls failed, if they still did.

@@ -62,6 +62,13 @@ impl Diagnostics {
         }
     }
 
+    /// The same, and those that follow for debugging.
+    pub fn say_first(&self, subject: &str, level: Level, message: impl Into<String>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let level = if state.said.insert(subject.to_owned()) { level } else { Level::Debug };
+        state.add(level, message.into());
+    }
+
     /// Leaves a message.
     pub fn say(&self, level: Level, message: impl Into<String>) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).add(level, message.into());

@@ -101,15 +101,9 @@ impl Distribution {
         }
     }
 
-    /// Whether no sample was added.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.extremes.is_none()
-    }
-
     /// At most how many [`Self::points`] there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn max_points(&self) -> usize {
         match &self.shape {
             Shape::Exact(values) => values.len(),
             // The two extremes may stand beside the buckets they come from.
@@ -231,7 +225,6 @@ mod tests {
     #[test]
     fn nothing_added_is_empty_and_has_no_points() {
         let d = distribution(&[f64::NAN]);
-        assert!(d.is_empty());
         assert!(d.points().is_empty());
     }
 

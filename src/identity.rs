@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
-use crate::config::MAX_WORKER_CHARS;
+use crate::config::{MAX_WORKER_CHARS, WORKER_ADDITION_CHARS};
 use crate::sample::Sample;
 
 /// Stands for the host of a request without a URL, in a run without a host.
@@ -19,8 +19,8 @@ pub struct RunIdentity {
     pub worker: String,
     /// The environment's host; where it is `None`, each request's URL tells.
     pub host: Option<String>,
-    /// The host that gauges belong to where `host` is `None`.
-    pub gauge_host: Option<String>,
+    /// The host where `host` is `None` and no request's URL tells: of gauges, and of what workers report.
+    pub fallback_host: Option<String>,
     /// It tells the user what earlier runs left: one process of a test does.
     pub announces: bool,
 }
@@ -34,8 +34,14 @@ impl RunIdentity {
         }
         match sample.url.as_deref().and_then(origin_of) {
             Some(origin) => Cow::Owned(origin),
-            None => Cow::Borrowed(self.gauge_host.as_deref().unwrap_or(NO_HOST)),
+            None => Cow::Borrowed(self.own_host()),
         }
+    }
+
+    /// The host of what is not about a single request.
+    #[must_use]
+    pub fn own_host(&self) -> &str {
+        self.host.as_deref().or(self.fallback_host.as_deref()).unwrap_or(NO_HOST)
     }
 }
 
@@ -51,7 +57,7 @@ pub fn origin_of(url: &str) -> Option<String> {
 #[must_use]
 pub fn path_safe(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let mut safe: String = name.chars().map(safe).take(MAX_WORKER_CHARS).collect();
+    let mut safe: String = name.chars().map(safe).take(MAX_WORKER_CHARS - WORKER_ADDITION_CHARS).collect();
     if safe.is_empty() || safe.starts_with('.') {
         safe.insert(0, '_');
     }
@@ -70,14 +76,22 @@ pub(crate) mod tests {
             run_id: "20261122T110301Z-7f3a".into(),
             worker: "w1".into(),
             host: Some("http://shop".into()),
-            gauge_host: None,
+            fallback_host: None,
             announces: true,
         })
     }
 
     #[test]
+    fn a_long_name_has_room_for_what_is_added() {
+        for name in ["w".repeat(200), format!(".{}", "w".repeat(200)), "\u{1f980}".repeat(200), String::new()] {
+            let safe = path_safe(&name);
+            assert!((1..=MAX_WORKER_CHARS - "-100".len()).contains(&safe.len()) && !safe.starts_with('.'), "{safe}");
+        }
+    }
+
+    #[test]
     fn without_a_host_the_requests_url_tells_it() {
-        let identity = RunIdentity { host: None, gauge_host: Some("http://gauge".into()), ..(*identity()).clone() };
+        let identity = RunIdentity { host: None, fallback_host: Some("http://gauge".into()), ..(*identity()).clone() };
         let host = |url: Option<&str>| {
             identity.host_of(&Sample { url: url.map(Into::into), ..sample("/a", 100, 5.0) }).into_owned()
         };

@@ -15,7 +15,7 @@ use crate::identity::RunIdentity;
 use crate::ledger::{Ledger, Share};
 use crate::log_event::{LogFormatter, LogLine};
 use crate::outbox::Outbox;
-use crate::queue::{Closed, Exit, Item};
+use crate::queue::{Closed, Exit, Item, Next, Notice};
 use crate::spool::{Lane, LogLines, Segment};
 use crate::window::Windows;
 
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(47);
 pub struct Intake {
     windows: Windows,
     formatter: LogFormatter,
-    /// The event written last; its buffer is reused.
+    /// For one event after the other: its buffer is reused.
     line: LogLine,
     /// Written as they come: all at once they would take the processor from the users once a second.
     lines: LogLines,
@@ -73,41 +73,38 @@ impl Intake {
         let mut next = next_tick(clock());
         loop {
             match exit.pop() {
-                Ok(Some(Item::Sample(sample))) => {
+                Ok(Some(Next::Item(Item::Sample(sample)))) => {
                     let one_too_many = self.windows.add(&sample);
                     self.announce_other(one_too_many, &sample.name);
-                    if self.formatter.write_sample(&sample, &mut self.line) {
-                        self.log();
-                    }
+                    self.log(|formatter, line| formatter.write_sample(&sample, line));
                 }
-                Ok(Some(Item::Report(report))) => {
+                Ok(Some(Next::Item(Item::Report(report)))) => {
                     let one_too_many = self.windows.add_report(&report);
                     self.announce_other(one_too_many, &report.name);
                 }
-                Ok(Some(Item::Gauge(gauge))) => self.windows.add_gauge(*gauge),
-                Ok(Some(Item::LifeCycle(event))) => {
-                    if self.formatter.write_life_cycle(&event, &mut self.line) {
-                        self.log();
-                    }
+                Ok(Some(Next::Notice(Notice::Gauge(gauge)))) => self.windows.add_gauge(*gauge),
+                Ok(Some(Next::Notice(Notice::LifeCycle(event)))) => {
+                    self.log(|formatter, line| formatter.write_life_cycle(&event, line));
                 }
-                Ok(Some(Item::Flush(mark))) => {
+                Ok(Some(Next::Notice(Notice::Flush(mark)))) => {
                     self.flush();
                     self.outbox.flush();
                     // Only here is it ever set.
                     let _ = mark.set(self.outbox.spool().last_id());
                 }
-                Ok(Some(Item::Drain)) => {
+                Ok(Some(Next::Notice(Notice::Drain))) => {
                     self.flush();
                     self.outbox.drain();
                 }
-                Ok(Some(Item::Close)) | Err(Closed) => break,
-                Ok(Some(Item::Wake)) => {}
+                Ok(Some(Next::Notice(Notice::Close))) | Err(Closed) => break,
+                Ok(Some(Next::Notice(Notice::Wake))) => {}
                 Ok(None) => {
                     exit.wait(PAUSE);
                 }
             }
             let now = clock();
-            if now.micros() >= next {
+            // It may have been set back, and would else stand still until it is where it was.
+            if now.micros() >= next || next - now.micros() > SECOND_MICROS {
                 let datums = self.windows.close_until(now);
                 self.write(datums);
                 next = next_tick(now);
@@ -138,14 +135,17 @@ impl Intake {
         }
     }
 
-    /// Takes the event that was written last.
-    fn log(&mut self) {
+    /// Takes an event, if one is to be written.
+    fn log(&mut self, write: impl FnOnce(&mut LogFormatter, &mut LogLine) -> bool) {
+        if !write(&mut self.formatter, &mut self.line) {
+            return;
+        }
         self.ledger.observed.add(Share { log_events: 1, ..Share::default() });
         let (bytes, span) = (self.line.counted_bytes(), (self.line.timestamp(), self.line.timestamp()));
-        if !self.packer.fits(1, bytes, span) {
+        if !self.packer.try_add(1, bytes, span) {
             self.write_events();
-            // Alone it always does.
-            self.packer.fits(1, bytes, span);
+            // Alone it always fits.
+            self.packer.try_add(1, bytes, span);
         }
         self.lines.push(&self.line);
     }
@@ -203,7 +203,7 @@ mod tests {
     use crate::config::tests::config;
     use crate::identity::tests::identity;
     use crate::outbox::Pace;
-    use crate::queue::queue;
+    use crate::queue::{Entrance, queue};
     use crate::sample::Sample;
     use crate::spool::Spool;
     use crate::spool::tests::manifest;
@@ -214,6 +214,45 @@ mod tests {
         for (now, next) in [(10_000_000, 10_020_000), (10_019_999, 10_020_000), (10_020_000, 11_020_000)] {
             assert_eq!(next_tick(Timestamp::from_millis(0).plus_micros(now)), next, "{now}");
         }
+    }
+
+    /// The look at the clock with which the intake ends.
+    const LAST_LOOK: i64 = 4;
+
+    /// Runs the intake of a run with what `push` hands over, and gives what is in segments then.
+    fn taken_in(clock: impl Fn() -> Timestamp, push: impl FnOnce(&Entrance)) -> Share {
+        let ledger = Arc::new(Ledger::default());
+        let spool = Spool::in_memory(&manifest());
+        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::default(), 1 << 30, Pace::Hold));
+        let intake = Intake::new(&config(|_| {}), &identity(), Arc::clone(&outbox), ledger, Arc::default());
+        let (entrance, exit) = queue();
+        push(&entrance);
+        let (done, looks) = (Arc::clone(&outbox), std::cell::Cell::new(0));
+        let left = std::cell::Cell::new(Share::default());
+        intake.run(&exit, || {
+            looks.set(looks.get() + 1);
+            // What is in segments before the end makes them of all that is left.
+            if looks.get() == LAST_LOOK {
+                left.set(done.left());
+                entrance.push_aside(Notice::Close);
+            }
+            clock()
+        });
+        left.get()
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_hold_results_up() {
+        let looks = std::cell::Cell::new(0);
+        let clock = || {
+            looks.set(looks.get() + 1);
+            // An hour back after the first look.
+            Timestamp::from_seconds(if looks.get() == 1 { 10_000 } else { 6_400 + looks.get() })
+        };
+        let left = taken_in(clock, |entrance| {
+            assert!(entrance.try_push(Item::Sample(Box::new(sample("/", 6_400, 1.0)))).is_ok());
+        });
+        assert_eq!(left, Share { requests: 1, failures: 0, log_events: 1 });
     }
 
     #[test]
@@ -230,7 +269,7 @@ mod tests {
             let item = Item::Sample(Box::new(Sample { url: Some("x".repeat(i).into()), ..sample(&name, second, 1.0) }));
             assert!(entrance.try_push(item).is_ok());
         }
-        entrance.push_aside(Item::Close);
+        entrance.push_aside(Notice::Close);
         intake.run(&exit, || Timestamp::from_seconds(2));
         assert_eq!(outbox.left(), Share { requests: 1000, failures: 0, log_events: 1000 });
         assert_eq!(diagnostics.take().len(), 1);
@@ -326,14 +365,14 @@ mod model {
             });
             let before = record(&entrance, &ledger, 2);
             let mark: Mark = Arc::new(OnceLock::new());
-            entrance.push_aside(Item::Flush(Arc::clone(&mark)));
+            entrance.push_aside(Notice::Flush(Arc::clone(&mark)));
             let last = *wait(|| mark.get());
             wait(|| Lane::ALL.into_iter().all(|lane| outbox.is_settled(lane, last)).then_some(()));
             let delivered = ledger.delivered.get();
             assert!(delivered.requests >= before && delivered.log_events >= before, "{delivered:?} of {before}");
 
             let all = before + other.join().expect("no panic");
-            entrance.push_aside(Item::Close);
+            entrance.push_aside(Notice::Close);
             intake.join().expect("no panic");
             sender.join().expect("no panic");
             let Share { requests, log_events, .. } = ledger.delivered.get();

@@ -135,7 +135,8 @@ pub struct Ledger {
     pub put_log_events: Counter,
     /// Calls that were repeated.
     pub retries: Counter,
-    /// Samples and log events whose call was repeated after no answer came: CloudWatch may hold them twice.
+    /// Samples and log events of calls that got no answer, each time anew: at most so many copies CloudWatch may hold
+    /// beside what was counted.
     pub uncertain: Counter,
     /// Bytes of request bodies sent to AWS, compressed as they went.
     pub bytes_sent: Counter,
@@ -145,7 +146,7 @@ pub struct Ledger {
     pub metric_hours: Counter,
     /// Requests and failures by series.
     pub series: SeriesTotals,
-    /// The newest second of which CloudWatch has taken datums, since the epoch.
+    /// The newest second of which CloudWatch has taken datums, or would have in a dry run, since the epoch.
     pub delivered_until: Counter,
     /// The AWS region, once it is known.
     pub region: OnceLock<String>,

@@ -39,6 +39,7 @@ pub mod trouble;
 
 // All of it together.
 pub mod delivery;
+pub mod leftovers;
 pub mod replay;
 pub mod run;
 pub mod runtime;

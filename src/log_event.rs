@@ -323,7 +323,7 @@ impl LogFormatter {
             event: cut(&event.name, limit),
             host: self.identity.host.as_deref().map(|host| cut(host, limit)),
             users: event.users,
-            fields: fields(&event.fields, limit),
+            fields: fields(&event.fields, limit).into_iter().map(|(key, value)| (unlike_ours(key), value)).collect(),
         }
     }
 
@@ -427,6 +427,14 @@ struct LifeCycleJson<'a> {
     users: u32,
     #[serde(flatten)]
     fields: BTreeMap<String, serde_json::Value>,
+}
+
+/// The name of a field beside ours: a JSON object has each of its names once, or readers take whichever they like.
+fn unlike_ours(mut key: String) -> String {
+    if ["time", "run_id", "worker", "seq", "event", "host", "users"].contains(&key.as_str()) {
+        key.push('_');
+    }
+    key
 }
 
 fn fields(entries: &[(String, Scalar)], limit: usize) -> BTreeMap<String, serde_json::Value> {
@@ -580,6 +588,23 @@ mod tests {
         };
         let got: Value = serde_json::from_str(&formatter.of_life_cycle(&event).expect("logged").message).expect("JSON");
         assert_eq!((&got["event"], &got["seq"], &got["requests"]), (&json!("test_stop"), &json!(2), &json!(3)));
+    }
+
+    #[test]
+    fn a_field_with_a_name_of_ours_stands_beside_ours() {
+        let mut formatter = formatter(|_| {});
+        let names = ["time", "run_id", "worker", "seq", "event", "host", "users"];
+        let event = LifeCycleEvent {
+            time: Timestamp::from_seconds(1_795_348_981),
+            name: "deploy".into(),
+            fields: names.map(|name| (name.to_owned(), Scalar::Int(3))).into(),
+            users: 0,
+        };
+        let message = formatter.of_life_cycle(&event).expect("logged").message;
+        let got: BTreeMap<String, Value> = serde_json::from_str(&message).expect("JSON");
+        assert_eq!(message.matches("\":").count(), got.len(), "each name once: {message}");
+        assert_eq!((&got["event"], &got["event_"], &got["seq"]), (&json!("deploy"), &json!(3), &json!(1)));
+        assert!(names.iter().all(|name| got.contains_key(*name)), "{message}");
     }
 
     proptest! {

@@ -37,13 +37,15 @@ struct LaneState {
     taken: Vec<u64>,
     in_flight: Share,
     in_flight_in_memory: Share,
-    /// What a dry run is done with, and stays in the spool.
+    /// What a dry run is done with.
     kept: Share,
 }
 
 struct State {
     lanes: [LaneState; 2],
     pace: Pace,
+    /// Segments that a dry run is done with and leaves in the spool for as long as there is room, oldest first.
+    kept: VecDeque<Segment>,
     disk_bytes: u64,
     memory_bytes: u64,
     /// Those of them that wait for nothing any more, and still take their room.
@@ -71,8 +73,15 @@ impl Outbox {
         disk_capacity: u64,
         pace: Pace,
     ) -> Self {
-        let state =
-            State { lanes: Default::default(), pace, disk_bytes: 0, memory_bytes: 0, rejected_bytes: 0, closed: false };
+        let state = State {
+            lanes: Default::default(),
+            pace,
+            kept: VecDeque::new(),
+            disk_bytes: 0,
+            memory_bytes: 0,
+            rejected_bytes: 0,
+            closed: false,
+        };
         Self { state: Mutex::new(state), wake: Default::default(), spool, ledger, diagnostics, disk_capacity }
     }
 
@@ -96,8 +105,10 @@ impl Outbox {
         if early {
             state.lanes.iter_mut().for_each(LaneState::let_go);
         }
+        let cleared = self.clear_kept(&mut state);
         let dropped = self.make_room(&mut state);
         drop(state);
+        cleared.iter().for_each(|segment| self.spool.remove(segment));
         self.forget(&dropped);
         if early {
             self.diagnostics.say_once(
@@ -118,16 +129,28 @@ impl Outbox {
     fn make_room(&self, state: &mut State) -> Vec<Segment> {
         let mut dropped = Vec::new();
         for lane in Lane::ALL.into_iter().rev() {
-            while state.disk_bytes > self.disk_capacity || state.memory_bytes > MEMORY_CAPACITY_BYTES {
-                let memory_is_short = state.memory_bytes > MEMORY_CAPACITY_BYTES;
-                let pending = &mut state.lanes[lane as usize].pending;
-                let Some(oldest) = pending.iter().position(|segment| segment.is_in_memory() == memory_is_short) else {
-                    break;
-                };
-                dropped.extend(pending.remove(oldest).inspect(|segment| state.account_bytes(segment, false)));
-            }
+            dropped.extend(self.take_oldest(state, |state| &mut state.lanes[lane as usize].pending));
         }
         dropped
+    }
+
+    /// Takes off what a dry run is done with before anything that it is not. It stays counted.
+    fn clear_kept(&self, state: &mut State) -> Vec<Segment> {
+        self.take_oldest(state, |state| &mut state.kept)
+    }
+
+    /// Takes the oldest of a line until what waits fits, or none is left that would help.
+    fn take_oldest(&self, state: &mut State, line: impl Fn(&mut State) -> &mut VecDeque<Segment>) -> Vec<Segment> {
+        let mut taken = Vec::new();
+        while state.disk_bytes > self.disk_capacity || state.memory_bytes > MEMORY_CAPACITY_BYTES {
+            let memory_is_short = state.memory_bytes > MEMORY_CAPACITY_BYTES;
+            let line = line(state);
+            let oldest = line.iter().position(|segment| segment.is_in_memory() == memory_is_short);
+            let Some(segment) = oldest.and_then(|oldest| line.remove(oldest)) else { break };
+            state.account_bytes(&segment, false);
+            taken.push(segment);
+        }
+        taken
     }
 
     fn forget(&self, dropped: &[Segment]) {
@@ -215,13 +238,14 @@ impl Outbox {
         self.state().lanes[segment.lane as usize].kept += segment.contents.share;
     }
 
-    /// Is done with segments that were taken, and leaves them in the spool.
-    pub fn keep(&self, segments: &[Segment]) {
+    /// Is done with segments that were taken, and leaves them in the spool for as long as there is room.
+    pub fn keep(&self, segments: Vec<Segment>) {
         let mut state = self.state();
         for segment in segments {
             let lane = &mut state.lanes[segment.lane as usize];
-            lane.land(segment);
+            lane.land(&segment);
             lane.kept += segment.contents.share;
+            state.kept.push_back(segment);
         }
     }
 
@@ -411,6 +435,25 @@ pub(crate) mod tests {
 
     fn taken(outbox: &Outbox, lane: Lane) -> Vec<u64> {
         outbox.take(lane, usize::MAX, |_| true).iter().map(|segment| segment.id).collect()
+    }
+
+    #[test]
+    fn a_dry_run_makes_room_with_what_it_is_done_with() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (first, _) = spool.write_events(&[event(1, "x")]);
+        let ledger = Arc::new(Ledger::default());
+        let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::default(), first.disk_bytes * 2, Pace::Drain);
+        outbox.push(first.clone());
+        for time in 2..=5 {
+            let taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
+            outbox.keep(taken);
+            push_event(&outbox, time);
+        }
+        assert_eq!((outbox.kept().log_events, outbox.left().log_events), (4, 1));
+        assert_eq!(ledger.dropped.get(), Share::default());
+        assert!(first.read().is_err(), "the oldest is gone");
+        assert_eq!(outbox.waiting_bytes(), first.disk_bytes * 2);
     }
 
     #[test]

@@ -21,13 +21,27 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The id of the last segment of what a flush sends, once it is known.
 pub type Mark = Arc<OnceLock<u64>>;
 
-/// What the hooks hand over.
+/// What counts, and waits within bounds.
 #[derive(Debug)]
 pub enum Item {
     /// A finished request.
     Sample(Box<Sample>),
     /// What a worker reported of one request name.
     Report(Box<Report>),
+}
+
+impl Item {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Sample(sample) => sample.weight(),
+            Self::Report(_) => 0,
+        }
+    }
+}
+
+/// What goes beside that: it is small, rare, and must not be lost.
+#[derive(Debug)]
+pub enum Notice {
     /// A gauge's value.
     Gauge(Box<Gauge>),
     /// Something that happened to the whole test.
@@ -42,21 +56,20 @@ pub enum Item {
     Close,
 }
 
-impl Item {
-    fn weight(&self) -> usize {
-        match self {
-            Self::Sample(sample) => sample.weight(),
-            _ => 0,
-        }
-    }
+/// What comes out of the queue.
+#[derive(Debug)]
+pub enum Next {
+    /// An item.
+    Item(Item),
+    /// A notice; all items pushed before it have come out.
+    Notice(Notice),
 }
 
 /// The side of the hooks.
 pub struct Entrance {
     sender: SyncSender<Item>,
-    /// What is not a sample: few and small. Whoever pushes it never waits; it is taken when no sample waits, and wakes the
-    /// thread.
-    aside: Sender<Item>,
+    /// Whoever pushes a notice never waits. It is taken when no item waits, and wakes the thread.
+    aside: Sender<Notice>,
     load: Arc<Load>,
     /// Whether the last one who waited did so in vain; then nobody waits until there is room again.
     overflowing: AtomicBool,
@@ -65,9 +78,9 @@ pub struct Entrance {
 /// The side of the intake thread.
 pub struct Exit {
     receiver: Receiver<Item>,
-    aside: Receiver<Item>,
-    /// One of those, with samples to be taken first.
-    held_back: Cell<Option<Item>>,
+    aside: Receiver<Notice>,
+    /// One of those, with items to be taken first.
+    held_back: Cell<Option<Notice>>,
     load: Arc<Load>,
 }
 
@@ -146,50 +159,53 @@ impl Entrance {
                 return Err(item);
             }
             if !std::mem::replace(&mut told, true) {
-                self.push_aside(Item::Wake);
+                self.push_aside(Notice::Wake);
             }
             thread::sleep(PAUSE);
         }
     }
 
-    /// Hands over what is not a sample: a gauge, an event, the end. Everything pushed before it is taken before it. Never
-    /// waits, however full the queue is.
-    pub fn push_aside(&self, item: Item) {
+    /// Hands a notice over: a gauge, an event, the end. Every item pushed before it is taken before it. Never waits, however
+    /// full the queue is.
+    pub fn push_aside(&self, notice: Notice) {
         // Only an intake thread that is gone refuses it, and then nothing is left to tell it.
-        let _ = self.aside.send(item);
+        let _ = self.aside.send(notice);
     }
 }
 
 impl Exit {
-    /// The next item, without waiting: a thread that waits here would have to be woken by the hook, which costs more
+    /// What comes next, without waiting: a thread that waits here would have to be woken by the hook, which costs more
     /// than the rest of it.
     ///
     /// # Errors
-    /// Where no item can come any more.
-    pub fn pop(&self) -> Result<Option<Item>, Closed> {
-        if let Some(sample) = self.pop_sample() {
-            return Ok(Some(sample));
+    /// Where nothing can come any more.
+    pub fn pop(&self) -> Result<Option<Next>, Closed> {
+        if let Some(item) = self.pop_item() {
+            return Ok(Some(Next::Item(item)));
         }
-        let next = match self.held_back.take() {
-            Some(item) => item,
+        let notice = match self.held_back.take() {
+            Some(notice) => notice,
             None => match self.aside.try_recv() {
-                Ok(item) => item,
+                Ok(notice) => notice,
                 Err(TryRecvError::Empty) => return Ok(None),
-                Err(TryRecvError::Disconnected) => return Err(Closed),
+                // What was pushed since the first look is the last there is.
+                Err(TryRecvError::Disconnected) => {
+                    return self.pop_item().map(|item| Some(Next::Item(item))).ok_or(Closed);
+                }
             },
         };
-        // Samples that were pushed before it may have come since the first look.
-        match self.pop_sample() {
-            Some(sample) => {
-                self.held_back.set(Some(next));
-                Ok(Some(sample))
+        // Items that were pushed before it may have come since the first look.
+        match self.pop_item() {
+            Some(item) => {
+                self.held_back.set(Some(notice));
+                Ok(Some(Next::Item(item)))
             }
-            None => Ok(Some(next)),
+            None => Ok(Some(Next::Notice(notice))),
         }
     }
 
-    /// Waits until something comes aside, for at most a `pause`, and says whether it did: samples wake nobody. To be called
-    /// when there is nothing to take.
+    /// Waits until a notice comes, for at most a `pause`, and says whether one did: items wake nobody. To be called when there
+    /// is nothing to take.
     pub fn wait(&self, pause: Duration) -> bool {
         let next = receive_within(&self.aside, pause);
         let is_woken = next.is_some();
@@ -198,7 +214,7 @@ impl Exit {
         is_woken
     }
 
-    fn pop_sample(&self) -> Option<Item> {
+    fn pop_item(&self) -> Option<Item> {
         self.receiver.try_recv().ok().inspect(|item| {
             self.load.take_off(item.weight());
         })
@@ -233,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_room_and_what_is_no_sample_wake_the_other_side() {
+    fn who_waits_for_room_and_notices_wake_the_other_side() {
         let (entrance, exit) = queue();
         let long = Duration::from_mins(1);
         entrance.push(item(1)).expect("room");
@@ -246,14 +262,14 @@ mod tests {
             assert!(exit.wait(long));
         });
         while exit.load.items.load(Relaxed) > 0 {
-            assert!(matches!(exit.pop(), Ok(Some(Item::Sample(_)))));
+            assert!(matches!(exit.pop(), Ok(Some(Next::Item(_)))));
         }
-        assert!(matches!(exit.pop(), Ok(Some(Item::Wake))));
+        assert!(matches!(exit.pop(), Ok(Some(Next::Notice(Notice::Wake)))));
         thread::scope(|threads| {
-            threads.spawn(|| entrance.push_aside(Item::Drain));
+            threads.spawn(|| entrance.push_aside(Notice::Drain));
             assert!(exit.wait(long));
         });
-        assert!(matches!(exit.pop(), Ok(Some(Item::Drain))));
+        assert!(matches!(exit.pop(), Ok(Some(Next::Notice(Notice::Drain)))));
         assert!(!exit.wait(Duration::ZERO));
     }
 
@@ -267,16 +283,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sample_never_waits_and_comes_after_the_samples_before_it() {
+    fn a_notice_never_waits_and_comes_after_the_samples_before_it() {
         let (entrance, exit) = queue();
         for _ in 0..CAPACITY {
             entrance.try_push(item(1)).expect("room");
         }
-        entrance.push_aside(Item::Flush(Mark::default()));
+        entrance.push_aside(Notice::Flush(Mark::default()));
         for _ in 0..CAPACITY {
-            assert!(matches!(exit.pop(), Ok(Some(Item::Sample(_)))));
+            assert!(matches!(exit.pop(), Ok(Some(Next::Item(_)))));
         }
-        assert!(matches!(exit.pop(), Ok(Some(Item::Flush(_)))));
+        assert!(matches!(exit.pop(), Ok(Some(Next::Notice(Notice::Flush(_))))));
         assert!(matches!(exit.pop(), Ok(None)));
         drop(entrance);
         assert_eq!(exit.pop().err(), Some(Closed));
@@ -301,9 +317,9 @@ mod tests {
         prop::collection::vec(step, 0..200)
     }
 
-    /// The bytes of a sample's name, or 0 for what is no sample.
-    fn size(item: &Item) -> usize {
-        if let Item::Sample(sample) = item { sample.name.len() } else { 0 }
+    /// The bytes of a sample's name, or 0 for a notice.
+    fn size(next: &Next) -> usize {
+        if let Next::Item(Item::Sample(sample)) = next { sample.name.len() } else { 0 }
     }
 
     proptest! {
@@ -319,7 +335,7 @@ mod tests {
                         samples.push_back(bytes);
                     }
                     Step::Aside => {
-                        entrance.push_aside(Item::Drain);
+                        entrance.push_aside(Notice::Drain);
                         aside += 1;
                     }
                     Step::Pop => {
@@ -343,24 +359,27 @@ mod model {
     use crate::sample::LifeCycleEvent;
     use crate::window::tests::sample;
 
-    const HOOKS: u64 = 3;
+    const HOOKS: usize = 3;
     const ROUNDS: u32 = 2;
 
-    /// Each hook pushes a sample, an event, and the same again, each with the hook's number and the round's.
-    fn hook(entrance: &Entrance, number: u64) -> u32 {
+    /// Each hook pushes a sample, an event, the same again, and a last sample, each with the hook's number and the round's.
+    fn hook(entrance: &Entrance, number: usize) -> u32 {
+        let push = |round| {
+            let sample = Sample { users: round, ..sample(&number.to_string(), 0, 1.0) };
+            u32::from(entrance.try_push(Item::Sample(Box::new(sample))).is_ok())
+        };
         let mut taken = 0;
         for round in 0..ROUNDS {
-            let sample = Sample { users: round, ..sample(&number.to_string(), 0, 1.0) };
-            taken += u32::from(entrance.try_push(Item::Sample(Box::new(sample))).is_ok());
+            taken += push(round);
             let name = number.to_string();
             let event = LifeCycleEvent { time: Timestamp::from_seconds(0), name, fields: Vec::new(), users: taken };
-            entrance.push_aside(Item::LifeCycle(Box::new(event)));
+            entrance.push_aside(Notice::LifeCycle(Box::new(event)));
         }
-        taken
+        taken + push(ROUNDS)
     }
 
     #[test]
-    fn everything_pushed_before_what_is_no_sample_is_taken_before_it() {
+    fn everything_pushed_before_a_notice_is_taken_before_it() {
         let body = || {
             let (entrance, exit) = queue();
             let entrance = Arc::new(entrance);
@@ -371,24 +390,26 @@ mod model {
                 })
                 .collect();
             drop(entrance);
-            let mut samples = [0; HOOKS as usize];
-            let mut events = [0; HOOKS as usize];
+            let mut samples = [0; HOOKS];
+            let mut events = [0; HOOKS];
             loop {
                 match exit.pop() {
-                    Ok(Some(Item::Sample(sample))) => samples[sample.name.parse::<usize>().expect("a number")] += 1,
-                    Ok(Some(Item::LifeCycle(event))) => {
+                    Ok(Some(Next::Item(Item::Sample(sample)))) => {
+                        samples[sample.name.parse::<usize>().expect("a number")] += 1;
+                    }
+                    Ok(Some(Next::Notice(Notice::LifeCycle(event)))) => {
                         let hook = event.name.parse::<usize>().expect("a number");
                         events[hook] += 1;
                         assert!(samples[hook] >= event.users, "a sample from before it comes after it");
                     }
                     Ok(None) => thread::yield_now(),
                     Err(Closed) => break,
-                    Ok(Some(item)) => panic!("{item:?}"),
+                    Ok(Some(next)) => panic!("{next:?}"),
                 }
             }
             let taken: Vec<_> = hooks.into_iter().map(|hook| hook.join().expect("no panic")).collect();
             assert_eq!(samples.to_vec(), taken, "each sample is taken once, or given back");
-            assert_eq!(events, [ROUNDS; HOOKS as usize]);
+            assert_eq!(events, [ROUNDS; HOOKS]);
             assert_eq!((exit.load.items.load(Relaxed), exit.load.bytes.load(Relaxed)), (0, 0));
         };
         shuttle::check_random(body, 3_000);

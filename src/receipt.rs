@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::default_spool_dir;
 use crate::dimension::Dimension;
 use crate::ledger::{Ledger, Share};
 use crate::pricing::{Cost, PRICES_AS_OF};
@@ -59,7 +58,8 @@ pub struct Receipt {
     pub api_calls: ApiCalls,
     /// Calls that were repeated.
     pub retries: u64,
-    /// Samples and log events whose call was repeated after no answer came.
+    /// At most how many copies CloudWatch may hold beside what was counted: the samples and log events of calls that got no
+    /// answer, each time anew.
     pub uncertain: u64,
     /// Bytes of request bodies.
     pub bytes_sent: u64,
@@ -107,22 +107,21 @@ pub struct Remarks {
 }
 
 impl Remarks {
-    /// The remarks on a receipt: `rejected` is the folder for that, where there is one.
+    /// The remarks on a receipt: the folder `spool` with what is left, the command that sends it, the folder of what was
+    /// `rejected`, where there are such, and why calls failed.
     #[must_use]
     pub fn on(
         receipt: &Receipt,
         dry_run: bool,
         spool: Option<&Path>,
+        replay: Option<String>,
         rejected: Option<&Path>,
         reasons: Vec<String>,
     ) -> Self {
         let mut lines = Vec::new();
         if let Some(folder) = spool.filter(|_| receipt.requests.spooled.max(receipt.log_events.spooled) > 0) {
             lines.push(format!("What was not delivered waits in {}", folder.display()));
-            // It is that of a process, in that of its run.
-            if let Some(root) = folder.ancestors().nth(2).filter(|_| !dry_run) {
-                lines.push(format!("Send it with: {}", replay_command(&receipt.run_id, root)));
-            }
+            lines.extend(replay.filter(|_| !dry_run).map(|command| format!("Send it with: {command}")));
         }
         if let Some(folder) = rejected {
             lines.push(format!("What CloudWatch does not take is kept in {}", folder.display()));
@@ -135,7 +134,7 @@ impl Remarks {
 impl Receipt {
     /// Draws the line under a ledger, with what the spool still holds.
     #[must_use]
-    pub fn new(run_id: &str, ledger: &Ledger, spooled: Share, cost: Cost, locust: Option<LocustTotals>) -> Self {
+    pub fn new(run_id: &str, ledger: &Ledger, spooled: Share, cost: Cost) -> Self {
         // What was observed is read last: a sample that moves on meanwhile is then not accounted for without it.
         let (delivered, rejected, dropped) = (ledger.delivered.get(), ledger.rejected.get(), ledger.dropped.get());
         let observed = ledger.observed.get();
@@ -166,7 +165,6 @@ impl Receipt {
             dashboard_url: None,
             series: ledger.series.get().into_iter().map(SeriesTotal::from).collect(),
         }
-        .reconciled_with(locust)
     }
 
     /// Compares it with Locust's own totals, where there are any.
@@ -208,7 +206,8 @@ impl Receipt {
         // All processes of a run publish the same metrics, more or less.
         let metrics = self.metrics_cost_usd.max(other.metrics_cost_usd);
         let traffic = [&*self, other].map(|receipt| receipt.estimated_cost_usd - receipt.metrics_cost_usd);
-        self.estimated_cost_usd = metrics + traffic[0] + traffic[1];
+        // JSON has no infinity.
+        self.estimated_cost_usd = (metrics + traffic[0] + traffic[1]).clamp(f64::MIN, f64::MAX);
         self.metrics_cost_usd = metrics;
     }
 
@@ -278,8 +277,8 @@ impl Receipt {
         if self.uncertain > 0 {
             let uncertain = grouped(self.uncertain);
             lines.push(format!(
-                "For {uncertain} samples and log events no answer came: where they were sent again, CloudWatch may hold \
-                 them twice."
+                "Calls with {uncertain} samples and log events in all got no answer: where they were sent again, CloudWatch \
+                 may hold them more than once."
             ));
         }
         if let Some(locust) = self.locust {
@@ -352,23 +351,6 @@ fn grouped(number: u64) -> String {
     groups.join(",")
 }
 
-/// The command that sends what waits in the folder `root` of a run, or with `--all` of all of them.
-#[must_use]
-pub fn replay_command(run: &str, root: &Path) -> String {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let root = absolute(root);
-    if root == absolute(&default_spool_dir()) {
-        return format!("locust-cw replay {run}");
-    }
-    format!("locust-cw replay {run} --spool-dir {}", quoted(&root.to_string_lossy()))
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c) || (cfg!(windows) && c == '\\');
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\"'\"'")) }
-}
-
 /// A size for a reader, such as `1.5 MB`.
 #[expect(clippy::cast_precision_loss, reason = "a rounded number for a reader")]
 #[must_use]
@@ -393,7 +375,15 @@ mod tests {
         ledger.delivered.add(Share { requests: 7, failures: 2, log_events: 11 });
         ledger.dropped.add(Share { requests: 1, failures: 0, log_events: 0 });
         let spooled = Share { requests: 2, failures: 0, log_events: 1 };
-        Receipt::new("r", &ledger, spooled, Cost { metrics: 0.5, traffic: 0.01 }, Some(locust))
+        Receipt::new("r", &ledger, spooled, Cost { metrics: 0.5, traffic: 0.01 }).reconciled_with(Some(locust))
+    }
+
+    #[test]
+    fn costs_that_another_process_made_up_can_be_read_again() {
+        let mut sum = receipt(LocustTotals::default());
+        sum.estimated_cost_usd = f64::MAX;
+        sum.add(&sum.clone());
+        assert!(Receipt::from_json(&sum.to_message()).is_ok_and(|read| read.estimated_cost_usd.is_finite()));
     }
 
     #[test]
@@ -436,7 +426,14 @@ mod tests {
     #[test]
     fn the_text_says_what_does_not_add_up() {
         let receipt = receipt(LocustTotals { requests: 11, failures: 2 });
-        let remarks = Remarks::on(&receipt, false, Some(Path::new("/spool/r/w1")), None, vec!["Because.".into()]);
+        let remarks = Remarks::on(
+            &receipt,
+            false,
+            Some(Path::new("/spool/r/w1")),
+            Some("locust-cw replay r".into()),
+            None,
+            vec!["Because.".into()],
+        );
         let text = receipt.to_text(&remarks, Style::Plain);
         for part in ["run r: not all delivered\n", "NOT reconciled", "/spool/r/w1", "locust-cw replay r", "Because."] {
             assert!(text.contains(part), "{text}");
@@ -444,16 +441,6 @@ mod tests {
     }
 
     #[cfg(unix)]
-    #[test]
-    fn the_command_names_a_folder_that_is_not_found_without() {
-        let command = |root: &str| replay_command("r", Path::new(root));
-        assert_eq!(replay_command("r", &default_spool_dir()), "locust-cw replay r");
-        assert_eq!(command("/a/spool"), "locust-cw replay r --spool-dir /a/spool");
-        assert_eq!(command("/it's a spool"), "locust-cw replay r --spool-dir '/it'\"'\"'s a spool'");
-        let here = std::env::current_dir().expect("a folder");
-        assert_eq!(command("spool"), command(here.join("spool").to_str().expect("text")));
-    }
-
     #[test]
     fn colours_add_nothing_but_colours() {
         let receipt = receipt(LocustTotals { requests: 11, failures: 2 });
@@ -476,7 +463,7 @@ mod tests {
     #[test]
     fn the_receipts_of_a_fleet_add_up_to_one() {
         let worker = receipt(LocustTotals::default());
-        let mut master = Receipt::new("r", &Ledger::default(), Share::default(), Cost::default(), None);
+        let mut master = Receipt::new("r", &Ledger::default(), Share::default(), Cost::default());
         for _ in 0..2 {
             master.add(&Receipt::from_json(&worker.to_message()).expect("a receipt"));
         }
@@ -587,7 +574,7 @@ mod model {
                     })
                 })
                 .into();
-            let receipt = Receipt::new("r", &ledger, Share::default(), Cost::default(), None);
+            let receipt = Receipt::new("r", &ledger, Share::default(), Cost::default());
             for account in [receipt.requests, receipt.failures] {
                 assert!(account.delivered + account.rejected + account.dropped <= account.observed, "{account:?}");
             }

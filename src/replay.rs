@@ -1,7 +1,6 @@
 //! Replay: sends what the spool of a process that has ended still holds.
 
-use std::fs::{self, DirEntry};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -12,67 +11,11 @@ use crate::diagnostics::Level;
 use crate::ledger::{Ledger, Share};
 use crate::outbox::Pace;
 use crate::receipt::{Receipt, Remarks};
-use crate::sender::Destination;
-use crate::spool::{Lane, Manifest, Segment, Spool, is_live, is_segment};
+use crate::spool::{Lane, Manifest, Segment, Spool};
 use crate::transport::CloudWatch;
 
 /// How long before CloudWatch refuses data for its age it is no longer sent: it may be on its way for some time.
 const AGE_MARGIN_SECONDS: i64 = 3600;
-
-/// The spool of a process, with something in it to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
-    /// The folder.
-    pub folder: PathBuf,
-    /// What it says of itself.
-    pub manifest: Manifest,
-    /// Whether its process still lives, and sends it.
-    pub live: bool,
-    /// Files to be sent.
-    pub files: usize,
-    /// Their size.
-    pub bytes: u64,
-}
-
-/// Everything below a spool folder that is still to be sent, oldest run first. What cannot be read is passed over.
-#[must_use]
-pub fn leftovers(root: &Path) -> Vec<Leftover> {
-    let mut found: Vec<_> = spools(root).filter_map(|folder| leftover(&folder)).collect();
-    found.sort_by(|a, b| (&a.manifest.run_id, &a.folder).cmp(&(&b.manifest.run_id, &b.folder)));
-    found
-}
-
-/// Removes what processes that were killed left below a spool folder and is of no use to anybody: folders with nothing
-/// in them.
-pub fn sweep(root: &Path) {
-    spools(root).filter(|folder| files_to_send(folder).next().is_none()).for_each(|folder| Spool::sweep(&folder));
-}
-
-/// The folders of all runs and processes.
-fn spools(root: &Path) -> impl Iterator<Item = PathBuf> {
-    let folders = |path: &Path| entries(path).map(|entry| entry.path()).filter(|path| path.is_dir());
-    folders(root).flat_map(move |run| folders(&run))
-}
-
-fn files_to_send(folder: &Path) -> impl Iterator<Item = DirEntry> {
-    entries(folder).filter(|entry| is_segment(&entry.path()))
-}
-
-fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
-    fs::read_dir(folder).into_iter().flatten().flatten()
-}
-
-fn leftover(folder: &Path) -> Option<Leftover> {
-    let manifest = Manifest::read(folder).ok()?;
-    let sizes: Vec<u64> = files_to_send(folder).filter_map(|entry| Some(entry.metadata().ok()?.len())).collect();
-    (!sizes.is_empty()).then(|| Leftover {
-        folder: folder.to_owned(),
-        manifest,
-        live: is_live(folder),
-        files: sizes.len(),
-        bytes: sizes.iter().sum(),
-    })
-}
 
 /// A replay under way.
 pub struct Replay {
@@ -97,7 +40,7 @@ impl Replay {
         let (spool, mut manifest, segments) = Spool::reopen(folder, !dry_run)?;
         change(&mut manifest);
         let manner = Manner { pace: Pace::Drain, flush_interval: None, capacity_bytes: u64::MAX, dry_run };
-        let delivery = Delivery::start(spool, Destination::of(&manifest), manner, Arc::default(), runtime, |ledger| {
+        let delivery = Delivery::start(spool, manifest.destination(), manner, Arc::default(), runtime, |ledger| {
             cloudwatch(&manifest, ledger)
         });
         let replay = Self { manifest, delivery, dry_run };
@@ -182,10 +125,9 @@ impl Replay {
     /// Ends it, whatever is left, and draws up the account of what was in the spool.
     pub fn finish(&self) -> (Receipt, Remarks) {
         let reasons = self.delivery.end();
-        let outbox = &self.delivery.outbox;
-        let receipt = self.delivery.account(&self.manifest.run_id, self.manifest.log_class, outbox.spooled());
-        let (spool, rejected) = (outbox.spool().folder(), outbox.spool().rejected());
-        let remarks = Remarks::on(&receipt, self.dry_run, spool, rejected.as_deref(), reasons);
+        let spooled = self.delivery.outbox.spooled();
+        let receipt = self.delivery.account(&self.manifest.run_id, self.manifest.log_class, spooled);
+        let remarks = self.delivery.remarks(&receipt, self.dry_run, reasons);
         (receipt, remarks)
     }
 }
@@ -193,42 +135,17 @@ impl Replay {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
+    use std::time::{Duration, Instant};
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::leftovers::leftovers;
     use crate::outbox::Outbox;
     use crate::spool::tests::{event, manifest};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_348_981);
-
-    #[test]
-    fn only_spools_with_something_to_send_are_left_over() {
-        let root = tempfile::tempdir().expect("a folder");
-        assert!(leftovers(root.path()).is_empty() && leftovers(&root.path().join("none")).is_empty());
-        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
-        assert!(leftovers(root.path()).is_empty());
-        let (segment, _) = spool.write_events(&[event(1, "x")]);
-        let found = leftovers(root.path());
-        assert_eq!((found.len(), found[0].live, found[0].files, found[0].bytes), (1, true, 1, segment.disk_bytes));
-        drop(spool);
-        assert!(!leftovers(root.path())[0].live);
-    }
-
-    #[test]
-    fn the_empty_folder_of_a_process_that_was_killed_is_swept_away() {
-        let root = tempfile::tempdir().expect("a folder");
-        let of = |worker: &str| Manifest { worker: worker.into(), ..manifest() };
-        let _live = Spool::create(root.path(), &of("live")).expect("a spool");
-        let left = Spool::create(root.path(), &of("left")).expect("a spool").write_events(&[event(1, "x")]).0;
-        drop(Spool::create(root.path(), &of("empty")).expect("a spool"));
-        fs::write(root.path().join("run/empty/000000001-logs.jsonl.part"), "{").expect("written");
-        fs::create_dir(root.path().join("run/being-made")).expect("made");
-        sweep(root.path());
-        let names: BTreeSet<_> = spools(root.path()).filter_map(|path| Some(path.file_name()?.to_owned())).collect();
-        assert_eq!(names, ["being-made", "left", "live"].map(Into::into).into());
-        assert!(left.read().is_ok());
-    }
 
     /// What happens to a spool.
     #[derive(Debug, Clone, Copy)]
@@ -347,8 +264,10 @@ mod tests {
         drop(spool);
         let runtime = runtime();
         let replay = start(&folder, &runtime);
+        let deadline = Instant::now() + Duration::from_secs(30);
         while !replay.progress().over {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            assert!(Instant::now() < deadline, "{:?}", replay.progress());
+            std::thread::sleep(Duration::from_millis(5));
         }
         assert!(replay.messages().iter().any(|(_, text)| text.contains("over 14 days old")));
         let (receipt, _) = replay.finish();

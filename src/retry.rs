@@ -22,6 +22,20 @@ pub enum Cause {
     NoRegion,
 }
 
+impl Cause {
+    /// Its name, or AWS's code: the part of an error that programs compare.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::NoAnswer => "NoAnswer",
+            Self::NotSent => "NotSent",
+            Self::NoCredentials => "NoCredentials",
+            Self::NoRegion => "NoRegion",
+        }
+    }
+}
+
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.explain())]
@@ -99,6 +113,19 @@ impl CallError {
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
+        match self.remedy_of_data() {
+            // The fault is not that of the data, which has to wait for it.
+            Remedy::Split | Remedy::GiveUp if self.makes_the_log_group() => Remedy::Stop,
+            remedy => remedy,
+        }
+    }
+
+    fn makes_the_log_group(&self) -> bool {
+        matches!(self.operation, "CreateLogGroup" | "CreateLogStream" | "PutRetentionPolicy")
+    }
+
+    /// What to do about it if the call brought data.
+    fn remedy_of_data(&self) -> Remedy {
         match &self.cause {
             Cause::NoAnswer | Cause::NotSent => Remedy::Retry,
             Cause::NoCredentials | Cause::NoRegion => Remedy::Stop,
@@ -110,6 +137,13 @@ impl CallError {
                 }
             }
         }
+    }
+
+    /// Whether it is this machine's clock that AWS does not like. A signature tells when it was made.
+    fn is_about_the_clock(&self) -> bool {
+        let Cause::Refused { code, .. } = &self.cause else { return false };
+        let skewed = ["RequestTimeTooSkewed", "RequestExpired"].iter().any(|known| code.starts_with(known));
+        skewed || ["Signature expired", "Signature not yet current"].iter().any(|said| self.detail.contains(said))
     }
 
     /// What one reads of it: which call, about what, why, and what to do.
@@ -134,6 +168,7 @@ impl CallError {
             }
             Cause::Refused { code, status } => {
                 let advice = match self.remedy() {
+                    _ if self.is_about_the_clock() => " Set this machine's clock.",
                     Remedy::Retry => " It is AWS's to mend, or passes by itself.",
                     Remedy::RetrySlowly if code.is_empty() && *status != 429 => {
                         " AWS does not answer so: check --cw-endpoint-url, and proxies on the way."
@@ -143,6 +178,9 @@ impl CallError {
                     Remedy::Recreate | Remedy::Split | Remedy::GiveUp => "",
                     Remedy::Stop if code.starts_with("AccessDenied") || code.starts_with("Unauthorized") => {
                         " Allow this action in the IAM policy of these credentials."
+                    }
+                    Remedy::Stop if self.remedy_of_data() != Remedy::Stop => {
+                        " Check --cw-log-group, and the options it is made with."
                     }
                     Remedy::Stop => " Check the credentials; they are not those of an account that may do this.",
                 };
@@ -157,7 +195,7 @@ impl CallError {
     pub fn subject(&self) -> String {
         match &self.cause {
             Cause::Refused { code, status } => format!("{} {code} {status}", self.operation),
-            cause => format!("{cause:?}"),
+            cause => cause.name().to_owned(),
         }
     }
 
@@ -252,6 +290,11 @@ pub(crate) mod tests {
         failed(Cause::Refused { code: code.into(), status })
     }
 
+    /// A refusal of what comes before the first log event.
+    pub(crate) fn making(code: &str, status: u16) -> CallError {
+        CallError { operation: "CreateLogGroup", ..refused(code, status) }
+    }
+
     pub(crate) fn failed(cause: Cause) -> CallError {
         CallError { operation: "PutMetricData", resource: "namespace Locust".into(), cause, detail: "why".into() }
     }
@@ -285,6 +328,11 @@ pub(crate) mod tests {
             (refused("SomethingNew", 400), Remedy::GiveUp),
             (refused("", 404), Remedy::RetrySlowly),
             (refused("MissingAuthenticationToken", 400), Remedy::Stop),
+            (making("InvalidParameterException", 400), Remedy::Stop),
+            (making("SomethingNew", 404), Remedy::Stop),
+            (making("ThrottlingException", 400), Remedy::RetrySlowly),
+            (making("ServiceUnavailable", 503), Remedy::Retry),
+            (making("ResourceNotFoundException", 400), Remedy::Recreate),
         ] {
             assert_eq!(error.remedy(), remedy, "{error:?}");
         }
@@ -315,9 +363,22 @@ pub(crate) mod tests {
             (refused("Throttling", 400), "The account's rate is used up"),
             (refused("", 429), "The account's rate is used up"),
             (refused("InvalidClientTokenId", 403), "Check the credentials"),
+            (refused("RequestTimeTooSkewed", 403), "Set this machine's clock"),
+            (making("InvalidParameterException", 400), "Check --cw-log-group"),
         ] {
             assert!(error.to_string().contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_not_aws_s_to_mend() {
+        let detail = "Signature expired: 20261122T110301Z is now earlier than 20261122T111301Z";
+        for said in [detail, "Signature not yet current: 20261122T110301Z is still later than 20261122T105301Z"] {
+            let error = CallError { detail: said.into(), ..refused("InvalidSignatureException", 400) };
+            assert!(error.to_string().ends_with(" Set this machine's clock."), "{error}");
+            assert_eq!(error.remedy(), Remedy::Stop);
+        }
+        assert!(!refused("InvalidSignatureException", 400).to_string().contains("clock"));
     }
 
     #[test]

@@ -16,12 +16,11 @@ use crate::diagnostics::{Diagnostics, Level};
 use crate::identity::{RunIdentity, path_safe};
 use crate::intake::Intake;
 use crate::ledger::{Ledger, Share};
+use crate::leftovers::{leftovers, replay_command, sweep};
 use crate::outbox::Pace;
-use crate::queue::{Entrance, Item, Mark, PATIENCE, queue};
-use crate::receipt::{LocustTotals, Receipt, Remarks, human_bytes, replay_command};
-use crate::replay::{leftovers, sweep};
+use crate::queue::{Entrance, Item, Mark, Notice, PATIENCE, queue};
+use crate::receipt::{Receipt, Remarks, human_bytes};
 use crate::sample::{Report, Sample};
-use crate::sender::Destination;
 use crate::spool::{Manifest, Spool};
 use crate::transport::CloudWatch;
 
@@ -71,7 +70,7 @@ impl Run {
             capacity_bytes: config.spool_max_bytes,
             dry_run: config.dry_run,
         };
-        let delivery = Delivery::start(spool, Destination::of(&manifest), manner, diagnostics, runtime, |ledger| {
+        let delivery = Delivery::start(spool, manifest.destination(), manner, diagnostics, runtime, |ledger| {
             cloudwatch(&manifest, ledger)
         });
 
@@ -81,13 +80,15 @@ impl Run {
         let intake = Intake::new(&config, &identity, outbox, ledger, Arc::clone(&delivery.diagnostics));
         let intake = std::thread::Builder::new()
             .name("locust-cw-intake".to_owned())
-            .spawn(move || intake.run(&exit, Timestamp::now))?;
+            .spawn(move || intake.run(&exit, Timestamp::now))
+            // The tasks of the delivery would wait for it, and keep the spool.
+            .inspect_err(|_| drop(delivery.end()))?;
         if identity.announces {
             let (root, diagnostics) = (config.spool_dir.clone(), Arc::clone(&delivery.diagnostics));
-            // On a thread of its own: the folder may be large, or on a slow disk.
-            std::thread::Builder::new()
+            // On a thread of its own: the folder may be large, or on a slow disk. A run is none the worse without.
+            let _ = std::thread::Builder::new()
                 .name("locust-cw-leftovers".to_owned())
-                .spawn(move || announce_leftovers(&root, &diagnostics))?;
+                .spawn(move || announce_leftovers(&root, &diagnostics));
         }
 
         let intake = Mutex::new(Some(intake));
@@ -100,13 +101,7 @@ impl Run {
         self.delivery.ledger.observed.add(share);
         let Err(item) = self.entrance.try_push(Item::Sample(Box::new(sample))) else { return };
         if wait(&self.entrance, item).is_err() {
-            self.delivery.ledger.dropped.add(share);
-            self.delivery.diagnostics.say_once(
-                "queue full",
-                Level::Warning,
-                "Results come faster than this machine can take them in: some are dropped, and the receipt tells how \
-                 many. The load generator is short of processor time.",
-            );
+            self.drop_for_want_of_room(share);
         }
     }
 
@@ -115,19 +110,29 @@ impl Run {
         let share = report.share();
         self.delivery.ledger.observed.add(share);
         if self.entrance.push(Item::Report(Box::new(report))).is_err() {
-            self.delivery.ledger.dropped.add(share);
+            self.drop_for_want_of_room(share);
         }
     }
 
-    /// Takes anything but samples and reports: it is small, rare, and must not be lost. Never waits.
-    pub fn push(&self, item: Item) {
-        self.entrance.push_aside(item);
+    fn drop_for_want_of_room(&self, share: Share) {
+        self.delivery.ledger.dropped.add(share);
+        self.delivery.diagnostics.say_once(
+            "queue full",
+            Level::Warning,
+            "Results come faster than this machine can take them in: some are dropped, and the receipt tells how many. \
+             The load generator is short of processor time.",
+        );
+    }
+
+    /// Takes what is small, rare, and must not be lost. Never waits.
+    pub fn push(&self, notice: Notice) {
+        self.entrance.push_aside(notice);
     }
 
     /// Waits until a sample would be taken without waiting, or as long as a hook would.
     pub async fn room(&self) {
         if !self.has_room() {
-            self.push(Item::Wake);
+            self.push(Notice::Wake);
         }
         until(PATIENCE, || self.has_room().then_some(())).await;
     }
@@ -141,7 +146,7 @@ impl Run {
     /// Sends everything taken so far and takes nothing more. Returns when nothing is left to wait for, or after the
     /// `timeout`.
     pub async fn closed(&self, timeout: Duration) {
-        self.push(Item::Close);
+        self.push(Notice::Close);
         until(timeout, || self.progress().over.then_some(())).await;
     }
 
@@ -155,7 +160,7 @@ impl Run {
     #[must_use]
     pub fn flush(&self) -> Flush {
         let mark = Mark::default();
-        self.push(Item::Flush(Arc::clone(&mark)));
+        self.push(Notice::Flush(Arc::clone(&mark)));
         Flush(mark)
     }
 
@@ -190,27 +195,26 @@ impl Run {
 
     /// Ends the run, whatever is left, and draws up its receipt. What was not delivered stays in the spool. The second
     /// time it gives the same.
-    pub fn finish(&self, locust: Option<LocustTotals>) -> (Receipt, Remarks) {
+    pub fn finish(&self) -> (Receipt, Remarks) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let (receipt, remarks) = ended.get_or_insert_with(|| self.end()).clone();
-        (receipt.reconciled_with(locust), remarks)
+        ended.get_or_insert_with(|| self.end()).clone()
     }
 
     fn end(&self) -> (Receipt, Remarks) {
         let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(intake) = intake {
-            self.push(Item::Close);
+            self.push(Notice::Close);
             let deadline = Instant::now() + INTAKE_TIMEOUT;
             while !intake.is_finished() && Instant::now() < deadline {
                 std::thread::sleep(INTAKE_PAUSE);
             }
         }
+        // An intake that hangs or has panicked never says so, and a flush would wait for it for ever.
+        self.delivery.outbox.close();
         let reasons = self.delivery.end();
         self.drop_what_never_came();
-        let outbox = &self.delivery.outbox;
-        let receipt = self.account(outbox.spooled());
-        let (spool, rejected) = (outbox.spool().folder(), outbox.spool().rejected());
-        let remarks = Remarks::on(&receipt, self.config.dry_run, spool, rejected.as_deref(), reasons);
+        let receipt = self.account(self.delivery.outbox.spooled());
+        let remarks = self.delivery.remarks(&receipt, self.config.dry_run, reasons);
         (receipt, remarks)
     }
 
@@ -330,7 +334,7 @@ mod tests {
     use crate::datum::{Datum, FAILURE_COUNT};
     use crate::identity::tests::identity;
     use crate::log_event::{LogBatch, LogEvent};
-    use crate::retry::tests::{failed, refused};
+    use crate::retry::tests::{failed, making, refused};
     use crate::retry::{CallError, Cause};
     use crate::transport::LeftOut;
     use crate::window::tests::sample;
@@ -342,6 +346,8 @@ mod tests {
         taken: Mutex<Vec<usize>>,
         events: Mutex<Vec<LogEvent>>,
         hang: bool,
+        /// How the log stream is made, else it is there.
+        made: Option<CallError>,
         /// Calls that hold a datum of this metric, for a request, are refused.
         guilty: Option<&'static str>,
         /// The same for log events that contain this.
@@ -377,8 +383,8 @@ mod tests {
             Ok(LeftOut { too_old: 1, ..LeftOut::default() })
         }
 
-        async fn create_log_stream(&self, _: &str, _: &str) -> Result<(), CallError> {
-            Ok(())
+        async fn create_log_stream(&self, _: &str, _: &str) -> Result<Option<CallError>, CallError> {
+            self.made.clone().map_or(Ok(None), Err)
         }
     }
 
@@ -386,6 +392,7 @@ mod tests {
         run: Run,
         cloudwatch: Arc<Scripted>,
         folder: tempfile::TempDir,
+        runtime: Handle,
     }
 
     fn start(cloudwatch: Scripted, change: impl FnOnce(&mut crate::config::Options)) -> Test {
@@ -400,7 +407,7 @@ mod tests {
         let cloudwatch = Arc::new(cloudwatch);
         let given = Arc::clone(&cloudwatch);
         let run = Run::start(config, (*identity()).clone(), runtime.clone(), |_, _| given).expect("a run");
-        Test { run, cloudwatch, folder }
+        Test { run, cloudwatch, folder, runtime: runtime.clone() }
     }
 
     fn record(run: &Run, number: usize) {
@@ -409,12 +416,16 @@ mod tests {
         }
     }
 
-    fn wait_until_over(run: &Run) {
+    fn wait_until(run: &Run, condition: impl Fn() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !run.progress().over {
+        while !condition() {
             assert!(Instant::now() < deadline, "{:?}", run.progress());
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn wait_until_over(run: &Run) {
+        wait_until(run, || run.progress().over);
     }
 
     fn flushed(run: &Run) -> bool {
@@ -437,15 +448,24 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_before_the_test_stops_and_everything_after() {
-        let Test { run, cloudwatch, folder, .. } = start(Scripted::default(), |o| o.logs = "off".into());
+        let Test { run, cloudwatch, folder, runtime } = start(Scripted::default(), |o| o.logs = "off".into());
         record(&run, 1000);
-        std::thread::sleep(Duration::from_millis(100));
+        wait_until(&run, || run.delivery.outbox.left().requests > 0);
+        run.delivery.outbox.wake_all();
+        // The runtime has one thread: the lanes had their turns, and whatever they would begin is done.
+        let turns = async {
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+                tokio::task::spawn_blocking(|| ()).await.expect("no panic");
+            }
+        };
+        runtime.block_on(runtime.spawn(turns)).expect("no panic");
         assert!(cloudwatch.taken.lock().expect("sound").is_empty());
         record(&run, 10);
-        run.push(Item::Close);
+        run.push(Notice::Close);
         wait_until_over(&run);
-        let (receipt, _) = run.finish(Some(LocustTotals { requests: 1010, failures: 0 }));
-        assert_eq!((receipt.requests.delivered, receipt.reconciled), (1010, Some(true)));
+        let (receipt, _) = run.finish();
+        assert_eq!(receipt.requests.delivered, 1010);
         assert!(!cloudwatch.taken.lock().expect("sound").is_empty());
         adds_up(&receipt);
         assert_eq!(std::fs::read_dir(folder.path()).expect("there").count(), 0);
@@ -453,13 +473,13 @@ mod tests {
 
     #[test]
     fn a_flush_is_over_when_all_before_it_is_delivered() {
-        let Test { run, cloudwatch, folder: _folder } = start(Scripted::default(), |o| o.live = true);
+        let Test { run, cloudwatch, folder: _folder, .. } = start(Scripted::default(), |o| o.live = true);
         for round in 1..=3u64 {
             record(&run, 100);
             assert!(flushed(&run));
             assert_eq!(run.snapshot().requests.delivered, 100 * round);
         }
-        run.finish(None);
+        run.finish();
         assert_eq!(run.is_flushed(&run.flush()), Some(true), "nothing is left after the end");
         assert!(!cloudwatch.taken.lock().expect("sound").is_empty());
     }
@@ -471,7 +491,7 @@ mod tests {
             start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |o| o.live = true);
         record(&run, 10);
         assert!(!flushed(&run));
-        let (first, second) = (run.finish(None), run.finish(None));
+        let (first, second) = (run.finish(), run.finish());
         assert_eq!((first.0.requests.spooled, &first), (10, &second));
     }
 
@@ -482,7 +502,7 @@ mod tests {
         record(&run, 10);
         let flush = run.flush();
         assert_eq!(run.is_flushed(&flush), None);
-        run.finish(None);
+        run.finish();
         assert_eq!(run.is_flushed(&flush), Some(false));
     }
 
@@ -493,9 +513,9 @@ mod tests {
         let Test { run, folder: _folder, .. } =
             start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |_| {});
         record(&run, 100);
-        run.push(Item::Close);
+        run.push(Notice::Close);
         wait_until_over(&run);
-        let (receipt, _) = run.finish(None);
+        let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.delivered, receipt.log_events.delivered), (100, 99));
         assert_eq!(receipt.log_events.rejected, 1);
         assert!(receipt.uncertain > 0 && receipt.retries > 0, "{receipt:?}");
@@ -505,11 +525,11 @@ mod tests {
     #[test]
     fn the_guilty_datum_alone_is_rejected() {
         let scripted = Scripted { guilty: Some(FAILURE_COUNT), ..Scripted::default() };
-        let Test { run, cloudwatch, folder } = start(scripted, |o| o.logs = "off".into());
+        let Test { run, cloudwatch, folder, .. } = start(scripted, |o| o.logs = "off".into());
         run.record(sample("/a", Timestamp::now().seconds(), 1.0), Entrance::push);
-        run.push(Item::Close);
+        run.push(Notice::Close);
         wait_until_over(&run);
-        let (receipt, _) = run.finish(None);
+        let (receipt, _) = run.finish();
         adds_up(&receipt);
         assert_eq!(receipt.requests.delivered, 1);
         // Totals, a time and a size for the request and for its host, less the guilty one.
@@ -520,14 +540,14 @@ mod tests {
 
     #[test]
     fn the_guilty_log_event_alone_is_rejected() {
-        let Test { run, cloudwatch, folder } =
+        let Test { run, cloudwatch, folder, .. } =
             start(Scripted { guilty_text: Some("/guilty"), ..Scripted::default() }, |_| {});
         record(&run, 7);
         run.record(sample("/guilty", Timestamp::now().seconds(), 1.0), Entrance::push);
         record(&run, 4);
-        run.push(Item::Close);
+        run.push(Notice::Close);
         wait_until_over(&run);
-        let (receipt, _) = run.finish(None);
+        let (receipt, _) = run.finish();
         adds_up(&receipt);
         assert_eq!(cloudwatch.events.lock().expect("sound").len(), 11);
         let rejected = folder.path().join(&receipt.run_id).join("w1").join("rejected");
@@ -544,14 +564,29 @@ mod tests {
         let Test { run, folder: _folder, .. } =
             start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |_| {});
         record(&run, 100);
-        run.push(Item::Close);
+        run.push(Notice::Close);
         wait_until_over(&run);
         let mut said = run.messages();
         said.retain(|(level, _)| *level != Level::Debug);
         assert_eq!(said.len(), 1, "{said:?}");
-        let (receipt, remarks) = run.finish(None);
+        let (receipt, remarks) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
         assert_eq!(remarks.lines.len(), 3);
+        adds_up(&receipt);
+    }
+
+    #[test]
+    fn a_log_group_that_cannot_be_made_rejects_no_event() {
+        let refused = making("InvalidParameterException", 400);
+        let Test { run, folder, .. } = start(Scripted { made: Some(refused), ..Scripted::default() }, |_| {});
+        record(&run, 100);
+        run.push(Notice::Close);
+        wait_until_over(&run);
+        let (receipt, remarks) = run.finish();
+        assert_eq!((receipt.requests.delivered, receipt.log_events.spooled), (100, 100));
+        assert!(remarks.lines.iter().any(|line| line.contains("Check --cw-log-group")), "{remarks:?}");
+        let files = std::fs::read_dir(folder.path().join(&receipt.run_id).join("w1")).expect("there").count();
+        assert!(files < 10, "they are not cut: {files}");
         adds_up(&receipt);
     }
 
@@ -559,9 +594,9 @@ mod tests {
     fn a_run_that_is_cut_off_leaves_everything_in_the_spool() {
         let Test { run, folder, .. } = start(Scripted { hang: true, ..Scripted::default() }, |_| {});
         record(&run, 100);
-        run.push(Item::Drain);
-        std::thread::sleep(Duration::from_millis(100));
-        let (receipt, _) = run.finish(None);
+        run.push(Notice::Drain);
+        wait_until(&run, || run.delivery.outbox.left().requests == 100);
+        let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
         adds_up(&receipt);
         assert!(folder.path().join(&receipt.run_id).join("w1/run.json").exists());
@@ -583,11 +618,11 @@ mod tests {
 
     #[test]
     fn a_dry_run_sends_nothing_and_tells_what_it_would_have_cost() {
-        let Test { run, cloudwatch, folder: _folder } = start(Scripted::default(), |o| o.dry_run = true);
+        let Test { run, cloudwatch, folder: _folder, .. } = start(Scripted::default(), |o| o.dry_run = true);
         record(&run, 100);
-        run.push(Item::Close);
+        run.push(Notice::Close);
         wait_until_over(&run);
-        let (receipt, _) = run.finish(None);
+        let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.api_calls.put_metric_data), (100, 1));
         assert!(receipt.estimated_cost_usd > 0.0 && receipt.bytes_sent > 0);
         assert!(cloudwatch.taken.lock().expect("sound").is_empty());

@@ -18,10 +18,14 @@ pub enum Scalar {
     Int(i64),
     /// A finite or non-finite floating-point number.
     Float(f64),
-    /// Text, cut to [`MAX_TEXT_BYTES`].
+    /// Text, cut to [`MAX_ENTRY_BYTES`].
     Text(String),
 }
 
+/// Longest text taken from one entry of a request's `context`.
+pub const MAX_ENTRY_BYTES: usize = 64 * 1024;
+/// Longest name taken from one.
+pub const MAX_ENTRY_NAME_BYTES: usize = 1024;
 /// Longest text taken from one argument of a request: more cannot fit into one log event.
 pub const MAX_TEXT_BYTES: usize = 1_048_576;
 
@@ -102,7 +106,7 @@ pub struct Gauge {
     pub metric: String,
     /// The value: finite and not negative.
     pub value: f64,
-    /// CloudWatch's name of the unit, such as `Count`.
+    /// What it is measured in.
     pub unit: Unit,
     /// A dimension beside the host, as name and value.
     pub dimension: Option<(String, String)>,

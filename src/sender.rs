@@ -14,7 +14,7 @@ use crate::diagnostics::{Diagnostics, Level};
 use crate::ledger::{Ledger, Share};
 use crate::outbox::{Outbox, Pace};
 use crate::retry::{Backoff, CallError, Remedy};
-use crate::spool::{Lane, Manifest, Segment};
+use crate::spool::{Destination, Lane, Segment};
 use crate::transport::CloudWatch;
 use crate::trouble::Trouble;
 
@@ -24,32 +24,6 @@ const MAX_CALLS_AT_ONCE: usize = 4;
 const REFUSALS_WITHOUT_PAUSE: u32 = 12;
 /// The interval between flushes varies by this share either way, so that a fleet does not call all at once.
 const JITTER: f64 = 0.1;
-
-/// Where a run's data goes.
-#[derive(Debug, Clone)]
-pub struct Destination {
-    /// Metrics namespace.
-    pub namespace: String,
-    /// Log group.
-    pub group: String,
-    /// Log stream.
-    pub stream: String,
-    /// Parts of a window come one after the other, and are merged when they are sent.
-    pub windows_in_parts: bool,
-}
-
-impl Destination {
-    /// Where a spool's data goes.
-    #[must_use]
-    pub fn of(manifest: &Manifest) -> Self {
-        Self {
-            namespace: manifest.namespace.clone(),
-            group: manifest.log_group.clone(),
-            stream: manifest.log_stream.clone(),
-            windows_in_parts: manifest.resolution > 1,
-        }
-    }
-}
 
 /// What the lanes tell the rest of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -250,7 +224,7 @@ impl<C: CloudWatch> Sender<C> {
             if complete || (!empty && segment.goes_alone) {
                 return false;
             }
-            let within = packer.fits(segment.contents.items, segment.contents.wire_bytes, segment.contents.span);
+            let within = packer.try_add(segment.contents.items, segment.contents.wire_bytes, segment.contents.span);
             // The first one goes in any case. What a damaged time or a foreign hand made larger than a call may be would
             // else hold up all behind it; CloudWatch refuses it, and it is cut.
             let fits = within || empty;
@@ -290,7 +264,7 @@ impl<C: CloudWatch> Sender<C> {
                 self.succeeded(Lane::Metrics, number, begun);
                 let newest = call.segments.iter().map(|segment| segment.contents.span.1 / 1000).max();
                 self.ledger.delivered_until.raise_to(newest.unwrap_or_default().try_into().unwrap_or_default());
-                self.settle(&call.segments, 0);
+                self.settle(call.segments, 0);
                 Outcome::Taken
             }
             Err(error) => self.failed(Lane::Metrics, call.segments, error),
@@ -303,8 +277,13 @@ impl<C: CloudWatch> Sender<C> {
             let mut exists = self.stream_exists.lock().await;
             if !*exists {
                 let Destination { group, stream, .. } = &self.destination;
-                if let Err(error) = self.cloudwatch.create_log_stream(group, stream).await {
-                    return self.failed(Lane::Logs, segments, error);
+                match self.cloudwatch.create_log_stream(group, stream).await {
+                    Ok(None) => {}
+                    Ok(Some(error)) => self.diagnostics.say(
+                        Level::Warning,
+                        format!("{error} The log group keeps its events for ever until it is given a retention."),
+                    ),
+                    Err(error) => return self.failed(Lane::Logs, segments, error),
                 }
                 self.diagnostics.say(Level::Debug, format!("CreateLogStream: {stream} of log group {group} is there"));
                 (*exists, made) = (true, true);
@@ -338,7 +317,7 @@ impl<C: CloudWatch> Sender<C> {
                     );
                 }
                 self.ledger.log_bytes.add_len(bytes);
-                self.settle(&call.segments, left_out.total());
+                self.settle(call.segments, left_out.total());
                 Outcome::Taken
             }
             Err(error) => {
@@ -353,7 +332,7 @@ impl<C: CloudWatch> Sender<C> {
         }
     }
 
-    fn settle(&self, segments: &[Segment], left_out: u64) {
+    fn settle(&self, segments: Vec<Segment>, left_out: u64) {
         if self.keep {
             return self.outbox.keep(segments);
         }
@@ -362,7 +341,7 @@ impl<C: CloudWatch> Sender<C> {
         let rejected = left_out.min(share.log_events);
         self.ledger.rejected.add(Share { log_events: rejected, ..Share::default() });
         self.ledger.delivered.add(Share { log_events: share.log_events - rejected, ..share });
-        self.outbox.settle(segments);
+        self.outbox.settle(&segments);
     }
 
     fn succeeded(&self, lane: Lane, number: usize, begun: Instant) {
@@ -401,12 +380,12 @@ impl<C: CloudWatch> Sender<C> {
             Remedy::Stop | Remedy::Retry | Remedy::RetrySlowly => {
                 self.diagnostics.say(Level::Debug, error.to_string());
             }
-            Remedy::Split | Remedy::GiveUp => self.diagnostics.say_once(
+            Remedy::Split | Remedy::GiveUp => self.diagnostics.say_first(
                 &subject,
                 Level::Warning,
                 format!("{error} What CloudWatch does not take is kept in the spool as rejected."),
             ),
-            Remedy::Recreate => self.diagnostics.say_once(
+            Remedy::Recreate => self.diagnostics.say_first(
                 &subject,
                 Level::Warning,
                 format!("{error} Somebody deleted it: it is made again."),
@@ -543,7 +522,7 @@ mod tests {
     fn sender(spool: Spool) -> (Arc<Sender<DryRun>>, Arc<Outbox>, Arc<Ledger>) {
         let ledger: Arc<Ledger> = Arc::default();
         let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::default(), 1 << 30, Pace::Drain));
-        let (cloudwatch, to) = (DryRun { ledger: Arc::clone(&ledger) }, Destination::of(&manifest()));
+        let (cloudwatch, to) = (DryRun { ledger: Arc::clone(&ledger) }, manifest().destination());
         let (diagnostics, trouble) = (Arc::default(), Arc::default());
         let sender = Sender::new(cloudwatch, to, false, Arc::clone(&outbox), Arc::clone(&ledger), diagnostics, trouble);
         (sender, outbox, ledger)

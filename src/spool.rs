@@ -1,6 +1,6 @@
 //! The spool: what is to be sent, on disk, until CloudWatch has taken it.
 //!
-//! One folder per run and process, of JSON Lines files in the shape of the AWS command line. A file appears whole, by
+//! One folder per run and process, of JSON Lines files; a line is what the AWS command line takes for a datum or an event. A file appears whole, by
 //! renaming, and is removed when its content was taken.
 
 use std::fs::{self, File};
@@ -27,7 +27,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// Both, in the order in which they are given up: what comes last goes first.
+    /// Both. Where there is no room for all, what stands last is given up first.
     pub const ALL: [Self; 2] = [Self::Metrics, Self::Logs];
 
     const fn name(self) -> &'static str {
@@ -93,6 +93,17 @@ impl Manifest {
         self.dry_run || self.aws.local
     }
 
+    /// Where its data goes.
+    #[must_use]
+    pub fn destination(&self) -> Destination {
+        Destination {
+            namespace: self.namespace.clone(),
+            group: self.log_group.clone(),
+            stream: self.log_stream.clone(),
+            windows_in_parts: self.resolution > 1,
+        }
+    }
+
     /// Reads a folder's `run.json`.
     ///
     /// # Errors
@@ -100,6 +111,19 @@ impl Manifest {
     pub fn read(folder: &Path) -> io::Result<Self> {
         Ok(serde_json::from_str(&fs::read_to_string(folder.join(MANIFEST))?)?)
     }
+}
+
+/// Where a run's data goes.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// Metrics namespace.
+    pub namespace: String,
+    /// Log group.
+    pub group: String,
+    /// Log stream.
+    pub stream: String,
+    /// Parts of a window come one after the other, and are merged when they are sent.
+    pub windows_in_parts: bool,
 }
 
 /// Where a segment's lines are.
@@ -182,7 +206,7 @@ pub struct Segment {
     pub lane: Lane,
     /// How much it holds.
     pub contents: Contents,
-    /// Size of the file.
+    /// Size of the lines, on the disk or in memory.
     pub disk_bytes: u64,
     /// Whether a call with it failed before.
     pub repeated: bool,

@@ -45,7 +45,12 @@ pub trait CloudWatch: Send + Sync + 'static {
     ) -> impl Future<Output = Result<LeftOut, CallError>> + Send;
 
     /// Makes a stream, and its group with class and retention where there is none yet. It is no error that they exist.
-    fn create_log_stream(&self, group: &str, stream: &str) -> impl Future<Output = Result<(), CallError>> + Send;
+    /// Gives the error of a retention that cannot be set: events are taken without it.
+    fn create_log_stream(
+        &self,
+        group: &str,
+        stream: &str,
+    ) -> impl Future<Output = Result<Option<CallError>, CallError>> + Send;
 }
 
 /// Takes everything and sends nothing (`--cw-dry-run`). Sizes are those before compression.
@@ -65,7 +70,7 @@ impl CloudWatch for DryRun {
         Ok(LeftOut::default())
     }
 
-    async fn create_log_stream(&self, _group: &str, _stream: &str) -> Result<(), CallError> {
-        Ok(())
+    async fn create_log_stream(&self, _group: &str, _stream: &str) -> Result<Option<CallError>, CallError> {
+        Ok(None)
     }
 }

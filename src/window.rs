@@ -14,7 +14,7 @@ use crate::datum::{
 };
 use crate::dimension::{Dimension, fit_name, fit_value};
 use crate::distribution::Distribution;
-use crate::identity::{NO_HOST, RunIdentity};
+use crate::identity::RunIdentity;
 use crate::sample::{Gauge, Report, Sample};
 
 /// Takes the requests whose name is one too many.
@@ -157,8 +157,7 @@ impl Windows {
     pub fn add_report(&mut self, report: &Report) -> bool {
         let (request, first_too_many) = self.request_value(&report.name);
         let identity = Arc::clone(&self.identity);
-        let host = identity.host.as_deref().or(identity.gauge_host.as_deref()).unwrap_or(NO_HOST);
-        let (host, roll_up) = self.host_series(host);
+        let (host, roll_up) = self.host_series(identity.own_host());
         let own = self.request_series(host, request, &report.method);
         let place = Place { own, roll_up };
         for &(second, requests, failures) in &report.seconds {
@@ -218,8 +217,8 @@ impl Windows {
                 self.datums_of(timestamp, &series.dimensions, &stats, &mut datums);
             }
         }
-        let gauge_host = self.identity.host.clone().or_else(|| self.identity.gauge_host.clone());
-        let (_, Series { dimensions, .. }) = self.host_series(gauge_host.as_deref().unwrap_or(NO_HOST));
+        let identity = Arc::clone(&self.identity);
+        let (_, Series { dimensions, .. }) = self.host_series(identity.own_host());
         for (timestamp, metrics) in gauges {
             for ((metric, unit, dimension), distribution) in metrics {
                 let dimensions = match dimension {

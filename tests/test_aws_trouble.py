@@ -78,6 +78,34 @@ def test_refused_logs_do_not_stop_metrics(aws: Aws, locust: Locust) -> None:
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == run.stats.requests.total()
 
 
+def test_a_log_group_that_cannot_be_made_rejects_no_event(aws: Aws, locust: Locust) -> None:
+    """It is not the events' fault: they wait, whole, for somebody to mend what is."""
+    aws.proxy.on("CreateLogGroup", error("InvalidParameterException", 400, "The specified class is not supported here"))
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s")
+    receipt = run.receipt.check()
+    assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
+    assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"] > 10
+    (complaint,) = run.complaints()
+    assert "The specified class is not supported here. Check --cw-log-group" in complaint
+
+
+def test_a_retention_that_is_throttled_is_set_later(aws: Aws, locust: Locust) -> None:
+    aws.proxy.on("PutRetentionPolicy", error("ThrottlingException", 400, "Rate exceeded"), times=2)
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-log-retention-days=7", "--cw-drain-timeout=60")
+    run.receipt.check_delivered()
+    assert [call.accepted for call in aws.proxy.calls("PutRetentionPolicy")] == [False, False, True]
+
+
+def test_a_retention_that_is_denied_holds_nothing_up(aws: Aws, locust: Locust) -> None:
+    aws.proxy.on("PutRetentionPolicy", DENIED)
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-log-retention-days=7")
+    run.receipt.check_delivered()
+    assert len(aws.proxy.calls("PutRetentionPolicy")) == 1
+    (complaint,) = run.complaints()
+    assert "PutRetentionPolicy" in complaint
+    assert complaint.endswith("The log group keeps its events for ever until it is given a retention.")
+
+
 FAULTS: dict[str, Fault] = {
     "throttled": error("ThrottlingException", 400, "Rate exceeded"),
     "throttled as queries are": error("Throttling", 400, "Rate exceeded"),

@@ -591,3 +591,22 @@ def test_the_examples_publish_what_they_measure(
     assert f"{seen:,}" in done.stdout
     if not options:
         assert sum(call.accepted for call in aws.proxy.calls("PutMetricData")) > 0
+
+
+def test_ctrl_c_in_the_text_of_an_exception_is_heard(aws: Aws, tmp_path: Path) -> None:
+    """It comes at any line, of the user's code too that makes the text; the request counts all the same."""
+    code = """
+    class Interrupted(Exception):
+        def __str__(self):
+            raise KeyboardInterrupt
+    publisher = Publisher(**options)
+    heard = 0
+    for exception in (Interrupted(), None, Interrupted()):
+        try:
+            publisher.record("GET", "/", 1.0, exception=exception)
+            time.sleep(0.001)
+        except KeyboardInterrupt:
+            heard += 1
+    print(json.dumps([heard, json.loads(publisher.close().json)["requests"]["observed"]]))
+    """
+    assert run(tmp_path, aws, code) == [[2, 3]]

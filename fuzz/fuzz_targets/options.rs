@@ -17,7 +17,7 @@ struct Typed {
     numbers: [Option<i64>; 4],
     fractions: [Option<f64>; 3],
     choices: [Option<String>; 3],
-    aws: [Option<String>; 6],
+    aws: [Option<String>; 5],
 }
 
 impl Typed {
@@ -27,7 +27,7 @@ impl Typed {
         let [resolution, max_requests, log_retention_days, spool_max_mb] = self.numbers;
         let [flush_interval, log_sample, drain_timeout] = self.fractions;
         let [logs, log_format, log_class] = self.choices;
-        let [region, profile, role_arn, external_id, endpoint_url, _] = self.aws;
+        let [region, profile, role_arn, external_id, endpoint_url] = self.aws;
         let pairs = self.dimension.into_iter().map(|(name, value)| format!("{name}={value}"));
         Options {
             namespace: namespace.unwrap_or(usual.namespace),
@@ -71,7 +71,7 @@ fuzz_target!(|typed: Typed| {
         run_id: config.run_id.clone().unwrap_or_else(|| "20261122T110301Z-7f3a".into()),
         worker: "w".repeat(MAX_WORKER_CHARS),
         host: None,
-        gauge_host: None,
+        fallback_host: None,
         announces: false,
     };
     let manifest = Manifest::of(&config, &identity);

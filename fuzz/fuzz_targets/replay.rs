@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use locust_cw::clock::Timestamp;
+use locust_cw::leftovers::leftovers;
 use locust_cw::receipt::Style;
-use locust_cw::replay::{Replay, leftovers};
+use locust_cw::replay::Replay;
 use locust_cw::transport::DryRun;
 use tokio::runtime::{Builder, Runtime};
 

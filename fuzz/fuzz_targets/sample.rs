@@ -10,7 +10,7 @@ use locust_cw::config::Options;
 use locust_cw::datum::{REQUEST_COUNT, Unit};
 use locust_cw::identity::RunIdentity;
 use locust_cw::log_event::{LogEvent, LogFormatter, LogLine, MAX_EVENT_BYTES};
-use locust_cw::sample::{Failure, Gauge, LifeCycleEvent, Sample, Scalar};
+use locust_cw::sample::{Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar};
 use locust_cw::window::Windows;
 
 mod limits;
@@ -74,12 +74,13 @@ fn scalars(entries: Vec<(Text, Entry)>, times: u8) -> Vec<(String, Scalar)> {
         Entry::Bool(truth) => Scalar::Bool(truth),
         Entry::Int(number) => Scalar::Int(number),
         Entry::Float(number) => Scalar::Float(number),
-        Entry::Text(text) => Scalar::Text(text.up_to(64 * 1024)),
+        Entry::Text(text) => Scalar::Text(text.up_to(MAX_ENTRY_BYTES)),
     };
-    let entries: Vec<_> = entries.into_iter().take(100).map(|(key, entry)| (key.up_to(1024), scalar(entry))).collect();
+    let entries: Vec<_> =
+        entries.into_iter().take(100).map(|(key, entry)| (key.up_to(MAX_ENTRY_NAME_BYTES), scalar(entry))).collect();
     let numbered = |(i, (key, value)): (usize, &(String, Scalar))| {
         let key = format!("{i}{key}");
-        (key[..key.floor_char_boundary(1024)].to_owned(), value.clone())
+        (key[..key.floor_char_boundary(MAX_ENTRY_NAME_BYTES)].to_owned(), value.clone())
     };
     entries.iter().cycle().take(entries.len() * (usize::from(times) + 1)).take(100).enumerate().map(numbered).collect()
 }
@@ -127,7 +128,7 @@ fuzz_target!(|test: Test| {
         run_id: "20261122T110301Z-7f3a".into(),
         worker: "w1".into(),
         host: test.host.map(|host| host.up_to(1 << 20)),
-        gauge_host: None,
+        fallback_host: None,
         announces: false,
     });
     let mut windows = Windows::new(&config, Arc::clone(&identity));

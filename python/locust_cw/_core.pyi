@@ -244,7 +244,8 @@ class Publisher:
             exception: True for a failed request, as in Locust.
             context: A dict, whose scalar entries are logged.
             response: Its `status_code` is logged.
-            start_time: Seconds since the epoch. The sample's time is this plus `response_time`, else now.
+            start_time: Seconds since the epoch. The sample's time is this plus `response_time`; now, if that is unknown,
+                more than a week ago or more than an hour ahead.
             url: Tells the host where the run has none.
             status: HTTP status, where there is no response.
             **_other: Whatever else a client reports.
@@ -264,7 +265,10 @@ class Publisher:
 
         """
     def event(self, name: str, fields: dict[str, Any] | None = None) -> None:
-        """Log something that happened to the whole test, with the scalar ones of its fields."""
+        """Log something that happened to the whole test, with the scalar ones of its fields.
+
+        One that has the name of ours, such as `time`, gets a `_` behind it.
+        """
     def set_users(self, users: int) -> None:
         """Tell how many users run in this process, for the log events."""
     def flush(self) -> Flush:

@@ -1,6 +1,7 @@
 //! Publishing: CloudWatch itself behind the `CloudWatch` trait, one attempt per call.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use aws_sdk_cloudwatch::types as metrics;
 use aws_sdk_cloudwatchlogs::operation::create_log_stream::CreateLogStreamError;
@@ -20,7 +21,7 @@ use crate::config::{AwsConfig, LogClass};
 use crate::datum::{Body, Datum, Unit};
 use crate::ledger::Ledger;
 use crate::log_event::LogBatch;
-use crate::retry::{CallError, Cause};
+use crate::retry::{CallError, Cause, Remedy};
 use crate::spool::Manifest;
 use crate::transport::{CloudWatch, LeftOut};
 
@@ -36,6 +37,8 @@ pub struct Aws {
     account: AwsConfig,
     log_class: LogClass,
     log_retention_days: Option<i32>,
+    /// The log group was made, and keeps its events for ever so far.
+    owes_retention: AtomicBool,
     ledger: Arc<Ledger>,
     clients: OnceCell<Clients>,
 }
@@ -48,6 +51,7 @@ impl Aws {
             account: manifest.aws.clone(),
             log_class: manifest.log_class,
             log_retention_days: manifest.log_retention_days,
+            owes_retention: AtomicBool::new(false),
             ledger: Arc::clone(ledger),
             clients: OnceCell::new(),
         }
@@ -85,16 +89,24 @@ impl Aws {
         };
         let call = Call::new("CreateLogGroup", "log group", group).at(&clients.place);
         let created = clients.logs.create_log_group().log_group_name(group).log_group_class(class).send().await;
-        if !call.unless_there(created)? {
+        if call.unless_there(created)? {
             // Somebody else's group keeps its retention.
-            return Ok(());
-        }
-        if let Some(days) = self.log_retention_days {
-            let call = Call::new("PutRetentionPolicy", "log group", group).at(&clients.place);
-            let put = clients.logs.put_retention_policy().log_group_name(group).retention_in_days(days).send().await;
-            put.map_err(|error| call.error(&error))?;
+            self.owes_retention.store(self.log_retention_days.is_some(), Relaxed);
         }
         Ok(())
+    }
+
+    /// Gives a group that was made here its retention. Gives an error that will not pass, which nothing has to wait for.
+    async fn put_retention(&self, clients: &Clients, group: &str) -> Result<Option<CallError>, CallError> {
+        let Some(days) = self.log_retention_days.filter(|_| self.owes_retention.load(Relaxed)) else { return Ok(None) };
+        let call = Call::new("PutRetentionPolicy", "log group", group).at(&clients.place);
+        let put = clients.logs.put_retention_policy().log_group_name(group).retention_in_days(days).send().await;
+        let refused = match put.map_err(|error| call.error(&error)) {
+            Err(error) if matches!(error.remedy(), Remedy::Retry | Remedy::RetrySlowly) => return Err(error),
+            put => put.err(),
+        };
+        self.owes_retention.store(false, Relaxed);
+        Ok(refused)
     }
 }
 
@@ -125,18 +137,18 @@ impl CloudWatch for Aws {
         Ok(output.rejected_log_events_info().map_or_else(LeftOut::default, |info| left_out(info, number)))
     }
 
-    async fn create_log_stream(&self, group: &str, stream: &str) -> Result<(), CallError> {
+    async fn create_log_stream(&self, group: &str, stream: &str) -> Result<Option<CallError>, CallError> {
         let (clients, call) = self.clients(Call::new("CreateLogStream", "log group", group)).await?;
         let create = || clients.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send();
-        match create().await {
-            Err(error)
-                if error.as_service_error().is_some_and(CreateLogStreamError::is_resource_not_found_exception) =>
-            {
-                self.create_group(clients, group).await?;
-                call.unless_there(create().await).map(drop)
-            }
-            created => call.unless_there(created).map(drop),
+        let mut created = create().await;
+        if let Err(error) = &created
+            && error.as_service_error().is_some_and(CreateLogStreamError::is_resource_not_found_exception)
+        {
+            self.create_group(clients, group).await?;
+            created = create().await;
         }
+        call.unless_there(created)?;
+        self.put_retention(clients, group).await
     }
 }
 

@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 
 use super::options::config;
 use crate::aws::account::{Account as AwsAccount, AccountError};
-use crate::retry::Cause;
 
 create_exception!(locust_cw._core, AwsError, PyException, "A call that AWS refused, or that did not reach it.");
 
@@ -82,11 +81,7 @@ impl Call {
         match ended {
             Some(Ok(Ok(output))) => Ok(output),
             Some(Ok(Err(AccountError::Call(error)))) => {
-                let code = match &error.cause {
-                    Cause::Refused { code, .. } => code.clone(),
-                    cause => format!("{cause:?}"),
-                };
-                Err(AwsError::new_err((error.to_string(), code)))
+                Err(AwsError::new_err((error.to_string(), error.cause.name().to_owned())))
             }
             Some(Ok(Err(error))) => Err(PyValueError::new_err(error.to_string())),
             Some(Err(error)) => Err(PyRuntimeError::new_err(error.to_string())),

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
 
 use crate::clock::Timestamp;
 use crate::distribution::Point;
-use crate::sample::{Failure, MAX_CONTEXT_ENTRIES, MAX_TEXT_BYTES, Report, Scalar};
-
-/// Longest text taken from one entry of a request's `context`.
-const MAX_ENTRY_BYTES: usize = 64 * 1024;
+use crate::sample::{
+    Failure, MAX_CONTEXT_ENTRIES, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, MAX_TEXT_BYTES, Report, Scalar,
+};
 
 /// Any value as text, as Python's `str` has it; bytes are read as UTF-8.
 pub fn text<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>) -> T {
@@ -28,7 +28,19 @@ fn text_up_to<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>, limit: usize) 
     }
     match value.str() {
         Ok(string) => cut(&string.to_string_lossy(), limit),
-        Err(_) => cut(&format!("({} that has no text)", type_name(value)), limit),
+        Err(error) => {
+            put_off_ctrl_c(value.py(), &error);
+            cut(&format!("({} that has no text)", type_name(value)), limit)
+        }
+    }
+}
+
+/// Has Ctrl-C come again, where it came while code of the user's ran for us: Python raises it at whatever line it is.
+fn put_off_ctrl_c(py: Python<'_>, error: &PyErr) {
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        // It cannot fail, and the sample is worth more than that.
+        let _ =
+            py.import(intern!(py, "_thread")).and_then(|threads| threads.call_method0(intern!(py, "interrupt_main")));
     }
 }
 
@@ -54,7 +66,11 @@ pub fn number(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
 pub fn failure(exception: Option<&Bound<'_, PyAny>>) -> Option<Failure> {
     let exception = exception.filter(|exception| !exception.is_none())?;
     // Locust counts a failure where the exception is true.
-    exception.is_truthy().unwrap_or(true).then(|| Failure { kind: type_name(exception), message: text(exception) })
+    let is_failure = exception.is_truthy().unwrap_or_else(|error| {
+        put_off_ctrl_c(exception.py(), &error);
+        true
+    });
+    is_failure.then(|| Failure { kind: type_name(exception), message: text(exception) })
 }
 
 /// The HTTP status of a response, where it has one.
@@ -76,7 +92,9 @@ pub fn scalars(context: Option<&Bound<'_, PyAny>>) -> Vec<(String, Scalar)> {
     }
     // Only exact scalars are read, so that no code of the user's runs while the dict is being walked.
     dict.iter()
-        .filter_map(|(key, value)| Some((cut(&key.cast::<PyString>().ok()?.to_string_lossy(), 1024), scalar(&value)?)))
+        .filter_map(|(key, value)| {
+            Some((cut(&key.cast::<PyString>().ok()?.to_string_lossy(), MAX_ENTRY_NAME_BYTES), scalar(&value)?))
+        })
         .take(MAX_CONTEXT_ENTRIES)
         .collect()
 }

@@ -18,7 +18,7 @@ use crate::datum::{SAMPLE_METRICS, Unit};
 use crate::delivery;
 use crate::diagnostics::Level;
 use crate::identity::{RunIdentity, origin_of};
-use crate::queue::{Entrance, Item};
+use crate::queue::{Entrance, Notice};
 use crate::receipt::{self, LocustTotals, Style};
 use crate::run::{self, Run};
 use crate::sample::{Gauge, LifeCycleEvent, Sample};
@@ -135,8 +135,8 @@ impl Publisher {
     ) -> PyResult<Self> {
         let config = config(options)?;
         let run_id = run_id_of(run_id)?;
-        let gauge_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| host.to_owned()));
-        let identity = RunIdentity { run_id, worker, host, gauge_host, announces };
+        let fallback_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| host.to_owned()));
+        let identity = RunIdentity { run_id, worker, host, fallback_host, announces };
         let run = py.detach(|| Run::start(config, identity, crate::runtime::handle()?, Aws::new));
         Ok(Self { run: Arc::new(run.map_err(|error| PyOSError::new_err(error.to_string()))?) })
     }
@@ -200,7 +200,7 @@ impl Publisher {
             return Err(PyValueError::new_err(format!("{metric} is made from requests; choose another name")));
         }
         let gauge = Gauge { time: Timestamp::now(), metric, value, unit, dimension };
-        py.detach(|| self.run.push(Item::Gauge(Box::new(gauge))));
+        py.detach(|| self.run.push(Notice::Gauge(Box::new(gauge))));
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl Publisher {
     fn event(&self, py: Python<'_>, name: String, fields: Option<&Bound<'_, PyAny>>) {
         let fields = convert::scalars(fields);
         let event = LifeCycleEvent { time: Timestamp::now(), name, fields, users: self.run.users() };
-        py.detach(|| self.run.push(Item::LifeCycle(Box::new(event))));
+        py.detach(|| self.run.push(Notice::LifeCycle(Box::new(event))));
     }
 
     /// Tells how many users run in this process.
@@ -252,7 +252,7 @@ impl Publisher {
         awaitable(py, async move {
             run.closed(timeout).await;
             // The end waits for threads.
-            let ended = tokio::task::spawn_blocking(move || run.finish(None)).await;
+            let ended = tokio::task::spawn_blocking(move || run.finish()).await;
             let (receipt, remarks) = ended.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
             Ok(Receipt::new(&receipt, &remarks))
         })
@@ -260,12 +260,12 @@ impl Publisher {
 
     /// Begins to send everything taken so far, and from now on everything at once. Does not wait for it.
     fn drain(&self, py: Python<'_>) {
-        py.detach(|| self.run.push(Item::Drain));
+        py.detach(|| self.run.push(Notice::Drain));
     }
 
     /// The same, and takes nothing more. Does not wait for it.
     fn seal(&self, py: Python<'_>) {
-        py.detach(|| self.run.push(Item::Close));
+        py.detach(|| self.run.push(Notice::Close));
     }
 
     /// Goes on as before a drain.
@@ -312,7 +312,7 @@ impl Publisher {
         dashboard_url: Option<String>,
     ) -> PyResult<Receipt> {
         let locust = requests.zip(failures).map(|(requests, failures)| LocustTotals { requests, failures });
-        let (mut receipt, mut own_remarks) = py.detach(|| self.run.finish(None));
+        let (mut receipt, mut own_remarks) = py.detach(|| self.run.finish());
         for worker in &workers {
             let other = receipt::Receipt::from_json(worker);
             receipt.add(&other.map_err(|error| PyValueError::new_err(format!("a worker's receipt: {error}")))?);

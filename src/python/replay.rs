@@ -10,8 +10,8 @@ use super::options::{config, spool_root};
 use super::publisher::{Progress, Receipt, numbered};
 use crate::aws::Aws;
 use crate::clock::Timestamp;
-use crate::receipt;
-use crate::replay::{self, leftovers as find};
+use crate::leftovers as spools;
+use crate::replay;
 
 /// The spool of a process, with something in it to be sent.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
@@ -32,8 +32,8 @@ pub struct Leftover {
 #[pyo3(signature = (spool_dir = None))]
 pub fn leftovers(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<Leftover>> {
     let root = spool_root(spool_dir)?;
-    let found = py.detach(|| find(&root));
-    let leftover = |found: replay::Leftover| Leftover {
+    let found = py.detach(|| spools::leftovers(&root));
+    let leftover = |found: spools::Leftover| Leftover {
         run_id: found.manifest.run_id,
         worker: found.manifest.worker,
         folder: found.folder,
@@ -51,7 +51,7 @@ pub fn leftovers(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<Left
 #[pyo3(signature = (spool_dir = None))]
 pub fn sweep(py: Python<'_>, spool_dir: Option<String>) -> PyResult<()> {
     let root = spool_root(spool_dir)?;
-    py.detach(|| replay::sweep(&root));
+    py.detach(|| spools::sweep(&root));
     Ok(())
 }
 
@@ -59,7 +59,7 @@ pub fn sweep(py: Python<'_>, spool_dir: Option<String>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (run, spool_dir = None))]
 pub fn replay_command(run: &str, spool_dir: Option<String>) -> PyResult<String> {
-    Ok(receipt::replay_command(run, &spool_root(spool_dir)?))
+    Ok(spools::replay_command(run, &spool_root(spool_dir)?))
 }
 
 /// A replay under way.

@@ -1,0 +1,125 @@
+//! What the processes of earlier runs left in the spool, and the command that sends it.
+
+use std::fs::{self, DirEntry};
+use std::path::{Path, PathBuf};
+
+use crate::config::default_spool_dir;
+use crate::spool::{Manifest, Spool, is_live, is_segment};
+
+/// The spool of a process, with something in it to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Whether its process still lives, and sends it.
+    pub live: bool,
+    /// Files to be sent.
+    pub files: usize,
+    /// Their size.
+    pub bytes: u64,
+}
+
+/// Everything below a spool folder that is still to be sent, oldest run first. What cannot be read is passed over.
+#[must_use]
+pub fn leftovers(root: &Path) -> Vec<Leftover> {
+    let mut found: Vec<_> = spools(root).filter_map(|folder| leftover(&folder)).collect();
+    found.sort_by(|a, b| (&a.manifest.run_id, &a.folder).cmp(&(&b.manifest.run_id, &b.folder)));
+    found
+}
+
+/// Removes what processes that were killed left below a spool folder and is of no use to anybody: folders with nothing
+/// in them.
+pub fn sweep(root: &Path) {
+    spools(root).filter(|folder| files_to_send(folder).next().is_none()).for_each(|folder| Spool::sweep(&folder));
+}
+
+/// The folders of all runs and processes.
+fn spools(root: &Path) -> impl Iterator<Item = PathBuf> {
+    let folders = |path: &Path| entries(path).map(|entry| entry.path()).filter(|path| path.is_dir());
+    folders(root).flat_map(move |run| folders(&run))
+}
+
+fn files_to_send(folder: &Path) -> impl Iterator<Item = DirEntry> {
+    entries(folder).filter(|entry| is_segment(&entry.path()))
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
+    fs::read_dir(folder).into_iter().flatten().flatten()
+}
+
+fn leftover(folder: &Path) -> Option<Leftover> {
+    let manifest = Manifest::read(folder).ok()?;
+    let sizes: Vec<u64> = files_to_send(folder).filter_map(|entry| Some(entry.metadata().ok()?.len())).collect();
+    (!sizes.is_empty()).then(|| Leftover {
+        folder: folder.to_owned(),
+        manifest,
+        live: is_live(folder),
+        files: sizes.len(),
+        bytes: sizes.iter().sum(),
+    })
+}
+
+/// The command that sends what waits in the folder `root` of a run, or with `--all` of all of them.
+#[must_use]
+pub fn replay_command(run: &str, root: &Path) -> String {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let root = absolute(root);
+    if root == absolute(&default_spool_dir()) {
+        return format!("locust-cw replay {run}");
+    }
+    format!("locust-cw replay {run} --spool-dir {}", quoted(&root.to_string_lossy()))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c) || (cfg!(windows) && c == '\\');
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\"'\"'")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::spool::tests::{event, manifest};
+
+    #[test]
+    fn only_spools_with_something_to_send_are_left_over() {
+        let root = tempfile::tempdir().expect("a folder");
+        assert!(leftovers(root.path()).is_empty() && leftovers(&root.path().join("none")).is_empty());
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        assert!(leftovers(root.path()).is_empty());
+        let (segment, _) = spool.write_events(&[event(1, "x")]);
+        let found = leftovers(root.path());
+        assert_eq!((found.len(), found[0].live, found[0].files, found[0].bytes), (1, true, 1, segment.disk_bytes));
+        drop(spool);
+        assert!(!leftovers(root.path())[0].live);
+    }
+
+    #[test]
+    fn the_empty_folder_of_a_process_that_was_killed_is_swept_away() {
+        let root = tempfile::tempdir().expect("a folder");
+        let of = |worker: &str| Manifest { worker: worker.into(), ..manifest() };
+        let _live = Spool::create(root.path(), &of("live")).expect("a spool");
+        let left = Spool::create(root.path(), &of("left")).expect("a spool").write_events(&[event(1, "x")]).0;
+        drop(Spool::create(root.path(), &of("empty")).expect("a spool"));
+        fs::write(root.path().join("run/empty/000000001-logs.jsonl.part"), "{").expect("written");
+        fs::create_dir(root.path().join("run/being-made")).expect("made");
+        sweep(root.path());
+        let names: BTreeSet<_> = spools(root.path()).filter_map(|path| Some(path.file_name()?.to_owned())).collect();
+        assert_eq!(names, ["being-made", "left", "live"].map(Into::into).into());
+        assert!(left.read().is_ok());
+    }
+
+    #[test]
+    fn the_command_names_a_folder_that_is_not_found_without() {
+        let command = |root: &str| replay_command("r", Path::new(root));
+        assert_eq!(replay_command("r", &default_spool_dir()), "locust-cw replay r");
+        assert_eq!(command("/a/spool"), "locust-cw replay r --spool-dir /a/spool");
+        assert_eq!(command("/it's a spool"), "locust-cw replay r --spool-dir '/it'\"'\"'s a spool'");
+        let here = std::env::current_dir().expect("a folder");
+        assert_eq!(command("spool"), command(here.join("spool").to_str().expect("text")));
+    }
+}
