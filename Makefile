@@ -27,7 +27,7 @@ TEST_PROCESSES ?= 3
 test: $(BUILT) ## the tests, Rust and Python
 	@.ci/programs
 	cargo test --locked --no-default-features
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # For a part of it: make coverage TESTS='tests/test_wire.py tests/test_options.py'
 coverage: $(BUILT) ## what the tests reach, Rust and Python in one report, target/coverage/html

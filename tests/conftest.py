@@ -32,6 +32,18 @@ settings.load_profile("default")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# The files that take longest, longest first: begun last, they would be waited for alone.
+LONGEST = (
+    "outages", "fleet", "web_ui", "verify", "aws_trouble", "replay", "options", "documentation", "policy", "terminal",
+    "alarm", "report", "web_runs",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = [f"test_{name}.py" for name in LONGEST]
+    items.sort(key=lambda item: order.index(item.path.name) if item.path.name in order else len(order))
+
+
 @pytest.fixture(scope="module")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a local CloudWatch: one for each file of tests, as it becomes slow with what it holds."""

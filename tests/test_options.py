@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,12 @@ from conftest import Aws, Locust
 from locust_cw import _local
 from support.checks import check_story
 from support.cloudwatch import TEXT_LINE
-from support.locust_run import LocustRun
-from support.proxy import Answer, Call, Exchange, error
+from support.locust_run import LOCUSTFILES, LocustRun, clean_environment
+from support.proxy import Answer, Call, Exchange, Proxy, error
 from support.servers import Target, free_port, wait_until
 
 HOST = "http://optional.test"
+STARTS = Path(__file__).with_name("scripts") / "starts.py"
 SCRIPT = [{"names": ["/a", "/b"], "repeat": 20}, {"names": ["/c"], "method": "POST", "error": "no", "repeat": 5}]
 
 
@@ -86,16 +90,36 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("option", BAD)
-def test_a_bad_value_stops_locust_at_start(aws: Aws, locust: Locust, target: Target, option: str) -> None:
-    """A message names the option, the exit code is not 0, no load was made and AWS heard nothing."""
+@pytest.fixture(scope="module")
+def refused(
+    ministack: str, target: Target, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, tuple[int, str]]]:
+    """How Locust ended with each of them, and what it said. No load was made, and AWS heard nothing."""
+    folder = tmp_path_factory.mktemp("bad")
     before = target.served
-    run = locust.run("shop.py", "-t", "20s", "--host", target.url, option)
-    assert run.exit_code != 0
-    assert option.split("=", 1)[0] in run.err
-    assert "Traceback" not in run.err
+    with Proxy(ministack) as proxy:
+        usual = ["--headless", "-t", "20s", "--host", target.url, f"--cw-endpoint-url={proxy.url}"]
+        done = subprocess.run(
+            [sys.executable, STARTS, LOCUSTFILES / "shop.py", json.dumps([[*usual, option] for option in BAD])],
+            cwd=folder,
+            env=clean_environment(folder),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        yield dict(zip(BAD, json.loads(done.stdout), strict=True))
+        assert not proxy.calls()
     assert target.served == before
-    assert not aws.proxy.calls()
+
+
+@pytest.mark.parametrize("option", BAD)
+def test_a_bad_value_stops_locust_at_start(refused: dict[str, tuple[int, str]], option: str) -> None:
+    """A message names the option, and the exit code is not 0."""
+    code, err = refused[option]
+    assert code == 2
+    assert option.split("=", 1)[0] in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("value", [("LOCUST_CW_RESOLUTION", "7"), ("LOCUST_CW_LOGS", "maybe")], ids=lambda it: it[0])
