@@ -35,6 +35,7 @@ __all__ = [
     "human_bytes",
     "leftovers",
     "new_run_id",
+    "origin_of",
     "priced_regions",
     "replay_command",
     "spool_root",
@@ -430,6 +431,9 @@ def default_options() -> dict[str, Any]:
 
 def dimension_value(text: str) -> str:
     """The value of a dimension that a name or host becomes: ASCII, not blank, at most 1024 characters."""
+
+def origin_of(url: str) -> str | None:
+    """Scheme, host and port of a URL, without any credentials in it; None for what is no URL with a host."""
 
 def estimate_cost(
     *, metric_hours: int, calls: int, log_bytes: int, log_class: str = "STANDARD", region: str | None = None

@@ -1,12 +1,12 @@
 //! Rules of the core that Python needs: prices, what becomes of a name, how a size is told, the sum of several accounts.
 
-use pyo3::prelude::*;
-
 use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
 
 use super::options::InvalidOptionError;
 use crate::config::Options;
 use crate::dimension::fit_value;
+use crate::identity;
 use crate::pricing::{self, Usage};
 use crate::receipt::{self, Receipt};
 
@@ -60,4 +60,11 @@ pub fn human_bytes(number: u64) -> String {
 #[must_use]
 pub fn dimension_value(text: &str) -> String {
     fit_value(text)
+}
+
+/// Scheme, host and port of a URL; `None` for what is no URL with a host.
+#[pyfunction]
+#[must_use]
+pub fn origin_of(url: &str) -> Option<String> {
+    identity::origin_of(url)
 }
