@@ -720,6 +720,23 @@ def test_everything_drawn_of_the_load_is_there(aws: Aws, locust: Locust, target:
             assert field not in text or field in names_in_log
 
 
+def test_the_host_of_user_classes_is_drawn_as_it_is_published(
+    aws: Aws, locust: Locust, target: Target, name: str
+) -> None:
+    """Under its origin, whatever path the classes have behind it."""
+    run = locust.run(
+        "class_host.py", "-u", "2", "-r", "10", "-t", "3s", *LIVE, f"--cw-dashboard={name}",
+        env={"CLASS_HOST": f"{target.url}/v1"},
+    )  # fmt: skip
+    run.receipt.check_delivered()
+    drawn = metrics_of(resolved(stored(aws, name)))
+    assert {dimensions["Host"] for _, _, dimensions, _ in drawn} == {target.url}
+    for _, metric, dimensions, _ in drawn:
+        # No request succeeds, and there is no worker in a single process.
+        published = aws.cloudwatch.count(metric, **dimensions)
+        assert published or metric in ("ResponseTime_ms", "WorkerCount"), (metric, dimensions)
+
+
 def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str) -> None:
     """It needs no Locust, keeps the marks that are there, and what it prints is what it puts."""
     account = {"AWS_REGION": REGION}
@@ -965,7 +982,8 @@ def test_the_checker_takes_what_is_documented() -> None:
 # In a test
 
 TARGET = "sqs:orders"
-LOAD = ["-u", "3", "-r", "10", "--host", HOST, "--exit-code-on-error=0", "--cw-live", "--cw-flush-interval=1"]
+LIVE = ["--cw-live", "--cw-flush-interval=1"]
+LOAD = ["-u", "3", "-r", "10", "--host", HOST, "--exit-code-on-error=0", *LIVE]
 
 
 def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: str) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from conftest import Aws, Locust
+from locust_cw import _core
+from locust_cw._host import origin_of
 from support.checks import check_log_events, check_metrics, check_story, receipts_printed
 from support.cloudwatch import published
 from support.locust_run import LocustRun
-from support.servers import Target
+from support.servers import Target, wait_until
 
 USERS = ["-u", "6", "-r", "100"]
 RUN = [*USERS, "-t", "4s"]
@@ -130,3 +134,36 @@ def test_the_host_is_the_origin_of_the_urls_when_only_classes_have_one(
     run = locust.run("class_host.py", *RUN, env={"CLASS_HOST": target.url})
     check_metrics(aws.cloudwatch, run.stats, target.url)
     check_log_events(aws.cloudwatch.events(), run.stats)
+
+
+URLS = [
+    "https://shop.example",
+    "https://shop.example/v1?x=1#top",
+    "https://user:secret@Shop.Example:443/v1",
+    "HTTP://shop.example:8080/",
+    "http://shop.example:80",
+    "http://shop.example:",
+    "http://bücher.example/ü",
+    "http://[2001:DB8::1]/",
+    "http://[::1]:8080/x",
+    "grpc://user:secret@Shop.example:50051/x",
+    "ws://shop.example:80/socket",
+    "shop.example/v1",
+    "/v1",
+    "http://shop.example:port/",
+    "http:///",
+    "mailto:team@shop.example",
+    "",
+]
+
+
+def test_an_origin_is_what_the_core_takes_for_one(tmp_path: Path) -> None:
+    """So that what is told of the whole test stands under the host of its requests."""
+    publisher = _core.Publisher({"dry_run": True, "spool_dir": str(tmp_path)}, run_id="origins", worker="w")
+    for number, url in enumerate(URLS):
+        publisher.record("GET", str(number), 1.0, url=url)
+    publisher.seal()
+    wait_until(lambda: publisher.progress().over, "all requests are taken")
+    series = [each["dimensions"] for each in json.loads(publisher.finish().message)["series"]]
+    hosts = {int(each["Request"]): each["Host"] for each in series if "Request" in each}
+    assert [hosts[number] for number in range(len(URLS))] == [origin_of(url) or _core.NO_HOST for url in URLS]

@@ -23,6 +23,7 @@ from locust_cw._account import Account
 from locust_cw._alarm import Alarms
 from locust_cw._fleet import Fleet, is_master, is_worker
 from locust_cw._greenlets import spawn
+from locust_cw._host import host_of_classes
 from locust_cw._load_test import LoadTest, own_process
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
@@ -188,8 +189,7 @@ class Session:
             options.set("endpoint_url", self._local.endpoint_url)
             if environment.parsed_options is not None:
                 environment.parsed_options.cw_endpoint_url = self._local.endpoint_url
-        class_hosts = {user_class.host for user_class in environment.user_classes if user_class.host}
-        fallback_host = class_hosts.pop() if len(class_hosts) == 1 else None
+        fallback_host = host_of_classes(environment.user_classes)
         publisher = _core.Publisher(
             options.core,
             run_id=run_id or _core.new_run_id(),
