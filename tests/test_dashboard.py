@@ -319,6 +319,19 @@ def test_without_a_host_the_hosts_are_searched_for() -> None:
     assert (variable["populateFrom"], variable["defaultValue"]) == ("Host", "__FIRST")
 
 
+def test_without_a_host_gauges_are_drawn_of_the_whole_test_too() -> None:
+    """Beside those of the host that is chosen: where users have several hosts, these alone are published."""
+    shown = resolved(_dashboard.body(view(host=None)), locustCwHost=HOST)
+    for metric in ("UserCount", "WorkerCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"):
+        lines = [each for each in metrics_of(shown) if each[1] == metric]
+        assert {dimensions["Host"] for _, _, dimensions, _ in lines} == {HOST, _core.NO_HOST}, metric
+        labels = [rendering["label"] for *_, rendering in lines]
+        assert len(labels) == len(set(labels)), "they can be told apart"
+    searches = [text for text in expressions_of(shown) if "UserClass" in text]
+    assert [HOST in text for text in searches] == [True, False]
+    assert _core.NO_HOST in searches[1]
+
+
 def test_targets_stand_on_the_time_axis_of_the_load() -> None:
     """Each signal of each target is a graph with the same period and marks."""
     body = _dashboard.body(view(targets=all_targets()), marks(1))
@@ -735,6 +748,18 @@ def test_the_host_of_user_classes_is_drawn_as_it_is_published(
         # No request succeeds, and there is no worker in a single process.
         published = aws.cloudwatch.count(metric, **dimensions)
         assert published or metric in ("ResponseTime_ms", "WorkerCount"), (metric, dimensions)
+
+
+def test_users_with_several_hosts_are_drawn_too(aws: Aws, locust: Locust, target: Target, name: str) -> None:
+    """Each graph of the load generator has a line with data, whichever of the hosts is chosen."""
+    run = locust.run(
+        "several_hosts.py", "-u", "2", "-r", "10", *LIVE, f"--cw-dashboard={name}",
+        module="locust_cw", env={"TARGET": target.url},
+    )  # fmt: skip
+    run.receipt.check_delivered()
+    drawn = metrics_of(resolved(stored(aws, name), locustCwHost=target.url))
+    for metric in ("UserCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes", "RequestCount"):
+        assert any(aws.cloudwatch.count(found, **dimensions) for _, found, dimensions, _ in drawn if found == metric)
 
 
 def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str) -> None:
