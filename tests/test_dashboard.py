@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import re
+import urllib.parse
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from signal import SIGINT
 from typing import Any
 
 import pytest
@@ -19,10 +21,11 @@ from locust_cw import _core, _dashboard, _targets
 from locust_cw._account import Account
 from locust_cw._dashboard import Dashboard, Mark, View
 from support.dashboard_grammar import assert_valid, expressions_of, log_query_problems, metrics_of, problems, resolved
+from support.fleet import MasterWeb
 from support.locust_run import LocustRun
 from support.outages import commanding
 from support.proxy import Answer, Exchange, error
-from support.servers import REGION, Target
+from support.servers import REGION, Target, answers, get, wait_until
 
 HOST = "https://shop.example"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -1024,6 +1027,37 @@ def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: s
         assert run.exit_code == 0
         assert run.complaints() == []
         assert run.receipt["dashboard_url"] is None, "nobody can look at a local one"
+
+
+@pytest.mark.parametrize("event", ["spawning_complete", "test_stop"])
+def test_the_load_does_not_wait_for_the_region(aws: Aws, locust: Locust, name: str, event: str) -> None:
+    """However late it is found, the dashboard has all marks."""
+    run = locust.run("late_region.py", *LOAD, "-t", "3s", f"--cw-dashboard={name}", env={"REGION_AFTER": event})
+    receipt = run.receipt.check_delivered()
+    assert lines(stored(aws, name)) == [f"run {receipt['run_id']} {mark}" for mark in ("start", "ramped up", "stop")]
+
+
+def test_a_target_may_be_sent_with_the_start(aws: Aws, locust: Locust, name: str) -> None:
+    """To the web UI's address, which takes every option: a wrong one lets nothing of that test be published."""
+    web = MasterWeb()
+    run = locust.start("orders.py", *LIVE, *web.options, f"--cw-dashboard={name}", headless=False)
+    wait_until(lambda: answers(web.url), "the web UI")
+
+    def start(target: str) -> None:
+        form = {"user_count": 2, "spawn_rate": 100, "host": HOST, "cw_target": target}
+        assert json.loads(get(f"{web.url}/swarm", urllib.parse.urlencode(form).encode()))["success"]
+
+    start("toaster:1")
+    assert "'toaster:1'" in run.wait_for("Nothing of this test is published: .*")[0]
+    run.wait_for("20 steps")
+    web.stop()
+    assert not aws.proxy.calls()
+    start(TARGET)
+    wait_until(lambda: aws.proxy.calls("PutDashboard") and aws.proxy.calls("PutMetricData"), "the next is published")
+    run.signal(SIGINT)
+    run.finish()
+    run.receipt.check_delivered()
+    assert any(namespace == "AWS/SQS" for namespace, *_ in metrics_of(stored(aws, name)))
 
 
 def endpoints(url: str, folder: Path) -> dict[str, dict[str, str]]:

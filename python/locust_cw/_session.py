@@ -182,9 +182,10 @@ class Session:
         if not worker and environment.parsed_options is not None:
             # Locust sends it to the workers, with the other options.
             environment.parsed_options.cw_run_id = run_id
+        # Both may have come from the web UI since the options were checked.
         if options.dashboard is not None:
-            # It may have been typed in the web UI since the options were checked.
             _dashboard.check_name(options.dashboard)
+        targets = options.targets
         if self._local is not None:
             options.set("endpoint_url", self._local.endpoint_url)
             if environment.parsed_options is not None:
@@ -214,7 +215,7 @@ class Session:
             # From now on it is waited for.
             test.tell_master()
         if options.dashboard is not None and not worker and not options["dry_run"]:
-            test.make_dashboard(options, options.dashboard)
+            test.make_dashboard(options, options.dashboard, targets)
         return test
 
     def _hand_on_run_id(self, environment: Environment) -> None:
