@@ -587,7 +587,8 @@ def test_a_failed_put_is_made_good_by_the_next(aws: Aws, account: Account, name:
 
 
 @pytest.mark.usefixtures("account")
-def test_marks_made_while_another_is_put_are_put_too(aws: Aws, name: str) -> None:
+@pytest.mark.parametrize("failing", [False, True], ids=["a good call", "a call that fails"])
+def test_marks_made_while_another_is_put_are_put_too(aws: Aws, name: str, *, failing: bool) -> None:
     """Greenlets that mark a run at the same time lose none of it: here one marks while another's call is under way."""
     waiting: list[Callable[[], None]] = []
 
@@ -597,9 +598,11 @@ def test_marks_made_while_another_is_put_are_put_too(aws: Aws, name: str) -> Non
 
     dashboard = Dashboard(Account({"endpoint_url": aws.proxy.url, "region": REGION}, meanwhile), name, view(), "run-1")
     waiting.append(lambda: dashboard.stopped(NOON + 1))
+    if failing:
+        aws.proxy.on("GetDashboard", error("AccessDenied", 403), times=1)
     dashboard.begin(NOON)
     assert lines(stored(aws, name)) == ["run run-1 start", "run run-1 stop"]
-    assert len(aws.proxy.calls("PutDashboard")) == 2
+    assert len(aws.proxy.calls("PutDashboard")) == (1 if failing else 2)
 
 
 def test_a_dashboard_that_cannot_be_read_is_left_alone(aws: Aws, account: Account, name: str) -> None:

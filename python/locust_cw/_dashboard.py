@@ -764,7 +764,7 @@ class Dashboard:
     """The dashboard of one run, marked as the run goes on.
 
     Each method reads and puts the dashboard, with all marks of the run so far: a call that failed is made good by the
-    next. A call made while another is under way returns at once: the other puts its mark, too.
+    next. A call made while another is under way returns at once: the other puts its mark, too, even after a failure.
 
     Attributes:
         account: Where it is; its `sleep` lets others run.
@@ -810,6 +810,11 @@ class Dashboard:
         try:
             while self._changed:
                 self._changed = False
-                put(self.account, self.name, self.view, list(self._marks))
+                try:
+                    put(self.account, self.name, self.view, list(self._marks))
+                except (_core.AwsError, DashboardError):
+                    # Whoever has made a mark meanwhile relies on this call.
+                    if not self._changed:
+                        raise
         finally:
             self._putting = False
