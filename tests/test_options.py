@@ -8,6 +8,7 @@ import socket
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from conftest import Aws, Locust
-from locust_cw import _local
+from locust_cw import _local, _safeguards
 from support.checks import check_story
 from support.cloudwatch import TEXT_LINE
 from support.locust_run import LocustRun
@@ -187,6 +188,24 @@ def test_strict_refuses_to_start_without_credentials(locust: Locust, target: Tar
     assert run.exit_code != 0
     assert re.search("(?i)credential", run.err)
     assert target.served == before
+
+
+def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.LogCaptureFixture) -> None:
+    reason = "PutMetricData was refused."
+    publisher = SimpleNamespace(
+        has_logs=True,
+        flush=lambda: None,
+        progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, failures=[reason]),
+        diagnostics=lambda: [(30, "an earlier run is left"), (40, f"{reason} Results are kept."), (40, "logs, too")],
+    )
+    environment = SimpleNamespace(runner=None)
+    test: Any = SimpleNamespace(publisher=publisher, sample=lambda: None, environment=environment)
+    _safeguards.refuse_unless_published(test)
+    assert [record.message for record in caplog.records] == [
+        "an earlier run is left",
+        "logs, too",
+        f"The test is not started, as --cw-strict asks: {reason}",
+    ]
 
 
 @pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])
