@@ -226,6 +226,17 @@ def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None
     wait_until(lambda: not any(child.is_running() for child in children), "the child process is ended")
 
 
+@pytest.mark.parametrize("processes", [[], ["--processes=2"]], ids=["alone", "fleet"])
+def test_local_leaves_the_options_open_to_change(locust: Locust, processes: list[str]) -> None:
+    """Where it listens is known to all processes, and is nothing that the user gave beside it."""
+    run = locust.run(
+        "attached_late.py", *processes, "-u", "2", "-t", "3s", "--host", HOST, "--cw-local", "--cw-live", options=[]
+    )
+    assert run.output.count("attached late") == max(len(processes) * 3, 1), run.output
+    assert run.stumbles == 0, run.err
+    run.receipt.check_delivered()
+
+
 def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one is tried, but not for ever."""
     with socket.socket() as other:

@@ -50,6 +50,8 @@ _RUNNER_TIMEOUT_S = 5.0
 _FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
+# What Locust sends to the workers with the options. It is none of them: --cw-endpoint-url is the user's to give.
+_LOCAL_URL = "cw_local_url"
 
 
 class Session:
@@ -186,10 +188,8 @@ class Session:
         if options.dashboard is not None:
             _dashboard.check_name(options.dashboard)
         targets = options.targets
-        if self._local is not None:
-            options.set("endpoint_url", self._local.endpoint_url)
-            if environment.parsed_options is not None:
-                environment.parsed_options.cw_endpoint_url = self._local.endpoint_url
+        if options["local"] and (url := self._local_url(environment)):
+            options.set("endpoint_url", url)
         fallback_host = host_of_classes(environment.user_classes)
         publisher = _core.Publisher(
             options.core,
@@ -217,6 +217,16 @@ class Session:
         if options.dashboard is not None and not worker and not options["dry_run"]:
             test.make_dashboard(options, options.dashboard, targets)
         return test
+
+    def _local_url(self, environment: Environment) -> str | None:
+        """Where the local CloudWatch listens: this process's, or on a worker the one that its master tells of."""
+        parsed: Any = environment.parsed_options
+        if is_worker(environment):
+            return getattr(parsed, _LOCAL_URL, None)
+        url = None if self._local is None else self._local.endpoint_url
+        if parsed is not None:
+            setattr(parsed, _LOCAL_URL, url)
+        return url
 
     def _hand_on_run_id(self, environment: Environment) -> None:
         """Have workers that come late told the run under way, whatever was typed since in the web UI's form."""
