@@ -517,6 +517,19 @@ def test_threads_that_send_stand_back(aws: Aws, tmp_path: Path) -> None:
     assert told["locust-cw-intak"] == [own]
 
 
+def test_a_dry_run_starts_no_local_cloudwatch(aws: Aws, tmp_path: Path) -> None:
+    told = run(
+        tmp_path,
+        aws,
+        """
+        with Publisher(local=True, dry_run=True) as publisher:
+            publisher.record("GET", "/", 1.0)
+            print(json.dumps([publisher.endpoint_url, "locust_cw._local" in sys.modules]))
+        """,
+    )
+    assert told == [[None, False]]
+
+
 def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
     """With the name of what is wrong, and what to do."""
     told = run(

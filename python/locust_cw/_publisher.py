@@ -81,9 +81,10 @@ class Publisher:
     ) -> _core.Publisher:
         local = options.get("local", False)
         _core.check_options(options)
-        if local:
-            if options.get("endpoint_url"):
-                raise _core.InvalidOptionError("local: not together with endpoint_url")
+        if local and options.get("endpoint_url"):
+            raise _core.InvalidOptionError("local: not together with endpoint_url")
+        # A dry run calls nobody.
+        if local and not options.get("dry_run"):
             # Few programs need it, and it brings a dozen modules.
             from locust_cw._local import LocalCloudWatch  # noqa: PLC0415 - as said above
 
