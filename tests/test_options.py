@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
+import tempfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -250,6 +252,27 @@ def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pyt
         with pytest.raises(_local.LocalCloudWatchError, match="already in use"):
             _local.LocalCloudWatch()
     assert ports == []
+
+
+def test_a_local_cloudwatch_that_the_system_refuses_is_told_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(_local.LocalCloudWatchError, match=r"could not be started: .*/nowhere/python"):
+        _local.LocalCloudWatch()
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(_local.LocalCloudWatchError, match="could not be started"):
+        _local.LocalCloudWatch()
+
+
+def test_locust_does_not_start_without_the_local_cloudwatch_it_was_told_to_bring(locust: Locust) -> None:
+    """Nor with an exception in a listener, after which the test would go on and publish nothing."""
+    run = locust.run("no_python.py", "-t", "3s", "--host", HOST, "--cw-local", options=[], receipt=False)
+    assert run.exit_code == 2
+    assert "could not be started" in run.err
+    assert run.stumbles == 0
 
 
 # Where and as whom
