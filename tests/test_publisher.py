@@ -323,7 +323,8 @@ def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
         assert asyncio.run(publisher.flush_async(30))
         pid = os.fork()
         if not pid:
-            for attempt in (lambda: publisher.record("GET", "/x", 1.0), publisher.flush, publisher.close):
+            record, set_users = lambda: publisher.record("GET", "/x", 1.0), lambda: publisher.set_users(1)
+            for attempt in (record, set_users, publisher.flush, publisher.close):
                 try:
                     attempt()
                 except ValueError as error:
@@ -557,10 +558,11 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
         print(json.dumps(error(lambda: asyncio.run(publisher.record_async("GET", "/", 1.0)))))
         print(json.dumps(error(lambda: publisher.flush())))
         print(json.dumps(error(lambda: publisher.event("x"))))
+        print(json.dumps(error(lambda: publisher.set_users(1))))
         """,
     )
     kinds = [kind for kind, _ in told]
-    assert kinds == ["InvalidOptionError"] * 5 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 5
+    assert kinds == ["InvalidOptionError"] * 5 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 6
     for (_, message), word in zip(
         told,
         [
@@ -575,7 +577,7 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
             "event loop",
             "timeout",
         ]
-        + ["closed"] * 4,
+        + ["closed"] * 5,
         strict=True,
     ):
         assert word in message
