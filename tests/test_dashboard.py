@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import re
 import urllib.parse
@@ -153,7 +154,7 @@ BAD_TARGETS = {
 
 
 def view(**how: Any) -> View:
-    return View(**{"region": REGION, "host": HOST, **how})
+    return dataclasses.replace(View.of({}, region=REGION, host=HOST), **how)
 
 
 def all_targets() -> tuple[_targets.Target, ...]:

@@ -123,24 +123,25 @@ class View:
     Attributes:
         region: Where the test publishes.
         namespace: Of its metrics.
-        host: The host under test; None where users have hosts of their own.
         series: What series are made of: `Host`, `Request`, `Method`, `RunId`.
-        constants: Dimensions that all metrics have.
         logs: Which requests are logged: `all`, `failures` or `off`.
         log_format: `json` or `text`.
         log_group: Where to.
+        host: The host under test; None where users have hosts of their own.
+        constants: Dimensions that all metrics have.
         targets: The AWS resources under test.
 
     """
 
+    # What options decide has no default here: the core knows those.
     region: str
-    namespace: str = "Locust"
+    namespace: str
+    series: tuple[str, ...]
+    logs: str
+    log_format: str
+    log_group: str
     host: str | None = None
-    series: tuple[str, ...] = ("Host", "Request")
     constants: tuple[tuple[str, str], ...] = ()
-    logs: str = "all"
-    log_format: str = "json"
-    log_group: str = "LocustTests"
     targets: tuple[Target, ...] = ()
 
     @classmethod
@@ -153,12 +154,12 @@ class View:
         return cls(
             region=region,
             namespace=chosen["namespace"],
-            host=None if host is None else _core.dimension_value(host),
             series=tuple(dict.fromkeys(name.strip() for name in chosen["dimensions"].split(","))),
-            constants=tuple((name.strip(), _core.dimension_value(value.strip())) for name, _, value in constants),
             logs=chosen["logs"],
             log_format=chosen["log_format"],
             log_group=chosen["log_group"],
+            host=None if host is None else _core.dimension_value(host),
+            constants=tuple((name.strip(), _core.dimension_value(value.strip())) for name, _, value in constants),
             targets=tuple(targets),
         )
 
