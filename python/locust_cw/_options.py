@@ -225,12 +225,10 @@ class Options:
 def dashboard_name(given: object, namespace: str) -> str | None:
     """The dashboard that a value of the option means; None where there is to be none."""
     # Environment variables and the web UI's form say it as text.
-    match str(given).lower():
-        case "none" | "false":
-            return None
-        case "true" | "default":
-            return _dashboard.default_name(namespace)
-    return str(given)
+    text = str(given).lower()
+    if text in ("none", "false"):
+        return None
+    return _dashboard.default_name(namespace) if text in ("true", DEFAULT) else str(given)
 
 
 def _check_form(option: Option, value: object) -> None:
