@@ -48,6 +48,10 @@ def attach(environment: Environment, **options: object) -> Session:
     To be called before the test starts, once; a second call changes the options for the next test. What is not
     delivered when the program ends, or fires the environment's `quit` event, is sent then, within `drain_timeout`.
 
+    A test that `strict` or `stop_on_alarm` refuses does not begin: `gevent.GreenletExit` ends the greenlet that is
+    about to spawn its users. With a master that is the one that calls the runner's `start`, and may be the program's
+    main one: catch it there, or have `gevent.spawn` call `start`.
+
     Args:
         environment: With or without events of its own.
         **options: The command line's in Python form (``--cw-flush-interval`` is `flush_interval`). They win over those
