@@ -99,6 +99,10 @@ pub(crate) mod tests {
         assert_eq!(host(Some("http://a.example:8080/x")), "http://a.example:8080");
         assert_eq!(host(Some("http://user:secret@a.example/x")), "http://a.example");
         assert_eq!(host(Some("grpc://user:secret@b.example:50051/x")), "grpc://b.example:50051");
+        assert_eq!(host(Some("http://[2001:DB8::1]:80/")), "http://[2001:db8::1]");
+        assert_eq!(host(Some("HTTPS://B\u{fc}cher.example:443/v1#top")), "https://xn--bcher-kva.example");
+        assert_eq!(host(Some("http://shop.example:port/")), "http://gauge");
+        assert_eq!(host(Some("mailto:team@shop.example")), "http://gauge");
         assert_eq!(host(Some("/x")), "http://gauge");
         assert_eq!(host(None), "http://gauge");
     }

@@ -161,7 +161,7 @@ def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:
 BODY: dict[str, Any] = json.loads(
     json.dumps(
         _dashboard.body(
-            View("eu-north-1", host="http://h.test"),
+            View.of({}, region="eu-north-1", host="http://h.test"),
             [Mark("run-1", event, 1.79e9) for event in ("start", "ramped up", "stop")],
         )
     )
@@ -175,7 +175,7 @@ TIMES = st.datetimes().map(str) | st.from_regex(
 @given(changed(BODY))
 def test_a_dashboard_that_somebody_changed_can_be_brought_up_to_date(existing: dict[str, Any]) -> None:
     """Whatever became of our own widgets."""
-    made = _dashboard.body(View("eu-north-1"), [Mark("run-2", "start", 1.8e9)], existing)
+    made = _dashboard.body(View.of({}, region="eu-north-1"), [Mark("run-2", "start", 1.8e9)], existing)
     assert "run run-2 start" in json.dumps(made)
 
 

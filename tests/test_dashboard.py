@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import re
+import urllib.parse
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from signal import SIGINT
 from typing import Any
 
 import pytest
@@ -19,10 +22,11 @@ from locust_cw import _core, _dashboard, _targets
 from locust_cw._account import Account
 from locust_cw._dashboard import Dashboard, Mark, View
 from support.dashboard_grammar import assert_valid, expressions_of, log_query_problems, metrics_of, problems, resolved
+from support.fleet import MasterWeb
 from support.locust_run import LocustRun
 from support.outages import commanding
 from support.proxy import Answer, Exchange, error
-from support.servers import REGION, Target
+from support.servers import REGION, Target, answers, get, wait_until
 
 HOST = "https://shop.example"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -150,7 +154,7 @@ BAD_TARGETS = {
 
 
 def view(**how: Any) -> View:
-    return View(**{"region": REGION, "host": HOST, **how})
+    return dataclasses.replace(View.of({}, region=REGION, host=HOST), **how)
 
 
 def all_targets() -> tuple[_targets.Target, ...]:
@@ -317,6 +321,19 @@ def test_without_a_host_the_hosts_are_searched_for() -> None:
     variable = _dashboard.body(view(host=None, constants=(("stage", "x"),)))["variables"][1]
     assert variable["search"] == '{"Locust","Host","stage"} MetricName="RequestCount"'
     assert (variable["populateFrom"], variable["defaultValue"]) == ("Host", "__FIRST")
+
+
+def test_without_a_host_gauges_are_drawn_of_the_whole_test_too() -> None:
+    """Beside those of the host that is chosen: where users have several hosts, these alone are published."""
+    shown = resolved(_dashboard.body(view(host=None)), locustCwHost=HOST)
+    for metric in ("UserCount", "WorkerCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"):
+        lines = [each for each in metrics_of(shown) if each[1] == metric]
+        assert {dimensions["Host"] for _, _, dimensions, _ in lines} == {HOST, _core.NO_HOST}, metric
+        labels = [rendering["label"] for *_, rendering in lines]
+        assert len(labels) == len(set(labels)), "they can be told apart"
+    searches = [text for text in expressions_of(shown) if "UserClass" in text]
+    assert [HOST in text for text in searches] == [True, False]
+    assert _core.NO_HOST in searches[1]
 
 
 def test_targets_stand_on_the_time_axis_of_the_load() -> None:
@@ -571,7 +588,8 @@ def test_a_failed_put_is_made_good_by_the_next(aws: Aws, account: Account, name:
 
 
 @pytest.mark.usefixtures("account")
-def test_marks_made_while_another_is_put_are_put_too(aws: Aws, name: str) -> None:
+@pytest.mark.parametrize("failing", [False, True], ids=["a good call", "a call that fails"])
+def test_marks_made_while_another_is_put_are_put_too(aws: Aws, name: str, *, failing: bool) -> None:
     """Greenlets that mark a run at the same time lose none of it: here one marks while another's call is under way."""
     waiting: list[Callable[[], None]] = []
 
@@ -581,9 +599,11 @@ def test_marks_made_while_another_is_put_are_put_too(aws: Aws, name: str) -> Non
 
     dashboard = Dashboard(Account({"endpoint_url": aws.proxy.url, "region": REGION}, meanwhile), name, view(), "run-1")
     waiting.append(lambda: dashboard.stopped(NOON + 1))
+    if failing:
+        aws.proxy.on("GetDashboard", error("AccessDenied", 403), times=1)
     dashboard.begin(NOON)
     assert lines(stored(aws, name)) == ["run run-1 start", "run run-1 stop"]
-    assert len(aws.proxy.calls("PutDashboard")) == 2
+    assert len(aws.proxy.calls("PutDashboard")) == (1 if failing else 2)
 
 
 def test_a_dashboard_that_cannot_be_read_is_left_alone(aws: Aws, account: Account, name: str) -> None:
@@ -718,6 +738,35 @@ def test_everything_drawn_of_the_load_is_there(aws: Aws, locust: Locust, target:
     for text in (query, *_dashboard.saved_queries(view()).values()):
         for field in ("status", "response_time_ms", "error_type", "error", "run_id", "outcome", "method", "name"):
             assert field not in text or field in names_in_log
+
+
+def test_the_host_of_user_classes_is_drawn_as_it_is_published(
+    aws: Aws, locust: Locust, target: Target, name: str
+) -> None:
+    """Under its origin, whatever path the classes have behind it."""
+    run = locust.run(
+        "class_host.py", "-u", "2", "-r", "10", "-t", "3s", *LIVE, f"--cw-dashboard={name}",
+        env={"CLASS_HOST": f"{target.url}/v1"},
+    )  # fmt: skip
+    run.receipt.check_delivered()
+    drawn = metrics_of(resolved(stored(aws, name)))
+    assert {dimensions["Host"] for _, _, dimensions, _ in drawn} == {target.url}
+    for _, metric, dimensions, _ in drawn:
+        # No request succeeds, and there is no worker in a single process.
+        published = aws.cloudwatch.count(metric, **dimensions)
+        assert published or metric in ("ResponseTime_ms", "WorkerCount"), (metric, dimensions)
+
+
+def test_users_with_several_hosts_are_drawn_too(aws: Aws, locust: Locust, target: Target, name: str) -> None:
+    """Each graph of the load generator has a line with data, whichever of the hosts is chosen."""
+    run = locust.run(
+        "several_hosts.py", "-u", "2", "-r", "10", *LIVE, f"--cw-dashboard={name}",
+        module="locust_cw", env={"TARGET": target.url},
+    )  # fmt: skip
+    run.receipt.check_delivered()
+    drawn = metrics_of(resolved(stored(aws, name), locustCwHost=target.url))
+    for metric in ("UserCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes", "RequestCount"):
+        assert any(aws.cloudwatch.count(found, **dimensions) for _, found, dimensions, _ in drawn if found == metric)
 
 
 def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str) -> None:
@@ -965,7 +1014,8 @@ def test_the_checker_takes_what_is_documented() -> None:
 # In a test
 
 TARGET = "sqs:orders"
-LOAD = ["-u", "3", "-r", "10", "--host", HOST, "--exit-code-on-error=0", "--cw-live", "--cw-flush-interval=1"]
+LIVE = ["--cw-live", "--cw-flush-interval=1"]
+LOAD = ["-u", "3", "-r", "10", "--host", HOST, "--exit-code-on-error=0", *LIVE]
 
 
 def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: str) -> None:
@@ -981,6 +1031,37 @@ def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: s
         assert run.exit_code == 0
         assert run.complaints() == []
         assert run.receipt["dashboard_url"] is None, "nobody can look at a local one"
+
+
+@pytest.mark.parametrize("event", ["spawning_complete", "test_stop"])
+def test_the_load_does_not_wait_for_the_region(aws: Aws, locust: Locust, name: str, event: str) -> None:
+    """However late it is found, the dashboard has all marks."""
+    run = locust.run("late_region.py", *LOAD, "-t", "3s", f"--cw-dashboard={name}", env={"REGION_AFTER": event})
+    receipt = run.receipt.check_delivered()
+    assert lines(stored(aws, name)) == [f"run {receipt['run_id']} {mark}" for mark in ("start", "ramped up", "stop")]
+
+
+def test_a_target_may_be_sent_with_the_start(aws: Aws, locust: Locust, name: str) -> None:
+    """To the web UI's address, which takes every option: a wrong one lets nothing of that test be published."""
+    web = MasterWeb()
+    run = locust.start("orders.py", *LIVE, *web.options, f"--cw-dashboard={name}", headless=False)
+    wait_until(lambda: answers(web.url), "the web UI")
+
+    def start(target: str) -> None:
+        form = {"user_count": 2, "spawn_rate": 100, "host": HOST, "cw_target": target}
+        assert json.loads(get(f"{web.url}/swarm", urllib.parse.urlencode(form).encode()))["success"]
+
+    start("toaster:1")
+    assert "'toaster:1'" in run.wait_for("Nothing of this test is published: .*")[0]
+    run.wait_for("20 steps")
+    web.stop()
+    assert not aws.proxy.calls()
+    start(TARGET)
+    wait_until(lambda: aws.proxy.calls("PutDashboard") and aws.proxy.calls("PutMetricData"), "the next is published")
+    run.signal(SIGINT)
+    run.finish()
+    run.receipt.check_delivered()
+    assert any(namespace == "AWS/SQS" for namespace, *_ in metrics_of(stored(aws, name)))
 
 
 def endpoints(url: str, folder: Path) -> dict[str, dict[str, str]]:

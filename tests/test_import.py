@@ -95,3 +95,37 @@ def test_imported_anew_it_registers_once(tmp_path: Path) -> None:
         "get_parser().parse_args(['--cw-live'])"
     )
     subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)
+
+
+LOOKS = {
+    "without a look": "",
+    "after a look": "assert importlib.util.find_spec('locust').loader.get_filename('locust')",
+    "after a failure": """
+import gevent.monkey
+patch_all, gevent.monkey.patch_all = gevent.monkey.patch_all, None
+try:
+    import locust
+except TypeError:
+    pass
+gevent.monkey.patch_all = patch_all
+""",
+    "imported anew before": "del sys.modules['locust_cw']; import locust_cw",
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_imported_before_locust_it_registers_and_leaves_no_trace(tmp_path: Path, look: str) -> None:
+    """Once, with whichever import succeeds; Locust's loader is its own, which reads its files."""
+    probe = f"""
+import importlib.resources, importlib.util, pkgutil, sys
+import locust_cw
+{look}
+assert "locust" not in sys.modules
+import locust
+assert len(locust.events.init._handlers) == 1
+assert not [finder for finder in sys.meta_path if type(finder).__module__.startswith("locust_cw")]
+assert importlib.resources.files("locust").joinpath("__init__.py").is_file()
+assert pkgutil.get_data("locust", "__init__.py")
+assert type(locust.__loader__) is type(locust.__spec__.loader) is type(locust_cw.__loader__)
+"""
+    subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)

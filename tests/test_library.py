@@ -12,7 +12,8 @@ import pytest
 from conftest import Aws
 from support.checks import check_metrics
 from support.locust_run import LocustStats, Receipt, clean_environment
-from support.servers import Target
+from support.proxy import error
+from support.servers import Target, free_port
 
 SCRIPT = Path(__file__).with_name("scripts") / "library.py"
 
@@ -68,3 +69,20 @@ def test_attach_refuses_what_it_cannot_do(tmp_path: Path, option: dict[str, obje
     (name,) = option
     assert name in done.stderr
     assert "the script is done" not in done.stdout
+
+
+def test_a_program_with_a_master_is_told_of_a_refusal_where_it_starts_the_test(aws: Aws, tmp_path: Path) -> None:
+    """By an exception that it can catch and go on after; no user is spawned."""
+    aws.proxy.on("*", error("AccessDenied", 403, "not authorized"))
+    options = {"endpoint_url": aws.proxy.url, "namespace": aws.cloudwatch.namespace, "logs": "off", "strict": True}
+    done = subprocess.run(
+        [sys.executable, SCRIPT.with_name("refused_master.py"), json.dumps(options), str(free_port())],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["refused", "the script is done"]

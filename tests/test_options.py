@@ -7,10 +7,12 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,7 +20,7 @@ import psutil
 import pytest
 
 from conftest import Aws, Locust
-from locust_cw import _local
+from locust_cw import _local, _safeguards
 from support.checks import check_story
 from support.cloudwatch import TEXT_LINE
 from support.locust_run import LOCUSTFILES, LocustRun, clean_environment
@@ -213,6 +215,24 @@ def test_strict_refuses_to_start_without_credentials(locust: Locust, target: Tar
     assert target.served == before
 
 
+def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.LogCaptureFixture) -> None:
+    reason = "PutMetricData was refused."
+    publisher = SimpleNamespace(
+        has_logs=True,
+        flush=lambda: None,
+        progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, failures=[reason]),
+        diagnostics=lambda: [(30, "an earlier run is left"), (40, f"{reason} Results are kept."), (40, "logs, too")],
+    )
+    environment = SimpleNamespace(runner=None)
+    test: Any = SimpleNamespace(publisher=publisher, sample=lambda: None, environment=environment)
+    _safeguards.refuse_unless_published(test)
+    assert [record.message for record in caplog.records] == [
+        "an earlier run is left",
+        "logs, too",
+        f"The test is not started, as --cw-strict asks: {reason}",
+    ]
+
+
 @pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])
 def test_strict_changes_nothing_when_aws_is_well(aws: Aws, locust: Locust, target: Target, live: list[str]) -> None:
     run = locust.run("shop.py", "-u", "4", "-r", "100", "-t", "3s", "--host", target.url, "--cw-strict", *live)
@@ -231,6 +251,17 @@ def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None
     wait_until(lambda: not any(child.is_running() for child in children), "the child process is ended")
 
 
+@pytest.mark.parametrize("processes", [[], ["--processes=2"]], ids=["alone", "fleet"])
+def test_local_leaves_the_options_open_to_change(locust: Locust, processes: list[str]) -> None:
+    """Where it listens is known to all processes, and is nothing that the user gave beside it."""
+    run = locust.run(
+        "attached_late.py", *processes, "-u", "2", "-t", "3s", "--host", HOST, "--cw-local", "--cw-live", options=[]
+    )
+    assert run.output.count("attached late") == max(len(processes) * 3, 1), run.output
+    assert run.stumbles == 0, run.err
+    run.receipt.check_delivered()
+
+
 def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one is tried, but not for ever."""
     with socket.socket() as other:
@@ -244,6 +275,27 @@ def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pyt
         with pytest.raises(_local.LocalCloudWatchError, match="already in use"):
             _local.LocalCloudWatch()
     assert ports == []
+
+
+def test_a_local_cloudwatch_that_the_system_refuses_is_told_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(_local.LocalCloudWatchError, match=r"could not be started: .*/nowhere/python"):
+        _local.LocalCloudWatch()
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(_local.LocalCloudWatchError, match="could not be started"):
+        _local.LocalCloudWatch()
+
+
+def test_locust_does_not_start_without_the_local_cloudwatch_it_was_told_to_bring(locust: Locust) -> None:
+    """Nor with an exception in a listener, after which the test would go on and publish nothing."""
+    run = locust.run("no_python.py", "-t", "3s", "--host", HOST, "--cw-local", options=[], receipt=False)
+    assert run.exit_code == 2
+    assert "could not be started" in run.err
+    assert run.stumbles == 0
 
 
 # Where and as whom

@@ -323,7 +323,8 @@ def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
         assert asyncio.run(publisher.flush_async(30))
         pid = os.fork()
         if not pid:
-            for attempt in (lambda: publisher.record("GET", "/x", 1.0), publisher.flush, publisher.close):
+            record, set_users = lambda: publisher.record("GET", "/x", 1.0), lambda: publisher.set_users(1)
+            for attempt in (record, set_users, publisher.flush, publisher.close):
                 try:
                     attempt()
                 except ValueError as error:
@@ -517,6 +518,19 @@ def test_threads_that_send_stand_back(aws: Aws, tmp_path: Path) -> None:
     assert told["locust-cw-intak"] == [own]
 
 
+def test_a_dry_run_starts_no_local_cloudwatch(aws: Aws, tmp_path: Path) -> None:
+    told = run(
+        tmp_path,
+        aws,
+        """
+        with Publisher(local=True, dry_run=True) as publisher:
+            publisher.record("GET", "/", 1.0)
+            print(json.dumps([publisher.endpoint_url, "locust_cw._local" in sys.modules]))
+        """,
+    )
+    assert told == [[None, False]]
+
+
 def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
     """With the name of what is wrong, and what to do."""
     told = run(
@@ -544,10 +558,11 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
         print(json.dumps(error(lambda: asyncio.run(publisher.record_async("GET", "/", 1.0)))))
         print(json.dumps(error(lambda: publisher.flush())))
         print(json.dumps(error(lambda: publisher.event("x"))))
+        print(json.dumps(error(lambda: publisher.set_users(1))))
         """,
     )
     kinds = [kind for kind, _ in told]
-    assert kinds == ["InvalidOptionError"] * 5 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 5
+    assert kinds == ["InvalidOptionError"] * 5 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 6
     for (_, message), word in zip(
         told,
         [
@@ -562,7 +577,7 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
             "event loop",
             "timeout",
         ]
-        + ["closed"] * 4,
+        + ["closed"] * 5,
         strict=True,
     ):
         assert word in message

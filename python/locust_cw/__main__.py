@@ -2,10 +2,8 @@
 
 import sys
 
-# First of all: this patches the standard library for gevent.
+# The package has been imported with this module, so the hooks are registered as soon as Locust is imported.
 from locust.main import main
-
-import locust_cw  # noqa: F401 - registers the hooks
 
 if __name__ == "__main__":
     sys.exit(main())

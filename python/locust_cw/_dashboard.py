@@ -123,24 +123,25 @@ class View:
     Attributes:
         region: Where the test publishes.
         namespace: Of its metrics.
-        host: The host under test; None where users have hosts of their own.
         series: What series are made of: `Host`, `Request`, `Method`, `RunId`.
-        constants: Dimensions that all metrics have.
         logs: Which requests are logged: `all`, `failures` or `off`.
         log_format: `json` or `text`.
         log_group: Where to.
+        host: The host under test; None where users have hosts of their own.
+        constants: Dimensions that all metrics have.
         targets: The AWS resources under test.
 
     """
 
+    # What options decide has no default here: the core knows those.
     region: str
-    namespace: str = "Locust"
+    namespace: str
+    series: tuple[str, ...]
+    logs: str
+    log_format: str
+    log_group: str
     host: str | None = None
-    series: tuple[str, ...] = ("Host", "Request")
     constants: tuple[tuple[str, str], ...] = ()
-    logs: str = "all"
-    log_format: str = "json"
-    log_group: str = "LocustTests"
     targets: tuple[Target, ...] = ()
 
     @classmethod
@@ -153,12 +154,12 @@ class View:
         return cls(
             region=region,
             namespace=chosen["namespace"],
-            host=None if host is None else _core.dimension_value(host),
             series=tuple(dict.fromkeys(name.strip() for name in chosen["dimensions"].split(","))),
-            constants=tuple((name.strip(), _core.dimension_value(value.strip())) for name, _, value in constants),
             logs=chosen["logs"],
             log_format=chosen["log_format"],
             log_group=chosen["log_group"],
+            host=None if host is None else _core.dimension_value(host),
+            constants=tuple((name.strip(), _core.dimension_value(value.strip())) for name, _, value in constants),
             targets=tuple(targets),
         )
 
@@ -454,7 +455,11 @@ def _put_load(grid: _Grid, view: View) -> None:
             [_load(view, "ResponseTime_ms", percentile, percentile) for percentile in ("p50", "p95", "p99")],
         ),
     )
-    by_class = _search(view, "UserCount", "Maximum", ("Host", "UserClass"))
+    searches = (_search(view, "UserCount", "Maximum", ("Host", "UserClass"), host) for host, _ in _gauge_hosts(view))
+    by_class = [
+        [{"expression": search, "label": "${PROP('Dim.UserClass')}", "id": f"e{number}"}]
+        for number, search in enumerate(searches, 1)
+    ]
     grid.put(
         "metric",
         third,
@@ -463,11 +468,7 @@ def _put_load(grid: _Grid, view: View) -> None:
             view,
             "Users and workers",
             "",
-            [
-                _load(view, "UserCount", "Maximum", "users"),
-                _load(view, "WorkerCount", "Maximum", "workers"),
-                [{"expression": by_class, "label": "${PROP('Dim.UserClass')}", "id": "e1"}],
-            ],
+            [*_gauges(view, "UserCount", Maximum="users"), *_gauges(view, "WorkerCount", Maximum="workers"), *by_class],
         ),
     )
     if "Request" in view.series:
@@ -479,17 +480,11 @@ def _put_load(grid: _Grid, view: View) -> None:
         view,
         "Load generator: CPU",
         "percent",
-        [
-            _load(view, "GeneratorCpu_Percent", "Average", "average"),
-            _load(view, "GeneratorCpu_Percent", "Maximum", "busiest process"),
-        ],
+        _gauges(view, "GeneratorCpu_Percent", Average="average", Maximum="busiest process"),
     )
     cpu["annotations"] = {"horizontal": [_CPU_WARNING]}
     grid.put("metric", third, 6, cpu)
-    memory = [
-        _load(view, "GeneratorMemory_Bytes", "Average", "average"),
-        _load(view, "GeneratorMemory_Bytes", "Maximum", "largest process"),
-    ]
+    memory = _gauges(view, "GeneratorMemory_Bytes", Average="average", Maximum="largest process")
     grid.put("metric", third, 6, _graph(view, "Load generator: memory", "bytes", memory))
     if view.logs != "off":
         log = {
@@ -532,9 +527,27 @@ def _put_names(grid: _Grid, view: View) -> None:
     grid.put("metric", COLUMNS // 2, 7, top)
 
 
-def _load(view: View, name: str, stat: str, label: str) -> list[Any]:
-    dimensions = [part for dimension in (("Host", HOST_PLACEHOLDER), *view.constants) for part in dimension]
+def _load(view: View, name: str, stat: str, label: str, host: str = HOST_PLACEHOLDER) -> list[Any]:
+    dimensions = [part for dimension in (("Host", host), *view.constants) for part in dimension]
     return [NAMESPACE_PLACEHOLDER, name, *dimensions, {"stat": stat, "label": label}]
+
+
+def _gauge_hosts(view: View) -> list[tuple[str, str]]:
+    """The hosts that gauges are drawn of, each with what it adds to a label.
+
+    A test whose users have several hosts publishes its gauges under none of them, where no choice of a host finds them.
+    Without a host it is not known whether the tests shown are such.
+    """
+    return [(HOST_PLACEHOLDER, "")] + [(_core.NO_HOST, ", all hosts")] * (view.host is None)
+
+
+def _gauges(view: View, name: str, **labels: str) -> list[list[Any]]:
+    """A gauge by the labels of its statistics."""
+    return [
+        _load(view, name, stat, label + where, host)
+        for host, where in _gauge_hosts(view)
+        for stat, label in labels.items()
+    ]
 
 
 def _with(metric: list[Any], **options: object) -> list[Any]:
@@ -573,9 +586,9 @@ def _schema(namespace: str, *dimensions: str) -> str:
     return "{" + ",".join(f'"{part}"' for part in (namespace, *dimensions)) + "}"
 
 
-def _search(view: View, metric: str, stat: str, series: Sequence[str]) -> str:
+def _search(view: View, metric: str, stat: str, series: Sequence[str], host: str = HOST_PLACEHOLDER) -> str:
     schema = _schema(NAMESPACE_PLACEHOLDER, *series, *(name for name, _ in view.constants))
-    terms = [("MetricName", metric)] + [("Host", HOST_PLACEHOLDER)] * ("Host" in series)
+    terms = [("MetricName", metric)] + [("Host", host)] * ("Host" in series)
     terms += [(name, value) for name, value in view.constants if not set(value) & set("\"'\\")]
     return f"SEARCH('{schema} {' '.join(_term(*term) for term in terms)}', '{stat}', {PERIOD_S})"
 
@@ -752,7 +765,7 @@ class Dashboard:
     """The dashboard of one run, marked as the run goes on.
 
     Each method reads and puts the dashboard, with all marks of the run so far: a call that failed is made good by the
-    next. A call made while another is under way returns at once: the other puts its mark, too.
+    next. A call made while another is under way returns at once: the other puts its mark, too, even after a failure.
 
     Attributes:
         account: Where it is; its `sleep` lets others run.
@@ -798,6 +811,11 @@ class Dashboard:
         try:
             while self._changed:
                 self._changed = False
-                put(self.account, self.name, self.view, list(self._marks))
+                try:
+                    put(self.account, self.name, self.view, list(self._marks))
+                except (_core.AwsError, DashboardError):
+                    # Whoever has made a mark meanwhile relies on this call.
+                    if not self._changed:
+                        raise
         finally:
             self._putting = False

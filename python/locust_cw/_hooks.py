@@ -6,6 +6,8 @@ import functools
 import importlib
 import importlib.util
 import sys
+import threading
+from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
@@ -45,6 +47,10 @@ def attach(environment: Environment, **options: object) -> Session:
 
     To be called before the test starts, once; a second call changes the options for the next test. What is not
     delivered when the program ends, or fires the environment's `quit` event, is sent then, within `drain_timeout`.
+
+    A test that `strict` or `stop_on_alarm` refuses does not begin: `gevent.GreenletExit` ends the greenlet that is
+    about to spawn its users. With a master that is the one that calls the runner's `start`, and may be the program's
+    main one: catch it there, or have `gevent.spawn` call `start`.
 
     Args:
         environment: With or without events of its own.
@@ -137,30 +143,51 @@ def _add_options(parser: Any, **_kwargs: object) -> None:  # noqa: ANN401 - conf
 
 
 class _LocustFinder(MetaPathFinder):
-    """Waits for Locust to be imported, by whoever does it, and registers with it then."""
+    """Waits for Locust to be imported, by whoever does it, and registers with it then.
+
+    Programs may look for Locust without importing it, so it stays until an import has succeeded.
+    """
+
+    def __init__(self) -> None:
+        # By thread: one that asks the other finders must not have another thread's import pass by.
+        self._asking = threading.local()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         del path, target
-        if fullname != "locust":
+        if fullname != "locust" or getattr(self._asking, "now", False):
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        self._asking.now = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._asking.now = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _RegisteringLoader(spec.loader)
+            spec.loader = _RegisteringLoader(spec.loader, self)
         return spec
 
 
 class _RegisteringLoader(Loader):
     """Loads Locust as ever, and registers with it."""
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, finder: _LocustFinder) -> None:
         self._loader = loader
+        self._finder = finder
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the loader has
+        # Where Locust is only looked for.
+        return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        # Whoever asks the module for its loader wants all that the loader can do, such as to read files.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
         self._loader.exec_module(module)
+        with suppress(ValueError):
+            sys.meta_path.remove(self._finder)
         _register(module)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import psutil
 
-from locust_cw import _core, _dashboard, _fleet, _targets
+from locust_cw import _core, _dashboard, _fleet
 from locust_cw._account import Account
 from locust_cw._announcement import announcement
 from locust_cw._dashboard import Dashboard, DashboardError
@@ -27,13 +27,14 @@ from locust_cw._terminal import has_colors, write
 from locust_cw._web import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from locust.env import Environment
 
     from locust_cw._fleet import Fleet
     from locust_cw._options import Options
     from locust_cw._status import Mode
+    from locust_cw._targets import Target
     from locust_cw._waiting import Waiting
 
 logger = logging.getLogger("locust_cw")
@@ -130,26 +131,35 @@ class LoadTest:
 
         self.announcing = spawn(announce)
 
-    def make_dashboard(self, options: Options, name: str) -> None:
+    def make_dashboard(self, options: Options, name: str, targets: Sequence[Target]) -> None:
         """Make or update the dashboard of that name, beside the load."""
+        # Links to it are asked for before it is there.
+        self._record.dashboard = name
+        self._mark(self._begin_dashboard, options, name, targets)
+
+    def _begin_dashboard(self, options: Options, name: str, targets: Sequence[Target]) -> None:
         account = Account(options.core, gevent.sleep)
         region = account.region()
         if region is None:
             logger.warning("There is no dashboard: no AWS region is configured. Give --cw-region, or set AWS_REGION.")
+            self._record.dashboard = None
             return
-        targets = [_targets.parse(target) for target in self._record.targets]
         view = _dashboard.View.of(options.core, region=region, host=self._record.host, targets=targets)
         self._dashboard = Dashboard(account, name, view, self.publisher.run_id)
         self._dashboard_url = _dashboard.shown_at(options.core, region, name)
-        self._record.dashboard = name
-        self._mark(self._dashboard.begin, self._record.started)
+        # To find the region may take seconds, in which the test has gone on.
+        if self._record.ramped_up is not None:
+            self._mark(self._dashboard.ramped_up, self._record.ramped_up)
+        if self._record.stopped is not None:
+            self._mark(self._dashboard.stopped, self._record.stopped, self.stop_reason)
+        self._dashboard.begin(self._record.started)
 
-    def _mark(self, mark: Callable[..., None], *when: object) -> None:
+    def _mark(self, mark: Callable[..., None], *args: object) -> None:
         """Mark the dashboard beside the load, which it must not hold up."""
 
         def try_to_mark() -> None:
             try:
-                mark(*when)
+                mark(*args)
             except _core.AwsError as error:
                 logger.warning("The dashboard was not brought up to date: %s", error.args[0])
             except DashboardError as error:

@@ -70,14 +70,20 @@ class LocalCloudWatch:
     endpoint_url: str
     """Where it listens, such as `http://127.0.0.1:40123`."""
 
+    # A start may fail before either is there.
+    _process: subprocess.Popen[bytes] | None = None
+    _state: Path | None = None
+
     def __init__(self) -> None:
         """Start MiniStack and wait until it answers."""
         _require_installed()
         self._owner = os.getpid()
         for left in reversed(range(PORTS_TRIED)):
-            self._start(_free_port())
             try:
-                self._wait_until_it_answers()
+                self._wait_until_it_answers(self._start(_free_port()))
+            except OSError as error:
+                self.stop()
+                raise LocalCloudWatchError(f"the local CloudWatch (MiniStack) could not be started: {error}") from error
             except BaseException as error:
                 self.stop()
                 # Between the choice of the port and its use, another program may have taken it.
@@ -86,9 +92,10 @@ class LocalCloudWatch:
             else:
                 return
 
-    def _start(self, port: int) -> None:
+    def _start(self, port: int) -> subprocess.Popen[bytes]:
         self._port = port
         self.endpoint_url = f"http://{HOST}:{self._port}"
+        self._process = None
         self._state = Path(tempfile.mkdtemp(prefix="locust-cw-local-"))
         self._log = self._state / "ministack.log"
         with self._log.open("wb") as log:
@@ -102,23 +109,16 @@ class LocalCloudWatch:
                 env=_child_environment(self._port, self._state),
                 start_new_session=True,
             )
+        return self._process
 
     def stop(self) -> None:
         """End MiniStack and delete what it kept. Harmless twice, and in a forked child, whose parent still uses it."""
-        if os.getpid() != self._owner or self._process.stdin is None or self._process.stdin.closed:
+        if os.getpid() != self._owner:
             return
-        # A byte, not only the end of the file: processes forked from this one hold the pipe open too.
-        with contextlib.suppress(OSError):
-            self._process.stdin.write(b"\n")
-            self._process.stdin.flush()
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        shutil.rmtree(self._state, ignore_errors=True)
+        if self._process is not None:
+            _end(self._process)
+        if self._state is not None:
+            shutil.rmtree(self._state, ignore_errors=True)
 
     def __enter__(self) -> Self:
         """Return itself: it has been running since it was made."""
@@ -130,11 +130,11 @@ class LocalCloudWatch:
         """Stop, whatever happened."""
         self.stop()
 
-    def _wait_until_it_answers(self) -> None:
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         # The process is looked at after the answer: another program may have taken the port in between.
-        while not (_answers(self._port) and self._process.poll() is None):
-            code = self._process.poll()
+        while not (_answers(self._port) and process.poll() is None):
+            code = process.poll()
             if code is not None:
                 raise self._error(f"the local CloudWatch (MiniStack) ended with code {code} instead of starting")
             if time.monotonic() > deadline:
@@ -144,6 +144,22 @@ class LocalCloudWatch:
     def _error(self, message: str) -> LocalCloudWatchError:
         last_words = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
         return LocalCloudWatchError("\n  ".join([message + (", saying:" if last_words else ""), *last_words]))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is None or process.stdin.closed:
+        return
+    # A byte, not only the end of the file: processes forked from this one hold the pipe open too.
+    with contextlib.suppress(OSError):
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    with contextlib.suppress(OSError):
+        process.stdin.close()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _require_installed() -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Mapping
 
+    from locust_cw._targets import Target
+
 
 @dataclass(frozen=True)
 class Option:
@@ -162,6 +164,9 @@ class Options:
         self._values: dict[str, Any] = {}
         for option in OPTIONS:
             value = getattr(command_line, f"cw_{option.name}", None)
+            if option.type is list and isinstance(value, str):
+                # As the web UI sends it where there was none before.
+                value = [value] if value else None
             if option.name in overrides:
                 value = overrides[option.name]
             # An empty field of the web UI's form is no value.
@@ -186,6 +191,16 @@ class Options:
         """The dashboard's name; None where there is to be none."""
         return dashboard_name(self["dashboard"], self["namespace"])
 
+    @property
+    def targets(self) -> list[Target]:
+        """The AWS resources under test.
+
+        Raises:
+            InvalidOptionError: If there can be no such resource.
+
+        """
+        return [_targets.parse(target) for target in self["target"] or ()]
+
     def check(self) -> None:
         """Check every option.
 
@@ -199,8 +214,7 @@ class Options:
                 _check_form(option, self._values[option.name])
         if self["local"] and self["endpoint_url"]:
             raise _core.InvalidOptionError("argument --cw-local: not together with --cw-endpoint-url")
-        for target in self["target"] or ():
-            _targets.parse(target)
+        _ = self.targets
         if self.dashboard is not None:
             _dashboard.check_name(self.dashboard)
         receipt = self["receipt"]
@@ -211,12 +225,10 @@ class Options:
 def dashboard_name(given: object, namespace: str) -> str | None:
     """The dashboard that a value of the option means; None where there is to be none."""
     # Environment variables and the web UI's form say it as text.
-    match str(given).lower():
-        case "none" | "false":
-            return None
-        case "true" | "default":
-            return _dashboard.default_name(namespace)
-    return str(given)
+    text = str(given).lower()
+    if text in ("none", "false"):
+        return None
+    return _dashboard.default_name(namespace) if text in ("true", DEFAULT) else str(given)
 
 
 def _check_form(option: Option, value: object) -> None:

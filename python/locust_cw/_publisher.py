@@ -30,8 +30,8 @@ class Publisher:
     """One run of load: takes finished requests, publishes them to CloudWatch, and accounts for them.
 
     It may be used from any number of threads and event loops at once. Requests are taken in a few microseconds; what
-    waits for AWS runs in threads of its own, outside Python. Each method has an awaitable twin for asyncio, which ends
-    in `_async`; one that is cancelled no longer waits, and loses nothing by it.
+    waits for AWS runs in threads of its own, outside Python. For asyncio `record`, `gauge`, `flush` and `close` have
+    awaitable twins, which end in `_async`; one that is cancelled no longer waits, and loses nothing by it.
 
     Use it as a context manager, `with` or `async with`, or call `close`: it sends what is left. A publisher that is
     still open when the interpreter exits is closed then. One does not work in a forked process: each makes its own.
@@ -81,9 +81,10 @@ class Publisher:
     ) -> _core.Publisher:
         local = options.get("local", False)
         _core.check_options(options)
-        if local:
-            if options.get("endpoint_url"):
-                raise _core.InvalidOptionError("local: not together with endpoint_url")
+        if local and options.get("endpoint_url"):
+            raise _core.InvalidOptionError("local: not together with endpoint_url")
+        # A dry run calls nobody.
+        if local and not options.get("dry_run"):
             # Few programs need it, and it brings a dozen modules.
             from locust_cw._local import LocalCloudWatch  # noqa: PLC0415 - as said above
 
@@ -213,14 +214,20 @@ class Publisher:
         """Log something that happened to the whole test, with the scalar ones of its fields. Never waits.
 
         Raises:
-            ValueError: If the publisher is closed.
+            ValueError: If the publisher is closed, or is another process's.
 
         """
         self._require_open()
         self._core.event(name, fields)
 
     def set_users(self, users: int) -> None:
-        """Tell how many users run in this process, for the log events that follow."""
+        """Tell how many users run in this process, for the log events that follow. Never waits.
+
+        Raises:
+            ValueError: If the publisher is closed, or is another process's.
+
+        """
+        self._require_open()
         self._core.set_users(users)
 
     # Its delivery.

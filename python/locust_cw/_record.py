@@ -57,7 +57,7 @@ class Record:
         started: Seconds since the epoch.
         ramped_up: When the last user was there; None if that never was.
         stopped: When the test stopped; None if that never was.
-        host: The environment's host, where it had one.
+        host: The environment's host, else the one that its user classes share, where there was one.
         targets: The AWS resources under test, as `--cw-target` names them.
         dashboard: Name of its dashboard, if it has one.
         receipt: Its receipt, as `--cw-receipt` writes it.

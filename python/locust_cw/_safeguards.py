@@ -45,8 +45,11 @@ def refuse_unless_published(test: LoadTest) -> None:
         if progress.failures or time.monotonic() > deadline:
             break
         gevent.sleep(_POLL_S)
-    publisher.diagnostics()
     reason = progress.failures[0] if progress.failures else "AWS did not answer."
+    for level, message in publisher.diagnostics():
+        # The reason is told with the refusal. What else has come up is not to be lost.
+        if not message.startswith(reason):
+            logger.log(level, "%s", message)
     _refuse(test, f"as --cw-strict asks: {reason}")
 
 

@@ -32,8 +32,9 @@ from locust_cw._safeguards import refuse_unless_published, watch_alarms
 from locust_cw._waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from locust import User
     from locust.env import Environment
     from locust.event import Events
 
@@ -49,6 +50,8 @@ _RUNNER_TIMEOUT_S = 5.0
 _FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
+# What Locust sends to the workers with the options. It is none of them: --cw-endpoint-url is the user's to give.
+_LOCAL_URL = "cw_local_url"
 
 
 class Session:
@@ -181,15 +184,13 @@ class Session:
         if not worker and environment.parsed_options is not None:
             # Locust sends it to the workers, with the other options.
             environment.parsed_options.cw_run_id = run_id
+        # Both may have come from the web UI since the options were checked.
         if options.dashboard is not None:
-            # It may have been typed in the web UI since the options were checked.
             _dashboard.check_name(options.dashboard)
-        if self._local is not None:
-            options.set("endpoint_url", self._local.endpoint_url)
-            if environment.parsed_options is not None:
-                environment.parsed_options.cw_endpoint_url = self._local.endpoint_url
-        class_hosts = {user_class.host for user_class in environment.user_classes if user_class.host}
-        fallback_host = class_hosts.pop() if len(class_hosts) == 1 else None
+        targets = options.targets
+        if options["local"] and (url := self._local_url(environment)):
+            options.set("endpoint_url", url)
+        fallback_host = _host_of(environment.user_classes)
         publisher = _core.Publisher(
             options.core,
             run_id=run_id or _core.new_run_id(),
@@ -214,8 +215,18 @@ class Session:
             # From now on it is waited for.
             test.tell_master()
         if options.dashboard is not None and not worker and not options["dry_run"]:
-            test.make_dashboard(options, options.dashboard)
+            test.make_dashboard(options, options.dashboard, targets)
         return test
+
+    def _local_url(self, environment: Environment) -> str | None:
+        """Where the local CloudWatch listens: this process's, or on a worker the one that its master tells of."""
+        parsed: Any = environment.parsed_options
+        if is_worker(environment):
+            return getattr(parsed, _LOCAL_URL, None)
+        url = None if self._local is None else self._local.endpoint_url
+        if parsed is not None:
+            setattr(parsed, _LOCAL_URL, url)
+        return url
 
     def _hand_on_run_id(self, environment: Environment) -> None:
         """Have workers that come late told the run under way, whatever was typed since in the web UI's form."""
@@ -474,3 +485,12 @@ class Session:
             # The process is ending: an exception here would only hide the reason why.
             with suppress(Exception, KeyboardInterrupt):
                 self.on_quit()
+
+
+def _host_of(user_classes: Iterable[type[User]]) -> str | None:
+    """The host that user classes share, as their requests are published under it; None where they have several or none.
+
+    Requests of `https://shop.example/v1` stand under their URL's origin: so has to what is told of the whole test.
+    """
+    hosts = {_core.origin_of(user_class.host) or user_class.host for user_class in user_classes if user_class.host}
+    return hosts.pop() if len(hosts) == 1 else None
