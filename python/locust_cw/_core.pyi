@@ -245,8 +245,8 @@ class Publisher:
             exception: True for a failed request, as in Locust.
             context: A dict, whose scalar entries are logged.
             response: Its `status_code` is logged.
-            start_time: Seconds since the epoch. The sample's time is this plus `response_time`; now, if that is unknown,
-                more than a week ago or more than an hour ahead.
+            start_time: Seconds since the epoch. The sample's time is this plus `response_time`; now, if that is not
+                known, more than a week ago, or more than an hour ahead.
             url: Tells the host where the run has none.
             status: HTTP status, where there is no response.
             **_other: Whatever else a client reports.
