@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -207,6 +208,10 @@ def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None
     wait_until(lambda: not any(child.is_running() for child in children), "the child process is ended")
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32",
+    reason="there MiniStack may bind a port that is taken (SO_REUSEADDR)",
+)
 def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one is tried, but not for ever."""
     with socket.socket() as other:
