@@ -82,6 +82,7 @@ def test_no_command_needs_locust(
         ((*COST, "--failure-share=2"), "--failure-share"),
         ((*COST, "--names=0"), "--names"),
         (("cost", "--requests-per-second=inf"), "--requests-per-second"),
+        (("replay", "20261122T110301Z-7f3a", "--all"), "--all"),
     ],
 )
 def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: str) -> None:

@@ -62,7 +62,6 @@ NO_MESSAGES = {
     "locust-cw replay …": "the command in a message",
     "locust-cw replay … --spool-dir …": "the same",
     "locust-cw: error: …": "how each message of the command begins",
-    "locust-cw: ….": "the same",
     "module … has no attribute …": "as Python itself says it",
     "locust: error: …": "how each message of an option begins",
     "KIND:ID, where KIND is one of …": "the end of a message",
@@ -70,7 +69,7 @@ NO_MESSAGES = {
 }
 """Texts in the sources that look like messages, and what they are."""
 
-SINKS = {"_bad", "_fail", "_refuse", "complain", "critical", "error", "exception", "exit_with", "log", "warning"}
+SINKS = {"_bad", "_refuse", "complain", "critical", "error", "exception", "exit_with", "log", "warning"}
 """Functions whose arguments people read. So are an exception's, a receipt's remarks, notes, and what goes to stderr."""
 
 REASONS = {"_look_at", "_why_nothing", "_without_identity", "news"}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from locust_cw import _core
 from locust_cw._account import message_of
 from locust_cw._command import _cost, _dashboard, _doctor, _policy, _replay, _report, _template, _verify
+from locust_cw._command._common import complain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run_command(options)
     except _core.InvalidOptionError as error:
-        sys.stderr.write(f"locust-cw: error: {message_of(error)}\n")
+        complain(message_of(error))
         return 2
     return code

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._command._account_options import check, print_json, wrapped
+from locust_cw._command._common import check, print_json, wrapped
 from locust_cw._estimate import (
     EVENT_BYTES,
     GAUGES,

@@ -21,16 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from locust_cw import _core
-from locust_cw._account import Account, is_missing, message_of
-from locust_cw._command._account_options import (
-    account_options,
-    add_account_options,
-    add_publish_options,
-    check,
-    dashboard_of,
-    print_json,
-    wrapped,
-)
+from locust_cw._account import is_missing, message_of
+from locust_cw._command._account_options import account_options, add_account_options, add_publish_options, dashboard_of
+from locust_cw._command._common import account_at, check, print_json, wrapped
 from locust_cw._endpoint import Service, endpoint_of
 
 if TYPE_CHECKING:
@@ -39,6 +32,7 @@ if TYPE_CHECKING:
     from locust_cw._command import AddParser
 
 State: TypeAlias = Literal["ok", "failed", "skipped"]
+Endpoint: TypeAlias = Literal["metrics", "logs"]
 
 METRIC = "DoctorCheck"
 """The metric of the one datum that is published. It has no dimensions, so that it is in nobody's graphs."""
@@ -147,12 +141,12 @@ class Examination:
         """Nothing is asked before `checks`."""
         self._options = options
         self._where = account_options(options)
-        self._account = Account(self._where)
+        self._account = account_at(self._where)
         self._dashboard_name = dashboard_of(options)
         self._region: str | None = None
         self._why_not: str | None = None
         """Why no call can succeed, once that is known."""
-        self._unreached: dict[str, str] = {}
+        self._unreached: dict[Endpoint, str] = {}
         """Why no call of a service can."""
 
     def checks(self) -> Iterator[Check]:
@@ -174,7 +168,7 @@ class Examination:
     # What no call is needed for
 
     def _find_region(self) -> Check:
-        self._region = Account(self._where).region()
+        self._region = self._account.region()
         if self._region is not None:
             return Check("region", "ok", self._region)
         self._why_not = "there is no region"
@@ -211,10 +205,11 @@ class Examination:
         action: str,
         calls: Callable[[], str],
         refused: Callable[[_core.AwsError], Check | None] | None = None,
+        *,
+        service: Endpoint | None = "metrics",
     ) -> Check:
-        """Make calls that need nothing but what was found so far."""
-        service = {"credentials": None, "logs": "logs"}.get(name, "metrics")
-        if why_not := self._why_not or self._unreached.get(str(service)):
+        """Make calls that need nothing but what was found so far, of the service with that endpoint."""
+        if why_not := self._why_not or (service and self._unreached.get(service)):
             return Check(name, "skipped", why_not)
         try:
             return Check(name, "ok", calls())
@@ -255,7 +250,8 @@ class Examination:
             return None
 
         action = "sts:AssumeRole on the role, and let the role's trust policy name these credentials"
-        return self._call("credentials", action, calls, refused)
+        # It is STS that is asked.
+        return self._call("credentials", action, calls, refused, service=None)
 
     def _metrics(self) -> Check:
         namespace = self._options.namespace
@@ -301,9 +297,8 @@ class Examination:
             )
             return Check("logs", "skipped", text)
 
-        return self._call(
-            "logs", f"logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents on {group}", calls, refused
-        )
+        action = f"logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents on {group}"
+        return self._call("logs", action, calls, refused, service="logs")
 
     def _dashboard(self, name: str) -> Check:
         def calls() -> str:
@@ -370,14 +365,14 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-def _endpoints(where: dict[str, Any], region: str, *, logs: bool) -> dict[str, str]:
+def _endpoints(where: dict[str, Any], region: str, *, logs: bool) -> dict[Endpoint, str]:
     """Where calls go: the URL of each service, from where the SDK looks for it."""
-    services: dict[str, tuple[str, Service]] = {
+    services: dict[Endpoint, tuple[str, Service]] = {
         "metrics": ("monitoring", "cloudwatch"),
         "logs": ("logs", "cloudwatch_logs"),
     }
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    urls = {}
+    urls: dict[Endpoint, str] = {}
     for service, (host, name) in services.items():
         urls[service] = endpoint_of(where, name) or f"https://{host}.{region}.{domain}/"
     return urls if logs else {"metrics": urls["metrics"]}

@@ -9,7 +9,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._command._account_options import account_options, add_account_options, is_gone
+from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._command._common import complain, is_gone
 from locust_cw._progress import ProgressBar
 from locust_cw._terminal import has_colors
 
@@ -32,8 +33,9 @@ def declare(add_parser: AddParser) -> None:
         help="send what earlier tests left undelivered",
         description="Send what earlier tests left undelivered. Without RUN and --all, list what there is.",
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
-    parser.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
+    which.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
     parser.add_argument("--dry-run", action="store_true", help="send nothing, and tell what would be sent")
     parser.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
     add_account_options(parser, otherwise="the test's own")
@@ -41,9 +43,6 @@ def declare(add_parser: AddParser) -> None:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    if options.run is not None and options.all:
-        sys.stderr.write("locust-cw: error: either RUN or --all\n")
-        return 2
     found = _core.leftovers(options.spool_dir)
     if options.run is None and not options.all:
         return _list(found, options.spool_dir)
@@ -56,13 +55,13 @@ def _replay(options: argparse.Namespace) -> int:
         if options.all:
             sys.stdout.write("Nothing is left to be sent.\n")
             return 0
-        sys.stderr.write(f"Nothing is left of a run {options.run} in {_core.spool_root(options.spool_dir)}.\n")
+        complain(f"nothing is left of a run {options.run} in {_core.spool_root(options.spool_dir)}")
         return 1
     gone = [leftover for leftover in chosen if options.endpoint_url is None and is_gone(leftover.local_url)]
     for leftover in gone:
-        sys.stderr.write(
-            f"Not replayed: run {leftover.run_id} was meant for a local CloudWatch that is gone. Give --endpoint-url to"
-            f" send it elsewhere, or delete {leftover.folder}\n"
+        complain(
+            f"not replayed: run {leftover.run_id} was meant for a local CloudWatch that is gone. Give --endpoint-url to"
+            f" send it elsewhere, or delete {leftover.folder}"
         )
     complete = _send([leftover for leftover in chosen if leftover not in gone], options)
     # Of all runs, those are none that anybody waits for.
@@ -142,7 +141,7 @@ def _begin(leftover: _core.Leftover, options: argparse.Namespace) -> _core.Repla
     try:
         return _core.Replay(leftover.folder, account_options(options), dry_run=options.dry_run)
     except OSError as error:
-        sys.stderr.write(f"Not replayed: {error}.\n")
+        complain(f"not replayed: {error}")
         return None
 
 
