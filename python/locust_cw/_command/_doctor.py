@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import email.utils
+import http.client
 import importlib.metadata
 import platform
 import re
@@ -187,7 +188,7 @@ class Examination:
             name = f"{service} endpoint"
             try:
                 skew = _ask(url)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 self._unreached[service] = f"{url} is not reached"
                 yield Check(name, "failed", f"{url} is not reached: {_reason(error)}", _network_remedy(error))
                 continue
@@ -378,6 +379,13 @@ def _endpoints(where: dict[str, Any], region: str, *, logs: bool) -> dict[Endpoi
     return urls if logs else {"metrics": urls["metrics"]}
 
 
+class _Unredirected(urllib.request.HTTPRedirectHandler):
+    """Follows nobody: where AWS sends a caller without a signature is another site, and its clock another clock."""
+
+    def redirect_request(self, *_: object) -> None:
+        """None is made, and so the answer itself comes as an error."""
+
+
 def _ask(url: str) -> float | None:
     """Ask for anything.
 
@@ -386,15 +394,17 @@ def _ask(url: str) -> float | None:
 
     Raises:
         OSError: If there was no answer.
+        HTTPException: If what answers speaks no HTTP.
         ValueError: If that is no URL.
 
     """
     before = time.time()
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the user's
+        opener = urllib.request.build_opener(_Unredirected)
+        with opener.open(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the user's
             date = answer.headers.get("Date")
     except urllib.error.HTTPError as refused:
-        # Whoever refuses is there, which is all that is asked for.
+        # Whoever refuses, or sends one elsewhere, is there, which is all that is asked for.
         date = refused.headers.get("Date")
         refused.close()
     middle = (before + time.time()) / 2
@@ -407,6 +417,9 @@ def _ask(url: str) -> float | None:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        # Its text is what came instead, which may be anything.
+        return "what answers there does not speak HTTP"
     reason = getattr(error, "reason", None)
     return str(reason or error or type(error).__name__)
 
