@@ -146,6 +146,23 @@ def cost(folder: Path, *args: str) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("--names=ten", "a whole number, 1 or more"),
+        ("--workers=1.5", "a whole number, 1 or more"),
+        ("--minutes=long", "a number above 0"),
+        ("--runs-per-month=nan", "a number above 0"),
+        ("--failure-share=few", "a share from 0 to 1"),
+    ],
+)
+def test_what_is_no_number_is_told_what_it_must_be(tmp_path: Path, given: str, wanted: str) -> None:
+    name, value = given.split("=")
+    with commanding(tmp_path, *COST, given) as command:
+        assert command.exit_code == 2
+    assert command.err.endswith(f"argument {name}: must be {wanted}, not '{value}'\n")
+
+
 def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:
     told = cost(tmp_path, "--minutes=90", "--names=9", "--failure-share=0", "--log-sample=0.5", "--event-bytes=174")
     # Ten series of four metrics, and three gauges, in two hours that have begun.
