@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from conftest import Aws, Locust
 from locust_cw import _core
 from support.locust_run import clean_environment
 from support.outages import PACED, commanding
+from support.proxy import hang
+from support.servers import wait_until
 
 COMMANDS = ("doctor", "policy", "template", "verify", "cost")
 COST = ("cost", "--requests-per-second=100")
@@ -91,6 +94,19 @@ def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: 
     assert told in command.err
     assert "--cw-" not in command.err
     assert not command.out
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("verify",), ("report",), ("dashboard", "put")], ids=" ".join)
+def test_ctrl_c_ends_a_command_at_once(aws: Aws, locust: Locust, command: tuple[str, ...]) -> None:
+    """In the middle of a call that nobody answers, and as shells expect it."""
+    folder = locust.run(*PACED, "-u1", "-t1").folder
+    before = len(aws.proxy.calls())
+    aws.proxy.on("*", hang)
+    with commanding(folder, *command, env={"AWS_ENDPOINT_URL": aws.proxy.url}) as hanging:
+        wait_until(lambda: len(aws.proxy.calls()) > before, "it has asked")
+        hanging.signal(signal.SIGINT)
+        hanging.finish(timeout=5)
+    assert (hanging.process.returncode, "Traceback" in hanging.output) == (130, False), hanging.output
 
 
 # Cost

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
 
+_INTERRUPTED = 130
+"""What shells tell of a command that Ctrl-C ended: 128, and the number of the signal."""
+
 _COMMANDS = (_replay, _dashboard, _report, _doctor, _policy, _template, _verify, _cost)
 
 
@@ -28,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument.
+        Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument, 130
+        if Ctrl-C ended it.
 
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
@@ -43,4 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _core.InvalidOptionError as error:
         complain(message_of(error))
         return 2
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return code

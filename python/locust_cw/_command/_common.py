@@ -6,6 +6,7 @@ import json
 import socket
 import sys
 import textwrap
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -41,8 +42,8 @@ def check(options: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 
 def account_at(where: Mapping[str, Any]) -> Account:
-    """The account that these options name."""
-    return Account(where)
+    """The account, with calls that Ctrl-C breaks off: Python hears of no signal while the core waits for an answer."""
+    return Account(where, time.sleep)
 
 
 def is_gone(local_url: str | None) -> bool:
