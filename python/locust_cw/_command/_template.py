@@ -273,7 +273,8 @@ cat > {_START} <<'START'
 # Each user has a connection, and a connection is an open file.
 ulimit -n "$(ulimit -Hn)"
 export AWS_REGION=${{AWS::Region}}
-exec /opt/locust/bin/locust {_literal(shlex.join(_locust_arguments(options)))} "$@"
+# With or without `import locust_cw` in the locustfile.
+exec /opt/locust/bin/python -m locust_cw {_literal(shlex.join(_locust_arguments(options)))} "$@"
 START
 chmod 755 {_START}
 ln -s /opt/locust/bin/locust-cw /usr/local/bin/locust-cw
