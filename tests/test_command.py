@@ -18,7 +18,7 @@ from support.outages import PACED, commanding
 from support.proxy import hang
 from support.servers import wait_until
 
-COMMANDS = ("doctor", "policy", "template", "verify", "cost")
+COMMANDS = ("doctor", "policy", "template", "verify", "cost", "replay", "dashboard", "report")
 COST = ("cost", "--requests-per-second=100")
 
 

@@ -35,7 +35,7 @@ examples:
   locust-cw dashboard print --namespace Shop --region eu-west-1 > dashboard.json
   locust-cw dashboard delete --name Shop
 
-exit codes: 0 done, 1 AWS refused or there is no such dashboard, 2 wrong argument
+exit code: 0 done, 1 AWS refused or there is no such dashboard, 2 wrong argument
 """
 _OF_THE_CORE = ("namespace", "dimensions", "dimension", "logs", "log_format", "log_group")
 

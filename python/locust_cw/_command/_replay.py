@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 import time
@@ -10,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._command._account_options import account_options, add_account_options
-from locust_cw._command._common import complain, is_gone
+from locust_cw._command._common import complain, is_gone, wrapped
 from locust_cw._progress import ProgressBar
 from locust_cw._terminal import has_colors
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from locust_cw._command import AddParser
@@ -25,13 +25,26 @@ logger = logging.getLogger("locust_cw")
 _POLL_S = 0.05
 _AT_ONCE = 16
 
+_EPILOG = """\
+examples:
+  locust-cw replay                                     what waits on this machine, and where
+  locust-cw replay 20261122T110301Z-7f3a --dry-run     what would be sent
+  locust-cw replay --all
+
+Ctrl-C ends it; what was not sent by then is sent when it is run again.
+
+exit code: 0 sent, or only looked at, 1 something is left, or there is no such run, 2 wrong argument
+"""
+
 
 def declare(add_parser: AddParser) -> None:
     """Declare the command."""
     parser = add_parser(
         "replay",
         help="send what earlier tests left undelivered",
-        description="Send what earlier tests left undelivered. Without RUN and --all, list what there is.",
+        description=wrapped("Send what earlier tests left undelivered. Without RUN and --all, list what there is."),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
