@@ -30,7 +30,7 @@ from support.servers import REGION, ending, free_port, nobody_there
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README, IN_KOREAN = ROOT / "README.md", ROOT / "README.ko.md"
-PAGES = [README, IN_KOREAN, ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [README, IN_KOREAN, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
 
 # Messages
 
@@ -449,6 +449,15 @@ def test_every_link_has_an_end() -> None:
             if not end.exists() or (anchor and anchor not in anchors[end]):
                 lost.append(f"{page.name}: {link}")
     assert lost == []
+
+
+def test_each_module_of_python_has_its_place() -> None:
+    """Whoever looks for something finds in CONTRIBUTING.md where it is, and nothing that is gone."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    (told,) = re.findall(r"^- `python/locust_cw/`:(.*?)^- `", page, re.MULTILINE | re.DOTALL)
+    parts = (ROOT / "python" / "locust_cw").iterdir()
+    modules = {f"{path.name}/" if path.is_dir() else path.stem for path in parts if path.suffix in ("", ".py")}
+    assert set(re.findall(r"`(_\w+/?)`", told)) == modules - {"__init__", "__main__", "__pycache__/"}
 
 
 def code_blocks(page: Path) -> list[str]:
