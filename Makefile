@@ -83,9 +83,10 @@ format: $(TOOLS) ## format Rust and Python
 wheel: $(TOOLS) ## the release wheel, in dist/: built, looked at, installed and run
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --out dist
+	$(BIN)/python -m pip install --quiet --group wheel
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
-bench: wheel $(BUILT) ## what a request, a test and a bill cost with the release build, as one table; some 10 minutes
+bench: wheel $(BUILT) ## what a request, a test and a bill cost with the release build, as one table; some 12 minutes once it is built
 	$(BIN)/python -m pip install --quiet --group bench
 	rm -rf target/bench
 	$(BIN)/python -m pip install --quiet --no-deps --target target/bench dist/*.whl

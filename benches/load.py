@@ -289,6 +289,10 @@ def summary(pairs: Turns, turns: Turns) -> list[Figure]:
             met = statistics.median(per_second) >= RATE_TARGET
             name = f"requests per second of processor time, {whose}, to no plugin"
             lines.append(Figure(name, with_spread(per_second), f"at least {RATE_TARGET}", met))
+        p99 = ratios(pairs, OURS, "p99_ms")
+        met = statistics.median(p99) <= P99_TARGET
+        name = "response time p99, side by side, to no plugin"
+        lines.append(Figure(name, with_spread(p99), f"at most {P99_TARGET}", met))
     if turns:
         rate, p99 = ratios(turns, OURS, "rate"), ratios(turns, OURS, "p99_ms")
         met = statistics.median(rate) >= RATE_TARGET

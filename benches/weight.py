@@ -1,6 +1,6 @@
 """What the package weighs: its wheel, and the time that its import adds to Locust's own.
 
-    python benches/weight.py [--wheel dist/locust_cw-....whl] [--interpreters 41] [--json FILE]
+    python benches/weight.py [--wheel dist/locust_cw-....whl] [--interpreters 21] [--json FILE]
 
 The import is timed in fresh interpreters that have imported Locust already, and find bytecode, as after an
 installation. What a session needs is imported later, when Locust has read the command line, and timed for itself.

@@ -25,7 +25,10 @@ async def get(host: str) -> tuple[int, int]:
     try:
         writer.write(f"GET / HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
         status_line, *headers = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
-        length = next(int(line.split(":")[1]) for line in headers if line.startswith("content-length:"))
+        told = next((line.split(":")[1] for line in headers if line.startswith("content-length:")), None)
+        if told is None:
+            raise ValueError("the answer does not say how long it is")
+        length = int(told)
         await reader.readexactly(length)
     finally:
         writer.close()
@@ -53,10 +56,12 @@ async def user(publisher: Publisher, host: str, until: float) -> None:
 async def main() -> None:
     """Load the host for some seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("host")
+    parser.add_argument("host", help="http://NAME:PORT; what asks it here does not speak TLS")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--local", action="store_true", help="publish to a CloudWatch on this machine")
     options = parser.parse_args()
+    if urlsplit(options.host).scheme != "http":
+        parser.error(f"argument host: must be an http:// URL, not {options.host}")
     async with Publisher(host=options.host, local=options.local) as publisher:
         until = time.monotonic() + options.seconds
         await asyncio.gather(*(user(publisher, options.host, until) for _ in range(USERS)))

@@ -10,6 +10,9 @@ set -u
 host=${1:?usage: ci.sh HOST}
 here=$(dirname "$0")
 
+# An earlier one would be taken for this run's where a wrong option ends it.
+rm -f receipt.json
+
 code=0
 locust -f "$here/locustfile.py" --host "$host" --headless --users 10 --spawn-rate 10 --run-time "${RUN_TIME:-1m}" \
     --only-summary --cw-live --cw-logs failures --cw-drain-timeout 60 --cw-receipt receipt.json --cw-fail-on-loss ||

@@ -44,15 +44,19 @@ def user(publisher: Publisher, host: str, until: float) -> None:
 def main() -> None:
     """Load the host for some seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("host")
+    parser.add_argument("host", help="http://NAME:PORT; what asks it here does not speak TLS")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--local", action="store_true", help="publish to a CloudWatch on this machine")
     options = parser.parse_args()
+    if urlsplit(options.host).scheme != "http":
+        parser.error(f"argument host: must be an http:// URL, not {options.host}")
     with Publisher(host=options.host, local=options.local) as publisher:
         until = time.monotonic() + options.seconds
         with ThreadPoolExecutor(THREADS) as threads:
-            for _ in range(THREADS):
-                threads.submit(user, publisher, options.host, until)
+            users = [threads.submit(user, publisher, options.host, until) for _ in range(THREADS)]
+        for each in users:
+            # An exception that ended a thread is known to nobody else.
+            each.result()
     print(publisher.close().text, end="")
 
 

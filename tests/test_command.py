@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,10 @@ from conftest import Aws, Locust
 from locust_cw import _core
 from support.locust_run import clean_environment
 from support.outages import PACED, commanding
+from support.proxy import hang
+from support.servers import wait_until
 
-COMMANDS = ("doctor", "policy", "template", "verify", "cost")
+COMMANDS = ("doctor", "policy", "template", "verify", "cost", "replay", "dashboard", "report")
 COST = ("cost", "--requests-per-second=100")
 
 
@@ -82,6 +85,7 @@ def test_no_command_needs_locust(
         ((*COST, "--failure-share=2"), "--failure-share"),
         ((*COST, "--names=0"), "--names"),
         (("cost", "--requests-per-second=inf"), "--requests-per-second"),
+        (("replay", "20261122T110301Z-7f3a", "--all"), "--all"),
     ],
 )
 def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: str) -> None:
@@ -90,6 +94,19 @@ def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: 
     assert told in command.err
     assert "--cw-" not in command.err
     assert not command.out
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("verify",), ("report",), ("dashboard", "put")], ids=" ".join)
+def test_ctrl_c_ends_a_command_at_once(aws: Aws, locust: Locust, command: tuple[str, ...]) -> None:
+    """In the middle of a call that nobody answers, and as shells expect it."""
+    folder = locust.run(*PACED, "-u1", "-t1").folder
+    before = len(aws.proxy.calls())
+    aws.proxy.on("*", hang)
+    with commanding(folder, *command, env={"AWS_ENDPOINT_URL": aws.proxy.url}) as hanging:
+        wait_until(lambda: len(aws.proxy.calls()) > before, "it has asked")
+        hanging.signal(signal.SIGINT)
+        hanging.finish(timeout=5)
+    assert (hanging.process.returncode, "Traceback" in hanging.output) == (130, False), hanging.output
 
 
 # Cost
@@ -143,6 +160,23 @@ def test_the_estimate_is_what_the_receipt_says(
 def cost(folder: Path, *args: str) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(run(folder, *COST, *args, "--json"))
     return told
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("--names=ten", "a whole number, 1 or more"),
+        ("--workers=1.5", "a whole number, 1 or more"),
+        ("--minutes=long", "a number above 0"),
+        ("--runs-per-month=nan", "a number above 0"),
+        ("--failure-share=few", "a share from 0 to 1"),
+    ],
+)
+def test_what_is_no_number_is_told_what_it_must_be(tmp_path: Path, given: str, wanted: str) -> None:
+    name, value = given.split("=")
+    with commanding(tmp_path, *COST, given) as command:
+        assert command.exit_code == 2
+    assert command.err.endswith(f"argument {name}: must be {wanted}, not '{value}'\n")
 
 
 def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:

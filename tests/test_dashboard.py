@@ -794,7 +794,7 @@ def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str
     assert (deleted.exit_code, json.loads(deleted.out)) == (0, {"dashboard": name, "deleted": True})
     missing = run_command(aws, tmp_path, "delete", env=env)
     assert missing.exit_code == 1
-    assert re.search(f"no dashboard {name}", missing.err)
+    assert missing.err == f"locust-cw: error: there is no dashboard {name} in this account\n"
 
 
 def test_the_command_goes_where_it_is_told(aws: Aws, tmp_path: Path) -> None:
@@ -837,7 +837,7 @@ def test_the_command_tells_a_refused_permission(aws: Aws, tmp_path: Path, operat
     aws.proxy.on(operation, error("AccessDeniedException", 400))
     command = run_command(aws, tmp_path, "delete" if operation.startswith("Delete") else "put")
     assert command.exit_code == 1
-    assert operation in command.err
+    assert command.err.startswith(f"locust-cw: error: {operation} ")
     assert aws.cloudwatch.namespace in command.err
     assert "IAM policy" in command.err
     assert "--cw-" not in command.err
@@ -857,7 +857,7 @@ def test_the_command_teaches(tmp_path: Path) -> None:
         for kind in {text.partition(":")[0] for text in TARGETS} | {"metric"}:
             assert re.search(rf"^  {kind}:", command.out, re.MULTILINE), kind
         assert "locust-cw dashboard put --host" in command.out
-        assert "exit codes" in command.out
+        assert "exit code: 0" in command.out
 
 
 # The grammar's checker

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import email.utils
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import boto3
@@ -207,6 +209,42 @@ def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path, away: 
     assert states(checks, "skipped") == {"metrics"}
     checks = examine(tmp_path, "--endpoint-url=http://nowhere.invalid", "--logs=off", code=1)
     assert "DNS" in str(checks["metrics endpoint"]["remedy"])
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_an_endpoint_that_sends_one_elsewhere_is_reached(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: str, status: int
+) -> None:
+    """AWS may do so with whoever has no signature: to a site that nobody needs, and whose clock is not its own."""
+
+    def moved(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("Location", away)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    monkeypatch.setattr(BaseHTTPRequestHandler, "do_HEAD", moved, raising=False)
+    checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off")
+    assert {"metrics endpoint", "clock"} < states(checks, "ok")
+
+
+class Greeting(BaseRequestHandler):
+    """As a port answers that is another service's."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.request.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+
+def test_an_endpoint_that_speaks_something_else(tmp_path: Path) -> None:
+    with ThreadingTCPServer(("127.0.0.1", 0), Greeting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        checks = examine(tmp_path, "--endpoint-url", url, "--logs=off", code=1)
+        server.shutdown()
+    assert states(checks, "failed") == {"metrics endpoint"}
+    assert "does not speak HTTP" in str(checks["metrics endpoint"]["text"])
+    assert "--endpoint-url" in str(checks["metrics endpoint"]["remedy"])
 
 
 def test_sts_may_be_away(proxy: Proxy, tmp_path: Path, away: str) -> None:

@@ -30,7 +30,7 @@ from support.servers import REGION, ending, free_port, nobody_there
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README, IN_KOREAN = ROOT / "README.md", ROOT / "README.ko.md"
-PAGES = [README, IN_KOREAN, ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [README, IN_KOREAN, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
 
 # Messages
 
@@ -62,7 +62,6 @@ NO_MESSAGES = {
     "locust-cw replay …": "the command in a message",
     "locust-cw replay … --spool-dir …": "the same",
     "locust-cw: error: …": "how each message of the command begins",
-    "locust-cw: ….": "the same",
     "module … has no attribute …": "as Python itself says it",
     "locust: error: …": "how each message of an option begins",
     "KIND:ID, where KIND is one of …": "the end of a message",
@@ -70,7 +69,7 @@ NO_MESSAGES = {
 }
 """Texts in the sources that look like messages, and what they are."""
 
-SINKS = {"_bad", "_fail", "_refuse", "complain", "critical", "error", "exception", "exit_with", "log", "warning"}
+SINKS = {"_bad", "_refuse", "complain", "critical", "error", "exception", "exit_with", "log", "warning"}
 """Functions whose arguments people read. So are an exception's, a receipt's remarks, notes, and what goes to stderr."""
 
 REASONS = {"_look_at", "_why_nothing", "_without_identity", "news"}
@@ -450,6 +449,15 @@ def test_every_link_has_an_end() -> None:
             if not end.exists() or (anchor and anchor not in anchors[end]):
                 lost.append(f"{page.name}: {link}")
     assert lost == []
+
+
+def test_each_module_of_python_has_its_place() -> None:
+    """Whoever looks for something finds in CONTRIBUTING.md where it is, and nothing that is gone."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    (told,) = re.findall(r"^- `python/locust_cw/`:(.*?)^- `", page, re.MULTILINE | re.DOTALL)
+    parts = (ROOT / "python" / "locust_cw").iterdir()
+    modules = {f"{path.name}/" if path.is_dir() else path.stem for path in parts if path.suffix in ("", ".py")}
+    assert set(re.findall(r"`(_\w+/?)`", told)) == modules - {"__init__", "__main__", "__pycache__/"}
 
 
 def code_blocks(page: Path) -> list[str]:

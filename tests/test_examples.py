@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -170,8 +171,9 @@ def test_locust_as_a_library(ministack: str, aws: Aws, shop: str, tmp_path: Path
     assert sum(event.is_request for event in held.events()) == int(told[1])
 
 
-def test_master_and_workers(aws: Aws, shop: str, tmp_path: Path) -> None:
-    """The script's options are the master's."""
+@pytest.mark.parametrize("exit_code", [0, 1], ids=["well", "requests failed"])
+def test_master_and_workers(aws: Aws, shop: str, tmp_path: Path, exit_code: int) -> None:
+    """The script's options are the master's; the workers deliver however it ends."""
     options = (
         "--host",
         shop,
@@ -181,9 +183,10 @@ def test_master_and_workers(aws: Aws, shop: str, tmp_path: Path) -> None:
         "--spawn-rate=100",
         "--json-file=locust",
     )
-    failing_is_no_error = {"LOCUST_EXIT_CODE_ON_ERROR": "0", "MASTER_PORT": str(free_port())}
-    run = started(aws, tmp_path, EXAMPLES / "distributed.sh", *options, env=failing_is_no_error)
-    receipt = check_told(run)
+    # The shop has no articles, so that some requests fail.
+    env = {"LOCUST_EXIT_CODE_ON_ERROR": str(exit_code), "MASTER_PORT": str(free_port())}
+    run = started(aws, tmp_path, EXAMPLES / "distributed.sh", *options, env=env)
+    receipt = check_told(run, exit_code)
     check_metrics(aws.cloudwatch, run.stats, shop)
     streams = {event.stream for event in aws.cloudwatch.events() if event.is_request}
     assert len(streams) == 2
@@ -195,6 +198,17 @@ def test_a_wrong_option_ends_the_workers_too(aws: Aws, tmp_path: Path) -> None:
     run = started(aws, tmp_path, EXAMPLES / "distributed.sh", "--cw-resolution=7", env=env)
     assert run.exit_code == 2, run.output
     assert "--cw-resolution" in run.err
+
+
+def test_a_port_that_is_taken_ends_the_workers_too(aws: Aws, tmp_path: Path) -> None:
+    """Else they would wait for ever for a master, and the script for them."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        env = {"MASTER_PORT": str(other.getsockname()[1])}
+        run = started(aws, tmp_path, EXAMPLES / "distributed.sh", "--host=http://service.example", env=env)
+    assert run.exit_code == 1, run.output
+    assert "Address already in use" in run.err
 
 
 @pytest.mark.parametrize("well", [True, False], ids=["well", "lost"])
@@ -218,6 +232,15 @@ def test_a_step_of_a_pipeline(aws: Aws, shop: str, tmp_path: Path, *, well: bool
     assert f"{requests['delivered']} of {requests['observed']} requests are in CloudWatch" in run.out
     assert (requests["delivered"] == requests["observed"] > 0) is well
     assert (receipt["log_events"]["spooled"] == 0) is well
+
+
+def test_a_step_that_made_no_load_tells_of_none(aws: Aws, tmp_path: Path) -> None:
+    """Not of that of an earlier step in the same folder."""
+    (tmp_path / "receipt.json").write_text('{"run_id": "earlier"}')
+    env = {"LOCUST_CW_RESOLUTION": "7", "LOCUST_CW_RECEIPT": ""}
+    run = started(aws, tmp_path, "sh", EXAMPLES / "ci.sh", "http://service.example", env=env)
+    assert (run.exit_code, run.out) == (2, ""), run.output
+    assert not run.has_receipt
 
 
 # What starts a load generator elsewhere

@@ -262,6 +262,10 @@ def test_local_leaves_the_options_open_to_change(locust: Locust, processes: list
     run.receipt.check_delivered()
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32",
+    reason="there MiniStack may bind a port that is taken (SO_REUSEADDR)",
+)
 def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one is tried, but not for ever."""
     with socket.socket() as other:

@@ -346,7 +346,12 @@ ln -s {root}/bin/python {root}/locust/bin/python
     assert log.read_text().splitlines()[-1].startswith("cfn-signal -e 3 ")
 
 
-def test_the_start_command_starts_a_test_that_publishes(aws: Aws, tmp_path: Path) -> None:
+@pytest.mark.parametrize("imports", [True, False], ids=["that imports locust_cw", "unchanged"])
+def test_the_start_command_starts_a_test_that_publishes(aws: Aws, tmp_path: Path, *, imports: bool) -> None:
+    locustfile = tmp_path / "test.py"
+    text = (LOCUSTFILES / "paced.py").read_text()
+    locustfile.write_text(text if imports else text.replace("\nimport locust_cw\n", "").replace(', "locust_cw"', ""))
+    assert ("import locust_cw" in locustfile.read_text()) is imports
     given = (
         f"--namespace={aws.cloudwatch.namespace}",
         f"--log-group={aws.cloudwatch.log_group}",
@@ -354,9 +359,9 @@ def test_the_start_command_starts_a_test_that_publishes(aws: Aws, tmp_path: Path
     )
     _, start = scripts(template(tmp_path, *given))
     command = tmp_path / "load-test"
-    command.write_text(start.replace("/opt/locust/bin/locust ", f"{Path(sys.executable).with_name('locust')} "))
+    command.write_text(start.replace("/opt/locust/bin/python ", f"{sys.executable} "))
     command.chmod(0o755)
-    args = ["-f", str(LOCUSTFILES / "paced.py"), "--host=http://paced.test", "--headless", "-u1", "-t2"]
+    args = ["-f", str(locustfile), "--host=http://paced.test", "--headless", "-u1", "-t2"]
     env = clean_environment(tmp_path, AWS_REGION=None) | {"AWS_ENDPOINT_URL": aws.proxy.url}
     subprocess.run([command, *args, "--exit-code-on-error=0"], check=True, cwd=tmp_path, env=env, capture_output=True)
     assert aws.cloudwatch.sum("RequestCount", Host="http://paced.test") > 0

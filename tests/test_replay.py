@@ -293,7 +293,7 @@ def test_a_run_that_is_not_there_is_an_error(aws: Aws, locust: Locust) -> None:
     calls = len(aws.proxy.calls())
     command = replay(run.folder, "20200101T000000Z-0000")
     assert command.exit_code > 0
-    assert "20200101T000000Z-0000" in command.err
+    assert command.err.startswith("locust-cw: error: nothing is left of a run 20200101T000000Z-0000 in ")
     assert len(aws.proxy.calls()) == calls
     assert files_in(spool_of(run))
 
@@ -326,6 +326,7 @@ def test_replay_leaves_a_live_test_alone(aws: Aws, locust: Locust, tmp_path: Pat
     calls = len(aws.proxy.publishing())
     command = replay(tmp_path, "ongoing", spool)
     assert command.exit_code > 0
+    assert command.err.startswith("locust-cw: error: not replayed: ")
     assert re.search(r"(?i)\b(lives?|alive|runs|running)\b", command.err), command.err
     assert len(aws.proxy.publishing()) == calls
     replay(tmp_path, "--all", spool)

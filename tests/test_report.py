@@ -420,7 +420,7 @@ def refused(run: LocustRun, *args: str, code: int = 1, **how: Any) -> str:
     command = report(run, *args, **how)
     assert command.exit_code == code, command.output
     assert not list(command.folder.glob("report-*"))
-    assert command.err.startswith("locust-cw: ")
+    assert command.err.startswith("locust-cw: error: ")
     assert command.err.count("\n") == 1
     return command.err
 

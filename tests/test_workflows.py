@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import shutil
 import subprocess
@@ -87,6 +88,17 @@ def test_what_others_wrote_is_pinned_by_its_hash(path: Path) -> None:
     own = "uses: ./.github/actions/"
     assert not [line for line in used if not line.startswith(own) and not PINNED.fullmatch(line)]
     assert all((ROOT / line.removeprefix("uses: ") / "action.yml").is_file() for line in used if line.startswith(own))
+
+
+def test_what_others_wrote_is_kept_up_to_date_wherever_it_stands() -> None:
+    """Dependabot looks below `/.github/workflows` for the root, and else only where it is told to."""
+    (kept,) = (
+        each for each in loaded(GITHUB / "dependabot.yml")["updates"] if each["package-ecosystem"] == "github-actions"
+    )
+    assert "/" in kept["directories"]
+    folders = [f"/{path.parent.relative_to(ROOT)}" for path in ACTIONS]
+    assert folders
+    assert all(any(fnmatch.fnmatch(folder, told) for told in kept["directories"] if told != "/") for folder in folders)
 
 
 def test_one_version_of_each_action_is_used() -> None:

@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, TypeAlias
 from locust_cw import _core
 from locust_cw._account import message_of
 from locust_cw._command import _cost, _dashboard, _doctor, _policy, _replay, _report, _template, _verify
+from locust_cw._command._common import complain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
+
+_INTERRUPTED = 130
+"""What shells tell of a command that Ctrl-C ended: 128, and the number of the signal."""
 
 _COMMANDS = (_replay, _dashboard, _report, _doctor, _policy, _template, _verify, _cost)
 
@@ -27,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument.
+        Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument, 130
+        if Ctrl-C ended it.
 
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
@@ -40,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run_command(options)
     except _core.InvalidOptionError as error:
-        sys.stderr.write(f"locust-cw: error: {message_of(error)}\n")
+        complain(message_of(error))
         return 2
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return code

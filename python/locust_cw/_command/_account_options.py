@@ -1,22 +1,14 @@
-"""What the commands have in common: options that say where, as whom and what, and how AWS's errors read."""
+"""Groups of options that several commands have: where and as whom, and what a test publishes."""
 
 from __future__ import annotations
 
-import json
-import socket
-import sys
-import textwrap
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from locust_cw import _core, _dashboard, _options
 from locust_cw._account import OPTIONS
 
 if TYPE_CHECKING:
     import argparse
-
-_WIDTH = 100
-_CONNECT_TIMEOUT_S = 1.0
 
 
 def add_account_options(parser: argparse.ArgumentParser, otherwise: str = "as the AWS CLI finds it") -> None:
@@ -32,18 +24,6 @@ def add_account_options(parser: argparse.ArgumentParser, otherwise: str = "as th
 def account_options(options: argparse.Namespace) -> dict[str, Any]:
     """Those that were given, by the names that the core has for them."""
     return {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
-
-
-def is_gone(local_url: str | None) -> bool:
-    """Whether a local CloudWatch, if there was one, is not there any more: it ends with its test."""
-    if local_url is None:
-        return False
-    where = urlsplit(local_url)
-    try:
-        with socket.create_connection((where.hostname or "", where.port or 80), timeout=_CONNECT_TIMEOUT_S):
-            return False
-    except OSError:
-        return True
 
 
 def add_publish_options(parser: argparse.ArgumentParser) -> None:
@@ -77,39 +57,3 @@ def dashboard_of(options: argparse.Namespace) -> str | None:
     """
     name = _options.dashboard_name(options.dashboard, options.namespace)
     return None if name is None else _dashboard.check_name(name)
-
-
-def wrapped(text: str) -> str:
-    """A description beside an epilog whose lines are to stay as they are: argparse wraps both or none."""
-    return textwrap.fill(text, _WIDTH)
-
-
-def check(options: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """Check options that the core knows.
-
-    Returns:
-        Those that were given.
-
-    Raises:
-        InvalidOptionError: The first one that cannot be used.
-
-    """
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    _core.check_options(given)
-    return given
-
-
-def complain(message: str) -> None:
-    """Tell on the standard error output that something could not be done."""
-    sys.stderr.write(f"locust-cw: error: {message}\n")
-
-
-def print_json(value: object) -> None:
-    """Print a value for a machine."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
-
-
-def partition_of(region: str | None) -> str:
-    """The partition of AWS that a region belongs to, as it stands in ARNs."""
-    region = region or ""
-    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"

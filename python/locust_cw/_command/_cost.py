@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._command._account_options import check, print_json, wrapped
+from locust_cw._command._common import check, print_json, wrapped
 from locust_cw._estimate import (
     EVENT_BYTES,
     GAUGES,
@@ -89,26 +89,34 @@ def declare(add_parser: AddParser) -> None:
 
 def _above(least: float) -> Callable[[str], float]:
     def number(text: str) -> float:
-        value = float(text)
+        value = _number(text)
         if not least < value < math.inf:
-            raise argparse.ArgumentTypeError(f"must be above {least:g}, not {text}")
+            raise argparse.ArgumentTypeError(f"must be a number above {least:g}, not {text!r}")
         return value
 
     return number
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
-    return value
+    value = _number(text)
+    if not 1 <= value < math.inf or value != int(value):
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, not {text!r}")
+    return int(value)
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be a share from 0 to 1, not {text}")
+        raise argparse.ArgumentTypeError(f"must be a share from 0 to 1, not {text!r}")
     return value
+
+
+def _number(text: str) -> float:
+    """What is none is NaN, which is within no bounds: so each says what it must be, and not what Python calls it."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def load_of(options: argparse.Namespace) -> Load:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core, _dashboard, _targets
-from locust_cw._account import Account, message_of
+from locust_cw._account import message_of
 from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._command._common import account_at, complain, print_json
 from locust_cw._options import choices_of
 
 if TYPE_CHECKING:
+    from locust_cw._account import Account
     from locust_cw._command import AddParser
 
 _DESCRIPTION = """\
@@ -34,7 +35,7 @@ examples:
   locust-cw dashboard print --namespace Shop --region eu-west-1 > dashboard.json
   locust-cw dashboard delete --name Shop
 
-exit codes: 0 done, 1 AWS refused or there is no such dashboard, 2 wrong argument
+exit code: 0 done, 1 AWS refused or there is no such dashboard, 2 wrong argument
 """
 _OF_THE_CORE = ("namespace", "dimensions", "dimension", "logs", "log_format", "log_group")
 
@@ -84,20 +85,19 @@ def _run(options: argparse.Namespace) -> int:
     _core.check_options(core)
     namespace = core.get("namespace", _core.default_options()["namespace"])
     name = _checked_name(options.name, namespace)
-    account = Account(where)
+    account = account_at(where)
     try:
         if options.action == "delete":
             return _delete(account, name, options)
         view = _view(core, options)
         if options.action == "print":
-            sys.stdout.write(json.dumps(_dashboard.body(view), indent=2) + "\n")
+            print_json(_dashboard.body(view))
             return 0
         return _put(account, name, view, options)
     except _core.AwsError as error:
-        what = message_of(error)
+        complain(message_of(error))
     except _dashboard.DashboardError as error:
-        what = f"Not put: {message_of(error)}."
-    sys.stderr.write(f"{what}\n")
+        complain(f"not put: {message_of(error)}")
     return 1
 
 
@@ -113,7 +113,7 @@ def _checked_name(given: str | None, namespace: str) -> str:
 
 def _view(core: dict[str, Any], options: argparse.Namespace) -> _dashboard.View:
     targets = [_targets.parse(text) for text in options.target]
-    region = Account(core).region()
+    region = account_at(core).region()
     if region is None:
         raise _core.InvalidOptionError("argument --region: no region is known; give one, or set AWS_REGION")
     return _dashboard.View.of(core, region=region, host=options.host, targets=targets)
@@ -124,7 +124,7 @@ def _put(account: Account, name: str, view: _dashboard.View, options: argparse.N
     url = _dashboard.shown_at(account_options(options), view.region, name)
     queries = _dashboard.save_queries(account, name, view)
     if options.json:
-        sys.stdout.write(json.dumps({"dashboard": name, "url": url, "queries": queries}) + "\n")
+        print_json({"dashboard": name, "url": url, "queries": queries})
         return 0
     sys.stdout.write(f"Put the dashboard {name}{'.' if url is None else f': {url}'}\n")
     for query in queries:
@@ -135,9 +135,9 @@ def _put(account: Account, name: str, view: _dashboard.View, options: argparse.N
 def _delete(account: Account, name: str, options: argparse.Namespace) -> int:
     deleted = _dashboard.delete(account, name)
     if options.json:
-        sys.stdout.write(json.dumps({"dashboard": name, "deleted": deleted}) + "\n")
+        print_json({"dashboard": name, "deleted": deleted})
     elif deleted:
         sys.stdout.write(f"Deleted the dashboard {name}.\n")
     if not deleted:
-        sys.stderr.write(f"There is no dashboard {name} in this account.\n")
+        complain(f"there is no dashboard {name} in this account")
     return 0 if deleted else 1

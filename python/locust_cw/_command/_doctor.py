@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import email.utils
+import http.client
 import importlib.metadata
 import platform
 import re
@@ -21,16 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from locust_cw import _core
-from locust_cw._account import Account, is_missing, message_of
-from locust_cw._command._account_options import (
-    account_options,
-    add_account_options,
-    add_publish_options,
-    check,
-    dashboard_of,
-    print_json,
-    wrapped,
-)
+from locust_cw._account import is_missing, message_of
+from locust_cw._command._account_options import account_options, add_account_options, add_publish_options, dashboard_of
+from locust_cw._command._common import account_at, check, print_json, wrapped
 from locust_cw._endpoint import Service, endpoint_of
 
 if TYPE_CHECKING:
@@ -39,6 +33,7 @@ if TYPE_CHECKING:
     from locust_cw._command import AddParser
 
 State: TypeAlias = Literal["ok", "failed", "skipped"]
+Endpoint: TypeAlias = Literal["metrics", "logs"]
 
 METRIC = "DoctorCheck"
 """The metric of the one datum that is published. It has no dimensions, so that it is in nobody's graphs."""
@@ -147,12 +142,12 @@ class Examination:
         """Nothing is asked before `checks`."""
         self._options = options
         self._where = account_options(options)
-        self._account = Account(self._where)
+        self._account = account_at(self._where)
         self._dashboard_name = dashboard_of(options)
         self._region: str | None = None
         self._why_not: str | None = None
         """Why no call can succeed, once that is known."""
-        self._unreached: dict[str, str] = {}
+        self._unreached: dict[Endpoint, str] = {}
         """Why no call of a service can."""
 
     def checks(self) -> Iterator[Check]:
@@ -174,7 +169,7 @@ class Examination:
     # What no call is needed for
 
     def _find_region(self) -> Check:
-        self._region = Account(self._where).region()
+        self._region = self._account.region()
         if self._region is not None:
             return Check("region", "ok", self._region)
         self._why_not = "there is no region"
@@ -193,7 +188,7 @@ class Examination:
             name = f"{service} endpoint"
             try:
                 skew = _ask(url)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 self._unreached[service] = f"{url} is not reached"
                 yield Check(name, "failed", f"{url} is not reached: {_reason(error)}", _network_remedy(error))
                 continue
@@ -211,10 +206,11 @@ class Examination:
         action: str,
         calls: Callable[[], str],
         refused: Callable[[_core.AwsError], Check | None] | None = None,
+        *,
+        service: Endpoint | None = "metrics",
     ) -> Check:
-        """Make calls that need nothing but what was found so far."""
-        service = {"credentials": None, "logs": "logs"}.get(name, "metrics")
-        if why_not := self._why_not or self._unreached.get(str(service)):
+        """Make calls that need nothing but what was found so far, of the service with that endpoint."""
+        if why_not := self._why_not or (service and self._unreached.get(service)):
             return Check(name, "skipped", why_not)
         try:
             return Check(name, "ok", calls())
@@ -255,7 +251,8 @@ class Examination:
             return None
 
         action = "sts:AssumeRole on the role, and let the role's trust policy name these credentials"
-        return self._call("credentials", action, calls, refused)
+        # It is STS that is asked.
+        return self._call("credentials", action, calls, refused, service=None)
 
     def _metrics(self) -> Check:
         namespace = self._options.namespace
@@ -301,9 +298,8 @@ class Examination:
             )
             return Check("logs", "skipped", text)
 
-        return self._call(
-            "logs", f"logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents on {group}", calls, refused
-        )
+        action = f"logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents on {group}"
+        return self._call("logs", action, calls, refused, service="logs")
 
     def _dashboard(self, name: str) -> Check:
         def calls() -> str:
@@ -370,17 +366,24 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-def _endpoints(where: dict[str, Any], region: str, *, logs: bool) -> dict[str, str]:
+def _endpoints(where: dict[str, Any], region: str, *, logs: bool) -> dict[Endpoint, str]:
     """Where calls go: the URL of each service, from where the SDK looks for it."""
-    services: dict[str, tuple[str, Service]] = {
+    services: dict[Endpoint, tuple[str, Service]] = {
         "metrics": ("monitoring", "cloudwatch"),
         "logs": ("logs", "cloudwatch_logs"),
     }
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    urls = {}
+    urls: dict[Endpoint, str] = {}
     for service, (host, name) in services.items():
         urls[service] = endpoint_of(where, name) or f"https://{host}.{region}.{domain}/"
     return urls if logs else {"metrics": urls["metrics"]}
+
+
+class _Unredirected(urllib.request.HTTPRedirectHandler):
+    """Follows nobody: where AWS sends a caller without a signature is another site, and its clock another clock."""
+
+    def redirect_request(self, *_: object) -> None:
+        """None is made, and so the answer itself comes as an error."""
 
 
 def _ask(url: str) -> float | None:
@@ -391,15 +394,17 @@ def _ask(url: str) -> float | None:
 
     Raises:
         OSError: If there was no answer.
+        HTTPException: If what answers speaks no HTTP.
         ValueError: If that is no URL.
 
     """
     before = time.time()
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the user's
+        opener = urllib.request.build_opener(_Unredirected)
+        with opener.open(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the user's
             date = answer.headers.get("Date")
     except urllib.error.HTTPError as refused:
-        # Whoever refuses is there, which is all that is asked for.
+        # Whoever refuses, or sends one elsewhere, is there, which is all that is asked for.
         date = refused.headers.get("Date")
         refused.close()
     middle = (before + time.time()) / 2
@@ -412,6 +417,9 @@ def _ask(url: str) -> float | None:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        # Its text is what came instead, which may be anything.
+        return "what answers there does not speak HTTP"
     reason = getattr(error, "reason", None)
     return str(reason or error or type(error).__name__)
 

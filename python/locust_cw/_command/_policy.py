@@ -6,14 +6,8 @@ import argparse
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from locust_cw._command._account_options import (
-    add_publish_options,
-    check,
-    dashboard_of,
-    partition_of,
-    print_json,
-    wrapped,
-)
+from locust_cw._command._account_options import add_publish_options, dashboard_of
+from locust_cw._command._common import check, print_json, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,15 +50,15 @@ class Wish:
 
     """
 
-    uses: tuple[str, ...] = ("publish",)
-    namespace: str = "Locust"
-    logs: str = "all"
-    log_group: str = "LocustTests"
-    log_stream: str = "load-generator"
-    group_exists: bool = False
-    retention: bool = False
-    dashboard: str | None = None
-    alarms: bool = False
+    uses: tuple[str, ...]
+    namespace: str
+    logs: str
+    log_group: str
+    log_stream: str
+    group_exists: bool
+    retention: bool
+    dashboard: str | None
+    alarms: bool
 
     def wants(self, use: str) -> bool:
         """Whether it is one of the uses."""
@@ -106,6 +100,12 @@ class Place:
     def dashboard(self, wish: Wish) -> tuple[str, ...]:
         """The dashboard, which belongs to no region."""
         return (f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{wish.dashboard or '*'}",)
+
+
+def _partition_of(region: str | None) -> str:
+    """The partition of AWS that a region belongs to."""
+    region = region or ""
+    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ def _policy(options: argparse.Namespace) -> int:
     # The role lives in its own account and partition.
     role = options.role_arn.split(":") if options.role_arn else None
     place = Place(
-        partition=role[1] if role else partition_of(options.region),
+        partition=role[1] if role else _partition_of(options.region),
         region=options.region or "*",
         account=options.account or (role[4] if role else "*"),
     )

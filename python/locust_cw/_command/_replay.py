@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 import time
@@ -9,12 +10,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._command._account_options import account_options, add_account_options, is_gone
+from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._command._common import complain, is_gone, wrapped
 from locust_cw._progress import ProgressBar
 from locust_cw._terminal import has_colors
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from locust_cw._command import AddParser
@@ -24,16 +25,30 @@ logger = logging.getLogger("locust_cw")
 _POLL_S = 0.05
 _AT_ONCE = 16
 
+_EPILOG = """\
+examples:
+  locust-cw replay                                     what waits on this machine, and where
+  locust-cw replay 20261122T110301Z-7f3a --dry-run     what would be sent
+  locust-cw replay --all
+
+Ctrl-C ends it; what was not sent by then is sent when it is run again.
+
+exit code: 0 sent, or only looked at, 1 something is left, or there is no such run, 2 wrong argument
+"""
+
 
 def declare(add_parser: AddParser) -> None:
     """Declare the command."""
     parser = add_parser(
         "replay",
         help="send what earlier tests left undelivered",
-        description="Send what earlier tests left undelivered. Without RUN and --all, list what there is.",
+        description=wrapped("Send what earlier tests left undelivered. Without RUN and --all, list what there is."),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
-    parser.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
+    which.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
     parser.add_argument("--dry-run", action="store_true", help="send nothing, and tell what would be sent")
     parser.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
     add_account_options(parser, otherwise="the test's own")
@@ -41,9 +56,6 @@ def declare(add_parser: AddParser) -> None:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    if options.run is not None and options.all:
-        sys.stderr.write("locust-cw: error: either RUN or --all\n")
-        return 2
     found = _core.leftovers(options.spool_dir)
     if options.run is None and not options.all:
         return _list(found, options.spool_dir)
@@ -56,13 +68,13 @@ def _replay(options: argparse.Namespace) -> int:
         if options.all:
             sys.stdout.write("Nothing is left to be sent.\n")
             return 0
-        sys.stderr.write(f"Nothing is left of a run {options.run} in {_core.spool_root(options.spool_dir)}.\n")
+        complain(f"nothing is left of a run {options.run} in {_core.spool_root(options.spool_dir)}")
         return 1
     gone = [leftover for leftover in chosen if options.endpoint_url is None and is_gone(leftover.local_url)]
     for leftover in gone:
-        sys.stderr.write(
-            f"Not replayed: run {leftover.run_id} was meant for a local CloudWatch that is gone. Give --endpoint-url to"
-            f" send it elsewhere, or delete {leftover.folder}\n"
+        complain(
+            f"not replayed: run {leftover.run_id} was meant for a local CloudWatch that is gone. Give --endpoint-url to"
+            f" send it elsewhere, or delete {leftover.folder}"
         )
     complete = _send([leftover for leftover in chosen if leftover not in gone], options)
     # Of all runs, those are none that anybody waits for.
@@ -142,7 +154,7 @@ def _begin(leftover: _core.Leftover, options: argparse.Namespace) -> _core.Repla
     try:
         return _core.Replay(leftover.folder, account_options(options), dry_run=options.dry_run)
     except OSError as error:
-        sys.stderr.write(f"Not replayed: {error}.\n")
+        complain(f"not replayed: {error}")
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._account import message_of
-from locust_cw._command._account_options import account_options, add_account_options, is_gone
+from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._command._common import complain, is_gone, print_json
 from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, newest
 from locust_cw._report import _chart, _findings, _page
 from locust_cw._targets import parse
@@ -64,31 +64,31 @@ def _report(options: argparse.Namespace) -> int:
         _chart.require()
         record = Record.read(options.run or newest(options.spool_dir), options.spool_dir)
         if is_gone(record.local_url) and options.endpoint_url is None:
-            return _fail(LOCAL_IS_GONE)
+            complain(LOCAL_IS_GONE)
+            return 1
         findings, files = _make(record, wanted, options)
     except NoRecordError as error:
-        return _fail(
+        complain(
             f"{error}. A run is recorded when it ends, by the process that prints the receipt: make the report on that"
             " machine, as the same user, and with its --spool-dir if it had one"
         )
+        return 1
     except _core.AwsError as error:
-        return _fail(message_of(error))
+        complain(message_of(error))
+        return 1
     except (_findings.NothingThereError, _chart.NoChartsError) as error:
-        return _fail(str(error))
+        complain(str(error))
+        return 1
     except OSError as error:
-        return _fail(f"the report could not be written: {error}")
+        complain(f"the report could not be written: {error}")
+        return 1
     if options.json:
-        sys.stdout.write(f"{json.dumps(_as_json(findings, files), indent=2)}\n")
+        print_json(_as_json(findings, files))
     else:
         sys.stdout.write(f"{findings.verdict}\n")
         sys.stdout.writelines(f"Note: {note}\n" for note in findings.notes)
         sys.stdout.writelines(f"{file}\n" for file in files)
     return 0
-
-
-def _fail(message: str) -> int:
-    sys.stderr.write(f"locust-cw: {message.rstrip('.')}.\n")
-    return 1
 
 
 def _make(record: Record, wanted: list[Any], options: argparse.Namespace) -> tuple[_findings.Findings, list[Path]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._command import _policy
-from locust_cw._command._account_options import check, dashboard_of, print_json, wrapped
+from locust_cw._command._account_options import dashboard_of
+from locust_cw._command._common import check, print_json, wrapped
 from locust_cw._options import choices_of
 
 if TYPE_CHECKING:
@@ -123,9 +125,7 @@ def template(options: argparse.Namespace) -> dict[str, Any]:
 
 def _with_group(wish: _policy.Wish, *, with_group: bool) -> _policy.Wish:
     """The wish of a test that finds its log group there."""
-    names = wish.__dataclass_fields__
-    values = {name: getattr(wish, name) for name in names}
-    return _policy.Wish(**values | {"group_exists": wish.group_exists or with_group})
+    return dataclasses.replace(wish, group_exists=wish.group_exists or with_group)
 
 
 def _substituted(resource: str | list[str]) -> Any:  # noqa: ANN401 - as CloudFormation has it
@@ -273,7 +273,8 @@ cat > {_START} <<'START'
 # Each user has a connection, and a connection is an open file.
 ulimit -n "$(ulimit -Hn)"
 export AWS_REGION=${{AWS::Region}}
-exec /opt/locust/bin/locust {_literal(shlex.join(_locust_arguments(options)))} "$@"
+# With or without `import locust_cw` in the locustfile.
+exec /opt/locust/bin/python -m locust_cw {_literal(shlex.join(_locust_arguments(options)))} "$@"
 START
 chmod 755 {_START}
 ln -s /opt/locust/bin/locust-cw /usr/local/bin/locust-cw

@@ -13,15 +13,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._account import Account, is_missing, message_of
-from locust_cw._command._account_options import (
-    account_options,
-    add_account_options,
-    complain,
-    is_gone,
-    print_json,
-    wrapped,
-)
+from locust_cw._account import is_missing, message_of
+from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._command._common import account_at, complain, is_gone, print_json, wrapped
 from locust_cw._metric_data import FRESH_S, LATE_S, points, shortest_period
 from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, known_runs, newest
 from locust_cw._targets import Metric
@@ -29,6 +23,7 @@ from locust_cw._targets import Metric
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from locust_cw._account import Account
     from locust_cw._command import AddParser
 
 MOST_POINTS = 500_000
@@ -140,7 +135,7 @@ def _verify(options: argparse.Namespace) -> int:
     if is_gone(record.local_url) and options.endpoint_url is None:
         complain(LOCAL_IS_GONE)
         return 1
-    account = Account(record.account | account_options(options))
+    account = account_at(record.account | account_options(options))
     try:
         _compare_metrics(account, record, findings)
         _compare_logs(account, record, findings)

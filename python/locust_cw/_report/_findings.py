@@ -169,7 +169,9 @@ def account_of(options: Mapping[str, Any]) -> AccountOf:
 
     def call_in(region: str | None) -> Call:
         if region not in known:
-            known[region] = Account(dict(options) | ({} if region is None else {"region": region}))
+            where = dict(options) | ({} if region is None else {"region": region})
+            # Else Ctrl-C would be heard of when the call is over.
+            known[region] = Account(where, time.sleep)
         return known[region].call
 
     return call_in
