@@ -1,6 +1,6 @@
 """What a whole test costs: real `locust` processes, publishing to a sink on this machine while they run.
 
-    python benches/load.py [--pairs 7] [--rounds 7] [--turn-seconds 6] [--seconds 20] [--rates 500 5000] [--json FILE]
+    python benches/load.py [--pairs 7] [--rounds 16] [--turn-seconds 6] [--seconds 20] [--rates 500 5000] [--json FILE]
 
 The first table shows how API calls and the wait at the end grow with the load.
 
@@ -12,8 +12,9 @@ processor: whatever else the machine does, it does to both. What either gets out
 each second of processor time. Of all threads, that is the ratio of requests/s on a machine without a processor to spare
 for publishing; of Locust's own thread, on one that has some to spare. The medians of the pairs are shown.
 
-In rounds they take turns, each with the processor to itself, as one runs them. What others use takes part in some of
-the rounds: what that costs shows without.
+In rounds they take turns, each with the processor to itself, as one runs them. Two that ought to be alike differ by a
+tenth or more on a machine that others share, so it takes many: the median of thirty is good to three hundredths. What
+others use takes part in some of the rounds: what that costs shows without.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ USERS = 20
 GENERATORS, SERVERS = 0, 1
 """Processors, of all there are."""
 ALL = os.sched_getaffinity(0)
-PEERS_EVERY = 3
-"""Rounds from one in which all take part to the next."""
+PEERS_EVERY = 8
+"""Rounds from one in which all take part to the next: what a fifth is left of needs no more."""
 
 # What listens, the module that runs Locust, and options.
 NONE, OURS, PLUGINS, OLD = "no plugin", "locust-cw, live, all logs", "locust-plugins", "5 requests per call"
@@ -90,7 +91,7 @@ def main() -> int:
     parser.add_argument("--rates", type=int, nargs="+", default=[500, 5_000], help="requests per second")
     parser.add_argument("--turn-seconds", type=int, default=6, help="how long a pair or a turn at full speed takes")
     parser.add_argument("--pairs", type=int, default=7, help="pairs side by side; 0 leaves them out")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds in turns; 0 leaves them out")
+    parser.add_argument("--rounds", type=int, default=16, help="rounds in turns; 0 leaves them out")
     figures.add_option(parser)
     arguments = parser.parse_args()
 

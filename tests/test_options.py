@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,9 +92,7 @@ BAD = [
 
 
 @pytest.fixture(scope="module")
-def refused(
-    ministack: str, target: Target, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, tuple[int, str]]]:
+def refused(ministack: str, target: Target, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
     """How Locust ended with each of them, and what it said. No load was made, and AWS heard nothing."""
     folder = tmp_path_factory.mktemp("bad")
     before = target.served
@@ -110,9 +107,9 @@ def refused(
             timeout=120,
             check=True,
         )
-        yield dict(zip(BAD, json.loads(done.stdout), strict=True))
         assert not proxy.calls()
     assert target.served == before
+    return dict(zip(BAD, json.loads(done.stdout), strict=True))
 
 
 @pytest.mark.parametrize("option", BAD)

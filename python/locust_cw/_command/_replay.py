@@ -126,7 +126,7 @@ def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> b
     try:
         while waiting or under_way:
             while waiting and len(under_way) < _AT_ONCE:
-                replay = _begin(waiting.popleft(), options)
+                replay = _begin(waiting.popleft(), options, progress_bar)
                 complete = complete and replay is not None
                 under_way += [] if replay is None else [replay]
             left, now_settled, failures = 0, settled, list[str]()
@@ -150,10 +150,11 @@ def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> b
     return complete and not interrupted
 
 
-def _begin(leftover: _core.Leftover, options: argparse.Namespace) -> _core.Replay | None:
+def _begin(leftover: _core.Leftover, options: argparse.Namespace, progress_bar: ProgressBar) -> _core.Replay | None:
     try:
         return _core.Replay(leftover.folder, account_options(options), dry_run=options.dry_run)
     except OSError as error:
+        progress_bar.clear()
         complain(f"not replayed: {error}")
         return None
 
