@@ -164,9 +164,10 @@ class Options:
         self._values: dict[str, Any] = {}
         for option in OPTIONS:
             value = getattr(command_line, f"cw_{option.name}", None)
-            if option.type is list and isinstance(value, str):
-                # As the web UI sends it where there was none before.
-                value = [value] if value else None
+            if option.type is list and value is not None:
+                # Posted to the web UI it is text where there was no list before; else Locust takes it apart itself.
+                parts = value.split(",") if isinstance(value, str) else value
+                value = [part for part in parts if part != ""] or None
             if option.name in overrides:
                 value = overrides[option.name]
             # An empty field of the web UI's form is no value.

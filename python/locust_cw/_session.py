@@ -188,8 +188,7 @@ class Session:
         if options.dashboard is not None:
             _dashboard.check_name(options.dashboard)
         targets = options.targets
-        if options["local"] and (url := self._local_url(environment)):
-            options.set("endpoint_url", url)
+        self._choose_local(environment, options)
         fallback_host = _host_of(environment.user_classes)
         publisher = _core.Publisher(
             options.core,
@@ -218,15 +217,24 @@ class Session:
             test.make_dashboard(options, options.dashboard, targets)
         return test
 
-    def _local_url(self, environment: Environment) -> str | None:
-        """Where the local CloudWatch listens: this process's, or on a worker the one that its master tells of."""
+    def _choose_local(self, environment: Environment, options: Options) -> None:
+        """Publish to the local CloudWatch where there is to be one: on a worker the one that its master tells of.
+
+        What was to stay on this machine must not go to AWS.
+        """
         parsed: Any = environment.parsed_options
         if is_worker(environment):
-            return getattr(parsed, _LOCAL_URL, None)
-        url = None if self._local is None else self._local.endpoint_url
-        if parsed is not None:
-            setattr(parsed, _LOCAL_URL, url)
-        return url
+            # The master may have it from its program, of which the options that it sends do not tell.
+            url = getattr(parsed, _LOCAL_URL, None)
+        else:
+            url = self._local.endpoint_url if self._local is not None and options["local"] else None
+            if parsed is not None:
+                setattr(parsed, _LOCAL_URL, url)
+        if url is not None:
+            options.set("endpoint_url", url)
+            options.set("local", True)  # noqa: FBT003 - the value of an option
+        elif options["local"] and not options["dry_run"]:
+            raise LocalCloudWatchError("the master does not tell where its local CloudWatch listens")
 
     def _hand_on_run_id(self, environment: Environment) -> None:
         """Have workers that come late told the run under way, whatever was typed since in the web UI's form."""
@@ -492,5 +500,10 @@ def _host_of(user_classes: Iterable[type[User]]) -> str | None:
 
     Requests of `https://shop.example/v1` stand under their URL's origin: so has to what is told of the whole test.
     """
-    hosts = {_core.origin_of(user_class.host) or user_class.host for user_class in user_classes if user_class.host}
+    hosts = {
+        _core.origin_of(user_class.host) or user_class.host
+        for user_class in user_classes
+        # It may be a property, of which only an instance knows the value.
+        if isinstance(user_class.host, str) and user_class.host
+    }
     return hosts.pop() if len(hosts) == 1 else None
