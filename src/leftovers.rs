@@ -113,6 +113,7 @@ mod tests {
         assert!(left.read().is_ok());
     }
 
+    #[cfg(unix)]
     #[test]
     fn the_command_names_a_folder_that_is_not_found_without() {
         let command = |root: &str| replay_command("r", Path::new(root));

@@ -323,7 +323,7 @@ impl LogFormatter {
             event: cut(&event.name, limit),
             host: self.identity.host.as_deref().map(|host| cut(host, limit)),
             users: event.users,
-            fields: fields(&event.fields, limit).into_iter().map(|(key, value)| (unlike_ours(key), value)).collect(),
+            fields: beside_ours(fields(&event.fields, limit)),
         }
     }
 
@@ -429,12 +429,18 @@ struct LifeCycleJson<'a> {
     fields: BTreeMap<String, serde_json::Value>,
 }
 
-/// The name of a field beside ours: a JSON object has each of its names once, or readers take whichever they like.
-fn unlike_ours(mut key: String) -> String {
-    if ["time", "run_id", "worker", "seq", "event", "host", "users"].contains(&key.as_str()) {
-        key.push('_');
+/// Fields with names unlike ours: a JSON object has each name once, or readers take whichever they like.
+fn beside_ours(mut fields: BTreeMap<String, serde_json::Value>) -> BTreeMap<String, serde_json::Value> {
+    for ours in ["time", "run_id", "worker", "seq", "event", "host", "users"] {
+        if let Some(value) = fields.remove(ours) {
+            let mut name = format!("{ours}_");
+            while fields.contains_key(&name) {
+                name.push('_');
+            }
+            fields.insert(name, value);
+        }
     }
-    key
+    fields
 }
 
 fn fields(entries: &[(String, Scalar)], limit: usize) -> BTreeMap<String, serde_json::Value> {
@@ -597,14 +603,14 @@ mod tests {
         let event = LifeCycleEvent {
             time: Timestamp::from_seconds(1_795_348_981),
             name: "deploy".into(),
-            fields: names.map(|name| (name.to_owned(), Scalar::Int(3))).into(),
+            fields: names.into_iter().chain(["time_"]).map(|name| (name.to_owned(), Scalar::Int(3))).collect(),
             users: 0,
         };
         let message = formatter.of_life_cycle(&event).expect("logged").message;
         let got: BTreeMap<String, Value> = serde_json::from_str(&message).expect("JSON");
         assert_eq!(message.matches("\":").count(), got.len(), "each name once: {message}");
         assert_eq!((&got["event"], &got["event_"], &got["seq"]), (&json!("deploy"), &json!(3), &json!(1)));
-        assert!(names.iter().all(|name| got.contains_key(*name)), "{message}");
+        assert!(names.iter().chain(&["time_", "time__"]).all(|name| got.contains_key(*name)), "{message}");
     }
 
     proptest! {

@@ -108,7 +108,7 @@ impl Outbox {
         let cleared = self.clear_kept(&mut state);
         let dropped = self.make_room(&mut state);
         drop(state);
-        cleared.iter().for_each(|segment| self.spool.remove(segment));
+        self.clear(&cleared);
         self.forget(&dropped);
         if early {
             self.diagnostics.say_once(
@@ -132,6 +132,17 @@ impl Outbox {
             dropped.extend(self.take_oldest(state, |state| &mut state.lanes[lane as usize].pending));
         }
         dropped
+    }
+
+    fn clear(&self, cleared: &[Segment]) {
+        cleared.iter().for_each(|segment| self.spool.remove(segment));
+        if !cleared.is_empty() {
+            self.diagnostics.say_once(
+                "dry run full",
+                Level::Info,
+                "The spool of this dry run is full: the oldest of what is in it is deleted, and stays counted.",
+            );
+        }
     }
 
     /// Takes off what a dry run is done with before anything that it is not. It stays counted.
@@ -245,7 +256,12 @@ impl Outbox {
             let lane = &mut state.lanes[segment.lane as usize];
             lane.land(&segment);
             lane.kept += segment.contents.share;
-            state.kept.push_back(segment);
+            if segment.is_in_memory() {
+                // The end of the process would lose it.
+                state.account_bytes(&segment, false);
+            } else {
+                state.kept.push_back(segment);
+            }
         }
     }
 
@@ -324,7 +340,7 @@ impl Outbox {
         })
     }
 
-    /// What the spool holds: all that is left, and what a dry run kept.
+    /// What counts as spooled: all that is left, and what a dry run is done with.
     #[must_use]
     pub fn spooled(&self) -> Share {
         let mut spooled = self.left();

@@ -440,7 +440,6 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
     #[test]
     fn colours_add_nothing_but_colours() {
         let receipt = receipt(LocustTotals { requests: 11, failures: 2 });

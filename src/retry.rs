@@ -180,7 +180,7 @@ impl CallError {
                         " Allow this action in the IAM policy of these credentials."
                     }
                     Remedy::Stop if self.remedy_of_data() != Remedy::Stop => {
-                        " Check --cw-log-group, and the options it is made with."
+                        " Check --cw-log-group, the options it is made with, and the endpoint."
                     }
                     Remedy::Stop => " Check the credentials; they are not those of an account that may do this.",
                 };

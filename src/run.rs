@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -43,6 +43,8 @@ pub struct Run {
     delivery: Delivery,
     entrance: Entrance,
     intake: Mutex<Option<JoinHandle<()>>>,
+    /// The end has come without it.
+    intake_hangs: AtomicBool,
     /// The account of it, once it has ended.
     ended: Mutex<Option<(Receipt, Remarks)>>,
 }
@@ -92,7 +94,16 @@ impl Run {
         }
 
         let intake = Mutex::new(Some(intake));
-        Ok(Self { config, identity, users: AtomicU32::new(0), delivery, entrance, intake, ended: Mutex::default() })
+        Ok(Self {
+            config,
+            identity,
+            users: AtomicU32::new(0),
+            delivery,
+            entrance,
+            intake,
+            intake_hangs: AtomicBool::new(false),
+            ended: Mutex::default(),
+        })
     }
 
     /// Takes a sample, at once; where the queue is full, `wait` is called to push it with patience.
@@ -171,7 +182,10 @@ impl Run {
         match flush.0.get() {
             Some(&last) => self.delivery.is_settled(last),
             // After the end nobody sets the mark.
-            None if self.delivery.outbox.is_closed() => self.delivery.is_settled(u64::MAX),
+            None if self.delivery.outbox.is_closed() => {
+                let settled = self.delivery.is_settled(u64::MAX);
+                settled.map(|settled| settled && !self.intake_hangs.load(Relaxed))
+            }
             None => None,
         }
     }
@@ -209,8 +223,11 @@ impl Run {
                 std::thread::sleep(INTAKE_PAUSE);
             }
         }
-        // An intake that hangs or has panicked never says so, and a flush would wait for it for ever.
-        self.delivery.outbox.close();
+        if !self.delivery.outbox.is_closed() {
+            // An intake that hangs or has panicked never says so, and a flush would wait for it for ever.
+            self.intake_hangs.store(true, Relaxed);
+            self.delivery.outbox.close();
+        }
         let reasons = self.delivery.end();
         self.drop_what_never_came();
         let receipt = self.account(self.delivery.outbox.spooled());
@@ -343,6 +360,8 @@ mod tests {
     #[derive(Default)]
     struct Scripted {
         answers: Mutex<Vec<CallError>>,
+        /// Calls that brought data.
+        begun: AtomicU32,
         taken: Mutex<Vec<usize>>,
         events: Mutex<Vec<LogEvent>>,
         hang: bool,
@@ -356,6 +375,7 @@ mod tests {
 
     impl Scripted {
         async fn answer(&self) -> Result<(), CallError> {
+            self.begun.fetch_add(1, Relaxed);
             if self.hang {
                 std::future::pending::<()>().await;
             }
@@ -592,12 +612,13 @@ mod tests {
 
     #[test]
     fn a_run_that_is_cut_off_leaves_everything_in_the_spool() {
-        let Test { run, folder, .. } = start(Scripted { hang: true, ..Scripted::default() }, |_| {});
+        let Test { run, cloudwatch, folder, .. } = start(Scripted { hang: true, ..Scripted::default() }, |_| {});
         record(&run, 100);
         run.push(Notice::Drain);
-        wait_until(&run, || run.delivery.outbox.left().requests == 100);
+        wait_until(&run, || cloudwatch.begun.load(Relaxed) > 0);
         let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
+        assert!(receipt.uncertain > 0, "{receipt:?}");
         adds_up(&receipt);
         assert!(folder.path().join(&receipt.run_id).join("w1/run.json").exists());
     }

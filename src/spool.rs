@@ -1,7 +1,7 @@
 //! The spool: what is to be sent, on disk, until CloudWatch has taken it.
 //!
-//! One folder per run and process, of JSON Lines files; a line is what the AWS command line takes for a datum or an event. A file appears whole, by
-//! renaming, and is removed when its content was taken.
+//! One folder per run and process, of JSON Lines files; a line is what the AWS command line takes for a datum or an event.
+//! A file appears whole, by renaming, and is removed when its content was taken.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};

@@ -136,8 +136,8 @@ class Publisher:
             exception: Why the request failed; None for a success.
             status: HTTP status, for the log.
             context: Its scalar entries are logged.
-            start_time: When the request began, in seconds since the epoch. Its time is this plus `response_time`, else
-                now.
+            start_time: When the request began, in seconds since the epoch. Its time is this plus `response_time`;
+                now, if that is not known, more than a week ago, or more than an hour ahead.
             url: Tells the host where the publisher has none.
 
         Raises:
@@ -212,6 +212,8 @@ class Publisher:
 
     def event(self, name: str, fields: dict[str, Any] | None = None) -> None:
         """Log something that happened to the whole test, with the scalar ones of its fields. Never waits.
+
+        A field that has the name of one of ours, such as `time`, gets a `_` behind it.
 
         Raises:
             ValueError: If the publisher is closed, or is another process's.

@@ -160,7 +160,7 @@ class Status:
         lost: Those rejected or dropped.
         log_events_waiting: Log events on their way.
         log_events_lost: Those rejected or dropped.
-        uncertain: Requests and log events that CloudWatch may hold twice.
+        uncertain: Requests and log events of calls that got no answer, each time anew.
         delay_s: Between now and the newest delivered second; None before the first, and once nothing is left.
         api_calls: All that were made.
         retries: Of these, the repeated ones.

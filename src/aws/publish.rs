@@ -1,7 +1,7 @@
 //! Publishing: CloudWatch itself behind the `CloudWatch` trait, one attempt per call.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use aws_sdk_cloudwatch::types as metrics;
 use aws_sdk_cloudwatchlogs::operation::create_log_stream::CreateLogStreamError;
@@ -25,6 +25,9 @@ use crate::retry::{CallError, Cause, Remedy};
 use crate::spool::Manifest;
 use crate::transport::{CloudWatch, LeftOut};
 
+/// How often the retention of a log group is tried to be set before events go without it.
+const MAX_RETENTION_TRIES: u32 = 3;
+
 struct Clients {
     /// The region, or the endpoint where one is given.
     place: String,
@@ -37,8 +40,8 @@ pub struct Aws {
     account: AwsConfig,
     log_class: LogClass,
     log_retention_days: Option<i32>,
-    /// The log group was made, and keeps its events for ever so far.
-    owes_retention: AtomicBool,
+    /// How often the retention of a log group that was made here may still be tried to be set.
+    retention_tries: AtomicU32,
     ledger: Arc<Ledger>,
     clients: OnceCell<Clients>,
 }
@@ -51,7 +54,7 @@ impl Aws {
             account: manifest.aws.clone(),
             log_class: manifest.log_class,
             log_retention_days: manifest.log_retention_days,
-            owes_retention: AtomicBool::new(false),
+            retention_tries: AtomicU32::new(0),
             ledger: Arc::clone(ledger),
             clients: OnceCell::new(),
         }
@@ -91,22 +94,25 @@ impl Aws {
         let created = clients.logs.create_log_group().log_group_name(group).log_group_class(class).send().await;
         if call.unless_there(created)? {
             // Somebody else's group keeps its retention.
-            self.owes_retention.store(self.log_retention_days.is_some(), Relaxed);
+            self.retention_tries.store(MAX_RETENTION_TRIES, Relaxed);
         }
         Ok(())
     }
 
-    /// Gives a group that was made here its retention. Gives an error that will not pass, which nothing has to wait for.
+    /// Gives a group that was made here its retention. Gives the error with which that was given up: no event waits for it
+    /// longer than for a few tries.
     async fn put_retention(&self, clients: &Clients, group: &str) -> Result<Option<CallError>, CallError> {
-        let Some(days) = self.log_retention_days.filter(|_| self.owes_retention.load(Relaxed)) else { return Ok(None) };
+        let tries = self.retention_tries.load(Relaxed);
+        let Some(days) = self.log_retention_days.filter(|_| tries > 0) else { return Ok(None) };
         let call = Call::new("PutRetentionPolicy", "log group", group).at(&clients.place);
         let put = clients.logs.put_retention_policy().log_group_name(group).retention_in_days(days).send().await;
-        let refused = match put.map_err(|error| call.error(&error)) {
-            Err(error) if matches!(error.remedy(), Remedy::Retry | Remedy::RetrySlowly) => return Err(error),
-            put => put.err(),
-        };
-        self.owes_retention.store(false, Relaxed);
-        Ok(refused)
+        let error = put.err().map(|error| call.error(&error));
+        let passes = error.as_ref().is_some_and(|error| error.remedy() != Remedy::Stop);
+        self.retention_tries.store(if passes { tries - 1 } else { 0 }, Relaxed);
+        match error {
+            Some(error) if passes && tries > 1 => Err(error),
+            given_up => Ok(given_up),
+        }
     }
 }
 

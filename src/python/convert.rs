@@ -35,6 +35,14 @@ fn text_up_to<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>, limit: usize) 
     }
 }
 
+/// A value of another kind, where it is one.
+fn extracted<'py, T>(value: &Bound<'py, PyAny>) -> Option<T>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
+{
+    value.extract().inspect_err(|error| put_off_ctrl_c(value.py(), error)).ok()
+}
+
 /// Has Ctrl-C come again, where it came while code of the user's ran for us: Python raises it at whatever line it is.
 fn put_off_ctrl_c(py: Python<'_>, error: &PyErr) {
     if error.is_instance_of::<PyKeyboardInterrupt>(py) {
@@ -59,7 +67,7 @@ pub fn measure(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
 
 /// Any number.
 pub fn number(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
-    value.filter(|value| !value.is_none()).and_then(|value| value.extract().ok())
+    value.filter(|value| !value.is_none()).and_then(extracted)
 }
 
 /// Why a request failed; `None` where Locust, too, takes it for a success.
@@ -76,12 +84,14 @@ pub fn failure(exception: Option<&Bound<'_, PyAny>>) -> Option<Failure> {
 /// The HTTP status of a response, where it has one.
 pub fn status_of(response: Option<&Bound<'_, PyAny>>) -> Option<u16> {
     let response = response.filter(|response| !response.is_none())?;
-    status(response.getattr(intern!(response.py(), "status_code")).ok().as_ref())
+    // It may be a property, with code of the client's.
+    let code = response.getattr(intern!(response.py(), "status_code"));
+    status(code.inspect_err(|error| put_off_ctrl_c(response.py(), error)).ok().as_ref())
 }
 
 /// An HTTP status.
 pub fn status(status: Option<&Bound<'_, PyAny>>) -> Option<u16> {
-    status?.extract().ok().filter(|&status| status > 0)
+    extracted(status?).filter(|&status| status > 0)
 }
 
 /// The scalar entries of a dict whose keys are text; nothing of what is no dict.

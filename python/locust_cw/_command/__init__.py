@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument, 130
-        if Ctrl-C ended it.
+        if Ctrl-C ended it, but for `replay`, of which something is left then.
 
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)

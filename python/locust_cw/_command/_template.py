@@ -274,7 +274,7 @@ cat > {_START} <<'START'
 ulimit -n "$(ulimit -Hn)"
 export AWS_REGION=${{AWS::Region}}
 # With or without `import locust_cw` in the locustfile.
-exec /opt/locust/bin/python -m locust_cw {_literal(shlex.join(_locust_arguments(options)))} "$@"
+exec /opt/locust/bin/python -P -m locust_cw {_literal(shlex.join(_locust_arguments(options)))} "$@"
 START
 chmod 755 {_START}
 ln -s /opt/locust/bin/locust-cw /usr/local/bin/locust-cw

@@ -46,7 +46,7 @@ examples:
   locust-cw verify || echo 'CloudWatch does not hold what was sent'
 
 Compared are RequestCount and FailureCount of each series over the time of the run, and the run's log events, with the
-record that the test left beside the spool. Where calls were repeated after no answer came (the receipt's `uncertain`),
+record that the test left beside the spool. Where calls got no answer and were repeated (the receipt's `uncertain`),
 CloudWatch may hold that many more, and that is taken as equal. CloudWatch adds up what several runs publish for the
 same host in the same seconds (in the same minutes, three hours later): a test with --cw-dimensions Host,Request,RunId
 is kept apart, but for the host's roll-up.
@@ -398,7 +398,7 @@ def _explain(record: Record, findings: Findings) -> None:
     lost = {key: sum(receipt[group][key] for group in ("requests", "log_events")) for key in ("rejected", "dropped")}
     if receipt["uncertain"]:
         findings.notes.append(
-            f"up to {receipt['uncertain']} may be there twice: their calls were repeated after no answer came"
+            f"up to {receipt['uncertain']} may be there beside what was counted: their calls got no answer"
         )
     if lost["rejected"]:
         findings.notes.append(f"CloudWatch refused {lost['rejected']} for good: that many may be missing")
