@@ -96,12 +96,15 @@ def test_a_retention_that_is_throttled_is_set_later(aws: Aws, locust: Locust) ->
     assert [call.accepted for call in aws.proxy.calls("PutRetentionPolicy")] == [False, False, True]
 
 
-def test_a_retention_that_is_denied_holds_nothing_up(aws: Aws, locust: Locust) -> None:
-    aws.proxy.on("PutRetentionPolicy", DENIED)
-    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-log-retention-days=7")
+@pytest.mark.parametrize(
+    ("fault", "tries"), [(DENIED, 1), (error("InternalFailure", 500), 3)], ids=["denied", "broken"]
+)
+def test_a_retention_that_cannot_be_set_holds_nothing_up(aws: Aws, locust: Locust, fault: Fault, tries: int) -> None:
+    aws.proxy.on("PutRetentionPolicy", fault)
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-log-retention-days=7", "--cw-drain-timeout=60")
     run.receipt.check_delivered()
-    assert len(aws.proxy.calls("PutRetentionPolicy")) == 1
-    (complaint,) = run.complaints()
+    assert len(aws.proxy.calls("PutRetentionPolicy")) == tries
+    complaint = run.complaints()[-1]
     assert "PutRetentionPolicy" in complaint
     assert complaint.endswith("The log group keeps its events for ever until it is given a retention.")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Aws, Locust
-from support.locust_run import clean_environment
+from support.locust_run import clean_environment, run_python
 from support.outages import replay
 from support.proxy import hang
 from support.servers import ending, wait_until
@@ -93,15 +93,7 @@ def options(aws: Aws) -> dict[str, object]:
 
 def run(folder: Path, code: str, **how: object) -> subprocess.CompletedProcess[str]:
     """A program of its own, to its end."""
-    return subprocess.run(
-        [sys.executable, "-c", code, json.dumps(how)],
-        cwd=folder,
-        env=clean_environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_python(folder, "-c", code, json.dumps(how))
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["AWS answers", "AWS hangs"])

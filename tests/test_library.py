@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import Aws
 from support.checks import check_metrics
-from support.locust_run import LocustStats, Receipt, clean_environment
+from support.locust_run import LocustStats, Receipt, run_python
 from support.proxy import error
 from support.servers import Target, free_port
 
@@ -34,15 +32,7 @@ def test_attach_publishes_for_a_library_user(
         "dimensions": "Host,Request",
     }
     stats_file = tmp_path / "stats.json"
-    done = subprocess.run(
-        [sys.executable, SCRIPT, json.dumps(options), target.url, stats_file, *how],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    done = run_python(tmp_path, SCRIPT, json.dumps(options), target.url, stats_file, *how, timeout=90)
     assert done.returncode == 0, done.stderr
     assert "the script is done" in done.stdout
     stats = LocustStats.of(json.loads(stats_file.read_text()))
@@ -56,15 +46,7 @@ def test_attach_publishes_for_a_library_user(
 @pytest.mark.parametrize("option", [{"resolution": 7}, {"nonsense": 1}, {"namespace": "AWS/x"}], ids=str)
 def test_attach_refuses_what_it_cannot_do(tmp_path: Path, option: dict[str, object]) -> None:
     """A wrong value or name is an exception that names the option, at once."""
-    done = subprocess.run(
-        [sys.executable, SCRIPT, json.dumps(option), "http://127.0.0.1:9", tmp_path / "stats.json"],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_python(tmp_path, SCRIPT, json.dumps(option), "http://127.0.0.1:9", tmp_path / "stats.json", timeout=60)
     assert done.returncode != 0
     (name,) = option
     assert name in done.stderr
@@ -75,14 +57,8 @@ def test_a_program_with_a_master_is_told_of_a_refusal_where_it_starts_the_test(a
     """By an exception that it can catch and go on after; no user is spawned."""
     aws.proxy.on("*", error("AccessDenied", 403, "not authorized"))
     options = {"endpoint_url": aws.proxy.url, "namespace": aws.cloudwatch.namespace, "logs": "off", "strict": True}
-    done = subprocess.run(
-        [sys.executable, SCRIPT.with_name("refused_master.py"), json.dumps(options), str(free_port())],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    done = run_python(
+        tmp_path, SCRIPT.with_name("refused_master.py"), json.dumps(options), str(free_port()), timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["refused", "the script is done"]

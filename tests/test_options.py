@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -20,13 +19,17 @@ import pytest
 
 from conftest import Aws, Locust
 from locust_cw import _local, _safeguards
+from locust_cw._options import Options
+from locust_cw._session import Session
 from support.checks import check_story
 from support.cloudwatch import TEXT_LINE
-from support.locust_run import LOCUSTFILES, LocustRun, clean_environment
+from support.fleet import Fleet
+from support.locust_run import LOCUSTFILES, LocustRun, run_python
 from support.proxy import Answer, Call, Exchange, Proxy, error
 from support.servers import Target, free_port, wait_until
 
 HOST = "http://optional.test"
+NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="Locust forks its workers")
 STARTS = Path(__file__).with_name("scripts") / "starts.py"
 SCRIPT = [{"names": ["/a", "/b"], "repeat": 20}, {"names": ["/c"], "method": "POST", "error": "no", "repeat": 5}]
 
@@ -98,15 +101,7 @@ def refused(ministack: str, target: Target, tmp_path_factory: pytest.TempPathFac
     before = target.served
     with Proxy(ministack) as proxy:
         usual = ["--headless", "-t", "20s", "--host", target.url, f"--cw-endpoint-url={proxy.url}"]
-        done = subprocess.run(
-            [sys.executable, STARTS, LOCUSTFILES / "shop.py", json.dumps([[*usual, option] for option in BAD])],
-            cwd=folder,
-            env=clean_environment(folder),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
+        done = run_python(folder, STARTS, LOCUSTFILES / "shop.py", json.dumps([[*usual, option] for option in BAD]))
         assert not proxy.calls()
     assert target.served == before
     return dict(zip(BAD, json.loads(done.stdout), strict=True))
@@ -248,7 +243,10 @@ def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None
     wait_until(lambda: not any(child.is_running() for child in children), "the child process is ended")
 
 
-@pytest.mark.parametrize("processes", [[], ["--processes=2"]], ids=["alone", "fleet"])
+PROCESSES = pytest.param(["--processes=2"], id="fleet", marks=NOT_ON_WINDOWS)
+
+
+@pytest.mark.parametrize("processes", [pytest.param([], id="alone"), PROCESSES])
 def test_local_leaves_the_options_open_to_change(locust: Locust, processes: list[str]) -> None:
     """Where it listens is known to all processes, and is nothing that the user gave beside it."""
     run = locust.run(
@@ -283,12 +281,31 @@ def test_a_local_cloudwatch_that_the_system_refuses_is_told_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with pytest.raises(_local.LocalCloudWatchError, match=r"could not be started: .*/nowhere/python"):
+    with pytest.raises(_local.LocalCloudWatchError, match="could not be started"):
         _local.LocalCloudWatch()
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(_local.LocalCloudWatchError, match="could not be started"):
         _local.LocalCloudWatch()
+
+
+def test_what_a_masters_program_keeps_local_stays_local(aws: Aws, locust: Locust) -> None:
+    """Its workers know of it from the master alone, whatever else their own options say."""
+    env: dict[str, str | None] = {"AWS_ENDPOINT_URL": aws.proxy.url}
+    usual = ["--cw-live", "-u2", "-t3", "--host", HOST]
+    fleet = Fleet(locust, *usual, workers=1, locustfile="local_master.py", worker_env=env, options=[])
+    fleet.finish()
+    assert fleet.master.receipt.check_delivered()["requests"]["observed"] > 0
+    assert not aws.proxy.calls(), "AWS, for all that the workers know"
+
+
+def test_a_worker_that_is_not_told_where_it_is_does_not_publish_to_aws(tmp_path: Path) -> None:
+    environment = SimpleNamespace(parsed_options=SimpleNamespace(cw_local=True), runner=type("WorkerRunner", (), {})())
+    options = Options(environment.parsed_options, {"spool_dir": str(tmp_path)})
+    # Locust's own events would have gevent patch the tests' process.
+    session = Session(SimpleNamespace())  # type: ignore[arg-type]
+    with pytest.raises(_local.LocalCloudWatchError, match="does not tell where"):
+        session._choose_local(environment, options)  # type: ignore[arg-type]  # noqa: SLF001 - no Locust sends that
 
 
 def test_locust_does_not_start_without_the_local_cloudwatch_it_was_told_to_bring(locust: Locust) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from conftest import Aws
 from locust_cw import Publisher
-from support.locust_run import Receipt, clean_environment
+from support.locust_run import Receipt, clean_environment, run_python
 from support.proxy import error, hang
 from support.servers import Target, wait_until
 
@@ -613,38 +613,31 @@ def test_the_examples_publish_what_they_measure(
         assert sum(call.accepted for call in aws.proxy.calls("PutMetricData")) > 0
 
 
-def test_ctrl_c_in_the_text_of_an_exception_is_heard(aws: Aws, tmp_path: Path) -> None:
-    """It comes at any line, of the user's code too that makes the text; the request counts all the same."""
+def test_ctrl_c_in_what_a_request_is_asked_for_is_heard(aws: Aws, tmp_path: Path) -> None:
+    """It comes at any line, of code too that makes a text, a status or a number; the request counts all the same."""
     code = """
     class Interrupted(Exception):
         def __str__(self):
             raise KeyboardInterrupt
+        __float__ = status_code = property(__str__)
     publisher = Publisher(**options)
     heard = 0
-    for exception in (Interrupted(), None, Interrupted()):
+    for said in ({"exception": Interrupted()}, {"response": Interrupted()}, {"response_time": Interrupted()}, {}):
         try:
-            publisher.record("GET", "/", 1.0, exception=exception)
+            publisher._core.record(**{"request_type": "GET", "name": "/", "response_time": 1.0, **said})
             time.sleep(0.001)
         except KeyboardInterrupt:
             heard += 1
     print(json.dumps([heard, json.loads(publisher.close().json)["requests"]["observed"]]))
     """
-    assert run(tmp_path, aws, code) == [[2, 3]]
+    assert run(tmp_path, aws, code) == [[3, 4]]
 
 
 @pytest.mark.parametrize("script", ["asyncio_load.py", "threads.py"])
 @pytest.mark.parametrize("host", ["https://service.example", "service.example"])
 def test_an_example_refuses_a_host_that_it_cannot_talk_to(tmp_path: Path, script: str, host: str) -> None:
     """Plain HTTP to a port that expects TLS would be a load of nothing but failures."""
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / script, host],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_python(tmp_path, EXAMPLES / script, host, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"must be an http:// URL, not {host}" in done.stderr
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.parse
 from pathlib import Path
@@ -16,7 +14,7 @@ import psutil
 
 from conftest import Aws, Locust
 from support.fleet import Fleet, MasterWeb, receipts_printed
-from support.locust_run import clean_environment
+from support.locust_run import run_python
 from support.outages import HOST, LIVE, PACED
 from support.proxy import error
 from support.servers import get, wait_until
@@ -28,15 +26,7 @@ LOCUSTFILE, *OPTIONS = PACED
 
 def run_script(folder: Path, what: str, **options: object) -> tuple[Any, str]:
     """What `scripts/sessions.py` told, and its standard error."""
-    done = subprocess.run(
-        [sys.executable, SCRIPT, what, json.dumps(options)],
-        cwd=folder,
-        env=clean_environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_python(folder, SCRIPT, what, json.dumps(options))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr
 

@@ -185,6 +185,19 @@ def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
     return {name: value for name, value in env.items() if value is not None}
 
 
+def run_python(folder: Path, *args: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """A program of its own, which Python runs with these arguments in `folder`, to its end."""
+    return subprocess.run(
+        [sys.executable, *args],
+        cwd=folder,
+        env=clean_environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
 def start(  # noqa: PLR0913 - a process has many sides
     folder: Path,
     locustfile: str,

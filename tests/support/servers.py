@@ -31,7 +31,7 @@ def wait_until(condition: Callable[[], T], what: str, timeout: float = 60) -> T:
 
 
 # Below the ports that Linux, macOS and Windows give to outgoing connections: those may be gone before a server binds.
-FIRST_PORT, LAST_PORT, PORTS_EACH = 20_000, 31_999, 500
+FIRST_PORT, LAST_PORT, PORTS_EACH = 20_000, 31_999, 250
 
 
 @cache
