@@ -138,7 +138,7 @@ impl Outbox {
         cleared.iter().for_each(|segment| self.spool.remove(segment));
         if !cleared.is_empty() {
             self.diagnostics.say_once(
-                "dry run full",
+                "dry run",
                 Level::Info,
                 "The spool of this dry run is full: the oldest of what is in it is deleted, and stays counted.",
             );
