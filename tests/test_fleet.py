@@ -140,7 +140,14 @@ def test_a_signal_to_the_master_ends_the_fleet_and_all_is_delivered(
     fleet.wait_for(60)
     fleet.master.signal(number)
     check_fleet_story(aws.cloudwatch, fleet)
-    assert fleet.exit_codes == [1, 0, 0, 0]
+    check_exit_code(fleet.master)
+    assert fleet.exit_codes[1:] == [0, 0, 0]
+
+
+def check_exit_code(run: LocustRun) -> None:
+    """It is the one that Locust chose: 1 where it knows of failures. The last reports have half a second to come."""
+    chosen = re.findall(r"Shutting down \(exit code (\d)\)", run.output)[-1]
+    assert run.exit_code == int(chosen) == (1 if run.stats.failures.total() else 0)
 
 
 def test_ctrl_c_for_all_processes_loses_nothing(aws: Aws, locust: Locust) -> None:
@@ -184,9 +191,9 @@ def test_processes_deliver_on_every_core(aws: Aws, locust: Locust, end: str) -> 
         else:
             run.signal(signal.Signals[end])
     run.finish()
-    assert run.exit_code == (0 if end == "SIGINT for all" else 1)
+    check_exit_code(run)
     check_everything_fired(aws, [run])
-    if end != "SIGINT for all":
+    if end == "time":
         run.receipt.check_delivered()
     assert run.stumbles == 0
     assert run.complaints() == []
@@ -202,7 +209,7 @@ def test_what_is_recorded_until_the_end_is_delivered_by_every_worker(aws: Aws, l
     """Without --cw-live all is published when the test stops. AWS is slow, and the master alone shows progress."""
     aws.proxy.on("*", slowly(1))
     fleet = Fleet(locust, *USERS, "-t", "3s")
-    fleet.wait_for(40)
+    fleet.wait_for(10)
     assert not aws.proxy.publishing()
     check_fleet_story(aws.cloudwatch, fleet)
     assert "samples left" in fleet.master.output
