@@ -245,11 +245,7 @@ impl Options {
             group: log_group(self.log_group)?,
             stream_prefix: stream_prefix(self.log_stream)?,
             retention_days: self.log_retention_days.map(retention_days).transpose()?,
-            class: one_of(
-                "log_class",
-                &self.log_class,
-                &[("STANDARD", LogClass::Standard), ("INFREQUENT_ACCESS", LogClass::InfrequentAccess)],
-            )?,
+            class: log_class(&self.log_class)?,
         };
         let aws = AwsConfig {
             region: not_blank("region", self.region)?,
@@ -447,7 +443,20 @@ pub fn run_id(text: String) -> Result<String, InvalidOption> {
     Ok(text)
 }
 
-fn spool_dir(chosen: Option<String>) -> Result<PathBuf, InvalidOption> {
+/// The class of a log group that is made.
+///
+/// # Errors
+/// Where CloudWatch has no such class, or one that takes no part in queries.
+pub fn log_class(text: &str) -> Result<LogClass, InvalidOption> {
+    let classes = [("STANDARD", LogClass::Standard), ("INFREQUENT_ACCESS", LogClass::InfrequentAccess)];
+    one_of("log_class", text, &classes)
+}
+
+/// The folder that holds the spools of all runs: the one that is given, else the one in the user's state folder.
+///
+/// # Errors
+/// Where it is blank.
+pub fn spool_dir(chosen: Option<String>) -> Result<PathBuf, InvalidOption> {
     Ok(not_blank("spool_dir", chosen)?.map_or_else(default_spool_dir, PathBuf::from))
 }
 

@@ -323,7 +323,7 @@ impl LogFormatter {
             event: cut(&event.name, limit),
             host: self.identity.host.as_deref().map(|host| cut(host, limit)),
             users: event.users,
-            fields: beside_ours(fields(&event.fields, limit)),
+            fields: beside(&LIFE_CYCLE_JSON, fields(&event.fields, limit)),
         }
     }
 
@@ -352,7 +352,7 @@ impl LogFormatter {
         if let Some(host) = &self.identity.host {
             line.text("host", host, limit);
         }
-        for (key, value) in fields(&event.fields, limit) {
+        for (key, value) in beside(&LIFE_CYCLE_TEXT, fields(&event.fields, limit)) {
             line.text(&key, &value.as_str().map_or_else(|| value.to_string(), str::to_owned), limit);
         }
         line.text("user", &event.users.to_string(), limit);
@@ -429,9 +429,14 @@ struct LifeCycleJson<'a> {
     fields: BTreeMap<String, serde_json::Value>,
 }
 
-/// Fields with names unlike ours: a JSON object has each name once, or readers take whichever they like.
-fn beside_ours(mut fields: BTreeMap<String, serde_json::Value>) -> BTreeMap<String, serde_json::Value> {
-    for ours in ["time", "run_id", "worker", "seq", "event", "host", "users"] {
+/// Our own names in an event of the run's life as JSON.
+const LIFE_CYCLE_JSON: [&str; 7] = ["time", "run_id", "worker", "seq", "event", "host", "users"];
+/// The same as text.
+const LIFE_CYCLE_TEXT: [&str; 6] = ["timestamp", "event", "run_id", "worker", "host", "user"];
+
+/// Fields with names unlike ours: each name stands there once, or readers take whichever they like.
+fn beside(ours: &[&str], mut fields: BTreeMap<String, serde_json::Value>) -> BTreeMap<String, serde_json::Value> {
+    for &ours in ours {
         if let Some(value) = fields.remove(ours) {
             let mut name = format!("{ours}_");
             while fields.contains_key(&name) {
@@ -495,6 +500,8 @@ impl TextLine {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -598,19 +605,31 @@ mod tests {
 
     #[test]
     fn a_field_with_a_name_of_ours_stands_beside_ours() {
-        let mut formatter = formatter(|_| {});
-        let names = ["time", "run_id", "worker", "seq", "event", "host", "users"];
-        let event = LifeCycleEvent {
+        let event = |fields: &BTreeSet<String>| LifeCycleEvent {
             time: Timestamp::from_seconds(1_795_348_981),
             name: "deploy".into(),
-            fields: names.into_iter().chain(["time_"]).map(|name| (name.to_owned(), Scalar::Int(3))).collect(),
+            fields: fields.iter().map(|name| (name.clone(), Scalar::Int(3))).collect(),
             users: 0,
         };
-        let message = formatter.of_life_cycle(&event).expect("logged").message;
-        let got: BTreeMap<String, Value> = serde_json::from_str(&message).expect("JSON");
-        assert_eq!(message.matches("\":").count(), got.len(), "each name once: {message}");
-        assert_eq!((&got["event"], &got["event_"], &got["seq"]), (&json!("deploy"), &json!(3), &json!(1)));
-        assert!(names.iter().chain(&["time_", "time__"]).all(|name| got.contains_key(*name)), "{message}");
+        let json_names = |message: &str| -> Vec<String> {
+            message.split("\":").filter_map(|part| Some(part.rsplit_once('"')?.1.to_owned())).collect()
+        };
+        let text_names = |message: &str| -> Vec<String> {
+            message.split('[').filter_map(|part| Some(part.split_once('=')?.0.to_owned())).collect()
+        };
+        let formats: [(_, &dyn Fn(&str) -> Vec<String>); 2] = [("json", &json_names), ("text", &text_names)];
+        for (format, names_of) in formats {
+            let mut formatter = formatter(|options| options.log_format = format.into());
+            let mut names =
+                |fields: &BTreeSet<String>| names_of(&formatter.of_life_cycle(&event(fields)).expect("logged").message);
+            let ours: BTreeSet<_> = names(&BTreeSet::new()).into_iter().collect();
+            assert!(ours.contains("event") && ours.len() >= 6, "{ours:?}");
+            let fields: BTreeSet<_> = ours.iter().cloned().chain(["event_".to_owned()]).collect();
+            let all = names(&fields);
+            let wanted: BTreeSet<_> =
+                ours.iter().flat_map(|name| [name.clone(), format!("{name}_")]).chain(["event__".to_owned()]).collect();
+            assert_eq!((all.len(), all.into_iter().collect::<BTreeSet<_>>()), (wanted.len(), wanted));
+        }
     }
 
     proptest! {

@@ -105,11 +105,11 @@ impl Outbox {
         if early {
             state.lanes.iter_mut().for_each(LaneState::let_go);
         }
-        let cleared = self.clear_kept(&mut state);
-        let dropped = self.make_room(&mut state);
+        let kept = self.take_kept(&mut state);
+        let waiting = self.take_waiting(&mut state);
         drop(state);
-        self.clear(&cleared);
-        self.forget(&dropped);
+        self.delete_kept(&kept);
+        self.drop_waiting(&waiting);
         if early {
             self.diagnostics.say_once(
                 "half full",
@@ -121,33 +121,39 @@ impl Outbox {
         self.wake(lane);
     }
 
+    /// Whether what waits takes half of the room that it may take. That of what was rejected is lost to it, and what a
+    /// dry run is done with makes room.
     fn is_half_full(&self, state: &State) -> bool {
-        state.disk_bytes > self.disk_capacity / 2 || state.memory_bytes > MEMORY_CAPACITY_BYTES / 2
+        let kept: u64 = state.kept.iter().map(|segment| segment.disk_bytes).sum();
+        let room = self.disk_capacity.saturating_sub(state.rejected_bytes);
+        state.disk_bytes.saturating_sub(state.rejected_bytes + kept) > room / 2
+            || state.memory_bytes > MEMORY_CAPACITY_BYTES / 2
+    }
+
+    /// Takes off what a dry run is done with until what waits fits: before anything that it is not done with.
+    fn take_kept(&self, state: &mut State) -> Vec<Segment> {
+        self.take_oldest(state, |state| &mut state.kept)
     }
 
     /// Takes segments off until what waits fits: the oldest logs first, then the oldest metrics.
-    fn make_room(&self, state: &mut State) -> Vec<Segment> {
-        let mut dropped = Vec::new();
+    fn take_waiting(&self, state: &mut State) -> Vec<Segment> {
+        let mut taken = Vec::new();
         for lane in Lane::ALL.into_iter().rev() {
-            dropped.extend(self.take_oldest(state, |state| &mut state.lanes[lane as usize].pending));
+            taken.extend(self.take_oldest(state, |state| &mut state.lanes[lane as usize].pending));
         }
-        dropped
+        taken
     }
 
-    fn clear(&self, cleared: &[Segment]) {
-        cleared.iter().for_each(|segment| self.spool.remove(segment));
-        if !cleared.is_empty() {
+    /// Deletes what a dry run was done with. It stays counted.
+    fn delete_kept(&self, kept: &[Segment]) {
+        kept.iter().for_each(|segment| self.spool.remove(segment));
+        if !kept.is_empty() {
             self.diagnostics.say_once(
                 "dry run",
                 Level::Info,
                 "The spool of this dry run is full: the oldest of what is in it is deleted, and stays counted.",
             );
         }
-    }
-
-    /// Takes off what a dry run is done with before anything that it is not. It stays counted.
-    fn clear_kept(&self, state: &mut State) -> Vec<Segment> {
-        self.take_oldest(state, |state| &mut state.kept)
     }
 
     /// Takes the oldest of a line until what waits fits, or none is left that would help.
@@ -164,7 +170,8 @@ impl Outbox {
         taken
     }
 
-    fn forget(&self, dropped: &[Segment]) {
+    /// Deletes what waited, and counts it as dropped.
+    fn drop_waiting(&self, dropped: &[Segment]) {
         for segment in dropped {
             self.ledger.dropped.add(segment.contents.share);
             self.spool.remove(segment);
@@ -257,7 +264,7 @@ impl Outbox {
             lane.land(&segment);
             lane.kept += segment.contents.share;
             if segment.is_in_memory() {
-                // The end of the process would lose it.
+                // Nobody could look at it later, and so it takes no room from what is still to be counted.
                 state.account_bytes(&segment, false);
             } else {
                 state.kept.push_back(segment);
@@ -470,6 +477,39 @@ pub(crate) mod tests {
         assert_eq!(ledger.dropped.get(), Share::default());
         assert!(first.read().is_err(), "the oldest is gone");
         assert_eq!(outbox.waiting_bytes(), first.disk_bytes * 2);
+        let told: Vec<_> = outbox.diagnostics.take().into_iter().map(|(_, text)| text).collect();
+        assert!(told.len() == 1 && told[0].contains("this dry run is full"), "{told:?}");
+    }
+
+    #[test]
+    fn what_a_dry_run_is_done_with_or_was_rejected_lets_nothing_go_early() {
+        for rejected in [false, true] {
+            let root = tempfile::tempdir().expect("a folder");
+            let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+            let bytes = spool.write_events(&[event(1, "x")]).0.disk_bytes;
+            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), bytes * 10, Pace::Hold);
+            (1..=4).for_each(|time| push_event(&outbox, time));
+            outbox.flush();
+            let done = outbox.take(Lane::Logs, usize::MAX, |_| true);
+            assert_eq!(done.len(), 4);
+            if rejected {
+                done.iter().for_each(|segment| outbox.settle_rejected(segment));
+            } else {
+                outbox.keep(done);
+            }
+            (5..=7).for_each(|time| push_event(&outbox, time));
+            assert!(taken(&outbox, Lane::Logs).is_empty(), "3 of 6 or 10 segments wait");
+            (8..=10).for_each(|time| push_event(&outbox, time));
+            assert!(!taken(&outbox, Lane::Logs).is_empty(), "6 of them wait");
+        }
+    }
+
+    #[test]
+    fn what_a_dry_run_is_done_with_takes_no_room_in_memory() {
+        let outbox = outbox(1 << 30, Pace::Drain);
+        push_event(&outbox, 1);
+        outbox.keep(outbox.take(Lane::Logs, usize::MAX, |_| true));
+        assert_eq!((outbox.kept().log_events, outbox.waiting_bytes()), (1, 0));
     }
 
     #[test]

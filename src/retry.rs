@@ -41,7 +41,7 @@ impl Cause {
 #[error("{}", self.explain())]
 pub struct CallError {
     /// Such as `PutMetricData`.
-    pub operation: &'static str,
+    pub operation: String,
     /// What it was about, such as `namespace Locust`.
     pub resource: String,
     /// How far it came.
@@ -121,7 +121,7 @@ impl CallError {
     }
 
     fn makes_the_log_group(&self) -> bool {
-        matches!(self.operation, "CreateLogGroup" | "CreateLogStream" | "PutRetentionPolicy")
+        matches!(self.operation.as_str(), "CreateLogGroup" | "CreateLogStream" | "PutRetentionPolicy")
     }
 
     /// What to do about it if the call brought data.
@@ -292,11 +292,16 @@ pub(crate) mod tests {
 
     /// A refusal of what comes before the first log event.
     pub(crate) fn making(code: &str, status: u16) -> CallError {
-        CallError { operation: "CreateLogGroup", ..refused(code, status) }
+        CallError { operation: "CreateLogGroup".into(), ..refused(code, status) }
     }
 
     pub(crate) fn failed(cause: Cause) -> CallError {
-        CallError { operation: "PutMetricData", resource: "namespace Locust".into(), cause, detail: "why".into() }
+        CallError {
+            operation: "PutMetricData".into(),
+            resource: "namespace Locust".into(),
+            cause,
+            detail: "why".into(),
+        }
     }
 
     #[test]

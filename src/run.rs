@@ -44,7 +44,7 @@ pub struct Run {
     entrance: Entrance,
     intake: Mutex<Option<JoinHandle<()>>>,
     /// The end has come without it.
-    intake_hangs: AtomicBool,
+    intake_failed: AtomicBool,
     /// The account of it, once it has ended.
     ended: Mutex<Option<(Receipt, Remarks)>>,
 }
@@ -101,7 +101,7 @@ impl Run {
             delivery,
             entrance,
             intake,
-            intake_hangs: AtomicBool::new(false),
+            intake_failed: AtomicBool::new(false),
             ended: Mutex::default(),
         })
     }
@@ -184,7 +184,7 @@ impl Run {
             // After the end nobody sets the mark.
             None if self.delivery.outbox.is_closed() => {
                 let settled = self.delivery.is_settled(u64::MAX);
-                settled.map(|settled| settled && !self.intake_hangs.load(Relaxed))
+                settled.map(|settled| settled && !self.intake_failed.load(Relaxed))
             }
             None => None,
         }
@@ -225,7 +225,7 @@ impl Run {
         }
         if !self.delivery.outbox.is_closed() {
             // An intake that hangs or has panicked never says so, and a flush would wait for it for ever.
-            self.intake_hangs.store(true, Relaxed);
+            self.intake_failed.store(true, Relaxed);
             self.delivery.outbox.close();
         }
         let reasons = self.delivery.end();

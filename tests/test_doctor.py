@@ -302,6 +302,13 @@ def test_the_spool(proxy: Proxy, tmp_path: Path) -> None:
     checks = examine(folder, "--endpoint-url", proxy.url, "--logs=off")
     assert "1 run(s) wait" in str(checks["spool"]["text"])
     assert "replay" in str(checks["spool"]["text"])
+    (manifest,) = folder.rglob("run.json")
+    of_the_run = json.loads(manifest.read_text())
+    with nobody_there() as gone:
+        of_the_run["aws"] |= {"local": True, "endpoint_url": gone}
+        manifest.write_text(json.dumps(of_the_run))
+        checks = examine(folder, "--endpoint-url", proxy.url, "--logs=off")
+    assert "wait" not in str(checks["spool"]["text"]), "it was for a local CloudWatch that is gone"
     (tmp_path / "file").write_text("no folder")
     checks = examine(folder, "--endpoint-url", proxy.url, "--logs=off", f"--spool-dir={tmp_path}/file/spool", code=1)
     assert states(checks, "failed") == {"spool"}

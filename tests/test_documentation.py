@@ -55,7 +55,6 @@ NO_MESSAGES = {
     "CreateLogStream: … of log group … is there": "the same",
     "its result was taken before": "a mistake of our own, never a user's",
     "there is no such operation": "the same",
-    "nobody has written it": "the same",
     "there is no account": "the same",
     "a process's account: …": "the same",
     "a worker's receipt: …": "the same",

@@ -207,6 +207,15 @@ def test_strict_refuses_to_start_without_credentials(locust: Locust, target: Tar
     assert target.served == before
 
 
+def test_strict_starts_where_only_a_retention_fails(aws: Aws, locust: Locust, target: Target) -> None:
+    aws.proxy.on("PutRetentionPolicy", error("ThrottlingException", 400, "Rate exceeded"), times=2)
+    options = ["--cw-strict", "--cw-log-retention-days=7"]
+    run = locust.run("shop.py", "-u", "4", "-r", "100", "-t", "3s", "--host", target.url, *options)
+    assert len(aws.proxy.calls("PutRetentionPolicy")) == 3
+    run.receipt.check_delivered()
+    assert run.receipt["requests"]["observed"] > 0
+
+
 def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.LogCaptureFixture) -> None:
     reason = "PutMetricData was refused."
     publisher = SimpleNamespace(
@@ -459,7 +468,8 @@ def test_a_share_of_the_successes_is_logged_and_all_failures(aws: Aws, locust: L
     outcomes = Counter(event.fields["outcome"] for event in aws.cloudwatch.events() if event.is_request)
     assert outcomes["failure"] == 100
     assert 80 <= outcomes["success"] <= 320, "200 expected, and 9 standard deviations"
-    assert run.receipt.check_delivered()["requests"]["observed"] == 2100
+    run.receipt.check_delivered()
+    assert run.receipt["requests"]["observed"] == 2100
 
 
 def test_text_is_the_old_scripts_line(aws: Aws, locust: Locust, tmp_path: Path) -> None:

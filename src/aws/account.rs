@@ -56,7 +56,7 @@ pub struct Account {
 
 /// One operation under way: its name and its clients.
 struct Operation<'a> {
-    name: &'static str,
+    name: &'a str,
     clients: &'a Clients,
 }
 
@@ -67,7 +67,7 @@ impl Account {
         Self { config, clients: OnceCell::new() }
     }
 
-    async fn clients(&self, operation: &'static str) -> Result<&Clients, AccountError> {
+    async fn clients(&self, operation: &str) -> Result<&Clients, AccountError> {
         let clients = self.clients.get_or_try_init(|| async {
             let config = sdk_config(&self.config).await;
             let Some(region) = config.region() else {
@@ -97,12 +97,8 @@ impl Account {
     /// # Errors
     /// Where the input is not what the operation takes, or the call fails.
     pub async fn call(&self, operation: &str, input: &Value) -> Result<Value, AccountError> {
-        let Some((name, _)) = OPERATIONS.iter().find(|(name, _)| *name == operation) else {
-            let reason = "there is no such operation".to_owned();
-            return Err(AccountError::Input { operation: operation.to_owned(), reason });
-        };
-        let this = Operation { name, clients: self.clients(name).await? };
-        match *name {
+        let this = Operation { name: operation, clients: self.clients(operation).await? };
+        match operation {
             "GetCallerIdentity" => this.get_caller_identity().await,
             "PutDashboard" => this.put_dashboard(this.parse(input)?).await,
             "GetDashboard" => this.get_dashboard(this.parse(input)?).await,
@@ -118,29 +114,10 @@ impl Account {
             "GetQueryResults" => this.get_query_results(this.parse(input)?).await,
             "DescribeQueryDefinitions" => this.describe_query_definitions(this.parse(input)?).await,
             "PutQueryDefinition" => this.put_query_definition(this.parse(input)?).await,
-            _ => Err(this.wrong("nobody has written it".to_owned())),
+            _ => Err(this.wrong("there is no such operation".to_owned())),
         }
     }
 }
-
-/// The operations there are, each with what its messages call the thing it is about.
-const OPERATIONS: [(&str, &str); 15] = [
-    ("GetCallerIdentity", "identity"),
-    ("PutDashboard", "dashboard"),
-    ("GetDashboard", "dashboard"),
-    ("DeleteDashboards", "dashboard"),
-    ("GetMetricData", "metrics"),
-    ("PutMetricData", "namespace"),
-    ("DescribeAlarms", "alarms"),
-    ("CreateLogGroup", "log group"),
-    ("CreateLogStream", "log group"),
-    ("PutLogEvents", "log group"),
-    ("FilterLogEvents", "log group"),
-    ("StartQuery", "log group"),
-    ("GetQueryResults", "query"),
-    ("DescribeQueryDefinitions", "queries"),
-    ("PutQueryDefinition", "query"),
-];
 
 impl Operation<'_> {
     fn parse<T: DeserializeOwned>(&self, input: &Value) -> Result<T, AccountError> {
@@ -155,24 +132,30 @@ impl Operation<'_> {
         built.map_err(|error| self.wrong(error.to_string()))
     }
 
-    fn answer<T, E>(&self, about: &str, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AccountError>
+    /// What came of a call that is about something: of which kind, and its name.
+    fn answer<T, E>(
+        &self,
+        kind: &'static str,
+        about: &str,
+        answer: Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<T, AccountError>
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
-        let kind = OPERATIONS.iter().find(|(name, _)| *name == self.name).map_or("", |(_, kind)| kind);
         let call = Call::new(self.name, kind, about).at(&self.clients.place);
         Ok(answer.map_err(|error| call.error(&error))?)
     }
 
     async fn get_caller_identity(&self) -> Result<Value, AccountError> {
-        let answer = self.answer("of the credentials", self.clients.identity.get_caller_identity().send().await)?;
+        let answer =
+            self.answer("identity", "of the credentials", self.clients.identity.get_caller_identity().send().await)?;
         Ok(json!({"Account": answer.account(), "Arn": answer.arn(), "UserId": answer.user_id()}))
     }
 
     async fn put_dashboard(&self, input: PutDashboard) -> Result<Value, AccountError> {
         let PutDashboard { dashboard_name: name, dashboard_body: body } = input;
         let call = self.clients.metrics.put_dashboard().dashboard_name(&name).dashboard_body(body);
-        let answer = self.answer(&name, call.send().await)?;
+        let answer = self.answer("dashboard", &name, call.send().await)?;
         let message = |m: &DashboardValidationMessage| json!({"DataPath": m.data_path(), "Message": m.message()});
         let messages: Vec<_> = answer.dashboard_validation_messages().iter().map(message).collect();
         Ok(json!({"DashboardValidationMessages": messages}))
@@ -180,14 +163,15 @@ impl Operation<'_> {
 
     async fn get_dashboard(&self, input: GetDashboard) -> Result<Value, AccountError> {
         let name = input.dashboard_name;
-        let answer = self.answer(&name, self.clients.metrics.get_dashboard().dashboard_name(&name).send().await)?;
+        let answer =
+            self.answer("dashboard", &name, self.clients.metrics.get_dashboard().dashboard_name(&name).send().await)?;
         Ok(json!({"DashboardName": name, "DashboardBody": answer.dashboard_body()}))
     }
 
     async fn delete_dashboards(&self, input: DeleteDashboards) -> Result<Value, AccountError> {
         let names = input.dashboard_names;
         let call = self.clients.metrics.delete_dashboards().set_dashboard_names(Some(names.clone()));
-        self.answer(&names.join(", "), call.send().await)?;
+        self.answer("dashboard", &names.join(", "), call.send().await)?;
         Ok(json!({}))
     }
 
@@ -205,7 +189,7 @@ impl Operation<'_> {
         let mut pages = call.into_paginator().send();
         let (mut results, mut messages) = (Vec::<Value>::new(), Vec::new());
         while let Some(page) = pages.next().await {
-            let page = self.answer(&about, page)?;
+            let page = self.answer("metrics", &about, page)?;
             for result in page.metric_data_results() {
                 let timestamps: Vec<_> =
                     result.timestamps().iter().map(DateTime::as_secs_f64).map(Value::from).collect();
@@ -242,7 +226,7 @@ impl Operation<'_> {
         };
         let datums = input.metric_data.into_iter().map(datum).collect();
         let call = self.clients.metrics.put_metric_data().namespace(&input.namespace).set_metric_data(Some(datums));
-        self.answer(&input.namespace, call.send().await)?;
+        self.answer("namespace", &input.namespace, call.send().await)?;
         Ok(json!({}))
     }
 
@@ -258,7 +242,7 @@ impl Operation<'_> {
         let mut pages = call.into_paginator().send();
         let (mut metric, mut composite) = (Vec::new(), Vec::new());
         while let Some(page) = pages.next().await {
-            let page = self.answer(&about, page)?;
+            let page = self.answer("alarms", &about, page)?;
             let alarm = |name, arn, state: Option<&StateValue>, reason| json!({"AlarmName": name, "AlarmArn": arn, "StateValue": state.map(StateValue::as_str), "StateReason": reason});
             metric.extend(
                 page.metric_alarms()
@@ -276,14 +260,14 @@ impl Operation<'_> {
 
     async fn create_log_group(&self, input: LogGroup) -> Result<Value, AccountError> {
         let group = input.log_group_name;
-        self.answer(&group, self.clients.logs.create_log_group().log_group_name(&group).send().await)?;
+        self.answer("log group", &group, self.clients.logs.create_log_group().log_group_name(&group).send().await)?;
         Ok(json!({}))
     }
 
     async fn create_log_stream(&self, input: LogStream) -> Result<Value, AccountError> {
         let LogStream { log_group_name: group, log_stream_name: stream } = input;
         let call = self.clients.logs.create_log_stream().log_group_name(&group).log_stream_name(stream);
-        self.answer(&group, call.send().await)?;
+        self.answer("log group", &group, call.send().await)?;
         Ok(json!({}))
     }
 
@@ -294,7 +278,7 @@ impl Operation<'_> {
         };
         let events = log_events.into_iter().map(event).collect::<Result<Vec<_>, _>>()?;
         let call = self.clients.logs.put_log_events().log_group_name(&group).log_stream_name(stream);
-        self.answer(&group, call.set_log_events(Some(events)).send().await)?;
+        self.answer("log group", &group, call.set_log_events(Some(events)).send().await)?;
         Ok(json!({}))
     }
 
@@ -319,7 +303,7 @@ impl Operation<'_> {
                     "message": event.message(),
                 })
             };
-            events.extend(self.answer(&group, page)?.events().iter().map(event));
+            events.extend(self.answer("log group", &group, page)?.events().iter().map(event));
         }
         Ok(json!({"events": events}))
     }
@@ -335,13 +319,13 @@ impl Operation<'_> {
             .start_time(input.start_time)
             .end_time(input.end_time)
             .set_limit(input.limit);
-        let answer = self.answer(&group, call.send().await)?;
+        let answer = self.answer("log group", &group, call.send().await)?;
         Ok(json!({"queryId": answer.query_id()}))
     }
 
     async fn get_query_results(&self, input: GetQueryResults) -> Result<Value, AccountError> {
         let id = input.query_id;
-        let answer = self.answer(&id, self.clients.logs.get_query_results().query_id(&id).send().await)?;
+        let answer = self.answer("query", &id, self.clients.logs.get_query_results().query_id(&id).send().await)?;
         let row = |fields: &Vec<ResultField>| {
             let fields = fields.iter().map(|field| json!({"field": field.field(), "value": field.value()}));
             Value::from(fields.collect::<Vec<_>>())
@@ -353,7 +337,7 @@ impl Operation<'_> {
     async fn describe_query_definitions(&self, input: DescribeQueryDefinitions) -> Result<Value, AccountError> {
         let prefix = input.query_definition_name_prefix;
         let call = self.clients.logs.describe_query_definitions().query_definition_name_prefix(&prefix);
-        let answer = self.answer(&prefix, call.send().await)?;
+        let answer = self.answer("queries", &prefix, call.send().await)?;
         let definition = |d: &QueryDefinition| json!({"queryDefinitionId": d.query_definition_id(), "name": d.name(), "queryString": d.query_string()});
         Ok(json!({"queryDefinitions": answer.query_definitions().iter().map(definition).collect::<Vec<_>>()}))
     }
@@ -368,7 +352,7 @@ impl Operation<'_> {
             .query_string(input.query_string)
             .set_query_definition_id(input.query_definition_id)
             .set_log_group_names(Some(input.log_group_names));
-        let answer = self.answer(&name, call.send().await)?;
+        let answer = self.answer("query", &name, call.send().await)?;
         Ok(json!({"queryDefinitionId": answer.query_definition_id()}))
     }
 }

@@ -12,7 +12,7 @@ use crate::retry::{CallError, Cause, names_a_passing_error};
 /// What a call is, for the messages about it.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
-    operation: &'static str,
+    operation: &'a str,
     kind: &'static str,
     resource: &'a str,
     /// Where it goes, once that is known.
@@ -20,7 +20,7 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) const fn new(operation: &'static str, kind: &'static str, resource: &'a str) -> Self {
+    pub(super) const fn new(operation: &'a str, kind: &'static str, resource: &'a str) -> Self {
         Self { operation, kind, resource, place: None }
     }
 
@@ -33,7 +33,7 @@ impl<'a> Call<'a> {
         let resource = format!("{} {}{place}", self.kind, self.resource);
         // It stands within a sentence.
         let detail = detail.trim_end().trim_end_matches('.').to_owned();
-        CallError { operation: self.operation, resource, cause, detail }
+        CallError { operation: self.operation.to_owned(), resource, cause, detail }
     }
 
     pub(super) fn error<E>(self, error: &SdkError<E, HttpResponse>) -> CallError

@@ -35,8 +35,8 @@ fn text_up_to<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>, limit: usize) 
     }
 }
 
-/// A value of another kind, where it is one.
-fn extracted<'py, T>(value: &Bound<'py, PyAny>) -> Option<T>
+/// What a value is in Rust, where it is that. It may be of the user's, with code of its own.
+fn value_of<'py, T>(value: &Bound<'py, PyAny>) -> Option<T>
 where
     T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
 {
@@ -67,7 +67,7 @@ pub fn measure(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
 
 /// Any number.
 pub fn number(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
-    value.filter(|value| !value.is_none()).and_then(extracted)
+    value.filter(|value| !value.is_none()).and_then(value_of)
 }
 
 /// Why a request failed; `None` where Locust, too, takes it for a success.
@@ -91,7 +91,7 @@ pub fn status_of(response: Option<&Bound<'_, PyAny>>) -> Option<u16> {
 
 /// An HTTP status.
 pub fn status(status: Option<&Bound<'_, PyAny>>) -> Option<u16> {
-    extracted(status?).filter(|&status| status > 0)
+    value_of(status?).filter(|&status| status > 0)
 }
 
 /// The scalar entries of a dict whose keys are text; nothing of what is no dict.

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::config::{Config, InvalidOption, Options, run_id};
+use crate::config::{self, Config, InvalidOption, Options};
 
 create_exception!(
     locust_cw._core,
@@ -69,10 +69,10 @@ pub fn config(dict: &Bound<'_, PyDict>) -> PyResult<Config> {
 
 /// The id of a run, checked as the option is.
 pub fn run_id_of(text: String) -> PyResult<String> {
-    run_id(text).map_err(|error| invalid(&error))
+    config::run_id(text).map_err(|error| invalid(&error))
 }
 
-fn invalid(error: &InvalidOption) -> PyErr {
+pub fn invalid(error: &InvalidOption) -> PyErr {
     InvalidOptionError::new_err(error.to_string())
 }
 
@@ -106,7 +106,5 @@ pub fn check_options(options: &Bound<'_, PyDict>) -> PyResult<()> {
 #[pyfunction]
 #[pyo3(signature = (spool_dir = None))]
 pub fn spool_root(spool_dir: Option<String>) -> PyResult<PathBuf> {
-    let options = Options { spool_dir, ..Options::default() };
-    let config = options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))?;
-    Ok(config.spool_dir)
+    config::spool_dir(spool_dir).map_err(|error| invalid(&error))
 }

@@ -3,8 +3,8 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::options::InvalidOptionError;
-use crate::config::Options;
+use super::options::invalid;
+use crate::config;
 use crate::dimension::fit_value;
 use crate::identity;
 use crate::pricing::{self, Usage};
@@ -35,9 +35,8 @@ pub fn estimate_cost(
     log_class: &str,
     region: Option<&str>,
 ) -> PyResult<(f64, f64)> {
-    let options = Options { log_class: log_class.to_owned(), ..Options::default() };
-    let config = options.validate().map_err(|error| InvalidOptionError::new_err(error.to_string()))?;
-    let cost = pricing::estimate(Usage { metric_hours, calls, log_bytes, log_class: config.log.class, region });
+    let log_class = config::log_class(log_class).map_err(|error| invalid(&error))?;
+    let cost = pricing::estimate(Usage { metric_hours, calls, log_bytes, log_class, region });
     Ok((cost.metrics, cost.traffic))
 }
 

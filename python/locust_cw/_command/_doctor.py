@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from locust_cw import _core
 from locust_cw._account import is_missing, message_of
 from locust_cw._command._account_options import account_options, add_account_options, add_publish_options, dashboard_of
-from locust_cw._command._common import account_at, check, print_json, wrapped
+from locust_cw._command._common import account_at, check, is_gone, print_json, wrapped
 from locust_cw._endpoint import Service, endpoint_of
 
 if TYPE_CHECKING:
@@ -449,13 +449,14 @@ def _spool(spool_dir: str | None) -> Check:
     try:
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"doctor")
-        left = [each for each in _core.leftovers(spool_dir) if not each.live]
+        left = [each for each in _core.leftovers(spool_dir) if not each.live and not each.dry_run]
     except OSError as error:
         return Check("spool", "failed", f"{root} cannot be written: {error.strerror or error}", remedy)
-    runs = sorted({each.run_id for each in left if not each.dry_run})
+    waiting = [each for each in left if not is_gone(each.local_url)]
     text = f"{root} can be written"
-    if runs:
-        size = _core.human_bytes(sum(each.bytes for each in left if not each.dry_run))
+    if waiting:
+        runs = {each.run_id for each in waiting}
+        size = _core.human_bytes(sum(each.bytes for each in waiting))
         command = _core.replay_command("--all", spool_dir)
         text += f"; {size} of {len(runs)} run(s) wait in it: {command} sends them"
     return Check("spool", "ok", text)
