@@ -105,8 +105,10 @@ $(TOOLS): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "locust-cw needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group build
 	# Most of the crates compile while pip is at work. If they do not, the build that follows says why.
-	cargo build --locked --quiet 2>/dev/null & $(BIN)/python -m pip install --quiet --group dev; result=$$?; wait; exit $$result
+	$(BIN)/maturin develop --locked --quiet --skip-install >/dev/null 2>&1 & \
+		$(BIN)/python -m pip install --quiet --group dev; result=$$?; wait; exit $$result
 	@touch $@
 
 # Python sources are used where they stand; only a change in Rust needs a build.
