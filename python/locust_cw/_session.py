@@ -496,14 +496,14 @@ class Session:
 
 
 def _host_of(user_classes: Iterable[type[User]]) -> str | None:
-    """The host that user classes share, as their requests are published under it; None where they have several or none.
+    """The host that user classes share, as their requests are published under it.
 
     Requests of `https://shop.example/v1` stand under their URL's origin: so has to what is told of the whole test.
+    None where they have several or none, or where that cannot be told.
     """
-    hosts = {
-        _core.origin_of(user_class.host) or user_class.host
-        for user_class in user_classes
+    given = [user_class.host for user_class in user_classes if user_class.host]
+    if not all(isinstance(host, str) for host in given):
         # It may be a property, of which only an instance knows the value.
-        if isinstance(user_class.host, str) and user_class.host
-    }
+        return None
+    hosts = {_core.origin_of(host) or host for host in given}
     return hosts.pop() if len(hosts) == 1 else None
