@@ -1,7 +1,11 @@
-"""Master and workers: each worker tells the master, with Locust's own messages, what became of its samples."""
+"""Master and workers: what a master tells its workers, and what each of them tells of what became of its samples.
+
+Both go along with Locust's own messages.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import time
@@ -23,6 +27,7 @@ logger = logging.getLogger("locust_cw")
 MESSAGE = "locust_cw"
 """The type of the messages, and the key in Locust's reports: every three seconds a worker's account goes along."""
 
+_TOLD = "cw_master_"
 _VANISHED_AFTER_S = 5.0
 # Locust's names of states.
 _MISSING = "missing"
@@ -41,6 +46,31 @@ def is_worker(environment: Environment | None) -> bool:
 
 def _runner(environment: Environment | None) -> str:
     return type(getattr(environment, "runner", None)).__name__
+
+
+class _NoCommandLine(argparse.Namespace):
+    """Stands for a command line that there is not: whatever Locust looks for was not given."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+
+def tell_workers(environment: Environment, **told: bool | str | None) -> None:
+    """Have Locust send this to the workers, with the options of the master's command line.
+
+    Under names of its own: what the user gave there is to hold for the next test, too.
+    """
+    if environment.parsed_options is None:
+        # Locust would send nothing at all.
+        environment.parsed_options = _NoCommandLine()
+    for name, value in told.items():
+        setattr(environment.parsed_options, f"{_TOLD}{name}", value)
+
+
+def told_by_master(environment: Environment, name: str) -> Any:  # noqa: ANN401 - whatever was told
+    """What a worker was last told by that name; None if nothing."""
+    return getattr(environment.parsed_options, f"{_TOLD}{name}", None)
 
 
 def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) -> dict[str, Any]:
