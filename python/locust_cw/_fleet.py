@@ -32,6 +32,7 @@ _VANISHED_AFTER_S = 5.0
 # Locust's names of states.
 _MISSING = "missing"
 _BEGINNING = ("ready", "spawning")
+_AT_WORK = ("spawning", "running")
 
 
 def is_master(environment: Environment | None) -> bool:
@@ -170,6 +171,8 @@ class _Run:
     # Those that were told to begin and may not have begun, and when that was seen.
     beginning: set[str] = field(default_factory=set)
     beginning_seen_at: float = 0.0
+    # Those that made requests of their own, or were about to, as far as Locust knows.
+    at_work: set[str] = field(default_factory=set)
     # Those whose account cannot be read.
     unread: set[str] = field(default_factory=set)
 
@@ -224,10 +227,10 @@ class Fleet:
             )
 
     def look_at(self, run_id: str, clients: WorkerNodes, *, publishing: bool) -> None:
-        """Note which workers Locust misses, and which have yet to begin. There may be no account of either.
+        """Note which workers Locust misses, which have yet to begin, and which work. Of none need there be an account.
 
         One that is slow to begin may do so when the test is over, and publish then, if the workers are `publishing`
-        their own requests.
+        their own requests. One that works tells of it when it begins, unless it publishes nothing.
         """
         run = self._runs.setdefault(run_id, _Run())
         for client in clients.all:
@@ -235,6 +238,7 @@ class Fleet:
         if publishing:
             run.beginning = {client.id for client in clients.all if client.state in _BEGINNING}
             run.beginning_seen_at = time.monotonic()
+            run.at_work |= {client.id for client in clients.all if client.state in _AT_WORK}
 
     def _run(self, run_id: str) -> _Run:
         return self._runs.get(run_id) or _Run()
@@ -289,4 +293,9 @@ class Fleet:
         remarks += [f"{client_id}: its account cannot be read, and is left out" for client_id in sorted(run.unread)]
         rest = "what it had recorded may wait in its spool" if publishing else "what it had not reported is lost"
         remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(vanished)]
-        return receipts, remarks, complete and not vanished and not run.unread
+        silent = run.at_work - run.workers.keys() - run.unread - vanished
+        remarks += [
+            f"{client_id}: gave no account of its results; as far as is known, it published none"
+            for client_id in sorted(silent)
+        ]
+        return receipts, remarks, complete and not vanished and not run.unread and not silent
