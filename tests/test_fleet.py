@@ -352,6 +352,29 @@ def test_a_worker_that_never_begins_is_named(locust: Locust) -> None:
     assert re.search(r"_[0-9a-f]{32}: vanished; what it had recorded may wait in its spool", told), told
 
 
+def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> None:
+    """Its requests are in Locust's totals and nowhere else: nobody may take the others' for all there was."""
+    fleet = Fleet(
+        locust, *LIVE, *USERS, "--exit-code-on-error=0", "--cw-fail-on-loss", workers=1,
+        locustfile="attached_fleet.py", worker_env={"ATTACH": '{"local": true}'}, env={},
+    )  # fmt: skip
+    fleet.wait_for(20)
+    fleet.join(ATTACH="{}")
+    fleet.wait_for(40)
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    (refused, silent), (_, heard) = zip(fleet.workers, fleet.journals, strict=True)
+    refused.wait_for("Nothing of this test is published: the master does not tell where its local CloudWatch listens")
+    receipt = fleet.master.receipt
+    assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(heard.of("fired"))
+    assert receipt["reconciled"] is False
+    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert f"{silent.client_id}: gave no account of its results" in told
+    assert heard.client_id not in told
+    assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
+    check_metrics(aws.cloudwatch, stats_of(heard.of("fired")), HOST)
+
+
 def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locust) -> None:
     """Nothing is known of it but that it was there; the account of the others holds."""
     for _ in range(5):
@@ -556,6 +579,41 @@ def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
     assert fleet.receipts("one", publishing=True)[2], "it is complete"
     clock.now += 9
     assert fleet.troubles("two") == {}
+
+
+# Workers of which nothing was heard
+
+
+def clients(**states: str) -> Any:
+    """Workers as Locust's master has them, by name."""
+    return SimpleNamespace(all=[SimpleNamespace(id=name, state=state) for name, state in states.items()])
+
+
+def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> None:
+    """What Locust knew of it last decides how; and none that told, or that had nothing to do."""
+    fleet = _fleet.Fleet()
+    fleet.hear("heard", account(final=True))
+    fleet.hear("unread", account(receipt="{}"))
+    fleet.look_at("one", clients(left="running", idle="ready"), publishing=True)
+    workers = {"heard": "running", "unread": "running", "silent": "running", "slow": "spawning", "gone": "running"}
+    fleet.look_at("one", clients(**workers), publishing=True)
+    fleet.look_at("one", clients(**{**workers, "gone": "missing"}), publishing=True)
+    clock.now += 6
+    _, remarks, complete = fleet.receipts("one", publishing=True)
+    assert [remark.partition(";")[0] for remark in remarks] == [
+        "unread: its account cannot be read, and is left out",
+        "gone: vanished",
+        "slow: vanished",
+        "left: gave no account of its results",
+        "silent: gave no account of its results",
+    ]
+    assert not complete
+
+
+def test_nobody_waits_for_accounts_of_workers_that_the_master_publishes_for() -> None:
+    fleet = _fleet.Fleet()
+    fleet.look_at("one", clients(a="running"), publishing=False)
+    assert fleet.receipts("one", publishing=False) == ([], [], True)
 
 
 # A worker that tells something else

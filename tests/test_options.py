@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -24,9 +25,9 @@ from locust_cw._session import Session
 from support.checks import check_story
 from support.cloudwatch import TEXT_LINE
 from support.fleet import Fleet
-from support.locust_run import LOCUSTFILES, LocustRun, run_python
+from support.locust_run import LOCUSTFILES, LocustRun, clean_environment, run_python
 from support.proxy import Answer, Call, Exchange, Proxy, error
-from support.servers import Target, free_port, wait_until
+from support.servers import Target, ending, free_port, wait_until
 
 HOST = "http://optional.test"
 NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="Locust forks its workers")
@@ -298,14 +299,61 @@ def test_a_local_cloudwatch_that_the_system_refuses_is_told_and_leaves_nothing(
         _local.LocalCloudWatch()
 
 
-def test_what_a_masters_program_keeps_local_stays_local(aws: Aws, locust: Locust) -> None:
+@pytest.mark.parametrize(
+    ("attached", "fate"),
+    [
+        ({"local": True}, "delivered"),
+        ({"local": True, "dry_run": True}, "spooled"),
+        ({"dry_run": True}, "spooled"),
+        ({"disable": True}, None),
+    ],
+    ids=str,
+)
+def test_what_a_masters_program_keeps_off_aws_stays_off_it(
+    aws: Aws, locust: Locust, attached: dict[str, bool], fate: str | None
+) -> None:
     """Its workers know of it from the master alone, whatever else their own options say."""
     env: dict[str, str | None] = {"AWS_ENDPOINT_URL": aws.proxy.url}
-    usual = ["--cw-live", "-u2", "-t3", "--host", HOST]
-    fleet = Fleet(locust, *usual, workers=1, locustfile="local_master.py", worker_env=env, options=[])
+    fleet = Fleet(
+        locust, "--cw-live", "-u2", "-t3", "--host", HOST, "--exit-code-on-error=0", workers=1, options=[],
+        locustfile="attached_fleet.py", worker_env=env, env={**env, "ATTACH": json.dumps(attached)},
+    )  # fmt: skip
     fleet.finish()
-    assert fleet.master.receipt.check_delivered()["requests"]["observed"] > 0
+    fired = fleet.fired.requests.total()
+    assert fired > 0
     assert not aws.proxy.calls(), "AWS, for all that the workers know"
+    assert [run.complaints() for run in fleet.processes] == [[], []]
+    if fate is None:
+        assert not fleet.master.has_receipt
+        assert not any((run.folder / "state").exists() for run in fleet.processes)
+    else:
+        assert fleet.master.receipt.check()["requests"][fate] == fired
+
+
+@pytest.mark.parametrize("own", [{}, {"local": True}], ids=str)
+def test_a_librarys_fleet_is_told_of_each_test_what_holds_for_it(
+    aws: Aws, tmp_path: Path, own: dict[str, bool]
+) -> None:
+    """Without a command line, too, whose options Locust would send; and one test's are not the next one's."""
+    tests: list[dict[str, Any]] = [{"local": True}, {"disable": True}, {"dry_run": True}]
+    if not own:
+        tests.append({"namespace": aws.cloudwatch.namespace})
+    arguments = [sys.executable, str(STARTS.with_name("library_fleet.py"))]
+    port = str(free_port())
+    env = clean_environment(tmp_path, AWS_ENDPOINT_URL=aws.proxy.url)
+    worker = subprocess.Popen([*arguments, "worker", port, json.dumps(own)], env=env)
+    with ending(worker):
+        master = subprocess.run(
+            [*arguments, "master", port, json.dumps(tests)],
+            env=env, stdout=subprocess.PIPE, text=True, timeout=90, check=True,
+        )  # fmt: skip
+        assert worker.wait(30) == 0
+    receipts = json.loads(master.stdout)
+    assert len(receipts) == len(tests) - 1, "and none of the test that was not to be published"
+    for receipt, fate in zip(receipts, ("delivered", "spooled", "delivered"), strict=False):
+        assert receipt["requests"][fate] == receipt["requests"]["observed"] >= 50
+    streams = {call.params["logStreamName"].split("/")[1] for call in aws.proxy.calls("PutLogEvents")}
+    assert streams == (set() if own else {receipts[-1]["run_id"]})
 
 
 def test_a_worker_that_is_not_told_where_it_is_does_not_publish_to_aws(tmp_path: Path) -> None:
@@ -314,7 +362,7 @@ def test_a_worker_that_is_not_told_where_it_is_does_not_publish_to_aws(tmp_path:
     # Locust's own events would have gevent patch the tests' process.
     session = Session(SimpleNamespace())  # type: ignore[arg-type]
     with pytest.raises(_local.LocalCloudWatchError, match="does not tell where"):
-        session._choose_local(environment, options)  # type: ignore[arg-type]  # noqa: SLF001 - no Locust sends that
+        session._direct_to_local(environment, options)  # type: ignore[arg-type]  # noqa: SLF001 - no Locust sends that
 
 
 def test_locust_does_not_start_without_the_local_cloudwatch_it_was_told_to_bring(locust: Locust) -> None:

@@ -75,6 +75,25 @@ def test_what_cannot_be_published_is_lost(locust: Locust) -> None:
     assert "exit code 1, as --cw-fail-on-loss asks" in web.run.err
 
 
+def test_a_worker_that_could_not_publish_one_test_heeds_that_the_next_is_not_to_be(locust: Locust) -> None:
+    """It does not try: what its master says of the next test holds."""
+    web = MasterWeb()
+    fleet = Fleet(
+        locust, *web.options, *LIVE, workers=1, headless=False, json_file=False,
+        locustfile="attached_fleet.py", worker_env={"ATTACH": '{"local": true}'}, env={},
+    )  # fmt: skip
+    (worker,) = fleet.workers
+    web.wait_for_workers(1)
+    for options in ({}, {"cw_disable": "true"}):
+        swarm(web.url, users=2, **options)
+        fleet.wait_for(20)
+        web.stop()
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    assert [complaint.partition(":")[0] for complaint in worker.complaints()] == ["Nothing of this test is published"]
+    assert receipts_printed(fleet.master) == 1
+
+
 def test_a_run_id_typed_while_a_test_runs_is_not_that_of_late_workers(aws: Aws, locust: Locust) -> None:
     """They take part in the run under way, with the master."""
     web = MasterWeb()

@@ -7,12 +7,28 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from locust_cw._core import InvalidOptionError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Service: TypeAlias = Literal["cloudwatch", "cloudwatch_logs"]
 
 _IGNORED = "ignore_configured_endpoint_urls"
+
+
+def check_local(options: Mapping[str, Any]) -> None:
+    """Check that CloudWatch is in one place: a local one has an endpoint of its own.
+
+    Args:
+        options: Those of the core.
+
+    Raises:
+        InvalidOptionError: If another endpoint is given beside it.
+
+    """
+    if options.get("local") and options.get("endpoint_url"):
+        raise InvalidOptionError("argument --cw-local: not together with --cw-endpoint-url")
 
 
 def endpoint_of(options: Mapping[str, Any], service: Service) -> str | None:

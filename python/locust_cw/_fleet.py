@@ -1,7 +1,11 @@
-"""Master and workers: each worker tells the master, with Locust's own messages, what became of its samples."""
+"""Master and workers: what a master tells its workers, and what each of them tells of what became of its samples.
+
+Both go along with Locust's own messages.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import time
@@ -23,10 +27,12 @@ logger = logging.getLogger("locust_cw")
 MESSAGE = "locust_cw"
 """The type of the messages, and the key in Locust's reports: every three seconds a worker's account goes along."""
 
+_TOLD = "cw_master_"
 _VANISHED_AFTER_S = 5.0
 # Locust's names of states.
 _MISSING = "missing"
 _BEGINNING = ("ready", "spawning")
+_AT_WORK = ("spawning", "running")
 
 
 def is_master(environment: Environment | None) -> bool:
@@ -41,6 +47,31 @@ def is_worker(environment: Environment | None) -> bool:
 
 def _runner(environment: Environment | None) -> str:
     return type(getattr(environment, "runner", None)).__name__
+
+
+class _NoCommandLine(argparse.Namespace):
+    """Stands for a command line that there is not: whatever Locust looks for was not given."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+
+def tell_workers(environment: Environment, **told: bool | str | None) -> None:
+    """Have Locust send this to the workers, with the options of the master's command line.
+
+    Under names of its own: what the user gave there is to hold for the next test, too.
+    """
+    if environment.parsed_options is None:
+        # Locust would send nothing at all.
+        environment.parsed_options = _NoCommandLine()
+    for name, value in told.items():
+        setattr(environment.parsed_options, f"{_TOLD}{name}", value)
+
+
+def told_by_master(environment: Environment, name: str) -> Any:  # noqa: ANN401 - whatever was told
+    """What a worker was last told by that name; None if nothing."""
+    return getattr(environment.parsed_options, f"{_TOLD}{name}", None)
 
 
 def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) -> dict[str, Any]:
@@ -140,6 +171,8 @@ class _Run:
     # Those that were told to begin and may not have begun, and when that was seen.
     beginning: set[str] = field(default_factory=set)
     beginning_seen_at: float = 0.0
+    # Those that made requests of their own, or were about to, as far as Locust knows.
+    at_work: set[str] = field(default_factory=set)
     # Those whose account cannot be read.
     unread: set[str] = field(default_factory=set)
 
@@ -194,10 +227,10 @@ class Fleet:
             )
 
     def look_at(self, run_id: str, clients: WorkerNodes, *, publishing: bool) -> None:
-        """Note which workers Locust misses, and which have yet to begin. There may be no account of either.
+        """Note which workers Locust misses, which have yet to begin, and which work. Of none need there be an account.
 
         One that is slow to begin may do so when the test is over, and publish then, if the workers are `publishing`
-        their own requests.
+        their own requests. One that works tells of it when it begins, unless it publishes nothing.
         """
         run = self._runs.setdefault(run_id, _Run())
         for client in clients.all:
@@ -205,6 +238,7 @@ class Fleet:
         if publishing:
             run.beginning = {client.id for client in clients.all if client.state in _BEGINNING}
             run.beginning_seen_at = time.monotonic()
+            run.at_work |= {client.id for client in clients.all if client.state in _AT_WORK}
 
     def _run(self, run_id: str) -> _Run:
         return self._runs.get(run_id) or _Run()
@@ -259,4 +293,9 @@ class Fleet:
         remarks += [f"{client_id}: its account cannot be read, and is left out" for client_id in sorted(run.unread)]
         rest = "what it had recorded may wait in its spool" if publishing else "what it had not reported is lost"
         remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(vanished)]
-        return receipts, remarks, complete and not vanished and not run.unread
+        silent = run.at_work - run.workers.keys() - run.unread - vanished
+        remarks += [
+            f"{client_id}: gave no account of its results; as far as is known, it published none"
+            for client_id in sorted(silent)
+        ]
+        return receipts, remarks, complete and not vanished and not run.unread and not silent

@@ -48,6 +48,11 @@ def attach(environment: Environment, **options: object) -> Session:
     To be called before the test starts, once; a second call changes the options for the next test. What is not
     delivered when the program ends, or fires the environment's `quit` event, is sent then, within `drain_timeout`.
 
+    In a fleet each process attaches its own environment. What is given here is not sent to the workers, as the options
+    of a master's command line are: give all processes the same, such as `namespace` and `endpoint_url`. Sent are the
+    run id, and what keeps the master's results off AWS: `disable`, `dry_run`, and with `local` the address of the local
+    CloudWatch.
+
     A test that `strict` or `stop_on_alarm` refuses does not begin: `gevent.GreenletExit` ends the greenlet that is
     about to spawn its users. With a master that is the one that calls the runner's `start`, and may be the program's
     main one: catch it there, or have `gevent.spawn` call `start`.

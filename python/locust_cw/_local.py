@@ -52,7 +52,10 @@ REQUIRED_MODULES = ("ministack", "cbor2")
 
 
 class LocalCloudWatchError(RuntimeError):
-    """No local CloudWatch could be started; the message says why and what to do."""
+    """There is no local CloudWatch to publish to: it did not start, or a worker is not told where its master's is.
+
+    The message says why, and what to do where there is something to do.
+    """
 
 
 class LocalCloudWatch:

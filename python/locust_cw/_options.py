@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core, _dashboard, _targets
+from locust_cw._endpoint import check_local
 
 if TYPE_CHECKING:
     import argparse
@@ -213,8 +214,7 @@ class Options:
         for option in OPTIONS:
             if option.name in self._values and option.name not in _CORE_DEFAULTS:
                 _check_form(option, self._values[option.name])
-        if self["local"] and self["endpoint_url"]:
-            raise _core.InvalidOptionError("argument --cw-local: not together with --cw-endpoint-url")
+        check_local(self.core)
         _ = self.targets
         if self.dashboard is not None:
             _dashboard.check_name(self.dashboard)

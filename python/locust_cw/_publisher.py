@@ -79,17 +79,18 @@ class Publisher:
     def _begin(
         self, host: str | None, run_id: str | None, worker: str | None, options: dict[str, Any]
     ) -> _core.Publisher:
-        local = options.get("local", False)
         _core.check_options(options)
-        if local and options.get("endpoint_url"):
-            raise _core.InvalidOptionError("local: not together with endpoint_url")
-        # A dry run calls nobody.
-        if local and not options.get("dry_run"):
-            # Few programs need it, and it brings a dozen modules.
-            from locust_cw._local import LocalCloudWatch  # noqa: PLC0415 - as said above
+        # Few programs need what is imported here, and it brings a dozen modules.
+        if options.get("local"):
+            from locust_cw._endpoint import check_local  # noqa: PLC0415 - as said above
 
-            self._local = LocalCloudWatch()
-            options["endpoint_url"] = self._local.endpoint_url
+            check_local(options)
+            # A dry run calls nobody.
+            if not options.get("dry_run"):
+                from locust_cw._local import LocalCloudWatch  # noqa: PLC0415 - as said above
+
+                self._local = LocalCloudWatch()
+                options["endpoint_url"] = self._local.endpoint_url
         try:
             return _core.Publisher(
                 options, run_id=run_id or _core.new_run_id(), worker=worker or process_name(), host=host or None

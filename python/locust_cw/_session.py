@@ -50,8 +50,8 @@ _RUNNER_TIMEOUT_S = 5.0
 _FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
-# What Locust sends to the workers with the options. It is none of them: --cw-endpoint-url is the user's to give.
-_LOCAL_URL = "cw_local_url"
+# What keeps a worker from AWS where it keeps its master: the workers may know of it from the master alone.
+_HELD_BACK_BY = ("disable", "dry_run")
 
 
 class Session:
@@ -124,22 +124,22 @@ class Session:
     def _wait_for_runner(environment: Environment) -> None:
         """A worker that joins a running test is told to spawn before its environment knows its runner."""
         deadline = time.monotonic() + _RUNNER_TIMEOUT_S
-        while (
-            environment.runner is None
-            and getattr(environment.parsed_options, "worker", False)
-            and time.monotonic() < deadline
-        ):
+        worker = (
+            getattr(environment.parsed_options, "worker", False)
+            # Of a program's worker no command line tells.
+            or _fleet.told_by_master(environment, "disable") is not None
+        )
+        while worker and environment.runner is None and time.monotonic() < deadline:
             gevent.sleep(_POLL_S)
 
     def on_test_start(self, environment: Environment, **_kwargs: object) -> None:
         """Begin to publish a test, unless the options say otherwise."""
         self._environment = environment
         self._wait_for_runner(environment)
-        if self._unpublished is not None and environment.parsed_options is not None:
-            environment.parsed_options.cw_disable = False
         self._unpublished = None
         options = Options(environment.parsed_options, self._overrides)
         worker = is_worker(environment)
+        self._agree_on_publishing(environment, options)
         if worker and self._test is not None and self._test.publisher.run_id == options["run_id"]:
             # Back after the connection was lost, in the same run.
             self._test.resume()
@@ -158,9 +158,9 @@ class Session:
             logger.error("Nothing of this test is published: %s", error)  # noqa: TRY400 - the message says it all
             self._unpublished = str(error), time.time()
             self._lost = self._lost or options["fail_on_loss"]
-            if environment.parsed_options is not None:
+            if is_master(environment):
                 # So that it is true of the workers, too, until the next test starts.
-                environment.parsed_options.cw_disable = True
+                _fleet.tell_workers(environment, disable=True)
             return
         if options["dry_run"]:
             return
@@ -168,6 +168,17 @@ class Session:
             refuse_unless_published(test)
         if options["stop_on_alarm"] and not worker:
             watch_alarms(test, Alarms(Account(options.core, gevent.sleep), options["stop_on_alarm"]))
+
+    def _agree_on_publishing(self, environment: Environment, options: Options) -> None:
+        """Have no worker publish where its master does not, whatever either was told by its program."""
+        if is_master(environment):
+            held_back = {name: bool(options[name]) for name in _HELD_BACK_BY}
+            _fleet.tell_workers(environment, **held_back, local_url=None)
+        elif is_worker(environment):
+            for name in _HELD_BACK_BY:
+                told = _fleet.told_by_master(environment, name)
+                if told is not None:
+                    options.set(name, told or bool(self._overrides.get(name)))
 
     def _await_the_end(self) -> None:
         if self._owner != os.getpid():
@@ -188,7 +199,7 @@ class Session:
         if options.dashboard is not None:
             _dashboard.check_name(options.dashboard)
         targets = options.targets
-        self._choose_local(environment, options)
+        self._direct_to_local(environment, options)
         fallback_host = _host_of(environment.user_classes)
         publisher = _core.Publisher(
             options.core,
@@ -217,24 +228,26 @@ class Session:
             test.make_dashboard(options, options.dashboard, targets)
         return test
 
-    def _choose_local(self, environment: Environment, options: Options) -> None:
+    def _direct_to_local(self, environment: Environment, options: Options) -> None:
         """Publish to the local CloudWatch where there is to be one: on a worker the one that its master tells of.
 
         What was to stay on this machine must not go to AWS.
         """
-        parsed: Any = environment.parsed_options
         if is_worker(environment):
             # The master may have it from its program, of which the options that it sends do not tell.
-            url = getattr(parsed, _LOCAL_URL, None)
+            url = _fleet.told_by_master(environment, "local_url")
         else:
             url = self._local.endpoint_url if self._local is not None and options["local"] else None
-            if parsed is not None:
-                setattr(parsed, _LOCAL_URL, url)
+            if is_master(environment):
+                _fleet.tell_workers(environment, local_url=url)
         if url is not None:
             options.set("endpoint_url", url)
             options.set("local", True)  # noqa: FBT003 - the value of an option
         elif options["local"] and not options["dry_run"]:
-            raise LocalCloudWatchError("the master does not tell where its local CloudWatch listens")
+            raise LocalCloudWatchError(
+                "the master does not tell where its local CloudWatch listens: have the master publish locally too, "
+                "and install the same version of locust-cw on all machines"
+            )
 
     def _hand_on_run_id(self, environment: Environment) -> None:
         """Have workers that come late told the run under way, whatever was typed since in the web UI's form."""
@@ -496,14 +509,14 @@ class Session:
 
 
 def _host_of(user_classes: Iterable[type[User]]) -> str | None:
-    """The host that user classes share, as their requests are published under it; None where they have several or none.
+    """The host that user classes share, as their requests are published under it.
 
     Requests of `https://shop.example/v1` stand under their URL's origin: so has to what is told of the whole test.
+    None where they have several or none, or where that cannot be told.
     """
-    hosts = {
-        _core.origin_of(user_class.host) or user_class.host
-        for user_class in user_classes
+    given = [user_class.host for user_class in user_classes if user_class.host]
+    if not all(isinstance(host, str) for host in given):
         # It may be a property, of which only an instance knows the value.
-        if isinstance(user_class.host, str) and user_class.host
-    }
+        return None
+    hosts = {_core.origin_of(host) or host for host in given}
     return hosts.pop() if len(hosts) == 1 else None

@@ -119,8 +119,8 @@ class Fleet:
         for _ in range(workers):
             self.join()
 
-    def join(self) -> LocustRun:
-        """Start one more worker."""
+    def join(self, **env: str) -> LocustRun:
+        """Start one more worker; `env` adds to the workers' environment."""
         worker = self._locust.start(
             self._locustfile,
             "--worker",
@@ -131,7 +131,7 @@ class Fleet:
             receipt=False,
             json_file=False,
             module=self._module,
-            env=self._worker_env,
+            env={**(self._worker_env or {}), **env},
         )
         self.workers.append(worker)
         return worker
