@@ -26,7 +26,7 @@ from locust_cw._account import is_missing, message_of
 from locust_cw._alarm import states_of
 from locust_cw._command._account_options import account_options, add_account_options, add_publish_options, dashboard_of
 from locust_cw._command._common import account_at, check, print_json, wrapped
-from locust_cw._endpoint import Service, endpoint_of
+from locust_cw._endpoint import Service, endpoint_of, partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -369,7 +369,7 @@ def _endpoints(where: dict[str, Any], region: str, *, logs: bool) -> dict[Endpoi
         "metrics": ("monitoring", "cloudwatch"),
         "logs": ("logs", "cloudwatch_logs"),
     }
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    domain = partition_of(region).domain
     urls: dict[Endpoint, str] = {}
     for service, (host, name) in services.items():
         urls[service] = endpoint_of(where, name) or f"https://{host}.{region}.{domain}/"
