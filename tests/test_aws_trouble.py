@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import Aws, Locust
+from support.locust_run import NO_KEYS
 from support.outages import identities
 from support.proxy import Answer, Exchange, Fault, error, hang, reset, swallow
 from support.servers import nobody_there, wait_until
@@ -17,7 +18,6 @@ from support.servers import nobody_there, wait_until
 HOST = "http://troubled.test"
 WALK = ["-u", "5", "-r", "100", "--host", HOST]
 LIVE = ["--cw-live", "--cw-flush-interval=1", "--cw-drain-timeout=2"]
-NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
 DENIED = error("AccessDeniedException", 403, "User: arn:aws:iam::1:user/u is not authorized to perform this action")
 
 

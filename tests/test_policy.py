@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import Aws, Locust
+from support.cloudwatch import put_alarm
 from support.locust_run import LOCUSTFILES, clean_environment
 from support.outages import PACED, commanding
 from support.proxy import Answer, Call, Proxy
@@ -83,16 +84,7 @@ def test_the_policy_is_what_a_test_calls(
 ) -> None:
     test, given = case
     if "--stop-on-alarm=slow" in given:
-        aws.cloudwatch.metrics.put_metric_alarm(
-            AlarmName="slow",
-            Namespace="None",
-            MetricName="None",
-            Statistic="Sum",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=1,
-            ComparisonOperator="GreaterThanThreshold",
-        )
+        put_alarm(aws.cloudwatch.metrics, "slow")
     # The local CloudWatch has no saved queries.
     json_type = {"Content-Type": "application/x-amz-json-1.1"}
     aws.proxy.on("DescribeQueryDefinitions", lambda _: Answer(200, json_type, b'{"queryDefinitions": []}'))
