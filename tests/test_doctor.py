@@ -199,6 +199,26 @@ def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path, away: 
     assert "DNS" in str(checks["metrics endpoint"]["remedy"])
 
 
+@pytest.mark.parametrize(
+    ("region", "domain"),
+    [
+        ("eu-north-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-gov-west-1", "amazonaws.com"),
+    ],
+)
+def test_aws_is_looked_for_where_its_partition_is(
+    proxy: Proxy, tmp_path: Path, away: str, region: str, domain: str
+) -> None:
+    """And not found there, behind an HTTP proxy that is away: no test asks AWS itself."""
+    env = {"https_proxy": away, "no_proxy": None, "NO_PROXY": None, "AWS_ENDPOINT_URL_STS": proxy.url}
+    checks = examine(tmp_path, f"--region={region}", code=1, env=env)
+    assert states(checks, "failed") == {"metrics endpoint", "logs endpoint"}
+    for service, host in {"metrics": "monitoring", "logs": "logs"}.items():
+        said = str(checks[f"{service} endpoint"]["text"])
+        assert said.startswith(f"https://{host}.{region}.{domain}/ is not reached")
+
+
 @pytest.mark.parametrize("status", [301, 302, 307])
 def test_an_endpoint_that_sends_one_elsewhere_is_reached(
     proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: str, status: int

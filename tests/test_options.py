@@ -154,6 +154,24 @@ def test_options_may_be_set_elsewhere(aws: Aws, locust: Locust, tmp_path: Path, 
     assert len(aws.cloudwatch.events("load-generator/set-elsewhere/")) >= 45
 
 
+@pytest.mark.parametrize(
+    ("value", "targets"),
+    [
+        ("sqs:a,rds:b", ["sqs:a", "rds:b"]),
+        ("sqs:a", ["sqs:a"]),
+        ("sqs:a,,rds:b,", ["sqs:a", "rds:b"]),
+        (["sqs:a", ""], ["sqs:a"]),
+        ("", None),
+        ([""], None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_what_can_be_repeated_may_be_a_text_with_commas(value: object, targets: list[str] | None) -> None:
+    """As the web UI's address gets it, if it was not given at the start; what is empty is not there."""
+    assert Options(SimpleNamespace(cw_target=value), {})["target"] == targets
+
+
 def test_options_stand_in_one_group_of_the_help(locust: Locust) -> None:
     """Under "CloudWatch"."""
     run = locust.run("plain.py", "--help", module="locust_cw")
