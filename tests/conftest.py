@@ -74,6 +74,15 @@ class Aws:
             f"--cw-log-group={self.cloudwatch.log_group}",
         ]
 
+    @property
+    def in_python(self) -> dict[str, Any]:
+        """The same in Python form."""
+        return {
+            "endpoint_url": self.proxy.url,
+            "namespace": self.cloudwatch.namespace,
+            "log_group": self.cloudwatch.log_group,
+        }
+
 
 @pytest.fixture
 def aws(ministack: str) -> Iterator[Aws]:

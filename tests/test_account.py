@@ -12,6 +12,7 @@ import pytest
 from conftest import Aws
 from locust_cw import _core
 from locust_cw._account import Account, is_missing
+from support.cloudwatch import put_alarm
 from support.proxy import error, hang
 from support.servers import REGION, nobody_there
 
@@ -75,9 +76,7 @@ def test_log_events_are_written_found_and_counted(account: Account, aws: Aws) ->
 
 def test_an_alarm_is_described(account: Account, aws: Aws) -> None:
     name = aws.cloudwatch.namespace
-    how: dict[str, Any] = {"Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1}
-    where = {"Namespace": "N", "MetricName": "M", "ComparisonOperator": "GreaterThanThreshold"}
-    aws.cloudwatch.metrics.put_metric_alarm(AlarmName=name, **how, **where)
+    put_alarm(aws.cloudwatch.metrics, name)
     (alarm,) = account.call("DescribeAlarms", AlarmNames=[name])["MetricAlarms"]
     assert alarm["AlarmName"] == name
     assert alarm["StateValue"] in ("OK", "ALARM", "INSUFFICIENT_DATA")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import time
-import urllib.parse
 from collections.abc import Iterator
 
 import pytest
 
 from conftest import Aws, Locust
+from support.cloudwatch import put_alarm
 from support.fleet import Fleet, MasterWeb
 from support.proxy import error
 from support.servers import answers, get, wait_until
@@ -28,16 +28,7 @@ class Alarm:
     def __init__(self, aws: Aws) -> None:
         self.name = f"{aws.cloudwatch.namespace} errors"
         self._metrics = aws.cloudwatch.metrics
-        self._metrics.put_metric_alarm(
-            AlarmName=self.name,
-            Namespace="AWS/Nothing",
-            MetricName="Errors",
-            Statistic="Sum",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=1,
-            ComparisonOperator="GreaterThanThreshold",
-        )
+        put_alarm(self._metrics, self.name)
         self.set("OK", "all is well")
 
     def set(self, state: str, reason: str = "as the test ordered") -> None:
@@ -117,8 +108,7 @@ def test_with_a_web_ui_only_the_test_ends(aws: Aws, locust: Locust, alarm: Alarm
     web = MasterWeb()
     run = locust.start("orders.py", *LIVE, *web.options, f"--cw-stop-on-alarm={alarm.name}", headless=False)
     wait_until(lambda: answers(web.url), "the web UI")
-    form = {"user_count": 2, "spawn_rate": 100, "host": HOST}
-    assert json.loads(get(f"{web.url}/swarm", urllib.parse.urlencode(form).encode()))["success"]
+    web.swarm(2, HOST)
     wait_until(lambda: len(aws.proxy.calls("DescribeAlarms")) >= 2, "the alarm is looked at while the test runs")
     alarm.set("ALARM")
     run.wait_for("Stopped by alarm", timeout=STOPS_WITHIN_S)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 
 from conftest import Aws, Locust
 from locust_cw import _core
-from support.locust_run import clean_environment
+from support.locust_run import run_python
 from support.outages import PACED, commanding
 from support.proxy import hang
 from support.servers import wait_until
@@ -56,12 +54,7 @@ def test_no_command_needs_locust(
     tmp_path: Path, without_locust: dict[str, str | None], args: tuple[str, ...], code: int
 ) -> None:
     env = without_locust | {"AWS_REGION": None}
-    assert subprocess.run(
-        [sys.executable, "-c", "import locust"],
-        env=clean_environment(tmp_path, **env),
-        check=False,
-        capture_output=True,
-    ).returncode
+    assert run_python(tmp_path, "-c", "import locust", env=env).returncode
     out = run(tmp_path, *args, code=code, env=env)
     if args[0] == "doctor":
         checks = {each["name"]: each for each in json.loads(out)["checks"]}

@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import json
 import re
-import urllib.parse
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +22,10 @@ from locust_cw._account import Account
 from locust_cw._dashboard import Dashboard, Mark, View
 from support.dashboard_grammar import assert_valid, expressions_of, log_query_problems, metrics_of, problems, resolved
 from support.fleet import MasterWeb
-from support.locust_run import LocustRun
+from support.locust_run import NO_KEYS, LocustRun
 from support.outages import commanding
 from support.proxy import Answer, Exchange, error
-from support.servers import REGION, Target, answers, get, wait_until
+from support.servers import REGION, Target, answers, wait_until
 
 HOST = "https://shop.example"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -844,8 +843,7 @@ def test_the_command_tells_a_refused_permission(aws: Aws, tmp_path: Path, operat
 
 
 def test_the_command_tells_of_missing_credentials(aws: Aws, tmp_path: Path) -> None:
-    env: dict[str, str | None] = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
-    command = run_command(aws, tmp_path, "put", env=env)
+    command = run_command(aws, tmp_path, "put", env=NO_KEYS)
     assert command.exit_code == 1
     assert "credentials" in command.err
     assert "--cw-" not in command.err
@@ -1041,27 +1039,25 @@ def test_the_load_does_not_wait_for_the_region(aws: Aws, locust: Locust, name: s
     assert lines(stored(aws, name)) == [f"run {receipt['run_id']} {mark}" for mark in ("start", "ramped up", "stop")]
 
 
-def test_a_target_may_be_sent_with_the_start(aws: Aws, locust: Locust, name: str) -> None:
-    """To the web UI's address, which takes every option: a wrong one lets nothing of that test be published."""
+def test_targets_may_be_sent_with_the_start(aws: Aws, locust: Locust, name: str) -> None:
+    """To the web UI's address, which takes every option: a wrong one lets nothing of that test be published.
+
+    Several are one text, with commas between them.
+    """
     web = MasterWeb()
     run = locust.start("orders.py", *LIVE, *web.options, f"--cw-dashboard={name}", headless=False)
     wait_until(lambda: answers(web.url), "the web UI")
-
-    def start(target: str) -> None:
-        form = {"user_count": 2, "spawn_rate": 100, "host": HOST, "cw_target": target}
-        assert json.loads(get(f"{web.url}/swarm", urllib.parse.urlencode(form).encode()))["success"]
-
-    start("toaster:1")
+    web.swarm(2, HOST, cw_target="toaster:1")
     assert "'toaster:1'" in run.wait_for("Nothing of this test is published: .*")[0]
     run.wait_for("20 steps")
     web.stop()
     assert not aws.proxy.calls()
-    start(TARGET)
+    web.swarm(2, HOST, cw_target=f"{TARGET},dynamodb:baskets")
     wait_until(lambda: aws.proxy.calls("PutDashboard") and aws.proxy.calls("PutMetricData"), "the next is published")
     run.signal(SIGINT)
     run.finish()
     run.receipt.check_delivered()
-    assert any(namespace == "AWS/SQS" for namespace, *_ in metrics_of(stored(aws, name)))
+    assert {"AWS/SQS", "AWS/DynamoDB"} <= {namespace for namespace, *_ in metrics_of(stored(aws, name))}
 
 
 def endpoints(url: str, folder: Path) -> dict[str, dict[str, str]]:

@@ -15,7 +15,8 @@ from typing import Any
 import boto3
 import pytest
 
-from support.locust_run import start
+from support.cloudwatch import put_alarm
+from support.locust_run import NO_KEYS, start
 from support.outages import PACED, commanding
 from support.proxy import Answer, Exchange, Proxy, error, hang
 from support.servers import REGION, ending, nobody_there
@@ -115,19 +116,6 @@ def test_each_refusal_is_found(ministack: str, proxy: Proxy, tmp_path: Path, ope
     assert action in run(tmp_path, *command[1:])
 
 
-def put_alarm(cloudwatch: Any, name: str) -> None:
-    cloudwatch.put_metric_alarm(
-        AlarmName=name,
-        Namespace="None",
-        MetricName="None",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )
-
-
 def test_dashboard_and_alarms_are_looked_at_only_if_asked_for(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
     cloudwatch = client("cloudwatch", ministack)
     cloudwatch.put_dashboard(DashboardName="asked", DashboardBody='{"widgets":[]}')
@@ -164,7 +152,7 @@ def test_a_log_group_that_is_not_there_is_not_made_unasked(ministack: str, proxy
             {"endpoints", "clock", "credentials", "metrics", "logs"},
         ),
         (
-            {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
+            NO_KEYS,
             "credentials",
             {"metrics", "logs"},
         ),
@@ -209,6 +197,26 @@ def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path, away: 
     assert states(checks, "skipped") == {"metrics"}
     checks = examine(tmp_path, "--endpoint-url=http://nowhere.invalid", "--logs=off", code=1)
     assert "DNS" in str(checks["metrics endpoint"]["remedy"])
+
+
+@pytest.mark.parametrize(
+    ("region", "domain"),
+    [
+        ("eu-north-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-gov-west-1", "amazonaws.com"),
+    ],
+)
+def test_aws_is_looked_for_where_its_partition_is(
+    proxy: Proxy, tmp_path: Path, away: str, region: str, domain: str
+) -> None:
+    """And not found there, behind an HTTP proxy that is away: no test asks AWS itself."""
+    env = {"https_proxy": away, "no_proxy": None, "NO_PROXY": None, "AWS_ENDPOINT_URL_STS": proxy.url}
+    checks = examine(tmp_path, f"--region={region}", code=1, env=env)
+    assert states(checks, "failed") == {"metrics endpoint", "logs endpoint"}
+    for service, host in {"metrics": "monitoring", "logs": "logs"}.items():
+        said = str(checks[f"{service} endpoint"]["text"])
+        assert said.startswith(f"https://{host}.{region}.{domain}/ is not reached")
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])

@@ -25,7 +25,7 @@ from locust_cw import _core
 from locust_cw._options import OPTIONS
 from support.cloudwatch import CloudWatch
 from support.locust_run import clean_environment
-from support.servers import REGION, ending, free_port, nobody_there
+from support.servers import REGION, ending, free_port, nobody_there, serving
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -251,10 +251,8 @@ def ground(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("ground")
     (locustfile,) = re.findall(r"```python\n(from locust .*?)```", README.read_text(), re.DOTALL)
     (folder / "test.py").write_text(locustfile)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    target = ROOT / "examples" / "demo" / "target.py"
-    with ending(subprocess.Popen([sys.executable, target], **pipes)) as process:  # type: ignore[call-overload]
-        ready = Ground(folder, ministack, process.stdout.readline().decode().strip())  # type: ignore[union-attr]
+    with serving(ROOT / "examples" / "demo" / "target.py") as shop:
+        ready = Ground(folder, ministack, shop)
         done = ready.locust(LOCUST_COMMANDS[0], "--cw-receipt=receipt.json")
         assert done.returncode == 0, done.stderr
         ready.run_id = json.loads((folder / "receipt.json").read_text())["run_id"]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 import signal
-import urllib.parse
 from typing import Any
 
 import pytest
 
 from conftest import Aws, Locust
 from support.checks import check_log_events, check_metrics, check_story, receipts_printed
+from support.fleet import MasterWeb
 from support.locust_run import LocustRun, LocustStats
 from support.proxy import hang
-from support.servers import Target, answers, free_port, get, wait_until
+from support.servers import Target, answers, wait_until
 
 HOST = "http://walked.test"
 WALK = ["-u", "5", "-r", "100", "--host", HOST]
@@ -97,25 +97,17 @@ def test_a_second_ctrl_c_stops_waiting(aws: Aws, locust: Locust) -> None:
 # The web UI
 
 
-class Web:
-    """Locust driven as a browser would."""
+class Web(MasterWeb):
+    """A Locust without workers."""
 
     def __init__(self, locust: Locust, locustfile: str, *args: str) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self.run = locust.start(
-            locustfile, "--web-host=127.0.0.1", f"--web-port={port}", *args, headless=False, json_file=False
-        )
+        super().__init__()
+        self.run = locust.start(locustfile, *self.options, *args, headless=False, json_file=False)
         wait_until(lambda: answers(self.url) or self.run.process.poll() is not None, "the web UI answers")
 
-    def swarm(self, users: int, host: str, **options: str) -> None:
-        form = {"user_count": users, "spawn_rate": 100, "host": host, **options}
-        answer = json.loads(get(f"{self.url}/swarm", urllib.parse.urlencode(form).encode()))
-        assert answer["success"], answer
-
-    def stop(self) -> LocustStats:
-        """Locust's own statistics, final: those of the web UI are up to 2 s old."""
-        assert json.loads(get(f"{self.url}/stop", b""))["success"]
+    def stats_at_stop(self) -> LocustStats:
+        """Stop the test. Its statistics are final: those of the web UI are up to 2 s old."""
+        self.stop()
         return LocustStats.of(json.loads(re.findall(r"test_stop at .*?: (.*)", self.run.out)[-1]))
 
 
@@ -127,7 +119,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust, tar
     for users in (4, 6):
         web.swarm(users, target.url)
         target.wait_for(100)
-        totals.append(web.stop())
+        totals.append(web.stats_at_stop())
         wait_until(
             lambda: sum(event.tells("test_stop") for event in aws.cloudwatch.events()) == len(totals),
             "the run is published when it stops, not when Locust quits",

@@ -29,8 +29,8 @@ from botocore.validate import ParamValidator
 from conftest import Aws
 from support.checks import check_log_events, check_metrics
 from support.cloudwatch import CloudWatch
-from support.locust_run import LocustRun, Receipt, clean_environment
-from support.servers import REGION, ending, free_port, wait_until
+from support.locust_run import LocustRun, Receipt, clean_environment, launch
+from support.servers import REGION, free_port, serving, wait_until
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LOCUST = [sys.executable, "-m", "locust"]
@@ -41,11 +41,8 @@ BRIEF = ("--headless", "--cw-flush-interval=1", "-u4", "-r100", "-t3s", "--exit-
 @pytest.fixture(scope="module")
 def shop() -> Iterator[str]:
     """The demo's small shop; the URL."""
-    script = EXAMPLES / "demo" / "target.py"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with ending(subprocess.Popen([sys.executable, script], **pipes)) as process:  # type: ignore[call-overload]
-        assert process.stdout
-        yield process.stdout.readline().decode().strip()
+    with serving(EXAMPLES / "demo" / "target.py") as url:
+        yield url
 
 
 def started(aws: Aws, folder: Path, *command: str | Path, env: Mapping[str, str] | None = None) -> LocustRun:
@@ -58,18 +55,9 @@ def started(aws: Aws, folder: Path, *command: str | Path, env: Mapping[str, str]
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         **(env or {}),
     }
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            cwd=folder,
-            env=clean_environment(folder, **settings),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-        )
-    with ending_session(process):
-        return LocustRun(process, folder).finish()
+    run = launch(folder, *command, env=clean_environment(folder, **settings), new_session=True)
+    with ending_session(run.process):
+        return run.finish()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Aws, Locust
-from support.locust_run import clean_environment, run_python
+from support.locust_run import clean_environment, launch, run_python
 from support.outages import replay
 from support.proxy import hang
 from support.servers import ending, wait_until
@@ -83,12 +83,7 @@ WAYS = {
 
 
 def options(aws: Aws) -> dict[str, object]:
-    return {
-        "host": HOST,
-        "endpoint_url": aws.proxy.url,
-        "namespace": aws.cloudwatch.namespace,
-        "log_group": aws.cloudwatch.log_group,
-    }
+    return {"host": HOST, **aws.in_python}
 
 
 def run(folder: Path, code: str, **how: object) -> subprocess.CompletedProcess[str]:
@@ -182,22 +177,15 @@ def test_a_second_signal_ends_the_waiting_at_exit(aws: Aws, tmp_path: Path) -> N
     atexit.unregister(tell)
     sys.exit(143)
     """
-    folder = tmp_path
-    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-        program = subprocess.Popen(
-            [sys.executable, "-c", BUSY + textwrap.dedent(code), json.dumps(options(aws) | {"drain_timeout": 35})],
-            cwd=folder,
-            env=clean_environment(folder),
-            stdout=out,
-            stderr=err,
-        )
-    with ending(program):
-        wait_until(lambda: "closed" in (folder / "out").read_text(), "it takes nothing more")
+    how = json.dumps(options(aws) | {"drain_timeout": 35})
+    program = launch(tmp_path, sys.executable, "-c", BUSY + textwrap.dedent(code), how, env=clean_environment(tmp_path))
+    with ending(program.process):
+        program.wait_for("closed")
         wait_until(lambda: aws.proxy.calls("PutMetricData"), "a call that hangs")
-        program.send_signal(signal.SIGTERM)
-        assert program.wait(20) == 143, (folder / "err").read_text()
+        program.signal(signal.SIGTERM)
+        assert program.finish(20).exit_code == 143, program.err
     aws.proxy.heal()
-    assert replay(folder, "--all").exit_code == 0
+    assert replay(tmp_path, "--all").exit_code == 0
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) > 0
 
 
@@ -244,9 +232,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_is_for_the_main_greenlet_whichever_has_its_turn() -> None:
+def test_ctrl_c_is_for_the_main_greenlet_whichever_has_its_turn(tmp_path: Path) -> None:
     """And nothing of ours shows a traceback."""
-    done = subprocess.run(
-        [sys.executable, "-c", CTRL_C_IN_A_GREENLET], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_python(tmp_path, "-c", CTRL_C_IN_A_GREENLET, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "the main greenlet\n", "")

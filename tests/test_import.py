@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.locust_run import clean_environment
+from support.locust_run import run_python
 
 PROBE = """
 import json, os, sys
@@ -47,16 +45,18 @@ sys.meta_path.insert(0, Missing())
 }
 
 
+def run(folder: Path, probe: str) -> str:
+    """What it prints, ended without a stumble."""
+    done = run_python(folder, "-c", probe, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("prelude", PRELUDES.values(), ids=PRELUDES)
 def test_import_makes_no_thread_opens_nothing_and_needs_no_locust(tmp_path: Path, prelude: str) -> None:
     """However often, and in whatever program."""
-    env = clean_environment(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE % prelude], cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    assert not done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
+    told: dict[str, Any] = json.loads(run(tmp_path, PROBE % prelude))
     assert told["after"] == told["before"]
     assert told["locust"] == (prelude == "import locust")
     assert not list(tmp_path.iterdir())
@@ -73,17 +73,17 @@ def test_names_that_few_need_bring_their_modules_when_they_are_asked_for(tmp_pat
         "assert locust_cw.Session.close and 'locust' not in sys.modules\n"
         "assert not hasattr(locust_cw, 'Nonsense')"
     )
-    subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)
+    run(tmp_path, probe)
 
 
-def test_the_package_is_typed() -> None:
+def test_the_package_is_typed(tmp_path: Path) -> None:
     probe = "import locust_cw, pathlib; print((pathlib.Path(locust_cw.__file__).parent / 'py.typed').exists())"
-    assert subprocess.check_output([sys.executable, "-c", probe]).strip() == b"True"
+    assert run(tmp_path, probe).strip() == "True"
 
 
 def test_boto3_is_not_needed(tmp_path: Path) -> None:
     probe = "import sys; sys.modules['boto3'] = sys.modules['botocore'] = None; import locust; import locust_cw"
-    subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)
+    run(tmp_path, probe)
 
 
 def test_imported_anew_it_registers_once(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_imported_anew_it_registers_once(tmp_path: Path) -> None:
         "assert len(locust.events.init._handlers) == 1\n"
         "get_parser().parse_args(['--cw-live'])"
     )
-    subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)
+    run(tmp_path, probe)
 
 
 LOOKS = {
@@ -128,4 +128,4 @@ assert importlib.resources.files("locust").joinpath("__init__.py").is_file()
 assert pkgutil.get_data("locust", "__init__.py")
 assert type(locust.__loader__) is type(locust.__spec__.loader) is type(locust_cw.__loader__)
 """
-    subprocess.run([sys.executable, "-c", probe], cwd=tmp_path, env=clean_environment(tmp_path), check=True, timeout=60)
+    run(tmp_path, probe)

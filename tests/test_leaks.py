@@ -6,15 +6,13 @@ With LOCUST_CW_LONG_TESTS=1 the day is longer.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from conftest import Aws
-from support.locust_run import clean_environment
+from support.locust_run import run_python
 from support.outages import LONG
 
 SCRIPT = Path(__file__).with_name("scripts") / "cycles.py"
@@ -28,19 +26,8 @@ SLACK_BYTES = 5e5
 @pytest.mark.parametrize("what", ["tests", "environments", "publishers"])
 def test_start_and_stop_leave_nothing_behind(aws: Aws, tmp_path: Path, what: str) -> None:
     """No file, thread, greenlet, listener or object of ours, no spool, and no memory."""
-    options = {
-        "endpoint_url": aws.proxy.url,
-        "namespace": aws.cloudwatch.namespace,
-        "log_group": aws.cloudwatch.log_group,
-    }
-    done = subprocess.run(
-        [sys.executable, SCRIPT, what, json.dumps(options), str(CYCLES)],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path, MALLOC_ARENA_MAX="1"),
-        capture_output=True,
-        text=True,
-        timeout=250,
-        check=False,
+    done = run_python(
+        *(tmp_path, SCRIPT, what, json.dumps(aws.in_python), str(CYCLES)), timeout=250, env={"MALLOC_ARENA_MAX": "1"}
     )
     assert done.returncode == 0, done.stderr
     held = [json.loads(line) for line in done.stdout.splitlines()]

@@ -23,9 +23,7 @@ def test_attach_publishes_for_a_library_user(
 ) -> None:
     """Options in Python form; all is delivered even when only `atexit` is left to do it."""
     options = {
-        "endpoint_url": aws.proxy.url,
-        "namespace": aws.cloudwatch.namespace,
-        "log_group": aws.cloudwatch.log_group,
+        **aws.in_python,
         "receipt": str(tmp_path / "receipt.json"),
         "live": live,
         "flush_interval": 1,

@@ -25,7 +25,7 @@ from locust_cw._session import Session
 from support.checks import check_story
 from support.cloudwatch import TEXT_LINE
 from support.fleet import Fleet
-from support.locust_run import LOCUSTFILES, LocustRun, clean_environment, run_python
+from support.locust_run import LOCUSTFILES, NO_KEYS, NOBODY, LocustRun, clean_environment, run_python
 from support.proxy import Answer, Call, Exchange, Proxy, error
 from support.servers import Target, ending, free_port, wait_until
 
@@ -155,6 +155,24 @@ def test_options_may_be_set_elsewhere(aws: Aws, locust: Locust, tmp_path: Path, 
     assert len(aws.cloudwatch.events("load-generator/set-elsewhere/")) >= 45
 
 
+@pytest.mark.parametrize(
+    ("value", "targets"),
+    [
+        ("sqs:a,rds:b", ["sqs:a", "rds:b"]),
+        ("sqs:a", ["sqs:a"]),
+        ("sqs:a,,rds:b,", ["sqs:a", "rds:b"]),
+        (["sqs:a", ""], ["sqs:a"]),
+        ("", None),
+        ([""], None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_what_can_be_repeated_may_be_a_text_with_commas(value: object, targets: list[str] | None) -> None:
+    """As the web UI's address gets it, if it was not given at the start; what is empty is not there."""
+    assert Options(SimpleNamespace(cw_target=value), {})["target"] == targets
+
+
 def test_options_stand_in_one_group_of_the_help(locust: Locust) -> None:
     """Under "CloudWatch"."""
     run = locust.run("plain.py", "--help", module="locust_cw")
@@ -177,7 +195,7 @@ def test_disable_registers_nothing(aws: Aws, locust: Locust, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])
 def test_a_dry_run_calls_nobody_and_tells_the_cost(aws: Aws, locust: Locust, tmp_path: Path, live: list[str]) -> None:
-    run = play(locust, tmp_path, "--cw-dry-run", *live, env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
+    run = play(locust, tmp_path, "--cw-dry-run", *live, env=NO_KEYS)
     receipt = run.receipt.check()
     assert not aws.proxy.calls()
     for group in ("requests", "failures", "log_events"):
@@ -201,8 +219,7 @@ def test_strict_refuses_to_start_when_aws_refuses(aws: Aws, locust: Locust, targ
 
 def test_strict_refuses_to_start_without_credentials(locust: Locust, target: Target) -> None:
     before = target.served
-    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
-    run = locust.run("shop.py", "-t", "20s", "--host", target.url, "--cw-strict", env=nobody)
+    run = locust.run("shop.py", "-t", "20s", "--host", target.url, "--cw-strict", env=NO_KEYS)
     assert run.exit_code != 0
     assert re.search("(?i)credential", run.err)
     assert target.served == before
@@ -244,8 +261,7 @@ def test_strict_changes_nothing_when_aws_is_well(aws: Aws, locust: Locust, targe
 
 def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None:
     """A MiniStack is started, published to and ended; no credentials needed."""
-    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": None}
-    run = locust.start("shop.py", "-t", "5s", "--host", target.url, "--cw-local", "--cw-live", options=[], env=nobody)
+    run = locust.start("shop.py", "-t", "5s", "--host", target.url, "--cw-local", "--cw-live", options=[], env=NOBODY)
 
     children = wait_until(psutil.Process(run.process.pid).children, "a child process runs")
     run.finish()
@@ -388,14 +404,13 @@ def test_a_profile_may_assume_a_role_in_its_own_region(aws: Aws, locust: Locust,
         "[profile cross]\nrole_arn = arn:aws:iam::210987654321:role/LoadTest\nsource_profile = base\n"
         "region = ap-northeast-2\n"
     )
-    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": None}
     for option, region in ("--cw-live", "ap-northeast-2"), ("--cw-region=eu-west-3", "eu-west-3"):
         before = len(aws.proxy.calls())
         folder = tmp_path / region
         folder.mkdir()
         run = play(
             *(locust, folder, "--cw-profile=cross", option),
-            env=nobody | {"AWS_ENDPOINT_URL": aws.proxy.url},
+            env=NOBODY | {"AWS_ENDPOINT_URL": aws.proxy.url},
             files={".aws/config": config},
         )
         run.receipt.check_delivered()
@@ -409,7 +424,7 @@ def test_a_profile_gives_keys_and_region(aws: Aws, locust: Locust, tmp_path: Pat
     profile = "aws_access_key_id = profilekey\naws_secret_access_key = secret\nregion = ap-northeast-2\n"
     run = play(
         *(locust, tmp_path, "--cw-profile=load"),
-        env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": None},
+        env=NOBODY,
         files={".aws/config": f"[default]\nregion = us-west-1\n[profile load]\n{profile}"},
     )
     run.receipt.check_delivered()

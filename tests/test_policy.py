@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import Aws, Locust
+from support.cloudwatch import put_alarm
 from support.locust_run import LOCUSTFILES, clean_environment
 from support.outages import PACED, commanding
 from support.proxy import Answer, Call, Proxy
@@ -83,16 +84,7 @@ def test_the_policy_is_what_a_test_calls(
 ) -> None:
     test, given = case
     if "--stop-on-alarm=slow" in given:
-        aws.cloudwatch.metrics.put_metric_alarm(
-            AlarmName="slow",
-            Namespace="None",
-            MetricName="None",
-            Statistic="Sum",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=1,
-            ComparisonOperator="GreaterThanThreshold",
-        )
+        put_alarm(aws.cloudwatch.metrics, "slow")
     # The local CloudWatch has no saved queries.
     json_type = {"Content-Type": "application/x-amz-json-1.1"}
     aws.proxy.on("DescribeQueryDefinitions", lambda _: Answer(200, json_type, b'{"queryDefinitions": []}'))
@@ -168,8 +160,14 @@ def test_a_role_of_another_account(aws: Aws, locust: Locust) -> None:
     assert "RoleTrust" not in policy(done.folder, f"--role-arn={ROLE}")
 
 
-def test_partitions_and_all_uses(tmp_path: Path) -> None:
-    everything = policy(tmp_path, "--for=all", "--dashboard=Shop", "--stop-on-alarm=a", "--region=cn-north-1")
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-north-1", "aws"), (None, "aws")],
+    ids=str,
+)
+def test_partitions_and_all_uses(tmp_path: Path, region: str | None, partition: str) -> None:
+    given = ("--dashboard=Shop", "--stop-on-alarm=a", *([f"--region={region}"] if region else []))
+    everything = policy(tmp_path, "--for=all", *given)
     assert actions(everything) > {
         "cloudwatch:GetMetricData",
         "cloudwatch:DeleteDashboards",
@@ -177,7 +175,7 @@ def test_partitions_and_all_uses(tmp_path: Path) -> None:
     }
     arns = re.findall(r"arn:[^\"]+", json.dumps(everything))
     assert arns
-    assert all(arn.startswith("arn:aws-cn:") for arn in arns)
+    assert all(arn.startswith(f"arn:{partition}:") for arn in arns)
     sids = [statement["Sid"] for statement in everything["Statement"]]
     assert len(set(sids)) == len(sids)
 

@@ -6,7 +6,6 @@ import asyncio
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 import textwrap
 import threading
@@ -20,7 +19,7 @@ import pytest
 
 from conftest import Aws
 from locust_cw import Publisher
-from support.locust_run import Receipt, clean_environment, run_python
+from support.locust_run import NOBODY, Receipt, clean_environment, launch, run_python
 from support.proxy import error, hang
 from support.servers import Target, wait_until
 
@@ -43,40 +42,26 @@ class Program:
     """A program of its own that publishes to a test's corner of CloudWatch, and prints what it finds as JSON lines."""
 
     def __init__(self, folder: Path, aws: Aws, code: str, prelude: str = "", **options: Any) -> None:
-        options = {
-            "host": HOST,
-            "endpoint_url": aws.proxy.url,
-            "namespace": aws.cloudwatch.namespace,
-            "log_group": aws.cloudwatch.log_group,
-            **options,
-        }
-        self._out, self._err = folder / "out", folder / "err"
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", prelude + PRELUDE + textwrap.dedent(code), json.dumps(options)],
-                cwd=folder,
-                env=clean_environment(folder),
-                stdout=out,
-                stderr=err,
-            )
+        options = {"host": HOST, **aws.in_python, **options}
+        code = prelude + PRELUDE + textwrap.dedent(code)
+        self._run = launch(folder, sys.executable, "-c", code, json.dumps(options), env=clean_environment(folder))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        if self._run.process.poll() is None:
+            self._run.process.kill()
+            self._run.process.wait()
 
-    def wait_for(self, word: str) -> None:
-        wait_until(lambda: word in self._out.read_text() or self.process.poll() is not None, f"it says {word}")
-        assert word in self._out.read_text(), self._err.read_text()
+    def wait_for(self, pattern: str) -> None:
+        self._run.wait_for(pattern)
 
     def finish(self) -> list[Any]:
         """What it printed, ended by itself and without a word of complaint."""
-        assert self.process.wait(60) == 0, self._err.read_text()
-        assert not self._err.read_text()
-        return [json.loads(line) for line in self._out.read_text().splitlines()]
+        assert self._run.exit_code == 0, self._run.err
+        assert not self._run.err
+        return [json.loads(line) for line in self._run.out.splitlines()]
 
 
 def run(folder: Path, aws: Aws, code: str, **how: Any) -> list[Any]:
@@ -594,17 +579,9 @@ def test_the_examples_publish_what_they_measure(
     aws: Aws, target: Target, tmp_path: Path, script: str, options: Sequence[str]
 ) -> None:
     """As they stand, for a second."""
-    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_REGION": None}
     served = target.served
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / script, target.url, "--seconds", "1", *options],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path, **(nobody if options else {"AWS_ENDPOINT_URL": aws.proxy.url})),
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    env = NOBODY if options else {"AWS_ENDPOINT_URL": aws.proxy.url}
+    done = run_python(tmp_path, EXAMPLES / script, target.url, "--seconds", "1", *options, timeout=90, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     assert "all delivered" in done.stdout
     seen = target.served - served

@@ -22,7 +22,7 @@ import pytest
 
 from conftest import Aws, Locust
 from support.checks import check_log_events, check_metrics
-from support.locust_run import LocustRun
+from support.locust_run import NO_KEYS, LocustRun
 from support.outages import (
     HOST,
     LIVE,
@@ -377,7 +377,7 @@ def test_replay_tells_what_only_the_user_can_mend(aws: Aws, locust: Locust) -> N
     run = left_behind(aws, locust)
     files = files_in(spool_of(run))
     calls = len(aws.proxy.calls())
-    command = replay(run.folder, run_id_of(run), env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
+    command = replay(run.folder, run_id_of(run), env=NO_KEYS)
     assert command.exit_code > 0
     assert re.search(r"(?i)credentials", command.output)
     assert files_in(spool_of(run)) == files

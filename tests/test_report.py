@@ -7,8 +7,6 @@ import math
 import random
 import re
 import struct
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
@@ -26,10 +24,10 @@ from locust_cw._record import Record
 from locust_cw._report import _findings, _query, _saturation
 from locust_cw._report._saturation import Sample
 from locust_cw._targets import Metric, parse
-from support.locust_run import LocustRun
+from support.locust_run import NO_KEYS, LocustRun, run_python
 from support.outages import commanding
 from support.proxy import error
-from support.servers import REGION, Target, ending
+from support.servers import REGION, Target, serving
 
 # Saturation. The curves are those of queueing theory, and know nothing of the lines that are laid through them.
 
@@ -298,9 +296,8 @@ def saturating(ministack: str) -> Iterator[str]:
     """The URL of a service with a capacity of `CAPACITY`."""
     script = Path(__file__).parent / "support" / "saturating.py"
     arguments = [ministack, REGION, "App", str(THREADS), str(SERVICE_S)]
-    with ending(subprocess.Popen([sys.executable, script, *arguments], stdout=subprocess.PIPE)) as process:
-        assert process.stdout
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    with serving(script, *arguments) as port:
+        yield f"http://127.0.0.1:{int(port)}"
 
 
 class Page(HTMLParser):
@@ -444,7 +441,7 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
     assert "AccessDenied" in said
     assert "IAM policy" in said
     aws.proxy.heal()
-    said = refused(run, env={"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
+    said = refused(run, env=NO_KEYS)
     assert "credentials" in said
     assert "--profile" in said
     assert "--cw-" not in said
@@ -456,7 +453,7 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
     without = (
         "import sys; sys.modules['matplotlib'] = None; from locust_cw._command import main; sys.exit(main(['report']))"
     )
-    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=False, timeout=60)
+    done = run_python(run.folder, "-c", without, timeout=60)
     assert done.returncode == 1
     assert "pip install 'locust-cw[report]'" in done.stderr
 
@@ -496,12 +493,12 @@ def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -
     assert "cannot be read" in refused(run)
 
 
-def test_the_command_needs_neither_locust_nor_matplotlib_to_start() -> None:
+def test_the_command_needs_neither_locust_nor_matplotlib_to_start(tmp_path: Path) -> None:
     probe = (
         "import sys; import locust_cw._command._report;"
         "sys.exit(any(name in sys.modules for name in ('locust', 'gevent', 'matplotlib', 'numpy')))"
     )
-    subprocess.run([sys.executable, "-c", probe], check=True, timeout=60)
+    assert run_python(tmp_path, "-c", probe, timeout=60).returncode == 0
 
 
 def test_a_record_of_a_run_that_waits_says_so(aws: Aws, locust: Locust, target: Target) -> None:

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import time
-import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,6 @@ def whole_run(web: Web) -> dict[str, Any]:
     return dict(rows[0]) if rows else {}
 
 
-def swarm(url: str, *, users: int, **options: str) -> None:
-    """What the form sends, also while a test runs."""
-    form = {"user_count": users, "spawn_rate": 100, "host": HOST, **options}
-    assert json.loads(get(f"{url}/swarm", urllib.parse.urlencode(form).encode()))["success"]
-
-
 # Names
 
 
@@ -53,7 +46,7 @@ def test_a_longest_run_id_has_room_for_the_number_of_the_test(locust: Locust) ->
         wait_until(lambda: whole_run(web).get("observed"), "requests are observed")
         assert whole_run(web)["process"] == f"{run_id}, dry run"
         web.run.wait_for(f"Run {run_id}, a dry run")
-        get(f"{web.url}/stop", b"")
+        web.stop()
     web.run.signal(signal.SIGINT)
     assert web.run.exit_code == 0
     assert web.run.complaints() == []
@@ -69,7 +62,7 @@ def test_what_cannot_be_published_is_lost(locust: Locust) -> None:
     web.swarm(1, HOST, cw_run_id="bad id")
     web.run.wait_for("Nothing of this test is published: .*bad id")
     assert whole_run(web)["health"] == "off"
-    get(f"{web.url}/stop", b"")
+    web.stop()
     web.run.signal(signal.SIGINT)
     assert web.run.exit_code == 1
     assert "exit code 1, as --cw-fail-on-loss asks" in web.run.err
@@ -85,7 +78,7 @@ def test_a_worker_that_could_not_publish_one_test_heeds_that_the_next_is_not_to_
     (worker,) = fleet.workers
     web.wait_for_workers(1)
     for options in ({}, {"cw_disable": "true"}):
-        swarm(web.url, users=2, **options)
+        web.swarm(2, HOST, **options)
         fleet.wait_for(20)
         web.stop()
     fleet.master.signal(signal.SIGINT)
@@ -99,9 +92,9 @@ def test_a_run_id_typed_while_a_test_runs_is_not_that_of_late_workers(aws: Aws, 
     web = MasterWeb()
     fleet = Fleet(locust, *web.options, *LIVE, workers=1, headless=False, json_file=False)
     web.wait_for_workers(1)
-    swarm(web.url, users=2, cw_run_id="one")
+    web.swarm(2, HOST, cw_run_id="one")
     fleet.wait_for(20)
-    swarm(web.url, users=4, cw_run_id="two")
+    web.swarm(4, HOST, cw_run_id="two")
     fleet.join()
     web.wait_for_workers(2)
     fleet.wait_for(20)
@@ -125,7 +118,7 @@ def test_a_delivered_test_has_its_receipt_when_the_next_begins(locust: Locust) -
     for number in range(1, 6):
         web.swarm(1, HOST)
         wait_until(lambda: whole_run(web).get("delivered"), "requests are delivered")
-        get(f"{web.url}/stop", b"")
+        web.stop()
         wait_until(lambda: whole_run(web)["health"] == "complete", "all is delivered")
         wait_until(lambda: receipts_printed(web.run) == number - 1, "the tests before have their receipts")  # noqa: B023 - called at once
         files.append(process.num_fds())
@@ -142,7 +135,7 @@ def test_ctrl_c_while_a_receipt_is_drawn_up_is_put_off_until_it_is_printed(locus
     web = Web(locust, "interrupted.py", *LIVE, *OPTIONS)
     web.swarm(1, HOST)
     wait_until(lambda: whole_run(web).get("delivered"), "requests are delivered")
-    get(f"{web.url}/stop", b"")
+    web.stop()
     wait_until(lambda: whole_run(web)["health"] == "complete", "all is delivered")
     web.swarm(1, HOST)
     assert web.run.exit_code == 0

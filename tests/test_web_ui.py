@@ -28,7 +28,7 @@ from locust_cw import _core, _dashboard, _options, _status, _web
 from locust_cw._endpoint import endpoint_of
 from locust_cw._status import Part, Run, Status
 from support.browser import LocustPage, chromium
-from support.fleet import Fleet
+from support.fleet import Fleet, MasterWeb
 from support.locust_run import LocustRun, clean_environment
 from support.proxy import error, hang
 from support.servers import answers, ending, free_port, get, wait_until
@@ -276,15 +276,11 @@ def test_it_works_below_a_base_path(locust: Locust, browser: Browser) -> None:
 
 def test_each_worker_has_a_row(locust: Locust, browser: Browser) -> None:
     """Below that of the run, which is their sum; one that is gone is told of."""
-    port = free_port()
+    web = MasterWeb()
     how: dict[str, Any] = {"headless": False, "json_file": False, "locustfile": "paced.py", "worker_env": PACE}
-    fleet = Fleet(
-        locust, "--web-host=127.0.0.1", f"--web-port={port}", f"--host={HOST}", *QUICK, "--cw-live", workers=2, **how
-    )
-    url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: answers(url), "the web UI answers")
-    wait_until(lambda: json.loads(get(f"{url}/worker-count"))["worker_count"] == 2, "two workers")
-    page = LocustPage(browser, url)
+    fleet = Fleet(locust, *web.options, f"--host={HOST}", *QUICK, "--cw-live", workers=2, **how)
+    web.wait_for_workers(2)
+    page = LocustPage(browser, web.url)
     page.start(users=4)
     for number in range(3):
         page.wait_for_row(number, health="healthy")
@@ -294,7 +290,7 @@ def test_each_worker_has_a_row(locust: Locust, browser: Browser) -> None:
     rows = page.rows
     assert [row["Health"] for row in rows] == ["complete"] * 3
     assert int(whole["Requests"]) == sum(int(row["Requests"]) for row in rows[1:]) > 0
-    listed = {worker["id"] for worker in json.loads(get(f"{url}/stats/requests"))["workers"]}
+    listed = {worker["id"] for worker in json.loads(get(f"{web.url}/stats/requests"))["workers"]}
     assert {row["Run, worker"] for row in rows[1:]} == listed
     fleet.workers[0].process.kill()
     page.wait_for_row(health="vanished")
@@ -304,24 +300,21 @@ def test_each_worker_has_a_row(locust: Locust, browser: Browser) -> None:
 
 def test_a_fleet_publishes_nothing_of_a_test_that_its_master_cannot_publish(aws: Aws, locust: Locust) -> None:
     """And the next one is published by all of them."""
-    port = free_port()
+    web = MasterWeb()
     how: dict[str, Any] = {"headless": False, "json_file": False, "locustfile": "paced.py", "worker_env": PACE}
-    Fleet(locust, "--web-host=127.0.0.1", f"--web-port={port}", *QUICK, "--cw-live", workers=1, **how)
-    url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: answers(url), "the web UI answers")
-    wait_until(lambda: json.loads(get(f"{url}/worker-count"))["worker_count"] == 1, "a worker")
+    Fleet(locust, *web.options, *QUICK, "--cw-live", workers=1, **how)
+    web.wait_for_workers(1)
 
     def rows() -> list[dict[str, Any]]:
-        return list(json.loads(get(f"{url}/cloudwatch/status"))["rows"])
+        return list(json.loads(get(f"{web.url}/cloudwatch/status"))["rows"])
 
-    form = b"user_count=1&spawn_rate=1&host=http%3A%2F%2Fwatched.test&cw_dashboard="
-    assert json.loads(get(f"{url}/swarm", form + b"no%20spaces"))["success"]
+    web.swarm(1, HOST, cw_dashboard="no spaces")
     wait_until(lambda: rows() and rows()[0]["health"] == "off", "the tab says so")
-    wait_until(lambda: json.loads(get(f"{url}/stats/requests"))["stats"][-1]["num_requests"] > 100, "the test runs")
-    get(f"{url}/stop", b"")
+    wait_until(lambda: json.loads(get(f"{web.url}/stats/requests"))["stats"][-1]["num_requests"] > 100, "the test runs")
+    web.stop()
     assert not aws.proxy.calls("PutMetricData", "PutLogEvents")
-    wait_until(lambda: json.loads(get(f"{url}/stats/requests"))["state"] == "stopped", "it has stopped")
-    assert json.loads(get(f"{url}/swarm", form))["success"]
+    wait_until(lambda: json.loads(get(f"{web.url}/stats/requests"))["state"] == "stopped", "it has stopped")
+    web.swarm(1, HOST, cw_dashboard="")
     wait_until(lambda: [row["health"] for row in rows()] == ["healthy"] * 2, "both are well")
 
 
@@ -348,14 +341,7 @@ def test_the_csv_file_has_the_same_rows(locust: Locust, browser: Browser) -> Non
 def test_a_library_users_web_ui_has_the_tab(aws: Aws, browser: Browser, tmp_path: Path, order: str) -> None:
     """Whether it is made before `attach` or after; the form does not ask for what the program has decided."""
     port = free_port()
-    options = {
-        "endpoint_url": aws.proxy.url,
-        "namespace": aws.cloudwatch.namespace,
-        "log_group": aws.cloudwatch.log_group,
-        "live": True,
-        "flush_interval": 1,
-        "dashboard": True,
-    }
+    options = aws.in_python | {"live": True, "flush_interval": 1, "dashboard": True}
     script = Path(__file__).with_name("scripts") / "web_library.py"
     command = [sys.executable, str(script), json.dumps(options), str(port), order]
     with (

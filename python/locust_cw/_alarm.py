@@ -33,13 +33,42 @@ class Alarm:
     reason: str
 
 
+@dataclass(frozen=True)
+class States:
+    """What CloudWatch tells of alarms that it was asked for by name.
+
+    Attributes:
+        known: State and reason by name, of those that there are.
+        missing: Which ones there are not, `there is no alarm …`; None if all are there.
+
+    """
+
+    known: dict[str, tuple[str, str]]
+    missing: str | None
+
+
+def states_of(account: Account, names: Sequence[str]) -> States:
+    """Ask for alarms, of whichever kind.
+
+    Raises:
+        AwsError: If AWS refused the call, or it did not reach it.
+
+    """
+    wanted = list(dict.fromkeys(names))
+    told = account.call("DescribeAlarms", AlarmNames=wanted)
+    alarms = told["MetricAlarms"] + told["CompositeAlarms"]
+    found = {each["AlarmName"]: (each["StateValue"], each["StateReason"] or "no reason given") for each in alarms}
+    missing = [name for name in wanted if name not in found]
+    return States(found, f"there is no alarm {', '.join(missing)}" if missing else None)
+
+
 class Alarms:
     """The alarms that stop a test."""
 
     def __init__(self, account: Account, names: Sequence[str]) -> None:
         """Nothing is asked before `check`."""
         self._account = account
-        self._names = list(dict.fromkeys(names))
+        self._names = names
         self._quiet: set[str] = set()
         self._trouble_said = False
 
@@ -51,15 +80,14 @@ class Alarms:
 
         """
         try:
-            states = self._states()
+            states = states_of(self._account, self._names)
         except _core.AwsError as error:
             raise AlarmError(error.args[0]) from error
-        if missing := [name for name in self._names if name not in states]:
+        if states.missing:
             raise AlarmError(
-                f"there is no alarm {', '.join(missing)} in this account and region: check the name in"
-                " --cw-stop-on-alarm, and --cw-region"
+                f"{states.missing} in this account and region: check the name in --cw-stop-on-alarm, and --cw-region"
             )
-        for name, (state, reason) in states.items():
+        for name, (state, reason) in states.known.items():
             if state == _ALARM:
                 logger.warning("Alarm %s is in ALARM already (%s): the test stops if it goes off anew", name, reason)
             else:
@@ -68,21 +96,16 @@ class Alarms:
     def gone_off(self) -> Alarm | None:
         """The first one that has turned to ALARM since the last look. Trouble in asking is said once."""
         try:
-            states = self._states()
+            states = states_of(self._account, self._names)
         except _core.AwsError as error:
             if not self._trouble_said:
                 self._trouble_said = True
                 logger.warning("Whether an alarm has gone off cannot be told for now: %s", error.args[0])
             return None
         self._trouble_said = False
-        for name, (state, reason) in states.items():
+        for name, (state, reason) in states.known.items():
             if state != _ALARM:
                 self._quiet.add(name)
             elif name in self._quiet:
                 return Alarm(name, reason)
         return None
-
-    def _states(self) -> dict[str, tuple[str, str]]:
-        told = self._account.call("DescribeAlarms", AlarmNames=self._names)
-        alarms = told["MetricAlarms"] + told["CompositeAlarms"]
-        return {each["AlarmName"]: (each["StateValue"], each["StateReason"] or "no reason given") for each in alarms}

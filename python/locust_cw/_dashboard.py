@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from locust_cw import _core
 from locust_cw._account import is_missing
-from locust_cw._endpoint import endpoint_of
+from locust_cw._endpoint import endpoint_of, partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -186,9 +186,8 @@ def default_name(namespace: str) -> str:
 
 def console_url(region: str, place: str) -> str:
     """Where people look at a place in CloudWatch's part of the AWS console."""
-    suffix = "amazonaws.cn" if region.startswith("cn-") else "aws.amazon.com"
-    suffix = "amazonaws-us-gov.com" if region.startswith("us-gov-") else suffix
-    return f"https://{quote(region)}.console.{suffix}/cloudwatch/home?region={quote(region)}#{place}"
+    domain = partition_of(region).console
+    return f"https://{quote(region)}.console.{domain}/cloudwatch/home?region={quote(region)}#{place}"
 
 
 def dashboard_url(region: str, name: str) -> str:

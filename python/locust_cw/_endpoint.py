@@ -1,9 +1,10 @@
-"""Where CloudWatch is, if not at AWS's own address: found as the SDK finds it, to be told and for links."""
+"""Where CloudWatch is: at AWS's own address, or at another, found as the SDK finds it, to be told and for links."""
 
 from __future__ import annotations
 
 import configparser
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -15,6 +16,36 @@ if TYPE_CHECKING:
 Service: TypeAlias = Literal["cloudwatch", "cloudwatch_logs"]
 
 _IGNORED = "ignore_configured_endpoint_urls"
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A part of AWS that is apart from the others.
+
+    Attributes:
+        name: As it stands in ARNs.
+        regions: How the names of its regions begin.
+        domain: Of its services.
+        console: Domain of its console.
+
+    """
+
+    name: str
+    regions: str
+    domain: str
+    console: str
+
+
+_PARTITIONS = (
+    Partition("aws-cn", "cn-", "amazonaws.com.cn", "amazonaws.cn"),
+    Partition("aws-us-gov", "us-gov-", "amazonaws.com", "amazonaws-us-gov.com"),
+    Partition("aws", "", "amazonaws.com", "aws.amazon.com"),
+)
+
+
+def partition_of(region: str) -> Partition:
+    """The partition of AWS that a region belongs to."""
+    return next(each for each in _PARTITIONS if region.startswith(each.regions))
 
 
 def check_local(options: Mapping[str, Any]) -> None:

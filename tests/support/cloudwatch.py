@@ -158,6 +158,20 @@ class Published:
         return nearest_rank(self.counts, percent)
 
 
+def put_alarm(metrics: Any, name: str) -> None:
+    """An alarm on what nobody publishes, so that its state is the test's to decide; with a client of CloudWatch's."""
+    metrics.put_metric_alarm(
+        AlarmName=name,
+        Namespace="None",
+        MetricName="None",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+
+
 def nearest_rank(counts: Counter[float], percent: float) -> float:
     """The smallest value with at least `percent` of all samples at or below it."""
     rank = math.ceil(percent / 100 * sum(counts.values()) - 1e-9)

@@ -178,7 +178,7 @@ def interrupt_all(runs: Iterable[LocustRun]) -> None:
 
 
 class MasterWeb:
-    """A master driven as a browser would."""
+    """A Locust, mostly a master, driven as a browser would."""
 
     def __init__(self) -> None:
         port = free_port()
@@ -191,8 +191,9 @@ class MasterWeb:
     def _requests(self) -> Any:
         return json.loads(get(f"{self.url}/stats/requests"))
 
-    def swarm(self, users: int, host: str) -> None:
-        form = {"user_count": users, "spawn_rate": 100, "host": host}
+    def swarm(self, users: int, host: str, **options: str) -> None:
+        """What the form sends, also while a test runs."""
+        form = {"user_count": users, "spawn_rate": 100, "host": host, **options}
         answer = json.loads(get(f"{self.url}/swarm", urllib.parse.urlencode(form).encode()))
         assert answer["success"], answer
 

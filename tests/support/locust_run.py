@@ -91,8 +91,10 @@ class LocustRun:
         """The first match in the output so far or to come."""
 
         def search() -> re.Match[str] | None:
+            # Asked before: what it says at its very end counts.
+            ended = self.process.poll() is not None
             found = re.search(pattern, self.output)
-            assert found or self.process.poll() is None, f"ended without {pattern!r}:\n{self.output}"
+            assert found or not ended, f"ended without {pattern!r}:\n{self.output}"
             return found
 
         found = wait_until(search, f"{pattern!r} in the output of {self.folder}", timeout)
@@ -161,6 +163,11 @@ OUR_WARNINGS = ",".join(
 )
 
 
+# For `env`: nobody has given credentials, or a region either.
+NO_KEYS: dict[str, str | None] = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+NOBODY = NO_KEYS | {"AWS_REGION": None}
+
+
 def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
     """No AWS or Locust settings but the tests'; None takes one out."""
     port = str(free_port())
@@ -185,17 +192,37 @@ def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
     return {name: value for name, value in env.items() if value is not None}
 
 
-def run_python(folder: Path, *args: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """A program of its own, which Python runs with these arguments in `folder`, to its end."""
+def run_python(
+    folder: Path, *args: str | Path, timeout: float = 120, env: Mapping[str, str | None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A program of its own, which Python runs with these arguments in `folder`, to its end.
+
+    `env` adds to its environment or, with None, takes out.
+    """
     return subprocess.run(
         [sys.executable, *args],
         cwd=folder,
-        env=clean_environment(folder),
+        env=clean_environment(folder, **(env or {})),
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
     )
+
+
+def launch(folder: Path, *command: str | Path, env: Mapping[str, str], new_session: bool = False) -> LocustRun:
+    """Start a program in `folder`, to which its output goes. End it with `ending`."""
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=new_session,
+        )
+    return LocustRun(process, folder)
 
 
 def start(  # noqa: PLR0913 - a process has many sides
@@ -224,13 +251,4 @@ def start(  # noqa: PLR0913 - a process has many sides
     command += ["--headless", "--only-summary"] if headless else []
     command += ["--json-file", str(folder / "locust")] if json_file else []
     command += ["--cw-receipt", str(folder / "receipt.json")] if receipt else []
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-        process = subprocess.Popen(
-            [*command, *args],
-            cwd=folder,
-            env=clean_environment(folder, **(env or {})),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-        )
-    return LocustRun(process, folder)
+    return launch(folder, *command, *args, env=clean_environment(folder, **(env or {})))

@@ -6,7 +6,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -21,7 +20,7 @@ from typing import Any, Self
 from zlib import crc32
 
 from support.cloudwatch import CloudWatch, LogEvent
-from support.locust_run import LocustRun, clean_environment
+from support.locust_run import LocustRun, clean_environment, launch
 from support.proxy import Answer, Call, Exchange, Fault, Proxy, error, hang, passing, reset, swallow
 from support.servers import ending, wait_until
 
@@ -274,17 +273,10 @@ def commanding(folder: Path, *args: str, env: dict[str, str | None] | None = Non
     """A `locust-cw` under way, at home in `folder` as the run it is about; its output goes to a folder within."""
     own = next(path for number in count(1) if not (path := folder / f"command{number}").exists())
     own.mkdir(parents=True)
-    with (own / "stdout").open("wb") as out, (own / "stderr").open("wb") as err:
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("locust-cw"), *args],
-            cwd=own,
-            env=clean_environment(folder, **(env or {})),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-        )
-    with ending(process):
-        yield LocustRun(process, own)
+    program = Path(sys.executable).with_name("locust-cw")
+    command = launch(own, program, *args, env=clean_environment(folder, **(env or {})))
+    with ending(command.process):
+        yield command
 
 
 def replay(folder: Path, *args: str, **how: Any) -> LocustRun:

@@ -92,6 +92,16 @@ def ending(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
         process.wait()
 
 
+@contextmanager
+def serving(script: Path, *arguments: str) -> Iterator[str]:
+    """A server in Python, and the line that it prints when it listens: where. It may end when its input does."""
+    command: list[str | Path] = [sys.executable, script, *arguments]
+    with ending(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)) as process:
+        assert process.stdin and process.stdout  # noqa: PT018 - both are pipes
+        with process.stdin, process.stdout:
+            yield process.stdout.readline().decode().strip()
+
+
 @dataclass(frozen=True)
 class Target:
     """The service under test, and what it has seen."""
@@ -110,11 +120,8 @@ class Target:
 
 @contextmanager
 def target() -> Iterator[Target]:
-    script = Path(__file__).with_name("target.py")
-    with ending(subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE)) as process:
-        assert process.stdout
-        with process.stdout:
-            yield Target(f"http://127.0.0.1:{int(process.stdout.readline())}")
+    with serving(Path(__file__).with_name("target.py")) as port:
+        yield Target(f"http://127.0.0.1:{int(port)}")
 
 
 @contextmanager

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from locust_cw import _core
 from locust_cw._account import is_missing, message_of
+from locust_cw._alarm import states_of
 from locust_cw._command._account_options import account_options, add_account_options, add_publish_options, dashboard_of
 from locust_cw._command._common import account_at, check, is_gone, print_json, wrapped
-from locust_cw._endpoint import Service, endpoint_of
+from locust_cw._endpoint import Service, endpoint_of, partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -204,19 +205,23 @@ class Examination:
         self,
         name: str,
         action: str,
-        calls: Callable[[], str],
+        calls: Callable[[], str | Check],
         refused: Callable[[_core.AwsError], Check | None] | None = None,
         *,
         service: Endpoint | None = "metrics",
     ) -> Check:
-        """Make calls that need nothing but what was found so far, of the service with that endpoint."""
+        """Make calls that need nothing but what was found so far, of the service with that endpoint.
+
+        They return what was found: as a text where all is well.
+        """
         if why_not := self._why_not or (service and self._unreached.get(service)):
             return Check(name, "skipped", why_not)
         try:
-            return Check(name, "ok", calls())
+            found = calls()
         except _core.AwsError as error:
             known = refused(error) if refused else None
             return known or Check(name, "failed", message_of(error), self._remedy(error, action))
+        return Check(name, "ok", found) if isinstance(found, str) else found
 
     def _remedy(self, error: _core.AwsError, action: str) -> str:
         code = str(error.args[1])
@@ -318,22 +323,14 @@ class Examination:
         )
 
     def _alarms(self) -> Check:
-        names = list(dict.fromkeys(self._options.stop_on_alarm))
-        states: dict[str, str] = {}
+        def calls() -> str | Check:
+            states = states_of(self._account, self._options.stop_on_alarm)
+            if states.missing:
+                remedy = "Check the names, and the region: an alarm belongs to one."
+                return Check("alarms", "failed", states.missing, remedy)
+            return ", ".join(f"{name} is {state}" for name, (state, _) in states.known.items())
 
-        def calls() -> str:
-            told = self._account.call("DescribeAlarms", AlarmNames=names)
-            states.update(
-                {each["AlarmName"]: each["StateValue"] for each in told["MetricAlarms"] + told["CompositeAlarms"]}
-            )
-            return ", ".join(f"{name} is {state}" for name, state in states.items())
-
-        checked = self._call("alarms", "cloudwatch:DescribeAlarms", calls)
-        missing = [name for name in names if name not in states]
-        if checked.state == "ok" and missing:
-            remedy = "Check the names, and the region: an alarm belongs to one."
-            return Check("alarms", "failed", f"there is no alarm {', '.join(missing)}", remedy)
-        return checked
+        return self._call("alarms", "cloudwatch:DescribeAlarms", calls)
 
 
 def _versions() -> Check:
@@ -372,7 +369,7 @@ def _endpoints(where: dict[str, Any], region: str, *, logs: bool) -> dict[Endpoi
         "metrics": ("monitoring", "cloudwatch"),
         "logs": ("logs", "cloudwatch_logs"),
     }
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    domain = partition_of(region).domain
     urls: dict[Endpoint, str] = {}
     for service, (host, name) in services.items():
         urls[service] = endpoint_of(where, name) or f"https://{host}.{region}.{domain}/"

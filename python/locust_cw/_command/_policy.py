@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw._command._account_options import add_publish_options, dashboard_of
 from locust_cw._command._common import check, print_json, wrapped
+from locust_cw._endpoint import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,12 +101,6 @@ class Place:
     def dashboard(self, wish: Wish) -> tuple[str, ...]:
         """The dashboard, which belongs to no region."""
         return (f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{wish.dashboard or '*'}",)
-
-
-def _partition_of(region: str | None) -> str:
-    """The partition of AWS that a region belongs to."""
-    region = region or ""
-    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 @dataclass(frozen=True)
@@ -246,7 +241,7 @@ def _policy(options: argparse.Namespace) -> int:
     # The role lives in its own account and partition.
     role = options.role_arn.split(":") if options.role_arn else None
     place = Place(
-        partition=role[1] if role else _partition_of(options.region),
+        partition=role[1] if role else partition_of(options.region or "").name,
         region=options.region or "*",
         account=options.account or (role[4] if role else "*"),
     )

@@ -245,7 +245,7 @@ class Logged:
 
     Attributes:
         events: How many.
-        by_name: Requests by outcome and name; None where they were not looked into.
+        by_name: Requests by outcome and the name they were logged with; None where they were not looked into.
         duplicates: How many are there for a second time.
 
     """
@@ -276,9 +276,19 @@ def _compare_logs(account: Account, record: Record, findings: Findings) -> None:
     if logged.by_name is None or receipt["rejected"] or receipt["dropped"]:
         # Which names those were that are missing is not known.
         return
+    held = _by_series(record, logged.by_name)
     for what, name, wanted in _expected_by_name(record):
-        held = logged.by_name[what, name]
-        findings.lines.append(Line(f"logged {what}", name, wanted, held, spare=spare))
+        findings.lines.append(Line(f"logged {what}", name, wanted, held[what, name], spare=spare))
+
+
+def _by_series(record: Record, logged: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """Requests by outcome and the name of their series."""
+    names = {each["dimensions"]["Request"] for each in record.series if "Request" in each["dimensions"]}
+    found = Counter[tuple[str, str]]()
+    for (outcome, logged_name), number in logged.items():
+        name = _core.dimension_value(logged_name)
+        found[outcome, name if name in names else _core.OTHER] += number
+    return found
 
 
 def _expected_by_name(record: Record) -> Iterator[tuple[str, str, int]]:
@@ -303,7 +313,6 @@ def _read(account: Account, record: Record, group: str, prefix: str) -> Logged:
     """Read the events, a number of seconds at a time."""
     json_format = record.option("log_format") == "json"
     logged = Logged(by_name=Counter() if json_format else None)
-    names = {each["dimensions"]["Request"] for each in record.series if "Request" in each["dimensions"]}
     seen = set[tuple[str, int]]()
     for start, end in _slices(record):
         for event in _filter(account, group, prefix, start, end):
@@ -318,8 +327,7 @@ def _read(account: Account, record: Record, group: str, prefix: str) -> Logged:
             logged.duplicates += identity in seen
             seen.add(identity)
             if "outcome" in fields:
-                name = _core.dimension_value(str(fields.get("name")))
-                logged.by_name[fields["outcome"], name if name in names else _core.OTHER] += 1
+                logged.by_name[fields["outcome"], str(fields.get("name"))] += 1
     return logged
 
 
@@ -378,14 +386,12 @@ def _count(account: Account, record: Record, group: str, prefix: str) -> Logged:
             raise TimeoutError(f"Logs Insights did not count the events of {group}: the query is {told['status']}")
         time.sleep(_QUERY_POLL_S)
     logged = Logged(by_name=Counter() if is_json else None)
-    names = {each["dimensions"]["Request"] for each in record.series if "Request" in each["dimensions"]}
     for row in told["results"]:
         fields = {each["field"]: each["value"] for each in row}
         number = int(fields["events"])
         logged.events += number
         if logged.by_name is not None and fields.get("outcome"):
-            name = _core.dimension_value(str(fields.get("name")))
-            logged.by_name[fields["outcome"], name if name in names else _core.OTHER] += number
+            logged.by_name[fields["outcome"], str(fields.get("name"))] += number
     return logged
 
 
