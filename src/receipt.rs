@@ -102,6 +102,8 @@ impl From<(Arc<[Dimension]>, Share)> for SeriesTotal {
 pub struct Remarks {
     /// Nothing was sent, as was asked for.
     pub dry_run: bool,
+    /// Processes of the run gave no account of theirs.
+    pub lacks_accounts: bool,
     /// Where the rest is, and why.
     pub lines: Vec<String>,
 }
@@ -127,7 +129,7 @@ impl Remarks {
             lines.push(format!("What CloudWatch does not take is kept in {}", folder.display()));
         }
         lines.extend(reasons);
-        Self { dry_run, lines }
+        Self { dry_run, lacks_accounts: false, lines }
     }
 }
 
@@ -304,6 +306,8 @@ impl Receipt {
             (YELLOW, "dry run")
         } else if kinds.iter().all(|account| account.observed == 0) {
             (YELLOW, "nothing was recorded")
+        } else if self.is_complete() && remarks.lacks_accounts {
+            (YELLOW, "all delivered that is known of")
         } else if self.is_complete() {
             (GREEN, "all delivered")
         } else if kinds.iter().all(|account| account.rejected.max(account.dropped) == 0) {
@@ -438,6 +442,22 @@ mod tests {
         for part in ["run r: not all delivered\n", "NOT reconciled", "/spool/r/w1", "locust-cw replay r", "Because."] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn all_is_delivered_only_where_all_gave_an_account() {
+        let ledger = Ledger::default();
+        for count in [&ledger.observed, &ledger.delivered] {
+            count.add(Share { requests: 1, ..Share::default() });
+        }
+        let receipt = Receipt::new("r", &ledger, Share::default(), Cost::default());
+        let heading = |lacks_accounts| {
+            let text = receipt.to_text(&Remarks { lacks_accounts, ..Remarks::default() }, Style::Plain);
+            text.trim_start().lines().next().map(str::to_owned)
+        };
+        let headings = [false, true].map(|lacking| heading(lacking).expect("a line"));
+        assert!(headings[0].ends_with("run r: all delivered"), "{headings:?}");
+        assert!(headings[1].ends_with("run r: all delivered that is known of"), "{headings:?}");
     }
 
     #[test]

@@ -369,6 +369,7 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
     assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(heard.of("fired"))
     assert receipt["reconciled"] is False
     told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert "all delivered that is known of\n" in told
     assert f"{silent.client_id}: gave no account of its results" in told
     assert heard.client_id not in told
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"

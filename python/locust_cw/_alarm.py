@@ -39,12 +39,12 @@ class States:
 
     Attributes:
         known: State and reason by name, of those that there are.
-        missing: Which ones there are not, `there is no alarm …`; None if all are there.
+        missing: Names of which there is none.
 
     """
 
     known: dict[str, tuple[str, str]]
-    missing: str | None
+    missing: list[str]
 
 
 def states_of(account: Account, names: Sequence[str]) -> States:
@@ -58,8 +58,7 @@ def states_of(account: Account, names: Sequence[str]) -> States:
     told = account.call("DescribeAlarms", AlarmNames=wanted)
     alarms = told["MetricAlarms"] + told["CompositeAlarms"]
     found = {each["AlarmName"]: (each["StateValue"], each["StateReason"] or "no reason given") for each in alarms}
-    missing = [name for name in wanted if name not in found]
-    return States(found, f"there is no alarm {', '.join(missing)}" if missing else None)
+    return States(found, [name for name in wanted if name not in found])
 
 
 class Alarms:
@@ -85,7 +84,8 @@ class Alarms:
             raise AlarmError(error.args[0]) from error
         if states.missing:
             raise AlarmError(
-                f"{states.missing} in this account and region: check the name in --cw-stop-on-alarm, and --cw-region"
+                f"there is no alarm {', '.join(states.missing)} in this account and region: check the name in "
+                "--cw-stop-on-alarm, and --cw-region"
             )
         for name, (state, reason) in states.known.items():
             if state == _ALARM:

@@ -182,7 +182,7 @@ class Receipt:
         """The same with the totals of each series, for the master and the record of the run."""
     @property
     def complete(self) -> bool:
-        """Whether CloudWatch has everything that was observed."""
+        """Whether CloudWatch has everything that was observed, and every process has told what that was."""
     @property
     def remarks(self) -> list[str]:
         """Lines of the text that say where the rest is, and why."""
@@ -325,6 +325,7 @@ class Publisher:
         requests: int | None = None,
         failures: int | None = None,
         workers: list[str] = ...,
+        lacks_accounts: bool = False,
         remarks: list[str] = ...,
         dashboard_url: str | None = None,
     ) -> Receipt:
@@ -334,6 +335,7 @@ class Publisher:
             requests: Locust's own total, to reconcile the receipt with.
             failures: Locust's own total of failed requests.
             workers: The messages of other processes' receipts, which are added.
+            lacks_accounts: Whether there are processes of the run that gave none.
             remarks: Lines to add to the text.
             dashboard_url: Where the run's dashboard is.
 

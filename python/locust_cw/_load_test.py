@@ -368,7 +368,14 @@ class LoadTest:
         requests, failures = (None, None) if worker else self._totals
         if self.stop_reason is not None:
             remarks.append(self.stop_reason)
-        receipt = self._receipt = self.publisher.finish(requests, failures, receipts, remarks, self._dashboard_url)
+        receipt = self._receipt = self.publisher.finish(
+            requests,
+            failures,
+            receipts,
+            lacks_accounts=not heard_of_all,
+            remarks=remarks,
+            dashboard_url=self._dashboard_url,
+        )
         for level, message in self.publisher.diagnostics():
             logger.log(level, "%s", message)
         if worker:
@@ -376,7 +383,7 @@ class LoadTest:
             self.lost = False
             self.tell_master()
             return receipt
-        self.lost = self._fail_on_loss and not (receipt.complete and heard_of_all)
+        self.lost = self._fail_on_loss and not receipt.complete
         self._write_record(receipt)
         if self._receipt_file is not None:
             try:

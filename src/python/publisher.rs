@@ -94,7 +94,7 @@ impl Receipt {
             colored_text: receipt.to_text(remarks, Style::Ansi),
             json: receipt.to_json(),
             message: receipt.to_message(),
-            complete: receipt.is_complete(),
+            complete: receipt.is_complete() && !remarks.lacks_accounts,
             remarks: remarks.lines.clone(),
         }
     }
@@ -299,15 +299,18 @@ impl Publisher {
     /// Ends the run, whatever is left, and draws up its receipt: with those of the workers added, and reconciled with
     /// Locust's totals where they are given.
     #[pyo3(signature = (
-        requests = None, failures = None, workers = Vec::new(), remarks = Vec::new(), dashboard_url = None
+        requests = None, failures = None, workers = Vec::new(), lacks_accounts = false, remarks = Vec::new(),
+        dashboard_url = None
     ))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+    #[expect(clippy::too_many_arguments, reason = "they are named where it is called")]
     fn finish(
         &self,
         py: Python<'_>,
         requests: Option<u64>,
         failures: Option<u64>,
         workers: Vec<String>,
+        lacks_accounts: bool,
         remarks: Vec<String>,
         dashboard_url: Option<String>,
     ) -> PyResult<Receipt> {
@@ -317,6 +320,7 @@ impl Publisher {
             let other = receipt::Receipt::from_json(worker);
             receipt.add(&other.map_err(|error| PyValueError::new_err(format!("a worker's receipt: {error}")))?);
         }
+        own_remarks.lacks_accounts = lacks_accounts;
         own_remarks.lines.extend(remarks);
         receipt.dashboard_url = dashboard_url;
         Ok(Receipt::new(&receipt.reconciled_with(locust), &own_remarks))

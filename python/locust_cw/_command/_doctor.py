@@ -327,7 +327,7 @@ class Examination:
             states = states_of(self._account, self._options.stop_on_alarm)
             if states.missing:
                 remedy = "Check the names, and the region: an alarm belongs to one."
-                return Check("alarms", "failed", states.missing, remedy)
+                return Check("alarms", "failed", f"there is no alarm {', '.join(states.missing)}", remedy)
             return ", ".join(f"{name} is {state}" for name, (state, _) in states.known.items())
 
         return self._call("alarms", "cloudwatch:DescribeAlarms", calls)
