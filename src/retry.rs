@@ -150,13 +150,16 @@ impl CallError {
     fn explain(&self) -> String {
         let Self { operation, resource, cause, detail } = self;
         match cause {
-            Cause::NoRegion => format!(
-                "{operation} ({resource}) was not sent: no AWS region is configured. Give --cw-region, set AWS_REGION, \
-                 or put a region into the profile."
-            ),
+            Cause::NoRegion => {
+                let whose = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+                format!(
+                    "{operation} ({resource}) was not sent: no AWS region is configured{whose}. Give --cw-region, set \
+                     AWS_REGION, or put a region into the profile."
+                )
+            }
             Cause::NoCredentials => format!(
                 "{operation} ({resource}) was not sent: no usable AWS credentials ({detail}). Set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY, give --cw-profile, log in with 'aws sso login', or run on an instance with a \
+                 AWS_SECRET_ACCESS_KEY, give --cw-profile one that there is, log in with 'aws sso login', or run on an instance with a \
                  role."
             ),
             Cause::NotSent => format!(

@@ -110,6 +110,16 @@ def test_nobody_there_is_told_with_the_place(monkeypatch: pytest.MonkeyPatch) ->
     assert refused.value.args[1] == "NotSent"
 
 
+@pytest.mark.parametrize("region", [REGION, None])
+def test_a_profile_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, region: str | None) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(_core.AwsError, match=r"\(profile nope") as refused:
+        Account({"profile": "nope"} | ({} if region is None else {"region": region})).call("GetCallerIdentity")
+    assert refused.value.args[1] == ("NoRegion" if region is None else "NoCredentials")
+
+
 def test_others_go_on_while_a_call_hangs(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a `sleep` of the caller's, waiting is polling, so that greenlets run meanwhile."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")

@@ -50,6 +50,7 @@ NO_MESSAGES = {
     "A call that AWS refused, or that did not reach it.": "a docstring",
     "An option that is not known, or whose value cannot be used. The message names it.": "a docstring",
     "of the credentials": "what a call was about",
+    "profile …: …": "whose credentials, in the same message",
     "PutMetricData: CloudWatch took": "a call, at DEBUG",
     "PutLogEvents: CloudWatch Logs took": "the same",
     "CreateLogStream: … of log group … is there": "the same",

@@ -19,10 +19,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::config::{place, sdk_config};
+use super::config::{Place, sdk_config};
 use super::error::Call;
 use crate::config::AwsConfig;
-use crate::retry::{CallError, Cause};
+use crate::retry::CallError;
 
 /// Why an operation has no output.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum AccountError {
 }
 
 struct Clients {
-    place: String,
+    place: Place,
     region: String,
     metrics: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
@@ -71,10 +71,10 @@ impl Account {
         let clients = self.clients.get_or_try_init(|| async {
             let config = sdk_config(&self.config).await;
             let Some(region) = config.region() else {
-                return Err(Call::new(operation, "account", "of the credentials").failed(Cause::NoRegion, ""));
+                return Err(Call::new(operation, "account", "of the credentials").without_region(&self.config));
             };
             Ok(Clients {
-                place: place(&config),
+                place: Place::of(&self.config, &config),
                 region: region.to_string(),
                 metrics: aws_sdk_cloudwatch::Client::new(&config),
                 logs: aws_sdk_cloudwatchlogs::Client::new(&config),

@@ -80,8 +80,19 @@ pub(super) async fn sdk_config(aws: &AwsConfig) -> SdkConfig {
     config.to_builder().credentials_provider(SharedCredentialsProvider::new(role)).build()
 }
 
-/// Where calls go, for messages: the region, or the endpoint where one is given, without a password in it.
-pub(super) fn place(config: &SdkConfig) -> String {
-    let region = config.region().map_or("no region", AsRef::as_ref);
-    config.endpoint_url().map_or_else(|| region.to_owned(), |url| origin_of(url).unwrap_or_else(|| url.to_owned()))
+/// Where calls go and as whom, for messages.
+pub(super) struct Place {
+    /// The region, or the endpoint where one is given, without a password in it.
+    pub name: String,
+    /// The profile that was asked for.
+    pub profile: Option<String>,
+}
+
+impl Place {
+    pub(super) fn of(aws: &AwsConfig, config: &SdkConfig) -> Self {
+        let region = config.region().map_or("no region", AsRef::as_ref);
+        let origin = |url: &str| origin_of(url).unwrap_or_else(|| url.to_owned());
+        let name = config.endpoint_url().map_or_else(|| region.to_owned(), origin);
+        Self { name, profile: aws.profile.clone() }
+    }
 }

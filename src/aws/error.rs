@@ -7,6 +7,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::config::Place;
+use crate::config::AwsConfig;
 use crate::retry::{CallError, Cause, names_a_passing_error};
 
 /// What a call is, for the messages about it.
@@ -16,7 +18,7 @@ pub(super) struct Call<'a> {
     kind: &'static str,
     resource: &'a str,
     /// Where it goes, once that is known.
-    place: Option<&'a str>,
+    place: Option<&'a Place>,
 }
 
 impl<'a> Call<'a> {
@@ -24,16 +26,26 @@ impl<'a> Call<'a> {
         Self { operation, kind, resource, place: None }
     }
 
-    pub(super) const fn at(self, place: &'a str) -> Self {
+    pub(super) const fn at(self, place: &'a Place) -> Self {
         Self { place: Some(place), ..self }
     }
 
     pub(super) fn failed(self, cause: Cause, detail: &str) -> CallError {
-        let place = self.place.map_or_else(String::new, |place| format!(", {place}"));
+        let place = self.place.map_or_else(String::new, |place| format!(", {}", place.name));
         let resource = format!("{} {}{place}", self.kind, self.resource);
         // It stands within a sentence.
-        let detail = detail.trim_end().trim_end_matches('.').to_owned();
+        let mut detail = detail.trim_end().trim_end_matches('.').to_owned();
+        if let (Cause::NoCredentials, Some(profile)) = (&cause, self.place.and_then(|place| place.profile.as_deref())) {
+            // The SDK has the same words for a profile that there is not as for none at all.
+            detail = format!("profile {profile}: {detail}");
+        }
         CallError { operation: self.operation.to_owned(), resource, cause, detail }
+    }
+
+    /// There is no region to be called, by these options.
+    pub(super) fn without_region(self, aws: &AwsConfig) -> CallError {
+        let detail = aws.profile.as_ref().map_or_else(String::new, |profile| format!("profile {profile}"));
+        self.failed(Cause::NoRegion, &detail)
     }
 
     pub(super) fn error<E>(self, error: &SdkError<E, HttpResponse>) -> CallError

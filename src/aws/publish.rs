@@ -15,13 +15,13 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use tokio::sync::OnceCell;
 
-use super::config::{METRICS_READ_TIMEOUT, place, sdk_config, timeouts};
+use super::config::{METRICS_READ_TIMEOUT, Place, sdk_config, timeouts};
 use super::error::Call;
 use crate::config::{AwsConfig, LogClass};
 use crate::datum::{Body, Datum, Unit};
 use crate::ledger::Ledger;
 use crate::log_event::LogBatch;
-use crate::retry::{CallError, Cause, Remedy};
+use crate::retry::{CallError, Remedy};
 use crate::spool::Manifest;
 use crate::transport::{CloudWatch, LeftOut};
 
@@ -29,8 +29,7 @@ use crate::transport::{CloudWatch, LeftOut};
 const MAX_RETENTION_TRIES: u32 = 3;
 
 struct Clients {
-    /// The region, or the endpoint where one is given.
-    place: String,
+    place: Place,
     metrics: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
 }
@@ -65,7 +64,7 @@ impl Aws {
         let clients = self.clients.get_or_try_init(|| async {
             let config = sdk_config(&self.account).await;
             let Some(region) = config.region() else {
-                return Err(call.failed(Cause::NoRegion, ""));
+                return Err(call.without_region(&self.account));
             };
             // Another lane may have said so already.
             let _ = self.ledger.region.set(region.to_string());
@@ -76,7 +75,7 @@ impl Aws {
                 .build();
             let logs = aws_sdk_cloudwatchlogs::config::Builder::from(&config).interceptor(bytes).build();
             Ok(Clients {
-                place: place(&config),
+                place: Place::of(&self.account, &config),
                 metrics: aws_sdk_cloudwatch::Client::from_conf(metrics),
                 logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs),
             })
