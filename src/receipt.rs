@@ -308,6 +308,11 @@ impl Receipt {
             (YELLOW, "nothing was recorded")
         } else if self.is_complete() && remarks.lacks_accounts {
             (YELLOW, "all delivered that is known of")
+        } else if self.is_complete()
+            && self.locust.is_some_and(|locust| locust.requests == 0)
+            && self.requests.observed == 0
+        {
+            (YELLOW, "no requests were made")
         } else if self.is_complete() {
             (GREEN, "all delivered")
         } else if kinds.iter().all(|account| account.rejected.max(account.dropped) == 0) {
@@ -458,6 +463,18 @@ mod tests {
         let headings = [false, true].map(|lacking| heading(lacking).expect("a line"));
         assert!(headings[0].ends_with("run r: all delivered"), "{headings:?}");
         assert!(headings[1].ends_with("run r: all delivered that is known of"), "{headings:?}");
+    }
+
+    #[test]
+    fn a_test_without_requests_is_told_from_one_of_which_all_is_delivered() {
+        let ledger = Ledger::default();
+        for count in [&ledger.observed, &ledger.delivered] {
+            count.add(Share { log_events: 2, ..Share::default() });
+        }
+        let receipt = |locust| Receipt::new("r", &ledger, Share::default(), Cost::default()).reconciled_with(locust);
+        let text = |locust| receipt(locust).to_text(&Remarks::default(), Style::Plain);
+        assert!(text(Some(LocustTotals::default())).contains("run r: no requests were made\n"));
+        assert!(text(None).contains("run r: all delivered\n"), "a program may have other things to tell");
     }
 
     #[test]
