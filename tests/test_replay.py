@@ -380,8 +380,12 @@ def test_replay_tells_what_only_the_user_can_mend(aws: Aws, locust: Locust) -> N
     command = replay(run.folder, run_id_of(run), env=NO_KEYS)
     assert command.exit_code > 0
     assert re.search(r"(?i)credentials", command.output)
+    assert "--profile" in command.output
+    assert "--cw-" not in command.output, "these are the test's"
     assert files_in(spool_of(run)) == files
     assert len(aws.proxy.calls()) == calls
+    left = replay(run.folder, "--all", env=NO_KEYS)
+    assert left.out.endswith(f"Not everything is delivered. Left is something of: {run_id_of(run)}\n")
 
 
 def test_replay_goes_where_it_is_told(aws: Aws, locust: Locust, ministack: str) -> None:

@@ -77,6 +77,10 @@ def _replay(options: argparse.Namespace) -> int:
             f" send it elsewhere, or delete {leftover.folder}"
         )
     complete = _send([leftover for leftover in chosen if leftover not in gone], options)
+    if options.all and not complete:
+        folders = {leftover.folder for leftover in chosen if leftover not in gone}
+        left = sorted({each.run_id for each in _core.leftovers(options.spool_dir) if each.folder in folders})
+        sys.stdout.write(f"Not everything is delivered. Left is something of: {', '.join(left)}\n")
     # Of all runs, those are none that anybody waits for.
     return 0 if complete and (options.all or not gone) else 1
 
@@ -120,7 +124,7 @@ def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> b
         progress_bar.clear()
         _log(replay, said)
         receipt = replay.finish()
-        sys.stdout.write(receipt.colored_text if has_colors(sys.stdout) else receipt.text)
+        sys.stdout.write(_as_ours(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
         return receipt.complete or options.dry_run
 
     try:
@@ -164,4 +168,9 @@ def _log(replay: _core.Replay, said: set[str]) -> None:
     for level, message in replay.diagnostics():
         if message not in said:
             said.add(message)
-            logger.log(level, "%s", message)
+            logger.log(level, "%s", _as_ours(message))
+
+
+def _as_ours(text: str) -> str:
+    """What the core tells of a test's options, by the names that they have in this command."""
+    return text.replace("--cw-", "--")
