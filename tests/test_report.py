@@ -450,12 +450,11 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
     assert "some minutes" in said
     assert report(run, "--out", str(record_of(run) / "x")).exit_code == 1
 
-    without = (
-        "import sys; sys.modules['matplotlib'] = None; from locust_cw._command import main; sys.exit(main(['report']))"
-    )
-    done = run_python(run.folder, "-c", without, timeout=60)
-    assert done.returncode == 1
-    assert "pip install 'locust-cw[report]'" in done.stderr
+    without = "import sys; sys.modules['matplotlib'] = None; from locust_cw._command import main; sys.exit(main())"
+    for args, told in (((), "pip install 'locust-cw[report]'"), (("no-such-run",), "no record of a run no-such-run")):
+        done = run_python(run.folder, "-c", without, "report", *args, timeout=60)
+        assert done.returncode == 1
+        assert told in done.stderr
 
 
 def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -> None:

@@ -211,6 +211,14 @@ def test_one_run_after_the_other_are_not_mixed(locust: Locust, tmp_path: Path) -
     assert newest["run_id"] == runs[1].receipt["run_id"]
 
 
+def test_a_run_id_that_was_used_before_is_told(locust: Locust, tmp_path: Path) -> None:
+    options = ("--cw-run-id=nightly", f"--cw-spool-dir={tmp_path / 'shared'}", "--cw-dry-run")
+    complaints = [locust.run(*PACED, *SHORT, *options).complaints() for _ in range(2)]
+    assert complaints[0] == []
+    (told,) = complaints[1]
+    assert "There was a run nightly before." in told
+
+
 def test_the_other_class_is_counted_by_logs_insights(aws: Aws, locust: Locust) -> None:
     """The local CloudWatch counts nothing, so its answer is given in its stead."""
     done = locust.run(*PACED, *SHORT, *LIVE, "--cw-log-class=INFREQUENT_ACCESS")

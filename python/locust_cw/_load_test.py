@@ -21,7 +21,7 @@ from locust_cw._dashboard import Dashboard, DashboardError
 from locust_cw._fleet import is_master, is_worker
 from locust_cw._fleet_trouble import FleetTrouble
 from locust_cw._greenlets import spawn
-from locust_cw._record import Record, absolute
+from locust_cw._record import Record, absolute, is_recorded
 from locust_cw._status import Part, Run
 from locust_cw._terminal import has_colors, write
 from locust_cw._web import Places
@@ -84,6 +84,12 @@ class LoadTest:
             host=host,
             targets=list(options["target"] or ()),
         )
+        if not is_worker(environment) and is_recorded(publisher.run_id, options["spool_dir"]):
+            logger.warning(
+                "There was a run %s before. This one replaces its record, and CloudWatch will hold both under one id:"
+                " give each run a --cw-run-id of its own, or none.",
+                publisher.run_id,
+            )
         self._mode: Mode = "dry run" if options["dry_run"] else "live" if options["live"] else "after the test"
         self._from_reports = options["source"] == "master"
         self._fail_on_loss: bool = options["fail_on_loss"]

@@ -39,7 +39,12 @@ _ACCOUNTED = ("observed", "delivered", "spooled", "rejected", "dropped")
 LOCAL_IS_GONE = (
     "The run went to a local CloudWatch (--cw-local), which ended with the test and kept nothing. For trials that last,"
     " start one yourself (BIND_HOST=127.0.0.1 GATEWAY_PORT=4566 ministack), and test with"
-    " --cw-endpoint-url http://127.0.0.1:4566."
+    " --cw-endpoint-url http://127.0.0.1:4566 --cw-region us-east-1, and any AWS_ACCESS_KEY_ID and"
+    " AWS_SECRET_ACCESS_KEY."
+)
+_HOW_RECORDED = (
+    ". A run is recorded when it ends, by the process that prints the receipt: ask on that machine, as the same user,"
+    " and with --spool-dir if the test had --cw-spool-dir. One that was killed has no record"
 )
 
 
@@ -125,7 +130,7 @@ class Record:
         try:
             record = cls(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}") from None
+            raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}{_HOW_RECORDED}") from None
         except (OSError, ValueError, TypeError) as error:
             raise NoRecordError(f"the record {path} cannot be read: {error}") from error
         if wrong := _what_is_wrong(record):
@@ -172,8 +177,13 @@ def newest(spool_dir: str | None = None) -> str:
     """
     known = known_runs(spool_dir)
     if not known:
-        raise NoRecordError(f"there is no record of any run in {_folder(spool_dir)}")
+        raise NoRecordError(f"there is no record of any run in {_folder(spool_dir)}{_HOW_RECORDED}")
     return known[-1]
+
+
+def is_recorded(run_id: str, spool_dir: str | None = None) -> bool:
+    """Whether there was a run of this id on this machine before."""
+    return (_folder(spool_dir) / f"{run_id}.json").exists()
 
 
 def known_runs(spool_dir: str | None = None) -> list[str]:

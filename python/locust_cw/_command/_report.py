@@ -61,22 +61,16 @@ def declare(add_parser: AddParser) -> None:
 def _report(options: argparse.Namespace) -> int:
     wanted = [parse(text) for text in options.target]
     try:
-        _chart.require()
         record = Record.read(options.run or newest(options.spool_dir), options.spool_dir)
         if is_gone(record.local_url) and options.endpoint_url is None:
             complain(LOCAL_IS_GONE)
             return 1
+        _chart.require()
         findings, files = _make(record, wanted, options)
-    except NoRecordError as error:
-        complain(
-            f"{error}. A run is recorded when it ends, by the process that prints the receipt: make the report on that"
-            " machine, as the same user, and with its --spool-dir if it had one"
-        )
-        return 1
     except _core.AwsError as error:
         complain(message_of(error))
         return 1
-    except (_findings.NothingThereError, _chart.NoChartsError) as error:
+    except (NoRecordError, _findings.NothingThereError, _chart.NoChartsError) as error:
         complain(str(error))
         return 1
     except OSError as error:

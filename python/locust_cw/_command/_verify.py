@@ -126,7 +126,7 @@ def _verify(options: argparse.Namespace) -> int:
     try:
         record = Record.read(options.run or newest(options.spool_dir), options.spool_dir)
     except NoRecordError as error:
-        complain(f"{error}; give --spool-dir if the test had --cw-spool-dir")
+        complain(str(error))
         return 1
     findings = Findings()
     if record.option("dry_run"):
