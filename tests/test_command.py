@@ -69,6 +69,8 @@ def test_no_command_needs_locust(
         (("policy", "--namespace=AWS/EC2"), "--namespace"),
         (("policy", "--log-retention-days=8"), "--log-retention-days"),
         (("policy", "--external-id=x"), "--role-arn"),
+        (("policy", "--account=12"), "--account"),
+        (("policy", "--caller=arn:aws:iam::123456789012:root"), "--caller"),
         (("template", "--role-arn=admin"), "--role-arn"),
         (("template", "--log-group=a b"), "--log-group"),
         (("doctor", "--endpoint-url=localhost"), "--endpoint-url"),
@@ -77,6 +79,7 @@ def test_no_command_needs_locust(
         ((*COST, "--resolution=10"), "--resolution"),
         ((*COST, "--failure-share=2"), "--failure-share"),
         ((*COST, "--names=0"), "--names"),
+        ((*COST, "--at-end", "--live"), "--live"),
         (("cost", "--requests-per-second=inf"), "--requests-per-second"),
         (("replay", "20261122T110301Z-7f3a", "--all"), "--all"),
     ],
@@ -170,6 +173,11 @@ def test_what_is_no_number_is_told_what_it_must_be(tmp_path: Path, given: str, w
     with commanding(tmp_path, *COST, given) as command:
         assert command.exit_code == 2
     assert command.err.endswith(f"argument {name}: must be {wanted}, not '{value}'\n")
+
+
+def test_a_region_without_prices_is_told(tmp_path: Path) -> None:
+    assert "us-east-1: there are none of nowhere-1" in run(tmp_path, *COST, "--region=nowhere-1")
+    assert "none of" not in run(tmp_path, *COST, "--region=ap-northeast-2")
 
 
 def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:

@@ -71,8 +71,9 @@ def declare(add_parser: AddParser) -> None:
     add("--hosts", metavar="NUMBER", type=_count, default=1, help=f"hosts under test; {shown}")
     add("--workers", metavar="NUMBER", type=_count, default=1, help=f"processes that make requests; {shown}")
     add("--failure-share", metavar="SHARE", type=_share, default=0.01, help=f"of all requests; {shown}")
-    add("--at-end", dest="live", action="store_false", help="publish when the test stops (a test without --cw-live)")
-    add("--live", action="store_true", default=True, help="publish while the test runs (the default here)")
+    when = parser.add_mutually_exclusive_group().add_argument
+    when("--at-end", dest="live", action="store_false", help="publish when the test stops (a test without --cw-live)")
+    when("--live", action="store_true", default=True, help="publish while the test runs (the default here)")
     add("--flush-interval", metavar="SECONDS", type=float, default=default["flush_interval"], help=shown)
     add("--resolution", metavar="SECONDS", type=int, default=default["resolution"], help=f"1 or 60; {shown}")
     add("--max-requests", metavar="NUMBER", type=int, default=default["max_requests"], help=f"distinct names; {shown}")
@@ -159,6 +160,7 @@ def _cost(options: argparse.Namespace) -> int:
         # What a month's runs bring, for as long as it is kept.
         stored = load.log_bytes * runs / GB * options.log_retention_days / (365 / 12)
     priced_as = options.region if options.region in _core.priced_regions() else "us-east-1"
+    instead = "" if options.region in (None, priced_as) else f": there are none of {options.region}"
     if options.json:
         usage = {"metrics": load.metrics, "calls": load.calls, "log_events": round(load.log_events)}
         print_json(
@@ -172,7 +174,7 @@ def _cost(options: argparse.Namespace) -> int:
             }
         )
     else:
-        _print(load, costs, stored, f"prices of {_core.PRICES_AS_OF}, {priced_as}", runs)
+        _print(load, costs, stored, f"prices of {_core.PRICES_AS_OF}, {priced_as}{instead}", runs)
     return 0
 
 

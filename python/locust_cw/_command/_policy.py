@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from locust_cw import _core
 from locust_cw._command._account_options import add_publish_options, dashboard_of
 from locust_cw._command._common import check, print_json, wrapped
 from locust_cw._endpoint import partition_of
@@ -229,15 +231,23 @@ def declare(add_parser: AddParser) -> None:
     add_wish_options(parser)
     parser.add_argument("--log-retention-days", metavar="DAYS", type=int, help="the test sets it for a group it makes")
     parser.add_argument("--region", metavar="REGION", help="region for the ARNs; else any")
-    parser.add_argument("--account", metavar="ID", help="account id for the ARNs; else any")
+    parser.add_argument("--account", metavar="ID", type=_account, help="account id for the ARNs; else any")
     parser.add_argument("--role-arn", metavar="ARN", help="role that the test publishes as")
     parser.add_argument("--external-id", metavar="ID", help="external id that the role is assumed with")
     parser.add_argument("--caller", metavar="ARN", help="who assumes the role, for its trust policy")
     parser.set_defaults(run_command=_policy)
 
 
+def _account(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{12}", text):
+        raise argparse.ArgumentTypeError(f"must be the 12 digits of an AWS account, not {text!r}")
+    return text
+
+
 def _policy(options: argparse.Namespace) -> int:
     check(options, "region", "role_arn", "external_id")
+    if options.caller is not None and options.role_arn is None:
+        raise _core.InvalidOptionError("argument --caller: only with --role-arn: it is for the role's trust policy")
     # The role lives in its own account and partition.
     role = options.role_arn.split(":") if options.role_arn else None
     place = Place(
