@@ -31,9 +31,10 @@ from support.checks import check_log_events, check_metrics
 from support.cloudwatch import CloudWatch
 from support.locust_run import LocustRun, Receipt, clean_environment, launch
 from support.servers import REGION, free_port, serving, wait_until
+from support.users_python import USERS_PYTHON
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-LOCUST = [sys.executable, "-m", "locust"]
+LOCUST = [USERS_PYTHON, "-m", "locust"]
 PUBLISHED = [sys.executable, "-m", "locust_cw"]
 BRIEF = ("--headless", "--cw-flush-interval=1", "-u4", "-r100", "-t3s", "--exit-code-on-error=0", "--json-file=locust")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from support.outages import PACED
 from support.proxy import error
 from support.servers import ending
 from support.terminal import SGR, locust_in_terminal
+from support.users_python import USERS_PYTHON
 
 AWAY = error("ServiceUnavailable", 503)
 
@@ -27,7 +27,7 @@ def test_a_pipe_that_nobody_reads_hides_no_loss(aws: Aws, tmp_path: Path, *, buf
     """The drain takes its time although its first line cannot be shown; receipt file and exit code tell the loss."""
     aws.proxy.on("*", AWAY)
     locustfile, *options = PACED
-    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILES / locustfile), *options, "--headless"]
+    command = [USERS_PYTHON, "-m", "locust", "-f", str(LOCUSTFILES / locustfile), *options, "--headless"]
     command += ["-u1", "-t1", *aws.options, "--cw-drain-timeout=4", "--cw-fail-on-loss"]
     command += [f"--cw-receipt={tmp_path / 'receipt.json'}"]
     env = clean_environment(tmp_path, RATE="50", PYTHONUNBUFFERED=None if buffered else "1")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from support.servers import REGION, free_port, wait_until
+from support.users_python import USERS_PYTHON
 
 LOCUSTFILES = Path(__file__).parents[1] / "locustfiles"
 IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -200,7 +201,7 @@ def run_python(
     `env` adds to its environment or, with None, takes out.
     """
     return subprocess.run(
-        [sys.executable, *args],
+        [USERS_PYTHON, *args],
         cwd=folder,
         env=clean_environment(folder, **(env or {})),
         capture_output=True,
@@ -247,7 +248,7 @@ def start(  # noqa: PLR0913 - a process has many sides
     folder.mkdir(parents=True, exist_ok=True)
     paths = ",".join(str(LOCUSTFILES / name) for name in locustfile.split(","))
     command = [sys.executable, "-c", IN_A_TERMINAL] if terminal else []
-    command += [sys.executable, "-m", module, "-f", paths]
+    command += [USERS_PYTHON, "-m", module, "-f", paths]
     command += ["--headless", "--only-summary"] if headless else []
     command += ["--json-file", str(folder / "locust")] if json_file else []
     command += ["--cw-receipt", str(folder / "receipt.json")] if receipt else []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import psutil
 
 from support.locust_run import LOCUSTFILES, clean_environment
 from support.servers import wait_until
+from support.users_python import USERS_PYTHON
 
 CONF = """\
 set -g remain-on-exit on
@@ -122,7 +122,7 @@ def locust_in_terminal(
     folder: Path, locustfile: str, *args: str, columns: int = 100, env: Mapping[str, str | None] | None = None
 ) -> Iterator[Terminal]:
     """Locust in a terminal of its own, in `folder`, where it leaves `receipt.json`; ended with the block."""
-    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILES / locustfile), "--headless", "--only-summary"]
+    command = [USERS_PYTHON, "-m", "locust", "-f", str(LOCUSTFILES / locustfile), "--headless", "--only-summary"]
     command += ["--json-file", str(folder / "locust"), "--cw-receipt", str(folder / "receipt.json"), *args]
     terminal = Terminal(folder, command, columns=columns, env=env)
     try:
