@@ -140,9 +140,11 @@ class Session:
         options = Options(environment.parsed_options, self._overrides)
         worker = is_worker(environment)
         self._agree_on_publishing(environment, options)
-        if worker and self._test is not None and self._test.publisher.run_id == options["run_id"]:
+        same_run = self._test is not None and self._test.publisher.run_id == options["run_id"]
+        # A test that is not to be published has no run: what the master tells is that of the one before.
+        if worker and same_run and not options["disable"]:
             # Back after the connection was lost, in the same run.
-            self._test.resume()
+            self._test.resume()  # type: ignore[union-attr]
             return
         self._end_test()
         if options["disable"] or (worker and options["source"] == "master"):
@@ -178,7 +180,7 @@ class Session:
             for name in _HELD_BACK_BY:
                 told = _fleet.told_by_master(environment, name)
                 if told is not None:
-                    options.set(name, told or bool(self._overrides.get(name)))
+                    options.set(name, told or bool(options[name]))
 
     def _await_the_end(self) -> None:
         if self._owner != os.getpid():
