@@ -21,7 +21,7 @@ from locust_cw._dashboard import Dashboard, DashboardError
 from locust_cw._fleet import is_master, is_worker
 from locust_cw._fleet_trouble import FleetTrouble
 from locust_cw._greenlets import spawn
-from locust_cw._record import Record, absolute, is_recorded
+from locust_cw._record import Record, absolute, was_published
 from locust_cw._status import Part, Run
 from locust_cw._terminal import has_colors, write
 from locust_cw._web import Places
@@ -44,6 +44,8 @@ _POLL_S = 0.05
 _MARKS_TIMEOUT_S = 10.0
 # How long after the next test's start all workers have told of the last one: they do so every second.
 _TIME_TO_TELL_S = 5.0
+# Locust's states of a runner before a test and after it.
+_WITHOUT_USERS = ("ready", "stopped")
 
 
 class LoadTest:
@@ -84,7 +86,8 @@ class LoadTest:
             host=host,
             targets=list(options["target"] or ()),
         )
-        if not is_worker(environment) and is_recorded(publisher.run_id, options["spool_dir"]):
+        goes_out = not is_worker(environment) and not options["dry_run"] and not options["local"]
+        if goes_out and was_published(publisher.run_id, options["spool_dir"]):
             logger.warning(
                 "There was a run %s before. This one replaces its record, and CloudWatch will hold both under one id:"
                 " give each run a --cw-run-id of its own, or none.",
@@ -246,7 +249,9 @@ class LoadTest:
                 publisher.gauge("UserCount", number, "Count", ("UserClass", name))
         if is_master(self.environment):
             publisher.gauge("WorkerCount", runner.worker_count, "Count")  # type: ignore[union-attr]
-            self._fleet.look_at(publisher.run_id, runner.clients, publishing=not self._from_reports)  # type: ignore[union-attr]
+            # Before users are spawned no worker is at fault; a test that is refused has none.
+            publishing = not self._from_reports and runner.state not in _WITHOUT_USERS  # type: ignore[union-attr]
+            self._fleet.look_at(publisher.run_id, runner.clients, publishing=publishing)  # type: ignore[union-attr]
         process = own_process()
         publisher.gauge("GeneratorCpu_Percent", process.cpu_percent(), "Percent")
         publisher.gauge("GeneratorMemory_Bytes", process.memory_info().rss, "Bytes")

@@ -181,9 +181,13 @@ def newest(spool_dir: str | None = None) -> str:
     return known[-1]
 
 
-def is_recorded(run_id: str, spool_dir: str | None = None) -> bool:
-    """Whether there was a run of this id on this machine before."""
-    return (_folder(spool_dir) / f"{run_id}.json").exists()
+def was_published(run_id: str, spool_dir: str | None = None) -> bool:
+    """Whether there was a run of this id before that went to AWS, as far as is known on this machine."""
+    try:
+        record = Record.read(run_id, spool_dir)
+    except NoRecordError:
+        return False
+    return not record.option("dry_run") and record.local_url is None
 
 
 def known_runs(spool_dir: str | None = None) -> list[str]:
