@@ -376,6 +376,19 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
     check_metrics(aws.cloudwatch, stats_of(heard.of("fired")), HOST)
 
 
+@pytest.mark.parametrize("option", ["--cw-strict", "--cw-stop-on-alarm=nobody"])
+def test_a_test_that_is_refused_blames_no_worker(aws: Aws, locust: Locust, option: str) -> None:
+    if option == "--cw-strict":
+        aws.proxy.on("PutMetricData", error("AccessDeniedException", 403, "not authorized"))
+    fleet = Fleet(locust, *LIVE, *USERS, option, workers=1)
+    fleet.finish()
+    assert "The test is not started" in fleet.master.output
+    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert ": no requests were made\n" in told
+    assert "vanished" not in told
+    assert "no account" not in told
+
+
 def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locust) -> None:
     """Nothing is known of it but that it was there; the account of the others holds."""
     for _ in range(5):
@@ -595,8 +608,9 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
     fleet = _fleet.Fleet()
     fleet.hear("heard", account(final=True))
     fleet.hear("unread", account(receipt="{}"))
-    fleet.look_at("one", clients(left="running", idle="ready"), publishing=True)
+    fleet.look_at("one", clients(left="running", idle="ready", stopped="running"), publishing=True)
     workers = {"heard": "running", "unread": "running", "silent": "running", "slow": "spawning", "gone": "running"}
+    workers["stopped"] = "ready"
     fleet.look_at("one", clients(**workers), publishing=True)
     fleet.look_at("one", clients(**{**workers, "gone": "missing"}), publishing=True)
     clock.now += 6
@@ -607,6 +621,7 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
         "slow: vanished",
         "left: gave no account of its results",
         "silent: gave no account of its results",
+        "stopped: gave no account of its results",
     ]
     assert not complete
 

@@ -32,7 +32,8 @@ _VANISHED_AFTER_S = 5.0
 # Locust's names of states.
 _MISSING = "missing"
 _BEGINNING = ("ready", "spawning")
-_AT_WORK = ("spawning", "running")
+_RUNNING = "running"
+_AT_WORK = ("spawning", _RUNNING)
 
 
 def is_master(environment: Environment | None) -> bool:
@@ -171,15 +172,16 @@ class _Run:
     # Those that were told to begin and may not have begun, and when that was seen.
     beginning: set[str] = field(default_factory=set)
     beginning_seen_at: float = 0.0
-    # Those that made requests of their own, or were about to, as far as Locust knows.
+    # Those that made requests of their own, or were about to, and those that had begun, as far as Locust knows.
     at_work: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
     # Those whose account cannot be read.
     unread: set[str] = field(default_factory=set)
 
     @property
     def unheard(self) -> set[str]:
         """Who was told to begin shortly before the end, and has not said so."""
-        return self.beginning - self.workers.keys()
+        return self.beginning - self.begun - self.workers.keys()
 
     @property
     def is_complete(self) -> bool:
@@ -239,6 +241,7 @@ class Fleet:
             run.beginning = {client.id for client in clients.all if client.state in _BEGINNING}
             run.beginning_seen_at = time.monotonic()
             run.at_work |= {client.id for client in clients.all if client.state in _AT_WORK}
+            run.begun |= {client.id for client in clients.all if client.state == _RUNNING}
 
     def _run(self, run_id: str) -> _Run:
         return self._runs.get(run_id) or _Run()
