@@ -11,6 +11,7 @@ import pytest
 
 from conftest import Aws, Locust
 from locust_cw import _core
+from locust_cw._command import _replay
 from support.locust_run import run_python
 from support.outages import PACED, commanding
 from support.proxy import hang
@@ -173,6 +174,13 @@ def test_what_is_no_number_is_told_what_it_must_be(tmp_path: Path, given: str, w
     with commanding(tmp_path, *COST, given) as command:
         assert command.exit_code == 2
     assert command.err.endswith(f"argument {name}: must be {wanted}, not '{value}'\n")
+
+
+def test_replay_names_the_options_that_it_has_as_its_own() -> None:
+    said = "Give --cw-region, or --cw-endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
+    assert _replay._as_ours(said) == (  # noqa: SLF001 - AWS has to say it in a replay
+        "Give --region, or --endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
+    )
 
 
 def test_a_region_without_prices_is_told(tmp_path: Path) -> None:

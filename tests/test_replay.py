@@ -385,7 +385,7 @@ def test_replay_tells_what_only_the_user_can_mend(aws: Aws, locust: Locust) -> N
     assert files_in(spool_of(run)) == files
     assert len(aws.proxy.calls()) == calls
     left = replay(run.folder, "--all", env=NO_KEYS)
-    assert left.out.endswith(f"Not everything is delivered. Left is something of: {run_id_of(run)}\n")
+    assert left.out.endswith(f"Not everything is delivered; left is something of: {run_id_of(run)}\n")
 
 
 def test_replay_goes_where_it_is_told(aws: Aws, locust: Locust, ministack: str) -> None:

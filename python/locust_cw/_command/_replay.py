@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
+from locust_cw._account import OPTIONS
 from locust_cw._command._account_options import account_options, add_account_options
 from locust_cw._command._common import complain, is_gone, wrapped
 from locust_cw._progress import ProgressBar
@@ -24,6 +26,7 @@ logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.05
 _AT_ONCE = 16
+_OURS = re.compile(rf"--cw-(?=(?:{'|'.join(name.replace('_', '-') for name in OPTIONS)})\b)")
 
 _EPILOG = """\
 examples:
@@ -80,7 +83,8 @@ def _replay(options: argparse.Namespace) -> int:
     if options.all and not complete:
         folders = {leftover.folder for leftover in chosen if leftover not in gone}
         left = sorted({each.run_id for each in _core.leftovers(options.spool_dir) if each.folder in folders})
-        sys.stdout.write(f"Not everything is delivered. Left is something of: {', '.join(left)}\n")
+        rest = f"left is something of: {', '.join(left)}" if left else "nothing is left that could be sent"
+        sys.stdout.write(f"Not everything is delivered; {rest}\n")
     # Of all runs, those are none that anybody waits for.
     return 0 if complete and (options.all or not gone) else 1
 
@@ -136,7 +140,7 @@ def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> b
             left, now_settled, failures = 0, settled, list[str]()
             for replay in list(under_way):
                 progress = replay.progress()
-                failures += progress.failures
+                failures += map(_as_ours, progress.failures)
                 left, now_settled = left + progress.left, now_settled + progress.settled
                 _log(replay, said)
                 if progress.over:
@@ -172,5 +176,5 @@ def _log(replay: _core.Replay, said: set[str]) -> None:
 
 
 def _as_ours(text: str) -> str:
-    """What the core tells of a test's options, by the names that they have in this command."""
-    return text.replace("--cw-", "--")
+    """What the core tells of a test's options, by the names of those that this command has, too."""
+    return _OURS.sub("--", text)
