@@ -14,7 +14,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-rust test-python coverage soak locust-suite fuzz fuzz-python model screenshots lint format wheel bench docs clean
+.PHONY: help demo test coverage soak locust-suite fuzz fuzz-python model screenshots lint format wheel bench docs clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-13s", $$1, $$2; $$1 = $$2 = ""; print}'
@@ -26,14 +26,8 @@ demo: $(BUILT) ## 20 s of load on a local target, published to a local CloudWatc
 TEST_PROCESSES ?= 3
 test: $(BUILT) ## the tests, Rust and Python
 	@.ci/programs
-	@$(MAKE) --no-print-directory --keep-going --jobs 2 test-rust test-python
-
-# They take what those of Python, which wait a lot, leave of the processors.
-test-rust:
-	nice -n 19 cargo test --locked --no-default-features --quiet
-
-test-python: $(BUILT)
-	env -u MAKEFLAGS $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	cargo test --locked --no-default-features
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # For a part of it: make coverage TESTS='tests/test_wire.py tests/test_options.py'
 coverage: $(BUILT) ## what the tests reach, Rust and Python in one report, target/coverage/html

@@ -13,26 +13,30 @@ import sys
 import tempfile
 import venv
 from collections.abc import Iterator
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 _KNOWN_AS = "USERS_PYTHON"
-_EXTRA = "local"
+_EXTRAS = {"local"}
 
 
-def _required(name: str, extra: str, known: dict[str, Distribution]) -> Iterator[Distribution]:
-    """A distribution and all that it requires, each once."""
-    found = distribution(name)
+def _required(name: str, extras: set[str], known: dict[str, Distribution]) -> Iterator[Distribution]:
+    """A distribution and all that it requires with these extras, each once."""
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        # Whoever imports it finds that out.
+        return
     if found.name in known:
         return
     known[found.name] = found
     yield found
     for text in found.requires or ():
         requirement = Requirement(text)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
-            yield from _required(requirement.name, "", known)
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
+            yield from _required(requirement.name, requirement.extras, known)
 
 
 def _made(folder: Path) -> str:
@@ -40,7 +44,7 @@ def _made(folder: Path) -> str:
     venv.create(folder, symlinks=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     # Several may have a folder in common. Scripts lie outside.
-    found = {file.parts[0]: each for each in _required("locust-cw", _EXTRA, {}) for file in each.files or ()}
+    found = {file.parts[0]: each for each in _required("locust-cw", _EXTRAS, {}) for file in each.files or ()}
     for name, each in found.items():
         if name != "..":
             (packages / name).symlink_to(str(each.locate_file(name)))
