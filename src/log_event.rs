@@ -611,17 +611,19 @@ mod tests {
             fields: fields.iter().map(|name| (name.clone(), Scalar::Int(3))).collect(),
             users: 0,
         };
-        let json_names = |message: &str| -> Vec<String> {
-            message.split("\":").filter_map(|part| Some(part.rsplit_once('"')?.1.to_owned())).collect()
+        // Of each field, which ends or begins so: `"name":` in JSON, `[name=` in text.
+        let names_of = |format: &str, message: &str| -> Vec<String> {
+            let name = |part: &str| match format {
+                "json" => Some(part.rsplit_once('"')?.1.to_owned()),
+                _ => Some(part.split_once('=')?.0.to_owned()),
+            };
+            message.split(if format == "json" { "\":" } else { "[" }).filter_map(name).collect()
         };
-        let text_names = |message: &str| -> Vec<String> {
-            message.split('[').filter_map(|part| Some(part.split_once('=')?.0.to_owned())).collect()
-        };
-        let formats: [(_, &dyn Fn(&str) -> Vec<String>); 2] = [("json", &json_names), ("text", &text_names)];
-        for (format, names_of) in formats {
+        for format in ["json", "text"] {
             let mut formatter = formatter(|options| options.log_format = format.into());
-            let mut names =
-                |fields: &BTreeSet<String>| names_of(&formatter.of_life_cycle(&event(fields)).expect("logged").message);
+            let mut names = |fields: &BTreeSet<String>| {
+                names_of(format, &formatter.of_life_cycle(&event(fields)).expect("logged").message)
+            };
             let ours: BTreeSet<_> = names(&BTreeSet::new()).into_iter().collect();
             assert!(ours.contains("event") && ours.len() >= 6, "{ours:?}");
             let fields: BTreeSet<_> = ours.iter().cloned().chain(["event_".to_owned()]).collect();
