@@ -370,7 +370,7 @@ def test_a_librarys_fleet_is_told_of_each_test_what_holds_for_it(
     for receipt, fate in zip(receipts, fates, strict=True):
         assert receipt["requests"][fate] == receipt["requests"]["observed"] >= 50
         # Locust may lack a worker's last report, and has at least 50 of each test.
-        assert receipt["requests"]["observed"] < receipt["locust"]["requests"] + 25, "and nothing of another test"
+        assert receipt["requests"]["observed"] < receipt["locust"]["requests"] + 45, "and nothing of another test"
     streams = {call.params["logStreamName"].split("/")[1] for call in aws.proxy.calls("PutLogEvents")}
     assert streams == (set() if own else {receipts[0]["run_id"]})
 
