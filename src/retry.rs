@@ -159,8 +159,8 @@ impl CallError {
             }
             Cause::NoCredentials => format!(
                 "{operation} ({resource}) was not sent: no usable AWS credentials ({detail}). Set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY, give --cw-profile one that there is, log in with 'aws sso login', or run on an instance with a \
-                 role."
+                 AWS_SECRET_ACCESS_KEY, name a profile that there is with --cw-profile, log in with 'aws sso login', or run on \
+                 an instance with a role."
             ),
             Cause::NotSent => format!(
                 "{operation} ({resource}) did not reach AWS: {detail}. Check the network, the region and \
