@@ -29,7 +29,7 @@ from botocore.validate import ParamValidator
 from conftest import Aws
 from support.checks import check_log_events, check_metrics
 from support.cloudwatch import CloudWatch
-from support.locust_run import LocustRun, Receipt, clean_environment, launch
+from support.locust_run import LOCUSTFILES, LocustRun, Receipt, clean_environment, launch
 from support.servers import REGION, free_port, serving, wait_until
 from support.users_python import USERS_PYTHON
 
@@ -171,9 +171,13 @@ def test_master_and_workers(aws: Aws, shop: str, tmp_path: Path, exit_code: int)
         "--run-time=4s",
         "--spawn-rate=100",
         "--json-file=locust",
+        "--users=40",  # a quarter of their requests is for an article, which the shop has not: some fail
     )
-    # The shop has no articles, so that some requests fail.
-    env = {"LOCUST_EXIT_CODE_ON_ERROR": str(exit_code), "MASTER_PORT": str(free_port())}
+    env = {
+        "LOCUST_EXIT_CODE_ON_ERROR": str(exit_code),
+        "MASTER_PORT": str(free_port()),
+        "LOCUSTFILE": f"{EXAMPLES / 'locustfile.py'},{LOCUSTFILES / 'patient.py'}",
+    }
     run = started(aws, tmp_path, EXAMPLES / "distributed.sh", *options, env=env)
     receipt = check_told(run, exit_code)
     check_metrics(aws.cloudwatch, run.stats, shop)

@@ -360,7 +360,7 @@ def test_the_start_command_starts_a_test_that_publishes(aws: Aws, tmp_path: Path
     command.write_text(start.replace("/opt/locust/bin/python ", f"{sys.executable} "))
     command.chmod(0o755)
     args = ["-f", str(locustfile), "--host=http://paced.test", "--headless", "-u1", "-t2"]
-    env = clean_environment(tmp_path, AWS_REGION=None) | {"AWS_ENDPOINT_URL": aws.proxy.url}
+    env = clean_environment(tmp_path, AWS_REGION=None, AWS_ENDPOINT_URL=aws.proxy.url, PYTHONPATH=str(LOCUSTFILES))
     subprocess.run([command, *args, "--exit-code-on-error=0"], check=True, cwd=tmp_path, env=env, capture_output=True)
     assert aws.cloudwatch.sum("RequestCount", Host="http://paced.test") > 0
     assert aws.cloudwatch.events("blue team/")

@@ -15,6 +15,7 @@ def told_first(**_: Any) -> None:
 
 
 import locust_cw  # noqa: E402 - after the listener above
+import patient  # noqa: E402, F401 - a master waits
 
 ORDER = os.environ.get("ORDER", "")
 

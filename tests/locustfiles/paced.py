@@ -16,6 +16,7 @@ import gevent
 from locust import User, task
 
 import locust_cw
+import patient  # noqa: F401 - a master waits
 
 RATE = float(os.environ.get("RATE", "500"))
 NAMES = int(os.environ.get("NAMES", "5"))

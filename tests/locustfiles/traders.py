@@ -21,6 +21,7 @@ from locust.exception import StopUser
 from locust.runners import MasterRunner
 
 import locust_cw
+import patient  # noqa: F401 - the master waits
 
 ITERATIONS = int(os.environ.get("ITERATIONS", "0"))
 
