@@ -15,6 +15,7 @@ pub mod datum;
 pub mod dimension;
 pub mod distribution;
 pub mod log_event;
+pub mod place;
 pub mod window;
 
 // The account of it, and messages to the user.
@@ -76,7 +77,7 @@ mod _core {
 
     /// The request name that those which are too many go under.
     #[pymodule_export]
-    const OTHER: &str = crate::window::OTHER;
+    const OTHER: &str = crate::place::OTHER;
 
     /// Most dimensions of one metric.
     #[pymodule_export]

@@ -2,23 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use fnv::{FnvHashMap, FnvHasher};
+use fnv::FnvHashMap;
 
 use crate::clock::Timestamp;
-use crate::config::{Config, SeriesKey};
+use crate::config::Config;
 use crate::datum::{
     Body, Datum, DatumKey, FAILED_RESPONSE_TIME, FAILURE_COUNT, REQUEST_COUNT, RESPONSE_SIZE, RESPONSE_TIME, Unit,
 };
-use crate::dimension::{Dimension, fit_name, fit_value};
+use crate::dimension::{Dimension, fit_name};
 use crate::distribution::Distribution;
 use crate::identity::RunIdentity;
+use crate::place::{Place, Places, Series};
 use crate::sample::{Gauge, Report, Sample};
-
-/// Takes the requests whose name is one too many.
-pub const OTHER: &str = "(other)";
 
 #[derive(Default)]
 struct Stats {
@@ -50,47 +47,24 @@ impl Stats {
     }
 }
 
-/// The dimensions of a series, which are hashed once and not for every sample.
-#[derive(Debug, Clone)]
-struct Series {
-    dimensions: Arc<[Dimension]>,
-    hash: u64,
+/// What happened at a place in one window.
+struct Stay {
+    place: Place,
+    stats: Stats,
 }
 
-impl FromIterator<Dimension> for Series {
-    fn from_iter<T: IntoIterator<Item = Dimension>>(dimensions: T) -> Self {
-        let dimensions: Arc<[Dimension]> = dimensions.into_iter().collect();
-        let mut hasher = FnvHasher::default();
-        dimensions.hash(&mut hasher);
-        Self { dimensions, hash: hasher.finish() }
-    }
+/// The stays of one window, by the place's number.
+type Window = FnvHashMap<u64, Stay>;
+
+fn window_of(time: Timestamp, resolution: u32) -> i64 {
+    let seconds = time.seconds();
+    seconds - seconds.rem_euclid(i64::from(resolution))
 }
 
-impl Hash for Series {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl PartialEq for Series {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.dimensions, &other.dimensions) || self.dimensions == other.dimensions
-    }
-}
-
-impl Eq for Series {}
-
-/// Where a sample counts: its own series, and its host's roll-up, which is made from the others when the window is closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    own: Series,
-    roll_up: Series,
-}
-
-impl Hash for Place {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.own.hash ^ self.roll_up.hash.rotate_left(1));
-    }
+/// What happened at a place in a window so far.
+fn stats_at<'a>(windows: &'a mut BTreeMap<i64, Window>, window: i64, place: &Place) -> &'a mut Stats {
+    let stays = windows.entry(window).or_default();
+    &mut stays.entry(place.number).or_insert_with(|| Stay { place: place.clone(), stats: Stats::default() }).stats
 }
 
 /// Metric, unit and the dimension beside the host.
@@ -99,42 +73,20 @@ type GaugeKey = (String, Unit, Option<(String, String)>);
 /// All open windows of a run.
 pub struct Windows {
     identity: Arc<RunIdentity>,
-    keys: Vec<SeriesKey>,
-    constant: Vec<Dimension>,
     resolution: u32,
-    max_requests: usize,
-    /// Request names seen, and the value of the `Request` dimension for each.
-    names: FnvHashMap<String, Arc<str>>,
-    other: Arc<str>,
-    /// Whether a name was one too many.
-    overflowed: bool,
-    run_id: Arc<str>,
-    /// Series by host, request and method as they are published.
-    series: FnvHashMap<[Arc<str>; 3], Series>,
-    hosts: FnvHashMap<String, (Arc<str>, Series)>,
-    samples: BTreeMap<i64, FnvHashMap<Place, Stats>>,
+    places: Places,
+    samples: BTreeMap<i64, Window>,
     gauges: BTreeMap<i64, BTreeMap<GaugeKey, Distribution>>,
 }
-
-/// Most series that are remembered; a test that meets more still publishes them all.
-const MAX_CACHED_SERIES: usize = 10_000;
 
 impl Windows {
     /// No window is open yet.
     #[must_use]
     pub fn new(config: &Config, identity: Arc<RunIdentity>) -> Self {
         Self {
-            keys: config.series.clone(),
-            constant: config.constant_dimensions.clone(),
             resolution: config.resolution,
-            max_requests: config.max_requests,
-            names: FnvHashMap::default(),
-            other: OTHER.into(),
-            overflowed: false,
-            run_id: fit_value(&identity.run_id).into(),
+            places: Places::new(config, &identity),
             identity,
-            series: FnvHashMap::default(),
-            hosts: FnvHashMap::default(),
             samples: BTreeMap::new(),
             gauges: BTreeMap::new(),
         }
@@ -143,31 +95,21 @@ impl Windows {
     /// Adds a sample to its own window, in its series and in its host's roll-up. Says whether its name was the first
     /// one too many.
     pub fn add(&mut self, sample: &Sample) -> bool {
-        let (request, first_too_many) = self.request_value(&sample.name);
-        let identity = Arc::clone(&self.identity);
-        let (host, roll_up) = self.host_series(&identity.host_of(sample));
-        let own = self.request_series(host, request, &sample.method);
-        let window = self.samples.entry(self.window_of(sample.time)).or_default();
-        window.entry(Place { own, roll_up }).or_default().add(sample);
+        let (place, first_too_many) = self.places.find(&self.identity.host_of(sample), &sample.name, &sample.method);
+        stats_at(&mut self.samples, window_of(sample.time, self.resolution), place).add(sample);
         first_too_many
     }
 
     /// Adds what a worker reported: its requests to the seconds in which they ended, and their times, of which the
     /// second is not known, to the last one. Says whether its name was the first one too many.
     pub fn add_report(&mut self, report: &Report) -> bool {
-        let (request, first_too_many) = self.request_value(&report.name);
-        let identity = Arc::clone(&self.identity);
-        let (host, roll_up) = self.host_series(identity.own_host());
-        let own = self.request_series(host, request, &report.method);
-        let place = Place { own, roll_up };
+        let (place, first_too_many) = self.places.find(self.identity.own_host(), &report.name, &report.method);
         for &(second, requests, failures) in &report.seconds {
-            let window = self.samples.entry(self.window_of(second)).or_default();
-            let stats = window.entry(place.clone()).or_default();
+            let stats = stats_at(&mut self.samples, window_of(second, self.resolution), place);
             stats.requests = stats.requests.saturating_add(requests);
             stats.failures = stats.failures.saturating_add(failures);
         }
-        let window = self.samples.entry(self.window_of(report.last)).or_default();
-        let stats = window.entry(place).or_default();
+        let stats = stats_at(&mut self.samples, window_of(report.last, self.resolution), place);
         report.response_times_ms.iter().for_each(|&point| stats.response_time.add_point(point));
         report.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
         first_too_many
@@ -175,7 +117,7 @@ impl Windows {
 
     /// Adds a gauge's value to its window, in the host's series.
     pub fn add_gauge(&mut self, gauge: Gauge) {
-        let window = self.window_of(gauge.time);
+        let window = window_of(gauge.time, self.resolution);
         let metrics = self.gauges.entry(window).or_default();
         metrics.entry((gauge.metric, gauge.unit, gauge.dimension)).or_default().add(gauge.value);
     }
@@ -204,7 +146,7 @@ impl Windows {
         let mut datums = Vec::new();
         for (timestamp, window) in samples {
             let mut all: FnvHashMap<Series, Stats> = FnvHashMap::default();
-            for (Place { own, roll_up }, stats) in window {
+            for Stay { place: Place { own, roll_up, .. }, stats } in window.into_values() {
                 if own != roll_up {
                     all.entry(roll_up).or_default().merge(&stats);
                 }
@@ -217,8 +159,7 @@ impl Windows {
                 self.datums_of(timestamp, &series.dimensions, &stats, &mut datums);
             }
         }
-        let identity = Arc::clone(&self.identity);
-        let (_, Series { dimensions, .. }) = self.host_series(identity.own_host());
+        let dimensions = &self.places.own_roll_up().dimensions;
         for (timestamp, metrics) in gauges {
             for ((metric, unit, dimension), distribution) in metrics {
                 let dimensions = match dimension {
@@ -253,61 +194,6 @@ impl Windows {
             datums.extend(Datum::of_distribution(&key(metric, unit), self.resolution, distribution));
         }
     }
-
-    fn window_of(&self, time: Timestamp) -> i64 {
-        let seconds = time.seconds();
-        seconds - seconds.rem_euclid(i64::from(self.resolution))
-    }
-
-    fn request_value(&mut self, name: &str) -> (Arc<str>, bool) {
-        if let Some(value) = self.names.get(name) {
-            return (value.clone(), false);
-        }
-        if self.names.len() >= self.max_requests {
-            let first = !std::mem::replace(&mut self.overflowed, true);
-            return (self.other.clone(), first);
-        }
-        let value: Arc<str> = fit_value(name).into();
-        self.names.insert(name.to_owned(), value.clone());
-        (value, false)
-    }
-
-    fn host_series(&mut self, host: &str) -> (Arc<str>, Series) {
-        if let Some((value, series)) = self.hosts.get(host) {
-            return (value.clone(), series.clone());
-        }
-        let value: Arc<str> = fit_value(host).into();
-        let own = Dimension { name: SeriesKey::Host.name().into(), value: value.clone() };
-        let series: Series = std::iter::once(own).chain(self.constant.iter().cloned()).collect();
-        if self.hosts.len() < MAX_CACHED_SERIES {
-            self.hosts.insert(host.to_owned(), (value.clone(), series.clone()));
-        }
-        (value, series)
-    }
-
-    fn request_series(&mut self, host: Arc<str>, request: Arc<str>, method: &str) -> Series {
-        // The method is in the key only where it tells series apart.
-        let method: Arc<str> =
-            if self.keys.contains(&SeriesKey::Method) { fit_value(method).into() } else { Arc::default() };
-        let key = [host, request, method];
-        if let Some(series) = self.series.get(&key) {
-            return series.clone();
-        }
-        let own = self.keys.iter().map(|&name| {
-            let value = match name {
-                SeriesKey::Host => &key[0],
-                SeriesKey::Request => &key[1],
-                SeriesKey::Method => &key[2],
-                SeriesKey::RunId => &self.run_id,
-            };
-            Dimension { name: name.name().into(), value: value.clone() }
-        });
-        let series: Series = own.chain(self.constant.iter().cloned()).collect();
-        if self.series.len() < MAX_CACHED_SERIES {
-            self.series.insert(key, series.clone());
-        }
-        series
-    }
 }
 
 #[cfg(test)]
@@ -320,6 +206,7 @@ pub(crate) mod tests {
     use crate::config::tests::config;
     use crate::distribution::Point;
     use crate::identity::tests::identity;
+    use crate::place::OTHER;
     use crate::sample::Failure;
 
     pub(crate) fn sample(name: &str, second: i64, ms: f64) -> Sample {

@@ -10,12 +10,10 @@ from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from typing import Any
 
-import boto3
 import pytest
 
-from support.cloudwatch import put_alarm
+from support.cloudwatch import client, put_alarm
 from support.locust_run import NO_KEYS, start
 from support.outages import PACED, commanding
 from support.proxy import Answer, Exchange, Proxy, error, hang
@@ -41,10 +39,6 @@ USUAL = (
 def proxy(ministack: str) -> Iterator[Proxy]:
     with Proxy(ministack) as proxy:
         yield proxy
-
-
-def client(service: str, url: str) -> Any:
-    return boto3.Session("test", "test", region_name=REGION).client(service, endpoint_url=url)
 
 
 def examine(

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import boto3
@@ -63,13 +64,23 @@ class LogEvent:
         return not self.is_request and what in self.message
 
 
+@cache
+def _session(region: str) -> boto3.Session:
+    return boto3.Session("test", "test", region_name=region)
+
+
+@cache
+def client(service: str, url: str, region: str = REGION) -> Any:
+    """Botocore's client of a service; to make one takes longer than most of what is asked of it."""
+    return _session(region).client(service, endpoint_url=url)
+
+
 class CloudWatch:
     """What one namespace and one log group hold."""
 
     def __init__(self, url: str, namespace: str, log_group: str, region: str = REGION) -> None:
-        session = boto3.Session("test", "test", region_name=region)
-        self.metrics = session.client("cloudwatch", endpoint_url=url)
-        self.logs = session.client("logs", endpoint_url=url)
+        self.metrics = client("cloudwatch", url, region)
+        self.logs = client("logs", url, region)
         self.namespace = namespace
         self.log_group = log_group
 
