@@ -23,7 +23,7 @@ demo: $(BUILT) ## 20 s of load on a local target, published to a local CloudWatc
 	$(BIN)/python examples/demo/demo.py
 
 # Most tests wait most of the time, so more run at once than there are processors. Those of a file share a CloudWatch.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
 test: $(BUILT) ## the tests, Rust and Python
 	@.ci/programs
 	cargo test --locked --no-default-features

@@ -33,7 +33,7 @@ TROUBLES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("live", [LIVE, ["--cw-drain-timeout=2"]], ids=["live", "end"])
+@pytest.mark.parametrize("live", [LIVE, ["--cw-drain-timeout=8"]], ids=["live", "end"])
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_one_clear_message_and_the_test_goes_on(
     aws: Aws, locust: Locust, trouble: dict[str, Any], live: list[str]
@@ -71,7 +71,7 @@ def test_each_refused_action_is_named_once(aws: Aws, locust: Locust) -> None:
 def test_refused_logs_do_not_stop_metrics(aws: Aws, locust: Locust) -> None:
     for operation in ("CreateLogGroup", "CreateLogStream", "PutLogEvents"):
         aws.proxy.on(operation, DENIED)
-    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s")
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-drain-timeout=60")
     receipt = run.receipt.check()
     assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
     assert receipt["log_events"]["delivered"] == 0
@@ -81,7 +81,7 @@ def test_refused_logs_do_not_stop_metrics(aws: Aws, locust: Locust) -> None:
 def test_a_log_group_that_cannot_be_made_rejects_no_event(aws: Aws, locust: Locust) -> None:
     """It is not the events' fault: they wait, whole, for somebody to mend what is."""
     aws.proxy.on("CreateLogGroup", error("InvalidParameterException", 400, "The specified class is not supported here"))
-    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s")
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-drain-timeout=60")
     receipt = run.receipt.check()
     assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
     assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"] > 10
@@ -152,7 +152,7 @@ def test_what_was_never_sent_is_not_uncertain(aws: Aws, locust: Locust) -> None:
     """With the log stream's creation hanging no event can have arrived: all are spooled, none perhaps there twice."""
     for operation in ("CreateLogGroup", "CreateLogStream"):
         aws.proxy.on(operation, hang)
-    receipt = locust.run("orders.py", *WALK, *LIVE, "-t", "2s").receipt.check()
+    receipt = locust.run("orders.py", *WALK, *LIVE, "-t", "2s", "--cw-drain-timeout=10").receipt.check()
     assert not aws.proxy.calls("PutLogEvents")
     assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"]
     assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]

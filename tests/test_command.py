@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,13 @@ def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: 
 @pytest.mark.parametrize("command", [("doctor",), ("verify",), ("report",), ("dashboard", "put")], ids=" ".join)
 def test_ctrl_c_ends_a_command_at_once(aws: Aws, locust: Locust, command: tuple[str, ...]) -> None:
     """In the middle of a call that nobody answers, and as shells expect it."""
-    folder = locust.run(*PACED, "-u1", "-t1").folder
+    folder = locust.run(*PACED, "-u1", "-t3").folder
     before = len(aws.proxy.calls())
     aws.proxy.on("*", hang)
     with commanding(folder, *command, env={"AWS_ENDPOINT_URL": aws.proxy.url}) as hanging:
         wait_until(lambda: len(aws.proxy.calls()) > before, "it has asked")
         hanging.signal(signal.SIGINT)
-        hanging.finish(timeout=5)
+        hanging.finish(timeout=9)  # by itself it ends after 10
     assert (hanging.process.returncode, "Traceback" in hanging.output) == (130, False), hanging.output
 
 
@@ -125,6 +126,8 @@ FACTOR = 1.5
 def test_the_estimate_is_what_the_receipt_says(
     aws: Aws, locust: Locust, live: tuple[str, ...], how: tuple[str, ...], planned: tuple[str, ...]
 ) -> None:
+    if (left := 3600 - time.time() % 3600) < 45:
+        time.sleep(left)  # metrics are paid for by the clock's hour
     seconds, users = 6, 2
     done = locust.run(*PACED, *live, *how, f"-u{users}", "-r100", f"-t{seconds}")
     receipt = done.receipt.check_delivered()
@@ -145,7 +148,8 @@ def test_the_estimate_is_what_the_receipt_says(
     estimate = told["usd"]["run"]["total"]
     assert receipt["estimated_cost_usd"] / FACTOR < estimate < receipt["estimated_cost_usd"] * FACTOR, (told, receipt)
     calls = sum(call.accepted for call in aws.proxy.calls("PutMetricData"))
-    assert abs(told["per_run"]["calls"] - calls) <= max(3, 0.5 * calls), (told, calls)
+    # Calls that take long are fewer, as those that wait meanwhile are put together.
+    assert abs(told["per_run"]["calls"] - calls) <= max(3, 0.5 * max(calls, told["per_run"]["calls"])), (told, calls)
     log_bytes = sum(
         len(event["message"].encode()) + 26
         for call in aws.proxy.calls("PutLogEvents")

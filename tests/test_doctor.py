@@ -267,8 +267,11 @@ def test_a_call_that_hangs_is_given_up(proxy: Proxy, tmp_path: Path) -> None:
 @pytest.mark.parametrize("off", [-3600, 3600])
 def test_a_clock_that_is_wrong(proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: int) -> None:
     """Told by the `Date` of the endpoint's answer, which the proxy's own HTTP server writes."""
-    told = email.utils.formatdate(time.time() + off, usegmt=True)
-    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: told)
+
+    def told(*_: object) -> str:
+        return email.utils.formatdate(time.time() + off, usegmt=True)
+
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", told)
     checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off", code=1)
     assert states(checks, "failed") == {"clock"}
     assert ("behind" if off > 0 else "ahead of") in str(checks["clock"]["text"])

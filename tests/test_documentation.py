@@ -24,7 +24,7 @@ from botocore import xform_name
 from locust_cw import _core
 from locust_cw._options import OPTIONS
 from support.cloudwatch import CloudWatch
-from support.locust_run import clean_environment
+from support.locust_run import LOCUSTFILES, clean_environment
 from support.servers import REGION, ending, free_port, nobody_there, serving
 
 ROOT = Path(__file__).parents[1]
@@ -244,14 +244,20 @@ class Ground:
             words[number] = changes.get(before, self.shop if word.startswith("https://") else word)
         words += [] if "--headless" in words else ["--headless", "-u", "2"]
         words += [] if "-t" in words else ["-t", "2s"]
-        return self.run(*words, "-r", "100", "--only-summary", *more, away=away)
+        for _ in range(3):
+            done = self.run(*words, "-r", "100", "--only-summary", *more, away=away)
+            # On a busy machine the time may be over before the first request.
+            if "no requests were made" not in done.stderr or "--master" in words:
+                break
+        return done
 
 
 @pytest.fixture(scope="module")
 def ground(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("ground")
     (locustfile,) = re.findall(r"```python\n(from locust .*?)```", README.read_text(), re.DOTALL)
-    (folder / "test.py").write_text(locustfile)
+    (folder / "test.py").write_text(f"{locustfile}\nimport patient  # a master is\n")
+    (folder / "patient.py").write_text((LOCUSTFILES / "patient.py").read_text())
     with serving(ROOT / "examples" / "demo" / "target.py") as shop:
         ready = Ground(folder, ministack, shop)
         done = ready.locust(LOCUST_COMMANDS[0], "--cw-receipt=receipt.json")
@@ -286,7 +292,8 @@ def test_a_fleet_that_a_page_tells_to_run(ground: Ground, command: str) -> None:
             [program, *words[1:], "--master-port", port], cwd=ground.folder, env=env, stderr=subprocess.DEVNULL
         )
     ):
-        done = ground.locust(command, "--master-bind-port", port)
+        # Reports come every three seconds.
+        done = ground.locust(command, "--master-bind-port", port, "-t", "5s")
     assert done.returncode == 0, done.stderr
     assert re.search(r"receipt for run \S+: all delivered", done.stderr), done.stderr
 

@@ -22,9 +22,10 @@ LIVE = ["--cw-live", "--cw-flush-interval=1"]
 
 
 def walking(locust: Locust, *args: str, order: str = "", **how: Any) -> LocustRun:
-    """A run under way, with some requests made."""
+    """A run under way, with some requests made unless it ends by itself."""
     run = locust.start("orders.py", *WALK, *args, env={"ORDER": order}, **how)
-    run.wait_for("20 steps")
+    if "-t" not in args:
+        run.wait_for("20 steps")
     return run
 
 
@@ -63,7 +64,8 @@ def test_a_task_may_quit_the_runner(aws: Aws, locust: Locust) -> None:
 
 def test_an_exception_in_a_task_ends_as_it_would_without(aws: Aws, locust: Locust) -> None:
     """Locust catches it, goes on, and exits with 1."""
-    run = walking(locust, "-t", "2s", *LIVE, order="task error")
+    run = walking(locust, *LIVE, order="task error")
+    run.signal(signal.SIGTERM)
     assert run.exit_code == 1
     assert "stumbled" in run.err
     check_story(aws.cloudwatch, run, HOST)

@@ -138,7 +138,7 @@ def test_dimensions_and_context_of_ones_own(aws: Aws, shop: str, tmp_path: Path)
 
 def test_a_client_that_is_not_http(aws: Aws, tmp_path: Path) -> None:
     (command,) = commands_of("custom_client.py")
-    run = started(aws, tmp_path, *arranged(command, "none"), *BRIEF, env={"TMPDIR": str(tmp_path)})
+    run = started(aws, tmp_path, *arranged(command, "none"), *BRIEF, "-u60", env={"TMPDIR": str(tmp_path)})
     check_told(run)
     host = "sqlite://localhost"
     check_metrics(aws.cloudwatch, run.stats, host)

@@ -47,7 +47,7 @@ from support.fleet import (
     users_known,
 )
 from support.locust_run import LocustRun
-from support.outages import files_in, replay, spool_of
+from support.outages import files_in, replay, spool_of, stop_when
 from support.proxy import Proxy, error, hang
 from support.servers import ending, free_port, wait_until
 
@@ -60,9 +60,14 @@ USERS = ["-u", "6", "-r", "100", "--host", HOST]
 
 def test_workers_publish_and_the_master_accounts(aws: Aws, locust: Locust) -> None:
     """Totals, streams, users and health of a master with three workers, told four times the same."""
-    fleet = Fleet(locust, *LIVE, "-u", "6", "-r", "2", "--host", HOST, env={"HEARTBEATS": "30"})
+    fleet = Fleet(locust, *LIVE, "-u", "6", "-r", "2", "--host", HOST)
     fleet.wait_for(100)
     wait_until(lambda: [6] in timeline(aws.proxy.calls(), "UserCount", Host=HOST).values(), "all users are counted")
+    for metric in HEALTH:
+        wait_until(
+            lambda: 4 in map(len, timeline(aws.proxy.calls(), metric, Host=HOST).values()),  # noqa: B023 - called at once
+            f"a second with {metric} of all processes",
+        )
     fleet.master.signal(signal.SIGTERM)
     receipt = check_fleet_story(aws.cloudwatch, fleet)
     assert fleet.exit_codes == [1, 0, 0, 0], "as always when requests failed"
@@ -104,10 +109,13 @@ KINDS = {"Buyer": 4, "Seller": 2}
 """What six users of `traders.py` are."""
 
 
+HEALTH = ("GeneratorCpu_Percent", "GeneratorMemory_Bytes")
+
+
 def check_health(aws: Aws, processes: int) -> None:
     """Every process publishes its own once a second, in the one series of the host."""
     host = frozenset({("Host", HOST)})
-    for metric in ("GeneratorCpu_Percent", "GeneratorMemory_Bytes"):
+    for metric in HEALTH:
         assert aws.cloudwatch.series(metric) == {host}
         samples = timeline(aws.proxy.calls(), metric, Host=HOST)
         counts = [len(values) for values in samples.values()]
@@ -119,12 +127,12 @@ def check_health(aws: Aws, processes: int) -> None:
 
 def test_locusts_results_are_those_of_a_fleet_without(locust: Locust) -> None:
     """A fixed number of requests: the same statistics and exit codes with locust-cw as with it disabled."""
-    how: dict[str, Any] = {"env": {"ITERATIONS": "50"}, "worker_env": {"ITERATIONS": "50"}}
-    fleets = [Fleet(locust, *LIVE, *USERS, "-t", "3s", *args, **how) for args in ([], ["--cw-disable"])]
+    how: dict[str, Any] = {"env": {"ITERATIONS": "20"}, "worker_env": {"ITERATIONS": "20"}}
+    fleets = [Fleet(locust, *LIVE, *USERS, "-t", "10s", *args, **how) for args in ([], ["--cw-disable"])]
     for fleet in fleets:
         fleet.finish()
     stats = [fleet.master.stats for fleet in fleets]
-    assert stats[0].requests.total() == 6 * 50
+    assert stats[0].requests.total() == 6 * 20
     assert stats[0] == stats[1]
     assert fleets[0].exit_codes == fleets[1].exit_codes == [1, 0, 0, 0]
 
@@ -145,9 +153,10 @@ def test_a_signal_to_the_master_ends_the_fleet_and_all_is_delivered(
 
 
 def check_exit_code(run: LocustRun) -> None:
-    """It is the one that Locust chose: 1 where it knows of failures. The last reports have half a second to come."""
-    chosen = re.findall(r"Shutting down \(exit code (\d)\)", run.output)[-1]
-    assert run.exit_code == int(chosen) == (1 if run.stats.failures.total() else 0)
+    """It is the one that Locust chose: 1 where it knows of failures. The children of `--processes` tell theirs, too."""
+    failed = 1 if run.stats.failures.total() else 0
+    assert str(failed) in re.findall(r"Shutting down \(exit code (\d)\)", run.output)
+    assert run.exit_code == failed
 
 
 def test_ctrl_c_for_all_processes_loses_nothing(aws: Aws, locust: Locust) -> None:
@@ -208,9 +217,10 @@ def test_all_processes_of_a_trial_publish_to_one_local_cloudwatch(locust: Locust
 def test_what_is_recorded_until_the_end_is_delivered_by_every_worker(aws: Aws, locust: Locust) -> None:
     """Without --cw-live all is published when the test stops. AWS is slow, and the master alone shows progress."""
     aws.proxy.on("*", slowly(1))
-    fleet = Fleet(locust, *USERS, "-t", "3s")
-    fleet.wait_for(10)
+    fleet = Fleet(locust, *USERS)
+    fleet.wait_for(40)
     assert not aws.proxy.publishing()
+    fleet.master.signal(signal.SIGTERM)
     check_fleet_story(aws.cloudwatch, fleet)
     assert "samples left" in fleet.master.output
     for worker in fleet.workers:
@@ -244,11 +254,10 @@ def test_the_parent_of_processes_waits_for_a_slow_drain(aws: Aws, locust: Locust
 def test_the_end_is_bounded_and_the_receipt_says_where_the_rest_is(aws: Aws, locust: Locust) -> None:
     """With AWS hanging every worker leaves its results in its spool, and `replay` sends them."""
     aws.proxy.on("*", hang)
-    fleet = Fleet(
-        locust, *LIVE, *USERS, "-t", "3s", "--cw-drain-timeout=2", "--exit-code-on-error=0", "--cw-fail-on-loss"
-    )
+    fleet = Fleet(locust, *LIVE, *USERS, "--cw-drain-timeout=2", "--exit-code-on-error=0", "--cw-fail-on-loss")
     fleet.wait_for(10)
     begun = time.monotonic()
+    fleet.master.signal(signal.SIGTERM)
     fleet.finish()
     assert time.monotonic() - begun < 30
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
@@ -313,6 +322,7 @@ def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locu
     fleet.join()
     fleet.wait_for(40)
     wait_until(lambda: [3] in timeline(aws.proxy.calls(), "WorkerCount", Host=HOST).values(), "the late one is counted")
+    fleet.wait_for(1)  # of each, after the second in which it was
     fleet.master.signal(signal.SIGINT)
     check_fleet_story(aws.cloudwatch, fleet)
     counts = while_they_ran(aws, fleet.journals, "WorkerCount")
@@ -322,10 +332,16 @@ def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locu
 
 def test_a_worker_that_was_gone_for_a_while_goes_on_with_the_run(aws: Aws, locust: Locust) -> None:
     """Stopped until the master gives it up, it comes back into the same test: nothing is lost or counted twice."""
-    fleet = Fleet(locust, *LIVE, *USERS, workers=2)
+    fleet = Fleet(locust, *LIVE, *USERS, workers=2, heartbeats=3)
     fleet.wait_for(40)
     gone, name = fleet.workers[0], fleet.journals[0].client_id
-    gone.signal(signal.SIGSTOP)
+
+    def between_calls() -> bool:
+        """A call that was under way would get no answer in time, and be done twice."""
+        calls = aws.proxy.publishing()
+        return all(call.answer and call.received_at < time.time() - 0.1 for call in calls)
+
+    stop_when([gone.process.pid], between_calls, "no call is under way")
     fleet.master.wait_for(f"{name} failed to send heartbeat")
     gone.signal(signal.SIGCONT)
     fleet.master.wait_for(f"{name} self-healed")
@@ -336,7 +352,7 @@ def test_a_worker_that_was_gone_for_a_while_goes_on_with_the_run(aws: Aws, locus
 
 def test_workers_that_begin_when_the_test_is_over_are_waited_for(aws: Aws, locust: Locust) -> None:
     """The machine is slow. What they log of it is in the receipt, as all is that CloudWatch has."""
-    fleet = Fleet(locust, *LIVE, "-u2", "-t2s", workers=2, locustfile="late.py", worker_env={"LATE": "4"})
+    fleet = Fleet(locust, *LIVE, "-u2", "-t2s", workers=2, locustfile="late.py", worker_env={"LATE": "3"})
     fleet.finish()
     receipt = fleet.master.receipt.check_delivered()
     assert len(aws.cloudwatch.streams()) == 3
@@ -391,19 +407,15 @@ def test_a_test_that_is_refused_blames_no_worker(aws: Aws, locust: Locust, optio
 
 def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locust) -> None:
     """Nothing is known of it but that it was there; the account of the others holds."""
-    for _ in range(5):
-        fleet = Fleet(locust, *LIVE, *USERS, "--exit-code-on-error=0", "--cw-fail-on-loss", workers=2)
-        fleet.wait_for(5)
-        victim, journal = fleet.workers[0], fleet.journals[0]
-        victim.signal(signal.SIGKILL)
-        victim.process.wait()
-        # It reports every three seconds from when it came, which may have been just now.
-        if not journal.of("reported", since=journal.of("started")[0].at):
-            break
-        for run in (fleet.master, *fleet.workers):
-            run.process.kill()
-    else:
-        pytest.fail("a report always came first")
+    fleet = Fleet(
+        locust, *LIVE, *USERS, "--exit-code-on-error=0", "--cw-fail-on-loss", workers=2,
+        worker_env={"REPORTS": "600"}, heartbeats=3,
+    )  # fmt: skip
+    fleet.wait_for(5)
+    victim, journal = fleet.workers[0], fleet.journals[0]
+    victim.signal(signal.SIGKILL)
+    victim.process.wait()
+    assert not journal.of("reported", since=journal.of("started")[0].at)
     fleet.master.wait_for(f"{journal.client_id} failed to send heartbeat")
     fleet.master.signal(signal.SIGINT)
     fleet.master.finish()
@@ -413,9 +425,13 @@ def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locus
     assert fleet.master.exit_code == 1, "nobody can say that all was delivered"
 
 
+IN_MEMORY_S = 2
+"""For how long results may be, on a busy machine, before they are on disk."""
+
+
 def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, locust: Locust) -> None:
     """What it had reported counts for the receipt; what its spool holds `replay` sends."""
-    fleet = Fleet(locust, "--cw-live", "--cw-flush-interval=2", *USERS, "--exit-code-on-error=0")
+    fleet = Fleet(locust, "--cw-live", "--cw-flush-interval=2", *USERS, "--exit-code-on-error=0", heartbeats=3)
     fleet.wait_for(40)
     victim, journal = fleet.workers[1], fleet.journals[1]
     name = journal.client_id
@@ -431,8 +447,11 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     aws.proxy.on("*", error("ServiceUnavailable", 503))
     reports = len(journal.of("reported"))
     wait_until(lambda: len(journal.of("reported")) > reports, "one more report of the victim's")
-    reported_at = journal.of("reported")[-1].at
-    wait_until(lambda: journal.of("fired", since=reported_at + 1.3), "more results of the victim's")
+    stop_when(
+        [victim.process.pid],
+        lambda: bool(journal.of("fired", since=journal.of("reported")[-1].at + IN_MEMORY_S)),
+        "more results of the victim's, and no report of them",
+    )
     victim.signal(signal.SIGKILL)
     victim.process.wait()
     aws.proxy.heal()
@@ -467,7 +486,7 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     assert replay(victim.folder, "--all").exit_code == 0
     after = aws.cloudwatch.sum("RequestCount", Host=HOST)
     fired = len(journal.of("fired"))
-    in_memory = len(journal.of("fired", since=journal.of("fired")[-1].at - 1.3))
+    in_memory = len(journal.of("fired", since=journal.of("fired")[-1].at - IN_MEMORY_S))
     assert before < after
     assert after >= stats.requests.total()
     assert fired - in_memory <= after - survivors.requests.total() <= fired
@@ -543,7 +562,7 @@ def test_the_master_says_that_trouble_is_over_when_a_worker_was_killed_in_it(aws
     """With real processes: the one that is left publishes again, and nothing is in trouble any more."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
     aws.proxy.on("PutLogEvents", error("ServiceUnavailable", 503))
-    fleet = Fleet(locust, *LIVE, *USERS, "--exit-code-on-error=0", workers=2)
+    fleet = Fleet(locust, *LIVE, *USERS, "--exit-code-on-error=0", workers=2, heartbeats=3)
     fleet.master.wait_for("2 of 2 workers cannot publish at present")
     fleet.workers[0].signal(signal.SIGKILL)
     fleet.workers[0].process.wait()
@@ -613,7 +632,7 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
     workers["stopped"] = "ready"
     fleet.look_at("one", clients(**workers), publishing=True)
     fleet.look_at("one", clients(**{**workers, "gone": "missing"}), publishing=True)
-    clock.now += 6
+    clock.now += 9
     _, remarks, complete = fleet.receipts("one", publishing=True)
     assert [remark.partition(";")[0] for remark in remarks] == [
         "unread: its account cannot be read, and is left out",
@@ -720,7 +739,7 @@ def test_the_master_alone_publishes_for_workers_without_credentials(
     assert fleet.exit_codes == [1, 0, 0, 0]
     stats, receipt = fleet.master.stats, fleet.master.receipt.check_delivered()
     assert stats.requests == fleet.fired.requests
-    assert receipt["requests"]["observed"] == stats.requests.total() > 100
+    assert receipt["requests"]["observed"] == stats.requests.total() > 0
     check_reported(aws, stats.requests, stats.failures)
     check_one_receipt(fleet.processes)
     assert not [event for event in aws.cloudwatch.events() if event.is_request]
@@ -772,7 +791,7 @@ def test_workers_that_are_not_locusts_are_published_by_the_master(aws: Aws, locu
     failures = sum((Counter(each["failures"]) for each in told), Counter[str]())
     stats, receipt = master.stats, master.receipt.check_delivered()
     assert (+stats.requests, +stats.failures) == (requests, failures)
-    assert receipt["requests"]["observed"] == requests.total() >= 2 * 4 * 400
+    assert receipt["requests"]["observed"] == requests.total() >= 2 * 2 * 400
     assert receipts_printed(master) == 1
     assert master.stumbles == 0
     assert master.complaints() == []

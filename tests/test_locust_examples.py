@@ -75,7 +75,7 @@ def test_an_example_does_what_it_did(
 def test_messages_of_their_own_between_master_and_workers(aws: Aws, locust: Locust) -> None:
     """Custom messages, and entries of one's own in the workers' reports."""
     host = "http://used.test"
-    args = ["-u", "4", "-r", "100", "--host", host, "-t", "4s"]
+    args = ["-u", "4", "-r", "100", "--host", host, "-t", "8s"]
     fleets = [
         Fleet(locust, *args, *more, workers=2, locustfile="messages.py", module="locust_cw")
         for more in (["--cw-live", "--cw-flush-interval=1"], ["--cw-disable"])

@@ -102,7 +102,8 @@ def refused(ministack: str, target: Target, tmp_path_factory: pytest.TempPathFac
     before = target.served
     with Proxy(ministack) as proxy:
         usual = ["--headless", "-t", "20s", "--host", target.url, f"--cw-endpoint-url={proxy.url}"]
-        done = run_python(folder, STARTS, LOCUSTFILES / "shop.py", json.dumps([[*usual, option] for option in BAD]))
+        tried = json.dumps([[*usual, option] for option in BAD])
+        done = run_python(folder, STARTS, LOCUSTFILES / "shop.py", tried, timeout=280)
         assert not proxy.calls()
     assert target.served == before
     return dict(zip(BAD, json.loads(done.stdout), strict=True))
@@ -254,7 +255,7 @@ def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.L
 
 @pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])
 def test_strict_changes_nothing_when_aws_is_well(aws: Aws, locust: Locust, target: Target, live: list[str]) -> None:
-    run = locust.run("shop.py", "-u", "4", "-r", "100", "-t", "3s", "--host", target.url, "--cw-strict", *live)
+    run = locust.run("shop.py", "-u", "40", "-r", "100", "-t", "3s", "--host", target.url, "--cw-strict", *live)
     assert run.exit_code == 1, "as always when requests failed"
     check_story(aws.cloudwatch, run, target.url)
 
@@ -275,9 +276,8 @@ PROCESSES = pytest.param(["--processes=2"], id="fleet", marks=NOT_ON_WINDOWS)
 @pytest.mark.parametrize("processes", [pytest.param([], id="alone"), PROCESSES])
 def test_local_leaves_the_options_open_to_change(locust: Locust, processes: list[str]) -> None:
     """Where it listens is known to all processes, and is nothing that the user gave beside it."""
-    run = locust.run(
-        "attached_late.py", *processes, "-u", "2", "-t", "3s", "--host", HOST, "--cw-local", "--cw-live", options=[]
-    )
+    args = ("-u", "2", "-r", "100", "-t", "6s", "--host", HOST)
+    run = locust.run("attached_late.py", *processes, *args, "--cw-local", "--cw-live", options=[])
     assert run.output.count("attached late") == max(len(processes) * 3, 1), run.output
     assert run.stumbles == 0, run.err
     run.receipt.check_delivered()

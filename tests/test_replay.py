@@ -6,7 +6,6 @@ With LOCUST_CW_LONG_TESTS=1 there are more crashes.
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shlex
@@ -34,10 +33,12 @@ from support.outages import (
     fired,
     folders_in,
     identities,
+    kill_in_step,
     replay,
     rewrite,
     spool_of,
     stop,
+    stop_when,
     wait_for_more,
 )
 from support.proxy import Answer, Call, Exchange, Proxy, error, hang, passing
@@ -46,11 +47,21 @@ from support.servers import wait_until
 GONE = error("ServiceUnavailable", 503)
 
 
-def left_behind(aws: Aws, locust: Locust, *args: str, requests: int = 600, **how: Any) -> LocustRun:
-    """A run that is over, with AWS away all the time; AWS is back now."""
+def left_behind(
+    aws: Aws, locust: Locust, *args: str, requests: int = 600, files_each: int = 0, **how: Any
+) -> LocustRun:
+    """A run that is over, with AWS away all the time; AWS is back now.
+
+    At least so many files are left of metrics, and of logs.
+    """
     aws.proxy.on("*", GONE)
     run = locust.start(*PACED, "--cw-drain-timeout=0", *args, **how)
     wait_for_more(run, requests)
+    for lane in ("metrics", "logs"):
+        wait_until(
+            lambda: len(list(spool_of(run).glob(f"*/*/*-{lane}.jsonl"))) >= files_each,  # noqa: B023 - called at once
+            f"{files_each} files of {lane}",
+        )
     stop(run)
     run.finish()
     receipt = run.receipt.check()
@@ -123,8 +134,7 @@ def test_a_crash_costs_the_last_second_at_most(aws: Aws, locust: Locust, moment:
     wait_until(lambda: fired(run), "requests are made")
     begun = time.time()
     wait_until(lambda: time.time() >= begun + moment, "the moment has come")
-    killed_at = time.time()
-    run.signal(signal.SIGKILL)
+    killed_at = kill_in_step(run)
     run.process.wait()
     assert live or not aws.proxy.publishing(), "nothing was sent before the end"
     command = replay(run.folder, "--all")
@@ -168,17 +178,9 @@ def test_a_crash_while_sending_costs_nothing(aws: Aws, locust: Locust) -> None:
 
 def test_a_crash_with_nothing_left_to_send_leaves_no_litter(aws: Aws, locust: Locust) -> None:
     """`replay --all` takes the folder away, too, that had nothing in it when its process was killed."""
-    run = locust.start(*PACED, *LIVE)
+    run = locust.start(*PACED, *LIVE, env={"RATE": "20"})
     wait_until(lambda: any(call.accepted for call in aws.proxy.calls("PutLogEvents")), "publication began")
-
-    def stopped_with_nothing_left() -> bool:
-        run.signal(signal.SIGSTOP)
-        if not files_in(spool_of(run)):
-            return True
-        run.signal(signal.SIGCONT)
-        return False
-
-    wait_until(stopped_with_nothing_left, "nothing is left for a moment")
+    stop_when([run.process.pid], lambda: not files_in(spool_of(run)), "nothing is left for a moment")
     run.signal(signal.SIGKILL)
     run.process.wait()
     assert replay(run.folder, "--all").exit_code == 0
@@ -193,9 +195,7 @@ def test_replay_sends_what_each_process_of_a_killed_run_left(aws: Aws, locust: L
     wait_for_more(run, 2000)
     processes += [child.pid for child in psutil.Process(run.process.pid).children()]
     assert len(processes) == 3
-    killed_at = time.time()
-    for process in processes:
-        os.kill(process, signal.SIGKILL)
+    killed_at = kill_in_step(run, *processes)
     psutil.wait_procs([psutil.Process(pid) for pid in processes if psutil.pid_exists(pid)], timeout=10)
     (folder,) = folders_in(spool_of(run))
     command = replay(run.folder, folder.name)
@@ -408,7 +408,7 @@ def test_replay_goes_where_it_is_told(aws: Aws, locust: Locust, ministack: str) 
 
 def test_what_is_too_old_is_skipped_with_a_count(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     """CloudWatch takes nothing over 14 days old: the rest is sent, and nothing is left to be tried again."""
-    run = left_behind(aws, locust, requests=1500)
+    run = left_behind(aws, locust, requests=1500, files_each=3)
     spool = tmp_path / "copy"
     shutil.copytree(spool_of(run), spool)
     old = Counter[str]()
@@ -446,7 +446,7 @@ def test_what_is_too_old_is_skipped_with_a_count(aws: Aws, locust: Locust, tmp_p
 
 def test_a_damaged_file_does_not_keep_the_others_back(aws: Aws, locust: Locust) -> None:
     """It is put aside and told of; strange files are let be."""
-    run = left_behind(aws, locust, requests=1500)
+    run = left_behind(aws, locust, requests=1500, files_each=3)
     damaged = [sorted(spool_of(run).glob(f"*/*/*-{lane}.jsonl"))[1] for lane in ("metrics", "logs")]
     lost = Counter[str]()
     for file in damaged:

@@ -6,6 +6,7 @@ import json
 import math
 import random
 import re
+import statistics
 import struct
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from locust_cw._record import Record
 from locust_cw._report import _findings, _query, _saturation
 from locust_cw._report._saturation import Sample
 from locust_cw._targets import Metric, parse
+from support.fleet import timeline
 from support.locust_run import NO_KEYS, LocustRun, run_python
 from support.outages import commanding
 from support.proxy import error
@@ -344,7 +346,7 @@ def size_of(png: Path) -> tuple[int, int]:
 
 
 def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust, saturating: str) -> None:
-    """The marked point is within a step of the known capacity; the target's own metrics are on the same page."""
+    """The marked point is within a step of the capacity; the target's own metrics are on the same page."""
     run = locust.run("stepped.py", "--cw-live", "--host", saturating, "--cw-target", CPU)
     run.receipt.check_delivered()
     run_id = run.receipt["run_id"]
@@ -356,11 +358,16 @@ def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust
 
     found = told["saturation"]
     assert found["state"] == "reached", found
-    assert found["users"] == pytest.approx(KNEE, abs=4)
-    assert found["requests_per_s"] == pytest.approx(CAPACITY, abs=4 / (SERVICE_S + THINK_S))
-    # The fourth step, of 16 users, is the first beyond capacity, and begins after 12 s; steps are 4 s long.
-    assert found["time"] - told["started"] == pytest.approx(12, abs=4)
-    assert found["latency_before_ms"] < 70 < found["latency_after_ms"]
+    # On a busy machine each of its threads is slower: what it can is what it did with the most users.
+    rates = timeline(aws.proxy.calls(), "RequestCount", Host=saturating).items()
+    capacity = statistics.median(sum(values) for second, values in rates if second >= told["started"] + 17)
+    assert capacity > CAPACITY / 3
+    assert found["users"] == pytest.approx(THREADS + capacity * THINK_S, abs=4)
+    assert found["requests_per_s"] == pytest.approx(capacity, abs=4 / (SERVICE_S + THINK_S))
+    # The first step beyond capacity, as a rule the fourth, of 16 users.
+    step = next(number for number, users in enumerate((4, 8, 12, 16, 20, 28)) if users >= found["users"])
+    assert found["time"] - told["started"] == pytest.approx(4 * step, abs=4)
+    assert 1.25 * found["latency_before_ms"] < found["latency_after_ms"]
 
     assert told["total"]["requests"] == run.receipt["requests"]["observed"]
     assert {row["name"]: row["requests"] for row in told["names"]} == run.stats.requests

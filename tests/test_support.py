@@ -124,7 +124,8 @@ def test_an_error_speaks_the_protocol_of_the_call_as_often_as_ordered(aws: Aws) 
 def test_a_withheld_answer_leaves_the_call_done_or_not(aws: Aws, fault: Any, stored: int) -> None:
     aws.proxy.on("PutMetricData", fault, times=1)
     with pytest.raises(BotoCoreError):
-        put(aws, datum("M", Value=1.0), read_timeout=1)
+        put(aws, datum("M", Value=1.0), read_timeout=1 if fault is hang else 60)
+    wait_until(lambda: aws.proxy.calls("PutMetricData"), "the call has come")
     (call,) = aws.proxy.calls("PutMetricData")
     assert call.answer is None
     assert aws.cloudwatch.sum("M", Host="h") == stored

@@ -180,7 +180,10 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(aws: Aws, locust: Locus
     run.finish()
     run.receipt.check_delivered()
     (begun,) = run.complaints()
-    assert re.match(r"(PutMetricData|PutLogEvents|CreateLogStream) .* refused with ServiceUnavailable, HTTP 503", begun)
+    assert re.match(
+        r"(PutMetricData|PutLogEvents|CreateLogGroup|CreateLogStream) .* refused with ServiceUnavailable, HTTP 503",
+        begun,
+    )
     (ended,) = lines_of(run, "CloudWatch takes results again, after ")
     assert run.err.index(begun) < run.err.index(ended)
 
@@ -224,8 +227,8 @@ def test_a_healthy_run(in_terminal: InTerminal) -> None:
 
 def test_the_drain_has_a_bar(aws: Aws, in_terminal: InTerminal) -> None:
     """What is left, how fast it goes, how long it takes; in one row, and gone at the end."""
-    aws.proxy.on("PutLogEvents", slowly(0.7))
-    aws.proxy.on("CreateLogStream", slowly(1))
+    aws.proxy.on("PutLogEvents", slowly(3))
+    aws.proxy.on("CreateLogStream", slowly(3))
     with in_terminal("-t3", "--cw-drain-timeout=60", env={"RATE": "5000"}) as screen:
         screen.wait_for(rf"^CloudWatch \[\.+\] {LEFT}waiting for CloudWatch, Ctrl-C stops waiting$")
         wait_until(lambda: re.search(r"\x1b\[32m#+", screen.colored), "the bar is green")
@@ -272,17 +275,19 @@ def test_a_narrow_terminal_has_rows_that_do_not_wrap(aws: Aws, in_terminal: InTe
 
 def test_no_color_is_obeyed(aws: Aws, in_terminal: InTerminal) -> None:
     """Bar and receipt are there all the same."""
-    aws.proxy.on("PutLogEvents", slowly(1))
-    with in_terminal("-t1", env={"NO_COLOR": "1"}) as screen:
+    seen = Event()
+    aws.proxy.on("PutLogEvents", after(seen))
+    with in_terminal("-t1", "--cw-drain-timeout=60", env={"NO_COLOR": "1"}) as screen:
         screen.wait_for(rf"^{BAR}{LEFT}")
         assert not SGR.search(screen.colored)
+        seen.set()
         drained(screen)
         assert not SGR.search(screen.colored)
 
 
 def test_a_dumb_terminal_has_plain_lines(aws: Aws, in_terminal: InTerminal) -> None:
     aws.proxy.on("*", AWAY)
-    with in_terminal("-t1", "--cw-drain-timeout=4", env={"TERM": "dumb"}) as screen:
+    with in_terminal("-t1", "--cw-drain-timeout=6", env={"TERM": "dumb"}) as screen:
         line = screen.wait_for(rf"^CloudWatch: {LEFT}retrying for \d s more: (Put|Create).*ServiceUnavailable.*$")
         assert screen.exit_code == 0
         assert line[0] in screen.text, "it is not drawn over"
@@ -347,7 +352,7 @@ def test_a_ctrl_c_at_the_very_end_breaks_nothing(hanging: Terminal) -> None:
 def test_elsewhere_than_on_a_terminal_there_are_plain_lines(aws: Aws, locust: Locust, *, trouble: bool) -> None:
     told = Event()
     aws.proxy.on("PutLogEvents", AWAY if trouble else after(told))
-    run = locust.start(*PACED, "-u1", "-t1", f"--cw-drain-timeout={4 if trouble else 60}")
+    run = locust.start(*PACED, "-u1", "-t1", f"--cw-drain-timeout={6 if trouble else 60}")
     outlook = r"retrying for \d s more: PutLogEvents .*ServiceUnavailable" if trouble else r"(waiting for|[\d,]+/s, )"
     run.wait_for(rf"(?m)^CloudWatch: {LEFT}{outlook}")
     told.set()

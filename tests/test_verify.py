@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from conftest import Aws, Locust
 from locust_cw._command._verify import period_of, span_of
 from locust_cw._record import Record, known_runs
-from support.outages import HOST, PACED, commanding, replay
+from support.outages import HOST, PACED, commanding, replay, stop, wait_for_more
 from support.proxy import Answer, Exchange, error, swallow
 from support.servers import Target
 from test_command import run
@@ -167,7 +166,7 @@ def test_what_is_too_much_is_told(aws: Aws, locust: Locust) -> None:
     done = locust.run(*PACED, *SHORT, *LIVE)
     record = json.loads(run(done.folder, "verify", "--json"))
     assert record["equal"]
-    middle = time.time() - 2
+    middle = aws.proxy.calls("PutMetricData")[0].params["MetricData"][0]["Timestamp"]
     aws.cloudwatch.metrics.put_metric_data(
         Namespace=aws.cloudwatch.namespace,
         MetricData=[
@@ -189,7 +188,12 @@ def test_what_is_too_much_is_told(aws: Aws, locust: Locust) -> None:
 def test_runs_at_the_same_time_are_added_up_unless_kept_apart(locust: Locust, tmp_path: Path, *, apart: bool) -> None:
     shared = f"--cw-spool-dir={tmp_path / 'shared'}"
     dimensions = ("--cw-dimensions=Host,Request,RunId",) if apart else ()
-    runs = [locust.start(*PACED, *SHORT, *LIVE, shared, *dimensions) for _ in range(2)]
+    runs = [locust.start(*PACED, "-u1", *LIVE, shared, *dimensions) for _ in range(2)]
+    for _ in range(2):  # the second time both are under way
+        for each in runs:
+            wait_for_more(each, 300)
+    for each in runs:
+        stop(each)
     for each in runs:
         each.finish()
     first, second = (str(each.receipt["run_id"]) for each in runs)

@@ -147,7 +147,7 @@ def test_nothing_of_delivered_tests_is_kept_and_close_has_all_receipts(tmp_path:
     """Oldest first, as ever."""
     told, err = run_script(tmp_path, "many", dry_run=True)
     before, after = told["files"]
-    assert after <= before + 2
+    assert after <= before + 10, "of 20 tests; the first one's files may not have been open yet"
     assert told["publishers"] == 1
     assert told["greenlets"] <= 2
     printed = re.findall(r"^CloudWatch receipt for run (\S+):", err, re.MULTILINE)
@@ -168,7 +168,7 @@ def test_a_master_waits_for_what_its_workers_have_left_of_the_test_before(aws: A
     web.stop()
     web.swarm(2, HOST)
     begun = time.monotonic()
-    wait_until(lambda: time.monotonic() > begun + 7, "vanished workers would be given up by now")
+    wait_until(lambda: time.monotonic() > begun + 10, "vanished workers would be given up by now")
     assert receipts_printed(fleet.master) == 0
     aws.proxy.heal()
     wait_until(lambda: receipts_printed(fleet.master) == 1, "the first test has its receipt")
@@ -194,9 +194,9 @@ def test_ctrl_c_ends_one_waiting_and_not_those_to_come(tmp_path: Path) -> None:
     where = {"endpoint_url": "http://127.0.0.1:9", "region": "eu-north-1"}
     told, err = run_script(tmp_path, "closes", **where)
     waited = [close["seconds"] for close in told["closes"]]
-    assert waited[0] < 15
+    assert waited[0] < 25
     assert waited[1] >= 2.9
-    assert waited[2] < 15
+    assert waited[2] < 25
     assert all(len(close["run_ids"]) == 1 for close in told["closes"])
     assert told["default"]
     assert "Traceback" not in err

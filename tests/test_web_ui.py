@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -238,7 +239,7 @@ def test_the_dashboard_named_in_the_form_is_made(aws: Aws, locust: Locust, brows
 def test_without_login_the_data_is_refused(locust: Locust, browser: Browser) -> None:
     web = Web(locust, "--cw-live", "--web-login", locustfile="guarded.py")
     for path in ("/cloudwatch/status", "/cloudwatch/csv", "/cloudwatch/tab.js", "/stats/requests", "/"):
-        with urllib.request.urlopen(f"{web.url}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{web.url}{path}", timeout=60) as answer:
             assert answer.url.startswith(f"{web.url}/login"), path
             text = answer.read().decode()
             assert "cloudwatch" not in text.lower(), path
@@ -328,7 +329,7 @@ def test_the_csv_file_has_the_same_rows(locust: Locust, browser: Browser) -> Non
     page.wait_for_row(health="healthy")
     page.stop()
     row = page.wait_for_row(health="complete")
-    with urllib.request.urlopen(f"{web.url}/cloudwatch/csv", timeout=10) as answer:
+    with urllib.request.urlopen(f"{web.url}/cloudwatch/csv", timeout=60) as answer:
         assert answer.headers["Content-Type"].startswith("text/csv")
         (line,) = csv.DictReader(io.StringIO(answer.read().decode()))
     assert f"{line['run_id']}, {line['mode']}" == row["Run, worker"]
@@ -354,6 +355,7 @@ def test_a_library_users_web_ui_has_the_tab(aws: Aws, browser: Browser, tmp_path
         assert not page.page.get_by_text("Custom parameters").count()
         page.start()
         page.wait_for_row(health="healthy")
+        wait_until(lambda: aws.proxy.calls("PutDashboard"), "a dashboard is put")
         assert not page.mishaps
     assert aws.proxy.calls("PutDashboard")[0].params["DashboardName"] == aws.cloudwatch.namespace
 
@@ -366,7 +368,7 @@ def test_the_page_waits_for_nothing(aws: Aws, locust: Locust) -> None:
     assert json.loads(get(f"{web.url}/swarm", form))["success"]
     wait_until(lambda: web.status()["rows"] and web.status()["rows"][0]["observed"] > 50, "requests are observed")
     row = web.status()["rows"][0]
-    assert row["health"] == "waiting"
+    assert row["health"] in ("waiting", "trouble"), "on a busy machine a call has been given up meanwhile"
     assert row["delivered"] == 0
     (entry,) = json.loads(get(f"{web.url}/stats/requests"))["extended_stats"]
     assert entry["key"] == "cloudwatch"
@@ -718,7 +720,7 @@ def test_the_first_line_names_the_endpoint_of_the_profile(aws: Aws, locust: Locu
     env = PACE | {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "shop"}
     run = locust.run("paced.py", "--cw-live", "-t2s", *QUICK, options=options, env=env)
     assert f"to CloudWatch at {url} in" in run.err
-    assert "STS could not be reached" in run.err
+    assert re.search(r"identity unknown: STS (could not be reached|has not answered)", run.err)
     assert "At AWS it would cost" in run.err
     run.receipt.check_delivered()
 

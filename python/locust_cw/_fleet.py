@@ -28,7 +28,8 @@ MESSAGE = "locust_cw"
 """The type of the messages, and the key in Locust's reports: every three seconds a worker's account goes along."""
 
 _TOLD = "cw_master_"
-_VANISHED_AFTER_S = 5.0
+# Longer than two of Locust's reports take, as one may come late from a busy machine.
+_VANISHED_AFTER_S = 8.0
 # Locust's names of states.
 _MISSING = "missing"
 _BEGINNING = ("ready", "spawning")

@@ -37,6 +37,11 @@ def end_when_all_are_done(environment: Environment, **_: Any) -> None:
         gevent.spawn(wait_and_quit, environment.runner)
 
 
+def all_are_done(runner: LocalRunner) -> bool:
+    """Whether each user that runs now has done its rounds."""
+    return all(greenlet.args[0].rounds_done >= ROUNDS for greenlet in runner.user_greenlets)
+
+
 def wait_and_quit(runner: LocalRunner) -> None:
     while runner.state != "running" or len(done) < runner.target_user_count:
         gevent.sleep(0.02)

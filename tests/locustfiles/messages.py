@@ -7,7 +7,7 @@ from locust import User, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-import patient  # noqa: F401 - the master waits
+import patient  # noqa: F401 - the master is
 from finite import FiniteUser
 
 ACCOUNTS = [f"account-{number}" for number in range(6)]

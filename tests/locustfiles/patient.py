@@ -1,18 +1,22 @@
-"""Imported by other locustfiles: a master that waits for its workers' last reports, however busy the machine is.
+"""Imported by other locustfiles: a master that has patience with its workers, as the machine may be busy.
 
-Locust gives them half a second, after which its statistics lack what a late one tells.
+It waits for their last reports. Locust gives these half a second, after which its statistics lack what a late one
+tells. And it gives a worker up that was not heard of for HEARTBEATS seconds rather than Locust's three.
 """
 
+import os
 import time
 from typing import Any
 
 import gevent
-from locust import events
+from locust import events, runners
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
 
 PATIENCE = 5
 """Seconds, ten times Locust's."""
+
+runners.HEARTBEAT_LIVENESS = int(os.environ.get("HEARTBEATS", "30"))
 
 awaited: set[str] = set()
 """The workers that may have had users since they last reported."""

@@ -1,16 +1,13 @@
 """Two kinds of users that fire request events; each process keeps a journal of what it did, true even if it is killed.
 
-With ITERATIONS each user fires so many and stops. With HEARTBEATS the master waits for so many seconds before it gives
-a worker up: on a busy machine one may have no turn for Locust's three.
+With ITERATIONS each user fires so many and stops. With REPORTS there are so many seconds between two reports of a
+worker.
 """
 
 import itertools
 import json
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +18,12 @@ from locust.exception import StopUser
 from locust.runners import MasterRunner
 
 import locust_cw
-import patient  # noqa: F401 - the master waits
+import patient  # noqa: F401 - the master is
+from uninterrupted import uninterrupted
 
 ITERATIONS = int(os.environ.get("ITERATIONS", "0"))
 
-runners.HEARTBEAT_LIVENESS = int(os.environ.get("HEARTBEATS", runners.HEARTBEAT_LIVENESS))
+runners.WORKER_REPORT_INTERVAL = float(os.environ.get("REPORTS", runners.WORKER_REPORT_INTERVAL))
 
 journals: dict[int, Any] = {}
 numbers = itertools.count()
@@ -37,19 +35,6 @@ def note(what: str, **fields: Any) -> None:
     if pid not in journals:
         journals[pid] = Path(f"journal-{pid}").open("ab", buffering=0)  # noqa: SIM115 - open while the process lives
     journals[pid].write(json.dumps({"what": what, "at": time.time(), **fields}).encode() + b"\n")
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C comes before or after, not between what is done and what is noted of it."""
-    pressed = []
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if pressed:
-            signal.raise_signal(signal.SIGINT)
 
 
 @events.test_start.add_listener

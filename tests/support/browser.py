@@ -41,7 +41,7 @@ class LocustPage:
         context = browser.new_context(viewport=SIZE, color_scheme="dark" if dark else "light")  # type: ignore[arg-type]
         self.page: Page = context.new_page()
         self.mishaps: list[str] = []
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("dialog", self._dismiss)
         self.page.on("pageerror", lambda error: self.mishaps.append(f"error: {error}"))
         self.page.goto(url)

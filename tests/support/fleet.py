@@ -87,7 +87,11 @@ def stats_of(lines: Iterable[Line]) -> LocustStats:
 
 
 class Fleet:
-    """A master and workers; options of locust-cw are the master's alone."""
+    """A master and workers; options of locust-cw are the master's alone.
+
+    Where the locustfile imports `patient`, a worker that is not heard of is given up after so many `heartbeats`, which
+    are seconds.
+    """
 
     def __init__(
         self,
@@ -96,6 +100,7 @@ class Fleet:
         workers: int = 3,
         locustfile: str = "traders.py",
         worker_env: dict[str, str | None] | None = None,
+        heartbeats: int = 30,
         **how: Any,
     ) -> None:
         self._locust = locust
@@ -105,6 +110,7 @@ class Fleet:
         self.port = free_port()
         # The path is each process's own: what a worker wrote would lie in its folder.
         receipt = ["--cw-receipt=receipt.json"] if how.get("receipt", True) else []
+        env = how.pop("env", worker_env) or {}
         self.master = locust.start(
             locustfile,
             "--master",
@@ -113,7 +119,8 @@ class Fleet:
             f"--expect-workers={workers}",
             *receipt,
             *args,
-            **{"env": worker_env, **how},
+            env={"HEARTBEATS": str(heartbeats), **env},
+            **how,
         )
         self.workers: list[LocustRun] = []
         for _ in range(workers):

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,11 +40,15 @@ def fired(run: LocustRun, until: float = float("inf")) -> int:
 
 
 def _last_count(path: Path, until: float) -> int:
-    number = 0
+    return max((number for at, number in _counts(path) if at <= until), default=0)
+
+
+def _counts(path: Path) -> Iterator[tuple[float, int]]:
+    """When, and how many events were fired by then."""
     for line in path.read_bytes().splitlines(keepends=True):
-        if line.endswith(b"\n") and float(line.split()[0]) <= until:
-            number = int(line.split()[1])
-    return number
+        if line.endswith(b"\n"):
+            at, number = line.split()
+            yield float(at), int(number)
 
 
 def wait_for_more(run: LocustRun, requests: int) -> None:
@@ -60,6 +64,56 @@ def stop(run: LocustRun) -> None:
     a request and its telling the other listeners of it.
     """
     run.signal(signal.SIGTERM)
+
+
+def stop_when(processes: Iterable[int], condition: Callable[[], bool], what: str) -> None:
+    """Wait until `condition` holds, and hold the processes as with Ctrl-Z in such a moment."""
+    processes = list(processes)
+
+    def stopped() -> bool:
+        # Asked before, too: nobody is to be held up again and again for nothing.
+        if not condition():
+            return False
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        if condition():
+            return True
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+        return False
+
+    wait_until(stopped, what)
+
+
+LOOKS_BACK_S = 2.5
+"""Over all that may not be on disk yet."""
+
+LONGEST_PAUSE_S = 0.25
+"""A turn comes every hundredth of a second."""
+
+
+def kill_in_step(run: LocustRun, *processes: int) -> float:
+    """Kill processes of a run of `paced.py`, and return when: at the end of a time in which its users had their turns.
+
+    One that a busy machine gave no turn for a while has less on disk than its last requests would have one think.
+    """
+    killed_at = 0.0
+
+    def in_step() -> bool:
+        nonlocal killed_at
+        killed_at = time.time()
+        for path in run.folder.glob("counts-*"):
+            turns = [at for at, _ in _counts(path)]
+            ends = zip(turns, [*turns[1:], killed_at], strict=True)
+            if any(end - begin >= LONGEST_PAUSE_S for begin, end in ends if end > killed_at - LOOKS_BACK_S):
+                return False
+        return True
+
+    processes = processes or (run.process.pid,)
+    stop_when(processes, in_step, "the users have their turns")
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+    return killed_at
 
 
 # What goes wrong
@@ -85,7 +139,10 @@ OUTAGES = {
 
 
 class BadWeather:
-    """Of every twenty calls of an operation six are throttled, one is cut off before it is done and one after it."""
+    """Of every ten calls of an operation three are throttled and one is cut off, in turn before and after it is done.
+
+    Which first is by chance, as is the order of the ten.
+    """
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -97,8 +154,10 @@ class BadWeather:
         with self._lock:
             deck = self._decks[exchange.call.operation]
             if not deck:
-                deck += [throttled] * 6 + [reset, swallow] + [passing] * 12
-                self._random.shuffle(deck)
+                for cut_off in self._random.sample([reset, swallow], 2):
+                    ten = [*[throttled] * 3, cut_off, *[passing] * 6]
+                    self._random.shuffle(ten)
+                    deck += ten
             fault = deck.pop()
         return fault(exchange)
 
