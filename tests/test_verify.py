@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from locust_cw._command._verify import period_of, span_of
 from locust_cw._record import Record, known_runs
 from support.outages import HOST, PACED, commanding, replay, stop, wait_for_more
 from support.proxy import Answer, Exchange, error, swallow
-from support.servers import Target
+from support.servers import Target, wait_until
 from test_command import run
 
 LIVE = ("--cw-live", "--cw-flush-interval=1")
@@ -207,7 +208,11 @@ def test_runs_at_the_same_time_are_added_up_unless_kept_apart(locust: Locust, tm
 
 def test_one_run_after_the_other_are_not_mixed(locust: Locust, tmp_path: Path) -> None:
     shared = f"--cw-spool-dir={tmp_path / 'shared'}"
-    runs = [locust.run(*PACED, *SHORT, *LIVE, shared) for _ in range(2)]
+    runs = []
+    for _ in range(2):
+        runs.append(locust.run(*PACED, *SHORT, *LIVE, shared))
+        second = int(time.time())
+        wait_until(lambda: int(time.time()) > second, "no second has both")  # noqa: B023 - called at once
     for each in runs:
         told = verify(tmp_path, str(each.receipt["run_id"]), f"--spool-dir={tmp_path / 'shared'}")
         assert told["notes"] == []
@@ -310,3 +315,4 @@ def test_the_span_ends_where_the_next_run_begins() -> None:
     assert span_of(this, []) == (1000, 1071)
     assert span_of(this, [earlier]) == (1000, 1071)
     assert span_of(this, [earlier, later]) == (1000, 1063)
+    assert span_of(this, [record(1060.9, 1100)]) == (1000, 1061), "they have a second in common"

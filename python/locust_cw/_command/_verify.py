@@ -156,11 +156,12 @@ def _verify(options: argparse.Namespace) -> int:
 def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
     """The seconds in which the run's requests ended, from one to before the other.
 
-    A later run that publishes to the same series begins where that one begins.
+    A later run that publishes to the same series begins where that one begins; both are in the second in which this one
+    ended and that one began.
     """
     start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + LATE_S
     following = [math.floor(other.started) for other in others if other.started > (record.stopped or record.started)]
-    return start, max(start + 1, min([stop, *following]))
+    return start, max(start + 1, math.ceil(record.stopped or record.started), min([stop, *following]))
 
 
 def neighbours(record: Record) -> list[Record]:
