@@ -71,7 +71,7 @@ fn intake(config: &Config) -> Duration {
     let intake = Intake::new(config, &identity, outbox, ledger, diagnostics);
     let now = Timestamp::now();
     for i in 0..SAMPLES {
-        entrance.try_push(Item::Sample(Box::new(sample(i, now)))).expect("room");
+        entrance.try_push(Item::Sample(sample(i, now))).expect("room");
     }
     entrance.push_aside(Notice::Close);
     let begun = Instant::now();

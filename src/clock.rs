@@ -103,7 +103,8 @@ impl Timestamp {
     /// From the year to the microsecond, each number followed by one of the `signs`. Written for every log event, so
     /// without the machinery of `format!`.
     fn written(self, signs: [&str; 7]) -> String {
-        let t = self.utc();
+        let t = OffsetDateTime::from_unix_timestamp(self.seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let micros = u32::try_from(self.0.rem_euclid(MICROS)).unwrap_or_default();
         let numbers = [
             (4, t.year().unsigned_abs()),
             (2, u8::from(t.month()).into()),
@@ -111,19 +112,19 @@ impl Timestamp {
             (2, t.hour().into()),
             (2, t.minute().into()),
             (2, t.second().into()),
-            (MICRO_DIGITS, t.microsecond()),
+            (MICRO_DIGITS, micros),
         ];
         let mut text = String::with_capacity(32);
-        for ((width, number), sign) in numbers.into_iter().zip(signs) {
-            let digit = |place| char::from_digit(number / 10_u32.pow(place) % 10, 10).unwrap_or_default();
-            (0..width).rev().for_each(|place| text.push(digit(u32::try_from(place).unwrap_or_default())));
+        for ((width, mut number), sign) in numbers.into_iter().zip(signs) {
+            let mut digits = ['0'; MICRO_DIGITS];
+            for digit in digits[..width].iter_mut().rev() {
+                *digit = char::from_digit(number % 10, 10).unwrap_or_default();
+                number /= 10;
+            }
+            text.extend(&digits[..width]);
             text.push_str(sign);
         }
         text
-    }
-
-    fn utc(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 

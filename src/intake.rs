@@ -24,10 +24,11 @@ const GRACE_MICROS: i64 = 20_000;
 const SECOND_MICROS: i64 = 1_000_000;
 /// How long the thread waits when the queue is empty. Waking up costs as much as a hundred samples, among cold caches, so it
 /// happens rarely, and out of step with timers that go off at full hundredths of a second.
-const PAUSE: Duration = Duration::from_millis(47);
+const PAUSE: Duration = Duration::from_millis(97);
 
-/// How many items come between two looks at the clock, which costs as much as a tenth of one.
-const ITEMS_PER_LOOK: u32 = 16;
+/// How many items are taken at most before a look at the clock, some milliseconds' worth. It is looked at when none is left
+/// else: a second that is over then is so with all that happened in it.
+const ITEMS_PER_LOOK: u32 = 4096;
 
 /// What turns samples into segments.
 pub struct Intake {
@@ -71,14 +72,14 @@ impl Intake {
         }
     }
 
-    /// Takes items until the queue is closed. `clock` is read after each wait and each notice, and after some items.
+    /// Takes items until the queue is closed. `clock` is read before each wait, and where none comes, after some items.
     pub fn run(mut self, exit: &Exit, clock: impl Fn() -> Timestamp) {
         let mut next = next_tick(clock());
         let mut taken = 0;
         loop {
-            let popped = exit.pop();
-            taken = if matches!(popped, Ok(Some(Next::Item(_)))) { taken + 1 } else { ITEMS_PER_LOOK };
-            match popped {
+            taken += 1;
+            let mut is_empty = false;
+            match exit.pop() {
                 Ok(Some(Next::Item(Item::Sample(sample)))) => {
                     let one_too_many = self.windows.add(&sample);
                     self.announce_other(one_too_many, &sample.name);
@@ -104,20 +105,20 @@ impl Intake {
                 }
                 Ok(Some(Next::Notice(Notice::Close))) | Err(Closed) => break,
                 Ok(Some(Next::Notice(Notice::Wake))) => {}
-                Ok(None) => {
-                    exit.wait(PAUSE);
+                Ok(None) => is_empty = true,
+            }
+            if is_empty || taken >= ITEMS_PER_LOOK {
+                taken = 0;
+                let now = clock();
+                // It may have been set back, and would else stand still until it is where it was.
+                if now.micros() >= next || next - now.micros() > SECOND_MICROS {
+                    let datums = self.windows.close_until(now);
+                    self.write(datums);
+                    next = next_tick(now);
                 }
             }
-            if taken < ITEMS_PER_LOOK {
-                continue;
-            }
-            taken = 0;
-            let now = clock();
-            // It may have been set back, and would else stand still until it is where it was.
-            if now.micros() >= next || next - now.micros() > SECOND_MICROS {
-                let datums = self.windows.close_until(now);
-                self.write(datums);
-                next = next_tick(now);
+            if is_empty {
+                exit.wait(PAUSE);
             }
         }
         self.flush();
@@ -260,7 +261,7 @@ mod tests {
             Timestamp::from_seconds(if looks.get() == 1 { 10_000 } else { 6_400 + looks.get() })
         };
         let left = taken_in(clock, |entrance| {
-            assert!(entrance.try_push(Item::Sample(Box::new(sample("/", 6_400, 1.0)))).is_ok());
+            assert!(entrance.try_push(Item::Sample(sample("/", 6_400, 1.0))).is_ok());
         });
         assert_eq!(left, Share { requests: 1, failures: 0, log_events: 1 });
     }
@@ -276,7 +277,7 @@ mod tests {
         let names = (0..1000).map(|i| format!("/{}", i % 37));
         for (i, name) in names.enumerate() {
             let second = i64::try_from(i).expect("small") / 300;
-            let item = Item::Sample(Box::new(Sample { url: Some("x".repeat(i).into()), ..sample(&name, second, 1.0) }));
+            let item = Item::Sample(Sample { url: Some("x".repeat(i).into()), ..sample(&name, second, 1.0) });
             assert!(entrance.try_push(item).is_ok());
         }
         entrance.push_aside(Notice::Close);
@@ -307,7 +308,7 @@ mod model {
         for _ in 0..number {
             let share = Share { requests: 1, failures: 0, log_events: 0 };
             ledger.observed.add(share);
-            match entrance.try_push(Item::Sample(Box::new(sample("/", 0, 1.0)))) {
+            match entrance.try_push(Item::Sample(sample("/", 0, 1.0))) {
                 Ok(()) => taken += 1,
                 Err(_) => ledger.dropped.add(share),
             }

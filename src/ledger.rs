@@ -48,11 +48,15 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds a share.
+    /// Adds a share. What there is none of, as of most there is, is not touched.
     pub fn add(&self, share: Share) {
-        self.requests.fetch_add(share.requests, Relaxed);
-        self.failures.fetch_add(share.failures, Relaxed);
-        self.log_events.fetch_add(share.log_events, Relaxed);
+        let parts =
+            [(&self.requests, share.requests), (&self.failures, share.failures), (&self.log_events, share.log_events)];
+        for (sum, part) in parts {
+            if part > 0 {
+                sum.fetch_add(part, Relaxed);
+            }
+        }
     }
 
     /// What has been added so far.

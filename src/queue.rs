@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::sample::{Gauge, LifeCycleEvent, Report, Sample};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use crate::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use crate::sync::mpsc::{Receiver, SendError, Sender, TryRecvError, channel};
 use crate::sync::{receive_within, thread};
 
 /// Most items that wait: over ten seconds of them at 5,000 requests/s.
@@ -24,8 +24,8 @@ pub type Mark = Arc<OnceLock<u64>>;
 /// What counts, and waits within bounds.
 #[derive(Debug)]
 pub enum Item {
-    /// A finished request.
-    Sample(Box<Sample>),
+    /// A finished request. It lies in the queue itself: one that is allocated in one thread and freed in another costs both.
+    Sample(Sample),
     /// What a worker reported of one request name.
     Report(Box<Report>),
 }
@@ -67,7 +67,8 @@ pub enum Next {
 
 /// The side of the hooks.
 pub struct Entrance {
-    sender: SyncSender<Item>,
+    /// Unbounded: its blocks come and go with what waits, which `load` keeps within bounds.
+    sender: Sender<Item>,
     /// Whoever pushes a notice never waits. It is taken when no item waits, and wakes the thread.
     aside: Sender<Notice>,
     load: Arc<Load>,
@@ -92,9 +93,11 @@ struct Load {
 }
 
 impl Load {
-    fn add(&self, weight: usize) {
-        self.items.fetch_add(1, Relaxed);
-        self.bytes.fetch_add(weight, Relaxed);
+    /// Counts an item in, and says whether there is room for it. To be counted out again where there is none.
+    fn add(&self, weight: usize) -> bool {
+        let items = self.items.fetch_add(1, Relaxed);
+        let bytes = self.bytes.fetch_add(weight, Relaxed);
+        items < CAPACITY && bytes + weight <= CAPACITY_BYTES
     }
 
     fn take_off(&self, weight: usize) {
@@ -106,7 +109,7 @@ impl Load {
 /// A queue of [`CAPACITY`] items and [`CAPACITY_BYTES`].
 #[must_use]
 pub fn queue() -> (Entrance, Exit) {
-    let (sender, receiver) = sync_channel(CAPACITY);
+    let (sender, receiver) = channel();
     let (aside, from_aside) = channel();
     let load = Arc::new(Load::default());
     let entrance = Entrance { sender, aside, load: Arc::clone(&load), overflowing: AtomicBool::new(false) };
@@ -118,22 +121,19 @@ impl Entrance {
     ///
     /// # Errors
     /// Gives the item back where there is no room for it, or nobody to take it.
+    #[expect(clippy::result_large_err, reason = "it is what was handed over, and hardly ever comes back")]
     pub fn try_push(&self, item: Item) -> Result<(), Item> {
         let weight = item.weight();
-        if self.load.bytes.load(Relaxed) + weight > CAPACITY_BYTES {
+        if !self.load.add(weight) {
+            self.load.take_off(weight);
             return Err(item);
         }
-        self.load.add(weight);
-        match self.sender.try_send(item) {
-            Ok(()) => {
-                self.overflowing.store(false, Relaxed);
-                Ok(())
-            }
-            Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => {
-                self.load.take_off(weight);
-                Err(item)
-            }
+        if let Err(SendError(item)) = self.sender.send(item) {
+            self.load.take_off(weight);
+            return Err(item);
         }
+        self.overflowing.store(false, Relaxed);
+        Ok(())
     }
 
     /// Whether a small sample would be taken without waiting.
@@ -146,6 +146,7 @@ impl Entrance {
     ///
     /// # Errors
     /// Gives the item back where no room was made in time.
+    #[expect(clippy::result_large_err, reason = "it is what was handed over, and hardly ever comes back")]
     pub fn push(&self, mut item: Item) -> Result<(), Item> {
         let deadline = Instant::now() + PATIENCE;
         let mut told = false;
@@ -233,7 +234,7 @@ mod tests {
     use crate::window::tests::sample;
 
     fn item(bytes: usize) -> Item {
-        Item::Sample(Box::new(sample(&"x".repeat(bytes), 0, 1.0)))
+        Item::Sample(sample(&"x".repeat(bytes), 0, 1.0))
     }
 
     #[test]
@@ -366,7 +367,7 @@ mod model {
     fn hook(entrance: &Entrance, number: usize) -> u32 {
         let push = |round| {
             let sample = Sample { users: round, ..sample(&number.to_string(), 0, 1.0) };
-            u32::from(entrance.try_push(Item::Sample(Box::new(sample))).is_ok())
+            u32::from(entrance.try_push(Item::Sample(sample)).is_ok())
         };
         let mut taken = 0;
         for round in 0..ROUNDS {

@@ -110,7 +110,7 @@ impl Run {
     pub fn record(&self, sample: Sample, wait: impl FnOnce(&Entrance, Item) -> Result<(), Item>) {
         let share = Share { requests: 1, failures: u64::from(sample.failure.is_some()), log_events: 0 };
         self.delivery.ledger.observed.add(share);
-        let Err(item) = self.entrance.try_push(Item::Sample(Box::new(sample))) else { return };
+        let Err(item) = self.entrance.try_push(Item::Sample(sample)) else { return };
         if wait(&self.entrance, item).is_err() {
             self.drop_for_want_of_room(share);
         }
