@@ -108,6 +108,7 @@ class LoadTest:
         # Locust's totals: up to its last reset of the statistics, and in all.
         self._reset_totals = (0, 0)
         self._totals = (0, 0)
+        self._sampled = time.monotonic(), time.process_time()
 
     @property
     def started(self) -> float:
@@ -252,9 +253,12 @@ class LoadTest:
             # Before users are spawned no worker is at fault; a test that is refused has none.
             publishing = not self._from_reports and runner.state not in _WITHOUT_USERS  # type: ignore[union-attr]
             self._fleet.look_at(publisher.run_id, runner.clients, publishing=publishing)  # type: ignore[union-attr]
-        process = own_process()
-        publisher.gauge("GeneratorCpu_Percent", process.cpu_percent(), "Percent")
-        publisher.gauge("GeneratorMemory_Bytes", process.memory_info().rss, "Bytes")
+        # Of a processor, by all threads, since the last time.
+        before, self._sampled = self._sampled, (time.monotonic(), time.process_time())
+        seconds, used = (after - earlier for after, earlier in zip(self._sampled, before, strict=True))
+        if seconds > 0:
+            publisher.gauge("GeneratorCpu_Percent", used / seconds * 100, "Percent")
+        publisher.gauge("GeneratorMemory_Bytes", _own_process().memory_info().rss, "Bytes")
 
     def count_users(self) -> int:
         """Have samples tell how many users there are."""
@@ -414,8 +418,8 @@ class LoadTest:
             logger.debug("The record of run %s could not be written: %s", self.publisher.run_id, error)
 
 
-def own_process() -> psutil.Process:
-    """This process; psutil measures the use of the processor between two calls to the same object."""
+def _own_process() -> psutil.Process:
+    """This process."""
     global _process  # noqa: PLW0603 - a cache, made anew after a fork
     if _process is None or _process.pid != os.getpid():
         _process = psutil.Process()

@@ -23,7 +23,7 @@ from locust_cw._account import Account
 from locust_cw._alarm import Alarms
 from locust_cw._fleet import Fleet, is_master, is_worker
 from locust_cw._greenlets import spawn
-from locust_cw._load_test import LoadTest, own_process
+from locust_cw._load_test import LoadTest
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
 from locust_cw._progress import ProgressBar
@@ -302,7 +302,6 @@ class Session:
 
     def _accompany(self, test: LoadTest) -> None:
         """Sample what the test uses, and once another has begun and this one is delivered, be done with it."""
-        own_process().cpu_percent()  # the first reading is none
         while not test.concluding:
             # Just after the full second, so that each second has one sample.
             due = time.time() // _SAMPLE_EVERY_S * _SAMPLE_EVERY_S + _SAMPLE_EVERY_S + 0.01
