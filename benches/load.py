@@ -1,20 +1,23 @@
 """What a whole test costs: real `locust` processes, publishing to a sink on this machine while they run.
 
-    python benches/load.py [--pairs 7] [--rounds 16] [--turn-seconds 6] [--seconds 20] [--rates 500 5000] [--json FILE]
+    python benches/load.py [--slices 7] [--rounds 2] [--seconds 20] [--rates 500 5000] [--json FILE]
 
 The first table shows how API calls and the wait at the end grow with the load.
 
 The others show what is left of the load generator's own speed, of users that make HTTP requests as fast as they are
-answered. The generator has a processor, and with it all threads of locust-cw; service and sink have another one.
+answered.
 
-In pairs, a generator with locust-cw, which publishes metrics and all logs, and one without run side by side on the same
-processor: whatever else the machine does, it does to both. What either gets out of its share is compared: requests for
-each second of processor time. Of all threads, that is the ratio of requests/s on a machine without a processor to spare
-for publishing; of Locust's own thread, on one that has some to spare. The medians of the pairs are shown.
+In slices of a tenth of a second three generators take turns, two of them stopped while one runs: one with locust-cw,
+which publishes metrics and all logs, one without, and one with a listener in Python that does nothing, which is the
+least that any plugin takes. A machine that others share is never twice the same, and two runs that ought to be alike
+differ by a tenth or more; slices as short as these have the same luck. What each reaches while it runs is compared:
+requests per second, the 99th percentile of the requests that were not under way when it was stopped, and processor
+time per request. What is done once a second or once a flush goes by the clock, and so counts three times. First
+everything runs wherever the system puts it, as one runs it; then the generators with all threads of locust-cw have one
+processor, and services and sinks have the other: as on a machine with as many Locust processes as processors, nothing
+that publishing takes is free. The medians of several repetitions are shown.
 
-In rounds they take turns, each with the processor to itself, as one runs them. Two that ought to be alike differ by a
-tenth or more on a machine that others share, so it takes many: the median of thirty is good to three hundredths. What
-others use takes part in some of the rounds: what that costs shows without.
+In rounds each runs alone and whole, and so do others, of which a fifth is left: what that costs shows without slices.
 """
 
 from __future__ import annotations
@@ -22,12 +25,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,19 +50,23 @@ USERS = 20
 GENERATORS, SERVERS = 0, 1
 """Processors, of all there are."""
 ALL = os.sched_getaffinity(0)
-PEERS_EVERY = 8
-"""Rounds from one in which all take part to the next: what a fifth is left of needs no more."""
+SLICE_S = 0.1
+START_TIMEOUT_S = 60
 
 # What listens, the module that runs Locust, and options.
-NONE, OURS, PLUGINS, OLD = "no plugin", "locust-cw, live, all logs", "locust-plugins", "5 requests per call"
+NONE, EMPTY, OURS = "no plugin", "an empty listener", "locust-cw, live, all logs"
+PLUGINS, OLD = "locust-plugins", "5 requests per call"
 KINDS: dict[str, tuple[str, list[str]]] = {
     NONE: ("locust", []),
+    EMPTY: ("locust", ["--empty-listener"]),
     OURS: ("locust_cw", []),
     PLUGINS: ("locust", ["--peer", "locust-plugins"]),
     OLD: ("locust", ["--peer", "old-script"]),
 }
-RATE_TARGET = 0.98
-P99_TARGET = 1.05
+RATE, RATE_TARGET = "requests/s at full speed", 0.98
+P99, P99_TARGET = "response time p99 at full speed", 1.05
+# Whether generators have one processor, and what the table says of it.
+WHERE = {False: "", True: ", all threads on one processor"}
 
 Row = dict[str, float]
 
@@ -81,7 +89,50 @@ class Turn:
 
 
 Turns = dict[str, dict[int, Turn]]
-"""By what listens, and by the round."""
+"""By what listens, and by the repetition."""
+
+
+class Generator:
+    """A load generator, which is stopped and goes on as it is told; only what it does while it is told to counts."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, module: str, sink: Sink) -> None:
+        """It runs."""
+        self._process = process
+        self._folder = folder
+        self._module = module
+        self._sink = sink
+        self._ran_s = 0.0
+
+    def stop(self) -> None:
+        """Stop it where it is."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def run_for(self, seconds: float) -> None:
+        """Have it go on for so long."""
+        begun = time.monotonic()
+        self._process.send_signal(signal.SIGCONT)
+        time.sleep(seconds)
+        self.stop()
+        self._ran_s += time.monotonic() - begun
+
+    def end(self) -> Turn:
+        """Have it end, and tell what it reached."""
+        self._process.send_signal(signal.SIGCONT)
+        time.sleep(SLICE_S)  # of two signals that come at once, this one would be the last
+        self._process.terminate()
+        timings, receipt = finish(self._process, self._folder, self._module)
+        calls = self._sink.stop()
+        first, last = timings["continued"]
+        requests, own_cpu, all_cpu = (after - before for before, after in zip(first, last, strict=True))
+        accounts = [receipt["requests"], receipt["log_events"]] if receipt else []
+        return Turn(
+            rate=requests / self._ran_s,
+            p99_ms=timings["p99_ms"],
+            cpu_us=all_cpu / requests * 1e6,
+            own_cpu_us=own_cpu / requests * 1e6,
+            calls=sum(call.operation.startswith("Put") for call in calls) / timings["requests"] * 1000,
+            lost=sum(account["observed"] - account["delivered"] for account in accounts),
+        )
 
 
 def main() -> int:
@@ -89,36 +140,40 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=20, help="how long each rate is held (default: %(default)s)")
     parser.add_argument("--rates", type=int, nargs="+", default=[500, 5_000], help="requests per second")
-    parser.add_argument("--turn-seconds", type=int, default=6, help="how long a pair or a turn at full speed takes")
-    parser.add_argument("--pairs", type=int, default=7, help="pairs side by side; 0 leaves them out")
-    parser.add_argument("--rounds", type=int, default=16, help="rounds in turns; 0 leaves them out")
+    parser.add_argument("--turn-seconds", type=int, default=6, help="how long each is at full speed each time")
+    parser.add_argument(
+        "--slices", type=int, default=7, help="how often in slices, anywhere and on one processor; 0 leaves them out"
+    )
+    parser.add_argument("--rounds", type=int, default=2, help="how often whole; 0 leaves them out")
     figures.add_option(parser)
     arguments = parser.parse_args()
 
     print(f"locust_cw in {Path(locust_cw.__file__).parent}, on {os.cpu_count()} processors")
     rows: list[Row] = []
-    pairs: Turns = {}
+    slices: list[Turns] = []
     turns: Turns = {}
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as folder:
         if arguments.rates and arguments.seconds:
             rows = [held(Path(folder), rate, arguments.seconds) for rate in arguments.rates]
             print_held(arguments.rates, rows)
-        if arguments.pairs:
-            pairs = side_by_side(Path(folder), arguments.turn_seconds, arguments.pairs)
-            print_full_speed(f"Side by side on one processor, {arguments.pairs} pairs", pairs)
+        if arguments.slices:
+            for pinned, where in WHERE.items():
+                slices.append(in_slices(Path(folder), arguments.turn_seconds, arguments.slices, pinned=pinned))
+                print_full_speed(f"In slices, {arguments.slices} times{where}", slices[-1])
         if arguments.rounds:
-            turns = in_turns(Path(folder), arguments.turn_seconds, arguments.rounds)
-            print_full_speed(f"In turns, {arguments.rounds} rounds", turns)
-    figures.write(arguments.json, summary(pairs, turns))
+            turns = in_rounds(Path(folder), arguments.turn_seconds, arguments.rounds)
+            print_full_speed(f"Whole, {arguments.rounds} rounds", turns)
+    figures.write(arguments.json, summary(slices, turns))
     delivered = all(row["lost"] == 0 and row["reconciled"] for row in rows)
-    ours = [*pairs.get(OURS, {}).values(), *turns.get(OURS, {}).values()]
+    ours = [turn for each in (*slices, turns) for turn in each.get(OURS, {}).values()]
     return 0 if delivered and not any(turn.lost for turn in ours) else 1
 
 
 def held(folder: Path, rate: int, seconds: int) -> Row:
     """One test at a steady rate, all requests logged."""
+    options = ["Reporter", "--rate", str(rate), "--run-time", f"{seconds}s"]
     with Sink() as sink:
-        timings, receipt = run(folder, "locust_cw", seconds, sink.url, ["Reporter", "--rate", str(rate)])
+        timings, receipt = finish(start(folder, "locust_cw", sink.url, options), folder, "locust_cw")
     requests, calls = receipt["requests"], receipt["api_calls"]
     events = receipt["log_events"]
     return {
@@ -133,53 +188,56 @@ def held(folder: Path, rate: int, seconds: int) -> Row:
     }
 
 
-def side_by_side(folder: Path, seconds: int, number: int) -> Turns:
-    """What a generator with locust-cw and one without reach at the same time on the same processor."""
-    turns: Turns = {NONE: {}, OURS: {}}
-    with ThreadPoolExecutor(len(turns)) as pool:
-        for pair in range(number):
-            running = {kind: pool.submit(full_speed, folder / kind, kind, seconds) for kind in turns}
-            for kind, turn in running.items():
-                turns[kind][pair] = turn.result()
+def in_slices(folder: Path, seconds: int, number: int, *, pinned: bool) -> Turns:
+    """What each of some generators reaches while they take turns, in slices of a tenth of a second."""
+    turns: Turns = {NONE: {}, EMPTY: {}, OURS: {}}
+    for again in range(number):
+        with ExitStack() as stack:
+            generators: dict[str, Generator] = {}
+            for kind in turns if again % 2 else reversed(turns):
+                generators[kind] = stack.enter_context(full_speed(folder / kind, kind, pinned=pinned))
+                generators[kind].stop()
+            for _ in range(round(seconds / SLICE_S)):
+                for generator in generators.values():
+                    generator.run_for(SLICE_S)
+            for kind, generator in generators.items():
+                turns[kind][again] = generator.end()
     return turns
 
 
-def in_turns(folder: Path, seconds: int, rounds: int) -> Turns:
+def in_rounds(folder: Path, seconds: int, rounds: int) -> Turns:
     """What each kind reaches alone, in rounds that begin with another kind each time."""
-    turns: Turns = {kind: {} for kind in KINDS}
+    turns: Turns = {NONE: {}, OURS: {}, PLUGINS: {}, OLD: {}}
     for number in range(rounds):
-        kinds = list(KINDS) if number % PEERS_EVERY == 0 else [NONE, OURS]
-        for kind in kinds if number % 2 else reversed(kinds):
-            turns[kind][number] = full_speed(folder / kind, kind, seconds)
+        for kind in turns if number % 2 else reversed(turns):
+            with full_speed(folder / kind, kind) as generator:
+                generator.stop()
+                generator.run_for(seconds)
+                turns[kind][number] = generator.end()
     return turns
-
-
-def full_speed(folder: Path, kind: str, seconds: int) -> Turn:
-    """One test, as fast as its share of the generators' processor goes."""
-    folder.mkdir(exist_ok=True)
-    module, given = KINDS[kind]
-    users = ["Client", "--users", str(USERS), "--spawn-rate", str(USERS), *given]
-    with on_processor(SERVERS), service() as host, Sink() as sink:
-        with on_processor(GENERATORS):
-            timings, receipt = run(folder, module, seconds, sink.url, [*users, "--host", host])
-        calls = sink.stop()
-    requests = timings["requests"]
-    accounts = [receipt["requests"], receipt["log_events"]] if receipt else []
-    return Turn(
-        rate=requests / timings["seconds"],
-        p99_ms=timings["p99_ms"],
-        cpu_us=timings["all_cpu_seconds"] / requests * 1e6,
-        own_cpu_us=timings["cpu_seconds"] / requests * 1e6,
-        calls=sum(call.operation.startswith("Put") for call in calls) / requests * 1000,
-        lost=sum(account["observed"] - account["delivered"] for account in accounts),
-    )
 
 
 @contextmanager
-def on_processor(number: int) -> Iterator[None]:
-    """Give what this thread starts meanwhile one processor, where there are several."""
+def full_speed(folder: Path, kind: str, *, pinned: bool = False) -> Iterator[Generator]:
+    """A generator with all its users, as fast as they are answered, with a service and a sink of its own."""
+    folder.mkdir(exist_ok=True)
+    module, given = KINDS[kind]
+    users = ["Client", "--users", str(USERS), "--spawn-rate", str(USERS), *given]
+    with on_processor(SERVERS if pinned else None), service() as host, Sink() as sink:
+        with on_processor(GENERATORS if pinned else None):
+            process = start(folder, module, sink.url, [*users, "--host", host])
+        try:
+            yield Generator(process, folder, module, sink)
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def on_processor(number: int | None) -> Iterator[None]:
+    """Give what this thread starts meanwhile one processor, where there are several; for None any."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(ALL)[number % len(ALL)]})
+    os.sched_setaffinity(0, ALL if number is None else {sorted(ALL)[number % len(ALL)]})
     try:
         yield
     finally:
@@ -198,30 +256,42 @@ def service() -> Iterator[str]:
         process.stdin.close()
 
 
-def run(
-    folder: Path, module: str, seconds: int, endpoint_url: str, options: list[str]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run Locust, with the module `locust_cw` or without; give its timings and the receipt."""
-    timings, receipt = folder / "timings.json", folder / "receipt.json"
+def start(folder: Path, module: str, endpoint_url: str, options: list[str]) -> subprocess.Popen[bytes]:
+    """Start Locust, with the module `locust_cw` or without; give it once its users are there."""
+    timings, started = folder / "timings.json", folder / "started"
+    started.unlink(missing_ok=True)
     locustfiles = f"{HERE / 'users.py'},{HERE / 'peers.py'}" if "--peer" in options else str(HERE / "users.py")
     command = [sys.executable, "-m", module, "-f", locustfiles, "--host", "http://service.example"]
-    command += ["--headless", "--only-summary", "--run-time", f"{seconds}s"]
-    command += ["--exit-code-on-error", "0", "--timings", str(timings), *options]
+    command += ["--headless", "--only-summary", "--exit-code-on-error", "0"]
+    command += ["--timings", str(timings), "--started", str(started), *options]
     if module == "locust_cw":
         command += ["--cw-live", "--cw-flush-interval", str(FLUSH_INTERVAL_S)]
-        command += ["--cw-spool-dir", str(folder / "spool"), "--cw-receipt", str(receipt)]
+        command += ["--cw-spool-dir", str(folder / "spool"), "--cw-receipt", str(folder / "receipt.json")]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCUST_"))}
-    ended = subprocess.run(  # noqa: S603 - Locust, with options from above
-        command,
-        cwd=folder,
-        env=environment | CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint_url},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ended.returncode:
-        sys.exit(f"{ended.stdout}{ended.stderr}\nLocust ended with code {ended.returncode}; above is its output.")
-    return json.loads(timings.read_text()), json.loads(receipt.read_text()) if module == "locust_cw" else {}
+    with (folder / "output.txt").open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(  # noqa: S603 - Locust, with options from above
+            command,
+            cwd=folder,
+            env=environment | CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint_url},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not started.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            sys.exit(f"{(folder / 'output.txt').read_text()}\nLocust did not start; above is its output.")
+        time.sleep(0.01)
+    return process
+
+
+def finish(process: subprocess.Popen[bytes], folder: Path, module: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Wait for the end; give its timings and the receipt."""
+    if process.wait():
+        output = (folder / "output.txt").read_text()
+        sys.exit(f"{output}\nLocust ended with code {process.returncode}; above is its output.")
+    receipt = json.loads((folder / "receipt.json").read_text()) if module == "locust_cw" else {}
+    return json.loads((folder / "timings.json").read_text()), receipt
 
 
 def print_held(rates: list[int], results: list[Row]) -> None:
@@ -254,7 +324,7 @@ def ratio(turns: Turns, kind: str, key: str) -> float:
 
 
 def with_spread(each: list[float]) -> str:
-    """The median, with the range that half of the pairs lie in: what is closer than that to a target says little."""
+    """The median, with the range that half of them lie in: what is closer than that to a target says little."""
     lower, median, upper = statistics.quantiles(each, n=4) if len(each) > 1 else each * 3
     return f"{median:.3f} ({lower:.3f} to {upper:.3f})"
 
@@ -277,31 +347,18 @@ def print_full_speed(title: str, turns: Turns) -> None:
     print(f"ratios of locust-cw's CPU per request, sorted: {' '.join(f'{each:.3f}' for each in each_pair)}")
 
 
-def summary(pairs: Turns, turns: Turns) -> list[Figure]:
+def summary(slices: list[Turns], turns: Turns) -> list[Figure]:
     """The lines for the table."""
-
-    def peers(key: str) -> str:
-        return "; ".join(f"{kind}: {ratio(turns, kind, key):.2f}" for kind in (PLUGINS, OLD))
-
     lines = []
-    if pairs:
-        for whose, key in (("all threads", "cpu_us"), ("Locust's own thread", "own_cpu_us")):
-            per_second = [1 / each for each in ratios(pairs, OURS, key)]
-            met = statistics.median(per_second) >= RATE_TARGET
-            name = f"requests per second of processor time, {whose}, to no plugin"
-            lines.append(Figure(name, with_spread(per_second), f"at least {RATE_TARGET}", met))
-        p99 = ratios(pairs, OURS, "p99_ms")
-        met = statistics.median(p99) <= P99_TARGET
-        name = "response time p99, side by side, to no plugin"
-        lines.append(Figure(name, with_spread(p99), f"at most {P99_TARGET}", met))
-    if turns:
-        rate, p99 = ratios(turns, OURS, "rate"), ratios(turns, OURS, "p99_ms")
-        met = statistics.median(rate) >= RATE_TARGET
-        name = "requests/s at full speed, in turns, to no plugin"
-        lines.append(Figure(name, with_spread(rate), f"at least {RATE_TARGET}", met, peers("rate")))
-        met = statistics.median(p99) <= P99_TARGET
-        name = "response time p99, in turns, to no plugin"
-        lines.append(Figure(name, with_spread(p99), f"at most {P99_TARGET}", met, peers("p99_ms")))
+    for where, each in zip(WHERE.values(), slices, strict=False):
+        for what, key, target in ((RATE, "rate", RATE_TARGET), (P99, "p99_ms", P99_TARGET)):
+            found = ratios(each, OURS, key)
+            median = statistics.median(found)
+            met, bound = (median >= target, "at least") if key == "rate" else (median <= target, "at most")
+            others = [f"{EMPTY}: {ratio(each, EMPTY, key):.3f}"]
+            others += [f"{kind}: {ratio(turns, kind, key):.2f}" for kind in (PLUGINS, OLD) if turns and not where]
+            name = f"{what}{where}, to no plugin"
+            lines.append(Figure(name, with_spread(found), f"{bound} {target}", met, "; ".join(others)))
     return lines
 
 

@@ -1,9 +1,11 @@
 """The locustfile of `load.py`: users that report requests they never make, and users that make them.
 
-It does not import locust_cw, so that it runs with and without. It writes to the file named by `--timings` how many
-requests there were, how long the test took, how much processor time Locust's own thread and all threads used, the 99th
-percentile of the response times as Locust reports them, before its statistics round them, and how long after the test's
-end everything was done.
+It does not import locust_cw, so that it runs with and without. It makes the file named by `--started` once all users
+are there. It writes to the file named by `--timings` how many requests there were, how long the test took, and how long
+after its end everything was done. The process may be stopped and continued meanwhile. Of the first and the last time
+that it was continued it writes how many requests there had been, and how much processor time Locust's own thread and
+all threads had used; and the 99th percentile of the response times as Locust reports them, before its statistics round
+them, of requests that began since it was continued last.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import itertools
 import json
 import math
 import random
+import signal
 import time
 from array import array
 from pathlib import Path
@@ -32,7 +35,9 @@ NAMES = itertools.cycle([f"/path/{number}" for number in range(10)])
 TIMES_MS = itertools.cycle([random.lognormvariate(math.log(20), 0.6) for _ in range(9_973)])
 FAILURES = itertools.cycle([*[None] * (FAIL_EVERY - 1), RuntimeError("500 Server Error for url: /path")])
 
-marks: dict[str, float] = {}
+marks: dict[str, float] = {"continued": math.inf}
+continued: list[tuple[int, float, float]] = []
+"""Each time that the process was: requests, seconds of processor time of Locust's own thread, and of all threads."""
 times_ms = array("d")
 
 
@@ -88,42 +93,58 @@ def add_options(parser: ArgumentParser, **_kwargs: object) -> None:
     """Add the rate, and the file for what is measured."""
     parser.add_argument("--rate", type=float, default=0, help="requests per second; 0 for as many as there can be")
     parser.add_argument("--timings", help="write what was measured to this file")
+    parser.add_argument("--empty-listener", action="store_true", help="have a listener that does nothing")
+    parser.add_argument("--started", help="make this file once all users are there")
 
 
 @events.test_start.add_listener
 def on_test_start(**_kwargs: object) -> None:
     """Remember when the test began."""
-    times_ms[:] = array("d")
-    marks["start"], marks["cpu_start"], marks["all_start"] = time.monotonic(), time.thread_time(), time.process_time()
+    marks["start"] = time.monotonic()
 
 
 @events.test_stop.add_listener
 def on_test_stop(**_kwargs: object) -> None:
     """Remember when the test ended."""
-    marks["stop"], marks["cpu_stop"], marks["all_stop"] = time.monotonic(), time.thread_time(), time.process_time()
+    marks["stop"] = time.monotonic()
 
 
 @events.request.add_listener
-def on_request(response_time: float, **_kwargs: object) -> None:
-    """Keep the response time as it is reported."""
-    times_ms.append(response_time)
+def on_request(response_time: float, start_time: float, **_kwargs: object) -> None:
+    """Keep the response time as it is reported, unless the process was stopped meanwhile."""
+    if start_time > marks["continued"]:
+        times_ms.append(response_time)
+
+
+def ignore(**_kwargs: object) -> None:
+    """Listen, and do nothing."""
 
 
 @events.init.add_listener
 def on_init(environment: Environment, **_kwargs: object) -> None:
-    """Write the timings at the very end, after all other listeners."""
+    """Note whenever the process is continued, and write the timings at the very end, after all other listeners."""
     options = environment.parsed_options
     assert options is not None  # noqa: S101 - the command line has been parsed
+
+    def on_continue(*_: object) -> None:
+        marks["continued"] = time.time()
+        continued.append((environment.stats.total.num_requests, time.thread_time(), time.process_time()))
+
+    def on_spawned(**_kwargs: object) -> None:
+        Path(options.started).touch()
 
     def on_quit(**_kwargs: object) -> None:
         timings = {
             "requests": environment.stats.total.num_requests,
             "seconds": marks["stop"] - marks["start"],
-            "cpu_seconds": marks["cpu_stop"] - marks["cpu_start"],
-            "all_cpu_seconds": marks["all_stop"] - marks["all_start"],
-            "p99_ms": sorted(times_ms)[int(len(times_ms) * 0.99)],
+            "continued": [*continued[:1], *continued[-1:]],
+            "p99_ms": sorted(times_ms)[int(len(times_ms) * 0.99)] if times_ms else None,
             "seconds_after": time.monotonic() - marks["stop"],
         }
         Path(options.timings).write_text(json.dumps(timings), encoding="utf-8")
 
+    if options.empty_listener:
+        environment.events.request.add_listener(ignore)
+    signal.signal(signal.SIGCONT, on_continue)
+    environment.events.spawning_complete.add_listener(on_spawned)
     environment.events.quit.add_listener(on_quit)
