@@ -175,7 +175,7 @@ def test_a_master_waits_for_what_its_workers_have_left_of_the_test_before(aws: A
     assert fleet.master.process.poll() is None
     assert len(re.findall("all delivered", fleet.master.err)) == 1
     web.stop()
-    fleet.master.signal(signal.SIGTERM)
+    fleet.master.signal(signal.SIGINT)
     fleet.finish()
     assert receipts_printed(fleet.master) == len(re.findall("all delivered", fleet.master.err)) == 2
 

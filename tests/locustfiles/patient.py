@@ -1,7 +1,8 @@
 """Imported by other locustfiles: a master that has patience with its workers, as the machine may be busy.
 
 It waits for their last reports. Locust gives these half a second, after which its statistics lack what a late one
-tells. And it gives a worker up that was not heard of for HEARTBEATS seconds rather than Locust's three.
+tells. It gives a worker up that was not heard of for HEARTBEATS seconds rather than Locust's three. And it hears Ctrl-C
+always: Locust's master drops one that comes in the very moment in which it reads a worker's message.
 """
 
 import os
@@ -11,12 +12,26 @@ from typing import Any
 import gevent
 from locust import events, runners
 from locust.env import Environment
+from locust.rpc import zmqrpc
 from locust.runners import STATE_MISSING, MasterRunner
 
 PATIENCE = 5
 """Seconds, ten times Locust's."""
 
 runners.HEARTBEAT_LIVENESS = int(os.environ.get("HEARTBEATS", "30"))
+
+recv_from_client = zmqrpc.Server.recv_from_client
+
+
+def recv_or_be_interrupted(server: zmqrpc.Server) -> Any:
+    try:
+        return recv_from_client(server)
+    except KeyboardInterrupt as interrupt:
+        gevent.get_hub().handle_system_error(KeyboardInterrupt, interrupt)
+        raise
+
+
+zmqrpc.Server.recv_from_client = recv_or_be_interrupted  # type: ignore[method-assign]
 
 awaited: set[str] = set()
 """The workers that may have had users since they last reported."""
