@@ -1,6 +1,6 @@
 """What a whole test costs: real `locust` processes, publishing to a sink on this machine while they run.
 
-    python benches/load.py [--slices 7] [--rounds 2] [--seconds 20] [--rates 500 5000] [--json FILE]
+    python benches/load.py [--slices 7] [--rounds 2] [--turn-seconds 6] [--seconds 20] [--rates 500 5000] [--json FILE]
 
 The first table shows how API calls and the wait at the end grow with the load.
 
@@ -12,10 +12,11 @@ which publishes metrics and all logs, one without, and one with a listener in Py
 least that any plugin takes. A machine that others share is never twice the same, and two runs that ought to be alike
 differ by a tenth or more; slices as short as these have the same luck. What each reaches while it runs is compared:
 requests per second, the 99th percentile of the requests that were not under way when it was stopped, and processor
-time per request. What is done once a second or once a flush goes by the clock, and so counts three times. First
-everything runs wherever the system puts it, as one runs it; then the generators with all threads of locust-cw have one
-processor, and services and sinks have the other: as on a machine with as many Locust processes as processors, nothing
-that publishing takes is free. The medians of several repetitions are shown.
+time per request. Whatever goes by the clock, from the looks at the queue to the flushes, counts up to three times, and
+the percentile is somewhat low for all three, as long requests are stopped more often than short ones. First everything
+runs wherever the system puts it, as one runs it; then the generators with all threads of locust-cw have one processor,
+and services and sinks have the other: as on a machine with as many Locust processes as processors, nothing that
+publishing takes is free. The medians of several repetitions are shown.
 
 In rounds each runs alone and whole, and so do others, of which a fifth is left: what that costs shows without slices.
 """
@@ -34,7 +35,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import figures
 import locust_cw
@@ -51,7 +52,8 @@ GENERATORS, SERVERS = 0, 1
 """Processors, of all there are."""
 ALL = os.sched_getaffinity(0)
 SLICE_S = 0.1
-START_TIMEOUT_S = 60
+TIMEOUT_S = 60
+"""For the start and for the end of a test."""
 
 # What listens, the module that runs Locust, and options.
 NONE, EMPTY, OURS = "no plugin", "an empty listener", "locust-cw, live, all logs"
@@ -118,7 +120,7 @@ class Generator:
     def end(self) -> Turn:
         """Have it end, and tell what it reached."""
         self._process.send_signal(signal.SIGCONT)
-        time.sleep(SLICE_S)  # of two signals that come at once, this one would be the last
+        time.sleep(SLICE_S)  # that has to be noted before the test is over
         self._process.terminate()
         timings, receipt = finish(self._process, self._folder, self._module)
         calls = self._sink.stop()
@@ -147,6 +149,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2, help="how often whole; 0 leaves them out")
     figures.add_option(parser)
     arguments = parser.parse_args()
+    if arguments.turn_seconds < SLICE_S:
+        parser.error("--turn-seconds: at least a second")
+    # So that what was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     print(f"locust_cw in {Path(locust_cw.__file__).parent}, on {os.cpu_count()} processors")
     rows: list[Row] = []
@@ -172,8 +178,8 @@ def main() -> int:
 def held(folder: Path, rate: int, seconds: int) -> Row:
     """One test at a steady rate, all requests logged."""
     options = ["Reporter", "--rate", str(rate), "--run-time", f"{seconds}s"]
-    with Sink() as sink:
-        timings, receipt = finish(start(folder, "locust_cw", sink.url, options), folder, "locust_cw")
+    with Sink() as sink, started(folder, "locust_cw", sink.url, options) as process:
+        timings, receipt = finish(process, folder, "locust_cw")
     requests, calls = receipt["requests"], receipt["api_calls"]
     events = receipt["log_events"]
     return {
@@ -224,13 +230,14 @@ def full_speed(folder: Path, kind: str, *, pinned: bool = False) -> Iterator[Gen
     module, given = KINDS[kind]
     users = ["Client", "--users", str(USERS), "--spawn-rate", str(USERS), *given]
     with on_processor(SERVERS if pinned else None), service() as host, Sink() as sink:
-        with on_processor(GENERATORS if pinned else None):
-            process = start(folder, module, sink.url, [*users, "--host", host])
-        try:
+        # It ends by itself where nobody is left to end it.
+        options = [*users, "--host", host, "--run-time", "10m"]
+        with (
+            on_processor(GENERATORS if pinned else None),
+            started(folder, module, sink.url, options) as process,
+            on_processor(None),
+        ):
             yield Generator(process, folder, module, sink)
-        finally:
-            process.kill()
-            process.wait()
 
 
 @contextmanager
@@ -256,17 +263,19 @@ def service() -> Iterator[str]:
         process.stdin.close()
 
 
-def start(folder: Path, module: str, endpoint_url: str, options: list[str]) -> subprocess.Popen[bytes]:
-    """Start Locust, with the module `locust_cw` or without; give it once its users are there."""
-    timings, started = folder / "timings.json", folder / "started"
-    started.unlink(missing_ok=True)
+@contextmanager
+def started(folder: Path, module: str, endpoint_url: str, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Locust, with the module `locust_cw` or without, from when its users are there until it is not needed."""
+    timings, receipt, is_there = folder / "timings.json", folder / "receipt.json", folder / "started"
+    for file in (timings, receipt, is_there):
+        file.unlink(missing_ok=True)
     locustfiles = f"{HERE / 'users.py'},{HERE / 'peers.py'}" if "--peer" in options else str(HERE / "users.py")
     command = [sys.executable, "-m", module, "-f", locustfiles, "--host", "http://service.example"]
     command += ["--headless", "--only-summary", "--exit-code-on-error", "0"]
-    command += ["--timings", str(timings), "--started", str(started), *options]
+    command += ["--timings", str(timings), "--started", str(is_there), *options]
     if module == "locust_cw":
         command += ["--cw-live", "--cw-flush-interval", str(FLUSH_INTERVAL_S)]
-        command += ["--cw-spool-dir", str(folder / "spool"), "--cw-receipt", str(folder / "receipt.json")]
+        command += ["--cw-spool-dir", str(folder / "spool"), "--cw-receipt", str(receipt)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCUST_"))}
     with (folder / "output.txt").open("w", encoding="utf-8") as output:
         process = subprocess.Popen(  # noqa: S603 - Locust, with options from above
@@ -276,22 +285,32 @@ def start(folder: Path, module: str, endpoint_url: str, options: list[str]) -> s
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not started.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            sys.exit(f"{(folder / 'output.txt').read_text()}\nLocust did not start; above is its output.")
-        time.sleep(0.01)
-    return process
+    try:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not is_there.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                give_up(folder, "did not start")
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def finish(process: subprocess.Popen[bytes], folder: Path, module: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Wait for the end; give its timings and the receipt."""
-    if process.wait():
-        output = (folder / "output.txt").read_text()
-        sys.exit(f"{output}\nLocust ended with code {process.returncode}; above is its output.")
+    try:
+        if process.wait(TIMEOUT_S):
+            give_up(folder, f"ended with code {process.returncode}")
+    except subprocess.TimeoutExpired:
+        give_up(folder, "did not end")
     receipt = json.loads((folder / "receipt.json").read_text()) if module == "locust_cw" else {}
     return json.loads((folder / "timings.json").read_text()), receipt
+
+
+def give_up(folder: Path, why: str) -> NoReturn:
+    """Show what Locust printed, and end."""
+    sys.exit(f"{(folder / 'output.txt').read_text()}\nLocust {why}; above is its output.")
 
 
 def print_held(rates: list[int], results: list[Row]) -> None:
@@ -343,8 +362,8 @@ def print_full_speed(title: str, turns: Turns) -> None:
         )
         calls, lost = statistics.median(turn.calls for turn in each.values()), sum(turn.lost for turn in each.values())
         print(f"{kind:28}{columns}{calls:12.1f}{lost:6,.0f}")
-    each_pair = sorted(ratios(turns, OURS, "cpu_us"))
-    print(f"ratios of locust-cw's CPU per request, sorted: {' '.join(f'{each:.3f}' for each in each_pair)}")
+    each_ratio = sorted(ratios(turns, OURS, "cpu_us"))
+    print(f"ratios of locust-cw's CPU per request, sorted: {' '.join(f'{each:.3f}' for each in each_ratio)}")
 
 
 def summary(slices: list[Turns], turns: Turns) -> list[Figure]:

@@ -92,9 +92,9 @@ class Client(FastHttpUser):
 def add_options(parser: ArgumentParser, **_kwargs: object) -> None:
     """Add the rate, and the file for what is measured."""
     parser.add_argument("--rate", type=float, default=0, help="requests per second; 0 for as many as there can be")
-    parser.add_argument("--timings", help="write what was measured to this file")
+    parser.add_argument("--timings", required=True, help="write what was measured to this file")
     parser.add_argument("--empty-listener", action="store_true", help="have a listener that does nothing")
-    parser.add_argument("--started", help="make this file once all users are there")
+    parser.add_argument("--started", required=True, help="make this file once all users are there")
 
 
 @events.test_start.add_listener

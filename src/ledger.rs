@@ -48,7 +48,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds a share. What there is none of, as of most there is, is not touched.
+    /// Adds a share. Sums that it adds nothing to, most of them, are not touched.
     pub fn add(&self, share: Share) {
         let parts =
             [(&self.requests, share.requests), (&self.failures, share.failures), (&self.log_events, share.log_events)];

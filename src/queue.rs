@@ -93,6 +93,10 @@ struct Load {
 }
 
 impl Load {
+    fn has_room(&self, weight: usize) -> bool {
+        self.items.load(Relaxed) < CAPACITY && self.bytes.load(Relaxed) + weight <= CAPACITY_BYTES
+    }
+
     /// Counts an item in, and says whether there is room for it. To be counted out again where there is none.
     fn add(&self, weight: usize) -> bool {
         let items = self.items.fetch_add(1, Relaxed);
@@ -124,6 +128,10 @@ impl Entrance {
     #[expect(clippy::result_large_err, reason = "it is what was handed over, and hardly ever comes back")]
     pub fn try_push(&self, item: Item) -> Result<(), Item> {
         let weight = item.weight();
+        if !self.load.has_room(weight) {
+            return Err(item);
+        }
+        // Others may have come between.
         if !self.load.add(weight) {
             self.load.take_off(weight);
             return Err(item);
@@ -139,7 +147,7 @@ impl Entrance {
     /// Whether a small sample would be taken without waiting.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.load.items.load(Relaxed) < CAPACITY && self.load.bytes.load(Relaxed) < CAPACITY_BYTES
+        self.load.has_room(1)
     }
 
     /// Hands an item over, waiting for room for a bounded moment. To be called with the GIL released.

@@ -256,7 +256,7 @@ class LoadTest:
         # Of a processor, by all threads, since the last time.
         before, self._sampled = self._sampled, (time.monotonic(), time.process_time())
         seconds, used = (after - earlier for after, earlier in zip(self._sampled, before, strict=True))
-        if seconds > 0:
+        if seconds > 0 and used >= 0:  # in a forked process it begins anew
             publisher.gauge("GeneratorCpu_Percent", used / seconds * 100, "Percent")
         publisher.gauge("GeneratorMemory_Bytes", _own_process().memory_info().rss, "Bytes")
 

@@ -303,8 +303,8 @@ class Session:
     def _accompany(self, test: LoadTest) -> None:
         """Sample what the test uses, and once another has begun and this one is delivered, be done with it."""
         while not test.concluding:
-            # Just after the full second, so that each second has one sample.
-            due = time.time() // _SAMPLE_EVERY_S * _SAMPLE_EVERY_S + _SAMPLE_EVERY_S + 0.01
+            # After the full second, so that each has one sample, and late enough to have its windows closed too.
+            due = time.time() // _SAMPLE_EVERY_S * _SAMPLE_EVERY_S + _SAMPLE_EVERY_S + 0.03
             while (left := due - time.time()) > 0:
                 gevent.sleep(min(left, _COUNT_USERS_EVERY_S))
                 if test is self._test:

@@ -20,7 +20,7 @@ PATIENCE = 5
 
 runners.HEARTBEAT_LIVENESS = int(os.environ.get("HEARTBEATS", "30"))
 
-recv_from_client = zmqrpc.Server.recv_from_client
+recv_from_client: Any = zmqrpc.Server.recv_from_client
 
 
 def recv_or_be_interrupted(server: zmqrpc.Server) -> Any:
@@ -28,10 +28,10 @@ def recv_or_be_interrupted(server: zmqrpc.Server) -> Any:
         return recv_from_client(server)
     except KeyboardInterrupt as interrupt:
         gevent.get_hub().handle_system_error(KeyboardInterrupt, interrupt)
-        raise
+        raise  # `client_listener` takes this one, and goes on
 
 
-zmqrpc.Server.recv_from_client = recv_or_be_interrupted  # type: ignore[method-assign]
+zmqrpc.Server.recv_from_client = recv_or_be_interrupted  # type: ignore[assignment,method-assign]
 
 awaited: set[str] = set()
 """The workers that may have had users since they last reported."""
