@@ -72,7 +72,8 @@ impl Intake {
         }
     }
 
-    /// Takes items until the queue is closed. `clock` is read at the start, before each wait, and where no wait comes, after some items.
+    /// Takes items until the queue is closed. `clock` is read at the start, before each wait, and where no wait comes, after
+    /// some items.
     pub fn run(mut self, exit: &Exit, clock: impl Fn() -> Timestamp) {
         let mut next = next_tick(clock());
         let mut taken = 0;
