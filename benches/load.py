@@ -32,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -43,7 +43,7 @@ from figures import Figure
 from sink import CREDENTIALS, Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
 FLUSH_INTERVAL_S = 5
@@ -65,6 +65,8 @@ KINDS: dict[str, tuple[str, list[str]]] = {
     PLUGINS: ("locust", ["--peer", "locust-plugins"]),
     OLD: ("locust", ["--peer", "old-script"]),
 }
+FURTHER_LOCUSTFILES = {"--peer": "peers.py", "--parts": "listeners.py"}
+"""By the option that each of them adds."""
 RATE, RATE_TARGET = "requests/s at full speed", 0.98
 P99, P99_TARGET = "response time p99 at full speed", 1.05
 # Whether generators have one processor, and what the table says of it.
@@ -116,6 +118,12 @@ class Generator:
         time.sleep(seconds)
         self.stop()
         self._ran_s += time.monotonic() - begun
+
+    def wait(self, seconds: float) -> None:
+        """Let it end by itself, in about so long."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        finish(self._process, self._folder, self._module)
 
     def end(self) -> Turn:
         """Have it end, and tell what it reached."""
@@ -224,14 +232,16 @@ def in_rounds(folder: Path, seconds: int, rounds: int) -> Turns:
 
 
 @contextmanager
-def full_speed(folder: Path, kind: str, *, pinned: bool = False) -> Iterator[Generator]:
+def full_speed(
+    folder: Path, kind: str, further_options: Sequence[str] = (), *, pinned: bool = False
+) -> Iterator[Generator]:
     """A generator with all its users, as fast as they are answered, with a service and a sink of its own."""
     folder.mkdir(exist_ok=True)
     module, given = KINDS[kind]
     users = ["Client", "--users", str(USERS), "--spawn-rate", str(USERS), *given]
     with on_processor(SERVERS if pinned else None), service() as host, Sink() as sink:
         # It ends by itself where nobody is left to end it.
-        options = [*users, "--host", host, "--run-time", "10m"]
+        options = [*users, "--host", host, "--run-time", "10m", *further_options]
         with (
             on_processor(GENERATORS if pinned else None),
             started(folder, module, sink.url, options) as process,
@@ -269,8 +279,9 @@ def started(folder: Path, module: str, endpoint_url: str, options: list[str]) ->
     timings, receipt, is_there = folder / "timings.json", folder / "receipt.json", folder / "started"
     for file in (timings, receipt, is_there):
         file.unlink(missing_ok=True)
-    locustfiles = f"{HERE / 'users.py'},{HERE / 'peers.py'}" if "--peer" in options else str(HERE / "users.py")
-    command = [sys.executable, "-m", module, "-f", locustfiles, "--host", "http://service.example"]
+    locustfiles = ["users.py", *(file for option, file in FURTHER_LOCUSTFILES.items() if option in options)]
+    command = [sys.executable, "-m", module, "-f", ",".join(str(HERE / file) for file in locustfiles)]
+    command += ["--host", "http://service.example"]
     command += ["--headless", "--only-summary", "--exit-code-on-error", "0"]
     command += ["--timings", str(timings), "--started", str(is_there), *options]
     if module == "locust_cw":

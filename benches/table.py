@@ -30,6 +30,7 @@ IMAGES = HERE.parent / "docs" / "images"
 SCRIPTS: dict[str, list[str]] = {
     "hook": [],
     "load": [],
+    "parts": [],
     "calls": ["--plot", str(IMAGES / "calls.png")],
     "memory": [],
     "accuracy": [],
