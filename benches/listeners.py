@@ -1,14 +1,14 @@
 """A locustfile beside `users.py`, for `parts.py`: the listeners of the `request` event come and go in one test.
 
-First locust-cw's is there for some seconds, and the processor time of each thread is noted. Then there is none, one
-in Python that does nothing, or locust-cw's, in turns of a fiftieth of a second whose order is drawn anew each time,
-and the processor time of Locust's own thread is noted with each. All of it goes to the file named by `--parts`.
+First locust-cw's stays, and the processor time of each thread is noted over some windows. Then there is none, one in
+Python that does nothing, or locust-cw's, in turns of a fiftieth of a second whose order is drawn anew each time, and
+the processor time of Locust's own thread is noted with each. All of it goes to the file named by `--parts`; where it
+cannot be measured, the process ends with a code other than zero.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from pathlib import Path
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 SETTLE_S = 6
 """So long that log events and metrics are sent as they will be from then on: more than the flush interval."""
+WINDOW_S = 5
+"""As long as the flush interval."""
 TURN_S = 0.02
-OWN, OTHERS = "own", "others"
-# Threads by what their names begin with, the longer first. Linux keeps 15 characters.
-THREADS = {"locust-cw-intak": "queue", "locust-cw": "senders"}
+QUEUE_THREAD = "locust-cw-intak"
+"""Linux keeps 15 characters of a thread's name."""
 
 
 def ignore(**_kwargs: object) -> None:
@@ -39,32 +40,41 @@ def ignore(**_kwargs: object) -> None:
 def add_options(parser: ArgumentParser, **_kwargs: object) -> None:
     """Add the file for what is measured, and for how long it is."""
     parser.add_argument("--parts", required=True, help="write what was measured to this file")
-    parser.add_argument("--steady-seconds", type=float, required=True, help="how long the listener stays at first")
+    parser.add_argument(
+        "--windows", type=int, required=True, help=f"windows of {WINDOW_S} s in which the listener stays"
+    )
     parser.add_argument("--turns-seconds", type=float, required=True, help="how long there are turns")
 
 
-@events.spawning_complete.add_listener
-def on_spawned(**_kwargs: object) -> None:
-    """Begin once all users are there."""
-    gevent.spawn(measure, environments[0])
+@events.init.add_listener
+def on_init(environment: Environment, **_kwargs: object) -> None:
+    """Begin once all users are there, and end the test after it."""
+
+    def measure() -> None:
+        environment.process_exit_code = 1
+        try:
+            write_parts(environment)
+            environment.process_exit_code = 0
+        finally:
+            assert environment.runner is not None  # noqa: S101 - the test runs
+            environment.runner.quit()
+
+    environment.events.spawning_complete.add_listener(lambda **_kwargs: gevent.spawn(measure))
 
 
-environments: list[Environment] = []
-events.init.add_listener(lambda environment, **_kwargs: environments.append(environment))
-
-
-def measure(environment: Environment) -> None:
-    """Measure, write, and end the test."""
+def write_parts(environment: Environment) -> None:
+    """Measure, and write the file."""
     options, hook = environment.parsed_options, environment.events.request
-    assert options is not None and environment.runner is not None  # noqa: S101, PT018 - the test runs
+    assert options is not None  # noqa: S101 - the command line has been parsed
     (ours,) = (each for each in hook._handlers if is_ours(each))  # noqa: SLF001 - there is no other way to it
     gevent.sleep(SETTLE_S)
-    steady = steadily(environment, options.steady_seconds)
+    windows = [by_thread(environment) for _ in range(options.windows)]
     hook.remove_listener(ours)
-    turns = in_turns(environment, {"none": None, "empty": ignore, "ours": ours}, options.turns_seconds)
-    hook.add_listener(ours)
-    Path(options.parts).write_text(json.dumps({"steady": steady, "turns": turns}), encoding="utf-8")
-    environment.runner.quit()
+    try:
+        rounds = in_turns(environment, {"none": None, "empty": ignore, "ours": ours}, options.turns_seconds)
+    finally:
+        hook.add_listener(ours)
+    Path(options.parts).write_text(json.dumps({"windows": windows, "rounds": rounds}), encoding="utf-8")
 
 
 def is_ours(listener: Callable[..., Any]) -> bool:
@@ -72,27 +82,25 @@ def is_ours(listener: Callable[..., Any]) -> bool:
     return type(getattr(listener, "__self__", None)).__module__.startswith("locust_cw")
 
 
-def steadily(environment: Environment, seconds: float) -> dict[str, float]:
-    """Microseconds of processor time per request, by thread, while nothing changes."""
-    requests, before = environment.stats.total.num_requests, by_thread()
-    gevent.sleep(seconds)
+def by_thread(environment: Environment) -> dict[str, float]:
+    """Microseconds of processor time per request over a window, in which nothing changes, by thread."""
+    before = processor_times_s()
+    requests = environment.stats.total.num_requests
+    gevent.sleep(WINDOW_S)
     number = environment.stats.total.num_requests - requests
-    return {name: (used - before.get(name, 0)) / 1000 / number for name, used in by_thread().items()}
+    own, queue, everything = (
+        (later - sooner) / number * 1e6 for sooner, later in zip(before, processor_times_s(), strict=True)
+    )
+    # Threads that have ended meanwhile are in the sum alone.
+    return {"locust": own, "queue": queue, "senders": everything - own - queue}
 
 
-def by_thread() -> dict[str, int]:
-    """Nanoseconds of processor time so far, by what the threads do."""
-    used: dict[str, int] = {}
-    for task in Path("/proc/self/task").iterdir():
-        try:
-            name = (task / "comm").read_text(encoding="utf-8")
-            time_ns = int((task / "schedstat").read_text(encoding="utf-8").split()[0])
-        except OSError:  # It has just ended.
-            continue
-        theirs = next((what for start, what in THREADS.items() if name.startswith(start)), OTHERS)
-        what = OWN if task.name == str(os.getpid()) else theirs
-        used[what] = used.get(what, 0) + time_ns
-    return used
+def processor_times_s() -> tuple[float, float, float]:
+    """Seconds of processor time so far, of Locust's own thread, of the one behind the queue, and of all."""
+    threads = Path("/proc/self/task").iterdir()
+    (queue,) = (each for each in threads if (each / "comm").read_text(encoding="utf-8").startswith(QUEUE_THREAD))
+    queue_ns = int((queue / "schedstat").read_text(encoding="utf-8").split()[0])
+    return time.thread_time(), queue_ns / 1e9, time.process_time()
 
 
 def in_turns(

@@ -119,11 +119,12 @@ class Generator:
         self.stop()
         self._ran_s += time.monotonic() - begun
 
-    def wait(self, seconds: float) -> None:
-        """Let it end by itself, in about so long."""
+    def wait(self, seconds: float) -> dict[str, Any]:
+        """Let it end by itself, in about so long, and give its receipt."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
-        finish(self._process, self._folder, self._module)
+        _, receipt = finish(self._process, self._folder, self._module)
+        return receipt
 
     def end(self) -> Turn:
         """Have it end, and tell what it reached."""
@@ -134,14 +135,13 @@ class Generator:
         calls = self._sink.stop()
         first, last = timings["continued"]
         requests, own_cpu, all_cpu = (after - before for before, after in zip(first, last, strict=True))
-        accounts = [receipt["requests"], receipt["log_events"]] if receipt else []
         return Turn(
             rate=requests / self._ran_s,
             p99_ms=timings["p99_ms"],
             cpu_us=all_cpu / requests * 1e6,
             own_cpu_us=own_cpu / requests * 1e6,
             calls=sum(call.operation.startswith("Put") for call in calls) / timings["requests"] * 1000,
-            lost=sum(account["observed"] - account["delivered"] for account in accounts),
+            lost=lost(receipt),
         )
 
 
@@ -188,8 +188,7 @@ def held(folder: Path, rate: int, seconds: int) -> Row:
     options = ["Reporter", "--rate", str(rate), "--run-time", f"{seconds}s"]
     with Sink() as sink, started(folder, "locust_cw", sink.url, options) as process:
         timings, receipt = finish(process, folder, "locust_cw")
-    requests, calls = receipt["requests"], receipt["api_calls"]
-    events = receipt["log_events"]
+    calls = receipt["api_calls"]
     return {
         "rate": timings["requests"] / timings["seconds"],
         "metrics_calls": calls["PutMetricData"],
@@ -197,7 +196,7 @@ def held(folder: Path, rate: int, seconds: int) -> Row:
         "logs_calls": calls["PutLogEvents"],
         "seconds_after": timings["seconds_after"],
         "megabytes": receipt["bytes_sent"] / 1e6,
-        "lost": sum(account["observed"] - account["delivered"] for account in (requests, events)),
+        "lost": lost(receipt),
         "reconciled": receipt["reconciled"],
     }
 
@@ -288,6 +287,8 @@ def started(folder: Path, module: str, endpoint_url: str, options: list[str]) ->
         command += ["--cw-live", "--cw-flush-interval", str(FLUSH_INTERVAL_S)]
         command += ["--cw-spool-dir", str(folder / "spool"), "--cw-receipt", str(receipt)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCUST_"))}
+    # The same locust_cw as here: a relative path would mean another folder there.
+    environment["PYTHONPATH"] = str(Path(locust_cw.__file__).parent.parent)
     with (folder / "output.txt").open("w", encoding="utf-8") as output:
         process = subprocess.Popen(  # noqa: S603 - Locust, with options from above
             command,
@@ -317,6 +318,12 @@ def finish(process: subprocess.Popen[bytes], folder: Path, module: str) -> tuple
         give_up(folder, "did not end")
     receipt = json.loads((folder / "receipt.json").read_text()) if module == "locust_cw" else {}
     return json.loads((folder / "timings.json").read_text()), receipt
+
+
+def lost(receipt: dict[str, Any]) -> int:
+    """Requests and log events that were observed and not delivered; where there is no receipt, 0."""
+    accounts = [receipt["requests"], receipt["log_events"]] if receipt else []
+    return sum(account["observed"] - account["delivered"] for account in accounts)
 
 
 def give_up(folder: Path, why: str) -> NoReturn:
@@ -380,15 +387,21 @@ def print_full_speed(title: str, turns: Turns) -> None:
 def summary(slices: list[Turns], turns: Turns) -> list[Figure]:
     """The lines for the table."""
     lines = []
+    targets = ((RATE, "rate", RATE_TARGET), (P99, "p99_ms", P99_TARGET))
     for where, each in zip(WHERE.values(), slices, strict=False):
-        for what, key, target in ((RATE, "rate", RATE_TARGET), (P99, "p99_ms", P99_TARGET)):
+        for what, key, target in targets:
             found = ratios(each, OURS, key)
             median = statistics.median(found)
             met, bound = (median >= target, "at least") if key == "rate" else (median <= target, "at most")
-            others = [f"{EMPTY}: {ratio(each, EMPTY, key):.3f}"]
-            others += [f"{kind}: {ratio(turns, kind, key):.2f}" for kind in (PLUGINS, OLD) if turns and not where]
-            name = f"{what}{where}, to no plugin"
-            lines.append(Figure(name, with_spread(found), f"{bound} {target}", met, "; ".join(others)))
+            name = f"{what}, in slices{where}, to no plugin"
+            empty = f"{EMPTY}: {ratio(each, EMPTY, key):.3f}"
+            lines.append(Figure(name, with_spread(found), f"{bound} {target}", met, empty))
+    if turns:
+        # They are too few for a target.
+        for what, key, _ in targets:
+            others = "; ".join(f"{kind}: {ratio(turns, kind, key):.2f}" for kind in (PLUGINS, OLD))
+            name = f"{what}, whole, {len(turns[NONE])} rounds, to no plugin"
+            lines.append(Figure(name, f"{ratio(turns, OURS, key):.2f}", peers=others))
     return lines
 
 
