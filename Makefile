@@ -86,7 +86,7 @@ wheel: $(TOOLS) ## the release wheel, in dist/: built, looked at, installed and 
 	$(BIN)/python -m pip install --quiet --group wheel
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
-bench: wheel $(BUILT) ## what a request, a test and a bill cost with the release build, as one table; 13 minutes once the SDK is built
+bench: wheel $(BUILT) ## what a request, a test and a bill cost with the release build, as one table; 14 minutes once all is built
 	$(BIN)/python -m pip install --quiet --group bench
 	rm -rf target/bench
 	$(BIN)/python -m pip install --quiet --no-deps --target target/bench dist/*.whl

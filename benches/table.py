@@ -26,7 +26,7 @@ from figures import Figure
 HERE = Path(__file__).parent
 IMAGES = HERE.parent / "docs" / "images"
 
-# And with which options, where its own defaults are not meant. All of it takes some twelve minutes.
+# And with which options, where its own defaults are not meant. All of it takes some eleven minutes.
 SCRIPTS: dict[str, list[str]] = {
     "hook": [],
     "load": [],
