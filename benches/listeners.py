@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 SETTLE_S = 6
 """So long that log events and metrics are sent as they will be from then on: more than the flush interval."""
-WINDOW_S = 5
-"""As long as the flush interval."""
 TURN_S = 0.02
 QUEUE_THREAD = "locust-cw-intak"
 """Linux keeps 15 characters of a thread's name."""
@@ -40,9 +38,8 @@ def ignore(**_kwargs: object) -> None:
 def add_options(parser: ArgumentParser, **_kwargs: object) -> None:
     """Add the file for what is measured, and for how long it is."""
     parser.add_argument("--parts", required=True, help="write what was measured to this file")
-    parser.add_argument(
-        "--windows", type=int, required=True, help=f"windows of {WINDOW_S} s in which the listener stays"
-    )
+    parser.add_argument("--windows", type=int, required=True, help="windows in which the listener stays")
+    parser.add_argument("--window-seconds", type=float, required=True, help="how long each of them is")
     parser.add_argument("--turns-seconds", type=float, required=True, help="how long there are turns")
 
 
@@ -68,7 +65,7 @@ def write_parts(environment: Environment) -> None:
     assert options is not None  # noqa: S101 - the command line has been parsed
     (ours,) = (each for each in hook._handlers if is_ours(each))  # noqa: SLF001 - there is no other way to it
     gevent.sleep(SETTLE_S)
-    windows = [by_thread(environment) for _ in range(options.windows)]
+    windows = [by_thread(environment, options.window_seconds) for _ in range(options.windows)]
     hook.remove_listener(ours)
     try:
         rounds = in_turns(environment, {"none": None, "empty": ignore, "ours": ours}, options.turns_seconds)
@@ -82,11 +79,11 @@ def is_ours(listener: Callable[..., Any]) -> bool:
     return type(getattr(listener, "__self__", None)).__module__.startswith("locust_cw")
 
 
-def by_thread(environment: Environment) -> dict[str, float]:
+def by_thread(environment: Environment, seconds: float) -> dict[str, float]:
     """Microseconds of processor time per request over a window, in which nothing changes, by thread."""
     before = processor_times_s()
     requests = environment.stats.total.num_requests
-    gevent.sleep(WINDOW_S)
+    gevent.sleep(seconds)
     number = environment.stats.total.num_requests - requests
     own, queue, everything = (
         (later - sooner) / number * 1e6 for sooner, later in zip(before, processor_times_s(), strict=True)

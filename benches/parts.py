@@ -28,11 +28,11 @@ from pathlib import Path
 import figures
 import locust_cw
 from figures import Figure
-from load import OURS, RATE_TARGET, full_speed, lost
+from load import FLUSH_INTERVAL_S, OURS, RATE_TARGET, full_speed, lost
 
 TRIMMED = 0.1
 """What share of the differences is left out at either end."""
-WINDOW_S = 5
+WINDOW_S = FLUSH_INTERVAL_S
 MARGIN = 2
 """Standard errors that a value is given with: the range of 95 %."""
 
@@ -81,7 +81,7 @@ class Estimate:
 def main() -> int:
     """Measure and print; the exit code says whether everything was delivered."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--windows", type=int, default=3, help="windows of 5 s in which threads are watched")
+    parser.add_argument("--windows", type=int, default=3, help=f"windows of {WINDOW_S} s in which threads are watched")
     parser.add_argument("--turns-seconds", type=float, default=60, help="how long listeners come and go")
     figures.add_option(parser)
     arguments = parser.parse_args()
@@ -92,7 +92,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as folder:
         file = Path(folder) / "parts.json"
-        options = ["--parts", str(file), "--windows", str(arguments.windows)]
+        options = ["--parts", str(file), "--windows", str(arguments.windows), "--window-seconds", str(WINDOW_S)]
         options += ["--turns-seconds", str(arguments.turns_seconds)]
         with full_speed(Path(folder) / "test", OURS, options, pinned=True) as generator:
             receipt = generator.wait(WINDOW_S * arguments.windows + arguments.turns_seconds)
