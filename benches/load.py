@@ -32,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -121,9 +121,7 @@ class Generator:
 
     def wait(self, seconds: float) -> dict[str, Any]:
         """Let it end by itself, in about so long, and give its receipt."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
-        _, receipt = finish(self._process, self._folder, self._module)
+        _, receipt = finish(self._process, self._folder, self._module, seconds)
         return receipt
 
     def end(self) -> Turn:
@@ -187,7 +185,7 @@ def held(folder: Path, rate: int, seconds: int) -> Row:
     """One test at a steady rate, all requests logged."""
     options = ["Reporter", "--rate", str(rate), "--run-time", f"{seconds}s"]
     with Sink() as sink, started(folder, "locust_cw", sink.url, options) as process:
-        timings, receipt = finish(process, folder, "locust_cw")
+        timings, receipt = finish(process, folder, "locust_cw", seconds)
     calls = receipt["api_calls"]
     return {
         "rate": timings["requests"] / timings["seconds"],
@@ -309,10 +307,12 @@ def started(folder: Path, module: str, endpoint_url: str, options: list[str]) ->
         process.wait()
 
 
-def finish(process: subprocess.Popen[bytes], folder: Path, module: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Wait for the end; give its timings and the receipt."""
+def finish(
+    process: subprocess.Popen[bytes], folder: Path, module: str, seconds: float = 0
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Wait for the end, which is due in so many seconds; give its timings and the receipt."""
     try:
-        if process.wait(TIMEOUT_S):
+        if process.wait(seconds + TIMEOUT_S):
             give_up(folder, f"ended with code {process.returncode}")
     except subprocess.TimeoutExpired:
         give_up(folder, "did not end")
@@ -378,8 +378,8 @@ def print_full_speed(title: str, turns: Turns) -> None:
             f"{statistics.median(getattr(turn, key) for turn in each.values()):13,.1f}{ratio(turns, kind, key):7.3f}"
             for key in shown
         )
-        calls, lost = statistics.median(turn.calls for turn in each.values()), sum(turn.lost for turn in each.values())
-        print(f"{kind:28}{columns}{calls:12.1f}{lost:6,.0f}")
+        calls = statistics.median(turn.calls for turn in each.values())
+        print(f"{kind:28}{columns}{calls:12.1f}{sum(turn.lost for turn in each.values()):6,.0f}")
     each_ratio = sorted(ratios(turns, OURS, "cpu_us"))
     print(f"ratios of locust-cw's CPU per request, sorted: {' '.join(f'{each:.3f}' for each in each_ratio)}")
 

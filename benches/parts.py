@@ -23,6 +23,7 @@ import signal
 import statistics
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import figures
@@ -37,13 +38,12 @@ MARGIN = 2
 """Standard errors that a value is given with: the range of 95 %."""
 
 
+@dataclass(frozen=True)
 class Estimate:
-    """A value with its standard error."""
+    """A value with its standard error, both in the same unit."""
 
-    def __init__(self, value: float, error: float) -> None:
-        """In any unit."""
-        self.value = value
-        self.error = error
+    value: float
+    error: float
 
     @classmethod
     def of_mean(cls, values: list[float]) -> Estimate:
