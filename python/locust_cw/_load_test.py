@@ -58,6 +58,7 @@ class LoadTest:
         replaced_at: When it was detached, by the monotonic clock: another began, or the end has come.
         stop_reason: Why it was stopped, if not by Locust or the user.
         problem: What was last logged as amiss, and when.
+        refused_if_stopped: What is told if it is stopped now: its start waits for AWS, and it has no users yet.
         announcing: What tells of the start, while AWS is asked as whom.
         concluding: Whether its receipt is being drawn up, or is there.
         lost: Whether the exit code has to tell of a loss: of an assumed one, until the receipt is there.
@@ -74,6 +75,7 @@ class LoadTest:
         self.replaced_at: float | None = None
         self.stop_reason: str | None = None
         self.problem: tuple[str, float] | None = None
+        self.refused_if_stopped: str | None = None
         self.announcing: gevent.Greenlet[..., None] | None = None
         self.concluding = False
         self.lost: bool = options["fail_on_loss"]
@@ -188,9 +190,20 @@ class LoadTest:
         self.publisher.set_users(user_count)
         self.publisher.event("spawning_complete", {"user_count": user_count})
 
+    def tell_of_refusal(self, why: str) -> None:
+        """Log that it is not started."""
+        logger.error("The test is not started, %s", why)
+        self.problem = f"The test was not started, {why}", time.time()
+
+    def _tell_if_refused(self) -> None:
+        if self.refused_if_stopped is not None:
+            self.tell_of_refusal(self.refused_if_stopped)
+            self.refused_if_stopped = None
+
     def stop(self) -> None:
         """Note that Locust has stopped it, and begin to send what there is."""
         self.stopped = True
+        self._tell_if_refused()
         self._record.stopped = time.time()
         if self._dashboard is not None:
             self._mark(self._dashboard.stopped, self._record.stopped, self.stop_reason)
@@ -350,6 +363,7 @@ class LoadTest:
 
     def detach(self) -> None:
         """Take no more requests; it is delivered in the background, or at the end of the process."""
+        self._tell_if_refused()
         if self.stopped:
             self.tell_of_stop()
         self.environment.events.request.remove_listener(self.publisher.record)

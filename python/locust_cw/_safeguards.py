@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import gevent
@@ -13,6 +14,8 @@ from locust_cw._fleet import is_worker
 from locust_cw._greenlets import spawn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from locust.env import Environment
 
     from locust_cw._alarm import Alarms
@@ -25,6 +28,8 @@ _STRICT_TIMEOUT_S = 30.0
 # How often the alarms are asked for before the test is refused: one call may be throttled.
 _ATTEMPTS = 3
 _BETWEEN_ATTEMPTS_S = 1.0
+_AS_STRICT = "as --cw-strict asks: "
+_AS_UNWATCHED = "as its alarms cannot be watched: "
 
 
 def refuse_unless_published(test: LoadTest) -> None:
@@ -34,6 +39,19 @@ def refuse_unless_published(test: LoadTest) -> None:
         gevent.GreenletExit: To end the greenlet that is about to spawn users.
 
     """
+    with _refused_if_stopped(test, _AS_STRICT):
+        reason = _why_unpublished(test)
+    if reason is None:
+        return
+    for level, message in test.publisher.diagnostics():
+        # The reason is told with the refusal. What else has come up is not to be lost.
+        if not message.startswith(reason):
+            logger.log(level, "%s", message)
+    _refuse(test, f"{_AS_STRICT}{reason}")
+
+
+def _why_unpublished(test: LoadTest) -> str | None:
+    """Wait for the first calls' answers; what went wrong, if anything did."""
     publisher = test.publisher
     test.sample()
     publisher.flush()
@@ -41,21 +59,15 @@ def refuse_unless_published(test: LoadTest) -> None:
     while True:
         progress = publisher.progress()
         if progress.metrics_calls and (progress.logs_calls or not publisher.has_logs):
-            return
+            return None
         # A retention stops no test: log events wait for a few tries of setting it, and then go without.
         failures = [each for each in progress.failures if not each.startswith("PutRetentionPolicy ")]
         late = time.monotonic() > deadline
         if late and progress.metrics_calls and progress.failures and not failures:
-            return
+            return None
         if failures or late:
-            break
+            return failures[0] if failures else "AWS did not answer."
         gevent.sleep(_POLL_S)
-    reason = failures[0] if failures else "AWS did not answer."
-    for level, message in publisher.diagnostics():
-        # The reason is told with the refusal. What else has come up is not to be lost.
-        if not message.startswith(reason):
-            logger.log(level, "%s", message)
-    _refuse(test, f"as --cw-strict asks: {reason}")
 
 
 def watch_alarms(test: LoadTest, alarms: Alarms) -> None:
@@ -65,16 +77,25 @@ def watch_alarms(test: LoadTest, alarms: Alarms) -> None:
         gevent.GreenletExit: To end the greenlet that is about to spawn users.
 
     """
+    with _refused_if_stopped(test, _AS_UNWATCHED):
+        reason = _why_unwatched(alarms)
+    if reason is None:
+        spawn(_stop_on_alarm, test, alarms)
+    else:
+        _refuse(test, f"{_AS_UNWATCHED}{reason}")
+
+
+def _why_unwatched(alarms: Alarms) -> str | None:
+    """Ask for the alarms' states; what went wrong, if anything did."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             alarms.check()
             break
         except AlarmError as error:
             if attempt == _ATTEMPTS:
-                _refuse(test, f"as its alarms cannot be watched: {error}")
-                return
+                return str(error)
             gevent.sleep(_BETWEEN_ATTEMPTS_S)
-    spawn(_stop_on_alarm, test, alarms)
+    return None
 
 
 def _stop_on_alarm(test: LoadTest, alarms: Alarms) -> None:
@@ -89,11 +110,28 @@ def _stop_on_alarm(test: LoadTest, alarms: Alarms) -> None:
             return
 
 
-def _refuse(test: LoadTest, why: str) -> None:
-    logger.error("The test is not started, %s", why)
-    test.problem = f"The test was not started, {why}", time.time()
+@contextmanager
+def _refused_if_stopped(test: LoadTest, why: str) -> Iterator[None]:
+    """Have a test that is stopped while it waits for AWS count as refused: it has made no request."""
     environment = test.environment
-    _stop(environment)
+    test.refused_if_stopped = f"{why}it was stopped before AWS had answered. --run-time counts that wait."
+    # Until AWS has answered: Locust reads it before a master's greenlet goes on.
+    exit_code, environment.process_exit_code = environment.process_exit_code, 1
+    # Where it is no master, Locust ends this greenlet with the test.
+    yield
+    if not test.is_under_way:
+        _spawn_no_users(environment)
+    test.refused_if_stopped = None
+    environment.process_exit_code = exit_code
+
+
+def _refuse(test: LoadTest, why: str) -> None:
+    test.tell_of_refusal(why)
+    _stop(test.environment)
+    _spawn_no_users(test.environment)
+
+
+def _spawn_no_users(environment: Environment) -> None:
     if environment.runner is not None and not is_worker(environment):
         # Ends the greenlet that is about to spawn users. Locust takes any other exception for an error of ours.
         raise gevent.GreenletExit
