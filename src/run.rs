@@ -59,6 +59,17 @@ impl Run {
     /// Where the intake thread cannot be started.
     pub fn start<C: CloudWatch>(
         config: Config,
+        identity: RunIdentity,
+        runtime: Handle,
+        cloudwatch: impl FnOnce(&Manifest, &Arc<Ledger>) -> C,
+    ) -> std::io::Result<Self> {
+        Self::start_by(Timestamp::now, config, identity, runtime, cloudwatch)
+    }
+
+    /// The same, with the intake's clock.
+    fn start_by<C: CloudWatch>(
+        clock: impl Fn() -> Timestamp + Send + 'static,
+        config: Config,
         mut identity: RunIdentity,
         runtime: Handle,
         cloudwatch: impl FnOnce(&Manifest, &Arc<Ledger>) -> C,
@@ -82,7 +93,7 @@ impl Run {
         let intake = Intake::new(&config, &identity, outbox, ledger, Arc::clone(&delivery.diagnostics));
         let intake = std::thread::Builder::new()
             .name("locust-cw-intake".to_owned())
-            .spawn(move || intake.run(&exit, Timestamp::now))
+            .spawn(move || intake.run(&exit, clock))
             // The tasks of the delivery would wait for it, and keep the spool.
             .inspect_err(|_| drop(delivery.end()))?;
         if identity.announces {
@@ -416,6 +427,14 @@ mod tests {
     }
 
     fn start(cloudwatch: Scripted, change: impl FnOnce(&mut crate::config::Options)) -> Test {
+        start_by(Timestamp::now, cloudwatch, change)
+    }
+
+    fn start_by(
+        clock: impl Fn() -> Timestamp + Send + 'static,
+        cloudwatch: Scripted,
+        change: impl FnOnce(&mut crate::config::Options),
+    ) -> Test {
         let folder = tempfile::tempdir().expect("a folder");
         let config = config(|options| {
             options.spool_dir = folder.path().to_str().map(Into::into);
@@ -426,7 +445,7 @@ mod tests {
         let runtime = Box::leak(Box::new(runtime)).handle();
         let cloudwatch = Arc::new(cloudwatch);
         let given = Arc::clone(&cloudwatch);
-        let run = Run::start(config, (*identity()).clone(), runtime.clone(), |_, _| given).expect("a run");
+        let run = Run::start_by(clock, config, (*identity()).clone(), runtime.clone(), |_, _| given).expect("a run");
         Test { run, cloudwatch, folder, runtime: runtime.clone() }
     }
 
@@ -621,6 +640,51 @@ mod tests {
         assert!(receipt.uncertain > 0, "{receipt:?}");
         adds_up(&receipt);
         assert!(folder.path().join(&receipt.run_id).join("w1/run.json").exists());
+    }
+
+    #[test]
+    fn what_lies_with_an_intake_that_hangs_is_counted_as_dropped() {
+        let (answers, looks) = (Arc::new(Mutex::new(())), Arc::new(AtomicU32::new(0)));
+        let of_intake = (Arc::clone(&answers), Arc::clone(&looks));
+        let clock = move || {
+            let (answers, looks) = &of_intake;
+            looks.fetch_add(1, Relaxed);
+            let _answer = answers.lock().unwrap_or_else(PoisonError::into_inner);
+            Timestamp::now()
+        };
+        let Test { run, folder: _folder, .. } = start_by(clock, Scripted::default(), |o| o.live = true);
+        record(&run, 10);
+        assert!(flushed(&run));
+        let hangs = answers.lock().expect("sound");
+        let before = looks.load(Relaxed);
+        wait_until(&run, || looks.load(Relaxed) > before);
+        record(&run, 100);
+        let flush = run.flush();
+        let (receipt, _) = run.finish();
+        assert_eq!((receipt.requests.delivered, receipt.requests.dropped), (10, 100));
+        adds_up(&receipt);
+        assert_eq!(run.is_flushed(&flush), Some(false));
+        assert!(!receipt.is_complete());
+        drop(hangs);
+    }
+
+    #[test]
+    fn what_comes_after_an_intake_that_panicked_is_counted_as_dropped() {
+        let panics = Arc::new(AtomicBool::new(false));
+        let clock = Arc::clone(&panics);
+        let clock = move || if clock.load(Relaxed) { panic!("as the test ordered") } else { Timestamp::now() };
+        let Test { run, folder: _folder, .. } = start_by(clock, Scripted::default(), |o| o.live = true);
+        record(&run, 10);
+        assert!(flushed(&run));
+        panics.store(true, Relaxed);
+        let intake = |run: &Run| run.intake.lock().expect("sound").as_ref().is_none_or(JoinHandle::is_finished);
+        wait_until(&run, || intake(&run));
+        record(&run, 100);
+        let flush = run.flush();
+        let (receipt, _) = run.finish();
+        assert_eq!((receipt.requests.delivered, receipt.requests.dropped), (10, 100));
+        adds_up(&receipt);
+        assert_eq!(run.is_flushed(&flush), Some(false));
     }
 
     #[test]
