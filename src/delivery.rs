@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -21,6 +21,10 @@ use crate::sender::{LaneStatus, Sender};
 use crate::spool::{Destination, Lane, Spool};
 use crate::transport::{CloudWatch, DryRun};
 use crate::trouble::Trouble;
+
+/// How long the end waits for a disk that does not answer.
+const DISK_TIMEOUT: Duration = Duration::from_secs(3);
+const DISK_PAUSE: Duration = Duration::from_millis(2);
 
 /// How far a delivery has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -113,7 +117,8 @@ impl Delivery {
         let left_events = observed.log_events.saturating_sub(events);
         let (left, settled) =
             if left_requests > left_events { (left_requests, requests) } else { (left_events, events) };
-        let at_rest = self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.done || lane.stopped);
+        let at_rest = self.outbox.is_closed()
+            && [&metrics, &logs].iter().all(|lane| lane.done || (lane.stopped && lane.tried_at_end));
         let over = at_rest || self.ended.load(Relaxed);
         let mut errors: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
         errors.dedup_by_key(|error| error.subject());
@@ -187,13 +192,22 @@ impl Delivery {
         (self.abandon)();
         self.ended.store(true, Relaxed);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in tasks {
-            // Once it is over, nothing touches the outbox any more. A panic there has been reported by the panic hook.
-            let _ = self.runtime.block_on(task);
-        }
+        // Once they are over, nothing touches the outbox any more. A panic there has been reported by the panic hook.
+        wait_for_disk(&tasks);
         self.outbox.drop_memory();
-        self.outbox.spool().tidy_up();
+        let outbox = Arc::clone(&self.outbox);
+        wait_for_disk(&[self.runtime.spawn_blocking(move || outbox.spool().tidy_up())]);
         reasons
+    }
+}
+
+/// Waits for tasks that only a disk which does not answer can hold up, but not for that disk: what is under way then is in
+/// the receipt as what it was before.
+fn wait_for_disk(tasks: &[JoinHandle<()>]) {
+    let deadline = Instant::now() + DISK_TIMEOUT;
+    // Not in the runtime: its threads may be the ones that are held up, and with them its clock.
+    while !tasks.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+        std::thread::sleep(DISK_PAUSE);
     }
 }
 
@@ -238,5 +252,61 @@ impl Parts {
             tasks: Mutex::new(tasks),
             runtime,
         }
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::datum::Datum;
+    use crate::log_event::LogBatch;
+    use crate::retry::tests::refused;
+    use crate::spool::tests::{event, manifest};
+    use crate::transport::LeftOut;
+
+    /// Refuses log events, and has their file not answer any more.
+    struct Stalling(PathBuf);
+
+    impl CloudWatch for Stalling {
+        async fn put_metric_data(&self, _: &str, _: Vec<Datum>) -> Result<(), CallError> {
+            Ok(())
+        }
+
+        async fn put_log_events(&self, _: &str, _: &str, _: LogBatch) -> Result<LeftOut, CallError> {
+            std::fs::remove_file(&self.0).expect("there");
+            let made = std::process::Command::new("mkfifo").arg(&self.0).status().expect("a pipe");
+            assert!(made.success());
+            Err(refused("InvalidParameterException", 400))
+        }
+
+        async fn create_log_stream(&self, _: &str, _: &str) -> Result<Option<CallError>, CallError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_disk_that_does_not_answer() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (segment, _) = spool.write_events(&[event(1, "a"), event(2, "b")]);
+        let files = std::fs::read_dir(spool.folder().expect("on the disk")).expect("readable");
+        let mut paths = files.map(|file| file.expect("readable").path());
+        let file = paths.find(|path| path.to_string_lossy().contains("-logs.")).expect("the segment's");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("one");
+        let manner = Manner { pace: Pace::Drain, flush_interval: None, capacity_bytes: 1 << 30, dry_run: false };
+        let (handle, cloudwatch) = (runtime.handle().clone(), Stalling(file.clone()));
+        let delivery = Delivery::start(spool, manifest().destination(), manner, Arc::default(), handle, |_| cloudwatch);
+        delivery.outbox.push(segment);
+        let refused = || delivery.ledger.put_log_events.get() > 0;
+        while !refused() {
+            std::thread::sleep(DISK_PAUSE);
+        }
+        delivery.end();
+        assert_eq!(delivery.outbox.spooled().log_events, 2);
+        // Lets it be read at last, as the runtime waits for it.
+        std::fs::write(&file, "").expect("somebody reads");
     }
 }

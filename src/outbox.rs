@@ -106,6 +106,10 @@ impl Outbox {
             state.lanes.iter_mut().for_each(LaneState::let_go);
         }
         let kept = self.take_kept(&mut state);
+        if state.disk_bytes > self.disk_capacity && state.rejected_bytes > 0 {
+            drop(state);
+            state = self.forget_rejected();
+        }
         let waiting = self.take_waiting(&mut state);
         drop(state);
         self.delete_kept(&kept);
@@ -133,6 +137,22 @@ impl Outbox {
     /// Takes off what a dry run is done with until what waits fits: before anything that it is not done with.
     fn take_kept(&self, state: &mut State) -> Vec<Segment> {
         self.take_oldest(state, |state| &mut state.kept)
+    }
+
+    /// Makes room with what was rejected, more than is needed now: each time its whole folder is looked through.
+    fn forget_rejected(&self) -> MutexGuard<'_, State> {
+        let freed = self.spool.forget_rejected(self.disk_capacity / 8);
+        self.diagnostics.say_once(
+            "rejected",
+            Level::Warning,
+            "The spool is full: the oldest of what CloudWatch rejected is deleted to make room for what it may take. It \
+             stays counted as rejected.",
+        );
+        let mut state = self.state();
+        let freed = freed.unwrap_or(u64::MAX).min(state.rejected_bytes);
+        state.rejected_bytes -= freed;
+        state.disk_bytes = state.disk_bytes.saturating_sub(freed);
+        state
     }
 
     /// Takes segments off until what waits fits: the oldest logs first, then the oldest metrics.
@@ -198,10 +218,22 @@ impl Outbox {
         let fresh = lane.pending.iter().position(|segment| (lane.fresh..=due).contains(&segment.place_in_line));
         let start = fresh.filter(|_| kind == Lane::Metrics && pace == Pace::Interval).unwrap_or_default();
         let mut taken = Vec::new();
-        while lane.pending.get(start).is_some_and(|segment| segment.place_in_line <= due && fits(segment)) {
-            let Some(segment) = lane.pending.remove(start) else { break };
-            lane.depart(&segment);
-            taken.push(segment);
+        for steps_back in [false, true] {
+            let mut at = start;
+            while let Some(segment) = lane.pending.get(at).filter(|segment| segment.place_in_line <= due) {
+                if segment.steps_back != steps_back {
+                    at += 1;
+                    continue;
+                }
+                let Some(segment) = Some(at).filter(|_| fits(segment)).and_then(|at| lane.pending.remove(at)) else {
+                    break;
+                };
+                lane.depart(&segment);
+                taken.push(segment);
+            }
+            if !taken.is_empty() {
+                break;
+            }
         }
         taken
     }
@@ -502,6 +534,39 @@ pub(crate) mod tests {
             (8..=10).for_each(|time| push_event(&outbox, time));
             assert!(!taken(&outbox, Lane::Logs).is_empty(), "6 of them wait");
         }
+    }
+
+    #[test]
+    fn what_was_rejected_makes_room_for_what_may_be_taken() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let bytes = spool.write_events(&[event(10, "x")]).0.disk_bytes;
+        let ledger: Arc<Ledger> = Arc::default();
+        let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::default(), bytes * 16, Pace::Drain);
+        for time in 10..=59 {
+            push_event(&outbox, time);
+            let [segment] = &outbox.take(Lane::Logs, usize::MAX, |_| true)[..] else { panic!("it was dropped") };
+            outbox.spool().reject(segment).expect("moved");
+            outbox.settle_rejected(segment);
+        }
+        (60..=69).for_each(|time| push_event(&outbox, time));
+        assert_eq!((outbox.left().log_events, ledger.dropped.get()), (10, Share::default()));
+        let rejected = std::fs::read_dir(outbox.spool().rejected().expect("there")).expect("readable").count();
+        assert!(rejected <= 6, "{rejected} of 16 segments");
+        (70..=89).for_each(|time| push_event(&outbox, time));
+        assert_eq!((outbox.left().log_events, ledger.dropped.get().log_events), (16, 14));
+    }
+
+    #[test]
+    fn what_steps_back_goes_when_nothing_else_may() {
+        let outbox = outbox(1 << 30, Pace::Drain);
+        (1..=3).for_each(|time| push_event(&outbox, time));
+        let mut first = outbox.take(Lane::Logs, usize::MAX, |segment| segment.id == 1);
+        first.iter_mut().for_each(|segment| segment.steps_back = true);
+        outbox.put_back(Lane::Logs, first);
+        assert_eq!(taken(&outbox, Lane::Logs), [2, 3]);
+        assert!(!outbox.is_settled(Lane::Logs, 1));
+        assert_eq!(taken(&outbox, Lane::Logs), [1]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The receipt: what happened to every sample of a run, as text and as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -196,13 +197,19 @@ impl Receipt {
         add_to(&mut self.retries, other.retries);
         add_to(&mut self.uncertain, other.uncertain);
         add_to(&mut self.bytes_sent, other.bytes_sent);
+        let places = self.series.iter().enumerate().map(|(place, known)| (known.dimensions.clone(), place));
+        let mut places: HashMap<_, _> = places.collect();
         for total in &other.series {
-            match self.series.iter_mut().find(|known| known.dimensions == total.dimensions) {
-                Some(known) => {
+            match places.entry(total.dimensions.clone()) {
+                Entry::Occupied(known) => {
+                    let known = &mut self.series[*known.get()];
                     add_to(&mut known.requests, total.requests);
                     add_to(&mut known.failures, total.failures);
                 }
-                None => self.series.push(total.clone()),
+                Entry::Vacant(new) => {
+                    new.insert(self.series.len());
+                    self.series.push(total.clone());
+                }
             }
         }
         // All processes of a run publish the same metrics, more or less.

@@ -69,7 +69,7 @@ pub enum Remedy {
 
 /// AWS's error codes, as far as the HTTP status alone does not say what to do. A code may carry the suffix
 /// `Exception`, which is not part of the comparison.
-const CODES: [(&str, Remedy); 37] = [
+const CODES: [(&str, Remedy); 42] = [
     ("Throttling", Remedy::RetrySlowly),
     ("Throttled", Remedy::RetrySlowly),
     ("RequestThrottled", Remedy::RetrySlowly),
@@ -78,6 +78,8 @@ const CODES: [(&str, Remedy); 37] = [
     ("LimitExceeded", Remedy::RetrySlowly),
     ("SlowDown", Remedy::RetrySlowly),
     ("OperationAborted", Remedy::Retry),
+    ("RequestAborted", Remedy::Retry),
+    ("MalformedHttpRequest", Remedy::Retry),
     ("ServiceUnavailable", Remedy::Retry),
     ("InternalFailure", Remedy::Retry),
     ("InternalServiceFault", Remedy::Retry),
@@ -99,6 +101,7 @@ const CODES: [(&str, Remedy); 37] = [
     ("ValidationError", Remedy::Split),
     ("SerializationException", Remedy::Split),
     ("AccessDenied", Remedy::Stop),
+    ("NotAuthorized", Remedy::Stop),
     ("UnauthorizedOperation", Remedy::Stop),
     ("UnrecognizedClient", Remedy::Stop),
     ("InvalidClientTokenId", Remedy::Stop),
@@ -107,6 +110,9 @@ const CODES: [(&str, Remedy); 37] = [
     ("IncompleteSignature", Remedy::Stop),
     ("MissingAuthenticationToken", Remedy::Stop),
     ("OptInRequired", Remedy::Stop),
+    // Whoever answers is not the service that was meant.
+    ("InvalidAction", Remedy::Stop),
+    ("UnknownOperation", Remedy::Stop),
 ];
 
 impl CallError {

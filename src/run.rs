@@ -615,6 +615,23 @@ mod tests {
     }
 
     #[test]
+    fn what_only_the_user_could_mend_is_tried_once_more_at_the_end() {
+        // A few for each lane, and mended before the test ends.
+        let answers = vec![refused("AccessDenied", 403), refused("AccessDenied", 403)];
+        let Test { run, cloudwatch, folder: _folder, .. } =
+            start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |o| o.live = true);
+        record(&run, 100);
+        assert!(!flushed(&run));
+        wait_until(&run, || cloudwatch.answers.lock().expect("sound").is_empty());
+        record(&run, 10);
+        run.push(Notice::Close);
+        wait_until_over(&run);
+        let (receipt, _) = run.finish();
+        assert_eq!((receipt.requests.delivered, receipt.log_events.spooled), (110, 0));
+        adds_up(&receipt);
+    }
+
+    #[test]
     fn a_log_group_that_cannot_be_made_rejects_no_event() {
         let refused = making("InvalidParameterException", 400);
         let Test { run, folder, .. } = start(Scripted { made: Some(refused), ..Scripted::default() }, |_| {});

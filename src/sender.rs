@@ -34,6 +34,8 @@ pub struct LaneStatus {
     pub failed: Option<CallError>,
     /// Nothing more can be sent for now, and nobody need wait for it.
     pub stopped: bool,
+    /// It was tried since the outbox is drained, or is being tried.
+    pub tried_at_end: bool,
     /// Nothing is left, and nothing will come.
     pub done: bool,
 }
@@ -141,6 +143,7 @@ impl<C: CloudWatch> Sender<C> {
         let mut failures = 0u32;
         let mut refusals = 0u32;
         let mut not_before = Instant::now();
+        let mut tried_at_end = false;
         // A fleet begins within moments: its first flushes are spread over the whole interval.
         let mut next_flush = flush_interval.map(|interval| Instant::now() + interval.mul_f64(rand::random()));
         loop {
@@ -152,6 +155,15 @@ impl<C: CloudWatch> Sender<C> {
             if self.outbox.is_done(lane) {
                 status.send_modify(|status| status.done = true);
                 return;
+            }
+            if (self.outbox.pace() == Pace::Drain) != tried_at_end {
+                tried_at_end = !tried_at_end;
+                // Whatever was in the way may be mended, and nobody waits for the next time it is tried.
+                not_before = Instant::now();
+                status.send_modify(|status| {
+                    status.tried_at_end = tried_at_end;
+                    status.stopped = false;
+                });
             }
             let at_once = if failures > 0 || refusals > REFUSALS_WITHOUT_PAUSE { 1 } else { MAX_CALLS_AT_ONCE };
             while calls.len() < at_once && Instant::now() >= not_before {
@@ -169,7 +181,8 @@ impl<C: CloudWatch> Sender<C> {
                         (failures, refusals) = (0, 0);
                         not_before = Instant::now();
                         status.send_modify(|status| {
-                            *status = LaneStatus { succeeded: status.succeeded + 1, ..LaneStatus::default() };
+                            let succeeded = status.succeeded + 1;
+                            *status = LaneStatus { succeeded, tried_at_end, ..LaneStatus::default() };
                         });
                     }
                     Outcome::Refused(error) => {
@@ -420,7 +433,7 @@ impl<C: CloudWatch> Sender<C> {
             self.outbox.put_back(lane, segments);
             return Ok(());
         }
-        for segment in segments {
+        for mut segment in segments {
             match self.halves(&segment) {
                 Ok(Some(halves)) => self.outbox.replace(&segment, halves),
                 Ok(None) => self.reject(&segment),
@@ -431,6 +444,7 @@ impl<C: CloudWatch> Sender<C> {
                         "The disk is full: what CloudWatch refuses cannot be cut into pieces to find what it is about, \
                          and waits in the spool. Make room.",
                     );
+                    segment.steps_back = true;
                     self.outbox.put_back(lane, vec![segment]);
                     return Err(NoRoom);
                 }
@@ -484,12 +498,13 @@ impl<C: CloudWatch> Sender<C> {
             }
         }
         let any = !unread.unreadable.is_empty();
-        for (segment, error) in unread.unreadable {
+        for (mut segment, error) in unread.unreadable {
             self.diagnostics.say_once(
                 "unreadable",
                 Level::Warning,
                 format!("A file of the spool cannot be read for now ({error}). It is tried again."),
             );
+            segment.steps_back = true;
             self.outbox.put_back(lane, vec![segment]);
         }
         any

@@ -212,12 +212,15 @@ pub struct Segment {
     pub repeated: bool,
     /// Whether it must have a call to itself: something in its last call was at fault.
     pub goes_alone: bool,
+    /// Whether others go first: it could not be read, or cut, for now.
+    pub steps_back: bool,
     place: Place,
 }
 
 impl Segment {
     const fn new(id: u64, lane: Lane, contents: Contents, disk_bytes: u64, place: Place) -> Self {
-        Self { id, place_in_line: id, lane, contents, disk_bytes, repeated: false, goes_alone: false, place }
+        let (repeated, goes_alone, steps_back) = (false, false, false);
+        Self { id, place_in_line: id, lane, contents, disk_bytes, repeated, goes_alone, steps_back, place }
     }
 
     /// Whether it is lost when the process ends.
@@ -434,10 +437,33 @@ impl Spool {
             && let Some(name) = path.file_name()
         {
             let rejected = folder.join(REJECTED);
-            make_folder(&rejected)?;
+            // The spool's own folder is not made again: without its lock and manifest nobody would find what is in it.
+            if folder.is_dir() {
+                make_folder(&rejected)?;
+            }
             fs::rename(path, rejected.join(name))?;
         }
         Ok(())
+    }
+
+    /// Deletes the oldest of what was put aside, so many bytes of it or all there is. Gives how many bytes that were, `None`
+    /// if all there is.
+    pub fn forget_rejected(&self, bytes: u64) -> Option<u64> {
+        let entries = fs::read_dir(self.rejected()?).ok()?;
+        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        // Their names begin with their numbers.
+        paths.sort_unstable();
+        let mut freed = 0;
+        for path in paths {
+            let size = fs::metadata(&path).map_or(0, |file| file.len());
+            if fs::remove_file(&path).is_ok() {
+                freed += size;
+            }
+            if freed >= bytes {
+                return Some(freed);
+            }
+        }
+        None
     }
 
     /// Removes the folder of a process that was killed if nothing is left in it. One that is not finished, or has
@@ -647,6 +673,16 @@ pub(crate) mod tests {
         spool.tidy_up();
         let kept = path_of(&segment).file_name().expect("a name");
         assert!(root.path().join("run/w1/rejected").join(kept).exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_not_made_again_for_what_is_rejected() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (segment, _) = spool.write_datums(&[datum(1.0)]);
+        fs::remove_dir_all(root.path().join("run")).expect("removed");
+        assert!(spool.reject(&segment).is_err());
+        assert!(!root.path().join("run").exists());
     }
 
     #[test]

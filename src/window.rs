@@ -17,6 +17,9 @@ use crate::identity::RunIdentity;
 use crate::place::{Place, Places, Series};
 use crate::sample::{Gauge, Report, Sample};
 
+/// Windows that begin so long after the present do not wait for their end.
+const AHEAD_SECONDS: i64 = 5;
+
 #[derive(Default)]
 struct Stats {
     requests: u64,
@@ -65,6 +68,15 @@ fn window_of(time: Timestamp, resolution: u32) -> i64 {
 fn stats_at<'a>(windows: &'a mut BTreeMap<i64, Window>, window: i64, place: &Place) -> &'a mut Stats {
     let stays = windows.entry(window).or_default();
     &mut stays.entry(place.number).or_insert_with(|| Stay { place: place.clone(), stats: Stats::default() }).stats
+}
+
+/// Takes the windows that begin before `end`, and those that begin too far after it.
+fn split<T>(windows: &mut BTreeMap<i64, T>, end: i64) -> BTreeMap<i64, T> {
+    let mut rest = windows.split_off(&end);
+    let mut ahead = rest.split_off(&end.saturating_add(AHEAD_SECONDS));
+    let mut taken = std::mem::replace(windows, rest);
+    taken.append(&mut ahead);
+    taken
 }
 
 /// Metric, unit and the dimension beside the host.
@@ -122,8 +134,8 @@ impl Windows {
         metrics.entry((gauge.metric, gauge.unit, gauge.dimension)).or_default().add(gauge.value);
     }
 
-    /// Empties the windows that ended at or before `now`. A later sample of theirs opens another of the same time,
-    /// which CloudWatch adds up.
+    /// Empties the windows that ended at or before `now`, and those that are far ahead of it: a clock was set back, or another
+    /// machine's is fast. A later sample of theirs opens another of the same time, which CloudWatch adds up.
     ///
     /// A window that is longer than a second is emptied although it goes on: its parts are put together again where
     /// they are sent.
@@ -138,10 +150,8 @@ impl Windows {
     }
 
     fn close(&mut self, end: i64) -> Vec<Datum> {
-        let open = if end == i64::MAX { BTreeMap::new() } else { self.samples.split_off(&end) };
-        let samples = std::mem::replace(&mut self.samples, open);
-        let open = if end == i64::MAX { BTreeMap::new() } else { self.gauges.split_off(&end) };
-        let gauges = std::mem::replace(&mut self.gauges, open);
+        let samples = split(&mut self.samples, end);
+        let gauges = split(&mut self.gauges, end);
 
         let mut datums = Vec::new();
         for (timestamp, window) in samples {
@@ -266,6 +276,20 @@ pub(crate) mod tests {
         let second = windows.close_until(Timestamp::from_millis(102_020));
         assert_eq!(total(&second, REQUEST_COUNT, &["Host"]), 2);
         assert!(windows.close_all().is_empty());
+    }
+
+    #[test]
+    fn windows_far_ahead_of_the_clock_do_not_wait_for_it() {
+        let mut windows = Windows::new(&config(|_| {}), identity());
+        for second in [100, 102, 700] {
+            windows.add(&sample("/a", second, 5.0));
+        }
+        let (metric, unit) = ("M".into(), Unit::Count);
+        let gauge = Gauge { time: Timestamp::from_seconds(700), metric, value: 1.0, unit, dimension: None };
+        windows.add_gauge(gauge);
+        let closed = windows.close_until(Timestamp::from_seconds(101));
+        assert_eq!((total(&closed, REQUEST_COUNT, &["Host"]), count(&closed, "M")), (2, 1));
+        assert_eq!(total(&windows.close_all(), REQUEST_COUNT, &["Host"]), 1);
     }
 
     #[test]

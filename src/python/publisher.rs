@@ -316,11 +316,15 @@ impl Publisher {
         dashboard_url: Option<String>,
     ) -> PyResult<Receipt> {
         let locust = requests.zip(failures).map(|(requests, failures)| LocustTotals { requests, failures });
-        let (mut receipt, mut own_remarks) = py.detach(|| self.run.finish());
-        for worker in &workers {
-            let other = receipt::Receipt::from_json(worker);
-            receipt.add(&other.map_err(|error| PyValueError::new_err(format!("a worker's receipt: {error}")))?);
-        }
+        let (mut receipt, mut own_remarks) = py
+            .detach(|| {
+                let (mut receipt, remarks) = self.run.finish();
+                for worker in &workers {
+                    receipt.add(&receipt::Receipt::from_json(worker)?);
+                }
+                Ok((receipt, remarks))
+            })
+            .map_err(|error: serde_json::Error| PyValueError::new_err(format!("a worker's receipt: {error}")))?;
         own_remarks.lacks_accounts = lacks_accounts;
         own_remarks.lines.extend(remarks);
         receipt.dashboard_url = dashboard_url;

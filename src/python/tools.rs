@@ -13,16 +13,16 @@ use crate::receipt::{self, Receipt};
 /// The sum of the accounts that processes of one run gave.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
-pub fn add_up(accounts: Vec<String>) -> PyResult<String> {
-    let read = |account: &String| {
-        Receipt::from_json(account).map_err(|error| PyValueError::new_err(format!("a process's account: {error}")))
-    };
+pub fn add_up(py: Python<'_>, accounts: Vec<String>) -> PyResult<String> {
     let (first, others) = accounts.split_first().ok_or_else(|| PyValueError::new_err("there is no account"))?;
-    let mut sum = read(first)?;
-    for other in others {
-        sum.add(&read(other)?);
-    }
-    Ok(sum.to_message())
+    py.detach(|| {
+        let mut sum = Receipt::from_json(first)?;
+        for other in others {
+            sum.add(&Receipt::from_json(other)?);
+        }
+        Ok(sum.to_message())
+    })
+    .map_err(|error: serde_json::Error| PyValueError::new_err(format!("a process's account: {error}")))
 }
 
 /// What a usage costs in USD, by the one table of prices: the metrics themselves, and calls with log events.
