@@ -26,7 +26,7 @@ from support.checks import check_story
 from support.cloudwatch import TEXT_LINE
 from support.fleet import Fleet
 from support.locust_run import LOCUSTFILES, NO_KEYS, NOBODY, LocustRun, clean_environment, run_python
-from support.proxy import Answer, Call, Exchange, Proxy, error, hang
+from support.proxy import Answer, Call, Exchange, Proxy, error
 from support.servers import Target, ending, free_port, wait_until
 
 HOST = "http://optional.test"
@@ -226,26 +226,6 @@ def test_strict_refuses_to_start_without_credentials(locust: Locust, target: Tar
     assert target.served == before
 
 
-@pytest.mark.parametrize("role", ["local", "master"])
-@pytest.mark.parametrize("option", ["--cw-strict", "--cw-stop-on-alarm=a"])
-def test_a_test_whose_time_is_over_before_aws_has_answered_counts_as_refused(
-    aws: Aws, locust: Locust, target: Target, role: str, option: str
-) -> None:
-    """It has made no request, and ends neither well nor without a word."""
-    aws.proxy.on("*", hang)
-    before = target.served
-    args = ["-t", "2s", "--host", target.url, option, "--cw-drain-timeout=1"]
-    if role == "master":
-        fleet = Fleet(locust, *args, workers=1, locustfile="shop.py")
-        fleet.finish()
-        run = fleet.master
-    else:
-        run = locust.run("shop.py", *args)
-    assert run.exit_code == 1
-    assert "it was stopped before AWS had answered" in run.output
-    assert target.served == before
-
-
 def test_strict_starts_where_only_a_retention_fails(aws: Aws, locust: Locust, target: Target) -> None:
     aws.proxy.on("PutRetentionPolicy", error("ThrottlingException", 400, "Rate exceeded"), times=2)
     options = ["--cw-strict", "--cw-log-retention-days=7"]
@@ -270,12 +250,11 @@ def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.L
         sample=lambda: None,
         environment=SimpleNamespace(runner=None, process_exit_code=None),
         is_under_way=True,
-        tell_of_refusal=refusals.append,
+        refuse=refusals.append,
     )
     _safeguards.refuse_unless_published(test)
     assert [record.message for record in caplog.records] == ["an earlier run is left", "logs, too"]
     assert refusals == [f"as --cw-strict asks: {reason}"]
-    assert test.environment.process_exit_code == 1
 
 
 @pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])
@@ -283,6 +262,12 @@ def test_strict_changes_nothing_when_aws_is_well(aws: Aws, locust: Locust, targe
     run = locust.run("shop.py", "-u", "40", "-r", "100", "-t", "3s", "--host", target.url, "--cw-strict", *live)
     assert run.exit_code == 1, "as always when requests failed"
     check_story(aws.cloudwatch, run, target.url)
+
+
+def test_a_host_with_bytes_that_are_no_text_is_published(locust: Locust, tmp_path: Path) -> None:
+    run = play(locust, tmp_path, "--host", "http://a\udcff.test")
+    run.receipt.check_delivered()
+    assert run.receipt["requests"]["observed"] == 45
 
 
 def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None:

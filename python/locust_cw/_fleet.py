@@ -76,13 +76,16 @@ def told_by_master(environment: Environment, name: str) -> Any:  # noqa: ANN401 
     return getattr(environment.parsed_options, f"{_TOLD}{name}", None)
 
 
-def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) -> dict[str, Any]:
+def account(
+    publisher: Publisher, part: Part, receipt: Receipt | None = None, *, refusal: str | None = None
+) -> dict[str, Any]:
     """What a worker tells of a run: its account so far, or, with its receipt, the last one.
 
     Args:
         publisher: It publishes with this.
         part: Its part in the run, with the account.
         receipt: Its receipt, once there is one.
+        refusal: Why it did not start the test, if it did not.
 
     Returns:
         Plain data for msgpack.
@@ -97,7 +100,14 @@ def account(publisher: Publisher, part: Part, receipt: Receipt | None = None) ->
         "left": progress.left,
         "settled": progress.settled,
         "status": part.told,
+        "refusal": refusal,
     }
+
+
+def refusal(message: dict[str, Any], run_id: str) -> str | None:
+    """Why the worker that tells this did not start the test of that run; None if it did, or does not say."""
+    why = message.get("refusal") if message.get("run_id") == run_id else None
+    return why if isinstance(why, str) else None
 
 
 _FORMS: dict[str, type] = {"receipt": str, "remarks": list, "final": bool, "left": int, "settled": int}

@@ -45,8 +45,10 @@ _settled: set[str] = set()
 def attach(environment: Environment, **options: object) -> Session:
     """Publish the tests of an environment, for programs that use Locust as a library.
 
-    To be called before the test starts, once; a second call changes the options for the next test. What is not
-    delivered when the program ends, or fires the environment's `quit` event, is sent then, within `drain_timeout`.
+    To be called before the test starts, once; a second call changes the options for the next test. Where the
+    environment has `reset_stats`, before the runner is made, too: it resets the statistics that the receipt is compared
+    with. What is not delivered when the program ends, or fires the environment's `quit` event, is sent then, within
+    `drain_timeout`.
 
     In a fleet each process attaches its own environment. What is given here is not sent to the workers, as the options
     of a master's command line are: give all processes the same, such as `namespace` and `endpoint_url`. Sent are the

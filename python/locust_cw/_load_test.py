@@ -57,6 +57,7 @@ class LoadTest:
         stopped: Whether Locust has stopped it; requests may still end.
         replaced_at: When it was detached, by the monotonic clock: another began, or the end has come.
         stop_reason: Why it was stopped, if not by Locust or the user.
+        refusal: Why it was not started, if it was not.
         problem: What was last logged as amiss, and when.
         refused_if_stopped: What is told if it is stopped now: its start waits for AWS, and it has no users yet.
         announcing: What tells of the start, while AWS is asked as whom.
@@ -75,6 +76,7 @@ class LoadTest:
         self.replaced_at: float | None = None
         self.stop_reason: str | None = None
         self.problem: tuple[str, float] | None = None
+        self.refusal: str | None = None
         self.refused_if_stopped: str | None = None
         self.announcing: gevent.Greenlet[..., None] | None = None
         self.concluding = False
@@ -190,20 +192,40 @@ class LoadTest:
         self.publisher.set_users(user_count)
         self.publisher.event("spawning_complete", {"user_count": user_count})
 
-    def tell_of_refusal(self, why: str) -> None:
-        """Log that it is not started."""
-        logger.error("The test is not started, %s", why)
-        self.problem = f"The test was not started, {why}", time.time()
+    def refuse(self, why: str, *, worker: str | None = None) -> None:
+        """Log that it is not started, or that a worker did not start it, and have the exit code tell."""
+        self.refusal, self.refused_if_stopped = why, None
+        self.environment.process_exit_code = 1
+        if worker is None:
+            logger.error("The test is not started, %s", why)
+            self.problem = f"The test was not started, {why}", time.time()
+        else:
+            logger.error("The test is stopped: worker %s did not start it, %s", worker, why)
+            self.problem = f"Worker {worker} did not start the test, {why}", time.time()
 
-    def _tell_if_refused(self) -> None:
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its start waits for AWS."""
+        return self.is_under_way and self.refused_if_stopped is not None
+
+    @property
+    def has_no_users(self) -> bool:
+        """Whether Locust has yet to spawn its users, or has none of it any more."""
+        return self.environment.runner is not None and self.environment.runner.state in _WITHOUT_USERS
+
+    def refuse_if_waiting(self) -> None:
+        """Note that it is stopped: as a refusal, if its start still waits for AWS."""
         if self.refused_if_stopped is not None:
-            self.tell_of_refusal(self.refused_if_stopped)
-            self.refused_if_stopped = None
+            self.refuse(self.refused_if_stopped)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the exit code has to tell: it was refused, or stopped by an alarm."""
+        return self.refusal is not None or self.stop_reason is not None
 
     def stop(self) -> None:
         """Note that Locust has stopped it, and begin to send what there is."""
         self.stopped = True
-        self._tell_if_refused()
         self._record.stopped = time.time()
         if self._dashboard is not None:
             self._mark(self._dashboard.stopped, self._record.stopped, self.stop_reason)
@@ -264,7 +286,7 @@ class LoadTest:
         if is_master(self.environment):
             publisher.gauge("WorkerCount", runner.worker_count, "Count")  # type: ignore[union-attr]
             # Before users are spawned no worker is at fault; a test that is refused has none.
-            publishing = not self._from_reports and runner.state not in _WITHOUT_USERS  # type: ignore[union-attr]
+            publishing = not self._from_reports and not self.has_no_users
             self._fleet.look_at(publisher.run_id, runner.clients, publishing=publishing)  # type: ignore[union-attr]
         # Of a processor, by all threads, since the last time.
         before, self._sampled = self._sampled, (time.monotonic(), time.process_time())
@@ -306,7 +328,7 @@ class LoadTest:
     @property
     def account(self) -> dict[str, Any]:
         """What a worker tells its master of it."""
-        return _fleet.account(self.publisher, self.part, self._receipt)
+        return _fleet.account(self.publisher, self.part, self._receipt, refusal=self.refusal)
 
     def tell_master(self) -> None:
         """Tell the master how far this worker is; it is no matter of life and death if that fails."""
@@ -363,7 +385,7 @@ class LoadTest:
 
     def detach(self) -> None:
         """Take no more requests; it is delivered in the background, or at the end of the process."""
-        self._tell_if_refused()
+        self.refuse_if_waiting()
         if self.stopped:
             self.tell_of_stop()
         self.environment.events.request.remove_listener(self.publisher.record)

@@ -39,7 +39,7 @@ def refuse_unless_published(test: LoadTest) -> None:
         gevent.GreenletExit: To end the greenlet that is about to spawn users.
 
     """
-    with _refused_if_stopped(test, _AS_STRICT):
+    with _before_users(test, _AS_STRICT):
         reason = _why_unpublished(test)
     if reason is None:
         return
@@ -77,7 +77,7 @@ def watch_alarms(test: LoadTest, alarms: Alarms) -> None:
         gevent.GreenletExit: To end the greenlet that is about to spawn users.
 
     """
-    with _refused_if_stopped(test, _AS_UNWATCHED):
+    with _before_users(test, _AS_UNWATCHED):
         reason = _why_unwatched(alarms)
     if reason is None:
         spawn(_stop_on_alarm, test, alarms)
@@ -105,28 +105,34 @@ def _stop_on_alarm(test: LoadTest, alarms: Alarms) -> None:
         if alarm is not None and test.is_under_way:
             test.stop_reason = f"Stopped by alarm {alarm.name}: {alarm.reason}"
             logger.error("%s", test.stop_reason)
+            test.environment.process_exit_code = 1
             test.publisher.event("alarm", {"alarm_name": alarm.name, "reason": alarm.reason})
             _stop(test.environment)
             return
 
 
 @contextmanager
-def _refused_if_stopped(test: LoadTest, why: str) -> Iterator[None]:
+def _before_users(test: LoadTest, why: str) -> Iterator[None]:
     """Have a test that is stopped while it waits for AWS count as refused: it has made no request."""
-    environment = test.environment
     test.refused_if_stopped = f"{why}it was stopped before AWS had answered. --run-time counts that wait."
-    # Until AWS has answered: Locust reads it before a master's greenlet goes on.
-    exit_code, environment.process_exit_code = environment.process_exit_code, 1
-    # Where it is no master, Locust ends this greenlet with the test.
+    # Another start ends this greenlet and goes on in its place: so it is still waiting then.
     yield
     if not test.is_under_way:
-        _spawn_no_users(environment)
+        _spawn_no_users(test.environment)
     test.refused_if_stopped = None
-    environment.process_exit_code = exit_code
+
+
+def refuse_for_worker(test: LoadTest, client_id: str, why: str) -> None:
+    """End a fleet's test that one of its workers has refused."""
+    test.refuse(why, worker=client_id)
+    _stop(test.environment)
 
 
 def _refuse(test: LoadTest, why: str) -> None:
-    test.tell_of_refusal(why)
+    test.refuse(why)
+    if is_worker(test.environment):
+        # It ends the test of the whole fleet, which is for the master to tell.
+        test.tell_master()
     _stop(test.environment)
     _spawn_no_users(test.environment)
 
@@ -138,8 +144,7 @@ def _spawn_no_users(environment: Environment) -> None:
 
 
 def _stop(environment: Environment) -> None:
-    """Have Locust end the test, with exit code 1 in the end. Where there is a web UI, it stays."""
-    environment.process_exit_code = 1
+    """Have Locust end the test. Where there is a web UI, it stays."""
     if environment.runner is not None:
         keeps_web_ui = environment.web_ui is not None
         spawn(environment.runner.stop if keeps_web_ui else environment.runner.quit)

@@ -28,7 +28,7 @@ from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._options import Options
 from locust_cw._progress import ProgressBar
 from locust_cw._publisher import process_name
-from locust_cw._safeguards import refuse_unless_published, watch_alarms
+from locust_cw._safeguards import refuse_for_worker, refuse_unless_published, watch_alarms
 from locust_cw._waiting import Waiting
 
 if TYPE_CHECKING:
@@ -81,6 +81,9 @@ class Session:
         self._closing = False
         self._waiting = Waiting()
         self._lost = False
+        self._failed = False
+        # Whose stops are noted.
+        self._watched_runner: object = None
         # The process that the tests run in.
         self._owner: int | None = None
         self._tells_of_loss = False
@@ -146,6 +149,11 @@ class Session:
             # Back after the connection was lost, in the same run.
             self._test.resume()  # type: ignore[union-attr]
             return
+        waiting = self._test is not None and self._test.is_waiting
+        if waiting:
+            # Locust has ended the greenlet that waited for AWS, as another start goes on in its place.
+            self._let_start(self._test, options)  # type: ignore[arg-type]
+            return
         self._end_test()
         if options["disable"] or (worker and options["source"] == "master"):
             return
@@ -164,11 +172,15 @@ class Session:
                 # So that it is true of the workers, too, until the next test starts.
                 _fleet.tell_workers(environment, disable=True)
             return
+        self._let_start(test, options)
+
+    @staticmethod
+    def _let_start(test: LoadTest, options: Options) -> None:
         if options["dry_run"]:
             return
         if options["strict"]:
             refuse_unless_published(test)
-        if options["stop_on_alarm"] and not worker:
+        if options["stop_on_alarm"] and not is_worker(test.environment):
             watch_alarms(test, Alarms(Account(options.core, gevent.sleep), options["stop_on_alarm"]))
 
     def _agree_on_publishing(self, environment: Environment, options: Options) -> None:
@@ -202,22 +214,26 @@ class Session:
             _dashboard.check_name(options.dashboard)
         targets = options.targets
         self._direct_to_local(environment, options)
-        fallback_host = _host_of(environment.user_classes)
+        host, fallback_host = (
+            None if host is None else _as_text(host)
+            for host in (environment.host or None, _host_of(environment.user_classes))
+        )
         publisher = _core.Publisher(
             options.core,
             run_id=run_id or _core.new_run_id(),
             worker=str(environment.runner.client_id) if worker else process_name(),  # type: ignore[union-attr]
-            host=environment.host or None,
+            host=host,
             fallback_host=fallback_host,
             announces=not worker,
         )
         self._run_ids.add(publisher.run_id)
-        test = LoadTest(environment, publisher, options, self._fleet, host=environment.host or fallback_host)
+        test = LoadTest(environment, publisher, options, self._fleet, host=host or fallback_host)
         self._test = self._shown = test
         self._unfinished.append(test)
         if is_master(environment) and _fleet.MESSAGE not in environment.runner.custom_messages:  # type: ignore[union-attr]
             environment.runner.register_message(_fleet.MESSAGE, self._on_account)  # type: ignore[union-attr]
             self._hand_on_run_id(environment)
+        self._note_stops(environment)
         self._quitting_greenlet = None
         self._events.request.add_listener(publisher.record)
         publisher.event("test_start")
@@ -265,6 +281,25 @@ class Session:
 
         runner.start = start_in_run
 
+    def _note_stops(self, environment: Environment) -> None:
+        """Have a stop of the runner end a test that waits for AWS: Locust's does nothing before there are users."""
+        runner: Any = environment.runner
+        if runner is None or runner is self._watched_runner:
+            return
+        self._watched_runner = runner
+        stop = runner.stop
+
+        @functools.wraps(stop)
+        def stop_whatever_there_is(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - whatever Locust's takes
+            test = self._test
+            if test is not None:
+                test.refuse_if_waiting()
+            stop(*args, **kwargs)
+            if test is not None and test.refusal is not None and test.is_under_way and test.has_no_users:
+                test.stop()
+
+        runner.stop = stop_whatever_there_is
+
     def _next_run_id(self, given: str | None) -> str:
         # What stands in the options may be what the last test was given; typed or not, that names nothing.
         if given is None or given != self._assigned_run_id:
@@ -305,7 +340,8 @@ class Session:
         while not test.concluding:
             # After the full second, so that each has one sample, and late enough to have its windows closed too.
             due = time.time() // _SAMPLE_EVERY_S * _SAMPLE_EVERY_S + _SAMPLE_EVERY_S + 0.03
-            while (left := due - time.time()) > 0:
+            # A clock that was set back does not hold it up.
+            while 0 < (left := due - time.time()) < 2 * _SAMPLE_EVERY_S:
                 gevent.sleep(min(left, _COUNT_USERS_EVERY_S))
                 if test is self._test:
                     test.count_users()
@@ -335,7 +371,7 @@ class Session:
     def on_worker_report(self, client_id: str, data: dict[str, Any], **_kwargs: object) -> None:
         """Take a worker's account, and its statistics where those are what is published."""
         if isinstance(told := data.get(_fleet.MESSAGE), dict):
-            self._fleet.hear(client_id, told)
+            self._hear(client_id, told)
         test = self._test
         if test is not None and test.publishes_reports:
             entries = data.get("stats")
@@ -343,7 +379,15 @@ class Session:
                 test.publisher.report(entry)
 
     def _on_account(self, msg: Any, **_kwargs: object) -> None:  # noqa: ANN401 - Locust's Message has no types
-        self._fleet.hear(msg.node_id, msg.data)
+        self._hear(msg.node_id, msg.data)
+
+    def _hear(self, client_id: str, told: dict[str, Any]) -> None:
+        self._fleet.hear(client_id, told)
+        test = self._test
+        if test is not None and test.is_under_way and not test.has_failed and isinstance(told, dict):
+            why = _fleet.refusal(told, test.publisher.run_id)
+            if why is not None:
+                refuse_for_worker(test, client_id, why)
 
     def _hear_workers(self) -> None:
         """Take the workers' messages in Locust's place: its own greenlets end before `quit`."""
@@ -391,6 +435,7 @@ class Session:
                 logger.exception("The receipt of run %s could not be drawn up", test.publisher.run_id)
             finally:
                 self._lost = self._lost or test.lost
+                self._failed = self._failed or test.has_failed
                 # Whoever waits for the end waits for this list to be empty.
                 self._unfinished.remove(test)
 
@@ -498,7 +543,13 @@ class Session:
             )
 
     def _exit_on_loss(self, exit_code: int = 0, **_kwargs: object) -> None:
-        if self._lost and not exit_code:
+        if exit_code:
+            return
+        if self._failed:
+            # A locustfile that sets the exit code by Locust's statistics knows nothing of it.
+            logger.error("The test was not started, or stopped by an alarm: exit code 1")
+            sys.exit(1)
+        if self._lost:
             logger.error("Not every sample was delivered: exit code 1, as --cw-fail-on-loss asks")
             sys.exit(1)
 
@@ -507,6 +558,11 @@ class Session:
             # The process is ending: an exception here would only hide the reason why.
             with suppress(Exception, KeyboardInterrupt):
                 self.on_quit()
+
+
+def _as_text(host: str) -> str:
+    """A host without what is no character: bytes of a command line that are no UTF-8."""
+    return host.encode(errors="replace").decode()
 
 
 def _host_of(user_classes: Iterable[type[User]]) -> str | None:
