@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +20,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from locust_cw import _core, _dashboard, _status, _targets
-from locust_cw._command._verify import neighbours, span_of
 from locust_cw._dashboard import Mark, View
 from locust_cw._estimate import Load, cost_of
 from locust_cw._fleet import Fleet
 from locust_cw._options import OPTIONS, Options
 from locust_cw._progress import ProgressBar
-from locust_cw._record import NoRecordError, Record
-from locust_cw._report import _saturation
+from locust_cw._record import NoRecordError, Record, neighbours, span_of
+from locust_cw._report import _findings, _page, _saturation
 from locust_cw._report._saturation import Sample
 from locust_cw._secrets import without_secrets
 from locust_cw._status import Run
@@ -187,10 +187,49 @@ def test_a_mark_is_read_or_somebody_elses(annotation: Any) -> None:
         assert Mark.read(mark.annotation()) is not None
 
 
-RECORD: dict[str, Any] = {"run_id": "r", "options": {"region": "eu-north-1"}, "started": 1.8e9, "receipt": RECEIPT}
+RECORD: dict[str, Any] = {
+    "run_id": "r",
+    "options": {"region": "eu-north-1", "log_group": "g", "resolution": 1},
+    "started": 1.8e9,
+    "stopped": 1.8e9 + 60,
+    "host": "http://h.test",
+    "targets": ["sqs:orders"],
+    "receipt": RECEIPT,
+    "series": RECEIPT["series"],
+}
+BROKEN: list[dict[str, Any]] = [
+    {"options": None},
+    {"options": {"resolution": "abc"}},
+    {"options": {"log_group": 5}},
+    {"options": {"namespace": 5}},
+    {"options": {"log_sample": "x"}},
+    {"run_id": "../r"},
+    {"targets": [5]},
+    {"series": [{"dimensions": {"Team": "blue"}, "requests": 7, "failures": 1}]},
+    {"series": [{"dimensions": {"Host": "http://h.test"}, "requests": 10**400, "failures": 1}]},
+    {"receipt": {**RECEIPT, "estimated_cost_usd": "x"}},
+    {"receipt": {**RECEIPT, "uncertain": None}},
+    {"host": "http://\ud800.test"},
+]
 
 
-@example(json.dumps({**RECORD, "options": None}))
+@pytest.mark.parametrize("change", BROKEN, ids=str)
+def test_a_broken_record_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    (tmp_path / ".records").mkdir()
+    file = tmp_path / ".records" / "r.json"
+    file.write_text(json.dumps(RECORD))
+    assert Record.read("r", str(tmp_path)).roll_ups == RECORD["series"]
+    file.write_text(json.dumps(RECORD | change))
+    with pytest.raises(NoRecordError, match="cannot be read"):
+        Record.read("r", str(tmp_path))
+
+
+def answer_with_a_point(_: str, **asked: Any) -> dict[str, Any]:
+    """As CloudWatch would to GetMetricData."""
+    points = {"Timestamps": [asked["StartTime"]], "Values": [1.0]}
+    return {"MetricDataResults": [{"Id": query["Id"], **points} for query in asked["MetricDataQueries"]]}
+
+
 @given(changed(RECORD).map(json.dumps) | ANYTHING.map(json.dumps) | st.text())
 def test_a_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.getbasetemp() / "records"
@@ -204,6 +243,9 @@ def test_a_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
     assert record.account is not None
     start, end = span_of(record, neighbours(record))
     assert start < end
+    with suppress(_findings.NothingThereError):
+        findings = _findings.gather(record, [], lambda _: answer_with_a_point, record.started + 100)
+        assert _page.page(findings, [], 1.8e9)
 
 
 # What people see

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Aws, Locust
-from locust_cw._metric_data import shortest_period
+from locust_cw._metric_data import LATE_S, shortest_period
 from locust_cw._record import Record
-from locust_cw._report import _findings, _query, _saturation
+from locust_cw._report import _chart, _findings, _query, _saturation
 from locust_cw._report._saturation import Sample
 from locust_cw._targets import Metric, parse
 from support.fleet import timeline
@@ -30,6 +30,7 @@ from support.locust_run import NO_KEYS, LocustRun, run_python
 from support.outages import commanding
 from support.proxy import error
 from support.servers import REGION, Target, serving
+from test_command import run as run_command
 
 # Saturation. The curves are those of queueing theory, and know nothing of the lines that are laid through them.
 
@@ -261,13 +262,54 @@ def test_metrics_of_aws_are_asked_for_by_the_minute_and_rates_are_per_second() -
     assert found[0].times == (600.0, 900.0, 1200.0)
 
 
-def test_a_region_is_an_account_of_its_own() -> None:
+def recorded(folder: Path, began: float, seconds: float, run_id: str = "r1") -> Record:
+    """The record of a run of one host that made two requests."""
+    record = Record(
+        run_id, {"namespace": "Shop", "spool_dir": str(folder)}, began, stopped=began + seconds, host="h",
+        series=[{"dimensions": {"Host": "h"}, "requests": 2, "failures": 0}],
+    )  # fmt: skip
+    record.write()
+    return record
+
+
+@pytest.mark.parametrize("late", [1, LATE_S - 1])
+def test_requests_that_ended_after_the_stop_are_drawn_there(tmp_path: Path, late: int) -> None:
+    """As on a worker whose clock is ahead: the axis goes on to them."""
+    began = time.time() // 1 - 60
+    recorder = Recorder([began + 3 + late])
+    findings = _findings.gather(recorded(tmp_path, began, 3), [], lambda _: recorder)
+    (load,) = findings.groups
+    assert load.panels[0].title == "Requests"
+    assert load.panels[0].lines[0].series.times == (began + 3 + late,)
+    assert (findings.stopped, findings.ended) == (began + 3, began + 4 + late)
+    assert [chart.name for chart in _chart.draw(findings)] == ["load-and-target"]
+    assert recorder.asked[0]["EndTime"] == began + 3 + LATE_S
+
+
+def test_a_run_that_follows_is_not_in_the_charts(tmp_path: Path) -> None:
+    began = time.time() // 1 - 60
+    recorded(tmp_path, began + 6, 3, "r2")
+    recorder = Recorder([began + 1])
+    findings = _findings.gather(recorded(tmp_path, began, 3), [], lambda _: recorder)
+    assert recorder.asked[0]["EndTime"] == began + 6
+    assert findings.ended == findings.stopped
+
+
+def test_a_run_without_a_time_of_its_own_has_a_report(tmp_path: Path) -> None:
+    """Its clock was set back, so that nothing can be said per second."""
+    began = time.time() // 1 - 60 + 0.5
+    findings = _findings.gather(recorded(tmp_path, began, 0), [], lambda _: Recorder([began // 1]))
+    assert "Requests" not in [panel.title for panel in findings.groups[0].panels]
+    assert _chart.draw(findings)
+    # As of failures alone, where nothing else is known.
+    findings.groups = [_findings.Group("Load", ())]
+    assert _chart.draw(findings) == []
+
+
+def test_a_region_is_an_account_of_its_own(tmp_path: Path) -> None:
     """A distribution's metrics are in one region, wherever the test was; a refusal there does not stop the report."""
     began = time.time() - 60
-    record = Record(
-        "r1", {"namespace": "Shop"}, began, stopped=began + 40, host="h",
-        series=[{"dimensions": {"Host": "h"}, "requests": 40, "failures": 0}],
-    )  # fmt: skip
+    record = recorded(tmp_path, began, 40)
     recorders = {None: Recorder([began // 1 + 5, began // 1 + 6]), "us-east-1": Recorder([began])}
     targets = [parse("cloudfront:E1ABCDEF2GHIJK"), parse("sqs:orders")]
     findings = _findings.gather(record, targets, lambda region: recorders[region])
@@ -399,6 +441,19 @@ def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust
 
 
 SHORT = ("shop.py", "--cw-live", "-u", "2", "-t", "3s")
+
+
+def test_of_requests_that_ended_after_the_stop_verify_and_report_agree(locust: Locust, tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps([{"names": ["/late"], "times": [5], "repeat": 20, "at": time.time() + LATE_S - 1}]))
+    run = locust.run("scripted.py", "--host", "http://late.test", env={"SCRIPT": str(script)})
+    run.receipt.check_delivered()
+    assert json.loads(run_command(run.folder, "verify", "--json"))["complete"]
+    command = report(run, "--json")
+    assert command.exit_code == 0, command.output
+    told = json.loads(command.out)
+    assert "Requests" in told["drawn"]["Load"]
+    assert not [note for note in told["notes"] if "requests" in note]
 
 
 def test_several_hosts_in_a_run_of_a_moment(locust: Locust, target: Target) -> None:

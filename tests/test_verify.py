@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from conftest import Aws, Locust
-from locust_cw._command._verify import period_of, span_of
-from locust_cw._record import Record, known_runs
+from locust_cw._command._verify import period_of
+from locust_cw._record import Record, known_runs, span_of
 from support.outages import HOST, PACED, commanding, replay, stop, wait_for_more
 from support.proxy import Answer, Exchange, error, swallow
 from support.servers import Target, wait_until
@@ -24,7 +24,8 @@ SHORT = ("-u1", "-t3")
 
 def verify(folder: Path, *args: str, code: int = 0) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(run(folder, "verify", *args, "--json", code=code))
-    assert told["equal"] == (code == 0)
+    assert told["complete"] == (code == 0)
+    assert told["equal"] == (not differing(told))
     return told
 
 
@@ -73,7 +74,23 @@ def test_a_run_that_arrived_is_equal(locust: Locust, way: tuple[str, ...]) -> No
         assert by_name == receipt["requests"]["observed"] - receipt["failures"]["observed"]
     else:
         assert by_name == 0
-    assert "CloudWatch holds what was published" in run(done.folder, "verify", str(receipt["run_id"]))
+    requests, failures = (receipt[group]["observed"] for group in ("requests", "failures"))
+    told_to_people = run(done.folder, "verify", str(receipt["run_id"]))
+    assert f"CloudWatch holds what was published, {requests} requests with {failures} failures in" in told_to_people
+    assert f"and {receipt['log_events']['observed']} log events" in told_to_people
+
+
+def test_workers_that_fold_other_names_are_compared_over_all(locust: Locust) -> None:
+    """What is `(other)` in one has a series in another, as each keeps the names that it met first."""
+    done = locust.run("own_order.py", "-u2", "-r100", "-t4", *LIVE, "--processes=2", "--cw-max-requests=2")
+    receipt = done.receipt.check_delivered()
+    told = verify(done.folder)
+    logged = {(each["what"], each["of"]): each["held"] for each in told["numbers"] if "logged" in each["what"]}
+    failures = receipt["failures"]["observed"]
+    assert logged == {
+        ("logged success", "all"): receipt["requests"]["observed"] - failures,
+        ("logged failure", "all"): failures,
+    }
 
 
 def test_several_hosts(locust: Locust, target: Target) -> None:
@@ -157,10 +174,45 @@ def test_what_is_uncertain_may_be_there_twice(aws: Aws, locust: Locust) -> None:
     uncertain = done.receipt["uncertain"]
     assert uncertain > 0
     told = verify(done.folder)
-    assert all(each["spare"] == uncertain for each in told["numbers"])
+    assert all(each["spare"] == (uncertain if each["expected"] else 0) for each in told["numbers"])
     assert any(each["held"] > each["expected"] for each in told["numbers"])
     assert any(f"up to {uncertain}" in note for note in told["notes"])
     assert any("same worker and seq" in note for note in told["notes"])
+
+
+def test_what_was_rejected_is_not_there(aws: Aws, locust: Locust) -> None:
+    """CloudWatch and the receipt agree, but it does not hold all, and that is said; until it is sent after all."""
+    for operation in ("PutMetricData", "PutLogEvents"):
+        aws.proxy.on(operation, error("AsTheTestOrdered", 400), times=1)
+    done = locust.run(*PACED, *SHORT, *LIVE)
+    run_id, groups = str(done.receipt["run_id"]), [done.receipt[name] for name in ("requests", "log_events")]
+    assert all(group["rejected"] > 0 and group["delivered"] > 0 for group in groups), done.output
+    requests, log_events = groups
+    told = verify(done.folder, code=1)
+    assert told["equal"]
+    text = run(done.folder, "verify", code=1)
+    lost = f"{requests['rejected']} requests and {log_events['rejected']} log events were dropped or rejected"
+    assert f"CloudWatch does not hold all of it: {lost}. It holds the rest, {requests['delivered']} requests" in text
+    assert f"and {log_events['delivered']} log events" in text
+
+    for file in (done.folder / "state").rglob("rejected/*"):
+        file.rename(file.parent.parent / file.name)
+    replay(done.folder, run_id)
+    verify(done.folder)
+
+
+def test_what_was_dropped_is_not_there(locust: Locust) -> None:
+    """The same of what never came to be published: here it is the record that says so."""
+    done = locust.run(*PACED, *SHORT, *LIVE)
+    (file,) = (done.folder / "state").rglob(f"{done.receipt['run_id']}.json")
+    record = json.loads(file.read_text())
+    for group in "requests", "log_events":
+        record["receipt"][group]["observed"] += 5
+        record["receipt"][group]["dropped"] += 5
+    file.write_text(json.dumps(record))
+    assert verify(done.folder, code=1)["equal"]
+    text = run(done.folder, "verify", code=1)
+    assert "does not hold all of it: 5 requests and 5 log events were dropped or rejected. It holds the rest" in text
 
 
 def test_what_is_too_much_is_told(aws: Aws, locust: Locust) -> None:
@@ -257,6 +309,18 @@ def test_the_other_class_is_counted_by_logs_insights(aws: Aws, locust: Locust) -
     assert not aws.proxy.calls("FilterLogEvents")
 
 
+def test_events_that_are_not_counted_are_read(aws: Aws, locust: Locust) -> None:
+    """The local CloudWatch answers the query by events: it knows no `stats`."""
+    done = locust.run(*PACED, *SHORT, *LIVE, "--cw-log-class=INFREQUENT_ACCESS")
+    receipt = done.receipt.check_delivered()
+    told = verify(done.folder)
+    held = {(each["what"], each["of"]): each["held"] for each in told["numbers"]}
+    assert held["log events", "all"] == receipt["log_events"]["observed"]
+    assert held["logged success", "/1"] > 0
+    assert aws.proxy.calls("GetQueryResults")
+    assert aws.proxy.calls("FilterLogEvents")
+
+
 def test_throttled_reading_is_repeated(aws: Aws, locust: Locust) -> None:
     done = locust.run(*PACED, *SHORT, *LIVE)
     aws.proxy.on("FilterLogEvents", error("ThrottlingException", 400), times=1)
@@ -271,6 +335,10 @@ def test_what_cannot_be_verified_is_refused(aws: Aws, locust: Locust, tmp_path: 
     done = locust.run(*PACED, *SHORT, *LIVE)
     aws.proxy.on("GetMetricData", error("AccessDenied", 403, "not you"))
     assert run(done.folder, "verify", code=1) == ""
+    (file,) = (done.folder / "state").rglob(f"{done.receipt['run_id']}.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"receipt": {}}))
+    with commanding(done.folder, "verify") as asked:
+        assert (asked.exit_code, "has no receipt" in asked.err) == (1, True), asked.output
 
 
 def test_a_record_that_another_process_removes_meanwhile_is_none(tmp_path: Path) -> None:

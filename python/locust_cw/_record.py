@@ -6,7 +6,9 @@ One JSON file per run, `<spool folder>/.records/<run id>.json`, written by the p
 from __future__ import annotations
 
 import json
+import math
 import os
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 from locust_cw import _core
 from locust_cw._account import OPTIONS
+from locust_cw._metric_data import LATE_S
 from locust_cw._status import DATES_END
 
 KEPT = 200
@@ -32,9 +35,11 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "receipt": dict,
     "series": list,
 }
-_RECEIPT_FORMS: dict[str, type] = {"requests": dict, "failures": dict, "log_events": dict, "uncertain": int}
+_ACCOUNTS = ("requests", "failures", "log_events")
 _ACCOUNTED = ("observed", "delivered", "spooled", "rejected", "dropped")
-
+# Beyond what any number of the core's can be.
+_TOO_LARGE = 2**64
+_OF_REQUESTS = frozenset({"Request", "Method", "RunId"})
 
 LOCAL_IS_GONE = (
     "The run went to a local CloudWatch (--cw-local), which ended with the test and kept nothing. For trials that last,"
@@ -86,6 +91,11 @@ class Record:
         return self.options.get(name, _core.default_options().get(name))
 
     @property
+    def roll_ups(self) -> list[dict[str, Any]]:
+        """The series of whole hosts."""
+        return [series for series in self.series if not _OF_REQUESTS & series["dimensions"].keys()]
+
+    @property
     def account(self) -> dict[str, Any]:
         """Where it went and as whom: options for an `Account`."""
         return {name: self.options[name] for name in (*OPTIONS, "local") if self.options.get(name) is not None}
@@ -128,13 +138,16 @@ class Record:
         """
         path = _folder(spool_dir) / f"{run_id}.json"
         try:
-            record = cls(**json.loads(path.read_text(encoding="utf-8")))
+            told = json.loads(path.read_text(encoding="utf-8"))
+            # Half a character, such as \ud800, is JSON, but no text.
+            json.dumps(told, ensure_ascii=False).encode()
+            record = cls(**told)
         except FileNotFoundError:
             raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}{_HOW_RECORDED}") from None
         except (OSError, ValueError, TypeError) as error:
             raise NoRecordError(f"the record {path} cannot be read: {error}") from error
         if wrong := _what_is_wrong(record):
-            raise NoRecordError(f"the record {path} cannot be read: {wrong} is something else")
+            raise NoRecordError(f"the record {path} cannot be read: {wrong}")
         # Its neighbours and what is left of it are where it was found, wherever that was when it was written.
         record.options["spool_dir"] = absolute(spool_dir)
         return record
@@ -144,19 +157,32 @@ def _what_is_wrong(record: Record) -> str | None:
     """What in a record is not what is written there, if anything is."""
     for name, form in _FORMS.items():
         if not isinstance(getattr(record, name), form):
-            return name
-    for name in ("started", "ramped_up", "stopped"):
-        when = getattr(record, name)
-        if when is not None and not 0 <= when < DATES_END:
-            return name
-    if not all(map(_is_series, record.series)):
-        return "series"
-    if record.receipt and not all(isinstance(record.receipt.get(key), form) for key, form in _RECEIPT_FORMS.items()):
-        return "receipt"
-    accounts = (record.receipt[key] for key, form in _RECEIPT_FORMS.items() if form is dict and record.receipt)
-    if not all(isinstance(account.get(key), int) for account in accounts for key in _ACCOUNTED):
-        return "receipt"
+            return f"{name} is something else"
+    times = {name: getattr(record, name) for name in ("started", "ramped_up", "stopped")}
+    good = {name: when is None or 0 <= when < DATES_END for name, when in times.items()} | {
+        "targets": all(isinstance(target, str) for target in record.targets),
+        "receipt": not record.receipt or _is_receipt(record.receipt),
+        "series": all(map(_is_series, record.series)),
+    }
+    if wrong := [name for name, is_good in good.items() if not is_good]:
+        return f"{wrong[0]} is something else"
+    known = _core.default_options().keys() & record.options.keys()
+    try:
+        _core.check_options({name: record.options[name] for name in known} | {"run_id": record.run_id})
+    except _core.InvalidOptionError as error:
+        return str(error)
     return None
+
+
+def _is_receipt(told: dict[str, Any]) -> bool:
+    accounts = [told.get(name) for name in _ACCOUNTS]
+    cost = told.get("estimated_cost_usd", 0)
+    return (
+        all(isinstance(each, dict) and all(_is_count(each.get(key)) for key in _ACCOUNTED) for each in accounts)
+        and _is_count(told.get("uncertain"))
+        and isinstance(cost, int | float)
+        and abs(cost) < _TOO_LARGE
+    )
 
 
 def _is_series(entry: object) -> bool:
@@ -164,8 +190,40 @@ def _is_series(entry: object) -> bool:
         isinstance(entry, dict)
         and isinstance(entry.get("dimensions"), dict)
         and all(isinstance(text, str) for text in entry["dimensions"].values())
-        and all(isinstance(entry.get(key), int) for key in ("requests", "failures"))
+        # Whatever else it is made of, the series of a whole host has that.
+        and bool(entry["dimensions"].keys() & {"Host", *_OF_REQUESTS})
+        and all(_is_count(entry.get(key)) for key in ("requests", "failures"))
     )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < _TOO_LARGE
+
+
+def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
+    """The seconds in which a run's requests ended, from one to before the other.
+
+    A later run that publishes to the same series begins where that one begins; both are in the second in which this one
+    ended and that one began.
+    """
+    start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + LATE_S
+    following = [math.floor(other.started) for other in others if other.started > (record.stopped or record.started)]
+    return start, max(start + 1, math.ceil(record.stopped or record.started), min([stop, *following]))
+
+
+def neighbours(record: Record) -> list[Record]:
+    """Other runs on this machine that publish to the same series."""
+    found, spool_dir = [], record.option("spool_dir")
+    for run_id in known_runs(spool_dir):
+        try:
+            other = Record.read(run_id, spool_dir)
+        except NoRecordError:
+            continue
+        same = other.option("namespace") == record.option("namespace") and not other.option("dry_run")
+        series = [each["dimensions"] for each in other.series]
+        if other.run_id != record.run_id and same and any(each["dimensions"] in series for each in record.series):
+            found.append(other)
+    return found
 
 
 def newest(spool_dir: str | None = None) -> str:

@@ -16,8 +16,8 @@ from locust_cw import _core
 from locust_cw._account import is_missing, message_of
 from locust_cw._command._account_options import account_options, add_account_options
 from locust_cw._command._common import account_at, complain, is_gone, print_json, wrapped
-from locust_cw._metric_data import FRESH_S, LATE_S, points, shortest_period
-from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, known_runs, newest
+from locust_cw._metric_data import FRESH_S, points, shortest_period
+from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, neighbours, newest, span_of
 from locust_cw._targets import Metric
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _EPILOG = """\
 examples:
   locust-cw verify                                   the run recorded last on this machine
   locust-cw verify 20261122T110301Z-7f3a --json
-  locust-cw verify || echo 'CloudWatch does not hold what was sent'
+  locust-cw verify || echo 'CloudWatch does not hold all of it'
 
 Compared are RequestCount and FailureCount of each series over the time of the run, and the run's log events, with the
 record that the test left beside the spool. Where calls got no answer and were repeated (the receipt's `uncertain`),
@@ -54,7 +54,11 @@ is kept apart, but for the host's roll-up.
 More than 100,000 log events, and those of the class INFREQUENT_ACCESS, are counted by Logs Insights, which AWS charges
 by the data it reads.
 
-exit code: 0 CloudWatch holds it all, 1 it does not, or could not be asked, 2 wrong argument
+With --json, `equal` says whether CloudWatch and the receipt agree, and `complete` whether every request and log event
+that was observed is there: of what was dropped or rejected, the receipt tells as well, but CloudWatch does not hold it.
+
+exit code: 0 CloudWatch holds it all, 1 it does not, be it dropped, rejected or missing, or could not be asked,
+2 wrong argument
 """
 
 
@@ -67,7 +71,7 @@ class Line:
         of: Whose: the dimensions, or the name of the request.
         expected: What was published, if everything has arrived.
         held: What CloudWatch has.
-        lacking: How many fewer than expected are right all the same: CloudWatch refused them for good.
+        lacking: How many fewer than expected are right all the same: they were dropped, or refused for good.
         spare: How many more than expected are right all the same.
 
     """
@@ -92,11 +96,19 @@ class Findings:
     Attributes:
         lines: All numbers.
         notes: What one should know to read them.
+        series: How many series were compared.
+        requests: How many CloudWatch has in these.
+        failures: How many of them failed.
+        log_events: How many log events it has.
 
     """
 
     lines: list[Line] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    series: int = 0
+    requests: int = 0
+    failures: int = 0
+    log_events: int = 0
 
     @property
     def differing(self) -> list[Line]:
@@ -129,6 +141,9 @@ def _verify(options: argparse.Namespace) -> int:
         complain(str(error))
         return 1
     findings = Findings()
+    if not record.receipt:
+        complain(f"the record of run {record.run_id} has no receipt, so there is nothing to compare CloudWatch with")
+        return 1
     if record.option("dry_run"):
         complain(f"run {record.run_id} was a dry run: nothing was sent, so CloudWatch holds nothing of it")
         return 1
@@ -147,36 +162,10 @@ def _verify(options: argparse.Namespace) -> int:
         _print_json(record, findings)
     else:
         _print(record, findings)
-    return 1 if findings.differing else 0
+    return 0 if _is_complete(record, findings) else 1
 
 
 # Metrics
-
-
-def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
-    """The seconds in which the run's requests ended, from one to before the other.
-
-    A later run that publishes to the same series begins where that one begins; both are in the second in which this one
-    ended and that one began.
-    """
-    start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + LATE_S
-    following = [math.floor(other.started) for other in others if other.started > (record.stopped or record.started)]
-    return start, max(start + 1, math.ceil(record.stopped or record.started), min([stop, *following]))
-
-
-def neighbours(record: Record) -> list[Record]:
-    """Other runs on this machine that publish to the same series."""
-    found, spool_dir = [], record.option("spool_dir")
-    for run_id in known_runs(spool_dir):
-        try:
-            other = Record.read(run_id, spool_dir)
-        except NoRecordError:
-            continue
-        same = other.option("namespace") == record.option("namespace") and not other.option("dry_run")
-        series = [each["dimensions"] for each in other.series]
-        if other.run_id != record.run_id and same and any(each["dimensions"] in series for each in record.series):
-            found.append(other)
-    return found
 
 
 def period_of(record: Record, span: tuple[int, int], now: float) -> int:
@@ -222,7 +211,14 @@ def _compare_metrics(account: Account, record: Record, findings: Findings) -> No
     ]
     found = points(account.call, metrics, start, end, period)
     sums = [round(math.fsum(value for _, value in each)) for each in found]
-    lost = {key: record.receipt[key] for key in ("requests", "failures")}
+    # As the receipt does: a request counts in its own series.
+    own = [series for series in compared if series not in record.roll_ups] or compared
+    findings.series = len(compared)
+    findings.requests, findings.failures = (
+        sum(held for (_, key, series), held in zip(queries, sums, strict=True) if key == wanted and series in own)
+        for wanted in ("requests", "failures")
+    )
+    lost = {key: _lost(record, key) for key in ("requests", "failures")}
     findings.lines += [
         Line(
             metric,
@@ -230,8 +226,9 @@ def _compare_metrics(account: Account, record: Record, findings: Findings) -> No
             series[key],
             held,
             # Which series they belonged to is not known.
-            min(series[key], lost[key]["rejected"]),
-            record.receipt["uncertain"],
+            min(series[key], lost[key]),
+            # Of none there are no copies.
+            record.receipt["uncertain"] if series[key] else 0,
         )
         for (metric, key, series), held in zip(queries, sums, strict=True)
     ]
@@ -264,27 +261,54 @@ def _compare_logs(account: Account, record: Record, findings: Findings) -> None:
     group, prefix = record.option("log_group"), f"{record.option('log_stream')}/{record.run_id}/"
     by_insights = record.option("log_class") == "INFREQUENT_ACCESS" or expected > MAX_EVENTS_READ
     try:
-        logged = _count(account, record, group, prefix) if by_insights else _read(account, record, group, prefix)
+        counted = _count(account, record, group, prefix) if by_insights else None
+        logged = counted or _read(account, record, group, prefix)
     except _core.AwsError as error:
         if not is_missing(error):
             raise
         findings.notes.append(f"there is no log group {group}")
         logged = Logged(by_name=Counter())
     spare = record.receipt["uncertain"]
+    findings.log_events = logged.events
     findings.lines.append(Line("log events", "all", expected, logged.events, receipt["rejected"], spare))
     if logged.duplicates:
         findings.notes.append(f"{logged.duplicates} log events are there twice: same worker and seq")
     if logged.by_name is None or receipt["rejected"] or receipt["dropped"]:
         # Which names those were that are missing is not known.
         return
-    held = _by_series(record, logged.by_name)
-    for what, name, wanted in _expected_by_name(record):
-        findings.lines.append(Line(f"logged {what}", name, wanted, held[what, name], spare=spare))
+    held, wanted = _by_series(record, logged.by_name), Counter(dict(_expected_by_name(record)))
+    if not _kept_the_same_names(record):
+        held, wanted = _over_names(held), _over_names(wanted)
+    for (what, name), number in wanted.items():
+        findings.lines.append(Line(f"logged {what}", name, number, held[what, name], spare=spare if number else 0))
+
+
+def _names(record: Record) -> set[str]:
+    """The request names of its series."""
+    return {each["dimensions"]["Request"] for each in record.series if "Request" in each["dimensions"]}
+
+
+def _kept_the_same_names(record: Record) -> bool:
+    """Whether what has no series of its own name is `(other)` in every process.
+
+    One that met more names than it may keep has kept the first ones, as many as it may. Where several kept the same,
+    there are no more in all; else a name may be `(other)` in one and a series in another.
+    """
+    names = _names(record)
+    return _core.OTHER not in names or len(names) - 1 == record.option("max_requests")
+
+
+def _over_names(by_name: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """The same, all names together."""
+    found = Counter[tuple[str, str]]()
+    for (outcome, _), number in by_name.items():
+        found[outcome, "all"] += number
+    return found
 
 
 def _by_series(record: Record, logged: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
     """Requests by outcome and the name of their series."""
-    names = {each["dimensions"]["Request"] for each in record.series if "Request" in each["dimensions"]}
+    names = _names(record)
     found = Counter[tuple[str, str]]()
     for (outcome, logged_name), number in logged.items():
         name = _core.dimension_value(logged_name)
@@ -292,7 +316,7 @@ def _by_series(record: Record, logged: Counter[tuple[str, str]]) -> Counter[tupl
     return found
 
 
-def _expected_by_name(record: Record) -> Iterator[tuple[str, str, int]]:
+def _expected_by_name(record: Record) -> Iterator[tuple[tuple[str, str], int]]:
     """Outcome and name of the requests that are logged for certain, and how many there are."""
     series = [each for each in record.series if "Request" in each["dimensions"]]
     requests, failures = Counter[str](), Counter[str]()
@@ -305,9 +329,9 @@ def _expected_by_name(record: Record) -> Iterator[tuple[str, str, int]]:
         return
     for name in sorted(requests):
         if failures[name]:
-            yield "failure", name, failures[name]
+            yield ("failure", name), failures[name]
         if not sampled and record.receipt["log_events"]["observed"] >= requests.total():
-            yield "success", name, requests[name] - failures[name]
+            yield ("success", name), requests[name] - failures[name]
 
 
 def _read(account: Account, record: Record, group: str, prefix: str) -> Logged:
@@ -363,8 +387,11 @@ def _slices(record: Record) -> Iterator[tuple[int, int]]:
         yield first * 1000, second * 1000
 
 
-def _count(account: Account, record: Record, group: str, prefix: str) -> Logged:
+def _count(account: Account, record: Record, group: str, prefix: str) -> Logged | None:
     """Have Logs Insights count them.
+
+    Returns:
+        None where who answers in CloudWatch's stead does not count.
 
     Raises:
         TimeoutError: If that takes too long.
@@ -389,6 +416,8 @@ def _count(account: Account, record: Record, group: str, prefix: str) -> Logged:
     logged = Logged(by_name=Counter() if is_json else None)
     for row in told["results"]:
         fields = {each["field"]: each["value"] for each in row}
+        if "events" not in fields:
+            return None
         number = int(fields["events"])
         logged.events += number
         if logged.by_name is not None and fields.get("outcome"):
@@ -397,6 +426,29 @@ def _count(account: Account, record: Record, group: str, prefix: str) -> Logged:
 
 
 # What is told
+
+
+def _lost(record: Record, group: str) -> int:
+    """How many the receipt says were dropped or rejected."""
+    account = record.receipt[group]
+    return int(account["dropped"] + account["rejected"])
+
+
+def _what_was_lost(record: Record) -> str:
+    """The same for people; empty where nothing was."""
+    lost = {what: _lost(record, group) for group, what in (("requests", "requests"), ("log_events", "log events"))}
+    told = " and ".join(f"{number} {what}" for what, number in lost.items() if number)
+    return f"{told} were dropped or rejected" if told else ""
+
+
+def _is_complete(record: Record, findings: Findings) -> bool:
+    """Whether CloudWatch holds every request and log event that was observed."""
+    receipt = record.receipt
+    if findings.differing or any(receipt[group]["dropped"] for group in ("requests", "log_events")):
+        return False
+    # What was rejected may have been replayed since.
+    is_there = not receipt["uncertain"] and all(line.held >= line.expected for line in findings.lines)
+    return is_there or not _what_was_lost(record)
 
 
 def _explain(record: Record, findings: Findings) -> None:
@@ -438,6 +490,7 @@ def _print_json(record: Record, findings: Findings) -> None:
         {
             "run_id": record.run_id,
             "equal": not findings.differing,
+            "complete": _is_complete(record, findings),
             "numbers": [asdict(line) | {"agrees": line.agrees} for line in findings.lines],
             "notes": findings.notes,
         }
@@ -446,22 +499,23 @@ def _print_json(record: Record, findings: Findings) -> None:
 
 def _print(record: Record, findings: Findings) -> None:
     out = sys.stdout.write
+    lost = _what_was_lost(record)
+    compared = f"{len(findings.lines)} numbers"
+    held = (
+        f"{findings.requests} requests with {findings.failures} failures in {findings.series} series, and"
+        f" {findings.log_events} log events ({compared} compared)"
+    )
     if differing := findings.differing:
-        out(
-            f"Run {record.run_id}: CloudWatch and the receipt differ in {len(differing)} of {len(findings.lines)}"
-            " numbers.\n"
-        )
+        also = f", and {lost}" if lost else ""
+        out(f"Run {record.run_id}: CloudWatch and the receipt differ in {len(differing)} of {compared}{also}.\n")
         width = max(len(line.what) for line in differing)
         out(f"{'':{width}} {'expected':>11} {'held':>11} {'difference':>11}  of\n")
         for line in differing:
             numbers = f"{line.expected:>11} {line.held:>11} {line.held - line.expected:>+11}"
             out(f"{line.what:{width}} {numbers}  {line.of}\n")
+    elif _is_complete(record, findings):
+        out(f"Run {record.run_id}: CloudWatch holds what was published, {held}.\n")
     else:
-        receipt = record.receipt
-        out(
-            f"Run {record.run_id}: CloudWatch holds what was published, {receipt['requests']['observed']} requests with"
-            f" {receipt['failures']['observed']} failures in {len(record.series)} series, and"
-            f" {receipt['log_events']['observed']} log events ({len(findings.lines)} numbers compared).\n"
-        )
+        out(f"Run {record.run_id}: CloudWatch does not hold all of it: {lost}. It holds the rest, {held}.\n")
     for note in findings.notes:
         out(f"- {note}\n")

@@ -104,7 +104,9 @@ def draw(findings: Findings) -> list[Chart]:
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):
-        charts = [_chart("load-and-target", "Load and target on one time axis", _over_time(findings))]
+        charts = []
+        if any(group.panels for group in findings.groups):
+            charts.append(_chart("load-and-target", "Load and target on one time axis", _over_time(findings)))
         if findings.saturation.levels:
             charts.append(_chart("saturation", "Throughput and response time by load", _by_load(findings.saturation)))
     return charts
@@ -209,10 +211,11 @@ def _draw_line(axis: Axes, line: Line, colour: str, style: str, started: float) 
 def _time_axis(axis: Axes, findings: Findings) -> None:
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-    margin = max(0.02 * findings.seconds, 0.2)
-    axis.set_xlim(-margin, findings.seconds + margin)
-    axis.xaxis.set_major_locator(MultipleLocator(_tick(findings.seconds)))
-    layout = "%H:%M:%S" if findings.seconds < _HOUR else "%H:%M"
+    length = findings.ended - findings.started
+    margin = max(0.02 * length, 0.2)
+    axis.set_xlim(-margin, length + margin)
+    axis.xaxis.set_major_locator(MultipleLocator(_tick(length)))
+    layout = "%H:%M:%S" if length < _HOUR else "%H:%M"
 
     def both(seconds: float, _position: int | None) -> str:
         return f"{_elapsed(seconds)}\n{datetime.fromtimestamp(findings.started + seconds, UTC):{layout}}"
@@ -243,7 +246,7 @@ def _mark(axes: Sequence[Axes], findings: Findings) -> None:
         moments.append((saturated - findings.started, "target saturates", _SATURATED))
         for axis in axes:
             axis.axvspan(saturated - findings.started, findings.seconds, color=_SATURATED, alpha=0.05, linewidth=0)
-    span = findings.seconds * 1.04 or 1.0
+    span = (findings.ended - findings.started) * 1.04 or 1.0
     rows: list[list[tuple[float, float]]] = []
     for at, name, colour in sorted(moments):
         strong = colour == _SATURATED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 import statistics
 import time
 from collections import defaultdict
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from locust_cw import _core
 from locust_cw._account import Account, message_of
 from locust_cw._metric_data import FRESH_S, LATE_S, shortest_period
-from locust_cw._record import LOCAL_IS_GONE
+from locust_cw._record import LOCAL_IS_GONE, neighbours, span_of
 from locust_cw._report import _query, _saturation
 from locust_cw._report._query import Series
+from locust_cw._secrets import without_secrets
 from locust_cw._targets import Metric
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ GENERATOR_LIMIT_PERCENT = 90.0
 """Of a processor, from which on the load generator may be what limits: Locust warns there, too."""
 
 _SINGLE = "Metrics of the target"
-_OF_REQUESTS = frozenset({"Request", "Method", "RunId"})
 _MOST_HOSTS_DRAWN = 5
 # Of a period that lies in the test only in part: a shorter one says nothing of the rate.
 _SHORTEST_PART_S = 5.0
@@ -114,6 +115,7 @@ class Findings:
         started: When it started, in seconds since the epoch.
         ramped_up: When the most users were first there; None if that cannot be told.
         stopped: When it stopped.
+        ended: When the last of its requests had ended, which may be after the stop.
         period: Seconds of the charts' periods.
         groups: The load first, then the targets.
         saturation: Where the target saturates.
@@ -130,6 +132,7 @@ class Findings:
     started: float
     ramped_up: float | None
     stopped: float
+    ended: float
     period: int
     groups: list[Group]
     saturation: Saturation
@@ -194,7 +197,7 @@ def gather(record: Record, targets: Sequence[Target], accounts: AccountOf, now: 
     now = time.time() if now is None else now
     resolution = int(record.option("resolution") or 1)
     shortest = shortest_period(record.started, now, resolution)
-    if record.option("dry_run") or shortest is None or not _roll_ups(record):
+    if record.option("dry_run") or shortest is None or not record.roll_ups:
         raise NothingThereError(_why_nothing(record, now))
     stopped = min(now, record.started + 86_400) if record.stopped is None else record.stopped
     load = _Load(record, accounts(None), shortest, stopped)
@@ -223,6 +226,7 @@ def gather(record: Record, targets: Sequence[Target], accounts: AccountOf, now: 
         started=record.started,
         ramped_up=load.ramped_up,
         stopped=load.stopped,
+        ended=load.ended,
         period=load.period,
         groups=groups,
         saturation=saturation,
@@ -244,12 +248,30 @@ class _Load:
         self._shortest = shortest
         self._resolution = int(record.option("resolution") or 1)
         self.stopped = stopped
-        margin = max(2.0, _MARGIN * (stopped - record.started))
-        self.period = _query.chart_period(record.started, stopped + margin, shortest)
-        self.start = (record.started - margin) // self.period * self.period
-        self.end = ((stopped + margin) // self.period + 1) * self.period
-        self._hosts = sorted(_roll_ups(record), key=lambda series: -series["requests"])
+        self._margin = max(2.0, _MARGIN * (stopped - record.started))
+        self.period = _query.chart_period(record.started, stopped + self._margin, shortest)
+        begin, end = span_of(record, neighbours(record))
+        end = min(end, math.ceil(stopped) + LATE_S)
+        # CloudWatch's periods begin at multiples of their length.
+        self._span = begin // self.period * self.period, -(-end // self.period) * self.period
+        self._hosts = sorted(record.roll_ups, key=lambda series: -series["requests"])
         self._ask()
+
+    @property
+    def ended(self) -> float:
+        """When the last of its requests had ended: at the stop, or after it."""
+        late = [begin + self.period for begin in self.requests.times if begin >= self.stopped]
+        return max([self.stopped, *late])
+
+    @property
+    def start(self) -> float:
+        """From when on to ask for what is drawn beside it."""
+        return (self._record.started - self._margin) // self.period * self.period
+
+    @property
+    def end(self) -> float:
+        """Until when."""
+        return ((self.ended + self._margin) // self.period + 1) * self.period
 
     def _metric(self, name: str, stat: str, dimensions: Mapping[str, str], label: str = "") -> Metric:
         return Metric(label or name, self._record.option("namespace"), name, tuple(dimensions.items()), stat)
@@ -278,7 +300,7 @@ class _Load:
             ("GeneratorMemory_Bytes", "Maximum"),
         )
         metrics += [self._metric(name, stat, home) for name, stat in gauges for home in homes]
-        found = iter(_query.fetch(self._call, metrics, self.start, self.end, self.period))
+        found = iter(_query.fetch(self._call, metrics, *self._span, self.period))
         counts, failures, durations, timed = ([next(found) for _ in hosts] for _ in range(4))
         self.in_all = sum(sum(series.values) for series in counts)
         self.requests = self._rate(counts)
@@ -293,9 +315,9 @@ class _Load:
         )
 
     def _rate(self, counts: Sequence[Series]) -> Series:
-        """Per second; of the first and last period, only the part counts in which the test ran."""
+        """Per second; of the period of the start and that of the stop, only the part counts in which the test ran."""
         total = _total(counts)
-        parts = [min(begin + self.period, self.stopped) - max(begin, self._record.started) for begin in total.times]
+        parts = [self._part(begin) for begin in total.times]
         # Of a very short run there is nothing but parts.
         least = min(self.period / 2, _SHORTEST_PART_S, max(parts, default=0.0))
         points = [
@@ -304,6 +326,11 @@ class _Load:
             if part >= least and part > 0
         ]
         return Series(tuple(begin for begin, _ in points), tuple(value for _, value in points), total.period)
+
+    def _part(self, begin: float) -> float:
+        """Seconds of a period in which requests ended: those of the test, and after its stop all."""
+        end = begin + self.period
+        return (min(end, self.stopped) if begin < self.stopped else end) - max(begin, self._record.started)
 
     def samples(self) -> list[_saturation.Sample]:
         """What was seen in each period that lies within the test."""
@@ -342,7 +369,8 @@ class _Load:
     def panels(self) -> Iterable[Panel]:
         lines = [Line("requests", self.requests)]
         lines += [Line("failures", self._failures)] if any(self._failures.values) else []
-        yield Panel("Requests", "requests/s", tuple(lines))
+        if self.requests:
+            yield Panel("Requests", "requests/s", tuple(lines))
         if times := tuple(line for line in self._times if line.series):
             yield Panel("Response time", "Milliseconds", times)
         if self.users:
@@ -387,7 +415,7 @@ class _Load:
 
     def table(self) -> tuple[Row, list[Row]]:
         """All requests, and the rows of hosts and names."""
-        names = [series for series in self._record.series if _OF_REQUESTS & set(series["dimensions"])]
+        names = [series for series in self._record.series if series not in self._hosts]
         asked = [*self._hosts, *sorted(names, key=lambda series: -series["requests"])]
         wanted = (*PERCENTILES, "Sum", "SampleCount")
         start = self._record.started // self._resolution * self._resolution
@@ -474,11 +502,6 @@ def _renamed(panel: Panel, title: str) -> Panel:
     return replace(panel, title=title, lines=tuple(replace(line, label=title) for line in panel.lines))
 
 
-def _roll_ups(record: Record) -> list[dict[str, Any]]:
-    """The series of whole hosts."""
-    return [series for series in record.series if not _OF_REQUESTS & set(series["dimensions"])]
-
-
 def _total(parts: Sequence[Series]) -> Series:
     totals: defaultdict[float, float] = defaultdict(float)
     for part in parts:
@@ -527,10 +550,9 @@ def _why_nothing(record: Record, now: float) -> str:  # noqa: PLR0911 - one reas
     age = now - (record.stopped or record.started)
     if shortest_period(record.started, now) is None:
         return f"{run}: it is more than 15 months old, and CloudWatch keeps metrics no longer."
-    place = (
-        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in record.account.items())
-        or "the AWS account and region in use"
-    )
+    named = {name: value for name, value in record.account.items() if name not in ("external_id", "local")}
+    place = without_secrets(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in named.items()))
+    place = place or "the AWS account and region in use"
     asked = f"{run}: asked for namespace {record.option('namespace')} at {place}."
     if age < FRESH_S:
         return f"{asked} It is fresh: new metrics are to be seen after some minutes. Try again then."
