@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +18,7 @@ import pytest
 from conftest import Aws, Locust
 from locust_cw import _core
 from locust_cw._command import _replay
-from support.locust_run import run_python
+from support.locust_run import clean_environment, run_python
 from support.outages import PACED, commanding
 from support.proxy import hang
 from support.servers import wait_until
@@ -83,7 +88,11 @@ def test_no_command_needs_locust(
         ((*COST, "--names=0"), "--names"),
         ((*COST, "--at-end", "--live"), "--live"),
         (("cost", "--requests-per-second=inf"), "--requests-per-second"),
+        ((*COST, "--requests-per-second=1e7", "--minutes=43800", "--runs-per-month=1e6"), "--requests-per-second"),
         (("replay", "20261122T110301Z-7f3a", "--all"), "--all"),
+        (("replay", "--spool-dir=missing"), "--spool-dir: missing cannot be read"),
+        (("replay", "--all", f"--spool-dir={__file__}"), f"--spool-dir: {__file__} cannot be read"),
+        (("replay", "20261122T110301Z-7f3a", "--spool-dir=missing"), "--spool-dir: missing cannot be read"),
     ],
 )
 def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: str) -> None:
@@ -105,6 +114,62 @@ def test_ctrl_c_ends_a_command_at_once(aws: Aws, locust: Locust, command: tuple[
         hanging.signal(signal.SIGINT)
         hanging.finish(timeout=9)  # by itself it ends after 10
     assert (hanging.process.returncode, "Traceback" in hanging.output) == (130, False), hanging.output
+
+
+def run_into(
+    output: int, folder: Path, *args: str, env: dict[str, str | None], closed: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """A command, ended by itself, whose output goes to a file that takes none."""
+    program = str(Path(sys.executable).with_name("locust-cw"))
+    command = [program, *args] if not closed else ["/bin/sh", "-c", 'exec "$0" "$@" >&-', program, *args]
+    return subprocess.run(
+        command,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        env=clean_environment(folder, **env),
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["written at the end", "written at once"])
+@pytest.mark.parametrize("args", [("policy",), ("doctor",), ("replay",), COST], ids=lambda args: args[0])
+def test_output_that_nobody_takes(tmp_path: Path, args: tuple[str, ...], unbuffered: str) -> None:
+    """A pipe that is closed ends the command as it ends others; a disk that is full is told of, as is no output."""
+    env: dict[str, str | None] = {"AWS_REGION": None, "PYTHONUNBUFFERED": unbuffered}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run_into(writing, tmp_path, *args, env=env)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+    done = run_into(subprocess.DEVNULL, tmp_path, *args, env=env, closed=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith("locust-cw: error: there is no standard output")
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            done = run_into(full.fileno(), tmp_path, *args, env=env)
+        assert done.returncode == 1
+        assert done.stderr == f"locust-cw: error: the output could not be written: {os.strerror(errno.ENOSPC)}\n"
+
+
+def test_a_report_of_nothing_tells_no_secret(aws: Aws, locust: Locust) -> None:
+    """It says where it asked, and not with which password."""
+    run_of_test = locust.run(*PACED, "--cw-live", "-u1", "-t2")
+    (file,) = run_of_test.folder.rglob(f"{run_of_test.receipt['run_id']}.json")
+    record = json.loads(file.read_text())
+    address = aws.proxy.url.removeprefix("http://")
+    role = "arn:aws:iam::123456789012:role/LoadTest"
+    record["options"] |= {
+        "namespace": "Elsewhere", "endpoint_url": f"http://user:pw123@{address}", "local": False, "role_arn": role,
+        "external_id": "s3cr3t",
+    }  # fmt: skip
+    file.write_text(json.dumps(record))
+    with commanding(run_of_test.folder, "report") as command:
+        assert command.exit_code == 1, command.output
+    assert f"asked for namespace Elsewhere at role arn {role.replace('123456789012', '...')}, " in command.err
+    assert f"endpoint url http://{address}." in command.err
+    assert not re.search("s3cr3t|pw123|user|local", command.err), command.err
 
 
 # Cost
@@ -166,14 +231,18 @@ def cost(folder: Path, *args: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        ("--names=ten", "a whole number, 1 or more"),
-        ("--workers=1.5", "a whole number, 1 or more"),
-        ("--minutes=long", "a number above 0"),
-        ("--runs-per-month=nan", "a number above 0"),
+        ("--names=ten", "a whole number from 1 to 1,000,000"),
+        ("--workers=1.5", "a whole number from 1 to 1,000,000"),
+        ("--event-bytes=1e300", "a whole number from 1 to 1,000,000"),
+        ("--minutes=long", "a number from 0.001 to 43,800"),
+        ("--minutes=1e-300", "a number from 0.001 to 43,800"),
+        ("--requests-per-second=1e300", "a number from 0.001 to 10,000,000"),
+        ("--runs-per-month=nan", "a number from 0.001 to 1,000,000"),
+        ("--runs-per-month=1e300", "a number from 0.001 to 1,000,000"),
         ("--failure-share=few", "a share from 0 to 1"),
     ],
 )
-def test_what_is_no_number_is_told_what_it_must_be(tmp_path: Path, given: str, wanted: str) -> None:
+def test_a_number_that_cannot_be_is_told_what_it_must_be(tmp_path: Path, given: str, wanted: str) -> None:
     name, value = given.split("=")
     with commanding(tmp_path, *COST, given) as command:
         assert command.exit_code == 2
@@ -208,6 +277,13 @@ def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:
         assert per["total"] == pytest.approx(per["metrics"] + per["calls"] + per["logs"])
     assert told["usd"]["month"]["logs"] == pytest.approx(20 * told["usd"]["run"]["logs"])
     assert told["usd"]["hour"]["logs"] == pytest.approx(told["usd"]["run"]["logs"] / 1.5)
+
+
+@pytest.mark.parametrize("args", [("--minutes=2", "--runs-per-month=3000"), ("--minutes=43800",)])
+def test_a_metric_costs_its_price_a_month_at_most(tmp_path: Path, args: tuple[str, ...]) -> None:
+    """However many hours the runs have together."""
+    told = cost(tmp_path, *args)
+    assert told["usd"]["month"]["metrics"] == pytest.approx(told["per_run"]["metrics"] * 0.30)
 
 
 @pytest.mark.parametrize(

@@ -189,8 +189,19 @@ def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path, away: 
     checks = examine(tmp_path, f"--log-group={GROUP}", "--create-log-group", code=1, env=env)
     assert states(checks, "failed") == {"metrics endpoint"}
     assert states(checks, "skipped") == {"metrics"}
-    checks = examine(tmp_path, "--endpoint-url=http://nowhere.invalid", "--logs=off", code=1)
+    checks = examine(tmp_path, "--endpoint-url=http://user:pw123@nowhere.invalid", "--logs=off", code=1)
     assert "DNS" in str(checks["metrics endpoint"]["remedy"])
+    assert "http://nowhere.invalid is not reached" in str(checks["metrics endpoint"]["text"])
+    assert "pw123" not in str(checks)
+
+
+def test_an_endpoint_with_a_password(proxy: Proxy, tmp_path: Path) -> None:
+    """It is reached as a test reaches it, and told without."""
+    address = proxy.url.removeprefix("http://")
+    checks = examine(tmp_path, f"--endpoint-url=http://user:p@w123@{address}", "--logs=off")
+    assert checks["metrics endpoint"]["text"] == f"{proxy.url} answers"
+    assert {"metrics endpoint", "clock", "metrics"} < states(checks, "ok")
+    assert "w123" not in str(checks)
 
 
 @pytest.mark.parametrize(
@@ -315,8 +326,11 @@ def test_the_spool(proxy: Proxy, tmp_path: Path) -> None:
         checks = examine(folder, "--endpoint-url", proxy.url, "--logs=off")
     assert "wait" not in str(checks["spool"]["text"]), "it was for a local CloudWatch that is gone"
     (tmp_path / "file").write_text("no folder")
-    checks = examine(folder, "--endpoint-url", proxy.url, "--logs=off", f"--spool-dir={tmp_path}/file/spool", code=1)
-    assert states(checks, "failed") == {"spool"}
+    # A name that no folder can have is as one in a closed folder: nobody can tell whether it is there.
+    for spool in (f"{tmp_path}/file/spool", f"{tmp_path}/{'long' * 100}"):
+        checks = examine(folder, "--endpoint-url", proxy.url, "--logs=off", f"--spool-dir={spool}", code=1)
+        assert states(checks, "failed") == {"spool"}
+        assert "cannot be written" in str(checks["spool"]["text"])
 
 
 def test_lines_are_for_people(proxy: Proxy, tmp_path: Path) -> None:

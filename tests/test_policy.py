@@ -194,7 +194,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "all options": (
         "--namespace=Shop / load",
         "--log-group=/load/shop",
-        "--log-stream=blue team",
+        "--log-stream=blue ${team}",
         "--log-retention-days=7",
         "--log-class=INFREQUENT_ACCESS",
         "--dashboard=Shop",
@@ -204,7 +204,9 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "dashboard of the namespace": ("--namespace=Shop / load", "--dashboard"),
     "no logs": ("--logs=off",),
     "group exists": ("--log-group-exists",),
+    "read back": ("--for=verify", "--for=report"),
     "role": (f"--role-arn={ROLE}", "--external-id=blue"),
+    "role, retention": (f"--role-arn={ROLE}", "--log-retention-days=7"),
 }
 
 
@@ -262,14 +264,14 @@ def filled(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "given", [GIVEN[name] for name in ("usual", "all options", "no logs", "dashboard of the namespace")]
+    "given", [GIVEN[name] for name in ("usual", "all options", "no logs", "dashboard of the namespace", "read back")]
 )
 def test_the_role_has_exactly_the_policy(tmp_path: Path, given: tuple[str, ...]) -> None:
-    """That of a test which finds its log group there, for the stack makes it."""
+    """That of a test which finds its log group there, for the stack makes it; whatever else, it may publish."""
     made = template(tmp_path, *given)
     (inline,) = made["Resources"]["Role"]["Properties"]["Policies"]
     asked = [each for each in given if not each.startswith(("--log-class", "--log-retention-days"))]
-    same = policy(tmp_path, *asked, "--log-group-exists", f"--region={REGION}", f"--account={ACCOUNT}")
+    same = policy(tmp_path, *asked, "--for=publish", "--log-group-exists", f"--region={REGION}", f"--account={ACCOUNT}")
     assert filled(inline["PolicyDocument"]) == same
     assert ("LogGroup" in made["Resources"]) == ("--logs=off" not in given)
 
@@ -279,6 +281,25 @@ def test_the_load_generator_may_put_the_dashboard_that_it_puts(tmp_path: Path, g
     made = template(tmp_path, "--namespace=Shop", given)
     assert "--cw-dashboard Shop" in scripts(made)[1]
     assert ":dashboard/Shop" in json.dumps(made["Resources"]["Role"])
+
+
+@pytest.mark.parametrize(
+    ("given", "retention"),
+    [
+        (("--log-retention-days=7",), ["7"]),
+        (("--log-retention-days=7", "--log-group-exists"), []),
+        (("--log-retention-days=7", "--logs=off"), []),
+        ((), []),
+    ],
+)
+def test_the_test_sets_the_retention_of_a_group_that_it_makes(
+    tmp_path: Path, given: tuple[str, ...], retention: list[str]
+) -> None:
+    """In the account of a role there is no stack to do so; the role's policy allows it."""
+    role = f"--role-arn={ROLE}"
+    assert re.findall(r"--cw-log-retention-days (\S+)", scripts(template(tmp_path, role, *given))[1]) == retention
+    assert ("logs:PutRetentionPolicy" in actions(policy(tmp_path, role, *given)["Role"])) == bool(retention)
+    assert "retention" not in scripts(template(tmp_path, *given))[1]
 
 
 def test_the_role_of_a_role_only_assumes_it(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130
 """What shells tell of a command that Ctrl-C ended: 128, and the number of the signal."""
 
+_NOBODY_READS = 141
+"""The same of a command that wrote to a closed pipe, which ends others by SIGPIPE."""
+
 _COMMANDS = (_replay, _dashboard, _report, _doctor, _policy, _template, _verify, _cost)
 
 
@@ -32,9 +36,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument, 130
-        if Ctrl-C ended it, but for `replay`, of which something is left then.
+        if Ctrl-C ended it, but for `replay`, of which something is left then, and 141 if nobody reads its output.
 
     """
+    if sys.stdout is None:
+        complain("there is no standard output to write to: it is closed. Nothing was done")
+        return 1
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return _NOBODY_READS
+    except OSError as error:
+        if error.filename is not None:  # that is a file's
+            raise
+        complain(f"the output could not be written: {error.strerror}")
+        return 1
+    finally:
+        _give_up_output()
+
+
+def _give_up_output() -> None:
+    """Send what cannot be written to nowhere, or Python would try again at its end and complain."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     parser = argparse.ArgumentParser(prog="locust-cw", description="CloudWatch for Locust, outside a test.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {_core.VERSION}")

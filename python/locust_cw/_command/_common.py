@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sys
@@ -59,8 +60,9 @@ def is_gone(local_url: str | None) -> bool:
 
 
 def complain(message: str) -> None:
-    """Tell on the standard error output that something could not be done."""
-    sys.stderr.write(f"locust-cw: error: {message}\n")
+    """Tell on the standard error output, if it takes it, that something could not be done."""
+    with contextlib.suppress(AttributeError, OSError):
+        sys.stderr.write(f"locust-cw: error: {message}\n")
 
 
 def print_json(value: object) -> None:

@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 RUNS_PER_MONTH = 20
 
+_HOURS_PER_MONTH = 730
+"""For a metric with data in each of them AWS charges its price a month, and no more."""
+_LEAST = 0.001
+_MOST_A_SECOND = 10_000_000
+_MOST_MINUTES = _HOURS_PER_MONTH * 60
+_MOST_RUNS = 1_000_000
+_MOST = 1_000_000
+"""Of all that is counted."""
+
 _EPILOG = f"""\
 examples:
   locust-cw cost --requests-per-second 5000 --minutes 30 --workers 8 --names 25
@@ -35,7 +44,8 @@ examples:
 How it is counted:
   metrics   For each host and each of its names, and once for all of the host: RequestCount, FailureCount,
             ResponseTime_ms, ResponseSize_Bytes and, where there are failures, FailedResponseTime_ms; {GAUGES}
-            gauges, one more with workers. A metric is charged for each hour with data; an hour that has begun counts.
+            gauges, one more with workers. A metric is charged for each hour with data, {_HOURS_PER_MONTH} in a month at
+            most; an hour that has begun counts.
   calls     PutMetricData, per process. While the test runs, one or more at each flush interval:
             {_core.MAX_DATUMS} datums or 1 MB a call. A datum is one metric in one second (with --resolution 60,
             in one flush), for the series that had requests in it, with {_core.MAX_VALUES_PER_DATUM} distinct values
@@ -65,8 +75,20 @@ def declare(add_parser: AddParser) -> None:
     )
     add = parser.add_argument
     shown = "default: %(default)s"
-    add("--requests-per-second", metavar="NUMBER", type=_above(0), required=True, help="over all workers")
-    add("--minutes", metavar="NUMBER", type=_above(0), default=10.0, help=f"how long it runs; {shown}")
+    add(
+        "--requests-per-second",
+        metavar="NUMBER",
+        type=_up_to(_MOST_A_SECOND),
+        required=True,
+        help="over all workers",
+    )
+    add(
+        "--minutes",
+        metavar="NUMBER",
+        type=_up_to(_MOST_MINUTES),
+        default=10.0,
+        help=f"how long it runs, a month at most; {shown}",
+    )
     add("--names", metavar="NUMBER", type=_count, default=10, help=f"request names per host; {shown}")
     add("--hosts", metavar="NUMBER", type=_count, default=1, help=f"hosts under test; {shown}")
     add("--workers", metavar="NUMBER", type=_count, default=1, help=f"processes that make requests; {shown}")
@@ -83,16 +105,16 @@ def declare(add_parser: AddParser) -> None:
     add("--log-retention-days", metavar="DAYS", type=int, help="for the storage; else none is told")
     add("--event-bytes", metavar="BYTES", type=_count, default=EVENT_BYTES, help=f"of a log event's text; {shown}")
     add("--region", metavar="REGION", help="whose prices; else those of us-east-1")
-    add("--runs-per-month", metavar="NUMBER", type=_above(0), default=float(RUNS_PER_MONTH), help=shown)
+    add("--runs-per-month", metavar="NUMBER", type=_up_to(_MOST_RUNS), default=float(RUNS_PER_MONTH), help=shown)
     add("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run_command=_cost)
 
 
-def _above(least: float) -> Callable[[str], float]:
+def _up_to(most: int) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = _number(text)
-        if not least < value < math.inf:
-            raise argparse.ArgumentTypeError(f"must be a number above {least:g}, not {text!r}")
+        if not _LEAST <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be a number from {_LEAST} to {most:,}, not {text!r}")
         return value
 
     return number
@@ -100,8 +122,8 @@ def _above(least: float) -> Callable[[str], float]:
 
 def _count(text: str) -> int:
     value = _number(text)
-    if not 1 <= value < math.inf or value != int(value):
-        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, not {text!r}")
+    if not 1 <= value <= _MOST or value != int(value):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MOST:,}, not {text!r}")
     return int(value)
 
 
@@ -150,15 +172,20 @@ def _cost(options: argparse.Namespace) -> int:
     how: dict[str, Any] = {"log_class": options.log_class, "region": options.region}
     hours = math.ceil(load.minutes / 60)
     runs = options.runs_per_month
-    costs = {
-        "run": cost_of(load, 1, hours, **how),
-        "hour": cost_of(load, 60 / load.minutes, 1, **how),
-        "month": cost_of(load, runs, math.ceil(hours * runs), **how),
-    }
+    try:
+        costs = {
+            "run": cost_of(load, 1, hours, **how),
+            "hour": cost_of(load, 60 / load.minutes, 1, **how),
+            "month": cost_of(load, runs, min(_HOURS_PER_MONTH, math.ceil(hours * runs)), **how),
+        }
+    except OverflowError:
+        raise _core.InvalidOptionError(
+            "argument --requests-per-second: so many, in so many runs, are more than can be reckoned: give fewer"
+        ) from None
     stored = None
     if options.log_retention_days is not None:
         # What a month's runs bring, for as long as it is kept.
-        stored = load.log_bytes * runs / GB * options.log_retention_days / (365 / 12)
+        stored = load.log_bytes * runs / GB * options.log_retention_days / (_HOURS_PER_MONTH / 24)
     priced_as = options.region if options.region in _core.priced_regions() else "us-east-1"
     instead = "" if options.region in (None, priced_as) else f": there are none of {options.region}"
     if options.json:

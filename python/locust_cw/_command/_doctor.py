@@ -20,6 +20,7 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from locust_cw import _core
 from locust_cw._account import is_missing, message_of
@@ -27,6 +28,7 @@ from locust_cw._alarm import states_of
 from locust_cw._command._account_options import account_options, add_account_options, add_publish_options, dashboard_of
 from locust_cw._command._common import account_at, check, is_gone, print_json, wrapped
 from locust_cw._endpoint import Service, endpoint_of, partition_of
+from locust_cw._secrets import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -186,15 +188,15 @@ class Examination:
         skews: list[float] = []
         endpoints = _endpoints(self._where, self._region, logs=self._options.logs != "off")
         for service, url in endpoints.items():
-            name = f"{service} endpoint"
+            name, shown = f"{service} endpoint", without_secrets(url)
             try:
                 skew = _ask(url)
             except (OSError, ValueError, http.client.HTTPException) as error:
-                self._unreached[service] = f"{url} is not reached"
-                yield Check(name, "failed", f"{url} is not reached: {_reason(error)}", _network_remedy(error))
+                self._unreached[service] = f"{shown} is not reached"
+                yield Check(name, "failed", f"{shown} is not reached: {_reason(error)}", _network_remedy(error))
                 continue
             skews += [] if skew is None else [skew]
-            yield Check(name, "ok", f"{url} answers")
+            yield Check(name, "ok", f"{shown} answers")
         if not skews and len(self._unreached) == len(endpoints):
             self._why_not = "no endpoint is reached"
         yield _clock(skews[0] if skews else None)
@@ -395,10 +397,13 @@ def _ask(url: str) -> float | None:
         ValueError: If that is no URL.
 
     """
+    where = urlsplit(url)
+    # To urllib a user and password are a part of the host's name.
+    bare = where._replace(netloc=where.netloc.rpartition("@")[2]).geturl()
     before = time.time()
     try:
         opener = urllib.request.build_opener(_Unredirected)
-        with opener.open(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the user's
+        with opener.open(urllib.request.Request(bare, method="HEAD"), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the user's
             date = answer.headers.get("Date")
     except urllib.error.HTTPError as refused:
         # Whoever refuses, or sends one elsewhere, is there, which is all that is asked for.
@@ -438,12 +443,26 @@ def _clock(skew: float | None) -> Check:
     return Check("clock", "failed", text, "Set it: timedatectl set-ntp true, or chronyc makestep.")
 
 
+def _is_there(folder: Path) -> bool:
+    """Whether it is there. Versions of Python differ in what `Path.exists` does where that cannot be told.
+
+    Raises:
+        OSError: If that cannot be told.
+
+    """
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _spool(spool_dir: str | None) -> Check:
     root = Path(_core.spool_root(spool_dir))
-    # A test makes the folder; what is asked is whether it can.
-    there = next(folder for folder in (root, *root.parents) if folder.exists())
     remedy = "Give --spool-dir (a test: --cw-spool-dir) with a folder that can be written."
     try:
+        # A test makes the folder; what is asked is whether it can.
+        there = next(folder for folder in (root, *root.parents) if _is_there(folder))
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"doctor")
         left = [each for each in _core.leftovers(spool_dir) if not each.live and not each.dry_run]

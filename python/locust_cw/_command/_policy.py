@@ -98,7 +98,9 @@ class Place:
 
     def log_streams(self, wish: Wish) -> tuple[str, ...]:
         """The streams of the tests."""
-        return (f"{self.log_group(wish)[0]}:log-stream:{wish.log_stream}/*",)
+        # To IAM `${` begins a variable, and `${$}` is a dollar sign.
+        stream = wish.log_stream.replace("${", "${$}{")
+        return (f"{self.log_group(wish)[0]}:log-stream:{stream}/*",)
 
     def dashboard(self, wish: Wish) -> tuple[str, ...]:
         """The dashboard, which belongs to no region."""
@@ -179,7 +181,9 @@ def trust_policy(caller: str, external_id: str | None) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def add_wish_options(parser: argparse.ArgumentParser) -> None:
+def add_wish_options(
+    parser: argparse.ArgumentParser, what_for: str = "what the policy is for; repeatable; default: publish"
+) -> None:
     """Declare what `wish_of` reads."""
     add_publish_options(parser)
     parser.add_argument(
@@ -187,7 +191,7 @@ def add_wish_options(parser: argparse.ArgumentParser) -> None:
         dest="uses",
         action="append",
         choices=(*USES, "all"),
-        help="what the policy is for; repeatable; default: publish",
+        help=what_for,
     )
     parser.add_argument(
         "--log-group-exists", action="store_true", help="the log group is there: no test may or must make it"

@@ -36,7 +36,7 @@ examples:
 
 Ctrl-C ends it; what was not sent by then is sent when it is run again.
 
-exit code: 0 sent, or only looked at, 1 something is left, or there is no such run, 2 wrong argument
+exit code: 0 sent, or only looked at, 1 something is left, or there is no such run, 2 wrong argument, or no such folder
 """
 
 
@@ -59,6 +59,7 @@ def declare(add_parser: AddParser) -> None:
 
 
 def _replay(options: argparse.Namespace) -> int:
+    _check_folder(options.spool_dir)
     found = _core.leftovers(options.spool_dir)
     if options.run is None and not options.all:
         return _list(found, options.spool_dir)
@@ -87,6 +88,24 @@ def _replay(options: argparse.Namespace) -> int:
         sys.stdout.write(f"Not everything is delivered; {rest}\n")
     # Of all runs, those are none that anybody waits for.
     return 0 if complete and (options.all or not gone) else 1
+
+
+def _check_folder(spool_dir: str | None) -> None:
+    """Check that a folder that was named is one: only the user's own is made by the first test that needs it.
+
+    Raises:
+        InvalidOptionError: If it cannot be read.
+
+    """
+    if spool_dir is None:
+        return
+    root = _core.spool_root(spool_dir)
+    try:
+        next(root.iterdir(), None)
+    except OSError as error:
+        raise _core.InvalidOptionError(
+            f"argument --spool-dir: {root} cannot be read: {error.strerror}. Give the folder that the test was given"
+        ) from None
 
 
 def _list(found: list[_core.Leftover], spool_dir: str | None) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._command import _policy
-from locust_cw._command._account_options import dashboard_of
 from locust_cw._command._common import check, print_json, wrapped
 from locust_cw._options import choices_of
 
@@ -52,13 +52,12 @@ def declare(add_parser: AddParser) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _policy.add_wish_options(parser)
+    _policy.add_wish_options(parser, what_for="what the role may do besides; repeatable; publish is always granted")
     parser.add_argument(
         "--log-retention-days",
         metavar="DAYS",
         type=int,
-        default=_RETENTION_DAYS,
-        help="of the log group that the stack makes; default: %(default)s",
+        help=f"of the log group; default: {_RETENTION_DAYS} where the stack makes it, else as it is",
     )
     parser.add_argument(
         "--log-class",
@@ -73,7 +72,8 @@ def declare(add_parser: AddParser) -> None:
     parser.add_argument(
         "--install", metavar="REQUIREMENT", help="what pip installs beside Locust; default: this version of locust-cw"
     )
-    parser.set_defaults(run_command=_template)
+    # What it starts publishes, whatever else the role is for.
+    parser.set_defaults(run_command=_template, uses=["publish"])
 
 
 def _template(options: argparse.Namespace) -> int:
@@ -104,7 +104,7 @@ def template(options: argparse.Namespace) -> dict[str, Any]:
         "Role": _role(policy),
         "InstanceProfile": {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": [{"Ref": "Role"}]}},
         "SecurityGroup": _security_group(),
-        "LoadGenerator": _instance(_user_data(options)),
+        "LoadGenerator": _instance(_user_data(options, wish)),
     }
     outputs = {
         "InstanceId": {"Description": "For aws ssm start-session --target", "Value": {"Ref": "LoadGenerator"}},
@@ -131,7 +131,8 @@ def _with_group(wish: _policy.Wish, *, with_group: bool) -> _policy.Wish:
 def _substituted(resource: str | list[str]) -> Any:  # noqa: ANN401 - as CloudFormation has it
     if isinstance(resource, list):
         return [_substituted(each) for each in resource]
-    return {"Fn::Sub": resource} if "${" in resource else resource
+    # Names that are given have no colon.
+    return {"Fn::Sub": re.sub(r"\$\{(?!AWS::)", "${!", resource)} if "${" in resource else resource
 
 
 def _parameters() -> dict[str, Any]:
@@ -175,7 +176,7 @@ def _log_group(options: argparse.Namespace) -> dict[str, Any]:
         "Properties": {
             "LogGroupName": options.log_group,
             "LogGroupClass": options.log_class,
-            "RetentionInDays": options.log_retention_days,
+            "RetentionInDays": options.log_retention_days or _RETENTION_DAYS,
         },
     }
 
@@ -256,7 +257,7 @@ def _instance(user_data: str) -> dict[str, Any]:
     }
 
 
-def _user_data(options: argparse.Namespace) -> str:
+def _user_data(options: argparse.Namespace, wish: _policy.Wish) -> str:
     """The script that the instance runs at its first start, for `Fn::Sub`."""
     install = options.install or f"locust-cw=={_core.VERSION}"
     return f"""\
@@ -274,7 +275,7 @@ cat > {_START} <<'START'
 ulimit -n "$(ulimit -Hn)"
 export AWS_REGION=${{AWS::Region}}
 # With or without `import locust_cw` in the locustfile.
-exec /opt/locust/bin/python -P -m locust_cw {_literal(shlex.join(_locust_arguments(options)))} "$@"
+exec /opt/locust/bin/python -P -m locust_cw {_literal(shlex.join(_locust_arguments(options, wish)))} "$@"
 START
 chmod 755 {_START}
 ln -s /opt/locust/bin/locust-cw /usr/local/bin/locust-cw
@@ -289,7 +290,7 @@ def _literal(text: str) -> str:
     return text.replace("${", "${!")
 
 
-def _locust_arguments(options: argparse.Namespace) -> list[str]:
+def _locust_arguments(options: argparse.Namespace, wish: _policy.Wish) -> list[str]:
     """What Locust is started with: the options that differ from a test's defaults."""
     default = _core.default_options()
     words = ["--cw-live"]
@@ -297,6 +298,8 @@ def _locust_arguments(options: argparse.Namespace) -> list[str]:
         value = getattr(options, name)
         if value is not None and value != default[name]:
             words += [f"--cw-{name.replace('_', '-')}", value]
-    dashboard = dashboard_of(options)
-    words += [] if dashboard is None else ["--cw-dashboard", dashboard]
+    # With a role it is the test that makes the log group, in the role's account.
+    if options.role_arn is not None and wish.makes_group and wish.retention:
+        words += ["--cw-log-retention-days", str(options.log_retention_days)]
+    words += [] if wish.dashboard is None else ["--cw-dashboard", wish.dashboard]
     return words + [word for alarm in options.stop_on_alarm for word in ("--cw-stop-on-alarm", alarm)]
