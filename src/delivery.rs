@@ -39,6 +39,8 @@ pub struct Progress {
     pub over: bool,
     /// Why calls fail at present.
     pub failures: Vec<String>,
+    /// Those of them that do not pass by themselves.
+    pub refusals: Vec<String>,
     /// Since when calls fail.
     pub trouble_since: Option<Timestamp>,
     /// The newest second of which CloudWatch has metrics, since the epoch.
@@ -123,12 +125,14 @@ impl Delivery {
         let mut errors: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
         errors.dedup_by_key(|error| error.subject());
         let failures = errors.iter().map(ToString::to_string).collect();
+        let refusals = errors.iter().filter(|error| !error.may_pass()).map(ToString::to_string).collect();
         Progress {
             left,
             settled,
             succeeded: (metrics.succeeded, logs.succeeded),
             over,
             failures,
+            refusals,
             trouble_since: self.trouble.lock().unwrap_or_else(PoisonError::into_inner).since(),
             delivered_until: Some(self.ledger.delivered_until.get()).filter(|&second| second > 0),
             waiting_bytes: self.outbox.waiting_bytes(),
@@ -193,22 +197,28 @@ impl Delivery {
         self.ended.store(true, Relaxed);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         // Once they are over, nothing touches the outbox any more. A panic there has been reported by the panic hook.
-        wait_for_disk(&tasks);
+        let answers = wait_for_disk(&tasks);
         self.outbox.drop_memory();
-        let outbox = Arc::clone(&self.outbox);
-        wait_for_disk(&[self.runtime.spawn_blocking(move || outbox.spool().tidy_up())]);
+        if answers {
+            let outbox = Arc::clone(&self.outbox);
+            wait_for_disk(&[self.runtime.spawn_blocking(move || outbox.spool().tidy_up())]);
+        }
         reasons
     }
 }
 
 /// Waits for tasks that only a disk which does not answer can hold up, but not for that disk: what is under way then is in
-/// the receipt as what it was before.
-fn wait_for_disk(tasks: &[JoinHandle<()>]) {
+/// the receipt as what it was before. Says whether it has answered.
+fn wait_for_disk(tasks: &[JoinHandle<()>]) -> bool {
     let deadline = Instant::now() + DISK_TIMEOUT;
     // Not in the runtime: its threads may be the ones that are held up, and with them its clock.
-    while !tasks.iter().all(JoinHandle::is_finished) && Instant::now() < deadline {
+    while !tasks.iter().all(JoinHandle::is_finished) {
+        if Instant::now() >= deadline {
+            return false;
+        }
         std::thread::sleep(DISK_PAUSE);
     }
+    true
 }
 
 /// What a delivery is made of before it is known what it sends to.

@@ -106,9 +106,10 @@ impl Outbox {
             state.lanes.iter_mut().for_each(LaneState::let_go);
         }
         let kept = self.take_kept(&mut state);
-        if state.disk_bytes > self.disk_capacity && state.rejected_bytes > 0 {
+        let short = state.disk_bytes.saturating_sub(self.disk_capacity);
+        if short > 0 && state.rejected_bytes > 0 {
             drop(state);
-            state = self.forget_rejected();
+            state = self.forget_rejected(short);
         }
         let waiting = self.take_waiting(&mut state);
         drop(state);
@@ -140,8 +141,8 @@ impl Outbox {
     }
 
     /// Makes room with what was rejected, more than is needed now: each time its whole folder is looked through.
-    fn forget_rejected(&self) -> MutexGuard<'_, State> {
-        let freed = self.spool.forget_rejected(self.disk_capacity / 8);
+    fn forget_rejected(&self, short: u64) -> MutexGuard<'_, State> {
+        let freed = self.spool.forget_rejected(short.max(self.disk_capacity / 8));
         self.diagnostics.say_once(
             "rejected",
             Level::Warning,
@@ -215,7 +216,10 @@ impl Outbox {
             && lane.pending.iter().map(|segment| segment.contents.wire_bytes).sum::<usize>() >= full_call_bytes;
         let due = if pace == Pace::Drain || full { u64::MAX } else { lane.due };
         // Datums may come in any order, so the live ones do not wait behind a backlog. Log events keep theirs.
-        let fresh = lane.pending.iter().position(|segment| (lane.fresh..=due).contains(&segment.place_in_line));
+        let fresh = lane
+            .pending
+            .iter()
+            .position(|segment| !segment.steps_back && (lane.fresh..=due).contains(&segment.place_in_line));
         let start = fresh.filter(|_| kind == Lane::Metrics && pace == Pace::Interval).unwrap_or_default();
         let mut taken = Vec::new();
         for steps_back in [false, true] {
@@ -555,6 +559,38 @@ pub(crate) mod tests {
         assert!(rejected <= 6, "{rejected} of 16 segments");
         (70..=89).for_each(|time| push_event(&outbox, time));
         assert_eq!((outbox.left().log_events, ledger.dropped.get().log_events), (16, 14));
+    }
+
+    #[test]
+    fn what_was_rejected_makes_as_much_room_as_is_needed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let bytes = spool.write_events(&[event(10, "x")]).0.disk_bytes;
+        let ledger: Arc<Ledger> = Arc::default();
+        let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::default(), bytes * 2, Pace::Drain);
+        for time in 10..=20 {
+            push_event(&outbox, time);
+            let [segment] = &outbox.take(Lane::Logs, usize::MAX, |_| true)[..] else { panic!("it was dropped") };
+            outbox.spool().reject(segment).expect("moved");
+            outbox.settle_rejected(segment);
+        }
+        assert_eq!(ledger.dropped.get(), Share::default());
+    }
+
+    #[test]
+    fn what_steps_back_holds_up_no_backlog() {
+        let outbox = outbox(1 << 30, Pace::Interval);
+        let push = |requests| outbox.push(outbox.spool().write_datums(&[datum(requests)]).0);
+        push(1.0);
+        outbox.flush();
+        push(2.0);
+        outbox.flush();
+        let mut fresh = outbox.take(Lane::Metrics, usize::MAX, |_| true);
+        assert_eq!(fresh.iter().map(|segment| segment.id).collect::<Vec<_>>(), [2]);
+        fresh.iter_mut().for_each(|segment| segment.steps_back = true);
+        outbox.put_back(Lane::Metrics, fresh);
+        assert_eq!(taken(&outbox, Lane::Metrics), [1]);
+        assert_eq!(taken(&outbox, Lane::Metrics), [2]);
     }
 
     #[test]

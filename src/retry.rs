@@ -126,6 +126,12 @@ impl CallError {
         }
     }
 
+    /// Whether AWS has answered, or may have, and a repetition may be all that it takes.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.cause != Cause::NotSent && matches!(self.remedy(), Remedy::Retry | Remedy::RetrySlowly | Remedy::Recreate)
+    }
+
     fn makes_the_log_group(&self) -> bool {
         matches!(self.operation.as_str(), "CreateLogGroup" | "CreateLogStream" | "PutRetentionPolicy")
     }

@@ -156,7 +156,8 @@ impl<C: CloudWatch> Sender<C> {
                 status.send_modify(|status| status.done = true);
                 return;
             }
-            if (self.outbox.pace() == Pace::Drain) != tried_at_end {
+            // A call that is under way began before it.
+            if calls.is_empty() && (self.outbox.pace() == Pace::Drain) != tried_at_end {
                 tried_at_end = !tried_at_end;
                 // Whatever was in the way may be mended, and nobody waits for the next time it is tried.
                 not_before = Instant::now();

@@ -241,7 +241,7 @@ def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.L
     publisher = SimpleNamespace(
         has_logs=True,
         flush=lambda: None,
-        progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, failures=[reason]),
+        progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, failures=[reason], refusals=[reason]),
         diagnostics=lambda: [(30, "an earlier run is left"), (40, f"{reason} Results are kept."), (40, "logs, too")],
     )
     refusals: list[str] = []
@@ -250,6 +250,7 @@ def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.L
         sample=lambda: None,
         environment=SimpleNamespace(runner=None, process_exit_code=None),
         is_under_way=True,
+        refusal=None,
         refuse=refusals.append,
     )
     _safeguards.refuse_unless_published(test)

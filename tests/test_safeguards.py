@@ -11,7 +11,7 @@ from conftest import Aws, Locust
 from support.fleet import Fleet, MasterWeb, receipts_printed, slowly
 from support.locust_run import NO_KEYS
 from support.outages import HOST, PACED
-from support.proxy import Fault, error, hang
+from support.proxy import Answer, Exchange, Fault, error, hang
 from support.servers import Target, wait_until
 from test_event_orders import Web
 from test_web_runs import whole_run
@@ -88,7 +88,7 @@ def test_stop_in_the_web_ui_of_a_master_refuses_what_waits(aws: Aws, locust: Loc
 
 def test_a_start_while_another_waits_goes_on_with_the_same_run(aws: Aws, locust: Locust, target: Target) -> None:
     """As a shape's does that has other users for each second."""
-    aws.proxy.on("*", slowly(0.9))
+    aws.proxy.on("*", slowly(0.6))
     run = locust.run("growing.py", "--host", target.url, "--cw-strict")
     assert run.exit_code == 0
     assert receipts_printed(run) == len(aws.cloudwatch.streams()) == 1
@@ -104,7 +104,36 @@ def test_a_locustfile_that_judges_by_statistics_does_not_hide_a_refusal(
     aws.proxy.on("*", error("AccessDeniedException", 403, "not authorized"))
     run = locust.run("hooked.py", "--host", target.url, "-t", "20s", "--cw-strict", module="locust_cw")
     assert run.exit_code == 1
-    assert "The test was not started, or stopped by an alarm: exit code 1" in run.err
+    assert "The test was refused, or stopped by an alarm: exit code 1" in run.err
+
+
+def test_what_passes_by_itself_refuses_nothing(aws: Aws, locust: Locust) -> None:
+    """Fifty workers that begin at once are too many for CreateLogStream, for a moment."""
+    aws.proxy.on("CreateLogStream", error("ThrottlingException", 400, "Rate exceeded"), times=1)
+    aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=1)
+    run = locust.run(*PACED, "-t", "8s", "--cw-strict")
+    assert run.exit_code == 0
+    run.receipt.check_delivered()
+    assert run.receipt["requests"]["observed"] > 0
+
+
+def test_a_worker_may_refuse_when_the_time_is_over(aws: Aws, locust: Locust, target: Target) -> None:
+    """The master, whom AWS has answered, hears of it at its end."""
+
+    def of_worker(exchange: Exchange) -> Answer | None:
+        if "Credential=worker/" not in exchange.call.headers["authorization"]:
+            return exchange.forward(exchange.call)
+        exchange.ended.wait(5)
+        return error("AccessDeniedException", 403, "not authorized")(exchange)
+
+    aws.proxy.on("*", of_worker)
+    fleet = Fleet(
+        locust, "-t", "3s", "--host", target.url, "--cw-strict",
+        workers=1, locustfile="shop.py", env={}, worker_env={"AWS_ACCESS_KEY_ID": "worker"},
+    )  # fmt: skip
+    fleet.finish()
+    assert fleet.master.exit_code == 1
+    assert "did not start it, as --cw-strict asks: " in fleet.master.output
 
 
 def test_a_worker_that_refuses_ends_the_test_of_its_fleet(locust: Locust, target: Target) -> None:

@@ -155,6 +155,9 @@ class Progress:
     def failures(self) -> list[str]:
         """Why calls fail at present."""
     @property
+    def refusals(self) -> list[str]:
+        """Those of them that do not pass by themselves."""
+    @property
     def trouble_since(self) -> float | None:
         """Since when calls fail, in seconds since the epoch; None while they do not."""
     @property

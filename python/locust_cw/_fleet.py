@@ -59,6 +59,12 @@ class _NoCommandLine(argparse.Namespace):
             raise AttributeError(name)
 
 
+def has_command_line(environment: Environment | None) -> bool:
+    """Whether it is one of Locust's own, and no program's."""
+    options = getattr(environment, "parsed_options", None)
+    return options is not None and not isinstance(options, _NoCommandLine)
+
+
 def tell_workers(environment: Environment, **told: bool | str | None) -> None:
     """Have Locust send this to the workers, with the options of the master's command line.
 

@@ -57,7 +57,8 @@ class LoadTest:
         stopped: Whether Locust has stopped it; requests may still end.
         replaced_at: When it was detached, by the monotonic clock: another began, or the end has come.
         stop_reason: Why it was stopped, if not by Locust or the user.
-        refusal: Why it was not started, if it was not.
+        refusal: Why it was not started, if it was not, here or by a worker.
+        is_unstarted: Whether this process did not start it.
         problem: What was last logged as amiss, and when.
         refused_if_stopped: What is told if it is stopped now: its start waits for AWS, and it has no users yet.
         announcing: What tells of the start, while AWS is asked as whom.
@@ -77,6 +78,7 @@ class LoadTest:
         self.stop_reason: str | None = None
         self.problem: tuple[str, float] | None = None
         self.refusal: str | None = None
+        self.is_unstarted = False
         self.refused_if_stopped: str | None = None
         self.announcing: gevent.Greenlet[..., None] | None = None
         self.concluding = False
@@ -197,6 +199,7 @@ class LoadTest:
         self.refusal, self.refused_if_stopped = why, None
         self.environment.process_exit_code = 1
         if worker is None:
+            self.is_unstarted = True
             logger.error("The test is not started, %s", why)
             self.problem = f"The test was not started, {why}", time.time()
         else:
@@ -207,11 +210,6 @@ class LoadTest:
     def is_waiting(self) -> bool:
         """Whether its start waits for AWS."""
         return self.is_under_way and self.refused_if_stopped is not None
-
-    @property
-    def has_no_users(self) -> bool:
-        """Whether Locust has yet to spawn its users, or has none of it any more."""
-        return self.environment.runner is not None and self.environment.runner.state in _WITHOUT_USERS
 
     def refuse_if_waiting(self) -> None:
         """Note that it is stopped: as a refusal, if its start still waits for AWS."""
@@ -286,7 +284,7 @@ class LoadTest:
         if is_master(self.environment):
             publisher.gauge("WorkerCount", runner.worker_count, "Count")  # type: ignore[union-attr]
             # Before users are spawned no worker is at fault; a test that is refused has none.
-            publishing = not self._from_reports and not self.has_no_users
+            publishing = not self._from_reports and runner.state not in _WITHOUT_USERS  # type: ignore[union-attr]
             self._fleet.look_at(publisher.run_id, runner.clients, publishing=publishing)  # type: ignore[union-attr]
         # Of a processor, by all threads, since the last time.
         before, self._sampled = self._sampled, (time.monotonic(), time.process_time())
@@ -385,7 +383,8 @@ class LoadTest:
 
     def detach(self) -> None:
         """Take no more requests; it is delivered in the background, or at the end of the process."""
-        self.refuse_if_waiting()
+        # Another start takes its place, for another test.
+        self.refused_if_stopped = None
         if self.stopped:
             self.tell_of_stop()
         self.environment.events.request.remove_listener(self.publisher.record)

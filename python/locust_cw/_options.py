@@ -184,6 +184,11 @@ class Options:
         self._values[name] = value
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """What they are so far, without the name of the run, which each start has anew."""
+        return {name: value for name, value in self._values.items() if name != "run_id"}
+
+    @property
     def core(self) -> dict[str, Any]:
         """Those that the core knows."""
         return {name: value for name, value in self._values.items() if name in _CORE_DEFAULTS}

@@ -211,17 +211,21 @@ def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
     return start, max(start + 1, math.ceil(record.stopped or record.started), min([stop, *following]))
 
 
+def _dimensions(record: Record) -> set[frozenset[tuple[str, str]]]:
+    """Those of its series."""
+    return {frozenset(series["dimensions"].items()) for series in record.series}
+
+
 def neighbours(record: Record) -> list[Record]:
     """Other runs on this machine that publish to the same series."""
-    found, spool_dir = [], record.option("spool_dir")
+    found, spool_dir, own = [], record.option("spool_dir"), _dimensions(record)
     for run_id in known_runs(spool_dir):
         try:
             other = Record.read(run_id, spool_dir)
         except NoRecordError:
             continue
         same = other.option("namespace") == record.option("namespace") and not other.option("dry_run")
-        series = [each["dimensions"] for each in other.series]
-        if other.run_id != record.run_id and same and any(each["dimensions"] in series for each in record.series):
+        if other.run_id != record.run_id and same and not own.isdisjoint(_dimensions(other)):
             found.append(other)
     return found
 

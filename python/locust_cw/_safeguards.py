@@ -25,6 +25,8 @@ logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.05
 _STRICT_TIMEOUT_S = 30.0
+# How much later the master hears of a worker that has waited for so long.
+_MARGIN_S = 5.0
 # How often the alarms are asked for before the test is refused: one call may be throttled.
 _ATTEMPTS = 3
 _BETWEEN_ATTEMPTS_S = 1.0
@@ -60,14 +62,19 @@ def _why_unpublished(test: LoadTest) -> str | None:
         progress = publisher.progress()
         if progress.metrics_calls and (progress.logs_calls or not publisher.has_logs):
             return None
-        # A retention stops no test: log events wait for a few tries of setting it, and then go without.
-        failures = [each for each in progress.failures if not each.startswith("PutRetentionPolicy ")]
-        late = time.monotonic() > deadline
-        if late and progress.metrics_calls and progress.failures and not failures:
-            return None
-        if failures or late:
+        if refusals := _without_retention(progress.refusals):
+            return refusals[0]
+        if time.monotonic() > deadline:
+            failures = _without_retention(progress.failures)
+            if progress.metrics_calls and progress.failures and not failures:
+                return None
             return failures[0] if failures else "AWS did not answer."
         gevent.sleep(_POLL_S)
+
+
+def _without_retention(failures: list[str]) -> list[str]:
+    """A retention stops no test: log events wait for a few tries of setting it, and then go without."""
+    return [each for each in failures if not each.startswith("PutRetentionPolicy ")]
 
 
 def watch_alarms(test: LoadTest, alarms: Alarms) -> None:
@@ -115,17 +122,27 @@ def _stop_on_alarm(test: LoadTest, alarms: Alarms) -> None:
 def _before_users(test: LoadTest, why: str) -> Iterator[None]:
     """Have a test that is stopped while it waits for AWS count as refused: it has made no request."""
     test.refused_if_stopped = f"{why}it was stopped before AWS had answered. --run-time counts that wait."
-    # Another start ends this greenlet and goes on in its place: so it is still waiting then.
-    yield
-    if not test.is_under_way:
+    try:
+        yield
+    except Exception:
+        # Locust logs it and goes on.
+        test.refused_if_stopped = None
+        raise
+    # Not where another start has ended this greenlet: that one goes on in its place.
+    if test.refusal is not None or not test.is_under_way:
         _spawn_no_users(test.environment)
     test.refused_if_stopped = None
 
 
 def refuse_for_worker(test: LoadTest, client_id: str, why: str) -> None:
-    """End a fleet's test that one of its workers has refused."""
+    """End a fleet's test that one of its workers has refused, unless that one has come later."""
+    if time.time() - test.started > _STRICT_TIMEOUT_S + _MARGIN_S:
+        logger.error("Worker %s did not join the test, %s", client_id, why)
+        test.problem = f"Worker {client_id} did not join the test, {why}", time.time()
+        return
     test.refuse(why, worker=client_id)
-    _stop(test.environment)
+    if test.is_under_way:
+        _stop(test.environment)
 
 
 def _refuse(test: LoadTest, why: str) -> None:

@@ -82,7 +82,8 @@ class Session:
         self._waiting = Waiting()
         self._lost = False
         self._failed = False
-        # Whose stops are noted.
+        # What the last start was for, and whose stops are noted.
+        self._asked: object = None
         self._watched_runner: object = None
         # The process that the tests run in.
         self._owner: int | None = None
@@ -141,6 +142,7 @@ class Session:
         self._wait_for_runner(environment)
         self._unpublished = None
         options = Options(environment.parsed_options, self._overrides)
+        before, self._asked = self._asked, (environment.host, options.asked)
         worker = is_worker(environment)
         self._agree_on_publishing(environment, options)
         same_run = self._test is not None and self._test.publisher.run_id == options["run_id"]
@@ -149,10 +151,9 @@ class Session:
             # Back after the connection was lost, in the same run.
             self._test.resume()  # type: ignore[union-attr]
             return
-        waiting = self._test is not None and self._test.is_waiting
-        if waiting:
+        if self._test is not None and self._test.is_waiting and self._asked == before:
             # Locust has ended the greenlet that waited for AWS, as another start goes on in its place.
-            self._let_start(self._test, options)  # type: ignore[arg-type]
+            self._let_start(self._test, options)
             return
         self._end_test()
         if options["disable"] or (worker and options["source"] == "master"):
@@ -295,7 +296,7 @@ class Session:
             if test is not None:
                 test.refuse_if_waiting()
             stop(*args, **kwargs)
-            if test is not None and test.refusal is not None and test.is_under_way and test.has_no_users:
+            if test is not None and test.is_unstarted and test.is_under_way:
                 test.stop()
 
         runner.stop = stop_whatever_there_is
@@ -383,10 +384,9 @@ class Session:
 
     def _hear(self, client_id: str, told: dict[str, Any]) -> None:
         self._fleet.hear(client_id, told)
-        test = self._test
-        if test is not None and test.is_under_way and not test.has_failed and isinstance(told, dict):
+        for test in self._unfinished if isinstance(told, dict) else ():
             why = _fleet.refusal(told, test.publisher.run_id)
-            if why is not None:
+            if why is not None and not test.concluding and not test.has_failed:
                 refuse_for_worker(test, client_id, why)
 
     def _hear_workers(self) -> None:
@@ -545,9 +545,9 @@ class Session:
     def _exit_on_loss(self, exit_code: int = 0, **_kwargs: object) -> None:
         if exit_code:
             return
-        if self._failed:
-            # A locustfile that sets the exit code by Locust's statistics knows nothing of it.
-            logger.error("The test was not started, or stopped by an alarm: exit code 1")
+        if self._failed and _fleet.has_command_line(self._environment):
+            # A locustfile that sets the exit code by Locust's statistics knows nothing of it. Programs see to theirs.
+            logger.error("The test was refused, or stopped by an alarm: exit code 1")
             sys.exit(1)
         if self._lost:
             logger.error("Not every sample was delivered: exit code 1, as --cw-fail-on-loss asks")

@@ -165,7 +165,7 @@ fn left_out(info: &logs::RejectedLogEventsInfo, number: i32) -> LeftOut {
         expired,
         // What has expired is too old as well.
         too_old: info.too_old_log_event_end_index().map_or(0, count).saturating_sub(expired),
-        too_new: info.too_new_log_event_start_index().map_or(0, |start| count(number - start)),
+        too_new: info.too_new_log_event_start_index().map_or(0, |start| count(number.saturating_sub(start))),
     }
 }
 

@@ -1,4 +1,4 @@
-"""A load that has one more user each second, for seven seconds."""
+"""A load that has one more user each second, for ten seconds."""
 
 from locust import FastHttpUser, LoadTestShape, constant, task
 
@@ -16,7 +16,7 @@ class Client(FastHttpUser):
 
 
 class Growing(LoadTestShape):
-    length_s = 7.0
+    length_s = 10.0
 
     def tick(self) -> tuple[int, float] | None:
         run_time = self.get_run_time()  # type: ignore[no-untyped-call]

@@ -212,10 +212,11 @@ def _compare_metrics(account: Account, record: Record, findings: Findings) -> No
     found = points(account.call, metrics, start, end, period)
     sums = [round(math.fsum(value for _, value in each)) for each in found]
     # As the receipt does: a request counts in its own series.
-    own = [series for series in compared if series not in record.roll_ups] or compared
+    roll_ups = record.roll_ups
+    own = {id(series) for series in compared if series not in roll_ups} or {id(series) for series in compared}
     findings.series = len(compared)
     findings.requests, findings.failures = (
-        sum(held for (_, key, series), held in zip(queries, sums, strict=True) if key == wanted and series in own)
+        sum(held for (_, key, series), held in zip(queries, sums, strict=True) if key == wanted and id(series) in own)
         for wanted in ("requests", "failures")
     )
     lost = {key: _lost(record, key) for key in ("requests", "failures")}
