@@ -542,39 +542,26 @@ pub(crate) mod tests {
 
     #[test]
     fn what_was_rejected_makes_room_for_what_may_be_taken() {
-        let root = tempfile::tempdir().expect("a folder");
-        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
-        let bytes = spool.write_events(&[event(10, "x")]).0.disk_bytes;
-        let ledger: Arc<Ledger> = Arc::default();
-        let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::default(), bytes * 16, Pace::Drain);
-        for time in 10..=59 {
-            push_event(&outbox, time);
-            let [segment] = &outbox.take(Lane::Logs, usize::MAX, |_| true)[..] else { panic!("it was dropped") };
-            outbox.spool().reject(segment).expect("moved");
-            outbox.settle_rejected(segment);
+        // A segment may be more than an eighth of all the room.
+        for segments in [16, 2] {
+            let root = tempfile::tempdir().expect("a folder");
+            let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+            let bytes = spool.write_events(&[event(10, "x")]).0.disk_bytes;
+            let ledger: Arc<Ledger> = Arc::default();
+            let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::default(), bytes * segments, Pace::Drain);
+            for time in 10..=59 {
+                push_event(&outbox, time);
+                let [segment] = &outbox.take(Lane::Logs, usize::MAX, |_| true)[..] else { panic!("it was dropped") };
+                outbox.spool().reject(segment).expect("moved");
+                outbox.settle_rejected(segment);
+            }
+            (60..60 + segments).for_each(|time| push_event(&outbox, time.cast_signed()));
+            assert_eq!((outbox.left().log_events, ledger.dropped.get()), (segments, Share::default()));
+            let rejected = std::fs::read_dir(outbox.spool().rejected().expect("there")).expect("readable").count();
+            assert_eq!(rejected, 0, "all has made room");
+            push_event(&outbox, 99);
+            assert_eq!((outbox.left().log_events, ledger.dropped.get().log_events), (segments, 1));
         }
-        (60..=69).for_each(|time| push_event(&outbox, time));
-        assert_eq!((outbox.left().log_events, ledger.dropped.get()), (10, Share::default()));
-        let rejected = std::fs::read_dir(outbox.spool().rejected().expect("there")).expect("readable").count();
-        assert!(rejected <= 6, "{rejected} of 16 segments");
-        (70..=89).for_each(|time| push_event(&outbox, time));
-        assert_eq!((outbox.left().log_events, ledger.dropped.get().log_events), (16, 14));
-    }
-
-    #[test]
-    fn what_was_rejected_makes_as_much_room_as_is_needed() {
-        let root = tempfile::tempdir().expect("a folder");
-        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
-        let bytes = spool.write_events(&[event(10, "x")]).0.disk_bytes;
-        let ledger: Arc<Ledger> = Arc::default();
-        let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::default(), bytes * 2, Pace::Drain);
-        for time in 10..=20 {
-            push_event(&outbox, time);
-            let [segment] = &outbox.take(Lane::Logs, usize::MAX, |_| true)[..] else { panic!("it was dropped") };
-            outbox.spool().reject(segment).expect("moved");
-            outbox.settle_rejected(segment);
-        }
-        assert_eq!(ledger.dropped.get(), Share::default());
     }
 
     #[test]
