@@ -67,6 +67,10 @@ mod _core {
     #[pymodule_export]
     const PRICES_AS_OF: &str = crate::pricing::PRICES_AS_OF;
 
+    /// Hours in the month over which metrics are charged by the hour.
+    #[pymodule_export]
+    const HOURS_PER_MONTH: u32 = crate::pricing::HOURS_PER_MONTH;
+
     /// Longest run id.
     #[pymodule_export]
     const MAX_RUN_ID_CHARS: usize = crate::config::MAX_RUN_ID_CHARS;

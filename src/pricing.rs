@@ -8,7 +8,7 @@ pub const PRICES_AS_OF: &str = "2026-11";
 /// Custom metrics: USD a month, for as many metrics at most, each tier at its own price.
 const METRIC_TIERS: [(f64, f64); 4] = [(10_000.0, 0.30), (250_000.0, 0.10), (1_000_000.0, 0.05), (f64::INFINITY, 0.02)];
 /// Hours in the month over which metrics are charged by the hour.
-const HOURS_PER_MONTH: f64 = 730.0;
+pub const HOURS_PER_MONTH: u32 = 730;
 /// `PutMetricData`: USD per call.
 const CALL: f64 = 0.01 / 1000.0;
 /// Log ingestion, class Standard: USD per GB, where the region is not in the table.
@@ -57,7 +57,7 @@ pub fn estimate(usage: Usage<'_>) -> Cost {
     let per_gb = known.map_or(LOGS_PER_GB, |(_, price)| *price);
     let class = if usage.log_class == LogClass::InfrequentAccess { INFREQUENT_ACCESS } else { 1.0 };
     Cost {
-        metrics: metrics_per_month(usage.metric_hours as f64 / HOURS_PER_MONTH),
+        metrics: metrics_per_month(usage.metric_hours as f64 / f64::from(HOURS_PER_MONTH)),
         traffic: usage.calls as f64 * CALL + usage.log_bytes as f64 / GB * per_gb * class,
     }
 }

@@ -659,6 +659,17 @@ mod tests {
         assert!(folder.path().join(&receipt.run_id).join("w1/run.json").exists());
     }
 
+    /// Records what no intake takes any more, after ten samples that were delivered, and ends the run.
+    fn drops_the_rest(run: &Run) {
+        record(run, 100);
+        let flush = run.flush();
+        let (receipt, _) = run.finish();
+        assert_eq!((receipt.requests.delivered, receipt.requests.dropped), (10, 100));
+        assert!(!receipt.is_complete());
+        adds_up(&receipt);
+        assert_eq!(run.is_flushed(&flush), Some(false));
+    }
+
     #[test]
     fn what_lies_with_an_intake_that_hangs_is_counted_as_dropped() {
         let (answers, looks) = (Arc::new(Mutex::new(())), Arc::new(AtomicU32::new(0)));
@@ -675,13 +686,7 @@ mod tests {
         let hangs = answers.lock().expect("sound");
         let before = looks.load(Relaxed);
         wait_until(&run, || looks.load(Relaxed) > before);
-        record(&run, 100);
-        let flush = run.flush();
-        let (receipt, _) = run.finish();
-        assert_eq!((receipt.requests.delivered, receipt.requests.dropped), (10, 100));
-        adds_up(&receipt);
-        assert_eq!(run.is_flushed(&flush), Some(false));
-        assert!(!receipt.is_complete());
+        drops_the_rest(&run);
         drop(hangs);
     }
 
@@ -696,12 +701,7 @@ mod tests {
         panics.store(true, Relaxed);
         let intake = |run: &Run| run.intake.lock().expect("sound").as_ref().is_none_or(JoinHandle::is_finished);
         wait_until(&run, || intake(&run));
-        record(&run, 100);
-        let flush = run.flush();
-        let (receipt, _) = run.finish();
-        assert_eq!((receipt.requests.delivered, receipt.requests.dropped), (10, 100));
-        adds_up(&receipt);
-        assert_eq!(run.is_flushed(&flush), Some(false));
+        drops_the_rest(&run);
     }
 
     #[test]

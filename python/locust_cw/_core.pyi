@@ -6,6 +6,7 @@ from typing import Any, final
 
 __all__ = [
     "EVENT_OVERHEAD_BYTES",
+    "HOURS_PER_MONTH",
     "MAX_DATUMS",
     "MAX_DIMENSIONS",
     "MAX_METRICS_BYTES",
@@ -47,6 +48,9 @@ VERSION: str
 
 PRICES_AS_OF: str
 """When the prices of estimates were looked up."""
+
+HOURS_PER_MONTH: int
+"""Hours in the month over which metrics are charged by the hour: with data in each, one costs its monthly price."""
 
 MAX_RUN_ID_CHARS: int
 """Longest run id."""

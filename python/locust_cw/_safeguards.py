@@ -94,15 +94,17 @@ def watch_alarms(test: LoadTest, alarms: Alarms) -> None:
 
 def _why_unwatched(alarms: Alarms) -> str | None:
     """Ask for the alarms' states; what went wrong, if anything did."""
-    for attempt in range(1, _ATTEMPTS + 1):
+    reason = None
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            gevent.sleep(_BETWEEN_ATTEMPTS_S)
         try:
             alarms.check()
-            break
         except AlarmError as error:
-            if attempt == _ATTEMPTS:
-                return str(error)
-            gevent.sleep(_BETWEEN_ATTEMPTS_S)
-    return None
+            reason = str(error)
+        else:
+            return None
+    return reason
 
 
 def _stop_on_alarm(test: LoadTest, alarms: Alarms) -> None:

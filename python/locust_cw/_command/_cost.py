@@ -27,11 +27,9 @@ if TYPE_CHECKING:
 
 RUNS_PER_MONTH = 20
 
-_HOURS_PER_MONTH = 730
-"""For a metric with data in each of them AWS charges its price a month, and no more."""
 _LEAST = 0.001
 _MOST_A_SECOND = 10_000_000
-_MOST_MINUTES = _HOURS_PER_MONTH * 60
+_MOST_MINUTES = _core.HOURS_PER_MONTH * 60
 _MOST_RUNS = 1_000_000
 _MOST = 1_000_000
 """Of all that is counted."""
@@ -44,8 +42,8 @@ examples:
 How it is counted:
   metrics   For each host and each of its names, and once for all of the host: RequestCount, FailureCount,
             ResponseTime_ms, ResponseSize_Bytes and, where there are failures, FailedResponseTime_ms; {GAUGES}
-            gauges, one more with workers. A metric is charged for each hour with data, {_HOURS_PER_MONTH} in a month at
-            most; an hour that has begun counts.
+            gauges, one more with workers. A metric is charged for each hour with data,
+            {_core.HOURS_PER_MONTH} in a month at most; an hour that has begun counts.
   calls     PutMetricData, per process. While the test runs, one or more at each flush interval:
             {_core.MAX_DATUMS} datums or 1 MB a call. A datum is one metric in one second (with --resolution 60,
             in one flush), for the series that had requests in it, with {_core.MAX_VALUES_PER_DATUM} distinct values
@@ -176,7 +174,7 @@ def _cost(options: argparse.Namespace) -> int:
         costs = {
             "run": cost_of(load, 1, hours, **how),
             "hour": cost_of(load, 60 / load.minutes, 1, **how),
-            "month": cost_of(load, runs, min(_HOURS_PER_MONTH, math.ceil(hours * runs)), **how),
+            "month": cost_of(load, runs, min(_core.HOURS_PER_MONTH, math.ceil(hours * runs)), **how),
         }
     except OverflowError:
         raise _core.InvalidOptionError(
@@ -185,7 +183,7 @@ def _cost(options: argparse.Namespace) -> int:
     stored = None
     if options.log_retention_days is not None:
         # What a month's runs bring, for as long as it is kept.
-        stored = load.log_bytes * runs / GB * options.log_retention_days / (_HOURS_PER_MONTH / 24)
+        stored = load.log_bytes * runs / GB * options.log_retention_days / (_core.HOURS_PER_MONTH / 24)
     priced_as = options.region if options.region in _core.priced_regions() else "us-east-1"
     instead = "" if options.region in (None, priced_as) else f": there are none of {options.region}"
     if options.json:
