@@ -44,9 +44,10 @@ fn answer(stream: TcpStream) -> std::io::Result<()> {
         std::io::copy(&mut (&mut requests).take(length), &mut std::io::sink())?;
         answers.write_all(if cbor {
             b"HTTP/1.1 200 OK\r\ncontent-type: application/cbor\r\nsmithy-protocol: rpc-v2-cbor\r\n\
-              content-length: 1\r\n\r\n\xa0"
+              x-amzn-requestid: 0\r\ncontent-length: 1\r\n\r\n\xa0"
         } else {
-            b"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: 2\r\n\r\n{}"
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\n\
+              x-amzn-requestid: 0\r\ncontent-length: 2\r\n\r\n{}"
         })?;
     }
 }

@@ -25,9 +25,12 @@ from typing import Self
 
 CBOR = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/cbor\r\nsmithy-protocol: rpc-v2-cbor\r\n"
+    b"x-amzn-requestid: 0\r\n"
     b"content-length: 1\r\n\r\n\xa0"
 )
-JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: 2\r\n\r\n{}"
+JSON = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\nx-amzn-requestid: 0\r\ncontent-length: 2\r\n\r\n{}"
+)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 OPTIONS = {"local": True}

@@ -1,11 +1,14 @@
 //! Options as the user gives them, and the validated [`Config`] they become once; after that no code asks again.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::dimension::{self, Dimension};
+use crate::identity::origin_of;
 
 /// Options in the form in which they arrive, with the defaults of the command line.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,6 +181,74 @@ pub struct AwsConfig {
     pub external_id: Option<String>,
     pub endpoint_url: Option<String>,
     pub local: bool,
+    /// What an earlier process of the same run resolved, where its work is continued. Its account is required.
+    #[serde(skip)]
+    pub recorded: Option<ResolvedAws>,
+}
+
+/// Where a run's data goes, as options, environment and AWS configuration files together say. It is stored with the run, so
+/// that a later process does not go by an environment that has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResolvedAws {
+    /// The account's number; `None` while STS has not told it.
+    pub account_id: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The profile that credentials come from, where one was named.
+    pub profile: Option<String>,
+    /// CloudWatch's endpoint, AWS's own or another.
+    pub cloudwatch_url: Option<String>,
+    /// The endpoint of CloudWatch Logs.
+    pub logs_url: Option<String>,
+    /// The endpoint of STS.
+    pub sts_url: Option<String>,
+}
+
+/// Any account will do.
+const ANY_ACCOUNT: &str = "any";
+/// Length of an account's number.
+const ACCOUNT_DIGITS: usize = 12;
+
+impl ResolvedAws {
+    /// The record of a run as a later process goes by it, which was given options of its own and perhaps the `account`
+    /// that its credentials must be of: the recorded one, another by its number, or `any`.
+    ///
+    /// # Errors
+    /// Where `account` is neither.
+    pub fn required(recorded: Option<Self>, given: &AwsConfig, account: Option<String>) -> Result<Self, InvalidOption> {
+        let mut required = recorded.unwrap_or_default();
+        // An endpoint that was given leads elsewhere on purpose.
+        let is_elsewhere = given.endpoint_url.is_some() && given.endpoint_url != required.cloudwatch_url;
+        required.account_id = match account.as_deref() {
+            None if is_elsewhere => None,
+            None => required.account_id,
+            Some(ANY_ACCOUNT) => None,
+            Some(id) if id.len() == ACCOUNT_DIGITS && id.bytes().all(|digit| digit.is_ascii_digit()) => account,
+            Some(other) => {
+                return invalid("account", format!("must be an account's 12 digits or '{ANY_ACCOUNT}', not {other:?}"));
+            }
+        };
+        Ok(required)
+    }
+}
+
+/// For a reader, without passwords in URLs.
+impl fmt::Display for ResolvedAws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let account =
+            self.account_id.as_deref().map_or_else(|| "an unknown account".to_owned(), |id| format!("account {id}"));
+        write!(f, "{account} in region {}", self.region.as_deref().unwrap_or("unknown"))?;
+        let origin = |url: &Option<String>| url.as_deref().and_then(origin_of);
+        let origins: BTreeSet<_> = [&self.cloudwatch_url, &self.logs_url].into_iter().filter_map(origin).collect();
+        if !origins.is_empty() {
+            write!(f, " ({})", Vec::from_iter(origins).join(", "))?;
+        }
+        match &self.profile {
+            Some(profile) => write!(f, ", with profile {profile}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl AwsConfig {
@@ -191,6 +262,7 @@ impl AwsConfig {
             external_id: self.external_id.or(other.external_id),
             endpoint_url: self.endpoint_url.or(other.endpoint_url),
             local: self.local || other.local,
+            recorded: self.recorded.or(other.recorded),
         }
     }
 }
@@ -254,6 +326,7 @@ impl Options {
             external_id: not_blank("external_id", self.external_id)?,
             endpoint_url: self.endpoint_url.map(endpoint_url).transpose()?,
             local: self.local,
+            recorded: None,
         };
         if aws.external_id.is_some() && aws.role_arn.is_none() {
             return invalid("external_id", "it is told to a role that is assumed, so --cw-role-arn is needed too");

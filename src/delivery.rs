@@ -1,6 +1,5 @@
 //! The second half of a run's way: from the outbox to CloudWatch, and what is left in the end. A replay is this half alone.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::Timestamp;
-use crate::config::LogClass;
+use crate::config::{LogClass, ResolvedAws};
+use crate::destination;
 use crate::diagnostics::{Diagnostics, Level};
 use crate::ledger::{Ledger, Share};
 use crate::leftovers::replay_command;
@@ -60,6 +60,8 @@ pub struct Manner {
     pub capacity_bytes: u64,
     /// Send nothing, and leave everything in the spool.
     pub dry_run: bool,
+    /// Record with the spool where its data goes.
+    pub records_destination: bool,
 }
 
 /// A delivery under way.
@@ -73,7 +75,8 @@ pub struct Delivery {
     trouble: Arc<Mutex<Trouble>>,
     lanes: [watch::Receiver<LaneStatus>; 2],
     abandon: Box<dyn Fn() + Send + Sync>,
-    ended: AtomicBool,
+    resolved: watch::Receiver<Option<ResolvedAws>>,
+    ended: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     runtime: Handle,
 }
@@ -121,7 +124,7 @@ impl Delivery {
             if left_requests > left_events { (left_requests, requests) } else { (left_events, events) };
         let at_rest = self.outbox.is_closed()
             && [&metrics, &logs].iter().all(|lane| lane.done || (lane.stopped && lane.tried_at_end));
-        let over = at_rest || self.ended.load(Relaxed);
+        let over = at_rest || *self.ended.borrow();
         let mut errors: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
         errors.dedup_by_key(|error| error.subject());
         let failures = errors.iter().map(ToString::to_string).collect();
@@ -146,7 +149,7 @@ impl Delivery {
         let mut all = true;
         for (lane, status) in Lane::ALL.iter().zip(&self.lanes) {
             let settled = self.outbox.is_settled(*lane, last);
-            if !settled && !status.borrow().stopped && !self.ended.load(Relaxed) {
+            if !settled && !status.borrow().stopped && !*self.ended.borrow() {
                 return None;
             }
             all &= settled;
@@ -163,6 +166,12 @@ impl Delivery {
             self.diagnostics.say(Level::Info, format!("CloudWatch takes results again, after {seconds} s."));
         }
         self.diagnostics.take()
+    }
+
+    /// Where the data goes, as far as that is known by now.
+    #[must_use]
+    pub fn destination(&self) -> Option<ResolvedAws> {
+        self.resolved.borrow().clone()
     }
 
     /// The account of it, with what the spool still holds.
@@ -194,7 +203,7 @@ impl Delivery {
     pub fn end(&self) -> Vec<String> {
         let reasons = self.progress().failures;
         (self.abandon)();
-        self.ended.store(true, Relaxed);
+        self.ended.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         // Once they are over, nothing touches the outbox any more. A panic there has been reported by the panic hook.
         let answers = wait_for_disk(&tasks);
@@ -235,8 +244,9 @@ impl Parts {
     fn start<C: CloudWatch>(self, cloudwatch: C) -> Delivery {
         let Self { destination, manner, ledger, outbox, diagnostics, runtime } = self;
         let trouble = Arc::new(Mutex::new(Trouble::default()));
+        let cloudwatch = Arc::new(cloudwatch);
         let sender = Sender::new(
-            cloudwatch,
+            Arc::clone(&cloudwatch),
             destination,
             manner.dry_run,
             Arc::clone(&outbox),
@@ -250,6 +260,16 @@ impl Parts {
             tasks.push(runtime.spawn(Arc::clone(&sender).run(lane, manner.flush_interval, status)));
             lane_status
         });
+        let (ended, mut end) = watch::channel(false);
+        let (known, resolved) = watch::channel(None);
+        let waiting = Arc::clone(&outbox);
+        tasks.push(runtime.spawn(async move {
+            tokio::select! {
+                () = destination::find(&*cloudwatch, &waiting, manner.records_destination, &known) => {}
+                // An error would say that the delivery is gone, which is its end too.
+                _ = end.wait_for(|ended| *ended) => {}
+            }
+        }));
         let abandon = Box::new(move || sender.abandon());
         Delivery {
             ledger,
@@ -258,7 +278,8 @@ impl Parts {
             trouble,
             lanes,
             abandon,
-            ended: AtomicBool::new(false),
+            resolved,
+            ended,
             tasks: Mutex::new(tasks),
             runtime,
         }
@@ -306,7 +327,13 @@ mod tests {
         let mut paths = files.map(|file| file.expect("readable").path());
         let file = paths.find(|path| path.to_string_lossy().contains("-logs.")).expect("the segment's");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("one");
-        let manner = Manner { pace: Pace::Drain, flush_interval: None, capacity_bytes: 1 << 30, dry_run: false };
+        let manner = Manner {
+            pace: Pace::Drain,
+            flush_interval: None,
+            capacity_bytes: 1 << 30,
+            dry_run: false,
+            records_destination: true,
+        };
         let (handle, cloudwatch) = (runtime.handle().clone(), Stalling(file.clone()));
         let delivery = Delivery::start(spool, manifest().destination(), manner, Arc::default(), handle, |_| cloudwatch);
         delivery.outbox.push(segment);

@@ -25,7 +25,6 @@ pub mod pricing;
 pub mod receipt;
 
 // From the hook to AWS.
-#[cfg(feature = "aws")]
 pub mod aws;
 pub mod call;
 pub mod intake;
@@ -40,6 +39,7 @@ pub mod trouble;
 
 // All of it together.
 pub mod delivery;
+pub mod destination;
 pub mod leftovers;
 pub mod replay;
 pub mod run;
@@ -55,8 +55,8 @@ mod _core {
     #[pymodule_export]
     use super::python::{
         Account, AwsError, Call, Flush, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
-        check_options, default_options, dimension_value, estimate_cost, human_bytes, leftovers, new_run_id, origin_of,
-        priced_regions, replay_command, spool_root, sweep,
+        check_options, default_options, dimension_value, estimate_cost, human_bytes, leftovers, never_proxied,
+        new_run_id, origin_of, priced_regions, replay_command, spool_root, sweep,
     };
 
     /// This package's version.

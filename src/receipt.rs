@@ -286,8 +286,8 @@ impl Receipt {
         if self.uncertain > 0 {
             let uncertain = grouped(self.uncertain);
             lines.push(format!(
-                "Calls with {uncertain} samples and log events in all got no answer: where they were sent again, CloudWatch \
-                 may hold them more than once."
+                "Calls with {uncertain} samples and log events in all got no valid answer: where they were sent again, \
+                 CloudWatch may hold them more than once."
             ));
         }
         if let Some(locust) = self.locust {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use crate::clock::{MAX_AGE_SECONDS, Timestamp};
+use crate::config::ResolvedAws;
 use crate::delivery::{Delivery, Manner, Progress};
 use crate::diagnostics::Level;
 use crate::ledger::{Ledger, Share};
@@ -39,7 +40,13 @@ impl Replay {
     ) -> std::io::Result<Self> {
         let (spool, mut manifest, segments) = Spool::reopen(folder, !dry_run)?;
         change(&mut manifest);
-        let manner = Manner { pace: Pace::Drain, flush_interval: None, capacity_bytes: u64::MAX, dry_run };
+        let manner = Manner {
+            pace: Pace::Drain,
+            flush_interval: None,
+            capacity_bytes: u64::MAX,
+            dry_run,
+            records_destination: false,
+        };
         let delivery = Delivery::start(spool, manifest.destination(), manner, Arc::default(), runtime, |ledger| {
             cloudwatch(&manifest, ledger)
         });
@@ -116,6 +123,12 @@ impl Replay {
         self.delivery.messages()
     }
 
+    /// Where the data goes, as far as that is known by now.
+    #[must_use]
+    pub fn destination(&self) -> Option<ResolvedAws> {
+        self.delivery.destination()
+    }
+
     /// How far it has come.
     #[must_use]
     pub fn progress(&self) -> Progress {
@@ -127,7 +140,11 @@ impl Replay {
         let reasons = self.delivery.end();
         let spooled = self.delivery.outbox.spooled();
         let receipt = self.delivery.account(&self.manifest.run_id, self.manifest.log_class, spooled);
-        let remarks = self.delivery.remarks(&receipt, self.dry_run, reasons);
+        let mut remarks = self.delivery.remarks(&receipt, self.dry_run, reasons);
+        let is_sent = [receipt.requests, receipt.log_events].iter().any(|account| account.delivered > 0);
+        if is_sent && let Some(destination) = self.delivery.destination() {
+            remarks.lines.push(format!("Sent to {destination}."));
+        }
         (receipt, remarks)
     }
 }

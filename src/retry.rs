@@ -12,6 +12,8 @@ pub enum Cause {
         /// HTTP status.
         status: u16,
     },
+    /// The call was answered with success, but not by AWS: by a captive portal, a gateway or another service.
+    NotAws,
     /// The call was sent, or may have been, and no answer came: CloudWatch may have taken it.
     NoAnswer,
     /// The call never reached AWS.
@@ -20,6 +22,13 @@ pub enum Cause {
     NoCredentials,
     /// No region is configured.
     NoRegion,
+    /// The run's data is in one account and the credentials are of another.
+    OtherAccount {
+        /// The account that the run published to.
+        required: String,
+        /// That of the credentials.
+        actual: String,
+    },
 }
 
 impl Cause {
@@ -28,10 +37,12 @@ impl Cause {
     pub fn name(&self) -> &str {
         match self {
             Self::Refused { code, .. } => code,
+            Self::NotAws => "NotAws",
             Self::NoAnswer => "NoAnswer",
             Self::NotSent => "NotSent",
             Self::NoCredentials => "NoCredentials",
             Self::NoRegion => "NoRegion",
+            Self::OtherAccount { .. } => "OtherAccount",
         }
     }
 }
@@ -140,7 +151,7 @@ impl CallError {
     fn remedy_of_data(&self) -> Remedy {
         match &self.cause {
             Cause::NoAnswer | Cause::NotSent => Remedy::Retry,
-            Cause::NoCredentials | Cause::NoRegion => Remedy::Stop,
+            Cause::NoCredentials | Cause::NoRegion | Cause::NotAws | Cause::OtherAccount { .. } => Remedy::Stop,
             Cause::Refused { code, status } => {
                 let same = |known: &str| code == known || code.strip_suffix("Exception") == Some(known);
                 match CODES.iter().find(|(known, _)| same(known)) {
@@ -173,6 +184,15 @@ impl CallError {
                 "{operation} ({resource}) was not sent: no usable AWS credentials ({detail}). Set AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY, name a profile that there is with --cw-profile, log in with 'aws sso login', or run on \
                  an instance with a role."
+            ),
+            Cause::OtherAccount { required, actual } => format!(
+                "{operation} ({resource}) was not sent: the run published to account {required}, and these credentials \
+                 belong to account {actual}. Use credentials of account {required} (--profile), or choose the other \
+                 account with --account {actual}."
+            ),
+            Cause::NotAws => format!(
+                "{operation} ({resource}) was not answered by AWS: {detail}. Check --cw-endpoint-url, and proxies or \
+                 sign-in pages on the way."
             ),
             Cause::NotSent => format!(
                 "{operation} ({resource}) did not reach AWS: {detail}. Check the network, the region and \
@@ -217,14 +237,15 @@ impl CallError {
     /// Whether the call got as far as AWS, or may have.
     #[must_use]
     pub const fn was_sent(&self) -> bool {
-        matches!(self.cause, Cause::Refused { .. } | Cause::NoAnswer)
+        matches!(self.cause, Cause::Refused { .. } | Cause::NotAws | Cause::NoAnswer)
     }
 
     /// Whether CloudWatch may have taken the call all the same, so that repeating it may count it twice.
     #[must_use]
     pub fn is_uncertain(&self) -> bool {
         match self.cause {
-            Cause::NoAnswer => true,
+            // A gateway may pass calls on and answer for itself.
+            Cause::NotAws | Cause::NoAnswer => true,
             // A gateway on the way speaks of itself: it does not know what became of the call behind it.
             Cause::Refused { status, .. } => matches!(status, 502 | 504),
             _ => false,
@@ -345,6 +366,8 @@ pub(crate) mod tests {
             (refused("", 403), Remedy::Stop),
             (failed(Cause::NoCredentials), Remedy::Stop),
             (failed(Cause::NoRegion), Remedy::Stop),
+            (failed(Cause::NotAws), Remedy::Stop),
+            (failed(Cause::OtherAccount { required: "1".into(), actual: "2".into() }), Remedy::Stop),
             (refused("SomethingNew", 400), Remedy::GiveUp),
             (refused("", 404), Remedy::RetrySlowly),
             (refused("MissingAuthenticationToken", 400), Remedy::Stop),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, ResolvedAws};
 use crate::delivery::{Delivery, Manner, Progress};
 use crate::diagnostics::{Diagnostics, Level};
 use crate::identity::{RunIdentity, path_safe};
@@ -82,6 +82,7 @@ impl Run {
             flush_interval: config.live.then_some(config.flush_interval),
             capacity_bytes: config.spool_max_bytes,
             dry_run: config.dry_run,
+            records_destination: true,
         };
         let delivery = Delivery::start(spool, manifest.destination(), manner, diagnostics, runtime, |ledger| {
             cloudwatch(&manifest, ledger)
@@ -204,6 +205,12 @@ impl Run {
     /// Goes on after a drain: a worker came back into its test.
     pub fn resume(&self) {
         self.delivery.outbox.set_pace(pace_of(&self.config));
+    }
+
+    /// Where the data goes, as far as that is known by now.
+    #[must_use]
+    pub fn destination(&self) -> Option<ResolvedAws> {
+        self.delivery.destination()
     }
 
     /// Takes the messages to the user that have come up.

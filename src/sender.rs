@@ -42,7 +42,7 @@ pub struct LaneStatus {
 
 /// What both lanes share.
 pub struct Sender<C> {
-    cloudwatch: C,
+    cloudwatch: Arc<C>,
     destination: Destination,
     /// Segments stay in the spool although they were "sent".
     keep: bool,
@@ -109,7 +109,7 @@ impl<C: CloudWatch> Sender<C> {
     /// A sender that has not begun.
     #[must_use]
     pub fn new(
-        cloudwatch: C,
+        cloudwatch: Arc<C>,
         destination: Destination,
         keep: bool,
         outbox: Arc<Outbox>,
@@ -540,7 +540,15 @@ mod tests {
         let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::default(), 1 << 30, Pace::Drain));
         let (cloudwatch, to) = (DryRun { ledger: Arc::clone(&ledger) }, manifest().destination());
         let (diagnostics, trouble) = (Arc::default(), Arc::default());
-        let sender = Sender::new(cloudwatch, to, false, Arc::clone(&outbox), Arc::clone(&ledger), diagnostics, trouble);
+        let sender = Sender::new(
+            Arc::new(cloudwatch),
+            to,
+            false,
+            Arc::clone(&outbox),
+            Arc::clone(&ledger),
+            diagnostics,
+            trouble,
+        );
         (sender, outbox, ledger)
     }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{AwsConfig, Config, LogClass};
+use crate::config::{AwsConfig, Config, LogClass, ResolvedAws};
 use crate::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
 use crate::identity::RunIdentity;
 use crate::ledger::Share;
@@ -61,6 +61,9 @@ pub struct Manifest {
     pub log_retention_days: Option<i32>,
     /// The AWS account, as far as it was given.
     pub aws: AwsConfig,
+    /// Where its data goes by the environment of the process that recorded it, once that is known.
+    #[serde(default)]
+    pub resolved: Option<ResolvedAws>,
     /// It was never meant to be sent, unless somebody asks for this very run.
     #[serde(default)]
     pub dry_run: bool,
@@ -83,6 +86,7 @@ impl Manifest {
             log_class: config.log.class,
             log_retention_days: config.log.retention_days,
             aws: config.aws.clone(),
+            resolved: None,
             dry_run: config.dry_run,
         }
     }
@@ -110,6 +114,13 @@ impl Manifest {
     /// Where there is none, or it is damaged.
     pub fn read(folder: &Path) -> io::Result<Self> {
         Ok(serde_json::from_str(&fs::read_to_string(folder.join(MANIFEST))?)?)
+    }
+
+    fn write(&self, folder: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        write_whole(folder, MANIFEST, &text)?;
+        Ok(())
     }
 }
 
@@ -301,9 +312,7 @@ impl Spool {
         if has_more_than_its_manifest(&folder) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let mut text = serde_json::to_string_pretty(manifest)?;
-        text.push('\n');
-        write_whole(&folder, MANIFEST, &text)?;
+        manifest.write(&folder)?;
         let next_id = AtomicU64::new(1);
         Ok(Self { folder: Some(folder), series: manifest.series.clone(), next_id, _lock: Some(lock) })
     }
@@ -344,6 +353,16 @@ impl Spool {
             Lane::Logs => segment.events().map_or(contents, |events| Contents::of_events(&events)),
         };
         Ok(segment)
+    }
+
+    /// Records where the data of this spool goes, for a process that sends it later.
+    ///
+    /// # Errors
+    /// Where the manifest cannot be read or written.
+    pub fn record_resolved(&self, resolved: &ResolvedAws) -> io::Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let manifest = Manifest { resolved: Some(resolved.clone()), ..Manifest::read(folder)? };
+        manifest.write(folder)
     }
 
     /// The id of the last segment written.
@@ -611,6 +630,7 @@ pub(crate) mod tests {
             log_class: LogClass::Standard,
             log_retention_days: None,
             aws: AwsConfig::default(),
+            resolved: None,
             dry_run: false,
         }
     }

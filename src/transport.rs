@@ -1,8 +1,9 @@
 //! The network, as a trait: everything before it runs without AWS.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 
+use crate::config::ResolvedAws;
 use crate::datum::Datum;
 use crate::ledger::Ledger;
 use crate::log_event::LogBatch;
@@ -51,6 +52,16 @@ pub trait CloudWatch: Send + Sync + 'static {
         group: &str,
         stream: &str,
     ) -> impl Future<Output = Result<Option<CallError>, CallError>> + Send;
+
+    /// Where calls go, as far as that is known without a call; `None` where nothing is sent.
+    fn resolve(&self) -> impl Future<Output = Result<Option<ResolvedAws>, CallError>> + Send {
+        ready(Ok(None))
+    }
+
+    /// The same, with the account, which may take a call.
+    fn resolve_account(&self) -> impl Future<Output = Result<Option<ResolvedAws>, CallError>> + Send {
+        ready(Ok(None))
+    }
 }
 
 /// Takes everything and sends nothing (`--cw-dry-run`). Sizes are those before compression.

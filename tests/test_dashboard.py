@@ -24,7 +24,7 @@ from support.dashboard_grammar import assert_valid, expressions_of, log_query_pr
 from support.fleet import MasterWeb
 from support.locust_run import NO_KEYS, LocustRun
 from support.outages import commanding
-from support.proxy import Answer, Exchange, error
+from support.proxy import Answer, Exchange, error, json_answer
 from support.servers import REGION, Target, answers, wait_until
 
 HOST = "https://shop.example"
@@ -659,7 +659,7 @@ class QueryStore:
         return self._answer({"queryDefinitionId": key})
 
     def _answer(self, body: dict[str, Any]) -> Answer:
-        return Answer(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body).encode())
+        return json_answer(body)
 
 
 def test_queries_are_saved_once_and_updated(aws: Aws, account: Account, name: str) -> None:

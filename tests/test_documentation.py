@@ -25,7 +25,8 @@ from locust_cw import _core
 from locust_cw._options import OPTIONS
 from support.cloudwatch import CloudWatch
 from support.locust_run import LOCUSTFILES, clean_environment
-from support.servers import REGION, ending, free_port, nobody_there, serving
+from support.proxy import Proxy
+from support.servers import REGION, ending, free_port, serving
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -50,6 +51,10 @@ NO_MESSAGES = {
     "A call that AWS refused, or that did not reach it.": "a docstring",
     "An option that is not known, or whose value cannot be used. The message names it.": "a docstring",
     "of the credentials": "what a call was about",
+    "HTTP ……, …": "what is wrong with a response, in the same message",
+    "an unknown account": "where a replay sent, in the same message",
+    "… in region …": "the same",
+    ", with profile …": "the same",
     "profile …: …": "whose credentials, in the same message",
     "PutMetricData: CloudWatch took": "a call, at DEBUG",
     "PutLogEvents: CloudWatch Logs took": "the same",
@@ -209,18 +214,20 @@ class Ground:
     """A folder with the README's own locustfile, a CloudWatch, a service, and a test that was."""
 
     folder: Path
-    cloudwatch: str
+    cloudwatch: Proxy
     shop: str
     run_id: str = ""
 
     def run(self, *command: str, away: bool = False, out: str | None = None) -> subprocess.CompletedProcess[str]:
         """A program that ends by itself, without a stumble; where AWS is away, nothing is delivered."""
-        with nobody_there() as nowhere:
-            env = {
-                "AWS_ENDPOINT_URL": nowhere if away else self.cloudwatch,
-                "LOCUST_EXIT_CODE_ON_ERROR": "0",
-                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            }
+        env = {
+            "AWS_ENDPOINT_URL": self.cloudwatch.url,
+            "LOCUST_EXIT_CODE_ON_ERROR": "0",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        if away:
+            self.cloudwatch.refuse()
+        try:
             done = subprocess.run(
                 command,
                 cwd=self.folder,
@@ -231,6 +238,9 @@ class Ground:
                 timeout=90,
                 check=False,
             )
+        finally:
+            if away:
+                self.cloudwatch.listen()
         assert "Traceback" not in done.stderr, done.stderr
         if out is not None:
             (self.folder / out).write_text(done.stdout)
@@ -258,8 +268,8 @@ def ground(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     (locustfile,) = re.findall(r"```python\n(from locust .*?)```", README.read_text(), re.DOTALL)
     (folder / "test.py").write_text(f"{locustfile}\nimport patient  # a master is\n")
     (folder / "patient.py").write_text((LOCUSTFILES / "patient.py").read_text())
-    with serving(ROOT / "examples" / "demo" / "target.py") as shop:
-        ready = Ground(folder, ministack, shop)
+    with serving(ROOT / "examples" / "demo" / "target.py") as shop, Proxy(ministack) as cloudwatch:
+        ready = Ground(folder, cloudwatch, shop)
         done = ready.locust(LOCUST_COMMANDS[0], "--cw-receipt=receipt.json")
         assert done.returncode == 0, done.stderr
         ready.run_id = json.loads((folder / "receipt.json").read_text())["run_id"]
@@ -285,7 +295,7 @@ def test_a_fleet_that_a_page_tells_to_run(ground: Ground, command: str) -> None:
     assert WORKER in commands("locust")
     port = str(free_port())
     words = shlex.split(WORKER.replace("10.0.0.10", "127.0.0.1").replace(" --processes -1", ""))
-    env = clean_environment(ground.folder, AWS_ENDPOINT_URL=ground.cloudwatch)
+    env = clean_environment(ground.folder, AWS_ENDPOINT_URL=ground.cloudwatch.url)
     program = Path(sys.executable).with_name(words[0])
     with ending(
         subprocess.Popen(
@@ -409,7 +419,7 @@ def test_a_query_that_a_page_shows(ground: Ground, query: str) -> None:
     more = [f"--cw-log-group={group}", *(["--cw-log-format=text"] if text else [])]
     done = ground.locust("locust -f queried.py --host https://service.example --cw-live", *more)
     assert "all delivered" in done.stderr, done.stderr
-    held = [event for event in CloudWatch(ground.cloudwatch, "Locust", group).events() if event.is_request]
+    held = [event for event in CloudWatch(ground.cloudwatch.url, "Locust", group).events() if event.is_request]
     assert held
 
     if text:

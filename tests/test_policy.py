@@ -18,7 +18,7 @@ from conftest import Aws, Locust
 from support.cloudwatch import put_alarm
 from support.locust_run import LOCUSTFILES, clean_environment
 from support.outages import PACED, commanding
-from support.proxy import Answer, Call, Proxy
+from support.proxy import Call, Proxy, json_answer
 from support.servers import REGION
 from test_command import run
 
@@ -86,9 +86,8 @@ def test_the_policy_is_what_a_test_calls(
     if "--stop-on-alarm=slow" in given:
         put_alarm(aws.cloudwatch.metrics, "slow")
     # The local CloudWatch has no saved queries.
-    json_type = {"Content-Type": "application/x-amz-json-1.1"}
-    aws.proxy.on("DescribeQueryDefinitions", lambda _: Answer(200, json_type, b'{"queryDefinitions": []}'))
-    aws.proxy.on("PutQueryDefinition", lambda _: Answer(200, json_type, b'{"queryDefinitionId": "q-1"}'))
+    aws.proxy.on("DescribeQueryDefinitions", lambda _: json_answer({"queryDefinitions": []}))
+    aws.proxy.on("PutQueryDefinition", lambda _: json_answer({"queryDefinitionId": "q-1"}))
     done = locust.run(*PACED, *LIVE, *test, "-u1", "-t3")
     done.receipt.check_delivered()
     names = (f"--namespace={aws.cloudwatch.namespace}", f"--log-group={aws.cloudwatch.log_group}")

@@ -14,7 +14,7 @@ from conftest import Aws, Locust
 from locust_cw._command._verify import period_of
 from locust_cw._record import Record, known_runs, span_of
 from support.outages import HOST, PACED, commanding, replay, stop, wait_for_more
-from support.proxy import Answer, Exchange, error, swallow
+from support.proxy import Answer, Exchange, cbor_answer, error, json_answer, swallow
 from support.servers import Target, wait_until
 from test_command import run
 
@@ -105,8 +105,8 @@ def test_what_is_missing_is_named(aws: Aws, locust: Locust) -> None:
 
     def forgotten(exchange: Exchange) -> Answer:
         if exchange.call.operation == "PutLogEvents":
-            return Answer(200, {"Content-Type": "application/x-amz-json-1.1"}, b"{}")
-        return Answer(200, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, b"\xa0")
+            return json_answer({})
+        return cbor_answer({})
 
     aws.proxy.on("PutMetricData", forgotten, times=1)
     aws.proxy.on("PutLogEvents", forgotten, times=1)
@@ -290,8 +290,7 @@ def test_the_other_class_is_counted_by_logs_insights(aws: Aws, locust: Locust) -
         counts[key] = counts.get(key, 0) + 1
 
     def answering(value: dict[str, Any]) -> Any:
-        headers = {"Content-Type": "application/x-amz-json-1.1"}
-        return lambda _: Answer(200, headers, json.dumps(value).encode())
+        return lambda _: json_answer(value)
 
     rows = [
         [{"field": name, "value": str(value)} for name, value in (("outcome", o), ("name", n), ("events", c)) if value]

@@ -22,12 +22,23 @@ class Account:
     Args:
         options: Those of the core; where and as whom is taken from them.
         sleep: Lets others run while a call is under way; without it, calls block the thread.
+        recorded: The destination of an earlier run, which goes before the environment and the AWS configuration.
+        account: The account that the credentials must belong to, if not the recorded one; `any` for none in particular.
 
     """
 
-    def __init__(self, options: Mapping[str, Any], sleep: Callable[[float], object] | None = None) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        sleep: Callable[[float], object] | None = None,
+        *,
+        recorded: Mapping[str, Any] | None = None,
+        account: str | None = None,
+    ) -> None:
         """Nothing is looked up before the first call."""
-        self._account = _core.Account(dict(options))
+        self._account = _core.Account(
+            dict(options), recorded=None if recorded is None else dict(recorded), account=account
+        )
         self._sleep = sleep
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - each has its own

@@ -79,6 +79,8 @@ def _ask(options: Options) -> tuple[str | None, str]:
 def _without_identity(code: str) -> str:
     if code == "NoCredentials":
         return "there are no usable AWS credentials: 'locust-cw doctor' says what to do"
+    if code == "NotAws":
+        return "identity unknown: what answered is not AWS; 'locust-cw doctor' says what to do"
     if code in ("NoAnswer", "NotSent"):
         return "identity unknown: STS could not be reached"
     return f"identity unknown: STS answered {code}; 'locust-cw doctor' says what to do"

@@ -35,6 +35,7 @@ __all__ = [
     "estimate_cost",
     "human_bytes",
     "leftovers",
+    "never_proxied",
     "new_run_id",
     "origin_of",
     "priced_regions",
@@ -100,13 +101,17 @@ class Account:
 
     Args:
         options: Those of a `Publisher`.
+        recorded: The `destination` of an earlier run, which goes before the environment and the AWS configuration.
+        account: The account that the credentials must belong to: 12 digits, or `any`. By default, the recorded one.
 
     Raises:
         InvalidOptionError: If one cannot be used.
 
     """
 
-    def __new__(cls, options: dict[str, Any]) -> Account: ...
+    def __new__(
+        cls, options: dict[str, Any], *, recorded: dict[str, Any] | None = None, account: str | None = None
+    ) -> Account: ...
     def call(self, operation: str, parameters: str) -> Call:
         """Begin an operation of AWS's, such as `GetDashboard`, with its parameters as JSON in AWS's names."""
     def region(self) -> Call:
@@ -350,6 +355,14 @@ class Publisher:
             ValueError: If a worker's receipt is none.
 
         """
+    def destination(self) -> dict[str, Any] | None:
+        """Where the data goes: `account_id`, `region`, `profile`, `cloudwatch_url`, `logs_url` and `sts_url`.
+
+        Returns:
+            What is known by now; None before the AWS configuration has been resolved, and in a dry run. `account_id` is
+            None until STS has answered.
+
+        """
     @property
     def run_id(self) -> str:
         """The run's id."""
@@ -395,7 +408,8 @@ class Replay:
 
     Args:
         folder: A leftover's folder.
-        options: Those of an `Account`: where to send it and as whom, instead of as the process would have.
+        options: Those of an `Account` that replace the process's own: region, profile, role, endpoint.
+        account: The account that the credentials must belong to: 12 digits, or `any`. By default, the recorded one.
         dry_run: Send nothing, and tell what would be sent.
 
     Raises:
@@ -410,8 +424,11 @@ class Replay:
         folder: Path,
         options: dict[str, Any],
         *,
+        account: str | None = None,
         dry_run: bool = False,
     ) -> Replay: ...
+    def destination(self) -> dict[str, Any] | None:
+        """Where the data goes, as `Publisher.destination` does."""
     def progress(self) -> Progress:
         """How far it has come."""
     def diagnostics(self) -> list[tuple[int, str]]:
@@ -478,6 +495,9 @@ def spool_root(spool_dir: str | None = None) -> Path:
 
 def replay_command(run: str, spool_dir: str | None = None) -> str:
     """The command that sends what waits in a spool folder of a run, or with `--all` of all of them."""
+
+def never_proxied(url: str) -> bool:
+    """Whether requests to a URL never go through a proxy: those to this machine and to link-local addresses."""
 
 def new_run_id() -> str:
     """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""

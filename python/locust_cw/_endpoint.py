@@ -79,7 +79,7 @@ def endpoint_of(options: Mapping[str, Any], service: Service) -> str | None:
     if given := options.get("endpoint_url"):
         return str(given)
     parser = _configuration()
-    name = options.get("profile") or os.environ.get("AWS_PROFILE") or "default"
+    name = options.get("profile") or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE") or "default"
     section = f"profile {name}"
     if name == "default" and not parser.has_section(section):
         section = name

@@ -447,6 +447,7 @@ class LoadTest:
     def _write_record(self, receipt: _core.Receipt) -> None:
         self._record.receipt = json.loads(receipt.json)
         self._record.series = json.loads(receipt.message)["series"]
+        self._record.destination = self.publisher.destination() or {}
         try:
             self._record.write()
         except OSError as error:

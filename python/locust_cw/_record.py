@@ -34,6 +34,8 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "dashboard": (str, NoneType),
     "receipt": dict,
     "series": list,
+    "destination": dict,
+    "replays": list,
 }
 _ACCOUNTS = ("requests", "failures", "log_events")
 _ACCOUNTED = ("observed", "delivered", "spooled", "rejected", "dropped")
@@ -72,6 +74,8 @@ class Record:
         dashboard: Name of its dashboard, if it has one.
         receipt: Its receipt, as `--cw-receipt` writes it.
         series: Requests and failures of each series, by its `dimensions`.
+        destination: Where it published, as `Publisher.destination` says; empty if that is not known.
+        replays: What replays on this machine have sent of it: `time`, `destination`, `requests` and `log_events`.
 
     """
 
@@ -85,6 +89,8 @@ class Record:
     dashboard: str | None = None
     receipt: dict[str, Any] = field(default_factory=dict)
     series: list[dict[str, Any]] = field(default_factory=list)
+    destination: dict[str, Any] = field(default_factory=dict)
+    replays: list[dict[str, Any]] = field(default_factory=list)
 
     def option(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of an option, its default included."""
@@ -110,6 +116,41 @@ class Record:
     def replay_command(self) -> str:
         """The command that sends what is left of it on this machine."""
         return _core.replay_command(self.run_id, self.option("spool_dir"))
+
+    @property
+    def sent_elsewhere(self) -> list[dict[str, Any]]:
+        """The replays that sent something to another place than the run itself."""
+        own = _place(self.destination)
+        return [replay for replay in self.replays if own and _place(replay.get("destination")) != own]
+
+    def add_replay(self, receipt: dict[str, Any], destination: dict[str, Any] | None, when: float) -> None:
+        """Take in what a replay has sent of the run, so that the receipt tells where all of it is now."""
+        if not any(receipt[group][fate] for group in _ACCOUNTS for fate in ("delivered", "rejected", "dropped")):
+            return
+        nothing_sent = not any(self.receipt[group]["delivered"] for group in ("requests", "log_events"))
+        if destination and nothing_sent and not self.replays:
+            # All of it is where the replay sent it.
+            self.destination = destination
+        for group in _ACCOUNTS:
+            own, replayed = self.receipt[group], receipt[group]
+            settled = {fate: replayed[fate] for fate in ("delivered", "rejected", "dropped")}
+            left = sum(settled.values())
+            # What was rejected is sent again where its files were put back.
+            for fate in ("spooled", "rejected"):
+                taken = min(own[fate], left)
+                own[fate] -= taken
+                left -= taken
+            # The spool of a process that was killed may hold what its master's receipt knows nothing of.
+            own["observed"] += left
+            for fate, number in settled.items():
+                own[fate] += number
+        for key in ("retries", "uncertain", "bytes_sent"):
+            self.receipt[key] = self.receipt.get(key, 0) + receipt[key]
+        calls = self.receipt.setdefault("api_calls", {})
+        for operation, number in receipt["api_calls"].items():
+            calls[operation] = calls.get(operation, 0) + number
+        sent = {group: receipt[group]["delivered"] for group in ("requests", "log_events")}
+        self.replays.append({"time": when, "destination": destination or {}, **sent})
 
     def write(self) -> None:
         """Write it, for its owner alone, and remove the oldest records.
@@ -163,6 +204,8 @@ def _what_is_wrong(record: Record) -> str | None:
         "targets": all(isinstance(target, str) for target in record.targets),
         "receipt": not record.receipt or _is_receipt(record.receipt),
         "series": all(map(_is_series, record.series)),
+        "destination": all(value is None or isinstance(value, str) for value in record.destination.values()),
+        "replays": all(isinstance(replay, dict) for replay in record.replays),
     }
     if wrong := [name for name, is_good in good.items() if not is_good]:
         return f"{wrong[0]} is something else"
@@ -172,6 +215,13 @@ def _what_is_wrong(record: Record) -> str | None:
     except _core.InvalidOptionError as error:
         return str(error)
     return None
+
+
+def _place(destination: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - as it was read
+    """What tells one place from another: account, region and endpoint; None where that is not known."""
+    if not isinstance(destination, dict) or not destination.get("region"):
+        return None
+    return tuple(destination.get(name) for name in ("account_id", "region", "cloudwatch_url", "logs_url"))
 
 
 def _is_receipt(told: dict[str, Any]) -> bool:

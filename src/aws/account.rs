@@ -4,6 +4,7 @@
 //! the epoch, in each API's unit. Each operation is one attempt with a time-out, but for pages, which are put together.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use aws_sdk_cloudwatch::types::{
     AlarmType, DashboardValidationMessage, Dimension, Metric, MetricDataQuery, MetricDatum, MetricStat, ScanBy,
@@ -19,8 +20,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::config::{Place, sdk_config};
 use super::error::Call;
+use super::session::Session;
 use crate::config::AwsConfig;
 use crate::retry::CallError;
 
@@ -41,11 +42,9 @@ pub enum AccountError {
 }
 
 struct Clients {
-    place: Place,
-    region: String,
+    session: Arc<Session>,
     metrics: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
-    identity: aws_sdk_sts::Client,
 }
 
 /// The account that options name. Nothing is looked up before the first call.
@@ -69,19 +68,15 @@ impl Account {
 
     async fn clients(&self, operation: &str) -> Result<&Clients, AccountError> {
         let clients = self.clients.get_or_try_init(|| async {
-            let config = sdk_config(&self.config).await;
-            let Some(region) = config.region() else {
-                return Err(Call::new(operation, "account", "of the credentials").without_region(&self.config));
-            };
+            let session = Session::of(&self.config, Call::new(operation, "account", "of the credentials")).await?;
             Ok(Clients {
-                place: Place::of(&self.config, &config),
-                region: region.to_string(),
-                metrics: aws_sdk_cloudwatch::Client::new(&config),
-                logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-                identity: aws_sdk_sts::Client::new(&config),
+                metrics: aws_sdk_cloudwatch::Client::from_conf(session.cloudwatch().build()),
+                logs: aws_sdk_cloudwatchlogs::Client::from_conf(session.logs().build()),
+                session,
             })
         });
-        Ok(clients.await?)
+        let clients: Result<_, CallError> = clients.await;
+        Ok(clients?)
     }
 
     /// The region, as the SDK finds it: the options, the environment, the AWS configuration, the instance.
@@ -89,7 +84,7 @@ impl Account {
     /// # Errors
     /// Where none is configured.
     pub async fn region(&self) -> Result<Value, AccountError> {
-        Ok(self.clients("GetRegion").await?.region.as_str().into())
+        Ok(self.clients("GetRegion").await?.session.region.as_str().into())
     }
 
     /// Calls an operation.
@@ -142,14 +137,13 @@ impl Operation<'_> {
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
-        let call = Call::new(self.name, kind, about).at(&self.clients.place);
+        let call = Call::new(self.name, kind, about).at(&self.clients.session.place);
         Ok(answer.map_err(|error| call.error(&error))?)
     }
 
     async fn get_caller_identity(&self) -> Result<Value, AccountError> {
-        let answer =
-            self.answer("identity", "of the credentials", self.clients.identity.get_caller_identity().send().await)?;
-        Ok(json!({"Account": answer.account(), "Arn": answer.arn(), "UserId": answer.user_id()}))
+        let caller = self.clients.session.caller().await?;
+        Ok(json!({"Account": caller.account, "Arn": caller.arn, "UserId": caller.user_id}))
     }
 
     async fn put_dashboard(&self, input: PutDashboard) -> Result<Value, AccountError> {

@@ -7,7 +7,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::config::Place;
+use super::response::{Response, Unusable};
+use super::session::Place;
 use crate::config::AwsConfig;
 use crate::retry::{CallError, Cause, names_a_passing_error};
 
@@ -56,19 +57,26 @@ impl<'a> Call<'a> {
             let cause = if issuer_is_away(found) { Cause::NotSent } else { Cause::NoCredentials };
             return self.failed(cause, &chain(found));
         }
+        if let Some(Unusable::Foreign(sign)) = find::<Unusable>(error) {
+            return self.failed(Cause::NotAws, sign);
+        }
         let (cause, detail) = match error {
             SdkError::ServiceError(refused) => {
-                let cause = Cause::Refused {
-                    code: refused.err().code().unwrap_or_default().to_owned(),
-                    status: refused.raw().status().as_u16(),
-                };
-                (cause, refused.err().message().map_or_else(|| "no further message".to_owned(), str::to_owned))
+                let status = refused.raw().status().as_u16();
+                let said = refused.err().message().map_or_else(|| "no further message".to_owned(), str::to_owned);
+                // Data is rejected by AWS's own codes alone: a gateway may use the same words.
+                let code = refused.err().code().filter(|_| Response::from(refused.raw()).has_request_id());
+                (Cause::Refused { code: code.unwrap_or_default().to_owned(), status }, said)
             }
             // An answer came, but not one that could be understood, such as a proxy's page.
             SdkError::ResponseError(answer) if !answer.raw().status().is_success() => {
                 let status = answer.raw().status().as_u16();
                 (Cause::Refused { code: String::new(), status }, chain(error))
             }
+            SdkError::ResponseError(answer) => match Response::from(answer.raw()).foreign_sign(None) {
+                Some(sign) => (Cause::NotAws, sign),
+                None => (Cause::NoAnswer, chain(error)),
+            },
             SdkError::DispatchFailure(_) if never_connected(error) => (Cause::NotSent, chain(error)),
             SdkError::ConstructionFailure(_) => (Cause::NotSent, chain(error)),
             _ => (Cause::NoAnswer, chain(error)),

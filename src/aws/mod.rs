@@ -1,8 +1,22 @@
 //! AWS, through its SDK for Rust: what publishes, and what asks and changes everything else.
 
-pub mod account;
-mod config;
-mod error;
-mod publish;
+pub mod direct;
+pub mod response;
 
+#[cfg(feature = "aws")]
+pub mod account;
+#[cfg(feature = "aws")]
+mod config;
+#[cfg(feature = "aws")]
+mod error;
+#[cfg(feature = "aws")]
+mod http;
+#[cfg(feature = "aws")]
+mod intercept;
+#[cfg(feature = "aws")]
+mod publish;
+#[cfg(feature = "aws")]
+mod session;
+
+#[cfg(feature = "aws")]
 pub use publish::Aws;

@@ -6,18 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use aws_sdk_cloudwatch::types as metrics;
 use aws_sdk_cloudwatchlogs::operation::create_log_stream::CreateLogStreamError;
 use aws_sdk_cloudwatchlogs::types as logs;
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::ConfigBag;
 use tokio::sync::OnceCell;
 
-use super::config::{METRICS_READ_TIMEOUT, Place, sdk_config, timeouts};
+use super::config::{METRICS_READ_TIMEOUT, timeouts};
 use super::error::Call;
-use crate::config::{AwsConfig, LogClass};
+use super::intercept::CountBytes;
+use super::session::{Place, Session};
+use crate::config::{AwsConfig, LogClass, ResolvedAws};
 use crate::datum::{Body, Datum, Unit};
 use crate::ledger::Ledger;
 use crate::log_event::LogBatch;
@@ -29,9 +26,15 @@ use crate::transport::{CloudWatch, LeftOut};
 const MAX_RETENTION_TRIES: u32 = 3;
 
 struct Clients {
-    place: Place,
+    session: Arc<Session>,
     metrics: aws_sdk_cloudwatch::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
+}
+
+impl Clients {
+    fn place(&self) -> &Place {
+        &self.session.place
+    }
 }
 
 /// The account that is published to. Nothing is looked up before the first call.
@@ -50,7 +53,7 @@ impl Aws {
     #[must_use]
     pub fn new(manifest: &Manifest, ledger: &Arc<Ledger>) -> Self {
         Self {
-            account: manifest.aws.clone(),
+            account: AwsConfig { recorded: manifest.resolved.clone(), ..manifest.aws.clone() },
             log_class: manifest.log_class,
             log_retention_days: manifest.log_retention_days,
             retention_tries: AtomicU32::new(0),
@@ -62,26 +65,21 @@ impl Aws {
     /// The clients, and the call with the place it goes to.
     async fn clients<'a>(&'a self, call: Call<'a>) -> Result<(&'a Clients, Call<'a>), CallError> {
         let clients = self.clients.get_or_try_init(|| async {
-            let config = sdk_config(&self.account).await;
-            let Some(region) = config.region() else {
-                return Err(call.without_region(&self.account));
-            };
+            let session = Session::of(&self.account, call).await?;
             // Another lane may have said so already.
-            let _ = self.ledger.region.set(region.to_string());
+            let _ = self.ledger.region.set(session.region.clone());
             let bytes = CountBytes { ledger: Arc::clone(&self.ledger) };
-            let metrics = aws_sdk_cloudwatch::config::Builder::from(&config)
-                .timeout_config(timeouts(METRICS_READ_TIMEOUT))
-                .interceptor(bytes.clone())
-                .build();
-            let logs = aws_sdk_cloudwatchlogs::config::Builder::from(&config).interceptor(bytes).build();
+            let metrics =
+                session.cloudwatch().timeout_config(timeouts(METRICS_READ_TIMEOUT)).interceptor(bytes.clone());
+            let logs = session.logs().interceptor(bytes);
             Ok(Clients {
-                place: Place::of(&self.account, &config),
-                metrics: aws_sdk_cloudwatch::Client::from_conf(metrics),
-                logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs),
+                metrics: aws_sdk_cloudwatch::Client::from_conf(metrics.build()),
+                logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs.build()),
+                session,
             })
         });
-        let clients = clients.await?;
-        Ok((clients, call.at(&clients.place)))
+        let clients: &Clients = clients.await?;
+        Ok((clients, call.at(clients.place())))
     }
 
     async fn create_group(&self, clients: &Clients, group: &str) -> Result<(), CallError> {
@@ -89,7 +87,7 @@ impl Aws {
             LogClass::Standard => logs::LogGroupClass::Standard,
             LogClass::InfrequentAccess => logs::LogGroupClass::InfrequentAccess,
         };
-        let call = Call::new("CreateLogGroup", "log group", group).at(&clients.place);
+        let call = Call::new("CreateLogGroup", "log group", group).at(clients.place());
         let created = clients.logs.create_log_group().log_group_name(group).log_group_class(class).send().await;
         if call.unless_there(created)? {
             // Somebody else's group keeps its retention.
@@ -103,7 +101,7 @@ impl Aws {
     async fn put_retention(&self, clients: &Clients, group: &str) -> Result<Option<CallError>, CallError> {
         let tries = self.retention_tries.load(Relaxed);
         let Some(days) = self.log_retention_days.filter(|_| tries > 0) else { return Ok(None) };
-        let call = Call::new("PutRetentionPolicy", "log group", group).at(&clients.place);
+        let call = Call::new("PutRetentionPolicy", "log group", group).at(clients.place());
         let put = clients.logs.put_retention_policy().log_group_name(group).retention_in_days(days).send().await;
         let error = put.err().map(|error| call.error(&error));
         let passes = error.as_ref().is_some_and(|error| error.remedy() != Remedy::Stop);
@@ -155,6 +153,19 @@ impl CloudWatch for Aws {
         call.unless_there(created)?;
         self.put_retention(clients, group).await
     }
+
+    async fn resolve(&self) -> Result<Option<ResolvedAws>, CallError> {
+        let session =
+            Session::of(&self.account, Call::new("GetCallerIdentity", "identity", "of the credentials")).await?;
+        Ok(Some(session.resolved()))
+    }
+
+    async fn resolve_account(&self) -> Result<Option<ResolvedAws>, CallError> {
+        let session =
+            Session::of(&self.account, Call::new("GetCallerIdentity", "identity", "of the credentials")).await?;
+        session.caller().await?;
+        Ok(Some(session.resolved()))
+    }
 }
 
 /// The events that were left out, from CloudWatch's indices into the call.
@@ -193,27 +204,4 @@ fn metric_datum(datum: Datum) -> metrics::MetricDatum {
             .set_counts(Some(points.iter().map(|point| point.count as f64).collect())),
     }
     .build()
-}
-
-/// Counts the bytes of request bodies as they go out.
-#[derive(Debug, Clone)]
-struct CountBytes {
-    ledger: Arc<Ledger>,
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for CountBytes {
-    fn name(&self) -> &'static str {
-        "CountBytes"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _runtime_components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.ledger.bytes_sent.add(context.request().body().content_length().unwrap_or_default());
-        Ok(())
-    }
 }

@@ -6,12 +6,15 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use pythonize::depythonize;
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::options::config;
+use super::options::{config, invalid};
 use crate::aws::account::{Account as AwsAccount, AccountError};
+use crate::aws::direct;
+use crate::config::ResolvedAws;
 
 create_exception!(locust_cw._core, AwsError, PyException, "A call that AWS refused, or that did not reach it.");
 
@@ -23,9 +26,21 @@ pub struct Account {
 
 #[pymethods]
 impl Account {
+    /// Where a run's record says where it published, that goes before the environment; its account, or the one that is
+    /// given by number, is required then.
     #[new]
-    fn new(options: &Bound<'_, PyDict>) -> PyResult<Self> {
-        Ok(Self { account: Arc::new(AwsAccount::new(config(options)?.aws)) })
+    #[pyo3(signature = (options, *, recorded = None, account = None))]
+    fn new(
+        options: &Bound<'_, PyDict>,
+        recorded: Option<&Bound<'_, PyDict>>,
+        account: Option<String>,
+    ) -> PyResult<Self> {
+        let mut aws = config(options)?.aws;
+        if recorded.is_some() || account.is_some() {
+            let recorded = recorded.map(|recorded| depythonize::<ResolvedAws>(recorded)).transpose()?;
+            aws.recorded = Some(ResolvedAws::required(recorded, &aws, account).map_err(|error| invalid(&error))?);
+        }
+        Ok(Self { account: Arc::new(AwsAccount::new(aws)) })
     }
 
     /// Begins an operation, with its parameters as JSON text.
@@ -40,6 +55,13 @@ impl Account {
         let account = Arc::clone(&self.account);
         Call::begin(py, async move { account.region().await })
     }
+}
+
+/// Whether requests to a URL never go through a proxy: those to this machine and to link-local addresses.
+#[pyfunction]
+pub fn never_proxied(py: Python<'_>, url: &str) -> PyResult<bool> {
+    let runtime = crate::runtime::handle().map_err(|error| PyOSError::new_err(error.to_string()))?;
+    Ok(py.detach(|| runtime.block_on(direct::never_proxied(url))))
 }
 
 impl Call {

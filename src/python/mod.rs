@@ -8,7 +8,7 @@ mod publisher;
 mod replay;
 mod tools;
 
-pub use account::{Account, AwsError, Call};
+pub use account::{Account, AwsError, Call, never_proxied};
 pub use options::{InvalidOptionError, check_options, default_options, spool_root};
 pub use publisher::{Flush, Progress, Publisher, Receipt, new_run_id};
 pub use replay::{Leftover, Replay, leftovers, replay_command, sweep};

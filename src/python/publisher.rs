@@ -7,6 +7,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use pythonize::pythonize;
 use smol_str::SmolStr;
 
 use super::asyncio::awaitable;
@@ -14,6 +15,7 @@ use super::convert;
 use super::options::{config, run_id_of};
 use crate::aws::Aws;
 use crate::clock::Timestamp;
+use crate::config::ResolvedAws;
 use crate::datum::{SAMPLE_METRICS, Unit};
 use crate::delivery;
 use crate::diagnostics::Level;
@@ -113,6 +115,11 @@ fn seconds(timeout: f64) -> PyResult<Duration> {
 /// Messages, each with `logging`'s number of its level.
 pub(super) fn numbered(messages: Vec<(Level, String)>) -> Vec<(u8, String)> {
     messages.into_iter().map(|(level, message)| (level.number(), message)).collect()
+}
+
+/// Where data goes, as a dict.
+pub(super) fn destination<'py>(py: Python<'py>, resolved: Option<&ResolvedAws>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    Ok(resolved.map(|resolved| pythonize(py, resolved)).transpose()?)
 }
 
 /// An id for a run that begins now, such as `20261122T110301Z-7f3a`.
@@ -331,6 +338,11 @@ impl Publisher {
         own_remarks.lines.extend(remarks);
         receipt.dashboard_url = dashboard_url;
         Ok(Receipt::new(&receipt.reconciled_with(locust), &own_remarks))
+    }
+
+    /// Where the data goes, as far as that is known by now.
+    fn destination<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        destination(py, self.run.destination().as_ref())
     }
 
     /// The run's id.

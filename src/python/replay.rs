@@ -6,12 +6,14 @@ use pyo3::exceptions::{PyBlockingIOError, PyOSError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::options::{config, spool_root};
-use super::publisher::{Progress, Receipt, numbered};
+use super::options::{config, invalid, spool_root};
+use super::publisher::{Progress, Receipt, destination, numbered};
 use crate::aws::Aws;
 use crate::clock::Timestamp;
+use crate::config::ResolvedAws;
 use crate::leftovers as spools;
 use crate::replay;
+use crate::spool::Manifest;
 
 /// The spool of a process, with something in it to be sent.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
@@ -71,11 +73,22 @@ pub struct Replay {
 #[pymethods]
 impl Replay {
     #[new]
-    #[pyo3(signature = (folder, options, *, dry_run = false))]
+    #[pyo3(signature = (folder, options, *, account = None, dry_run = false))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
-    fn new(py: Python<'_>, folder: PathBuf, options: &Bound<'_, PyDict>, dry_run: bool) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        folder: PathBuf,
+        options: &Bound<'_, PyDict>,
+        account: Option<String>,
+        dry_run: bool,
+    ) -> PyResult<Self> {
         let given = config(options)?.aws;
-        let change = |manifest: &mut crate::spool::Manifest| manifest.aws = given.or(std::mem::take(&mut manifest.aws));
+        ResolvedAws::required(None, &given, account.clone()).map_err(|error| invalid(&error))?;
+        let change = |manifest: &mut Manifest| {
+            // What is wrong with it has been found out above.
+            manifest.resolved = ResolvedAws::required(manifest.resolved.take(), &given, account).ok();
+            manifest.aws = given.or(std::mem::take(&mut manifest.aws));
+        };
         let started = py.detach(|| {
             let runtime = crate::runtime::handle()?;
             replay::Replay::start(&folder, change, dry_run, Timestamp::now(), runtime, Aws::new)
@@ -88,6 +101,11 @@ impl Replay {
             ))),
             Err(error) => Err(PyOSError::new_err(format!("{} cannot be read: {error}", folder.display()))),
         }
+    }
+
+    /// Where the data goes, as far as that is known by now.
+    fn destination<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        destination(py, self.replay.destination().as_ref())
     }
 
     /// How far it has come.

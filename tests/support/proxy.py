@@ -104,14 +104,30 @@ def swallow(exchange: Exchange) -> None:
     reset(exchange)
 
 
+REQUEST_ID = "0f5c8a4e-7d6b-4c1e-9a42-000000000000"
+
+
+def json_answer(value: object) -> Answer:
+    """A success of CloudWatch Logs with this output."""
+    headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": REQUEST_ID}
+    return Answer(200, headers, json.dumps(value).encode())
+
+
+def cbor_answer(value: object) -> Answer:
+    """A success of CloudWatch with this output."""
+    headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor", "x-amzn-RequestId": REQUEST_ID}
+    return Answer(200, headers, cbor2.dumps(value))
+
+
 def error(code: str, status: int, message: str = "as the test ordered") -> Fault:
     """AWS's error `code` in the protocol of the call."""
 
     def fault(exchange: Exchange) -> Answer:
         service = exchange.call.service
+        by_aws = {"x-amzn-RequestId": REQUEST_ID}
         if service == "cloudwatch":
             who = "Sender" if status < 500 else "Receiver"
-            headers = {
+            headers = by_aws | {
                 "Content-Type": "application/cbor",
                 "smithy-protocol": "rpc-v2-cbor",
                 "x-amzn-query-error": f"{code};{who}",
@@ -120,10 +136,10 @@ def error(code: str, status: int, message: str = "as the test ordered") -> Fault
                 status, headers, cbor2.dumps({"__type": f"com.amazonaws.cloudwatch#{code}", "message": message})
             )
         if service == "logs":
-            headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": code}
+            headers = by_aws | {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": code}
             return Answer(status, headers, json.dumps({"__type": code, "message": message}).encode())
         text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-        return Answer(status, {"Content-Type": "text/xml"}, text.encode())
+        return Answer(status, by_aws | {"Content-Type": "text/xml"}, text.encode())
 
     return fault
 

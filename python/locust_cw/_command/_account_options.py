@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import argparse
 
 
-def add_account_options(parser: argparse.ArgumentParser, otherwise: str = "as the AWS CLI finds it") -> None:
+def add_account_options(
+    parser: argparse.ArgumentParser, otherwise: str = "as the AWS CLI finds it"
+) -> argparse._ArgumentGroup:
     """Declare the options that say where and as whom; without one of them it is `otherwise`."""
     group = parser.add_argument_group("where and as whom", f"What is not given is {otherwise}.")
     group.add_argument("--region", metavar="REGION", help="AWS region")
@@ -19,6 +21,17 @@ def add_account_options(parser: argparse.ArgumentParser, otherwise: str = "as th
     group.add_argument("--role-arn", metavar="ARN", help="role to assume")
     group.add_argument("--external-id", metavar="ID", help="external id to assume the role with")
     group.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is, if not at AWS")
+    return group
+
+
+def add_recorded_account_options(parser: argparse.ArgumentParser) -> None:
+    """The same for a command on a run, whose record tells where it published."""
+    group = add_account_options(parser, otherwise="where the run published")
+    group.add_argument(
+        "--account",
+        metavar="ID",
+        help="account that the credentials must belong to, or 'any'; else the one that the run published to",
+    )
 
 
 def account_options(options: argparse.Namespace) -> dict[str, Any]:

@@ -42,9 +42,11 @@ def check(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return given
 
 
-def account_at(where: Mapping[str, Any]) -> Account:
+def account_at(
+    where: Mapping[str, Any], *, recorded: Mapping[str, Any] | None = None, account: str | None = None
+) -> Account:
     """The account, with calls that Ctrl-C breaks off: Python hears of no signal while the core waits for an answer."""
-    return Account(where, time.sleep)
+    return Account(where, time.sleep, recorded=recorded, account=account)
 
 
 def is_gone(local_url: str | None) -> bool:

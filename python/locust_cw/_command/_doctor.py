@@ -50,6 +50,7 @@ _NOT_REACHED = ("NotSent", "NoAnswer")
 _CLOSED_VPC = "in a closed VPC make an interface endpoint with private DNS"
 
 _REMEDIES = (
+    (("NotAws",), "Something else answers: check --endpoint-url (a test: --cw-endpoint-url), and proxies on the way."),
     (("NoRegion",), "Give --region, set AWS_REGION, or put a region into the profile."),
     (("NoCredentials",), "Set AWS_ACCESS_KEY_ID and its secret, give --profile, run 'aws sso login', or use a role."),
     (_NOT_REACHED, f"Check the network, the proxy and --endpoint-url; {_CLOSED_VPC}."),
@@ -402,7 +403,9 @@ def _ask(url: str) -> float | None:
     bare = where._replace(netloc=where.netloc.rpartition("@")[2]).geturl()
     before = time.time()
     try:
-        opener = urllib.request.build_opener(_Unredirected)
+        # As the core does.
+        proxies = [urllib.request.ProxyHandler({})] if _core.never_proxied(bare) else []
+        opener = urllib.request.build_opener(_Unredirected, *proxies)
         with opener.open(urllib.request.Request(bare, method="HEAD"), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the user's
             date = answer.headers.get("Date")
     except urllib.error.HTTPError as refused:

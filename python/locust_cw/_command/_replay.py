@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import re
 import sys
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._account import OPTIONS
-from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._command._account_options import account_options, add_recorded_account_options
 from locust_cw._command._common import complain, is_gone, wrapped
 from locust_cw._progress import ProgressBar
+from locust_cw._record import NoRecordError, Record
 from locust_cw._terminal import has_colors
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def declare(add_parser: AddParser) -> None:
     which.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
     parser.add_argument("--dry-run", action="store_true", help="send nothing, and tell what would be sent")
     parser.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
-    add_account_options(parser, otherwise="the test's own")
+    add_recorded_account_options(parser)
     parser.set_defaults(run_command=_replay)
 
 
@@ -137,41 +139,44 @@ def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> b
 
     """
     waiting = deque(leftovers)
-    under_way: list[_core.Replay] = []
+    under_way: list[tuple[_core.Leftover, _core.Replay]] = []
     complete, interrupted = True, False
     settled = 0
     said = set[str]()
     progress_bar = ProgressBar()
 
-    def finish(replay: _core.Replay) -> bool:
+    def finish(leftover: _core.Leftover, replay: _core.Replay) -> bool:
         progress_bar.clear()
         _log(replay, said)
         receipt = replay.finish()
+        if not options.dry_run:
+            _record(leftover, replay, receipt, options.spool_dir)
         sys.stdout.write(_as_ours(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
         return receipt.complete or options.dry_run
 
     try:
         while waiting or under_way:
             while waiting and len(under_way) < _AT_ONCE:
-                replay = _begin(waiting.popleft(), options, progress_bar)
+                leftover = waiting.popleft()
+                replay = _begin(leftover, options, progress_bar)
                 complete = complete and replay is not None
-                under_way += [] if replay is None else [replay]
+                under_way += [] if replay is None else [(leftover, replay)]
             left, now_settled, failures = 0, settled, list[str]()
-            for replay in list(under_way):
+            for leftover, replay in list(under_way):
                 progress = replay.progress()
                 failures += map(_as_ours, progress.failures)
                 left, now_settled = left + progress.left, now_settled + progress.settled
                 _log(replay, said)
                 if progress.over:
                     settled += progress.settled
-                    under_way.remove(replay)
-                    complete = finish(replay) and complete
+                    under_way.remove((leftover, replay))
+                    complete = finish(leftover, replay) and complete
             progress_bar.show(left, now_settled, failures)
             time.sleep(_POLL_S)
     except KeyboardInterrupt:
         interrupted = True
-    for replay in under_way:
-        finish(replay)
+    for leftover, replay in under_way:
+        finish(leftover, replay)
     if interrupted:
         sys.stdout.write("Interrupted; run it again to send the rest.\n")
     return complete and not interrupted
@@ -179,11 +184,27 @@ def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> b
 
 def _begin(leftover: _core.Leftover, options: argparse.Namespace, progress_bar: ProgressBar) -> _core.Replay | None:
     try:
-        return _core.Replay(leftover.folder, account_options(options), dry_run=options.dry_run)
+        return _core.Replay(leftover.folder, account_options(options), account=options.account, dry_run=options.dry_run)
     except OSError as error:
         progress_bar.clear()
         complain(f"not replayed: {error}")
         return None
+
+
+def _record(leftover: _core.Leftover, replay: _core.Replay, receipt: _core.Receipt, spool_dir: str | None) -> None:
+    """Note in the run's record what was sent of it, so that `verify` and `report` know."""
+    try:
+        record = Record.read(leftover.run_id, spool_dir)
+    except NoRecordError:
+        # Its master ran on another machine, or was killed.
+        return
+    if not record.receipt:
+        return
+    record.add_replay(json.loads(receipt.json), replay.destination(), time.time())
+    try:
+        record.write()
+    except OSError as error:
+        logger.warning("The record of run %s could not be brought up to date: %s", leftover.run_id, error)
 
 
 def _log(replay: _core.Replay, said: set[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._account import message_of
-from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._command._account_options import account_options, add_recorded_account_options
 from locust_cw._command._common import complain, is_gone, print_json
 from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, newest
 from locust_cw._report import _chart, _findings, _page
@@ -54,7 +54,7 @@ def declare(add_parser: AddParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="tell what was found and written as JSON")
     parser.add_argument("--spool-dir", metavar="FOLDER", help="where the run's record is; else the user's state folder")
-    add_account_options(parser, otherwise="the test's own")
+    add_recorded_account_options(parser)
     parser.set_defaults(run_command=_report)
 
 
@@ -87,8 +87,9 @@ def _report(options: argparse.Namespace) -> int:
 
 def _make(record: Record, wanted: list[Any], options: argparse.Namespace) -> tuple[_findings.Findings, list[Path]]:
     record.options |= account_options(options)
+    accounts = _findings.account_of(record.account, recorded=record.destination or None, account=options.account)
     targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
-    findings = _findings.gather(record, list(targets.values()), _findings.account_of(record.account))
+    findings = _findings.gather(record, list(targets.values()), accounts)
     charts = _chart.draw(findings)
     folder: Path = options.out or Path(f"report-{record.run_id}")
     folder.mkdir(parents=True, exist_ok=True)

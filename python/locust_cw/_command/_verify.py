@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._account import is_missing, message_of
-from locust_cw._command._account_options import account_options, add_account_options
+from locust_cw._command._account_options import account_options, add_recorded_account_options
 from locust_cw._command._common import account_at, complain, is_gone, print_json, wrapped
 from locust_cw._metric_data import FRESH_S, points, shortest_period
 from locust_cw._record import LOCAL_IS_GONE, NoRecordError, Record, neighbours, newest, span_of
@@ -130,7 +130,7 @@ def declare(add_parser: AddParser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="id of the run; else the one recorded last")
     parser.add_argument("--spool-dir", metavar="FOLDER", help="where its record is; else the user's state folder")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all numbers")
-    add_account_options(parser, otherwise="the test's own")
+    add_recorded_account_options(parser)
     parser.set_defaults(run_command=_verify)
 
 
@@ -150,8 +150,10 @@ def _verify(options: argparse.Namespace) -> int:
     if is_gone(record.local_url) and options.endpoint_url is None:
         complain(LOCAL_IS_GONE)
         return 1
-    account = account_at(record.account | account_options(options))
     try:
+        account = account_at(
+            record.account | account_options(options), recorded=record.destination or None, account=options.account
+        )
         _compare_metrics(account, record, findings)
         _compare_logs(account, record, findings)
     except (_core.AwsError, TimeoutError) as error:
@@ -462,6 +464,11 @@ def _explain(record: Record, findings: Findings) -> None:
         )
     if lost["rejected"]:
         findings.notes.append(f"CloudWatch refused {lost['rejected']} for good: that many may be missing")
+    for replay in record.sent_elsewhere:
+        findings.notes.append(
+            f"a replay sent {replay['requests']} requests and {replay['log_events']} log events of this run elsewhere:"
+            f" to account {replay['destination'].get('account_id')}, region {replay['destination'].get('region')}"
+        )
     if lost["dropped"]:
         findings.notes.append(f"{lost['dropped']} were dropped before they could be published, and are not expected")
     if not findings.differing:

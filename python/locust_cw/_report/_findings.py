@@ -166,15 +166,24 @@ class Findings:
         return f"The target saturates at {found.requests_per_s:,.0f} requests/s, with {found.users:,.0f} users{slower}."
 
 
-def account_of(options: Mapping[str, Any]) -> AccountOf:
-    """The accounts that options name: a function from a region, or None for that of the options, to its calls."""
+def account_of(
+    options: Mapping[str, Any], *, recorded: Mapping[str, Any] | None = None, account: str | None = None
+) -> AccountOf:
+    """The accounts that options name: a function from a region, or None for that of the options, to its calls.
+
+    Args:
+        options: Those of an `Account`.
+        recorded: The destination that the run's record tells.
+        account: The account that the credentials must belong to, if not the recorded one.
+
+    """
     known: dict[str | None, Account] = {}
 
     def call_in(region: str | None) -> Call:
         if region not in known:
             where = dict(options) | ({} if region is None else {"region": region})
             # Else Ctrl-C would be heard of when the call is over.
-            known[region] = Account(where, time.sleep)
+            known[region] = Account(where, time.sleep, recorded=recorded, account=account)
         return known[region].call
 
     return call_in
@@ -550,7 +559,10 @@ def _why_nothing(record: Record, now: float) -> str:  # noqa: PLR0911 - one reas
     age = now - (record.stopped or record.started)
     if shortest_period(record.started, now) is None:
         return f"{run}: it is more than 15 months old, and CloudWatch keeps metrics no longer."
-    named = {name: value for name, value in record.account.items() if name not in ("external_id", "local")}
+    given = {name: value for name, value in record.destination.items() if value} | record.account
+    named = {
+        name: given[name] for name in ("account_id", "region", "profile", "role_arn", "cloudwatch_url") if name in given
+    }
     place = without_secrets(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in named.items()))
     place = place or "the AWS account and region in use"
     asked = f"{run}: asked for namespace {record.option('namespace')} at {place}."

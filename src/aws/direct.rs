@@ -1,0 +1,121 @@
+//! Which addresses are reached directly, whatever proxy the environment names.
+//!
+//! Credentials of roles come over plain HTTP from this machine or from link-local addresses (instance, ECS and EKS metadata),
+//! with their authorization tokens: a proxy would see both, and could not reach them anyway.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use url::{Host, Url};
+
+/// Variables that name where a role's credentials come from.
+const CREDENTIAL_ENDPOINTS: [&str; 2] = ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+/// The instance metadata service over IPv6, and the EKS Pod Identity agent's address there.
+const LINK_LOCAL_SERVICES: [Ipv6Addr; 2] =
+    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)];
+
+/// Whether requests to a URL never go through a proxy, whatever the environment says.
+pub async fn never_proxied(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    if CREDENTIAL_ENDPOINTS.iter().any(|name| names(name, &url)) {
+        return true;
+    }
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_near(address.into()),
+        Some(Host::Ipv6(address)) => is_near(address.into()),
+        Some(Host::Domain(name)) => is_near_name(name) || resolves_near(&url, name).await,
+        None => false,
+    }
+}
+
+/// Whether an address is one of this machine, or link-local.
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        // The unspecified address leads to this machine.
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local() || address.is_unspecified(),
+        IpAddr::V6(address) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unicast_link_local()
+                || LINK_LOCAL_SERVICES.contains(&address)
+        }
+    }
+}
+
+/// Whether a name is reserved for this machine (RFC 6761), or means it on common systems.
+fn is_near_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    ["localhost", "localhost.localdomain", "ip6-localhost"].contains(&&*name) || name.ends_with(".localhost")
+}
+
+/// Whether a name, such as one in the hosts file, leads to this machine.
+///
+/// Only names in plain HTTP URLs are resolved: AWS's own are called over HTTPS, and behind a proxy there may be no DNS.
+async fn resolves_near(url: &Url, name: &str) -> bool {
+    if url.scheme() != "http" {
+        return false;
+    }
+    let port = url.port_or_known_default().unwrap_or_default();
+    let found = tokio::net::lookup_host((name, port)).await;
+    found.is_ok_and(|mut addresses| addresses.any(|address| is_near(address.ip())))
+}
+
+/// Whether an environment variable names the host and port of a URL over plain HTTP.
+fn names(variable: &str, url: &Url) -> bool {
+    let endpoint = std::env::var(variable).ok().and_then(|value| Url::parse(&value).ok());
+    endpoint.is_some_and(|endpoint| endpoint.scheme() == "http" && endpoint.origin() == url.origin())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_direct(url: &str) -> bool {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one").block_on(never_proxied(url))
+    }
+
+    #[test]
+    fn this_machine_and_link_local_addresses_are_never_proxied() {
+        for url in [
+            "http://169.254.170.2/v2/credentials/x",
+            "http://169.254.170.23/v1/credentials",
+            "http://169.254.169.254/latest/api/token",
+            "http://[fd00:ec2::254]/latest/api/token",
+            "http://[fd00:ec2::23]/v1/credentials",
+            "http://[fe80::1]/",
+            "http://127.0.0.1:4566/",
+            "http://127.9.9.9/",
+            "https://[::1]:4566/x?y",
+            "http://[::ffff:127.0.0.1]:80/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://localhost:4566/",
+            "http://LOCALHOST./",
+            "http://s3.localhost:4566/",
+            "http://localhost.localdomain/",
+            "http://0.0.0.0:4566/",
+            "http://[::]:4566/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+        ] {
+            assert!(is_direct(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn all_others_may_be() {
+        for url in [
+            "https://monitoring.eu-west-1.amazonaws.com/",
+            "https://logs.eu-west-1.amazonaws.com/",
+            "http://10.0.0.1/",
+            "http://192.168.0.1:4566/",
+            "http://128.0.0.1/",
+            "http://169.253.1.1/",
+            "http://[fd00:ec2::253]/",
+            "http://localhost.example.com/",
+            "http://notlocalhost/",
+            "http://127.0.0.1.example.com/",
+            "not a URL",
+        ] {
+            assert!(!is_direct(url), "{url}");
+        }
+    }
+}

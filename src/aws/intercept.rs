@@ -1,0 +1,70 @@
+//! What is done with every call's request and response: bytes are counted, and responses that are not AWS's do not count.
+
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+use super::response::{Protocol, Response};
+use crate::ledger::Ledger;
+
+impl<'a> From<&'a HttpResponse> for Response<'a> {
+    fn from(response: &'a HttpResponse) -> Self {
+        Self::new(response.status().as_u16(), response.body().bytes(), |name| response.headers().get(name))
+    }
+}
+
+/// Checks the responses of a client's calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CheckResponse(pub(super) Protocol);
+
+#[dyn_dispatch_hint]
+impl Intercept for CheckResponse {
+    fn name(&self) -> &'static str {
+        "CheckResponse"
+    }
+
+    // The body is read only when the SDK parses it.
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _runtime_components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if context.output_or_error().is_err() {
+            // Its cause is told by the SDK.
+            return Ok(());
+        }
+        let operation = config.load::<Metadata>().map_or("", Metadata::name);
+        Ok(Response::from(context.response()).check(self.0, operation)?)
+    }
+}
+
+/// Counts the bytes of request bodies as they go out.
+#[derive(Debug, Clone)]
+pub(super) struct CountBytes {
+    pub(super) ledger: Arc<Ledger>,
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for CountBytes {
+    fn name(&self) -> &'static str {
+        "CountBytes"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _runtime_components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.ledger.bytes_sent.add(context.request().body().content_length().unwrap_or_default());
+        Ok(())
+    }
+}
