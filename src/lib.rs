@@ -55,8 +55,8 @@ mod _core {
     #[pymodule_export]
     use super::python::{
         Account, AwsError, Call, Flush, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
-        check_options, default_options, dimension_value, estimate_cost, human_bytes, leftovers, new_run_id, origin_of,
-        priced_regions, replay_command, spool_root, sweep,
+        check_options, default_options, dimension_value, estimate_cost, human_bytes, leftovers, new_run_id,
+        nothing_recorded, origin_of, priced_regions, replay_command, spool_root, sweep,
     };
 
     /// This package's version.

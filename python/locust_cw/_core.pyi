@@ -36,6 +36,7 @@ __all__ = [
     "human_bytes",
     "leftovers",
     "new_run_id",
+    "nothing_recorded",
     "origin_of",
     "priced_regions",
     "replay_command",
@@ -478,6 +479,9 @@ def spool_root(spool_dir: str | None = None) -> Path:
 
 def replay_command(run: str, spool_dir: str | None = None) -> str:
     """The command that sends what waits in a spool folder of a run, or with `--all` of all of them."""
+
+def nothing_recorded(run_id: str, why: str) -> Receipt:
+    """The receipt of a run of which nothing was recorded, with the line that says why."""
 
 def new_run_id() -> str:
     """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""

@@ -18,6 +18,8 @@ use crate::datum::{SAMPLE_METRICS, Unit};
 use crate::delivery;
 use crate::diagnostics::Level;
 use crate::identity::{RunIdentity, origin_of};
+use crate::ledger::{Ledger, Share};
+use crate::pricing::Cost;
 use crate::queue::{Entrance, Notice};
 use crate::receipt::{self, LocustTotals, Style};
 use crate::run::{self, Run};
@@ -120,6 +122,14 @@ pub(super) fn numbered(messages: Vec<(Level, String)>) -> Vec<(u8, String)> {
 #[must_use]
 pub fn new_run_id() -> String {
     run::new_run_id()
+}
+
+/// The receipt of a run of which nothing was recorded, and why.
+#[pyfunction]
+#[must_use]
+pub fn nothing_recorded(run_id: &str, why: String) -> Receipt {
+    let receipt = receipt::Receipt::new(run_id, &Ledger::default(), Share::default(), Cost::default());
+    Receipt::new(&receipt, &receipt::Remarks { lines: vec![why], ..receipt::Remarks::default() })
 }
 
 #[pymethods]
