@@ -78,6 +78,9 @@ pub struct Receipt {
     /// Totals of each series. They go to the master and into the record of the run, not to the user.
     #[serde(default, skip_serializing)]
     pub series: Vec<SeriesTotal>,
+    /// Whether nothing was sent: calls, bytes and cost are what they would have been. It goes to the master, not to the user.
+    #[serde(default, skip_serializing)]
+    pub dry_run: bool,
 }
 
 /// Requests and failures of one series.
@@ -167,6 +170,7 @@ impl Receipt {
             locust: None,
             dashboard_url: None,
             series: ledger.series.get().into_iter().map(SeriesTotal::from).collect(),
+            dry_run: false,
         }
     }
 
@@ -192,11 +196,7 @@ impl Receipt {
             add_to(&mut mine.rejected, others.rejected);
             add_to(&mut mine.dropped, others.dropped);
         }
-        add_to(&mut self.api_calls.put_metric_data, other.api_calls.put_metric_data);
-        add_to(&mut self.api_calls.put_log_events, other.api_calls.put_log_events);
-        add_to(&mut self.retries, other.retries);
-        add_to(&mut self.uncertain, other.uncertain);
-        add_to(&mut self.bytes_sent, other.bytes_sent);
+        self.add_traffic(other);
         let places = self.series.iter().enumerate().map(|(place, known)| (known.dimensions.clone(), place));
         let mut places: HashMap<_, _> = places.collect();
         for total in &other.series {
@@ -212,6 +212,24 @@ impl Receipt {
                 }
             }
         }
+    }
+
+    /// Adds what another process sent, and what that cost. Beside processes that send, a dry run's numbers are none.
+    fn add_traffic(&mut self, other: &Self) {
+        if other.dry_run && !self.dry_run {
+            return;
+        }
+        if self.dry_run && !other.dry_run {
+            self.dry_run = false;
+            self.api_calls = ApiCalls::default();
+            (self.retries, self.uncertain, self.bytes_sent) = (0, 0, 0);
+            (self.estimated_cost_usd, self.metrics_cost_usd) = (0.0, 0.0);
+        }
+        add_to(&mut self.api_calls.put_metric_data, other.api_calls.put_metric_data);
+        add_to(&mut self.api_calls.put_log_events, other.api_calls.put_log_events);
+        add_to(&mut self.retries, other.retries);
+        add_to(&mut self.uncertain, other.uncertain);
+        add_to(&mut self.bytes_sent, other.bytes_sent);
         // All processes of a run publish the same metrics, more or less.
         let metrics = self.metrics_cost_usd.max(other.metrics_cost_usd);
         let traffic = [&*self, other].map(|receipt| receipt.estimated_cost_usd - receipt.metrics_cost_usd);
@@ -226,6 +244,7 @@ impl Receipt {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         value["metrics_cost_usd"] = self.metrics_cost_usd.into();
         value["series"] = serde_json::to_value(&self.series).unwrap_or_default();
+        value["dry_run"] = self.dry_run.into();
         value.to_string()
     }
 
@@ -515,6 +534,23 @@ mod tests {
         assert!((sum.estimated_cost_usd - 0.52).abs() < 1e-9, "{}", sum.estimated_cost_usd);
     }
 
+    #[test]
+    fn what_a_dry_run_would_have_sent_is_no_part_of_what_the_others_sent() {
+        let mut sends = receipt(LocustTotals::default());
+        sends.api_calls = ApiCalls { put_metric_data: 3, put_log_events: 2 };
+        sends.bytes_sent = 10;
+        let dry = Receipt { dry_run: true, ..sends.clone() };
+        for (mut sum, other) in [(sends.clone(), &dry), (dry.clone(), &sends)] {
+            sum.add(&Receipt::from_json(&other.to_message()).expect("a receipt"));
+            assert_eq!((sum.requests.observed, sum.requests.spooled), (20, 4));
+            assert_eq!((sum.api_calls, sum.bytes_sent, sum.dry_run), (sends.api_calls, 10, false));
+            assert!((sum.estimated_cost_usd - sends.estimated_cost_usd).abs() < 1e-9, "{}", sum.estimated_cost_usd);
+        }
+        let mut dry_alone = dry.clone();
+        dry_alone.add(&dry);
+        assert_eq!((dry_alone.api_calls.put_metric_data, dry_alone.bytes_sent, dry_alone.dry_run), (6, 20, true));
+    }
+
     fn account() -> impl Strategy<Value = Account> {
         let number = || prop_oneof![0..10_000u64, any::<u64>()];
         let five = (number(), number(), number(), number(), number());
@@ -530,7 +566,7 @@ mod tests {
     prop_compose! {
         fn receipts()(
             requests in account(), failures in account(), log_events in account(), run_id in "\\PC{0,9}",
-            numbers in any::<[u64; 5]>(), costs in (0.0..1e6f64, 0.0..1e6f64), locust in prop::option::of(any::<(u64, u64)>()),
+            numbers in any::<[u64; 5]>(), dry_run in any::<bool>(), costs in (0.0..1e6f64, 0.0..1e6f64), locust in prop::option::of(any::<(u64, u64)>()),
             series in prop::collection::vec((0..4usize, 0..1000u64), 0..6),
         ) -> Receipt {
             let [put_metric_data, put_log_events, retries, uncertain, bytes_sent] = numbers;
@@ -548,6 +584,7 @@ mod tests {
                 reconciled: None,
                 dashboard_url: None,
                 series: series.collect(),
+                dry_run,
             }
             .reconciled_with(locust.map(|(requests, failures)| LocustTotals { requests, failures }))
         }
@@ -579,7 +616,7 @@ mod tests {
             all.rotate_left(by);
             let back = sum(&all);
             prop_assert_eq!((forth.requests, forth.failures, forth.log_events), (back.requests, back.failures, back.log_events));
-            prop_assert_eq!((forth.api_calls, forth.uncertain), (back.api_calls, back.uncertain));
+            prop_assert_eq!((forth.api_calls, forth.uncertain, forth.dry_run), (back.api_calls, back.uncertain, back.dry_run));
             prop_assert_eq!(forth.series, back.series);
             prop_assert!((forth.estimated_cost_usd - back.estimated_cost_usd).abs() < 1e-6);
             let exact: u128 = all.iter().map(|receipt| u128::from(receipt.requests.observed)).sum();

@@ -279,7 +279,8 @@ impl Run {
     }
 
     fn account(&self, spooled: Share) -> Receipt {
-        self.delivery.account(&self.identity.run_id, self.config.log.class, spooled)
+        let receipt = self.delivery.account(&self.identity.run_id, self.config.log.class, spooled);
+        Receipt { dry_run: self.config.dry_run, ..receipt }
     }
 
     /// Users running in this process, as far as Python has told.

@@ -37,6 +37,7 @@ __all__ = [
     "leftovers",
     "never_proxied",
     "new_run_id",
+    "nothing_recorded",
     "origin_of",
     "priced_regions",
     "replay_command",
@@ -498,6 +499,9 @@ def replay_command(run: str, spool_dir: str | None = None) -> str:
 
 def never_proxied(url: str) -> bool:
     """Whether requests to a URL never go through a proxy: those to this machine and to link-local addresses."""
+
+def nothing_recorded(run_id: str, why: str) -> Receipt:
+    """The receipt of a run of which nothing was recorded, with the line that says why."""
 
 def new_run_id() -> str:
     """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""

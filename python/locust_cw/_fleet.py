@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,12 @@ def told_by_master(environment: Environment, name: str) -> Any:  # noqa: ANN401 
 
 
 def account(
-    publisher: Publisher, part: Part, receipt: Receipt | None = None, *, refusal: str | None = None
+    publisher: Publisher,
+    part: Part,
+    receipt: Receipt | None = None,
+    *,
+    refusal: str | None = None,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """What a worker tells of a run: its account so far, or, with its receipt, the last one.
 
@@ -92,6 +98,7 @@ def account(
         part: Its part in the run, with the account.
         receipt: Its receipt, once there is one.
         refusal: Why it did not start the test, if it did not.
+        dry_run: Whether it delivers nothing, so that the end does not wait for what it holds.
 
     Returns:
         Plain data for msgpack.
@@ -103,11 +110,22 @@ def account(
         "receipt": part.account,
         "remarks": [] if receipt is None else receipt.remarks,
         "final": receipt is not None,
-        "left": progress.left,
+        "left": 0 if dry_run else progress.left,
         "settled": progress.settled,
         "status": part.told,
         "refusal": refusal,
     }
+
+
+def opt_out(run_id: str, option: str) -> dict[str, Any]:
+    """What a worker tells of a run that it keeps out of, with the option that it set itself."""
+    return {"run_id": run_id, "opted_out": option}
+
+
+def send_to_master(environment: Environment, message: dict[str, Any]) -> None:
+    """Send a message of ours to the master. Locust's next report brings the same, so a failure does not matter."""
+    with suppress(Exception):
+        environment.runner.send_message(MESSAGE, message)  # type: ignore[union-attr]
 
 
 def refusal(message: dict[str, Any], run_id: str) -> str | None:
@@ -194,11 +212,13 @@ class _Run:
     begun: set[str] = field(default_factory=set)
     # Those whose account cannot be read.
     unread: set[str] = field(default_factory=set)
+    # Those that keep out of it, with the option that says so.
+    opted_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def unheard(self) -> set[str]:
         """Who was told to begin shortly before the end, and has not said so."""
-        return self.beginning - self.begun - self.workers.keys()
+        return self.beginning - self.begun - self.workers.keys() - self.opted_out.keys()
 
     @property
     def is_complete(self) -> bool:
@@ -225,6 +245,9 @@ class Fleet:
             self._complain(client_id)
             return
         run = self._runs.setdefault(run_id, _Run())
+        if isinstance(option := message.get("opted_out"), str):
+            run.opted_out[client_id] = option
+            return
         if not _is_readable(message):
             run.unread.add(client_id)
             self._complain(client_id)
@@ -249,7 +272,7 @@ class Fleet:
         """Note which workers Locust misses, which have yet to begin, and which work. Of none need there be an account.
 
         One that is slow to begin may do so when the test is over, and publish then, if the workers are `publishing`
-        their own requests. One that works tells of it when it begins, unless it publishes nothing.
+        their own requests. One that works tells of it when it begins, unless it cannot publish.
         """
         run = self._runs.setdefault(run_id, _Run())
         for client in clients.all:
@@ -283,6 +306,10 @@ class Fleet:
             if not worker.vanished and self._current.get(client_id, run_id) == run_id
         }
 
+    def has_opted_out(self, client_id: str, run_id: str) -> bool:
+        """Whether a worker keeps out of a run."""
+        return client_id in self._run(run_id).opted_out
+
     def is_complete(self, run_id: str) -> bool:
         """Whether every worker has given its last account, or has not been heard of for a while."""
         return self._run(run_id).is_complete
@@ -309,13 +336,19 @@ class Fleet:
                     f"{client_id}: vanished before its receipt came; as far as it told, {settled:,} of "
                     f"{requests['observed']:,} requests were settled, and the rest may wait in its spool"
                 )
-        vanished = (run.missing | run.unheard) - run.workers.keys() - run.unread
+        opted_out = run.opted_out.keys() - run.workers.keys() - run.unread
+        remarks += [
+            f"{client_id}: opted out with {run.opted_out[client_id]}: Locust counts its requests, and none of them is "
+            "published"
+            for client_id in sorted(opted_out)
+        ]
+        vanished = (run.missing | run.unheard) - run.workers.keys() - run.unread - opted_out
         remarks += [f"{client_id}: its account cannot be read, and is left out" for client_id in sorted(run.unread)]
         rest = "what it had recorded may wait in its spool" if publishing else "what it had not reported is lost"
         remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(vanished)]
-        silent = run.at_work - run.workers.keys() - run.unread - vanished
+        silent = run.at_work - run.workers.keys() - run.unread - opted_out - vanished
         remarks += [
             f"{client_id}: gave no account of its results; as far as is known, it published none"
             for client_id in sorted(silent)
         ]
-        return receipts, remarks, complete and not vanished and not run.unread and not silent
+        return receipts, remarks, complete and not (opted_out or vanished or run.unread or silent)

@@ -50,10 +50,15 @@ def attach(environment: Environment, **options: object) -> Session:
     with. What is not delivered when the program ends, or fires the environment's `quit` event, is sent then, within
     `drain_timeout`.
 
-    In a fleet each process attaches its own environment. What is given here is not sent to the workers, as the options
-    of a master's command line are: give all processes the same, such as `namespace` and `endpoint_url`. Sent are the
-    run id, and what keeps the master's results off AWS: `disable`, `dry_run`, and with `local` the address of the local
-    CloudWatch.
+    Options that are neither given here nor on a command line which Locust has parsed are read from their environment
+    variables, such as ``LOCUST_CW_NAMESPACE``. An opt-out holds wherever it is set: ``LOCUST_CW_DISABLE=true`` and
+    ``LOCUST_CW_DRY_RUN=true`` hold although the program gives `disable=False`, and the program's opt-outs hold although
+    a variable says no.
+
+    In a fleet each process attaches its own environment. What is given here or read from environment variables is not
+    sent to the workers, as the options of a master's command line are: give all processes the same, such as `namespace`
+    and `endpoint_url`. Sent are the run id, and what keeps the master's results off AWS: `disable`, `dry_run`, and with
+    `local` the address of the local CloudWatch. A worker's own opt-outs hold there, whatever its master's options are.
 
     A test that `strict` or `stop_on_alarm` refuses does not begin: `gevent.GreenletExit` ends the greenlet that is
     about to spawn its users. With a master that is the one that calls the runner's `start`, and may be the program's
@@ -61,15 +66,15 @@ def attach(environment: Environment, **options: object) -> Session:
 
     Args:
         environment: With or without events of its own.
-        **options: The command line's in Python form (``--cw-flush-interval`` is `flush_interval`). They win over those
-            the environment was parsed with.
+        **options: The command line's in Python form (``--cw-flush-interval`` is `flush_interval`). Each comes before
+            the command line's and the environment variable.
 
     Returns:
         The session. Its `close` delivers what is left and gives the receipts, where the program does not want to wait
         for its own end.
 
     Raises:
-        InvalidOptionError: If an option is not known or cannot be used.
+        InvalidOptionError: If an option is not known or cannot be used, or its environment variable cannot.
 
     """
     from locust_cw import _options  # noqa: PLC0415 - needed once there is a command line to parse

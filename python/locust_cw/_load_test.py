@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +99,9 @@ class LoadTest:
                 publisher.run_id,
             )
         self._mode: Mode = "dry run" if options["dry_run"] else "live" if options["live"] else "after the test"
+        # Its master's tests are none.
+        told = _fleet.told_by_master(environment, "dry_run")
+        self._has_own_dry_run = is_worker(environment) and options.own["dry_run"] and not told
         self._from_reports = options["source"] == "master"
         self._fail_on_loss: bool = options["fail_on_loss"]
         self._receipt_file: str | None = options["receipt"]
@@ -326,12 +328,13 @@ class LoadTest:
     @property
     def account(self) -> dict[str, Any]:
         """What a worker tells its master of it."""
-        return _fleet.account(self.publisher, self.part, self._receipt, refusal=self.refusal)
+        return _fleet.account(
+            self.publisher, self.part, self._receipt, refusal=self.refusal, dry_run=self._mode == "dry run"
+        )
 
     def tell_master(self) -> None:
         """Tell the master how far this worker is; it is no matter of life and death if that fails."""
-        with suppress(Exception):
-            self.environment.runner.send_message(_fleet.MESSAGE, self.account)  # type: ignore[union-attr]
+        _fleet.send_to_master(self.environment, self.account)
 
     @property
     def run(self) -> Run:
@@ -418,6 +421,8 @@ class LoadTest:
         requests, failures = (None, None) if worker else self._totals
         if self.stop_reason is not None:
             remarks.append(self.stop_reason)
+        if self._has_own_dry_run:
+            remarks.append("opted out with --cw-dry-run: its results are spooled, and none of them was sent")
         receipt = self._receipt = self.publisher.finish(
             requests,
             failures,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from locust_cw import _core, _dashboard, _targets
+from locust_cw import _core, _dashboard, _opt_outs, _targets
 from locust_cw._endpoint import check_local
+from locust_cw._opt_outs import OPT_OUTS
 
 if TYPE_CHECKING:
     import argparse
@@ -48,6 +50,11 @@ class Option:
         """What the command line calls it."""
         return f"--cw-{self.name.replace('_', '-')}"
 
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"LOCUST_CW_{self.name.upper()}"
+
 
 DEFAULT = "default"
 """The dashboard that is named after the namespace."""
@@ -59,7 +66,7 @@ OPTIONS = (
         type=None,
         form=True,
     ),
-    Option("disable", "Publish nothing of this run", type=None),
+    Option("disable", "Publish nothing of this run, whatever else is set", type=None),
     Option("dry_run", "Do everything but the network: batches stay in the spool", type=None),
     Option("local", "Publish to a local CloudWatch, started for this run (needs locust-cw[local])", type=None),
     Option("namespace", "Metrics namespace", "NAME"),
@@ -111,6 +118,12 @@ OPTIONS = (
 _CORE_DEFAULTS = _core.default_options()
 NAMES = frozenset(option.name for option in OPTIONS)
 """Of all options, in Python form."""
+NAMES_OF_PUBLISHER = frozenset(_CORE_DEFAULTS) | {"disable"}
+"""Of those that a `Publisher` has."""
+
+# As the parser of the command line reads them.
+_YES = ("true", "yes", "on", "1")
+_NO = ("false", "no", "off", "0")
 
 
 def choices_of(name: str) -> tuple[str, ...]:
@@ -141,30 +154,93 @@ def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -
                 how |= {"nargs": "?", "const": option.const}
             if default is not None:
                 how["help"] += f" Default: {default}."
-        action = group.add_argument(option.flag, env_var=f"LOCUST_CW_{option.name.upper()}", **how)
+        action = group.add_argument(option.flag, env_var=option.variable, **how)
         # A group's add_argument does not take this argument of Locust's. What the web UI's form sends skips `type`.
         action.include_in_web_ui = option.form and option.name not in not_in_form  # type: ignore[attr-defined]
+    _opt_outs.watch(parser)
+
+
+def from_environment(option: Option) -> Any:  # noqa: ANN401 - each option has its own type
+    """The value of an option's environment variable, read as the parser of the command line reads it; None without one.
+
+    Raises:
+        InvalidOptionError: If the value cannot be used.
+
+    """
+    text = os.environ.get(option.variable)
+    if text is None or (text == "" and option.const is not None):
+        return None
+    if option.type is None:
+        if text.lower() in (*_YES, *_NO):
+            return text.lower() in _YES
+        must_be = f"one of {', '.join((*_YES, *_NO))}"
+    elif option.type is list:
+        return _listed(text)
+    elif option.choices is not None and text not in option.choices:
+        must_be = f"one of {', '.join(option.choices)}"
+    else:
+        try:
+            return option.type(text)
+        except ValueError:
+            must_be = "a whole number" if option.type is int else "a number"
+    raise _core.InvalidOptionError(f"argument {option.flag}: {option.variable} must be {must_be}, not {text!r}")
+
+
+def environment_opts_out(name: str) -> bool:
+    """Whether the environment variable of an option that is a flag sets it.
+
+    Raises:
+        InvalidOptionError: If the value cannot be used.
+
+    """
+    return any(from_environment(option) for option in OPTIONS if option.name == name)
+
+
+def _listed(text: str) -> list[str]:
+    """The parts of a list: `[a, b]`, which may be JSON, or else the one that the text is."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return [text]
+    try:
+        return [str(part) for part in json.loads(text)]
+    except ValueError:
+        return [part.strip() for part in text[1:-1].split(",")]
 
 
 class Options:
-    """The options of one run: the command line's, overridden by those given in Python."""
+    """The options of one run: those given in Python, else the command line's, else the environment's.
 
-    def __init__(self, command_line: object, overrides: Mapping[str, Any]) -> None:
-        """Combine both.
+    An opt-out holds wherever it is set: no other source takes it back.
+
+    Attributes:
+        own: Whether this process opts out by itself, whatever its master's options are: `disable`, `dry_run`, and
+            `local`, without which a worker would publish to AWS.
+
+    """
+
+    def __init__(self, command_line: object, overrides: Mapping[str, Any], names: Collection[str] = NAMES) -> None:
+        """Combine them.
+
+        The command line has read environment variables and files already. They are read here for what it does not
+        have: a program may have no command line, or one of its own.
 
         Args:
             command_line: The namespace Locust parsed, or None.
             overrides: By name in Python form.
+            names: Of the options that there are.
 
         Raises:
-            InvalidOptionError: If there is no such option.
+            InvalidOptionError: If there is no such option, or if an environment variable or an opt-out cannot be used.
 
         """
-        if unknown := sorted(set(overrides) - NAMES):
+        if unknown := sorted(set(overrides) - set(names)):
             raise _core.InvalidOptionError(f"{unknown[0]}: there is no such option")
+        on_command_line = getattr(command_line, "__dict__", {})
         self._values: dict[str, Any] = {}
         for option in OPTIONS:
-            value = getattr(command_line, f"cw_{option.name}", None)
+            if option.name not in names:
+                continue
+            key = f"cw_{option.name}"
+            value = on_command_line[key] if key in on_command_line else from_environment(option)
             if option.type is list and value is not None:
                 # Posted to the web UI it is text where there was no list before; else Locust takes it apart itself.
                 parts = value.split(",") if isinstance(value, str) else value
@@ -174,6 +250,9 @@ class Options:
             # An empty field of the web UI's form is no value.
             if value is not None and not (option.form and value == ""):
                 self._values[option.name] = value
+        self.own = {name: _opts_out(name, command_line, overrides) for name in _opt_outs.KEPT}
+        for name in OPT_OUTS:
+            self._values[name] = self.own[name] or bool(on_command_line.get(f"cw_{name}"))
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of an option, None where it has none."""
@@ -226,6 +305,17 @@ class Options:
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
             raise _core.InvalidOptionError(f"argument --cw-receipt: there is no folder for {receipt}")
+
+
+def _opts_out(name: str, command_line: object, overrides: Mapping[str, Any]) -> bool:
+    """Whether this process itself sets an option: any of its sources an opt-out, else the first that says anything."""
+    (option,) = (option for option in OPTIONS if option.name == name)
+    given = overrides.get(name)
+    if given is not None:
+        _check_form(option, given)
+        if given or name not in OPT_OUTS:
+            return bool(given)
+    return name in _opt_outs.noted(command_line) or bool(from_environment(option))
 
 
 def dashboard_name(given: object, namespace: str) -> str | None:

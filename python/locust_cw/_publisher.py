@@ -16,6 +16,7 @@ from locust_cw import _core
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from locust_cw._disabled import Disabled
     from locust_cw._local import LocalCloudWatch
 
 logger = logging.getLogger("locust_cw")
@@ -36,6 +37,12 @@ class Publisher:
     Use it as a context manager, `with` or `async with`, or call `close`: it sends what is left. A publisher that is
     still open when the interpreter exits is closed then. One does not work in a forked process: each makes its own.
 
+    An option that the program does not give is read from its environment variable, such as ``LOCUST_CW_NAMESPACE``.
+    Either of them can opt out. With `disable` or ``LOCUST_CW_DISABLE=true`` nothing is recorded: there is no thread, no
+    file and no call. Every method still works, `flush` returns True, and the receipt counts nothing, says why, and is
+    `complete`. With `dry_run` or ``LOCUST_CW_DRY_RUN=true`` everything happens but the network calls: the receipt
+    counts everything as spooled, and is not `complete`.
+
     What comes up, such as trouble with AWS, is logged by the logger `locust_cw`.
     """
 
@@ -45,7 +52,7 @@ class Publisher:
         host: str | None = None,
         run_id: str | None = None,
         worker: str | None = None,
-        live: bool = True,
+        live: bool | None = None,
         **options: object,
     ) -> None:
         """Begin a run. Nothing is sent before there is something to send.
@@ -53,14 +60,16 @@ class Publisher:
         Args:
             host: What is under test, such as ``https://service.example``: the dimension `Host`. Where it is None,
                 the origin of each request's `url` is.
-            run_id: Names the run; generated if not given, such as ``20261122T110301Z-7f3a``.
+            run_id: Names the run; if neither given nor in ``LOCUST_CW_RUN_ID``, generated, such as
+                ``20261122T110301Z-7f3a``.
             worker: Names this process within the run; made from host name and process id if not given.
-            live: Publish every few seconds. Without it everything is published by `flush` and `close`.
-            **options: Those of the command line that say what is published, where and as whom, in Python form:
-                ``--cw-flush-interval`` is `flush_interval`. With `local` a CloudWatch on this machine is started.
+            live: Publish every few seconds, as is done if neither this nor ``LOCUST_CW_LIVE`` says otherwise. If False,
+                everything is published by `flush` and `close`.
+            **options: Those of the command line that say whether and what is published, where and as whom, in Python
+                form: ``--cw-flush-interval`` is `flush_interval`. With `local` a CloudWatch on this machine is started.
 
         Raises:
-            InvalidOptionError: If an option is not known or cannot be used.
+            InvalidOptionError: If an option is not known or cannot be used, or its environment variable cannot.
             LocalCloudWatchError: If there is no local CloudWatch; only with `local`.
             OSError: If no thread can be started.
 
@@ -71,14 +80,20 @@ class Publisher:
         self._closing = threading.Lock()
         self._over = threading.Event()
         self._owner = os.getpid()
-        self._core = self._begin(host, run_id, worker, {"live": live, **options})
+        named = {"live": live, "run_id": run_id or None}
+        chosen = _with_environment({**{name: value for name, value in named.items() if value is not None}, **options})
+        run_id = chosen.pop("run_id", None) or _core.new_run_id()
+        if chosen.pop("disable", False):
+            from locust_cw._disabled import Disabled  # noqa: PLC0415 - few programs need it
+
+            self._core: _core.Publisher | Disabled = Disabled(run_id)
+            return
+        self._core = self._begin(host, run_id, worker, {"live": True, **chosen})
         # Not joined at the interpreter's exit, which closes the publisher after such threads have ended.
         threading.Thread(target=self._log_messages, name="locust-cw-messages", daemon=True).start()
         atexit.register(self._close_at_exit)
 
-    def _begin(
-        self, host: str | None, run_id: str | None, worker: str | None, options: dict[str, Any]
-    ) -> _core.Publisher:
+    def _begin(self, host: str | None, run_id: str, worker: str | None, options: dict[str, Any]) -> _core.Publisher:
         _core.check_options(options)
         # Few programs need what is imported here, and it brings a dozen modules.
         if options.get("local"):
@@ -92,9 +107,7 @@ class Publisher:
                 self._local = LocalCloudWatch()
                 options["endpoint_url"] = self._local.endpoint_url
         try:
-            return _core.Publisher(
-                options, run_id=run_id or _core.new_run_id(), worker=worker or process_name(), host=host or None
-            )
+            return _core.Publisher(options, run_id=run_id, worker=worker or process_name(), host=host or None)
         except BaseException:
             self._stop_local()
             raise
@@ -350,6 +363,17 @@ class Publisher:
             # The process is ending: an exception here would only hide the reason why.
             with suppress(Exception, KeyboardInterrupt):
                 self.close()
+
+
+def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, and those that environment variables add; an opt-out holds on either side."""
+    if "disable" not in given and not any(name.startswith("LOCUST_CW_") for name in os.environ):
+        return given
+    # Few programs need what is imported here, and it brings modules with it.
+    from locust_cw._options import NAMES_OF_PUBLISHER, Options  # noqa: PLC0415 - as said above
+
+    options = Options(None, given, NAMES_OF_PUBLISHER)
+    return {**options.core, "disable": options["disable"]}
 
 
 def process_name() -> str:

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from locust_cw import _core, _dashboard, _fleet, _options, _status, _web
+from locust_cw import _core, _dashboard, _fleet, _opt_outs, _options, _status, _web
 from locust_cw._account import Account
 from locust_cw._alarm import Alarms
 from locust_cw._fleet import Fleet, is_master, is_worker
 from locust_cw._greenlets import spawn
 from locust_cw._load_test import LoadTest
 from locust_cw._local import LocalCloudWatch, LocalCloudWatchError
+from locust_cw._opt_outs import OPT_OUTS
 from locust_cw._options import Options
 from locust_cw._progress import ProgressBar
 from locust_cw._publisher import process_name
@@ -50,8 +51,6 @@ _RUNNER_TIMEOUT_S = 5.0
 _FOR_RECEIPTS_S = 3.0
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _LAST_MOMENTS_S = 10.0
-# What keeps a worker from AWS where it keeps its master: the workers may know of it from the master alone.
-_HELD_BACK_BY = ("disable", "dry_run")
 
 
 class Session:
@@ -73,6 +72,8 @@ class Session:
         # What the web UI tells of: the last test, or why nothing of it is published, and since when.
         self._shown: LoadTest | None = None
         self._unpublished: tuple[str, float] | None = None
+        # What a worker tells of a test that it keeps out of, though its master publishes.
+        self._opt_out: dict[str, Any] | None = None
         self._unfinished: list[LoadTest] = []
         # Receipts that nobody has asked for yet, each with the start of its test.
         self._receipts: list[tuple[float, _core.Receipt]] = []
@@ -98,6 +99,8 @@ class Session:
             InvalidOptionError: If one cannot be used.
 
         """
+        if _fleet.told_by_master(environment, "disable") is None:
+            _opt_outs.note_unless_known(environment.parsed_options)
         options = Options(environment.parsed_options, overrides)
         if not options["disable"]:
             options.check()
@@ -140,8 +143,15 @@ class Session:
         """Begin to publish a test, unless the options say otherwise."""
         self._environment = environment
         self._wait_for_runner(environment)
-        self._unpublished = None
-        options = Options(environment.parsed_options, self._overrides)
+        self._unpublished = self._opt_out = None
+        try:
+            options = Options(environment.parsed_options, self._overrides)
+        except _core.InvalidOptionError as error:
+            # An environment variable that no command line has read.
+            self._end_test()
+            self._await_the_end()
+            self._publish_nothing(environment, error, loses=bool(self._overrides.get("fail_on_loss")))
+            return
         before, self._asked = self._asked, (environment.host, options.asked)
         worker = is_worker(environment)
         self._agree_on_publishing(environment, options)
@@ -165,15 +175,18 @@ class Session:
                 self._start_local(options)
             test = self._start_test(environment, options)
         except (_core.InvalidOptionError, LocalCloudWatchError, OSError) as error:
-            # A listener that raised would change Locust's exit code.
-            logger.error("Nothing of this test is published: %s", error)  # noqa: TRY400 - the message says it all
-            self._unpublished = str(error), time.time()
-            self._lost = self._lost or options["fail_on_loss"]
-            if is_master(environment):
-                # So that it is true of the workers, too, until the next test starts.
-                _fleet.tell_workers(environment, disable=True)
+            self._publish_nothing(environment, error, loses=bool(options["fail_on_loss"]))
             return
         self._let_start(test, options)
+
+    def _publish_nothing(self, environment: Environment, error: Exception, *, loses: bool) -> None:
+        """Log why a test is not published. A listener that raised would change Locust's exit code."""
+        logger.error("Nothing of this test is published: %s", error)
+        self._unpublished = str(error), time.time()
+        self._lost = self._lost or loses
+        if is_master(environment):
+            # So that it is true of the workers, too, until the next test starts.
+            _fleet.tell_workers(environment, disable=True)
 
     @staticmethod
     def _let_start(test: LoadTest, options: Options) -> None:
@@ -185,15 +198,36 @@ class Session:
             watch_alarms(test, Alarms(Account(options.core, gevent.sleep), options["stop_on_alarm"]))
 
     def _agree_on_publishing(self, environment: Environment, options: Options) -> None:
-        """Have no worker publish where its master does not, whatever either was told by its program."""
+        """Have no worker publish where it or its master opts out, whichever of their sources says so."""
         if is_master(environment):
-            held_back = {name: bool(options[name]) for name in _HELD_BACK_BY}
-            _fleet.tell_workers(environment, **held_back, local_url=None)
+            _fleet.tell_workers(environment, **{name: bool(options[name]) for name in OPT_OUTS}, local_url=None)
         elif is_worker(environment):
-            for name in _HELD_BACK_BY:
-                told = _fleet.told_by_master(environment, name)
-                if told is not None:
-                    options.set(name, told or bool(options[name]))
+            told = {name: _fleet.told_by_master(environment, name) for name in OPT_OUTS}
+            for name in OPT_OUTS:
+                if told[name] is not None:
+                    # The master's options stand in the place of the worker's, and may be those of an earlier test.
+                    options.set(name, bool(told[name]) or options.own[name])
+            if options.own["local"]:
+                options.set("local", True)  # noqa: FBT003 - the value of an option
+            if told["disable"] is False:
+                self._tell_of_opt_out(environment, options, dry_run=bool(told["dry_run"]))
+
+    def _tell_of_opt_out(self, environment: Environment, options: Options, *, dry_run: bool) -> None:
+        """Tell a master that publishes if this worker has it publish nothing of its requests.
+
+        A worker that publishes for itself gives an account of its dry run. Where the master publishes for the workers,
+        it leaves this one out.
+        """
+        opts_out = ["disable"]
+        if options["source"] == "master" and not dry_run:
+            opts_out.append("dry_run")
+            if _fleet.told_by_master(environment, "local_url") is None:
+                opts_out.append("local")
+        for name in opts_out:
+            if options.own[name]:
+                self._opt_out = _fleet.opt_out(options["run_id"], f"--cw-{name.replace('_', '-')}")
+                _fleet.send_to_master(environment, self._opt_out)
+                return
 
     def _await_the_end(self) -> None:
         if self._owner != os.getpid():
@@ -368,13 +402,17 @@ class Session:
         """Let the account go along with the statistics it agrees with."""
         if self._test is not None:
             data[_fleet.MESSAGE] = self._test.account
+        elif self._opt_out is not None:
+            data[_fleet.MESSAGE] = self._opt_out
 
     def on_worker_report(self, client_id: str, data: dict[str, Any], **_kwargs: object) -> None:
         """Take a worker's account, and its statistics where those are what is published."""
         if isinstance(told := data.get(_fleet.MESSAGE), dict):
             self._hear(client_id, told)
         test = self._test
-        if test is not None and test.publishes_reports:
+        if test is None or self._fleet.has_opted_out(client_id, test.publisher.run_id):
+            return
+        if test.publishes_reports:
             entries = data.get("stats")
             for entry in entries if isinstance(entries, list) else ():
                 test.publisher.report(entry)

@@ -215,7 +215,15 @@ def statuses(
         vanished=any(part.vanished for part in parts),
         **_last_problem({"": own, **workers}),
     )
-    return [_status(None, run, whole, now), *(_status(name, run, workers[name], now) for name in sorted(workers))]
+    held_back = sum(_held_back(run, json.loads(part.account)) for part in parts)
+    rows = [_status(name, run, workers[name], now) for name in sorted(workers)]
+    return [_status(None, run, whole, now, held_back=held_back), *rows]
+
+
+def _held_back(run: Run, account: Mapping[str, Any]) -> int:
+    """What waits and is not to be sent: that of a dry run, which may be one worker's alone."""
+    dry_run = run.mode == "dry run" or account.get("dry_run", False)
+    return account["requests"]["spooled"] + account["log_events"]["spooled"] if dry_run else 0
 
 
 def off(problem: str, when: float) -> Status:
@@ -236,8 +244,9 @@ def _last_problem(parts: Mapping[str, Part]) -> dict[str, Any]:
     return {"problem": f"{name}: {problem}" if name else problem, "problem_at": when}
 
 
-def _status(process: str | None, run: Run, part: Part, now: float) -> Status:
+def _status(process: str | None, run: Run, part: Part, now: float, *, held_back: int | None = None) -> Status:
     account = json.loads(part.account)
+    held_back = _held_back(run, account) if held_back is None else held_back
     requests, log_events = account["requests"], account["log_events"]
     lost, log_events_lost = (group["rejected"] + group["dropped"] for group in (requests, log_events))
     waiting, log_events_waiting = requests["spooled"], log_events["spooled"]
@@ -249,7 +258,9 @@ def _status(process: str | None, run: Run, part: Part, now: float) -> Status:
         process=process,
         run_id=run.run_id,
         mode=run.mode,
-        health=_health(run, part, left=left, lost=lost + log_events_lost, delivered=requests["delivered"]),
+        health=_health(
+            run, part, left=left, held_back=held_back, lost=lost + log_events_lost, delivered=requests["delivered"]
+        ),
         problem=_problem(part),
         observed=requests["observed"],
         delivered=requests["delivered"],
@@ -267,7 +278,9 @@ def _status(process: str | None, run: Run, part: Part, now: float) -> Status:
     )
 
 
-def _health(run: Run, part: Part, *, left: int, lost: int, delivered: int) -> Health:  # noqa: PLR0911 - a table
+def _health(  # noqa: PLR0911, PLR0913 - a table
+    run: Run, part: Part, *, left: int, held_back: int, lost: int, delivered: int
+) -> Health:
     if part.trouble_since is not None and part.failures and not part.ended:
         return "trouble"
     if part.vanished:
@@ -277,10 +290,10 @@ def _health(run: Run, part: Part, *, left: int, lost: int, delivered: int) -> He
     if part.stopped or part.ended:
         if not left:
             return "complete"
-        if run.mode == "dry run":
+        if left == held_back:
             return "recording"
         return "undelivered" if part.ended else "draining"
-    if run.mode != "live":
+    if run.mode != "live" or (not delivered and 0 < left == held_back):
         return "recording"
     return "healthy" if delivered else "waiting"
 

@@ -20,6 +20,8 @@ use crate::datum::{SAMPLE_METRICS, Unit};
 use crate::delivery;
 use crate::diagnostics::Level;
 use crate::identity::{RunIdentity, origin_of};
+use crate::ledger::{Ledger, Share};
+use crate::pricing::Cost;
 use crate::queue::{Entrance, Notice};
 use crate::receipt::{self, LocustTotals, Style};
 use crate::run::{self, Run};
@@ -127,6 +129,14 @@ pub(super) fn destination<'py>(py: Python<'py>, resolved: Option<&ResolvedAws>) 
 #[must_use]
 pub fn new_run_id() -> String {
     run::new_run_id()
+}
+
+/// The receipt of a run of which nothing was recorded, and why.
+#[pyfunction]
+#[must_use]
+pub fn nothing_recorded(run_id: &str, why: String) -> Receipt {
+    let receipt = receipt::Receipt::new(run_id, &Ledger::default(), Share::default(), Cost::default());
+    Receipt::new(&receipt, &receipt::Remarks { lines: vec![why], ..receipt::Remarks::default() })
 }
 
 #[pymethods]

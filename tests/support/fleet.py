@@ -126,14 +126,16 @@ class Fleet:
         for _ in range(workers):
             self.join()
 
-    def join(self, **env: str) -> LocustRun:
-        """Start one more worker; `env` adds to the workers' environment."""
+    def join(self, *args: str, files: dict[str, str] | None = None, **env: str) -> LocustRun:
+        """Start one more worker, with options and `files` of its own; `env` adds to the workers' environment."""
         worker = self._locust.start(
             self._locustfile,
             "--worker",
             "--master-host=127.0.0.1",
             f"--master-port={self.port}",
+            *args,
             options=[],
+            files=files,
             headless=False,
             receipt=False,
             json_file=False,

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from locust_cw import _core
+from locust_cw import _core, _options
 from locust_cw._account import OPTIONS
 from locust_cw._command._account_options import account_options, add_recorded_account_options
 from locust_cw._command._common import complain, is_gone, wrapped
@@ -54,7 +54,11 @@ def declare(add_parser: AddParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
     which.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
-    parser.add_argument("--dry-run", action="store_true", help="send nothing, and tell what would be sent")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="send nothing, and tell what would be sent; so does LOCUST_CW_DRY_RUN=true",
+    )
     parser.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
     add_recorded_account_options(parser)
     parser.set_defaults(run_command=_replay)
@@ -65,6 +69,10 @@ def _replay(options: argparse.Namespace) -> int:
     found = _core.leftovers(options.spool_dir)
     if options.run is None and not options.all:
         return _list(found, options.spool_dir)
+    options.dry_run = options.dry_run or _options.environment_opts_out("dry_run")
+    if not options.dry_run and _options.environment_opts_out("disable"):
+        complain("nothing is sent, as LOCUST_CW_DISABLE is set: unset it to send what is left")
+        return 1
     if not options.dry_run:
         _core.sweep(options.spool_dir)
     chosen = [

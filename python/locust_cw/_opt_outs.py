@@ -1,0 +1,64 @@
+"""What a command line opts out of, noted before the options of a master replace it.
+
+Locust sends a master's options to its workers with each start. There they replace the worker's own, and the first time
+that may come before any event. So a command line is noted as soon as it is parsed.
+"""
+
+from __future__ import annotations
+
+import functools
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from weakref import ReferenceType
+
+OPT_OUTS = ("disable", "dry_run")
+"""Options that hold wherever they are set: no other source, and no master, takes them back."""
+
+KEPT = (*OPT_OUTS, "local")
+"""Options of a worker that its master cannot take back: without `local` it would publish to AWS."""
+
+# By identity, as command lines compare by their values and have no hash.
+_noted: dict[int, tuple[ReferenceType[object], frozenset[str]]] = {}
+
+
+def watch(parser: argparse.ArgumentParser) -> None:
+    """Note every command line that a parser parses."""
+    parse: Callable[..., tuple[object, list[str]]] = parser.parse_known_args
+
+    @functools.wraps(parse)
+    def parse_and_note(*args: Any, **kwargs: Any) -> tuple[object, list[str]]:  # noqa: ANN401 - whatever the parser takes
+        command_line, unknown = parse(*args, **kwargs)
+        _note(command_line)
+        return command_line, unknown
+
+    parser.parse_known_args = parse_and_note  # type: ignore[method-assign, assignment]
+
+
+def note_unless_known(command_line: object) -> None:
+    """Note one that a program made without the parser, before its environment has heard of a master."""
+    if command_line is not None and id(command_line) not in _noted:
+        _note(command_line)
+
+
+def noted(command_line: object) -> frozenset[str]:
+    """The names of the options that a command line opted out with when it was noted."""
+    return _noted[id(command_line)][1] if id(command_line) in _noted else frozenset()
+
+
+def _note(command_line: object) -> None:
+    key = id(command_line)
+
+    def forget(_: object) -> None:
+        _noted.pop(key, None)
+
+    # A class may refuse weak references. Locust's does not.
+    with suppress(TypeError):
+        _noted[key] = (
+            ref(command_line, forget),
+            frozenset(name for name in KEPT if getattr(command_line, f"cw_{name}", None)),
+        )
