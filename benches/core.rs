@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use locust_cw::clock::Timestamp;
+use locust_cw::accounting::counters::Ledger;
+use locust_cw::accounting::messages::Diagnostics;
+use locust_cw::config::identity::RunIdentity;
 use locust_cw::config::{Config, Options};
-use locust_cw::diagnostics::Diagnostics;
-use locust_cw::distribution::Distribution;
-use locust_cw::identity::RunIdentity;
-use locust_cw::intake::Intake;
-use locust_cw::ledger::Ledger;
-use locust_cw::outbox::{Outbox, Pace};
-use locust_cw::queue::{Item, Notice, queue};
-use locust_cw::sample::Sample;
+use locust_cw::delivery::outbox::{Outbox, Pace};
+use locust_cw::ingest::queue::{Item, Notice, queue};
+use locust_cw::ingest::sample::Sample;
+use locust_cw::ingest::worker::Intake;
+use locust_cw::metrics::histogram::Distribution;
 use locust_cw::spool::{Manifest, Spool};
+use locust_cw::timestamp::Timestamp;
 use rand::RngExt as _;
 
 /// As many as fit into the queue.

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use locust_cw::aws::Aws;
-use locust_cw::clock::Timestamp;
 use locust_cw::config::Options;
-use locust_cw::identity::RunIdentity;
-use locust_cw::queue::Notice;
+use locust_cw::config::identity::RunIdentity;
+use locust_cw::ingest::queue::Notice;
+use locust_cw::ingest::sample::Sample;
 use locust_cw::run::Run;
-use locust_cw::sample::Sample;
+use locust_cw::timestamp::Timestamp;
 
 const REQUESTS: u32 = 1_000_000;
 
@@ -101,7 +101,7 @@ fn record(run: &Run) {
         while !run.has_room() {
             thread::sleep(Duration::from_millis(1));
         }
-        run.record(sample, locust_cw::queue::Entrance::push);
+        run.record(sample, locust_cw::ingest::queue::Entrance::push);
     }
 }
 

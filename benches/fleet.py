@@ -2,8 +2,8 @@
 
     python benches/fleet.py [--workers 1 10 100 1000] [--rate 500] [--names 20] [--minutes 5] [--seed 1]
 
-Each worker publishes as `src/sender.rs` does: two lanes, metrics and logs, each flushed at its own jittered interval,
-up to four calls at once, throttled calls repeated after the pauses of `src/retry.rs`. Locust starts all workers of a
+Each worker publishes as `src/delivery/lane.rs` does: two lanes, metrics and logs, each flushed at its own jittered interval,
+up to four calls at once, throttled calls repeated after the pauses of `src/delivery/retry.rs`. Locust starts all workers of a
 test within moments, and stops them so; a master publishes beside them. The account takes as many calls in each second
 as its quota says, and throttles the rest.
 
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import count
 
-# What the product does: src/sender.rs, src/call.rs, src/retry.rs, src/intake.rs.
+# What the product does: src/delivery/lane.rs, src/delivery/call.rs, src/delivery/retry.rs, src/ingest/worker.rs.
 FLUSH_INTERVAL_S = 5.0
 JITTER = 0.1
 CALLS_AT_ONCE = 4

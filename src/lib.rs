@@ -1,49 +1,23 @@
 //! The CloudWatch back end for Locust: a Rust core that takes finished requests and delivers them to Amazon CloudWatch.
 //!
-//! The modules stand in groups, in the order in which a sample passes them. Those of the first three groups are pure: they
-//! know no network and no Python, and are told the time. Only `clock` can ask for it, and `config` looks for the user's
-//! state folder.
+//! A folder is a stage of a sample's path or a role beside it: `ingest` takes samples in, `metrics` and `logs` turn them into
+//! what CloudWatch stores, `spool` keeps that on disk, `delivery` sends it through `aws`, and `accounting` counts it. `run` and
+//! `replay` are put together from these, and `python` is the boundary to the extension module.
 
-// Values and their notations.
-pub mod clock;
-pub mod config;
-pub mod identity;
-pub mod sample;
-
-// From samples to what CloudWatch stores.
-pub mod datum;
-pub mod dimension;
-pub mod distribution;
-pub mod log_event;
-pub mod place;
-pub mod window;
-
-// The account of it, and messages to the user.
-pub mod diagnostics;
-pub mod ledger;
-pub mod pricing;
-pub mod receipt;
-
-// From the hook to AWS.
+pub mod accounting;
 pub mod aws;
-pub mod call;
-pub mod intake;
-pub mod outbox;
-pub mod queue;
-pub mod retry;
-pub mod sender;
-pub mod spool;
-mod sync;
-pub mod transport;
-pub mod trouble;
-
-// All of it together.
+pub mod config;
 pub mod delivery;
-pub mod destination;
-pub mod leftovers;
+pub mod ingest;
+pub mod logs;
+pub mod metrics;
+pub mod spool;
+
 pub mod replay;
 pub mod run;
 pub mod runtime;
+mod sync;
+pub mod timestamp;
 
 #[cfg(feature = "python")]
 mod python;
@@ -65,11 +39,11 @@ mod _core {
 
     /// When the prices of estimates were looked up.
     #[pymodule_export]
-    const PRICES_AS_OF: &str = crate::pricing::PRICES_AS_OF;
+    const PRICES_AS_OF: &str = crate::accounting::pricing::PRICES_AS_OF;
 
     /// Hours in the month over which metrics are charged by the hour.
     #[pymodule_export]
-    const HOURS_PER_MONTH: u32 = crate::pricing::HOURS_PER_MONTH;
+    const HOURS_PER_MONTH: u32 = crate::accounting::pricing::HOURS_PER_MONTH;
 
     /// Longest run id.
     #[pymodule_export]
@@ -77,37 +51,37 @@ mod _core {
 
     /// The host of gauges where a run has none.
     #[pymodule_export]
-    const NO_HOST: &str = crate::identity::NO_HOST;
+    const NO_HOST: &str = crate::config::identity::NO_HOST;
 
     /// The request name that those which are too many go under.
     #[pymodule_export]
-    const OTHER: &str = crate::place::OTHER;
+    const OTHER: &str = crate::metrics::series::OTHER;
 
     /// Most dimensions of one metric.
     #[pymodule_export]
-    const MAX_DIMENSIONS: usize = crate::dimension::MAX_DIMENSIONS;
+    const MAX_DIMENSIONS: usize = crate::metrics::dimension::MAX_DIMENSIONS;
 
     /// Longest name of a namespace, a metric or a dimension.
     #[pymodule_export]
-    const MAX_NAME_CHARS: usize = crate::dimension::MAX_NAME_CHARS;
+    const MAX_NAME_CHARS: usize = crate::metrics::dimension::MAX_NAME_CHARS;
 
     /// Longest value of a dimension.
     #[pymodule_export]
-    const MAX_VALUE_CHARS: usize = crate::dimension::MAX_VALUE_CHARS;
+    const MAX_VALUE_CHARS: usize = crate::metrics::dimension::MAX_VALUE_CHARS;
 
     /// Most distinct values of one datum.
     #[pymodule_export]
-    const MAX_VALUES_PER_DATUM: usize = crate::distribution::MAX_VALUES_PER_DATUM;
+    const MAX_VALUES_PER_DATUM: usize = crate::metrics::histogram::MAX_VALUES_PER_DATUM;
 
     /// Most datums of one call.
     #[pymodule_export]
-    const MAX_DATUMS: usize = crate::call::MAX_DATUMS;
+    const MAX_DATUMS: usize = crate::delivery::call::MAX_DATUMS;
 
     /// Most bytes of the datums of one call.
     #[pymodule_export]
-    const MAX_METRICS_BYTES: usize = crate::call::MAX_METRICS_BYTES;
+    const MAX_METRICS_BYTES: usize = crate::delivery::call::MAX_METRICS_BYTES;
 
     /// What a log event counts beside its text.
     #[pymodule_export]
-    const EVENT_OVERHEAD_BYTES: usize = crate::log_event::EVENT_OVERHEAD_BYTES;
+    const EVENT_OVERHEAD_BYTES: usize = crate::logs::event::EVENT_OVERHEAD_BYTES;
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::clock::{MAX_AGE_SECONDS, Timestamp};
+use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::messages::Level;
+use crate::accounting::receipt::{Receipt, Remarks};
 use crate::config::ResolvedAws;
+use crate::delivery::client::CloudWatch;
+use crate::delivery::outbox::Pace;
 use crate::delivery::{Delivery, Manner, Progress};
-use crate::diagnostics::Level;
-use crate::ledger::{Ledger, Share};
-use crate::outbox::Pace;
-use crate::receipt::{Receipt, Remarks};
 use crate::spool::{Lane, Manifest, Segment, Spool};
-use crate::transport::CloudWatch;
+use crate::timestamp::{MAX_AGE_SECONDS, Timestamp};
 
 /// How long before CloudWatch refuses data for its age it is no longer sent: it may be on its way for some time.
 const AGE_MARGIN_SECONDS: i64 = 3600;
@@ -158,8 +158,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::leftovers::leftovers;
-    use crate::outbox::Outbox;
+    use crate::delivery::outbox::Outbox;
+    use crate::spool::pending::leftovers;
     use crate::spool::tests::{event, manifest};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_348_981);
@@ -267,7 +267,8 @@ mod tests {
     }
 
     fn start(folder: &Path, runtime: &tokio::runtime::Runtime) -> Replay {
-        let cloudwatch = |_: &Manifest, ledger: &Arc<Ledger>| crate::transport::DryRun { ledger: Arc::clone(ledger) };
+        let cloudwatch =
+            |_: &Manifest, ledger: &Arc<Ledger>| crate::delivery::client::DryRun { ledger: Arc::clone(ledger) };
         Replay::start(folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable")
     }
 
@@ -306,7 +307,8 @@ mod tests {
         let folder = spool.folder().expect("a folder").to_owned();
         drop(spool);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("one");
-        let cloudwatch = |_: &Manifest, ledger: &Arc<Ledger>| crate::transport::DryRun { ledger: Arc::clone(ledger) };
+        let cloudwatch =
+            |_: &Manifest, ledger: &Arc<Ledger>| crate::delivery::client::DryRun { ledger: Arc::clone(ledger) };
         let replay =
             Replay::start(&folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable");
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);

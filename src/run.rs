@@ -9,20 +9,20 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use crate::clock::Timestamp;
+use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::messages::{Diagnostics, Level};
+use crate::accounting::receipt::{Receipt, Remarks, human_bytes};
+use crate::config::identity::{RunIdentity, path_safe};
 use crate::config::{Config, ResolvedAws};
+use crate::delivery::client::CloudWatch;
+use crate::delivery::outbox::Pace;
 use crate::delivery::{Delivery, Manner, Progress};
-use crate::diagnostics::{Diagnostics, Level};
-use crate::identity::{RunIdentity, path_safe};
-use crate::intake::Intake;
-use crate::ledger::{Ledger, Share};
-use crate::leftovers::{leftovers, replay_command, sweep};
-use crate::outbox::Pace;
-use crate::queue::{Entrance, Item, Mark, Notice, PATIENCE, queue};
-use crate::receipt::{Receipt, Remarks, human_bytes};
-use crate::sample::{Report, Sample};
+use crate::ingest::queue::{Entrance, Item, Mark, Notice, PATIENCE, queue};
+use crate::ingest::sample::{Report, Sample};
+use crate::ingest::worker::Intake;
+use crate::spool::pending::{leftovers, replay_command, sweep};
 use crate::spool::{Manifest, Spool};
-use crate::transport::CloudWatch;
+use crate::timestamp::Timestamp;
 
 /// How long the end waits for the intake: it is done within moments, unless the disk does not answer.
 const INTAKE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -366,14 +366,14 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::config::identity::tests::identity;
     use crate::config::tests::config;
-    use crate::datum::{Datum, FAILURE_COUNT};
-    use crate::identity::tests::identity;
-    use crate::log_event::{LogBatch, LogEvent};
-    use crate::retry::tests::{failed, making, refused};
-    use crate::retry::{CallError, Cause};
-    use crate::transport::LeftOut;
-    use crate::window::tests::sample;
+    use crate::delivery::client::LeftOut;
+    use crate::delivery::retry::tests::{failed, making, refused};
+    use crate::delivery::retry::{CallError, Cause};
+    use crate::logs::event::{LogBatch, LogEvent};
+    use crate::metrics::aggregator::tests::sample;
+    use crate::metrics::datum::{Datum, FAILURE_COUNT};
 
     /// A CloudWatch that answers as told: one of `answers` to each call that brings data, then success.
     #[derive(Default)]

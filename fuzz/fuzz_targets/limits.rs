@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use locust_cw::config::Config;
-use locust_cw::datum::{Body, Datum};
-use locust_cw::dimension::Dimension;
+use locust_cw::metrics::datum::{Body, Datum};
+use locust_cw::metrics::dimension::Dimension;
 
 fn is_plain(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b)) && !text.trim().is_empty()

@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
+use locust_cw::config::identity::RunIdentity;
 use locust_cw::config::{MAX_WORKER_CHARS, Options};
-use locust_cw::identity::RunIdentity;
 use locust_cw::spool::Manifest;
 
 mod limits;

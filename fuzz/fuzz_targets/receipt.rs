@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use locust_cw::receipt::{Receipt, Remarks, Style};
+use locust_cw::accounting::receipt::{Receipt, Remarks, Style};
 
 fuzz_target!(|text: &str| {
     let mut accounts = text.lines().filter_map(|line| Receipt::from_json(line).ok());

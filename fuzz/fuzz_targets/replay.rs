@@ -5,11 +5,11 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use locust_cw::clock::Timestamp;
-use locust_cw::leftovers::leftovers;
-use locust_cw::receipt::Style;
+use locust_cw::accounting::receipt::Style;
+use locust_cw::delivery::client::DryRun;
 use locust_cw::replay::Replay;
-use locust_cw::transport::DryRun;
+use locust_cw::spool::pending::leftovers;
+use locust_cw::timestamp::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 mod folder;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use locust_cw::clock::Timestamp;
 use locust_cw::config::Options;
-use locust_cw::datum::{REQUEST_COUNT, Unit};
-use locust_cw::identity::RunIdentity;
-use locust_cw::log_event::{LogEvent, LogFormatter, LogLine, MAX_EVENT_BYTES};
-use locust_cw::sample::{Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar};
-use locust_cw::window::Windows;
+use locust_cw::config::identity::RunIdentity;
+use locust_cw::ingest::sample::{
+    Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar,
+};
+use locust_cw::logs::event::{LogEvent, LogFormatter, LogLine, MAX_EVENT_BYTES};
+use locust_cw::metrics::aggregator::Windows;
+use locust_cw::metrics::datum::{REQUEST_COUNT, Unit};
+use locust_cw::timestamp::Timestamp;
 
 mod limits;
 

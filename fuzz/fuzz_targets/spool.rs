@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use locust_cw::call::{MAX_DATUMS, logs_call, metrics_call};
-use locust_cw::datum::{Body, Datum};
-use locust_cw::distribution::MAX_VALUES_PER_DATUM;
-use locust_cw::log_event::LogEvent;
+use locust_cw::delivery::call::{MAX_DATUMS, logs_call, metrics_call};
+use locust_cw::logs::event::LogEvent;
+use locust_cw::metrics::datum::{Body, Datum};
+use locust_cw::metrics::histogram::MAX_VALUES_PER_DATUM;
 use locust_cw::spool::{Lane, Spool};
 
 mod folder;

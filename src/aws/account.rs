@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 use super::error::Call;
 use super::session::Session;
 use crate::config::AwsConfig;
-use crate::retry::CallError;
+use crate::delivery::retry::CallError;
 
 /// Why an operation has no output.
 #[derive(Debug, thiserror::Error)]

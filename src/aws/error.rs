@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::response::{Response, Unusable};
 use super::session::Place;
 use crate::config::AwsConfig;
-use crate::retry::{CallError, Cause, names_a_passing_error};
+use crate::delivery::retry::{CallError, Cause, names_a_passing_error};
 
 /// What a call is, for the messages about it.
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use super::response::{Protocol, Response};
-use crate::ledger::Ledger;
+use crate::accounting::counters::Ledger;
 
 impl<'a> From<&'a HttpResponse> for Response<'a> {
     fn from(response: &'a HttpResponse) -> Self {

@@ -14,13 +14,13 @@ use super::config::{METRICS_READ_TIMEOUT, timeouts};
 use super::error::Call;
 use super::intercept::CountBytes;
 use super::session::{Place, Session};
+use crate::accounting::counters::Ledger;
 use crate::config::{AwsConfig, LogClass, ResolvedAws};
-use crate::datum::{Body, Datum, Unit};
-use crate::ledger::Ledger;
-use crate::log_event::LogBatch;
-use crate::retry::{CallError, Remedy};
+use crate::delivery::client::{CloudWatch, LeftOut};
+use crate::delivery::retry::{CallError, Remedy};
+use crate::logs::event::LogBatch;
+use crate::metrics::datum::{Body, Datum, Unit};
 use crate::spool::Manifest;
-use crate::transport::{CloudWatch, LeftOut};
 
 /// How often the retention of a log group is tried to be set before events go without it.
 const MAX_RETENTION_TRIES: u32 = 3;
@@ -182,8 +182,9 @@ fn left_out(info: &logs::RejectedLogEventsInfo, number: i32) -> LeftOut {
 
 #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
 fn metric_datum(datum: Datum) -> metrics::MetricDatum {
-    let dimension =
-        |d: &crate::dimension::Dimension| metrics::Dimension::builder().name(&*d.name).value(&*d.value).build();
+    let dimension = |d: &crate::metrics::dimension::Dimension| {
+        metrics::Dimension::builder().name(&*d.name).value(&*d.value).build()
+    };
     let builder = metrics::MetricDatum::builder()
         .metric_name(&*datum.key.metric)
         .set_dimensions(Some(datum.key.dimensions.iter().map(dimension).collect()))

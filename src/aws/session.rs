@@ -15,9 +15,9 @@ use super::config::{custom_endpoint, profile_of_credentials, sdk_config};
 use super::error::Call;
 use super::intercept::CheckResponse;
 use super::response::Protocol;
+use crate::config::identity::origin_of;
 use crate::config::{AwsConfig, ResolvedAws};
-use crate::identity::origin_of;
-use crate::retry::{CallError, Cause};
+use crate::delivery::retry::{CallError, Cause};
 
 /// Where calls go and with which credentials, for messages.
 #[derive(Debug, Clone)]

@@ -7,11 +7,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
 
-use crate::clock::Timestamp;
-use crate::distribution::Point;
-use crate::sample::{
+use crate::ingest::sample::{
     Failure, MAX_CONTEXT_ENTRIES, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, MAX_TEXT_BYTES, Report, Scalar,
 };
+use crate::metrics::histogram::Point;
+use crate::timestamp::Timestamp;
 
 /// Any value as text, as Python's `str` has it; bytes are read as UTF-8.
 pub fn text<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>) -> T {

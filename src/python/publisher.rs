@@ -13,19 +13,19 @@ use smol_str::SmolStr;
 use super::asyncio::awaitable;
 use super::convert;
 use super::options::{config, run_id_of};
+use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::messages::Level;
+use crate::accounting::pricing::Cost;
+use crate::accounting::receipt::{self, LocustTotals, Style};
 use crate::aws::Aws;
-use crate::clock::Timestamp;
 use crate::config::ResolvedAws;
-use crate::datum::{SAMPLE_METRICS, Unit};
+use crate::config::identity::{RunIdentity, origin_of};
 use crate::delivery;
-use crate::diagnostics::Level;
-use crate::identity::{RunIdentity, origin_of};
-use crate::ledger::{Ledger, Share};
-use crate::pricing::Cost;
-use crate::queue::{Entrance, Notice};
-use crate::receipt::{self, LocustTotals, Style};
+use crate::ingest::queue::{Entrance, Notice};
+use crate::ingest::sample::{Gauge, LifeCycleEvent, Sample};
+use crate::metrics::datum::{SAMPLE_METRICS, Unit};
 use crate::run::{self, Run};
-use crate::sample::{Gauge, LifeCycleEvent, Sample};
+use crate::timestamp::Timestamp;
 
 /// One run: takes samples, publishes them, and accounts for them.
 #[pyclass(frozen, module = "locust_cw._core")]

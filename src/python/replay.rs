@@ -9,11 +9,11 @@ use pyo3::types::PyDict;
 use super::options::{config, invalid, spool_root};
 use super::publisher::{Progress, Receipt, destination, numbered};
 use crate::aws::Aws;
-use crate::clock::Timestamp;
 use crate::config::ResolvedAws;
-use crate::leftovers as spools;
 use crate::replay;
 use crate::spool::Manifest;
+use crate::spool::pending as spools;
+use crate::timestamp::Timestamp;
 
 /// The spool of a process, with something in it to be sent.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]

@@ -4,11 +4,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::options::invalid;
+use crate::accounting::pricing::{self, Usage};
+use crate::accounting::receipt::{self, Receipt};
 use crate::config;
-use crate::dimension::fit_value;
-use crate::identity;
-use crate::pricing::{self, Usage};
-use crate::receipt::{self, Receipt};
+use crate::config::identity;
+use crate::metrics::dimension::fit_value;
 
 /// The sum of the accounts that processes of one run gave.
 #[pyfunction]

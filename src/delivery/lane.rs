@@ -8,15 +8,15 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::call::{Limits, Packer, Unread, logs_call, metrics_call};
-use crate::clock::Timestamp;
-use crate::diagnostics::{Diagnostics, Level};
-use crate::ledger::{Ledger, Share};
-use crate::outbox::{Outbox, Pace};
-use crate::retry::{Backoff, CallError, Remedy};
+use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::messages::{Diagnostics, Level};
+use crate::delivery::call::{Limits, Packer, Unread, logs_call, metrics_call};
+use crate::delivery::client::CloudWatch;
+use crate::delivery::outage::Trouble;
+use crate::delivery::outbox::{Outbox, Pace};
+use crate::delivery::retry::{Backoff, CallError, Remedy};
 use crate::spool::{Destination, Lane, Segment};
-use crate::transport::CloudWatch;
-use crate::trouble::Trouble;
+use crate::timestamp::Timestamp;
 
 /// Calls under way at once, per lane.
 const MAX_CALLS_AT_ONCE: usize = 4;
@@ -531,9 +531,9 @@ fn jittered(interval: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::client::DryRun;
     use crate::spool::Spool;
     use crate::spool::tests::{event, manifest};
-    use crate::transport::DryRun;
 
     fn sender(spool: Spool) -> (Arc<Sender<DryRun>>, Arc<Outbox>, Arc<Ledger>) {
         let ledger: Arc<Ledger> = Arc::default();

@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::diagnostics::{Diagnostics, Level};
-use crate::ledger::{Ledger, Share};
+use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::messages::{Diagnostics, Level};
 use crate::spool::{Lane, Segment, Spool};
 use crate::sync::{Mutex, MutexGuard};
 

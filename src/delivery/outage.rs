@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::clock::Timestamp;
 use crate::spool::Lane;
+use crate::timestamp::Timestamp;
 
 /// So long nothing may have failed before trouble counts as over: calls that fail now and then are one trouble.
 const CALM_MICROS: i64 = 10_000_000;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::sample::{Gauge, LifeCycleEvent, Report, Sample};
+use crate::ingest::sample::{Gauge, LifeCycleEvent, Report, Sample};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::sync::mpsc::{Receiver, SendError, Sender, TryRecvError, channel};
 use crate::sync::{receive_within, thread};
@@ -239,7 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::window::tests::sample;
+    use crate::metrics::aggregator::tests::sample;
 
     fn item(bytes: usize) -> Item {
         Item::Sample(sample(&"x".repeat(bytes), 0, 1.0))
@@ -364,9 +364,9 @@ mod tests {
 #[cfg(all(test, shuttle))]
 mod model {
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::sample::LifeCycleEvent;
-    use crate::window::tests::sample;
+    use crate::ingest::sample::LifeCycleEvent;
+    use crate::metrics::aggregator::tests::sample;
+    use crate::timestamp::Timestamp;
 
     const HOOKS: usize = 3;
     const ROUNDS: u32 = 2;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use url::Url;
 
 use crate::config::{MAX_WORKER_CHARS, WORKER_ADDITION_CHARS};
-use crate::sample::Sample;
+use crate::ingest::sample::Sample;
 
 /// Stands for the host of a request without a URL, in a run without a host.
 pub const NO_HOST: &str = "(none)";
@@ -69,7 +69,7 @@ pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::window::tests::sample;
+    use crate::metrics::aggregator::tests::sample;
 
     pub(crate) fn identity() -> Arc<RunIdentity> {
         Arc::new(RunIdentity {

@@ -2,10 +2,10 @@
 
 use smol_str::SmolStr;
 
-use crate::clock::Timestamp;
-use crate::datum::Unit;
-use crate::distribution::Point;
-use crate::ledger::Share;
+use crate::accounting::counters::Share;
+use crate::metrics::datum::Unit;
+use crate::metrics::histogram::Point;
+use crate::timestamp::Timestamp;
 
 /// A scalar entry of Locust's request `context`; anything else is left out at the boundary.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,7 +147,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::window::tests::sample;
+    use crate::metrics::aggregator::tests::sample;
 
     proptest! {
         #[test]

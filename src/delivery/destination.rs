@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::config::ResolvedAws;
-use crate::outbox::Outbox;
-use crate::retry::{Backoff, CallError};
-use crate::transport::CloudWatch;
+use crate::delivery::client::CloudWatch;
+use crate::delivery::outbox::Outbox;
+use crate::delivery::retry::{Backoff, CallError};
 
 /// Least pause after an attempt that failed: nothing waits for this.
 const LEAST_PAUSE: Duration = Duration::from_secs(2);

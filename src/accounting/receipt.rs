@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dimension::Dimension;
-use crate::ledger::{Ledger, Share};
-use crate::pricing::{Cost, PRICES_AS_OF};
+use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::pricing::{Cost, PRICES_AS_OF};
+use crate::metrics::dimension::Dimension;
 
 /// What happened to one kind of thing. `observed` is the sum of the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dimension::Dimension;
-use crate::distribution::{Distribution, MAX_VALUES_PER_DATUM, Point};
+use crate::metrics::dimension::Dimension;
+use crate::metrics::histogram::{Distribution, MAX_VALUES_PER_DATUM, Point};
 
 /// Requests of a series in a window.
 pub const REQUEST_COUNT: &str = "RequestCount";

@@ -1,5 +1,13 @@
 //! The second half of a run's way: from the outbox to CloudWatch, and what is left in the end. A replay is this half alone.
 
+pub mod call;
+pub mod client;
+pub mod destination;
+pub mod lane;
+pub mod outage;
+pub mod outbox;
+pub mod retry;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,20 +15,19 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::clock::Timestamp;
+use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::messages::{Diagnostics, Level};
+use crate::accounting::pricing::{Usage, estimate};
+use crate::accounting::receipt::{Receipt, Remarks};
 use crate::config::{LogClass, ResolvedAws};
-use crate::destination;
-use crate::diagnostics::{Diagnostics, Level};
-use crate::ledger::{Ledger, Share};
-use crate::leftovers::replay_command;
-use crate::outbox::{Outbox, Pace};
-use crate::pricing::{Usage, estimate};
-use crate::receipt::{Receipt, Remarks};
-use crate::retry::CallError;
-use crate::sender::{LaneStatus, Sender};
+use crate::delivery::client::{CloudWatch, DryRun};
+use crate::delivery::lane::{LaneStatus, Sender};
+use crate::delivery::outage::Trouble;
+use crate::delivery::outbox::{Outbox, Pace};
+use crate::delivery::retry::CallError;
+use crate::spool::pending::replay_command;
 use crate::spool::{Destination, Lane, Spool};
-use crate::transport::{CloudWatch, DryRun};
-use crate::trouble::Trouble;
+use crate::timestamp::Timestamp;
 
 /// How long the end waits for a disk that does not answer.
 const DISK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -292,11 +299,11 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::datum::Datum;
-    use crate::log_event::LogBatch;
-    use crate::retry::tests::refused;
+    use crate::delivery::client::LeftOut;
+    use crate::delivery::retry::tests::refused;
+    use crate::logs::event::LogBatch;
+    use crate::metrics::datum::Datum;
     use crate::spool::tests::{event, manifest};
-    use crate::transport::LeftOut;
 
     /// Refuses log events, and has their file not answer any more.
     struct Stalling(PathBuf);

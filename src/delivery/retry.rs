@@ -383,7 +383,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_documentation_names_every_code_in_its_class() {
-        let page = include_str!("../docs/delivery.md");
+        let page = include_str!("../../docs/delivery.md");
         for (code, remedy) in CODES {
             let row = page.lines().find(|line| line.starts_with(&format!("| {remedy} |"))).expect("a row");
             assert!(row.contains(&format!("`{code}`")), "{code} is not in the row {remedy}");

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
-use crate::dimension::Dimension;
+use crate::metrics::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
+use crate::metrics::dimension::Dimension;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -161,8 +161,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::datum::tests::key;
-    use crate::datum::{Body, RESPONSE_TIME};
+    use crate::metrics::datum::tests::key;
+    use crate::metrics::datum::{Body, RESPONSE_TIME};
 
     fn shares() -> impl Strategy<Value = Share> {
         let number = || prop_oneof![0..1000u64, any::<u64>()];

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use fnv::FnvHashMap;
 
-use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::datum::{
+use crate::config::identity::RunIdentity;
+use crate::ingest::sample::{Gauge, Report, Sample};
+use crate::metrics::datum::{
     Body, Datum, DatumKey, FAILED_RESPONSE_TIME, FAILURE_COUNT, REQUEST_COUNT, RESPONSE_SIZE, RESPONSE_TIME, Unit,
 };
-use crate::dimension::{Dimension, fit_name};
-use crate::distribution::Distribution;
-use crate::identity::RunIdentity;
-use crate::place::{Place, Places, Series};
-use crate::sample::{Gauge, Report, Sample};
+use crate::metrics::dimension::{Dimension, fit_name};
+use crate::metrics::histogram::Distribution;
+use crate::metrics::series::{Place, Places, Series};
+use crate::timestamp::Timestamp;
 
 /// Windows that begin so long after the present do not wait for their end.
 const AHEAD_SECONDS: i64 = 5;
@@ -213,11 +213,11 @@ pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::config::identity::tests::identity;
     use crate::config::tests::config;
-    use crate::distribution::Point;
-    use crate::identity::tests::identity;
-    use crate::place::OTHER;
-    use crate::sample::Failure;
+    use crate::ingest::sample::Failure;
+    use crate::metrics::histogram::Point;
+    use crate::metrics::series::OTHER;
 
     pub(crate) fn sample(name: &str, second: i64, ms: f64) -> Sample {
         Sample {

@@ -6,18 +6,18 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{Limits, Packer, split};
-use crate::clock::Timestamp;
+use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::messages::{Diagnostics, Level};
 use crate::config::Config;
-use crate::datum::Datum;
-use crate::diagnostics::{Diagnostics, Level};
-use crate::identity::RunIdentity;
-use crate::ledger::{Ledger, Share};
-use crate::log_event::{LogFormatter, LogLine};
-use crate::outbox::Outbox;
-use crate::queue::{Closed, Exit, Item, Next, Notice};
+use crate::config::identity::RunIdentity;
+use crate::delivery::call::{Limits, Packer, split};
+use crate::delivery::outbox::Outbox;
+use crate::ingest::queue::{Closed, Exit, Item, Next, Notice};
+use crate::logs::event::{LogFormatter, LogLine};
+use crate::metrics::aggregator::Windows;
+use crate::metrics::datum::Datum;
 use crate::spool::{Lane, LogLines, Segment};
-use crate::window::Windows;
+use crate::timestamp::Timestamp;
 
 /// How long at least after the end of a second its windows are closed, in microseconds.
 const GRACE_MICROS: i64 = 20_000;
@@ -214,15 +214,15 @@ fn next_tick(now: Timestamp) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::identity::tests::identity;
     use crate::config::tests::config;
-    use crate::datum::{Body, REQUEST_COUNT};
-    use crate::identity::tests::identity;
-    use crate::outbox::Pace;
-    use crate::queue::{Entrance, queue};
-    use crate::sample::Sample;
+    use crate::delivery::outbox::Pace;
+    use crate::ingest::queue::{Entrance, queue};
+    use crate::ingest::sample::Sample;
+    use crate::metrics::aggregator::tests::sample;
+    use crate::metrics::datum::{Body, REQUEST_COUNT};
     use crate::spool::Spool;
     use crate::spool::tests::manifest;
-    use crate::window::tests::sample;
 
     #[test]
     fn ticks_come_once_a_second_just_after_its_end() {
@@ -341,14 +341,14 @@ mod model {
     use std::sync::OnceLock;
 
     use super::*;
+    use crate::config::identity::tests::identity;
     use crate::config::tests::config;
-    use crate::identity::tests::identity;
-    use crate::outbox::Pace;
-    use crate::queue::{Entrance, Mark, queue};
+    use crate::delivery::outbox::Pace;
+    use crate::ingest::queue::{Entrance, Mark, queue};
+    use crate::metrics::aggregator::tests::sample;
     use crate::spool::Spool;
     use crate::spool::tests::manifest;
     use crate::sync::thread;
-    use crate::window::tests::sample;
 
     /// Pushes samples, and says how many had room.
     fn record(entrance: &Entrance, ledger: &Ledger, number: u64) -> u64 {

@@ -3,11 +3,11 @@
 use std::future::{Future, ready};
 use std::sync::Arc;
 
+use crate::accounting::counters::Ledger;
 use crate::config::ResolvedAws;
-use crate::datum::Datum;
-use crate::ledger::Ledger;
-use crate::log_event::LogBatch;
-use crate::retry::CallError;
+use crate::delivery::retry::CallError;
+use crate::logs::event::LogBatch;
+use crate::metrics::datum::Datum;
 
 /// How many events of a call CloudWatch Logs left out, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::datum::{Body, Datum, DatumKey};
-use crate::distribution::{Distribution, MAX_VALUES_PER_DATUM};
-use crate::log_event::LogBatch;
+use crate::logs::event::LogBatch;
+use crate::metrics::datum::{Body, Datum, DatumKey};
+use crate::metrics::histogram::{Distribution, MAX_VALUES_PER_DATUM};
 use crate::spool::{Lane, Segment};
 
 /// Most datums of one call (PutMetricData).
@@ -273,10 +273,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::datum::RESPONSE_TIME;
-    use crate::datum::tests::key;
-    use crate::distribution::Point;
-    use crate::log_event::LogEvent;
+    use crate::logs::event::LogEvent;
+    use crate::metrics::datum::RESPONSE_TIME;
+    use crate::metrics::datum::tests::key;
+    use crate::metrics::histogram::Point;
     use crate::spool::Spool;
     use crate::spool::tests::{datum, event, manifest, path_of};
 

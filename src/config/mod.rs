@@ -1,5 +1,7 @@
 //! Options as the user gives them, and the validated [`Config`] they become once; after that no code asks again.
 
+pub mod identity;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -7,8 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dimension::{self, Dimension};
-use crate::identity::origin_of;
+use crate::config::identity::origin_of;
+use crate::metrics::dimension::{self, Dimension};
 
 /// Options in the form in which they arrive, with the defaults of the command line.
 #[derive(Debug, Clone, PartialEq)]

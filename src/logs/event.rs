@@ -9,10 +9,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
-use crate::clock::Timestamp;
+use crate::config::identity::RunIdentity;
 use crate::config::{LogChoice, LogConfig, LogFormat};
-use crate::identity::RunIdentity;
-use crate::sample::{Failure, LifeCycleEvent, Sample, Scalar};
+use crate::ingest::sample::{Failure, LifeCycleEvent, Sample, Scalar};
+use crate::timestamp::Timestamp;
 
 /// What CloudWatch counts for an event besides its text (PutLogEvents).
 pub const EVENT_OVERHEAD_BYTES: usize = 26;
@@ -508,9 +508,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::config::identity::tests::identity;
     use crate::config::tests::config;
-    use crate::identity::tests::identity;
-    use crate::window::tests::sample;
+    use crate::metrics::aggregator::tests::sample;
 
     fn formatter(change: impl FnOnce(&mut crate::config::Options)) -> LogFormatter {
         LogFormatter::new(&config(change).log, identity())

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use fnv::{FnvHashMap, FnvHasher};
 use smol_str::SmolStr;
 
+use crate::config::identity::RunIdentity;
 use crate::config::{Config, SeriesKey};
-use crate::dimension::{Dimension, fit_value};
-use crate::identity::RunIdentity;
+use crate::metrics::dimension::{Dimension, fit_value};
 
 /// Takes the requests whose name is one too many.
 pub const OTHER: &str = "(other)";
@@ -190,8 +190,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::identity::tests::identity;
     use crate::config::tests::config;
-    use crate::identity::tests::identity;
 
     fn values(series: &Series) -> Vec<&str> {
         series.dimensions.iter().map(|dimension| &*dimension.value).collect()

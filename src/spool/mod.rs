@@ -3,6 +3,8 @@
 //! One folder per run and process, of JSON Lines files; a line is what the AWS command line takes for a datum or an event.
 //! A file appears whole, by renaming, and is removed when its content was taken.
 
+pub mod pending;
+
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,11 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
+use crate::accounting::counters::Share;
+use crate::config::identity::RunIdentity;
 use crate::config::{AwsConfig, Config, LogClass, ResolvedAws};
-use crate::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
-use crate::identity::RunIdentity;
-use crate::ledger::Share;
-use crate::log_event::{LogEvent, LogLine};
+use crate::logs::event::{LogEvent, LogLine};
+use crate::metrics::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
 
 /// The two kinds of data, which do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -610,13 +612,13 @@ fn write_whole(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
 pub(crate) mod tests {
     use proptest::prelude::*;
 
-    use crate::datum::RESPONSE_TIME;
+    use crate::metrics::datum::RESPONSE_TIME;
 
-    use crate::distribution::Point;
+    use crate::metrics::histogram::Point;
 
     use super::*;
-    use crate::datum::Body;
-    use crate::datum::tests::key;
+    use crate::metrics::datum::Body;
+    use crate::metrics::datum::tests::key;
 
     pub(crate) fn manifest() -> Manifest {
         Manifest {
