@@ -16,6 +16,7 @@ pub mod dimension;
 pub mod distribution;
 pub mod log_event;
 pub mod place;
+pub mod redact;
 pub mod window;
 
 // The account of it, and messages to the user.
