@@ -57,7 +57,7 @@ mod _core {
     use super::python::{
         Account, AwsError, Call, Flush, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
         check_options, default_options, dimension_value, estimate_cost, human_bytes, leftovers, new_run_id, origin_of,
-        priced_regions, replay_command, spool_root, sweep,
+        priced_regions, public_host, replay_command, spool_root, sweep,
     };
 
     /// This package's version.

@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::datum::{SAMPLE_METRICS, Unit};
 use crate::delivery;
 use crate::diagnostics::Level;
-use crate::identity::{RunIdentity, origin_of};
+use crate::identity::{RunIdentity, origin_of, public_host};
 use crate::queue::{Entrance, Notice};
 use crate::receipt::{self, LocustTotals, Style};
 use crate::run::{self, Run};
@@ -137,7 +137,8 @@ impl Publisher {
     ) -> PyResult<Self> {
         let config = config(options)?;
         let run_id = run_id_of(run_id)?;
-        let fallback_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| host.to_owned()));
+        let host = host.map(|host| public_host(&host));
+        let fallback_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| public_host(host)));
         let identity = RunIdentity { run_id, worker, host, fallback_host, announces };
         let run = py.detach(|| Run::start(config, identity, crate::runtime::handle()?, Aws::new));
         Ok(Self { run: Arc::new(run.map_err(|error| PyOSError::new_err(error.to_string()))?) })
