@@ -23,11 +23,12 @@ const MOST_GIVEN_WAY: usize = 4096;
 /// URL. What may end a sentence, such as a full stop or a bracket, stays at its end.
 #[must_use]
 pub fn redact_urls(text: &str) -> Cow<'_, str> {
-    // Most texts have no URL with any of that.
-    if !text.bytes().any(|byte| matches!(byte, b'?' | b'#' | b';' | b'@')) {
+    let bytes = text.as_bytes();
+    // Most texts, and most words of the others, have nothing of all that.
+    let may_be_url = |text: &[u8]| text.iter().any(|byte| matches!(byte, b'?' | b'#' | b';' | b'@'));
+    if !may_be_url(bytes) {
         return Cow::Borrowed(text);
     }
-    let bytes = text.as_bytes();
     let mut redaction = Redaction { text, shown: String::new(), done: 0 };
     let mut end = 0;
     if let Some(raw) = raw_url(text) {
@@ -37,7 +38,9 @@ pub fn redact_urls(text: &str) -> Cow<'_, str> {
     while let Some(length) = bytes[end..].iter().position(|&byte| !separates(byte)) {
         let start = end + length;
         end = bytes[start..].iter().position(|&byte| separates(byte)).map_or(bytes.len(), |length| start + length);
-        Word::new(text, start..end, false).redact(&mut redaction);
+        if may_be_url(&bytes[start..end]) {
+            Word::new(text, start..end, false).redact(&mut redaction);
+        }
     }
     redaction.finish()
 }
