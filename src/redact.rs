@@ -1,7 +1,7 @@
 //! URLs in texts without what may be secret in them: the values of queries, fragments and path parameters, user and password.
 //!
-//! A text may be anything, and say of a URL no more than that it is there. So a rule that could leave half of a value
-//! standing gives way to one that takes too much.
+//! A text does not say where a URL in it begins and ends. Where that is in doubt, the rules leave out too much rather than
+//! half of a value.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,8 +9,8 @@ use std::ops::Range;
 /// Stands for what was left out.
 const LEFT_OUT: &str = "...";
 
-/// How far from its end at most a cut text gives way, so that no URL is cut in its user and password.
-const MOST_GIVEN_WAY: usize = 4096;
+/// How many bytes more at most a text is cut by, so that no URL is cut in its user and password.
+const MOST_CUT_BACK: usize = 4096;
 
 /// The same text, but for what may be secret in its URLs, for which `...` stands.
 ///
@@ -53,7 +53,7 @@ pub fn head(text: &str, limit: usize) -> &str {
         return text;
     }
     let head = &text[..text.floor_char_boundary(limit)];
-    let looked_at = head.len().saturating_sub(MOST_GIVEN_WAY);
+    let looked_at = head.len().saturating_sub(MOST_CUT_BACK);
     let ends_authority = |&byte: &u8| separates(byte) || matches!(byte, b'/' | b'"');
     match head.as_bytes()[looked_at..].iter().rposition(ends_authority) {
         Some(last) => &head[..=looked_at + last],
