@@ -140,7 +140,7 @@ impl Intake {
         if !first.too_many && !first.with_values {
             return;
         }
-        // Whoever reads the log is not to find there what is left out of it elsewhere.
+        // Our own messages leave out the values too: they go to the log and to the web UI.
         let name: String = redact_urls(name).chars().take(100).collect();
         if first.too_many {
             self.diagnostics.say(

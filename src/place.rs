@@ -156,7 +156,7 @@ impl Places {
         }
         let (mut request, mut first) = (self.requests.get(name), First::default());
         if request.is_none() {
-            // Looked for in new names only, and until there is one: it is told once.
+            // Looked for in new names only, and until there is one: one warning is enough.
             first.with_values = !self.had_values && matches!(redact_urls(name), Cow::Owned(_));
             self.had_values |= first.with_values;
             request = self.has_room().then(|| self.requests.of(name));
