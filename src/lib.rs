@@ -13,6 +13,7 @@ pub mod logs;
 pub mod metrics;
 pub mod spool;
 
+pub mod redact;
 pub mod replay;
 pub mod run;
 pub mod runtime;
@@ -30,7 +31,7 @@ mod _core {
     use super::python::{
         Account, AwsError, Call, Flush, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
         check_options, default_options, dimension_value, estimate_cost, human_bytes, leftovers, never_proxied,
-        new_run_id, nothing_recorded, origin_of, priced_regions, replay_command, spool_root, sweep,
+        new_run_id, nothing_recorded, origin_of, priced_regions, public_host, replay_command, spool_root, sweep,
     };
 
     /// This package's version.

@@ -532,6 +532,11 @@ def test_a_view_is_made_of_the_tests_options() -> None:
     assert made.host == _core.dimension_value("https://ü")
 
 
+def test_a_dashboard_shows_the_host_as_it_is_published() -> None:
+    """Without the user and password that `locust-cw dashboard --host` may be given."""
+    assert View.of({}, region=REGION, host="https://user:password@shop.example").host == "https://shop.example"
+
+
 # At a CloudWatch
 
 

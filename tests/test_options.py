@@ -57,7 +57,7 @@ OPTIONS = {
     "--cw-log-group", "--cw-log-stream", "--cw-log-retention-days", "--cw-log-class", "--cw-region", "--cw-profile",
     "--cw-role-arn", "--cw-external-id", "--cw-endpoint-url", "--cw-run-id", "--cw-spool-dir", "--cw-spool-max-mb",
     "--cw-drain-timeout", "--cw-receipt", "--cw-fail-on-loss", "--cw-strict", "--cw-stop-on-alarm", "--cw-dashboard",
-    "--cw-target", "--cw-source",
+    "--cw-target", "--cw-source", "--cw-log-urls",
 }  # fmt: skip
 
 BAD = [
@@ -78,6 +78,7 @@ BAD = [
     "--cw-log-sample=2",
     "--cw-log-sample=-0.1",
     "--cw-log-format=xml",
+    "--cw-log-urls=some",
     "--cw-log-group=a b",
     "--cw-log-group=aws/x",
     "--cw-log-stream=a:b",

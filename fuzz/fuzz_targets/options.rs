@@ -16,7 +16,7 @@ struct Typed {
     raw_dimension: Vec<String>,
     numbers: [Option<i64>; 4],
     fractions: [Option<f64>; 3],
-    choices: [Option<String>; 3],
+    choices: [Option<String>; 4],
     aws: [Option<String>; 5],
 }
 
@@ -26,7 +26,7 @@ impl Typed {
         let [namespace, dimensions, log_group, log_stream, run_id, spool_dir] = self.texts;
         let [resolution, max_requests, log_retention_days, spool_max_mb] = self.numbers;
         let [flush_interval, log_sample, drain_timeout] = self.fractions;
-        let [logs, log_format, log_class] = self.choices;
+        let [logs, log_format, log_urls, log_class] = self.choices;
         let [region, profile, role_arn, external_id, endpoint_url] = self.aws;
         let pairs = self.dimension.into_iter().map(|(name, value)| format!("{name}={value}"));
         Options {
@@ -39,6 +39,7 @@ impl Typed {
             logs: logs.unwrap_or(usual.logs),
             log_sample: log_sample.unwrap_or(usual.log_sample),
             log_format: log_format.unwrap_or(usual.log_format),
+            log_urls: log_urls.unwrap_or(usual.log_urls),
             log_group: log_group.unwrap_or(usual.log_group),
             log_stream: log_stream.unwrap_or(usual.log_stream),
             log_retention_days,

@@ -56,6 +56,7 @@ struct Request {
 #[derive(Debug, Arbitrary)]
 struct Test {
     text: bool,
+    urls: bool,
     minutes: bool,
     host: Option<Text>,
     dimensions: u8,
@@ -119,6 +120,7 @@ fuzz_target!(|test: Test| {
     let keys = ["Host,Request", "Host", "Method,RunId", "Host,Request,Method,RunId", "Request"];
     let options = Options {
         log_format: if test.text { "text" } else { "json" }.into(),
+        log_urls: if test.urls { "full" } else { "redacted" }.into(),
         resolution: if test.minutes { 60 } else { 1 },
         dimensions: keys[usize::from(test.dimensions) % keys.len()].into(),
         dimension: test.dimension.iter().map(|(name, value)| format!("{name}={value}")).collect(),

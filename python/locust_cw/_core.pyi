@@ -40,6 +40,7 @@ __all__ = [
     "nothing_recorded",
     "origin_of",
     "priced_regions",
+    "public_host",
     "replay_command",
     "spool_root",
     "sweep",
@@ -461,6 +462,9 @@ def dimension_value(text: str) -> str:
 
 def origin_of(url: str) -> str | None:
     """Scheme, host and port of a URL, without any credentials in it; None for what is no URL with a host."""
+
+def public_host(host: str) -> str:
+    """A host as it is published: without user and password, and without the values of a query."""
 
 def estimate_cost(
     *, metric_hours: int, calls: int, log_bytes: int, log_class: str = "STANDARD", region: str | None = None

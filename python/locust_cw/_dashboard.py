@@ -158,7 +158,7 @@ class View:
             logs=chosen["logs"],
             log_format=chosen["log_format"],
             log_group=chosen["log_group"],
-            host=None if host is None else _core.dimension_value(host),
+            host=None if host is None else _core.dimension_value(_core.public_host(host)),
             constants=tuple((name.strip(), _core.dimension_value(value.strip())) for name, _, value in constants),
             targets=tuple(targets),
         )

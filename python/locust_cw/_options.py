@@ -78,6 +78,11 @@ OPTIONS = (
     Option("logs", "Which requests become log events", choices=("all", "failures", "off")),
     Option("log_sample", "Share of successful requests logged, 0 to 1; failures are always logged", "SHARE", float),
     Option("log_format", "How log events are written", choices=("json", "text")),
+    Option(
+        "log_urls",
+        "URLs in the texts of log events: without the values in them, or as they are",
+        choices=("redacted", "full"),
+    ),
     Option("log_group", "Log group", "NAME"),
     Option("log_stream", "First part of the log stream's name", "PREFIX"),
     Option("log_retention_days", "Retention of a log group that is created", "DAYS", int),

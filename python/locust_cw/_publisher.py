@@ -147,9 +147,10 @@ class Publisher:
             name: Groups requests: the dimension `Request`.
             response_time: Milliseconds. None, NaN, infinite and negative ones are counted but not timed.
             response_length: Bytes of the answer.
-            exception: Why the request failed; None for a success.
+            exception: Why the request failed; None for a success. Of its text the log shows no values in URLs, such as
+                ``?token=...``, unless the option `log_urls` is ``full``.
             status: HTTP status, for the log.
-            context: Its scalar entries are logged.
+            context: Its scalar entries are logged, texts as that of the exception.
             start_time: When the request began, in seconds since the epoch. Its time is this plus `response_time`;
                 now, if that is not known, more than a week ago, or more than an hour ahead.
             url: Tells the host where the publisher has none.
@@ -227,7 +228,8 @@ class Publisher:
     def event(self, name: str, fields: dict[str, Any] | None = None) -> None:
         """Log something that happened to the whole test, with the scalar ones of its fields. Never waits.
 
-        A field that has the name of one of ours, such as `time`, gets a `_` behind it.
+        A text is logged as that of an exception is: see `record`. A field that has the name of one of ours, such as
+        `time`, gets a `_` behind it.
 
         Raises:
             ValueError: If the publisher is closed, or is another process's.

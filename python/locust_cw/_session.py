@@ -250,7 +250,7 @@ class Session:
         targets = options.targets
         self._direct_to_local(environment, options)
         host, fallback_host = (
-            None if host is None else _as_text(host)
+            None if host is None else _core.public_host(_as_text(host))
             for host in (environment.host or None, _host_of(environment.user_classes))
         )
         publisher = _core.Publisher(

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::config::{MAX_WORKER_CHARS, WORKER_ADDITION_CHARS};
 use crate::ingest::sample::Sample;
+use crate::redact::redact_urls;
 
 /// Stands for the host of a request without a URL, in a run without a host.
 pub const NO_HOST: &str = "(none)";
@@ -17,7 +18,7 @@ pub struct RunIdentity {
     pub run_id: String,
     /// The process's name within the run.
     pub worker: String,
-    /// The environment's host; where it is `None`, each request's URL tells.
+    /// The environment's host as it is published; where it is `None`, each request's URL tells.
     pub host: Option<String>,
     /// The host where `host` is `None` and no request's URL tells: of gauges, and of what workers report.
     pub fallback_host: Option<String>,
@@ -53,6 +54,17 @@ pub fn origin_of(url: &str) -> Option<String> {
     Some(url.port().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
 }
 
+/// A host as it is published: without the user and password before it, with which Locust logs in, and without the values that
+/// a URL may have behind it.
+#[must_use]
+pub fn public_host(host: &str) -> String {
+    let host = redact_urls(host);
+    let (scheme, rest) = host.split_at(host.find("://").map_or(0, |scheme| scheme + "://".len()));
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let behind_user = rest[..authority].rfind('@').map_or(0, |at_sign| at_sign + 1);
+    format!("{scheme}{}", &rest[behind_user..])
+}
+
 /// A worker's name is part of a stream's name and of a folder's.
 #[must_use]
 pub fn path_safe(name: &str) -> String {
@@ -86,6 +98,22 @@ pub(crate) mod tests {
         for name in ["w".repeat(200), format!(".{}", "w".repeat(200)), "\u{1f980}".repeat(200), String::new()] {
             let safe = path_safe(&name);
             assert!((1..=MAX_WORKER_CHARS - "-100".len()).contains(&safe.len()) && !safe.starts_with('.'), "{safe}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_published_without_what_may_be_secret() {
+        for (host, public) in [
+            ("http://shop", "http://shop"),
+            ("https://user:p@ss@shop.example:8443/v1/@x", "https://shop.example:8443/v1/@x"),
+            ("user:password@shop", "shop"),
+            ("http://user:pa/ss@shop", "http://shop"),
+            ("https://shop?access_token=abc", "https://shop?access_token=..."),
+            ("http://[::1]:80", "http://[::1]:80"),
+            ("", ""),
+        ] {
+            assert_eq!(public_host(host), public);
+            assert_eq!(public_host(public), public);
         }
     }
 

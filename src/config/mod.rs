@@ -28,6 +28,7 @@ pub struct Options {
     pub logs: String,
     pub log_sample: f64,
     pub log_format: String,
+    pub log_urls: String,
     pub log_group: String,
     pub log_stream: String,
     pub log_retention_days: Option<i64>,
@@ -58,6 +59,7 @@ impl Default for Options {
             logs: "all".to_owned(),
             log_sample: 1.0,
             log_format: "json".to_owned(),
+            log_urls: "redacted".to_owned(),
             log_group: "LocustTests".to_owned(),
             log_stream: "load-generator".to_owned(),
             log_retention_days: None,
@@ -127,6 +129,15 @@ pub enum LogFormat {
     Text,
 }
 
+/// What log events show of the URLs in texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogUrls {
+    /// Without the values in them: see [`crate::redact`].
+    Redacted,
+    /// As they are.
+    Full,
+}
+
 /// The class of a log group that this product creates. `DELIVERY` is for what AWS's own services log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -163,6 +174,8 @@ pub struct LogConfig {
     pub sample: f64,
     /// How they are written.
     pub format: LogFormat,
+    /// What they show of URLs.
+    pub urls: LogUrls,
     /// Name of the log group.
     pub group: String,
     /// First part of the stream's name.
@@ -316,6 +329,7 @@ impl Options {
             )?,
             sample: in_range("log_sample", self.log_sample, 0.0, 1.0, "a share from 0 to 1")?,
             format: one_of("log_format", &self.log_format, &[("json", LogFormat::Json), ("text", LogFormat::Text)])?,
+            urls: one_of("log_urls", &self.log_urls, &[("redacted", LogUrls::Redacted), ("full", LogUrls::Full)])?,
             group: log_group(self.log_group)?,
             stream_prefix: stream_prefix(self.log_stream)?,
             retention_days: self.log_retention_days.map(retention_days).transpose()?,
@@ -567,7 +581,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_bad_value_names_its_option() {
-        let bad: [(&str, Change); 27] = [
+        let bad: [(&str, Change); 28] = [
             ("namespace", |o| o.namespace = "AWS/EC2".into()),
             ("namespace", |o| o.namespace = " ".into()),
             ("namespace", |o| o.namespace = "é".into()),
@@ -586,6 +600,7 @@ pub(crate) mod tests {
             ("logs", |o| o.logs = "some".into()),
             ("log_sample", |o| o.log_sample = 1.1),
             ("log_format", |o| o.log_format = "xml".into()),
+            ("log_urls", |o| o.log_urls = "some".into()),
             ("log_group", |o| o.log_group = "a b".into()),
             ("log_stream", |o| o.log_stream = "a:b".into()),
             ("log_retention_days", |o| o.log_retention_days = Some(8)),

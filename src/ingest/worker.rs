@@ -16,6 +16,8 @@ use crate::ingest::queue::{Closed, Exit, Item, Next, Notice};
 use crate::logs::event::{LogFormatter, LogLine};
 use crate::metrics::aggregator::Windows;
 use crate::metrics::datum::Datum;
+use crate::metrics::series::First;
+use crate::redact::redact_urls;
 use crate::spool::{Lane, LogLines, Segment};
 use crate::timestamp::Timestamp;
 
@@ -82,13 +84,13 @@ impl Intake {
             let mut is_empty = false;
             match exit.pop() {
                 Ok(Some(Next::Item(Item::Sample(sample)))) => {
-                    let one_too_many = self.windows.add(&sample);
-                    self.announce_other(one_too_many, &sample.name);
+                    let first = self.windows.add(&sample);
+                    self.announce(first, &sample.name);
                     self.log(|formatter, line| formatter.write_sample(&sample, line));
                 }
                 Ok(Some(Next::Item(Item::Report(report)))) => {
-                    let one_too_many = self.windows.add_report(&report);
-                    self.announce_other(one_too_many, &report.name);
+                    let first = self.windows.add_report(&report);
+                    self.announce(first, &report.name);
                 }
                 Ok(Some(Next::Notice(Notice::Gauge(gauge)))) => self.windows.add_gauge(*gauge),
                 Ok(Some(Next::Notice(Notice::LifeCycle(event)))) => {
@@ -134,16 +136,28 @@ impl Intake {
         self.write(datums);
     }
 
-    fn announce_other(&self, one_too_many: bool, name: &str) {
-        if one_too_many {
-            self.diagnostics.say_once(
-                "max requests",
+    fn announce(&self, first: First, name: &str) {
+        if !first.too_many && !first.with_values {
+            return;
+        }
+        // Our own messages leave out the values too: they go to the log and to the web UI.
+        let name: String = redact_urls(name).chars().take(100).collect();
+        if first.too_many {
+            self.diagnostics.say(
                 Level::Warning,
                 format!(
-                    "More than {} distinct request names: {:?} and further ones are published as \"(other)\". Group \
+                    "More than {} distinct request names: {name:?} and further ones are published as \"(other)\". Group \
                      requests with name=, or raise --cw-max-requests.",
                     self.max_requests,
-                    name.chars().take(100).collect::<String>(),
+                ),
+            );
+        }
+        if first.with_values {
+            self.diagnostics.say(
+                Level::Warning,
+                format!(
+                    "The request name {name:?} has values of a URL, and a name is published as it is: in the metrics' \
+                     dimension Request, and in log events. Give such requests a name= without them."
                 ),
             );
         }

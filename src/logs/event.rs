@@ -7,11 +7,13 @@ use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
 use crate::config::identity::RunIdentity;
-use crate::config::{LogChoice, LogConfig, LogFormat};
+use crate::config::{LogChoice, LogConfig, LogFormat, LogUrls};
 use crate::ingest::sample::{Failure, LifeCycleEvent, Sample, Scalar};
+use crate::redact::redact_urls;
 use crate::timestamp::Timestamp;
 
 /// What CloudWatch counts for an event besides its text (PutLogEvents).
@@ -232,6 +234,7 @@ pub struct LogFormatter {
     choice: LogChoice,
     share: f64,
     format: LogFormat,
+    urls: LogUrls,
     /// Number of the last event; (`run_id`, `worker`, `seq`) is unique.
     seq: u64,
     /// What is left of the share of successful requests that are due.
@@ -244,7 +247,8 @@ impl LogFormatter {
     pub fn new(config: &LogConfig, identity: Arc<RunIdentity>) -> Self {
         // The first of every 1/share successful requests is logged, beginning with the very first.
         let due = 1.0 - config.sample;
-        Self { identity, choice: config.choice, share: config.sample, format: config.format, seq: 0, due }
+        let (choice, share, format, urls) = (config.choice, config.sample, config.format, config.urls);
+        Self { identity, choice, share, format, urls, seq: 0, due }
     }
 
     /// Writes the event of a sample. Says whether there is one: not every sample is to be logged.
@@ -310,9 +314,9 @@ impl LogFormatter {
             response_bytes: sample.response_bytes,
             status: sample.status,
             error_type: failure.map(|f| cut(&f.kind, limit)),
-            error: failure.map(|f| cut(&f.message, limit)),
+            error: failure.map(|f| cut(self.shown(&f.message), limit)),
             users: sample.users,
-            context: fields(&sample.context, limit),
+            context: self.fields(&sample.context, limit),
         }
     }
 
@@ -325,7 +329,7 @@ impl LogFormatter {
             event: cut(&event.name, limit),
             host: self.identity.host.as_deref().map(|host| cut(host, limit)),
             users: event.users,
-            fields: beside(&LIFE_CYCLE_JSON, fields(&event.fields, limit)),
+            fields: beside(&LIFE_CYCLE_JSON, self.fields(&event.fields, limit)),
         }
     }
 
@@ -339,7 +343,7 @@ impl LogFormatter {
             None => line.number("response_length", sample.response_bytes),
             Some(Failure { kind, message }) => {
                 // An exception without a text still tells what it is.
-                line.text("exception", if message.is_empty() { kind } else { message }, limit);
+                line.text("exception", &self.shown(if message.is_empty() { kind } else { message }), limit);
             }
         }
         line.text("user", &sample.users.to_string(), limit);
@@ -354,11 +358,32 @@ impl LogFormatter {
         if let Some(host) = &self.identity.host {
             line.text("host", host, limit);
         }
-        for (key, value) in beside(&LIFE_CYCLE_TEXT, fields(&event.fields, limit)) {
+        for (key, value) in beside(&LIFE_CYCLE_TEXT, self.fields(&event.fields, limit)) {
             line.text(&key, &value.as_str().map_or_else(|| value.to_string(), str::to_owned), limit);
         }
         line.text("user", &event.users.to_string(), limit);
         line.0
+    }
+
+    /// A text as events show it. To be cut only then: a URL that was cut could not be told any more.
+    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.urls {
+            LogUrls::Redacted => redact_urls(text),
+            LogUrls::Full => Cow::Borrowed(text),
+        }
+    }
+
+    fn fields(&self, entries: &[(String, Scalar)], limit: usize) -> BTreeMap<String, Value> {
+        let json = |value: &Scalar| match value {
+            Scalar::Null => Value::Null,
+            Scalar::Bool(truth) => Value::from(*truth),
+            Scalar::Int(number) => Value::from(*number),
+            // JSON has no NaN and no infinity: their names stand for them.
+            Scalar::Float(number) if !number.is_finite() => Value::from(number.to_string()),
+            Scalar::Float(number) => Value::from(*number),
+            Scalar::Text(text) => Value::from(cut(self.shown(text), limit)),
+        };
+        entries.iter().map(|(key, value)| (cut(key, limit).into_owned(), json(value))).collect()
     }
 }
 
@@ -414,7 +439,7 @@ struct RequestJson<'a> {
     error: Option<Cow<'a, str>>,
     users: u32,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    context: BTreeMap<String, serde_json::Value>,
+    context: BTreeMap<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -428,7 +453,7 @@ struct LifeCycleJson<'a> {
     host: Option<Cow<'a, str>>,
     users: u32,
     #[serde(flatten)]
-    fields: BTreeMap<String, serde_json::Value>,
+    fields: BTreeMap<String, Value>,
 }
 
 /// Our own names in an event of the run's life as JSON.
@@ -437,7 +462,7 @@ const LIFE_CYCLE_JSON: [&str; 7] = ["time", "run_id", "worker", "seq", "event", 
 const LIFE_CYCLE_TEXT: [&str; 6] = ["timestamp", "event", "run_id", "worker", "host", "user"];
 
 /// Fields with names unlike ours: each name stands there once, or readers take whichever they like.
-fn beside(ours: &[&str], mut fields: BTreeMap<String, serde_json::Value>) -> BTreeMap<String, serde_json::Value> {
+fn beside(ours: &[&str], mut fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     for &ours in ours {
         if let Some(value) = fields.remove(ours) {
             let mut name = format!("{ours}_");
@@ -448,20 +473,6 @@ fn beside(ours: &[&str], mut fields: BTreeMap<String, serde_json::Value>) -> BTr
         }
     }
     fields
-}
-
-fn fields(entries: &[(String, Scalar)], limit: usize) -> BTreeMap<String, serde_json::Value> {
-    use serde_json::Value;
-    let json = |value: &Scalar| match value {
-        Scalar::Null => Value::Null,
-        Scalar::Bool(truth) => Value::from(*truth),
-        Scalar::Int(number) => Value::from(*number),
-        // JSON has no NaN and no infinity: their names stand for them.
-        Scalar::Float(number) if !number.is_finite() => Value::from(number.to_string()),
-        Scalar::Float(number) => Value::from(*number),
-        Scalar::Text(text) => Value::from(cut(text, limit)),
-    };
-    entries.iter().map(|(key, value)| (cut(key, limit).into_owned(), json(value))).collect()
 }
 
 /// `[key=value] [key=value]`, on one line.
@@ -505,7 +516,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::config::identity::tests::identity;
@@ -570,6 +581,50 @@ mod tests {
         );
         let bad = formatter.of_sample(&failed()).expect("logged");
         assert!(bad.message.ends_with("[response_time=12.5] [exception=500 for\\nurl] [user=1]"));
+    }
+
+    /// An event of each kind whose texts have `url` in them.
+    fn events_with(url: &str, change: impl FnOnce(&mut crate::config::Options)) -> Vec<String> {
+        let mut formatter = formatter(change);
+        let failure = |message: &str| Some(Failure { kind: "E".into(), message: message.into() }.into());
+        let entry = || ("from".to_owned(), Scalar::Text(format!("for url: {url}")));
+        let samples = [
+            Sample { failure: failure(&format!("404 for url: {url}")), ..sample("/a", 1, 1.0) },
+            // What cannot be in one event is cut, within the URL too.
+            Sample { failure: failure(&url.repeat(MAX_EVENT_BYTES / url.len())), ..sample("/a", 1, 1.0) },
+            Sample { context: [entry()].into(), ..sample("/a", 1, 1.0) },
+        ];
+        let event =
+            LifeCycleEvent { time: Timestamp::from_seconds(1), name: "x".into(), fields: vec![entry()], users: 0 };
+        let mut events: Vec<_> = samples.iter().filter_map(|sample| formatter.of_sample(sample)).collect();
+        events.extend(formatter.of_life_cycle(&event));
+        events.into_iter().map(|event| event.message).collect()
+    }
+
+    #[test]
+    fn no_event_shows_the_values_of_a_url_unless_asked_to() {
+        let url = "http://user:SECRET@h/x;id=SECRET?access_token=SECRET&page=SECRET#SECRET ";
+        for format in ["json", "text"] {
+            let redacted = events_with(url, |options| options.log_format = format.into());
+            let full = events_with(url, |options| {
+                options.log_format = format.into();
+                options.log_urls = "full".into();
+            });
+            assert_eq!((redacted.len(), full.len()), (4, 4));
+            for (redacted, full) in redacted.iter().zip(&full) {
+                assert!(!redacted.contains("SEC"), "{format}: {}", &redacted[..redacted.len().min(400)]);
+                // The text format knows no context.
+                let shows = full.contains("SECRET");
+                assert_eq!(shows, redacted.contains("http://...@h/x;id=...?access_token=...&page=...#..."));
+                assert!(shows || format == "text" && full.contains("[response_length="));
+            }
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_request_stays_as_it_is() {
+        let event = formatter(|_| {}).of_sample(&sample("/x?page=2", 1, 1.0)).expect("logged");
+        assert!(event.message.contains(r#""name":"/x?page=2""#), "{}", event.message);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::metrics::datum::{
 };
 use crate::metrics::dimension::{Dimension, fit_name};
 use crate::metrics::histogram::Distribution;
-use crate::metrics::series::{Place, Places, Series};
+use crate::metrics::series::{First, Place, Places, Series};
 use crate::timestamp::Timestamp;
 
 /// Windows that begin so long after the present do not wait for their end.
@@ -104,18 +104,17 @@ impl Windows {
         }
     }
 
-    /// Adds a sample to its own window, in its series and in its host's roll-up. Says whether its name was the first
-    /// one too many.
-    pub fn add(&mut self, sample: &Sample) -> bool {
-        let (place, first_too_many) = self.places.find(&self.identity.host_of(sample), &sample.name, &sample.method);
+    /// Adds a sample to its own window, in its series and in its host's roll-up. Says what its name is the first to be.
+    pub fn add(&mut self, sample: &Sample) -> First {
+        let (place, first) = self.places.find(&self.identity.host_of(sample), &sample.name, &sample.method);
         stats_at(&mut self.samples, window_of(sample.time, self.resolution), place).add(sample);
-        first_too_many
+        first
     }
 
     /// Adds what a worker reported: its requests to the seconds in which they ended, and their times, of which the
-    /// second is not known, to the last one. Says whether its name was the first one too many.
-    pub fn add_report(&mut self, report: &Report) -> bool {
-        let (place, first_too_many) = self.places.find(self.identity.own_host(), &report.name, &report.method);
+    /// second is not known, to the last one. Says what its name is the first to be.
+    pub fn add_report(&mut self, report: &Report) -> First {
+        let (place, first) = self.places.find(self.identity.own_host(), &report.name, &report.method);
         for &(second, requests, failures) in &report.seconds {
             let stats = stats_at(&mut self.samples, window_of(second, self.resolution), place);
             stats.requests = stats.requests.saturating_add(requests);
@@ -124,7 +123,7 @@ impl Windows {
         let stats = stats_at(&mut self.samples, window_of(report.last, self.resolution), place);
         report.response_times_ms.iter().for_each(|&point| stats.response_time.add_point(point));
         report.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
-        first_too_many
+        first
     }
 
     /// Adds a gauge's value to its window, in the host's series.
@@ -309,7 +308,8 @@ pub(crate) mod tests {
     #[test]
     fn names_beyond_the_maximum_share_one_series_and_are_announced_once() {
         let mut windows = Windows::new(&config(|o| o.max_requests = 2), identity());
-        let announced: Vec<_> = ["/a", "/b", "/c", "/d", "/a"].map(|name| windows.add(&sample(name, 100, 5.0))).into();
+        let announced: Vec<_> =
+            ["/a", "/b", "/c", "/d", "/a"].map(|name| windows.add(&sample(name, 100, 5.0)).too_many).into();
         assert_eq!(announced, [false, false, true, false, false]);
         let others = windows.close_all();
         let other: u64 = others
@@ -452,7 +452,7 @@ pub(crate) mod tests {
             let url = Some(format!("http://h{}/x", r.host).into());
             let sample = Sample { url, failure, ..sample(&format!("/{}", r.name), r.second, 0.0) };
             let sample = Sample { response_time_ms: r.ms, response_bytes: r.bytes, ..sample };
-            announced += usize::from(windows.add(&sample));
+            announced += usize::from(windows.add(&sample).too_many);
             if closing && r.closes {
                 datums.extend(windows.close_until(Timestamp::from_seconds(r.second)));
             }

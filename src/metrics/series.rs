@@ -1,5 +1,6 @@
 //! Where a sample counts: the series that it belongs to, by its host, name and method.
 
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use smol_str::SmolStr;
 use crate::config::identity::RunIdentity;
 use crate::config::{Config, SeriesKey};
 use crate::metrics::dimension::{Dimension, fit_value};
+use crate::redact::redact_urls;
 
 /// Takes the requests whose name is one too many.
 pub const OTHER: &str = "(other)";
@@ -55,6 +57,15 @@ pub struct Place {
     pub roll_up: Series,
 }
 
+/// What a request's name is the first to be, of all that were met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct First {
+    /// One more than become series.
+    pub too_many: bool,
+    /// One with what log events leave out of URLs. Of a name nothing is left out.
+    pub with_values: bool,
+}
+
 /// What the series of a run are made of, beside what tells them apart.
 struct Naming {
     keys: Vec<SeriesKey>,
@@ -90,6 +101,8 @@ pub struct Places {
     max_requests: usize,
     /// Whether a request name was one too many.
     overflowed: bool,
+    /// Whether a request name had what is left out of URLs.
+    had_values: bool,
     /// Request names, each with its number; 0 is that of all that are too many.
     requests: Numbers,
     /// Hosts, but for the own one, which is 0.
@@ -118,6 +131,7 @@ impl Places {
             own_roll_up: naming.roll_up(identity.own_host()),
             max_requests: config.max_requests,
             overflowed: false,
+            had_values: false,
             requests: Numbers::default(),
             hosts: Numbers::default(),
             methods: naming.keys.contains(&SeriesKey::Method).then(Numbers::default),
@@ -133,15 +147,21 @@ impl Places {
         &self.own_roll_up
     }
 
-    /// The place of a request, and whether its name was the first one too many.
-    pub fn find(&mut self, host: &str, name: &str, method: &str) -> (&Place, bool) {
+    /// The place of a request, and what its name is the first to be.
+    pub fn find(&mut self, host: &str, name: &str, method: &str) -> (&Place, First) {
         if self.known.len() > MAX_KNOWN {
             self.known.clear();
             self.hosts = Numbers::default();
             self.methods = self.methods.as_ref().map(|_| Numbers::default());
         }
-        let request = self.requests.get(name).or_else(|| self.has_room().then(|| self.requests.of(name)));
-        let first_too_many = request.is_none() && !std::mem::replace(&mut self.overflowed, true);
+        let (mut request, mut first) = (self.requests.get(name), First::default());
+        if request.is_none() {
+            // Looked for in new names only, and until there is one: one warning is enough.
+            first.with_values = !self.had_values && matches!(redact_urls(name), Cow::Owned(_));
+            self.had_values |= first.with_values;
+            request = self.has_room().then(|| self.requests.of(name));
+            first.too_many = request.is_none() && !std::mem::replace(&mut self.overflowed, true);
+        }
         let numbers = (
             if host == self.own_host { 0 } else { self.hosts.of(host) },
             request.unwrap_or(0),
@@ -156,7 +176,7 @@ impl Places {
                 roll_up: self.naming.roll_up(host),
             }
         });
-        (place, first_too_many)
+        (place, first)
     }
 
     fn has_room(&self) -> bool {
@@ -216,8 +236,8 @@ mod tests {
                 if !names.contains(&name) && names.len() < 3 {
                     names.push(name.clone());
                 }
-                let (place, first_too_many) = places.find(host, &name, method);
-                announced += u32::from(first_too_many);
+                let (place, first) = places.find(host, &name, method);
+                announced += u32::from(first.too_many);
                 let request = if names.contains(&name) { &name } else { OTHER };
                 let expected = if by_method { vec![host, request, method] } else { vec![host, request] };
                 prop_assert_eq!(values(&place.own), expected);
@@ -231,6 +251,16 @@ mod tests {
                     prop_assert_eq!(met.len(), distinct.len());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_first_name_with_values_of_a_url_is_told_whether_it_becomes_a_series_or_not() {
+        for max_requests in [1, 100] {
+            let mut places = Places::new(&config(|o| o.max_requests = max_requests), &identity());
+            let names = ["/a", "/a", "Is it so?", "/x?page=2", "/x?page=2", "/x?page=3"];
+            let told = names.map(|name| places.find("http://shop", name, "GET").1.with_values);
+            assert_eq!(told, [false, false, false, true, false, false]);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::ingest::sample::{
     Failure, MAX_CONTEXT_ENTRIES, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, MAX_TEXT_BYTES, Report, Scalar,
 };
 use crate::metrics::histogram::Point;
+use crate::redact::head;
 use crate::timestamp::Timestamp;
 
 /// Any value as text, as Python's `str` has it; bytes are read as UTF-8.
@@ -20,17 +21,18 @@ pub fn text<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>) -> T {
 
 fn text_up_to<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>, limit: usize) -> T {
     if let Ok(string) = value.cast::<PyString>() {
-        return cut(&string.to_string_lossy(), limit);
+        return head(&string.to_string_lossy(), limit).into();
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
         let bytes = bytes.as_bytes();
-        return cut(&String::from_utf8_lossy(&bytes[..bytes.len().min(limit)]), limit);
+        // One more tells that there are more.
+        return head(&String::from_utf8_lossy(&bytes[..bytes.len().min(limit + 1)]), limit).into();
     }
     match value.str() {
-        Ok(string) => cut(&string.to_string_lossy(), limit),
+        Ok(string) => head(&string.to_string_lossy(), limit).into(),
         Err(error) => {
             put_off_ctrl_c(value.py(), &error);
-            cut(&format!("({} that has no text)", type_name(value)), limit)
+            head(&format!("({} that has no text)", type_name(value)), limit).into()
         }
     }
 }
@@ -50,10 +52,6 @@ fn put_off_ctrl_c(py: Python<'_>, error: &PyErr) {
         let _ =
             py.import(intern!(py, "_thread")).and_then(|threads| threads.call_method0(intern!(py, "interrupt_main")));
     }
-}
-
-fn cut<T: for<'a> From<&'a str>>(text: &str, limit: usize) -> T {
-    text[..text.floor_char_boundary(limit)].into()
 }
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {
@@ -103,7 +101,9 @@ pub fn scalars(context: Option<&Bound<'_, PyAny>>) -> Vec<(String, Scalar)> {
     // Only exact scalars are read, so that no code of the user's runs while the dict is being walked.
     dict.iter()
         .filter_map(|(key, value)| {
-            Some((cut(&key.cast::<PyString>().ok()?.to_string_lossy(), MAX_ENTRY_NAME_BYTES), scalar(&value)?))
+            let key = key.cast::<PyString>().ok()?.to_string_lossy();
+            let key = &key[..key.floor_char_boundary(MAX_ENTRY_NAME_BYTES)];
+            Some((key.to_owned(), scalar(&value)?))
         })
         .take(MAX_CONTEXT_ENTRIES)
         .collect()
@@ -123,7 +123,7 @@ fn scalar(value: &Bound<'_, PyAny>) -> Option<Scalar> {
         return Some(Scalar::Float(number.value()));
     }
     let text = value.cast::<PyString>().ok()?;
-    Some(Scalar::Text(cut(&text.to_string_lossy(), MAX_ENTRY_BYTES)))
+    Some(Scalar::Text(head(&text.to_string_lossy(), MAX_ENTRY_BYTES).into()))
 }
 
 /// More of one request in a second there never is, and sums of it are far from what a counter can hold.

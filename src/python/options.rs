@@ -32,6 +32,7 @@ macro_rules! fields {
             logs,
             log_sample,
             log_format,
+            log_urls,
             log_group,
             log_stream,
             log_retention_days,

@@ -19,7 +19,7 @@ use crate::accounting::pricing::Cost;
 use crate::accounting::receipt::{self, LocustTotals, Style};
 use crate::aws::Aws;
 use crate::config::ResolvedAws;
-use crate::config::identity::{RunIdentity, origin_of};
+use crate::config::identity::{RunIdentity, origin_of, public_host};
 use crate::delivery;
 use crate::ingest::queue::{Entrance, Notice};
 use crate::ingest::sample::{Gauge, LifeCycleEvent, Sample};
@@ -154,7 +154,8 @@ impl Publisher {
     ) -> PyResult<Self> {
         let config = config(options)?;
         let run_id = run_id_of(run_id)?;
-        let fallback_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| host.to_owned()));
+        let host = host.map(|host| public_host(&host));
+        let fallback_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| public_host(host)));
         let identity = RunIdentity { run_id, worker, host, fallback_host, announces };
         let run = py.detach(|| Run::start(config, identity, crate::runtime::handle()?, Aws::new));
         Ok(Self { run: Arc::new(run.map_err(|error| PyOSError::new_err(error.to_string()))?) })

@@ -61,6 +61,13 @@ pub fn dimension_value(text: &str) -> String {
     fit_value(text)
 }
 
+/// A host as it is published.
+#[pyfunction]
+#[must_use]
+pub fn public_host(host: &str) -> String {
+    identity::public_host(host)
+}
+
 /// Scheme, host and port of a URL; `None` for what is no URL with a host.
 #[pyfunction]
 #[must_use]
