@@ -2,13 +2,12 @@
 
     python benches/fleet.py [--workers 1 10 100 1000] [--rate 500] [--names 20] [--minutes 5] [--seed 1]
 
-Each worker publishes as `src/delivery/lane.rs` does: two lanes, metrics and logs, each flushed at its own jittered interval,
-up to four calls at once, throttled calls repeated after the pauses of `src/delivery/retry.rs`. Locust starts all workers of a
-test within moments, and stops them so; a master publishes beside them. The account takes as many calls in each second
-as its quota says, and throttles the rest.
-
-The first table is a test with `--cw-live`, as it is by default and with one thing changed at a time; the second tells
-how long a fleet needs that publishes when the test is over.
+Each worker publishes as `src/delivery/lane.rs` does: two lanes, metrics and logs, each flushed at its own jittered
+interval, up to four calls at once, throttled calls repeated after the pauses of `src/delivery/retry.rs`. Locust
+starts all workers of a test within moments, and stops them so; a master publishes beside them. The account takes as
+many calls in each second as its quota says, and throttles the rest. The first table is a test with `--cw-live`, as it
+is by default and with one thing changed at a time; the second tells how long a fleet needs that publishes when the
+test is over.
 """
 
 from __future__ import annotations
