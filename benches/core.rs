@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use locust_cw::accounting::counters::Ledger;
+use locust_cw::accounting::counters::Counters;
 use locust_cw::accounting::messages::Diagnostics;
 use locust_cw::config::identity::RunIdentity;
 use locust_cw::config::{Config, Options};
-use locust_cw::delivery::outbox::{Outbox, Pace};
-use locust_cw::ingest::queue::{Item, Notice, queue};
+use locust_cw::delivery::outbox::{Outbox, SendMode};
+use locust_cw::ingest::queue::{ControlMessage, Item, queue};
 use locust_cw::ingest::sample::Sample;
-use locust_cw::ingest::worker::Intake;
-use locust_cw::metrics::histogram::Distribution;
+use locust_cw::ingest::worker::AggregationWorker;
+use locust_cw::metrics::histogram::Histogram;
 use locust_cw::spool::{Manifest, Spool};
 use locust_cw::timestamp::Timestamp;
 use rand::RngExt as _;
@@ -65,15 +65,16 @@ fn sample(i: u32, now: Timestamp) -> Sample {
 fn intake(config: &Config) -> Duration {
     let identity = identity();
     let (entrance, exit) = queue();
-    let (ledger, diagnostics) = (Arc::new(Ledger::default()), Arc::new(Diagnostics::default()));
+    let (counters, diagnostics) = (Arc::new(Counters::default()), Arc::new(Diagnostics::default()));
     let spool = Spool::in_memory(&Manifest::of(config, &identity));
-    let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::clone(&diagnostics), u64::MAX, Pace::Hold));
-    let intake = Intake::new(config, &identity, outbox, ledger, diagnostics);
+    let outbox =
+        Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), u64::MAX, SendMode::Deferred));
+    let intake = AggregationWorker::new(config, &identity, outbox, counters, diagnostics);
     let now = Timestamp::now();
     for i in 0..SAMPLES {
         entrance.try_push(Item::Sample(sample(i, now))).expect("room");
     }
-    entrance.push_aside(Notice::Close);
+    entrance.send_control(ControlMessage::Close);
     let begun = Instant::now();
     intake.run(&exit, Timestamp::now);
     begun.elapsed()
@@ -97,7 +98,7 @@ fn distributions(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(10_000));
     group.bench_function("add", |bencher| {
         bencher.iter(|| {
-            let mut distribution = Distribution::default();
+            let mut distribution = Histogram::default();
             latencies.iter().for_each(|&ms| distribution.add(ms));
             black_box(distribution)
         });

@@ -14,7 +14,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_grou
 use locust_cw::aws::Aws;
 use locust_cw::config::Options;
 use locust_cw::config::identity::RunIdentity;
-use locust_cw::ingest::queue::Notice;
+use locust_cw::ingest::queue::ControlMessage;
 use locust_cw::ingest::sample::Sample;
 use locust_cw::run::Run;
 use locust_cw::timestamp::Timestamp;
@@ -101,13 +101,13 @@ fn record(run: &Run) {
         while !run.has_room() {
             thread::sleep(Duration::from_millis(1));
         }
-        run.record(sample, locust_cw::ingest::queue::Entrance::push);
+        run.record(sample, locust_cw::ingest::queue::QueueSender::push);
     }
 }
 
 /// Closes the run and returns when CloudWatch has all of it.
 fn deliver(run: &Run) {
-    run.push(Notice::Close);
+    run.push(ControlMessage::Close);
     while !run.progress().over {
         thread::sleep(Duration::from_millis(1));
     }

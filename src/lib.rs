@@ -29,9 +29,10 @@ mod python;
 mod _core {
     #[pymodule_export]
     use super::python::{
-        Account, AwsError, Call, Flush, InvalidOptionError, Leftover, Progress, Publisher, Receipt, Replay, add_up,
-        check_options, default_options, dimension_value, estimate_cost, human_bytes, leftovers, never_proxied,
-        new_run_id, nothing_recorded, origin_of, priced_regions, public_host, replay_command, spool_root, sweep,
+        Account, AwsError, Call, Flush, InvalidOptionError, PendingSpool, Progress, Publisher, Receipt, Replay, add_up,
+        check_options, default_options, dimension_value, estimate_cost, human_bytes, never_proxied, new_run_id,
+        nothing_recorded, origin_of, pending_spools, priced_regions, public_host, remove_empty_spools, replay_command,
+        spool_root,
     };
 
     /// This package's version.

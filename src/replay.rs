@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::Level;
 use crate::accounting::receipt::{Receipt, Remarks};
 use crate::config::ResolvedAws;
 use crate::delivery::client::CloudWatch;
-use crate::delivery::outbox::Pace;
-use crate::delivery::{Delivery, Manner, Progress};
+use crate::delivery::outbox::SendMode;
+use crate::delivery::{Delivery, DeliveryOptions, Progress};
 use crate::spool::{Lane, Manifest, Segment, Spool};
 use crate::timestamp::{MAX_AGE_SECONDS, Timestamp};
 
@@ -36,23 +36,23 @@ impl Replay {
         dry_run: bool,
         now: Timestamp,
         runtime: Handle,
-        cloudwatch: impl FnOnce(&Manifest, &Arc<Ledger>) -> C,
+        cloudwatch: impl FnOnce(&Manifest, &Arc<Counters>) -> C,
     ) -> std::io::Result<Self> {
         let (spool, mut manifest, segments) = Spool::reopen(folder, !dry_run)?;
         change(&mut manifest);
-        let manner = Manner {
-            pace: Pace::Drain,
+        let options = DeliveryOptions {
+            mode: SendMode::Immediate,
             flush_interval: None,
             capacity_bytes: u64::MAX,
             dry_run,
             records_destination: false,
         };
-        let delivery = Delivery::start(spool, manifest.destination(), manner, Arc::default(), runtime, |ledger| {
-            cloudwatch(&manifest, ledger)
+        let delivery = Delivery::start(spool, manifest.destination(), options, Arc::default(), runtime, |counters| {
+            cloudwatch(&manifest, counters)
         });
         let replay = Self { manifest, delivery, dry_run };
         for segment in segments {
-            replay.delivery.ledger.observed.add(segment.contents.share);
+            replay.delivery.counters.observed.add(segment.contents.share);
             replay.push(segment, now);
         }
         replay.delivery.outbox.close();
@@ -96,17 +96,17 @@ impl Replay {
             );
             return;
         }
-        self.delivery.ledger.rejected.add(old.contents.share);
+        self.delivery.counters.rejected.add(old.contents.share);
         if !self.dry_run {
             // If it cannot be put aside it stays, and is found too old again the next time.
             let _ = spool.reject(&old);
             spool.remove(&segment);
         }
         if let Some(young) = &mut young {
-            young.place_in_line = segment.place_in_line;
+            young.sequence = segment.sequence;
         }
         young.into_iter().for_each(|segment| outbox.push(segment));
-        let Share { requests, log_events, .. } = old.contents.share;
+        let Counts { requests, log_events, .. } = old.contents.share;
         if requests.max(log_events) > 0 {
             self.delivery.diagnostics.say_once(
                 "too old",
@@ -159,7 +159,7 @@ mod tests {
 
     use super::*;
     use crate::delivery::outbox::Outbox;
-    use crate::spool::pending::leftovers;
+    use crate::spool::pending::pending_spools;
     use crate::spool::tests::{event, manifest};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_348_981);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn outbox(spool: Spool, segments: Vec<Segment>) -> Outbox {
-        let outbox = Outbox::new(spool, Arc::default(), Arc::default(), u64::MAX, Pace::Drain);
+        let outbox = Outbox::new(spool, Arc::default(), Arc::default(), u64::MAX, SendMode::Immediate);
         segments.into_iter().for_each(|segment| outbox.push(segment));
         outbox
     }
@@ -268,7 +268,7 @@ mod tests {
 
     fn start(folder: &Path, runtime: &tokio::runtime::Runtime) -> Replay {
         let cloudwatch =
-            |_: &Manifest, ledger: &Arc<Ledger>| crate::delivery::client::DryRun { ledger: Arc::clone(ledger) };
+            |_: &Manifest, counters: &Arc<Counters>| crate::delivery::client::DryRun { counters: Arc::clone(counters) };
         Replay::start(folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable")
     }
 
@@ -291,7 +291,7 @@ mod tests {
         let (receipt, _) = replay.finish();
         let events = receipt.log_events;
         assert_eq!((events.observed, events.delivered, events.rejected), (3, 1, 2));
-        assert!(leftovers(root.path()).is_empty());
+        assert!(pending_spools(root.path()).is_empty());
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
         drop(spool);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("one");
         let cloudwatch =
-            |_: &Manifest, ledger: &Arc<Ledger>| crate::delivery::client::DryRun { ledger: Arc::clone(ledger) };
+            |_: &Manifest, counters: &Arc<Counters>| crate::delivery::client::DryRun { counters: Arc::clone(counters) };
         let replay =
             Replay::start(&folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable");
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
@@ -332,12 +332,12 @@ mod tests {
         let replay = start(&folder, &runtime);
         // Nothing can be written into a folder that is gone, as on a full disk.
         fs::remove_dir_all(&folder).expect("removed");
-        replay.delivery.ledger.observed.add(segment.contents.share);
+        replay.delivery.counters.observed.add(segment.contents.share);
         replay.push(segment, NOW);
         assert!(replay.messages().iter().any(|(_, text)| text.contains("The disk is full")));
         let (receipt, _) = replay.finish();
         let events = receipt.log_events;
         assert_eq!((events.observed, events.spooled, events.rejected), (2, 2, 0));
-        assert_eq!(leftovers(root.path())[0].files, 1);
+        assert_eq!(pending_spools(root.path())[0].files, 1);
     }
 }

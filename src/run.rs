@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::accounting::receipt::{Receipt, Remarks, human_bytes};
 use crate::config::identity::{RunIdentity, path_safe};
 use crate::config::{Config, ResolvedAws};
 use crate::delivery::client::CloudWatch;
-use crate::delivery::outbox::Pace;
-use crate::delivery::{Delivery, Manner, Progress};
-use crate::ingest::queue::{Entrance, Item, Mark, Notice, PATIENCE, queue};
+use crate::delivery::outbox::SendMode;
+use crate::delivery::{Delivery, DeliveryOptions, Progress};
+use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
 use crate::ingest::sample::{Report, Sample};
-use crate::ingest::worker::Intake;
-use crate::spool::pending::{leftovers, replay_command, sweep};
+use crate::ingest::worker::AggregationWorker;
+use crate::spool::pending::{pending_spools, remove_empty, replay_command};
 use crate::spool::{Manifest, Spool};
 use crate::timestamp::Timestamp;
 
@@ -41,7 +41,7 @@ pub struct Run {
     /// Users running in this process, as log events tell.
     pub users: AtomicU32,
     delivery: Delivery,
-    entrance: Entrance,
+    sender: QueueSender,
     intake: Mutex<Option<JoinHandle<()>>>,
     /// The end has come without it.
     intake_failed: AtomicBool,
@@ -50,7 +50,7 @@ pub struct Run {
 }
 
 /// A flush under way.
-pub struct Flush(Mark);
+pub struct Flush(FlushToken);
 
 impl Run {
     /// Starts a run that publishes to `cloudwatch`, or, with `--cw-dry-run`, to nowhere.
@@ -61,7 +61,7 @@ impl Run {
         config: Config,
         identity: RunIdentity,
         runtime: Handle,
-        cloudwatch: impl FnOnce(&Manifest, &Arc<Ledger>) -> C,
+        cloudwatch: impl FnOnce(&Manifest, &Arc<Counters>) -> C,
     ) -> std::io::Result<Self> {
         Self::start_by(Timestamp::now, config, identity, runtime, cloudwatch)
     }
@@ -72,26 +72,26 @@ impl Run {
         config: Config,
         mut identity: RunIdentity,
         runtime: Handle,
-        cloudwatch: impl FnOnce(&Manifest, &Arc<Ledger>) -> C,
+        cloudwatch: impl FnOnce(&Manifest, &Arc<Counters>) -> C,
     ) -> std::io::Result<Self> {
         identity.worker = path_safe(&identity.worker);
         let diagnostics = Arc::new(Diagnostics::default());
         let (spool, manifest) = open_spool(&config, &mut identity, &diagnostics);
-        let manner = Manner {
-            pace: pace_of(&config),
+        let options = DeliveryOptions {
+            mode: mode_of(&config),
             flush_interval: config.live.then_some(config.flush_interval),
             capacity_bytes: config.spool_max_bytes,
             dry_run: config.dry_run,
             records_destination: true,
         };
-        let delivery = Delivery::start(spool, manifest.destination(), manner, diagnostics, runtime, |ledger| {
-            cloudwatch(&manifest, ledger)
+        let delivery = Delivery::start(spool, manifest.destination(), options, diagnostics, runtime, |counters| {
+            cloudwatch(&manifest, counters)
         });
 
         let identity = Arc::new(identity);
-        let (entrance, exit) = queue();
-        let (outbox, ledger) = (Arc::clone(&delivery.outbox), Arc::clone(&delivery.ledger));
-        let intake = Intake::new(&config, &identity, outbox, ledger, Arc::clone(&delivery.diagnostics));
+        let (sender, exit) = queue();
+        let (outbox, counters) = (Arc::clone(&delivery.outbox), Arc::clone(&delivery.counters));
+        let intake = AggregationWorker::new(&config, &identity, outbox, counters, Arc::clone(&delivery.diagnostics));
         let intake = std::thread::Builder::new()
             .name("locust-cw-intake".to_owned())
             .spawn(move || intake.run(&exit, clock))
@@ -101,8 +101,8 @@ impl Run {
             let (root, diagnostics) = (config.spool_dir.clone(), Arc::clone(&delivery.diagnostics));
             // On a thread of its own: the folder may be large, or on a slow disk. A run is none the worse without.
             let _ = std::thread::Builder::new()
-                .name("locust-cw-leftovers".to_owned())
-                .spawn(move || announce_leftovers(&root, &diagnostics));
+                .name("locust-cw-pending_spools".to_owned())
+                .spawn(move || announce_pending_spools(&root, &diagnostics));
         }
 
         let intake = Mutex::new(Some(intake));
@@ -111,7 +111,7 @@ impl Run {
             identity,
             users: AtomicU32::new(0),
             delivery,
-            entrance,
+            sender,
             intake,
             intake_failed: AtomicBool::new(false),
             ended: Mutex::default(),
@@ -119,11 +119,11 @@ impl Run {
     }
 
     /// Takes a sample, at once; where the queue is full, `wait` is called to push it with patience.
-    pub fn record(&self, sample: Sample, wait: impl FnOnce(&Entrance, Item) -> Result<(), Item>) {
-        let share = Share { requests: 1, failures: u64::from(sample.failure.is_some()), log_events: 0 };
-        self.delivery.ledger.observed.add(share);
-        let Err(item) = self.entrance.try_push(Item::Sample(sample)) else { return };
-        if wait(&self.entrance, item).is_err() {
+    pub fn record(&self, sample: Sample, wait: impl FnOnce(&QueueSender, Item) -> Result<(), Item>) {
+        let share = Counts { requests: 1, failures: u64::from(sample.failure.is_some()), log_events: 0 };
+        self.delivery.counters.observed.add(share);
+        let Err(item) = self.sender.try_push(Item::Sample(sample)) else { return };
+        if wait(&self.sender, item).is_err() {
             self.drop_for_want_of_room(share);
         }
     }
@@ -131,14 +131,14 @@ impl Run {
     /// Takes what a worker reported, waiting for room for a bounded moment.
     pub fn report(&self, report: Report) {
         let share = report.share();
-        self.delivery.ledger.observed.add(share);
-        if self.entrance.push(Item::Report(Box::new(report))).is_err() {
+        self.delivery.counters.observed.add(share);
+        if self.sender.push(Item::Report(Box::new(report))).is_err() {
             self.drop_for_want_of_room(share);
         }
     }
 
-    fn drop_for_want_of_room(&self, share: Share) {
-        self.delivery.ledger.dropped.add(share);
+    fn drop_for_want_of_room(&self, share: Counts) {
+        self.delivery.counters.dropped.add(share);
         self.delivery.diagnostics.say_once(
             "queue full",
             Level::Warning,
@@ -148,16 +148,16 @@ impl Run {
     }
 
     /// Takes what is small, rare, and must not be lost. Never waits.
-    pub fn push(&self, notice: Notice) {
-        self.entrance.push_aside(notice);
+    pub fn push(&self, notice: ControlMessage) {
+        self.sender.send_control(notice);
     }
 
     /// Waits until a sample would be taken without waiting, or as long as a hook would.
     pub async fn room(&self) {
         if !self.has_room() {
-            self.push(Notice::Wake);
+            self.push(ControlMessage::Wake);
         }
-        until(PATIENCE, || self.has_room().then_some(())).await;
+        until(ENQUEUE_TIMEOUT, || self.has_room().then_some(())).await;
     }
 
     /// Sends everything taken so far. Says whether all of it is done with before the `timeout`, if there is one.
@@ -169,21 +169,21 @@ impl Run {
     /// Sends everything taken so far and takes nothing more. Returns when nothing is left to wait for, or after the
     /// `timeout`.
     pub async fn closed(&self, timeout: Duration) {
-        self.push(Notice::Close);
+        self.push(ControlMessage::Close);
         until(timeout, || self.progress().over.then_some(())).await;
     }
 
     /// Whether a sample would be taken without waiting.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.entrance.has_room()
+        self.sender.has_room()
     }
 
     /// Begins to send everything taken so far.
     #[must_use]
     pub fn flush(&self) -> Flush {
-        let mark = Mark::default();
-        self.push(Notice::Flush(Arc::clone(&mark)));
+        let mark = FlushToken::default();
+        self.push(ControlMessage::Flush(Arc::clone(&mark)));
         Flush(mark)
     }
 
@@ -204,7 +204,7 @@ impl Run {
 
     /// Goes on after a drain: a worker came back into its test.
     pub fn resume(&self) {
-        self.delivery.outbox.set_pace(pace_of(&self.config));
+        self.delivery.outbox.set_mode(mode_of(&self.config));
     }
 
     /// Where the data goes, as far as that is known by now.
@@ -235,7 +235,7 @@ impl Run {
     fn end(&self) -> (Receipt, Remarks) {
         let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(intake) = intake {
-            self.push(Notice::Close);
+            self.push(ControlMessage::Close);
             let deadline = Instant::now() + INTAKE_TIMEOUT;
             while !intake.is_finished() && Instant::now() < deadline {
                 std::thread::sleep(INTAKE_PAUSE);
@@ -255,20 +255,20 @@ impl Run {
 
     /// Counts what is lost in the queue of an intake that hangs, in a disk that does not answer, or has panicked.
     fn drop_what_never_came(&self) {
-        let ledger = &self.delivery.ledger;
-        let mut missing = ledger.observed.get();
+        let counters = &self.delivery.counters;
+        let mut missing = counters.observed.get();
         for known in
-            [ledger.delivered.get(), ledger.rejected.get(), ledger.dropped.get(), self.delivery.outbox.spooled()]
+            [counters.delivered.get(), counters.rejected.get(), counters.dropped.get(), self.delivery.outbox.spooled()]
         {
             missing -= known;
         }
-        ledger.dropped.add(missing);
+        counters.dropped.add(missing);
     }
 
     /// The account so far: what is on its way counts as spooled.
     #[must_use]
     pub fn snapshot(&self) -> Receipt {
-        let mut receipt = self.account(Share::default());
+        let mut receipt = self.account(Counts::default());
         // A report comes every few seconds: the series can wait for the last.
         receipt.series.clear();
         for account in [&mut receipt.requests, &mut receipt.failures, &mut receipt.log_events] {
@@ -278,7 +278,7 @@ impl Run {
         receipt
     }
 
-    fn account(&self, spooled: Share) -> Receipt {
+    fn account(&self, spooled: Counts) -> Receipt {
         let receipt = self.delivery.account(&self.identity.run_id, self.config.log.class, spooled);
         Receipt { dry_run: self.config.dry_run, ..receipt }
     }
@@ -302,8 +302,8 @@ async fn until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Opt
     }
 }
 
-const fn pace_of(config: &Config) -> Pace {
-    if config.live { Pace::Interval } else { Pace::Hold }
+const fn mode_of(config: &Config) -> SendMode {
+    if config.live { SendMode::Periodic } else { SendMode::Deferred }
 }
 
 /// Opens the spool. What an earlier process of the same run and name left is not mixed with what comes: the name gets a
@@ -337,16 +337,16 @@ fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnos
 }
 
 /// Tells of what earlier runs left behind: their processes ended before CloudWatch had taken everything.
-fn announce_leftovers(root: &Path, diagnostics: &Diagnostics) {
-    sweep(root);
-    let leftovers: Vec<_> =
-        leftovers(root).into_iter().filter(|found| !found.live && !found.manifest.goes_nowhere()).collect();
-    let Some(last) = leftovers.last() else { return };
-    let bytes = human_bytes(leftovers.iter().map(|leftover| leftover.bytes).sum());
-    let one_run = leftovers.iter().all(|leftover| leftover.manifest.run_id == last.manifest.run_id);
+fn announce_pending_spools(root: &Path, diagnostics: &Diagnostics) {
+    remove_empty(root);
+    let pending_spools: Vec<_> =
+        pending_spools(root).into_iter().filter(|found| !found.live && found.manifest.is_replayable()).collect();
+    let Some(last) = pending_spools.last() else { return };
+    let bytes = human_bytes(pending_spools.iter().map(|pending_spool| pending_spool.bytes).sum());
+    let one_run = pending_spools.iter().all(|pending_spool| pending_spool.manifest.run_id == last.manifest.run_id);
     let command = replay_command(if one_run { &last.manifest.run_id } else { "--all" }, root);
     diagnostics.say_once(
-        "leftovers",
+        "pending_spools",
         Level::Info,
         format!(
             "{bytes} of results of earlier runs were not delivered and wait in {}. Send them with: {command}",
@@ -368,7 +368,7 @@ mod tests {
     use super::*;
     use crate::config::identity::tests::identity;
     use crate::config::tests::config;
-    use crate::delivery::client::LeftOut;
+    use crate::delivery::client::RejectedLogEvents;
     use crate::delivery::retry::tests::{failed, making, refused};
     use crate::delivery::retry::{CallError, Cause};
     use crate::logs::event::{LogBatch, LogEvent};
@@ -412,14 +412,14 @@ mod tests {
             Ok(())
         }
 
-        async fn put_log_events(&self, _: &str, _: &str, batch: LogBatch) -> Result<LeftOut, CallError> {
+        async fn put_log_events(&self, _: &str, _: &str, batch: LogBatch) -> Result<RejectedLogEvents, CallError> {
             self.answer().await?;
             let events: Vec<LogEvent> = serde_json::from_str(&batch.json).expect("JSON");
             if events.iter().any(|event| self.guilty_text.is_some_and(|text| event.message.contains(text))) {
                 return Err(refused("InvalidParameterException", 400));
             }
             self.events.lock().expect("sound").extend(events);
-            Ok(LeftOut { too_old: 1, ..LeftOut::default() })
+            Ok(RejectedLogEvents { too_old: 1, ..RejectedLogEvents::default() })
         }
 
         async fn create_log_stream(&self, _: &str, _: &str) -> Result<Option<CallError>, CallError> {
@@ -459,7 +459,7 @@ mod tests {
 
     fn record(run: &Run, number: usize) {
         for i in 0..number {
-            run.record(sample(&format!("/{}", i % 5), Timestamp::now().seconds(), 1.0), Entrance::push);
+            run.record(sample(&format!("/{}", i % 5), Timestamp::now().seconds(), 1.0), QueueSender::push);
         }
     }
 
@@ -509,7 +509,7 @@ mod tests {
         runtime.block_on(runtime.spawn(turns)).expect("no panic");
         assert!(cloudwatch.taken.lock().expect("sound").is_empty());
         record(&run, 10);
-        run.push(Notice::Close);
+        run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
         assert_eq!(receipt.requests.delivered, 1010);
@@ -560,7 +560,7 @@ mod tests {
         let Test { run, folder: _folder, .. } =
             start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |_| {});
         record(&run, 100);
-        run.push(Notice::Close);
+        run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.delivered, receipt.log_events.delivered), (100, 99));
@@ -573,8 +573,8 @@ mod tests {
     fn the_guilty_datum_alone_is_rejected() {
         let scripted = Scripted { guilty: Some(FAILURE_COUNT), ..Scripted::default() };
         let Test { run, cloudwatch, folder, .. } = start(scripted, |o| o.logs = "off".into());
-        run.record(sample("/a", Timestamp::now().seconds(), 1.0), Entrance::push);
-        run.push(Notice::Close);
+        run.record(sample("/a", Timestamp::now().seconds(), 1.0), QueueSender::push);
+        run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
         adds_up(&receipt);
@@ -590,9 +590,9 @@ mod tests {
         let Test { run, cloudwatch, folder, .. } =
             start(Scripted { guilty_text: Some("/guilty"), ..Scripted::default() }, |_| {});
         record(&run, 7);
-        run.record(sample("/guilty", Timestamp::now().seconds(), 1.0), Entrance::push);
+        run.record(sample("/guilty", Timestamp::now().seconds(), 1.0), QueueSender::push);
         record(&run, 4);
-        run.push(Notice::Close);
+        run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
         adds_up(&receipt);
@@ -611,7 +611,7 @@ mod tests {
         let Test { run, folder: _folder, .. } =
             start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |_| {});
         record(&run, 100);
-        run.push(Notice::Close);
+        run.push(ControlMessage::Close);
         wait_until_over(&run);
         let mut said = run.messages();
         said.retain(|(level, _)| *level != Level::Debug);
@@ -632,7 +632,7 @@ mod tests {
         assert!(!flushed(&run));
         wait_until(&run, || cloudwatch.answers.lock().expect("sound").is_empty());
         record(&run, 10);
-        run.push(Notice::Close);
+        run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.delivered, receipt.log_events.spooled), (110, 0));
@@ -644,7 +644,7 @@ mod tests {
         let refused = making("InvalidParameterException", 400);
         let Test { run, folder, .. } = start(Scripted { made: Some(refused), ..Scripted::default() }, |_| {});
         record(&run, 100);
-        run.push(Notice::Close);
+        run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, remarks) = run.finish();
         assert_eq!((receipt.requests.delivered, receipt.log_events.spooled), (100, 100));
@@ -658,7 +658,7 @@ mod tests {
     fn a_run_that_is_cut_off_leaves_everything_in_the_spool() {
         let Test { run, cloudwatch, folder, .. } = start(Scripted { hang: true, ..Scripted::default() }, |_| {});
         record(&run, 100);
-        run.push(Notice::Drain);
+        run.push(ControlMessage::Drain);
         wait_until(&run, || cloudwatch.begun.load(Relaxed) > 0);
         let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
@@ -723,14 +723,14 @@ mod tests {
         };
         let names: Vec<_> = (0..3).map(|_| open()).map(|(_, manifest, worker)| (manifest.worker, worker)).collect();
         assert_eq!(names, ["w1", "w1-2", "w1-3"].map(|name| (name.to_owned(), name.to_owned())));
-        assert_eq!(leftovers(folder.path()).len(), 3);
+        assert_eq!(pending_spools(folder.path()).len(), 3);
     }
 
     #[test]
     fn a_dry_run_sends_nothing_and_tells_what_it_would_have_cost() {
         let Test { run, cloudwatch, folder: _folder, .. } = start(Scripted::default(), |o| o.dry_run = true);
         record(&run, 100);
-        run.push(Notice::Close);
+        run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.api_calls.put_metric_data), (100, 1));

@@ -34,7 +34,7 @@ pub fn handle() -> io::Result<Handle> {
         .worker_threads(THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("locust-cw")
-        .on_thread_start(stand_back())
+        .on_thread_start(lower_thread_priority())
         .enable_all()
         .build()?;
     let runtime: &'static Runtime = Box::leak(Box::new(runtime));
@@ -44,7 +44,7 @@ pub fn handle() -> io::Result<Handle> {
 
 /// What each thread does first: let those of whoever made the runtime go first where there is not enough for all. Only on
 /// Linux has each thread a niceness of its own; it hands it on to threads that it starts.
-fn stand_back() -> impl Fn() + Send + Sync + 'static {
+fn lower_thread_priority() -> impl Fn() + Send + Sync + 'static {
     #[cfg(target_os = "linux")]
     let niceness = rustix::process::getpriority_process(None).unwrap_or_default() + NICE;
     move || {

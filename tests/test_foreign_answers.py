@@ -137,7 +137,7 @@ def test_a_replay_keeps_the_spool(elsewhere: Proxy, options: dict[str, Any], tmp
     publish(options)
     before = contents(tmp_path)
     elsewhere.on("*", fault)
-    (leftover,) = _core.leftovers(str(tmp_path))
+    (leftover,) = _core.pending_spools(str(tmp_path))
     again = _core.Replay(leftover.folder, {})
     wait_until(lambda: again.progress().over, "nothing more can be sent")
     receipt = again.finish()

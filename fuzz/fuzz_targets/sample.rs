@@ -11,7 +11,7 @@ use locust_cw::ingest::sample::{
     Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar,
 };
 use locust_cw::logs::event::{LogEvent, LogFormatter, LogLine, MAX_EVENT_BYTES};
-use locust_cw::metrics::aggregator::Windows;
+use locust_cw::metrics::aggregator::Aggregator;
 use locust_cw::metrics::datum::{REQUEST_COUNT, Unit};
 use locust_cw::timestamp::Timestamp;
 
@@ -135,7 +135,7 @@ fuzz_target!(|test: Test| {
         fallback_host: None,
         announces: false,
     });
-    let mut windows = Windows::new(&config, Arc::clone(&identity));
+    let mut windows = Aggregator::new(&config, Arc::clone(&identity));
     let (mut formatter, mut line) = (LogFormatter::new(&config.log, identity), LogLine::default());
     let number = test.requests.len();
     for request in test.requests {

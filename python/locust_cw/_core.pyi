@@ -23,7 +23,7 @@ __all__ = [
     "Call",
     "Flush",
     "InvalidOptionError",
-    "Leftover",
+    "PendingSpool",
     "Progress",
     "Publisher",
     "Receipt",
@@ -34,16 +34,16 @@ __all__ = [
     "dimension_value",
     "estimate_cost",
     "human_bytes",
-    "leftovers",
     "never_proxied",
     "new_run_id",
     "nothing_recorded",
     "origin_of",
+    "pending_spools",
     "priced_regions",
     "public_host",
+    "remove_empty_spools",
     "replay_command",
     "spool_root",
-    "sweep",
 ]
 
 VERSION: str
@@ -376,7 +376,7 @@ class Publisher:
         """Whether there are log events."""
 
 @final
-class Leftover:
+class PendingSpool:
     """The spool of a process, with something in it to be sent."""
 
     @property
@@ -489,10 +489,10 @@ def human_bytes(number: int) -> str:
 def priced_regions() -> list[str]:
     """The regions whose own prices are in the table."""
 
-def leftovers(spool_dir: str | None = None) -> list[Leftover]:
+def pending_spools(spool_dir: str | None = None) -> list[PendingSpool]:
     """Everything below a spool folder that is still to be sent, oldest run first."""
 
-def sweep(spool_dir: str | None = None) -> None:
+def remove_empty_spools(spool_dir: str | None = None) -> None:
     """Remove the empty folders that killed processes left below a spool folder."""
 
 def spool_root(spool_dir: str | None = None) -> Path:

@@ -13,7 +13,7 @@ use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// How many requests, failures and log events something stands for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
+pub struct Counts {
     /// Finished requests, failed ones included.
     pub requests: u64,
     /// Failed requests.
@@ -22,7 +22,7 @@ pub struct Share {
     pub log_events: u64,
 }
 
-impl AddAssign for Share {
+impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         // Numbers that another process or a disk tells may be anything.
         self.requests = self.requests.saturating_add(other.requests);
@@ -31,7 +31,7 @@ impl AddAssign for Share {
     }
 }
 
-impl SubAssign for Share {
+impl SubAssign for Counts {
     fn sub_assign(&mut self, other: Self) {
         self.requests = self.requests.saturating_sub(other.requests);
         self.failures = self.failures.saturating_sub(other.failures);
@@ -39,17 +39,17 @@ impl SubAssign for Share {
     }
 }
 
-/// A [`Share`] that several threads add to.
+/// A [`Counts`] that several threads add to.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct AtomicCounts {
     requests: AtomicU64,
     failures: AtomicU64,
     log_events: AtomicU64,
 }
 
-impl Tally {
+impl AtomicCounts {
     /// Adds a share. Sums that it adds nothing to, most of them, are not touched.
-    pub fn add(&self, share: Share) {
+    pub fn add(&self, share: Counts) {
         let parts =
             [(&self.requests, share.requests), (&self.failures, share.failures), (&self.log_events, share.log_events)];
         for (sum, part) in parts {
@@ -61,8 +61,8 @@ impl Tally {
 
     /// What has been added so far.
     #[must_use]
-    pub fn get(&self) -> Share {
-        Share {
+    pub fn get(&self) -> Counts {
+        Counts {
             requests: self.requests.load(Relaxed),
             failures: self.failures.load(Relaxed),
             log_events: self.log_events.load(Relaxed),
@@ -99,7 +99,7 @@ impl Counter {
 
 /// Requests and failures of each series, by its dimensions, as they were published.
 #[derive(Debug, Default)]
-pub struct SeriesTotals(Mutex<BTreeMap<Arc<[Dimension]>, Share>>);
+pub struct SeriesTotals(Mutex<BTreeMap<Arc<[Dimension]>, Counts>>);
 
 impl SeriesTotals {
     /// Adds up those of a batch of datums.
@@ -109,14 +109,14 @@ impl SeriesTotals {
             let (requests, failures) = (datum.count_of(REQUEST_COUNT), datum.count_of(FAILURE_COUNT));
             if requests.max(failures) > 0 {
                 *totals.entry(Arc::clone(&datum.key.dimensions)).or_default() +=
-                    Share { requests, failures, log_events: 0 };
+                    Counts { requests, failures, log_events: 0 };
             }
         }
     }
 
     /// The totals so far.
     #[must_use]
-    pub fn get(&self) -> BTreeMap<Arc<[Dimension]>, Share> {
+    pub fn get(&self) -> BTreeMap<Arc<[Dimension]>, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -124,15 +124,15 @@ impl SeriesTotals {
 /// Everything the receipt is made from. At any time `observed` is at least the sum of the other three; what is missing
 /// to it waits somewhere between the queue and CloudWatch.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct Counters {
     /// Every sample that a hook was called with, and every log event that was made.
-    pub observed: Tally,
+    pub observed: AtomicCounts,
     /// What CloudWatch has taken.
-    pub delivered: Tally,
+    pub delivered: AtomicCounts,
     /// What CloudWatch will not take.
-    pub rejected: Tally,
+    pub rejected: AtomicCounts,
     /// What was given up for want of room.
-    pub dropped: Tally,
+    pub dropped: AtomicCounts,
     /// Calls of `PutMetricData`, repeated ones included.
     pub put_metric_data: Counter,
     /// Calls of `PutLogEvents`, repeated ones included.
@@ -164,9 +164,9 @@ mod tests {
     use crate::metrics::datum::tests::key;
     use crate::metrics::datum::{Body, RESPONSE_TIME};
 
-    fn shares() -> impl Strategy<Value = Share> {
+    fn shares() -> impl Strategy<Value = Counts> {
         let number = || prop_oneof![0..1000u64, any::<u64>()];
-        (number(), number(), number()).prop_map(|(requests, failures, log_events)| Share {
+        (number(), number(), number()).prop_map(|(requests, failures, log_events)| Counts {
             requests,
             failures,
             log_events,
@@ -176,8 +176,8 @@ mod tests {
     proptest! {
         #[test]
         fn shares_add_up_in_any_order_and_never_wrap(parts in prop::collection::vec(shares(), 0..20)) {
-            let sum = |parts: &mut dyn Iterator<Item = &Share>| {
-                let mut sum = Share::default();
+            let sum = |parts: &mut dyn Iterator<Item = &Counts>| {
+                let mut sum = Counts::default();
                 parts.for_each(|&part| sum += part);
                 sum
             };
@@ -188,7 +188,7 @@ mod tests {
             prop_assert_eq!(u128::from(total.log_events), exact.min(u64::MAX.into()));
             let mut rest = total;
             parts.iter().for_each(|&part| rest -= part);
-            prop_assert_eq!(rest, Share::default());
+            prop_assert_eq!(rest, Counts::default());
         }
 
         #[test]
@@ -204,7 +204,7 @@ mod tests {
             datums.chunks(at).for_each(|batch| totals.add(batch));
             for (dimensions, total) in totals.get() {
                 let sum = |metric| datums.iter().filter(|d| d.key.dimensions == dimensions).map(|d| d.count_of(metric)).sum();
-                let expected = Share { requests: sum(REQUEST_COUNT), failures: sum(FAILURE_COUNT), log_events: 0 };
+                let expected = Counts { requests: sum(REQUEST_COUNT), failures: sum(FAILURE_COUNT), log_events: 0 };
                 prop_assert_eq!(total, expected);
             }
             let all: u64 = totals.get().values().map(|total| total.requests).sum();

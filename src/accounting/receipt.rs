@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::pricing::{Cost, PRICES_AS_OF};
 use crate::metrics::dimension::Dimension;
 
@@ -94,8 +94,8 @@ pub struct SeriesTotal {
     pub failures: u64,
 }
 
-impl From<(Arc<[Dimension]>, Share)> for SeriesTotal {
-    fn from((dimensions, total): (Arc<[Dimension]>, Share)) -> Self {
+impl From<(Arc<[Dimension]>, Counts)> for SeriesTotal {
+    fn from((dimensions, total): (Arc<[Dimension]>, Counts)) -> Self {
         let dimensions = dimensions.iter().map(|d| (d.name.to_string(), d.value.to_string())).collect();
         Self { dimensions, requests: total.requests, failures: total.failures }
     }
@@ -138,13 +138,14 @@ impl Remarks {
 }
 
 impl Receipt {
-    /// Draws the line under a ledger, with what the spool still holds.
+    /// Draws the line under a counters, with what the spool still holds.
     #[must_use]
-    pub fn new(run_id: &str, ledger: &Ledger, spooled: Share, cost: Cost) -> Self {
+    pub fn new(run_id: &str, counters: &Counters, spooled: Counts, cost: Cost) -> Self {
         // What was observed is read last: a sample that moves on meanwhile is then not accounted for without it.
-        let (delivered, rejected, dropped) = (ledger.delivered.get(), ledger.rejected.get(), ledger.dropped.get());
-        let observed = ledger.observed.get();
-        let account = |part: fn(Share) -> u64| Account {
+        let (delivered, rejected, dropped) =
+            (counters.delivered.get(), counters.rejected.get(), counters.dropped.get());
+        let observed = counters.observed.get();
+        let account = |part: fn(Counts) -> u64| Account {
             observed: part(observed),
             delivered: part(delivered),
             spooled: part(spooled),
@@ -159,17 +160,17 @@ impl Receipt {
             failures,
             log_events: account(|s| s.log_events),
             api_calls: ApiCalls {
-                put_metric_data: ledger.put_metric_data.get(),
-                put_log_events: ledger.put_log_events.get(),
+                put_metric_data: counters.put_metric_data.get(),
+                put_log_events: counters.put_log_events.get(),
             },
-            retries: ledger.retries.get(),
-            uncertain: ledger.uncertain.get(),
-            bytes_sent: ledger.bytes_sent.get(),
+            retries: counters.retries.get(),
+            uncertain: counters.uncertain.get(),
+            bytes_sent: counters.bytes_sent.get(),
             estimated_cost_usd: cost.metrics + cost.traffic,
             metrics_cost_usd: cost.metrics,
             locust: None,
             dashboard_url: None,
-            series: ledger.series.get().into_iter().map(SeriesTotal::from).collect(),
+            series: counters.series.get().into_iter().map(SeriesTotal::from).collect(),
             dry_run: false,
         }
     }
@@ -405,12 +406,12 @@ mod tests {
     use super::*;
 
     fn receipt(locust: LocustTotals) -> Receipt {
-        let ledger = Ledger::default();
-        ledger.observed.add(Share { requests: 10, failures: 2, log_events: 12 });
-        ledger.delivered.add(Share { requests: 7, failures: 2, log_events: 11 });
-        ledger.dropped.add(Share { requests: 1, failures: 0, log_events: 0 });
-        let spooled = Share { requests: 2, failures: 0, log_events: 1 };
-        Receipt::new("r", &ledger, spooled, Cost { metrics: 0.5, traffic: 0.01 }).reconciled_with(Some(locust))
+        let counters = Counters::default();
+        counters.observed.add(Counts { requests: 10, failures: 2, log_events: 12 });
+        counters.delivered.add(Counts { requests: 7, failures: 2, log_events: 11 });
+        counters.dropped.add(Counts { requests: 1, failures: 0, log_events: 0 });
+        let spooled = Counts { requests: 2, failures: 0, log_events: 1 };
+        Receipt::new("r", &counters, spooled, Cost { metrics: 0.5, traffic: 0.01 }).reconciled_with(Some(locust))
     }
 
     #[test]
@@ -477,11 +478,11 @@ mod tests {
 
     #[test]
     fn all_is_delivered_only_where_all_gave_an_account() {
-        let ledger = Ledger::default();
-        for count in [&ledger.observed, &ledger.delivered] {
-            count.add(Share { requests: 1, ..Share::default() });
+        let counters = Counters::default();
+        for count in [&counters.observed, &counters.delivered] {
+            count.add(Counts { requests: 1, ..Counts::default() });
         }
-        let receipt = Receipt::new("r", &ledger, Share::default(), Cost::default());
+        let receipt = Receipt::new("r", &counters, Counts::default(), Cost::default());
         let heading = |lacks_accounts| {
             let text = receipt.to_text(&Remarks { lacks_accounts, ..Remarks::default() }, Style::Plain);
             text.trim_start().lines().next().map(str::to_owned)
@@ -493,11 +494,11 @@ mod tests {
 
     #[test]
     fn a_test_without_requests_is_told_from_one_of_which_all_is_delivered() {
-        let ledger = Ledger::default();
-        for count in [&ledger.observed, &ledger.delivered] {
-            count.add(Share { log_events: 2, ..Share::default() });
+        let counters = Counters::default();
+        for count in [&counters.observed, &counters.delivered] {
+            count.add(Counts { log_events: 2, ..Counts::default() });
         }
-        let receipt = |locust| Receipt::new("r", &ledger, Share::default(), Cost::default()).reconciled_with(locust);
+        let receipt = |locust| Receipt::new("r", &counters, Counts::default(), Cost::default()).reconciled_with(locust);
         let text = |locust| receipt(locust).to_text(&Remarks::default(), Style::Plain);
         assert!(text(Some(LocustTotals::default())).contains("run r: no requests were made\n"));
         assert!(text(None).contains("run r: all delivered\n"), "a program may have other things to tell");
@@ -525,7 +526,7 @@ mod tests {
     #[test]
     fn the_receipts_of_a_fleet_add_up_to_one() {
         let worker = receipt(LocustTotals::default());
-        let mut master = Receipt::new("r", &Ledger::default(), Share::default(), Cost::default());
+        let mut master = Receipt::new("r", &Counters::default(), Counts::default(), Cost::default());
         for _ in 0..2 {
             master.add(&Receipt::from_json(&worker.to_message()).expect("a receipt"));
         }
@@ -643,18 +644,18 @@ mod model {
     #[test]
     fn whenever_a_receipt_is_drawn_up_no_more_is_accounted_for_than_was_observed() {
         let body = || {
-            let ledger = Arc::new(Ledger::default());
+            let counters = Arc::new(Counters::default());
             let hooks: Vec<_> = [true, false]
                 .map(|arrives| {
-                    let ledger = Arc::clone(&ledger);
+                    let counters = Arc::clone(&counters);
                     thread::spawn(move || {
-                        let share = Share { requests: 1, failures: 1, log_events: 0 };
-                        ledger.observed.add(share);
-                        if arrives { &ledger.delivered } else { &ledger.dropped }.add(share);
+                        let share = Counts { requests: 1, failures: 1, log_events: 0 };
+                        counters.observed.add(share);
+                        if arrives { &counters.delivered } else { &counters.dropped }.add(share);
                     })
                 })
                 .into();
-            let receipt = Receipt::new("r", &ledger, Share::default(), Cost::default());
+            let receipt = Receipt::new("r", &counters, Counts::default(), Cost::default());
             for account in [receipt.requests, receipt.failures] {
                 assert!(account.delivered + account.rejected + account.dropped <= account.observed, "{account:?}");
             }

@@ -137,7 +137,7 @@ impl Operation<'_> {
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
-        let call = Call::new(self.name, kind, about).at(&self.clients.session.place);
+        let call = Call::new(self.name, kind, about).at(&self.clients.session.context);
         Ok(answer.map_err(|error| call.error(&error))?)
     }
 

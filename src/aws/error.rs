@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::response::{Response, Unusable};
-use super::session::Place;
+use super::session::CallContext;
 use crate::config::AwsConfig;
 use crate::delivery::retry::{CallError, Cause, names_a_passing_error};
 
@@ -19,24 +19,26 @@ pub(super) struct Call<'a> {
     kind: &'static str,
     resource: &'a str,
     /// Where it goes, once that is known.
-    place: Option<&'a Place>,
+    context: Option<&'a CallContext>,
 }
 
 impl<'a> Call<'a> {
     pub(super) const fn new(operation: &'a str, kind: &'static str, resource: &'a str) -> Self {
-        Self { operation, kind, resource, place: None }
+        Self { operation, kind, resource, context: None }
     }
 
-    pub(super) const fn at(self, place: &'a Place) -> Self {
-        Self { place: Some(place), ..self }
+    pub(super) const fn at(self, context: &'a CallContext) -> Self {
+        Self { context: Some(context), ..self }
     }
 
     pub(super) fn failed(self, cause: Cause, detail: &str) -> CallError {
-        let place = self.place.map_or_else(String::new, |place| format!(", {}", place.name));
-        let resource = format!("{} {}{place}", self.kind, self.resource);
+        let context = self.context.map_or_else(String::new, |context| format!(", {}", context.name));
+        let resource = format!("{} {}{context}", self.kind, self.resource);
         // It stands within a sentence.
         let mut detail = detail.trim_end().trim_end_matches('.').to_owned();
-        if let (Cause::NoCredentials, Some(profile)) = (&cause, self.place.and_then(|place| place.profile.as_deref())) {
+        if let (Cause::NoCredentials, Some(profile)) =
+            (&cause, self.context.and_then(|context| context.profile.as_deref()))
+        {
             // The SDK has the same words for a profile that there is not as for none at all.
             detail = format!("profile {profile}: {detail}");
         }

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use super::response::{Protocol, Response};
-use crate::accounting::counters::Ledger;
+use crate::accounting::counters::Counters;
 
 impl<'a> From<&'a HttpResponse> for Response<'a> {
     fn from(response: &'a HttpResponse) -> Self {
@@ -49,7 +49,7 @@ impl Intercept for CheckResponse {
 /// Counts the bytes of request bodies as they go out.
 #[derive(Debug, Clone)]
 pub(super) struct CountBytes {
-    pub(super) ledger: Arc<Ledger>,
+    pub(super) counters: Arc<Counters>,
 }
 
 #[dyn_dispatch_hint]
@@ -64,7 +64,7 @@ impl Intercept for CountBytes {
         _runtime_components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.ledger.bytes_sent.add(context.request().body().content_length().unwrap_or_default());
+        self.counters.bytes_sent.add(context.request().body().content_length().unwrap_or_default());
         Ok(())
     }
 }

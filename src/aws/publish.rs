@@ -13,11 +13,11 @@ use tokio::sync::OnceCell;
 use super::config::{METRICS_READ_TIMEOUT, timeouts};
 use super::error::Call;
 use super::intercept::CountBytes;
-use super::session::{Place, Session};
-use crate::accounting::counters::Ledger;
+use super::session::{CallContext, Session};
+use crate::accounting::counters::Counters;
 use crate::config::{AwsConfig, LogClass, ResolvedAws};
-use crate::delivery::client::{CloudWatch, LeftOut};
-use crate::delivery::retry::{CallError, Remedy};
+use crate::delivery::client::{CloudWatch, RejectedLogEvents};
+use crate::delivery::retry::{CallError, RetryAction};
 use crate::logs::event::LogBatch;
 use crate::metrics::datum::{Body, Datum, Unit};
 use crate::spool::Manifest;
@@ -32,8 +32,8 @@ struct Clients {
 }
 
 impl Clients {
-    fn place(&self) -> &Place {
-        &self.session.place
+    fn context(&self) -> &CallContext {
+        &self.session.context
     }
 }
 
@@ -44,31 +44,31 @@ pub struct Aws {
     log_retention_days: Option<i32>,
     /// How often the retention of a log group that was made here may still be tried to be set.
     retention_tries: AtomicU32,
-    ledger: Arc<Ledger>,
+    counters: Arc<Counters>,
     clients: OnceCell<Clients>,
 }
 
 impl Aws {
     /// The account that a spool's data goes to.
     #[must_use]
-    pub fn new(manifest: &Manifest, ledger: &Arc<Ledger>) -> Self {
+    pub fn new(manifest: &Manifest, counters: &Arc<Counters>) -> Self {
         Self {
             account: AwsConfig { recorded: manifest.resolved.clone(), ..manifest.aws.clone() },
             log_class: manifest.log_class,
             log_retention_days: manifest.log_retention_days,
             retention_tries: AtomicU32::new(0),
-            ledger: Arc::clone(ledger),
+            counters: Arc::clone(counters),
             clients: OnceCell::new(),
         }
     }
 
-    /// The clients, and the call with the place it goes to.
+    /// The clients, and the call with the context it goes to.
     async fn clients<'a>(&'a self, call: Call<'a>) -> Result<(&'a Clients, Call<'a>), CallError> {
         let clients = self.clients.get_or_try_init(|| async {
             let session = Session::of(&self.account, call).await?;
             // Another lane may have said so already.
-            let _ = self.ledger.region.set(session.region.clone());
-            let bytes = CountBytes { ledger: Arc::clone(&self.ledger) };
+            let _ = self.counters.region.set(session.region.clone());
+            let bytes = CountBytes { counters: Arc::clone(&self.counters) };
             let metrics =
                 session.cloudwatch().timeout_config(timeouts(METRICS_READ_TIMEOUT)).interceptor(bytes.clone());
             let logs = session.logs().interceptor(bytes);
@@ -79,7 +79,7 @@ impl Aws {
             })
         });
         let clients: &Clients = clients.await?;
-        Ok((clients, call.at(clients.place())))
+        Ok((clients, call.at(clients.context())))
     }
 
     async fn create_group(&self, clients: &Clients, group: &str) -> Result<(), CallError> {
@@ -87,7 +87,7 @@ impl Aws {
             LogClass::Standard => logs::LogGroupClass::Standard,
             LogClass::InfrequentAccess => logs::LogGroupClass::InfrequentAccess,
         };
-        let call = Call::new("CreateLogGroup", "log group", group).at(clients.place());
+        let call = Call::new("CreateLogGroup", "log group", group).at(clients.context());
         let created = clients.logs.create_log_group().log_group_name(group).log_group_class(class).send().await;
         if call.unless_there(created)? {
             // Somebody else's group keeps its retention.
@@ -101,10 +101,10 @@ impl Aws {
     async fn put_retention(&self, clients: &Clients, group: &str) -> Result<Option<CallError>, CallError> {
         let tries = self.retention_tries.load(Relaxed);
         let Some(days) = self.log_retention_days.filter(|_| tries > 0) else { return Ok(None) };
-        let call = Call::new("PutRetentionPolicy", "log group", group).at(clients.place());
+        let call = Call::new("PutRetentionPolicy", "log group", group).at(clients.context());
         let put = clients.logs.put_retention_policy().log_group_name(group).retention_in_days(days).send().await;
         let error = put.err().map(|error| call.error(&error));
-        let passes = error.as_ref().is_some_and(|error| error.remedy() != Remedy::Stop);
+        let passes = error.as_ref().is_some_and(|error| error.action() != RetryAction::Block);
         self.retention_tries.store(if passes { tries - 1 } else { 0 }, Relaxed);
         match error {
             Some(error) if passes && tries > 1 => Err(error),
@@ -123,7 +123,7 @@ impl CloudWatch for Aws {
         Ok(())
     }
 
-    async fn put_log_events(&self, group: &str, stream: &str, batch: LogBatch) -> Result<LeftOut, CallError> {
+    async fn put_log_events(&self, group: &str, stream: &str, batch: LogBatch) -> Result<RejectedLogEvents, CallError> {
         let (clients, call) = self.clients(Call::new("PutLogEvents", "log group", group)).await?;
         let number = i32::try_from(batch.events).unwrap_or(i32::MAX);
         let body = SdkBody::from(batch.into_request(group, stream));
@@ -137,7 +137,9 @@ impl CloudWatch for Aws {
             }
         });
         let output = put.send().await.map_err(|error| call.error(&error))?;
-        Ok(output.rejected_log_events_info().map_or_else(LeftOut::default, |info| left_out(info, number)))
+        Ok(output
+            .rejected_log_events_info()
+            .map_or_else(RejectedLogEvents::default, |info| rejected_events(info, number)))
     }
 
     async fn create_log_stream(&self, group: &str, stream: &str) -> Result<Option<CallError>, CallError> {
@@ -169,10 +171,10 @@ impl CloudWatch for Aws {
 }
 
 /// The events that were left out, from CloudWatch's indices into the call.
-fn left_out(info: &logs::RejectedLogEventsInfo, number: i32) -> LeftOut {
+fn rejected_events(info: &logs::RejectedLogEventsInfo, number: i32) -> RejectedLogEvents {
     let count = |number: i32| u64::try_from(number).unwrap_or_default();
     let expired = info.expired_log_event_end_index().map_or(0, count);
-    LeftOut {
+    RejectedLogEvents {
         expired,
         // What has expired is too old as well.
         too_old: info.too_old_log_event_end_index().map_or(0, count).saturating_sub(expired),

@@ -1,6 +1,6 @@
 //! Sessions: for each process and set of options one configuration of the SDK, which all its callers share.
 //!
-//! So credentials are found once and renewed in one place, and a process knows where it publishes, and in which account.
+//! So credentials are found once and renewed in one context, and a process knows where it publishes, and in which account.
 
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ use crate::delivery::retry::{CallError, Cause};
 
 /// Where calls go and with which credentials, for messages.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct CallContext {
     /// The region, or the endpoint where it is not AWS's own, without a password in it.
     pub name: String,
     /// The profile that was asked for.
@@ -41,7 +41,7 @@ pub(super) struct Session {
     config: SdkConfig,
     recorded: Option<ResolvedAws>,
     pub region: String,
-    pub place: Place,
+    pub context: CallContext,
     resolved: ResolvedAws,
     caller: OnceCell<Caller>,
 }
@@ -101,12 +101,12 @@ impl Session {
             return Err(call.without_region(&options));
         };
         let custom = custom_url(&config, recorded.as_ref());
-        let place = Place {
+        let context = CallContext {
             name: custom.map_or_else(|| region.clone(), |url| origin_of(&url).unwrap_or(url)),
             profile: options.profile.clone(),
         };
         let resolved = resolve(&options, &config, recorded.as_ref()).await;
-        Ok(Self { config, recorded, region, place, resolved, caller: OnceCell::new() })
+        Ok(Self { config, recorded, region, context, resolved, caller: OnceCell::new() })
     }
 
     async fn check_account(&self, call: Call<'_>) -> Result<(), CallError> {
@@ -118,13 +118,13 @@ impl Session {
             return Ok(());
         }
         let cause = Cause::OtherAccount { required: required.clone(), actual };
-        Err(call.at(&self.place).failed(cause, ""))
+        Err(call.at(&self.context).failed(cause, ""))
     }
 
     /// Who calls. STS is asked once.
     pub(super) async fn caller(&self) -> Result<Caller, CallError> {
         let caller = self.caller.get_or_try_init(|| async {
-            let call = Call::new("GetCallerIdentity", "identity", "of the credentials").at(&self.place);
+            let call = Call::new("GetCallerIdentity", "identity", "of the credentials").at(&self.context);
             let answer = aws_sdk_sts::Client::from_conf(self.sts().build()).get_caller_identity().send().await;
             let answer = answer.map_err(|error| call.error(&error))?;
             Ok(Caller {

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::logs::event::LogBatch;
 use crate::metrics::datum::{Body, Datum, DatumKey};
-use crate::metrics::histogram::{Distribution, MAX_VALUES_PER_DATUM};
+use crate::metrics::histogram::{Histogram, MAX_VALUES_PER_DATUM};
 use crate::spool::{Lane, Segment};
 
 /// Most datums of one call (PutMetricData).
@@ -183,7 +183,7 @@ const fn datums_for(values: usize) -> usize {
 #[derive(Default)]
 struct Merge {
     totals: BTreeMap<DatumKey, (u32, f64)>,
-    distributions: BTreeMap<DatumKey, (u32, Distribution)>,
+    distributions: BTreeMap<DatumKey, (u32, Histogram)>,
 }
 
 impl Merge {
@@ -214,7 +214,7 @@ impl Merge {
             Body::Total(total) => self.totals.entry(datum.key).or_insert((datum.resolution, 0.0)).1 += total,
             Body::Points(points) => {
                 let (_, distribution) =
-                    self.distributions.entry(datum.key).or_insert((datum.resolution, Distribution::default()));
+                    self.distributions.entry(datum.key).or_insert((datum.resolution, Histogram::default()));
                 points.into_iter().for_each(|point| distribution.add_point(point));
             }
         }
@@ -228,7 +228,7 @@ impl Merge {
         });
         let mut datums: Vec<_> = totals.collect();
         for (key, (resolution, distribution)) in &self.distributions {
-            datums.extend(Datum::of_distribution(key, *resolution, distribution));
+            datums.extend(Datum::of_histogram(key, *resolution, distribution));
         }
         datums
     }

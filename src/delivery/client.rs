@@ -3,7 +3,7 @@
 use std::future::{Future, ready};
 use std::sync::Arc;
 
-use crate::accounting::counters::Ledger;
+use crate::accounting::counters::Counters;
 use crate::config::ResolvedAws;
 use crate::delivery::retry::CallError;
 use crate::logs::event::LogBatch;
@@ -11,7 +11,7 @@ use crate::metrics::datum::Datum;
 
 /// How many events of a call CloudWatch Logs left out, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct RejectedLogEvents {
     /// Over 14 days old, or older than the group's creation allows.
     pub too_old: u64,
     /// Over two hours ahead.
@@ -20,7 +20,7 @@ pub struct LeftOut {
     pub expired: u64,
 }
 
-impl LeftOut {
+impl RejectedLogEvents {
     /// All of them.
     #[must_use]
     pub const fn total(self) -> u64 {
@@ -43,7 +43,7 @@ pub trait CloudWatch: Send + Sync + 'static {
         group: &str,
         stream: &str,
         batch: LogBatch,
-    ) -> impl Future<Output = Result<LeftOut, CallError>> + Send;
+    ) -> impl Future<Output = Result<RejectedLogEvents, CallError>> + Send;
 
     /// Makes a stream, and its group with class and retention where there is none yet. It is no error that they exist.
     /// Gives the error of a retention that cannot be set: events are taken without it.
@@ -67,18 +67,23 @@ pub trait CloudWatch: Send + Sync + 'static {
 /// Takes everything and sends nothing (`--cw-dry-run`). Sizes are those before compression.
 pub struct DryRun {
     /// Where the bytes are counted.
-    pub ledger: Arc<Ledger>,
+    pub counters: Arc<Counters>,
 }
 
 impl CloudWatch for DryRun {
     async fn put_metric_data(&self, _namespace: &str, datums: Vec<Datum>) -> Result<(), CallError> {
-        self.ledger.bytes_sent.add_len(datums.iter().map(Datum::wire_bytes).sum());
+        self.counters.bytes_sent.add_len(datums.iter().map(Datum::wire_bytes).sum());
         Ok(())
     }
 
-    async fn put_log_events(&self, _group: &str, _stream: &str, batch: LogBatch) -> Result<LeftOut, CallError> {
-        self.ledger.bytes_sent.add_len(batch.json.len());
-        Ok(LeftOut::default())
+    async fn put_log_events(
+        &self,
+        _group: &str,
+        _stream: &str,
+        batch: LogBatch,
+    ) -> Result<RejectedLogEvents, CallError> {
+        self.counters.bytes_sent.add_len(batch.json.len());
+        Ok(RejectedLogEvents::default())
     }
 
     async fn create_log_stream(&self, _group: &str, _stream: &str) -> Result<Option<CallError>, CallError> {

@@ -46,5 +46,5 @@ pub async fn find<C: CloudWatch>(
 }
 
 fn pause_after(error: &CallError, failures: u32) -> Duration {
-    Backoff::of(error.remedy()).pause(failures, rand::random()).max(LEAST_PAUSE)
+    Backoff::of(error.action()).pause(failures, rand::random()).max(LEAST_PAUSE)
 }

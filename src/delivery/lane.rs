@@ -8,13 +8,13 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::delivery::call::{Limits, Packer, Unread, logs_call, metrics_call};
 use crate::delivery::client::CloudWatch;
-use crate::delivery::outage::Trouble;
-use crate::delivery::outbox::{Outbox, Pace};
-use crate::delivery::retry::{Backoff, CallError, Remedy};
+use crate::delivery::outage::OutageTracker;
+use crate::delivery::outbox::{Outbox, SendMode};
+use crate::delivery::retry::{Backoff, CallError, RetryAction};
 use crate::spool::{Destination, Lane, Segment};
 use crate::timestamp::Timestamp;
 
@@ -47,9 +47,9 @@ pub struct Sender<C> {
     /// Segments stay in the spool although they were "sent".
     keep: bool,
     outbox: Arc<Outbox>,
-    ledger: Arc<Ledger>,
+    counters: Arc<Counters>,
     diagnostics: Arc<Diagnostics>,
-    trouble: Arc<std::sync::Mutex<Trouble>>,
+    trouble: Arc<std::sync::Mutex<OutageTracker>>,
     stream_exists: Mutex<bool>,
     abandoned: AtomicBool,
 }
@@ -72,17 +72,17 @@ enum Outcome {
 struct NoRoom;
 
 /// A call under way, counted when it ends. Dropped without an answer, as when it is cut off, it counts as uncertain.
-struct Unanswered {
-    ledger: Arc<Ledger>,
+struct InFlightGuard {
+    counters: Arc<Counters>,
     lane: Lane,
     number: u64,
     sent: bool,
 }
 
-impl Unanswered {
-    fn new(ledger: &Arc<Ledger>, lane: Lane, segments: &[Segment]) -> Self {
+impl InFlightGuard {
+    fn new(counters: &Arc<Counters>, lane: Lane, segments: &[Segment]) -> Self {
         let number = segments.iter().map(|s| s.contents.share.requests + s.contents.share.log_events).sum();
-        Self { ledger: Arc::clone(ledger), lane, number, sent: true }
+        Self { counters: Arc::clone(counters), lane, number, sent: true }
     }
 
     /// Knows how the call ended.
@@ -94,12 +94,12 @@ impl Unanswered {
     }
 }
 
-impl Drop for Unanswered {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.ledger.uncertain.add(self.number);
+        self.counters.uncertain.add(self.number);
         let calls = match self.lane {
-            Lane::Metrics => &self.ledger.put_metric_data,
-            Lane::Logs => &self.ledger.put_log_events,
+            Lane::Metrics => &self.counters.put_metric_data,
+            Lane::Logs => &self.counters.put_log_events,
         };
         calls.add(u64::from(self.sent));
     }
@@ -113,16 +113,16 @@ impl<C: CloudWatch> Sender<C> {
         destination: Destination,
         keep: bool,
         outbox: Arc<Outbox>,
-        ledger: Arc<Ledger>,
+        counters: Arc<Counters>,
         diagnostics: Arc<Diagnostics>,
-        trouble: Arc<std::sync::Mutex<Trouble>>,
+        trouble: Arc<std::sync::Mutex<OutageTracker>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             cloudwatch,
             destination,
             keep,
             outbox,
-            ledger,
+            counters,
             diagnostics,
             trouble,
             stream_exists: Mutex::new(false),
@@ -157,7 +157,7 @@ impl<C: CloudWatch> Sender<C> {
                 return;
             }
             // A call that is under way began before it.
-            if calls.is_empty() && (self.outbox.pace() == Pace::Drain) != tried_at_end {
+            if calls.is_empty() && (self.outbox.mode() == SendMode::Immediate) != tried_at_end {
                 tried_at_end = !tried_at_end;
                 // Whatever was in the way may be mended, and nobody waits for the next time it is tried.
                 not_before = Instant::now();
@@ -189,7 +189,7 @@ impl<C: CloudWatch> Sender<C> {
                     Outcome::Refused(error) => {
                         refusals += 1;
                         if let Some(further @ 1..) = refusals.checked_sub(REFUSALS_WITHOUT_PAUSE) {
-                            let backoff = Backoff::of(Remedy::RetrySlowly);
+                            let backoff = Backoff::of(RetryAction::RetrySlowly);
                             not_before = Instant::now() + backoff.pause(further, rand::random());
                         }
                         // CloudWatch has answered: whatever was in the way is gone.
@@ -201,23 +201,23 @@ impl<C: CloudWatch> Sender<C> {
                     }
                     Outcome::Failed { error, on_the_way } => {
                         failures = if on_the_way { 1 } else { failures + 1 };
-                        let remedy = error.remedy();
-                        not_before = Instant::now() + Backoff::of(remedy).pause(failures, rand::random());
+                        let action = error.action();
+                        not_before = Instant::now() + Backoff::of(action).pause(failures, rand::random());
                         status.send_modify(|status| {
                             status.failed = Some(error);
-                            status.stopped = remedy == Remedy::Stop;
+                            status.stopped = action == RetryAction::Block;
                         });
                     }
                     Outcome::Nothing => {}
                     Outcome::Unreadable => {
                         failures += 1;
-                        not_before = Instant::now() + Backoff::of(Remedy::Retry).pause(failures, rand::random());
+                        not_before = Instant::now() + Backoff::of(RetryAction::Retry).pause(failures, rand::random());
                     }
                 },
                 () = self.outbox.woken(lane) => {}
                 () = sleep_until(retry_at) => {}
                 () = sleep_until(next_flush.unwrap_or(later)) => {
-                    if let Some(interval) = flush_interval && self.outbox.pace() == Pace::Interval {
+                    if let Some(interval) = flush_interval && self.outbox.mode() == SendMode::Periodic {
                         self.outbox.flush_lane(lane);
                         next_flush = Some(Instant::now() + jittered(interval));
                     } else {
@@ -235,7 +235,7 @@ impl<C: CloudWatch> Sender<C> {
         let mut packer = Packer::new(if merged { limits.times_merge() } else { limits });
         let (mut empty, mut complete) = (true, false);
         self.outbox.take(lane, limits.bytes(), |segment| {
-            if complete || (!empty && segment.goes_alone) {
+            if complete || (!empty && segment.isolated) {
                 return false;
             }
             let within = packer.try_add(segment.contents.items, segment.contents.wire_bytes, segment.contents.span);
@@ -243,7 +243,7 @@ impl<C: CloudWatch> Sender<C> {
             // else hold up all behind it; CloudWatch refuses it, and it is cut.
             let fits = within || empty;
             if fits {
-                (empty, complete) = (false, segment.goes_alone || !within);
+                (empty, complete) = (false, segment.isolated || !within);
             }
             fits
         })
@@ -251,7 +251,7 @@ impl<C: CloudWatch> Sender<C> {
 
     async fn send(self: Arc<Self>, lane: Lane, segments: Vec<Segment>) -> Outcome {
         if segments.iter().any(|segment| segment.repeated) {
-            self.ledger.retries.add(1);
+            self.counters.retries.add(1);
         }
         match lane {
             Lane::Metrics => self.send_metrics(segments).await,
@@ -269,15 +269,15 @@ impl<C: CloudWatch> Sender<C> {
         if call.segments.is_empty() {
             return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
         }
-        let unanswered = Unanswered::new(&self.ledger, Lane::Metrics, &call.segments);
+        let in_flight = InFlightGuard::new(&self.counters, Lane::Metrics, &call.segments);
         let (begun, number) = (Instant::now(), call.datums.len());
         let put = self.cloudwatch.put_metric_data(&self.destination.namespace, call.datums).await;
-        unanswered.settle(put.as_ref().err());
+        in_flight.settle(put.as_ref().err());
         match put {
             Ok(()) => {
                 self.succeeded(Lane::Metrics, number, begun);
                 let newest = call.segments.iter().map(|segment| segment.contents.span.1 / 1000).max();
-                self.ledger.delivered_until.raise_to(newest.unwrap_or_default().try_into().unwrap_or_default());
+                self.counters.delivered_until.raise_to(newest.unwrap_or_default().try_into().unwrap_or_default());
                 self.settle(call.segments, 0);
                 Outcome::Taken
             }
@@ -312,30 +312,30 @@ impl<C: CloudWatch> Sender<C> {
         }
         let Destination { group, stream, .. } = &self.destination;
         let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
-        let unanswered = Unanswered::new(&self.ledger, Lane::Logs, &call.segments);
+        let in_flight = InFlightGuard::new(&self.counters, Lane::Logs, &call.segments);
         let (begun, number) = (Instant::now(), call.batch.events);
         let put = self.cloudwatch.put_log_events(group, stream, call.batch).await;
-        unanswered.settle(put.as_ref().err());
+        in_flight.settle(put.as_ref().err());
         match put {
-            Ok(left_out) => {
+            Ok(rejected_events) => {
                 self.succeeded(Lane::Logs, number, begun);
-                if left_out.total() > 0 {
+                if rejected_events.total() > 0 {
                     self.diagnostics.say_once(
                         "log events left out",
                         Level::Warning,
                         format!(
                             "CloudWatch Logs left out events of log group {group}: {} too old, {} too new, {} past the \
                              group's retention. The receipt counts them as rejected.",
-                            left_out.too_old, left_out.too_new, left_out.expired
+                            rejected_events.too_old, rejected_events.too_new, rejected_events.expired
                         ),
                     );
                 }
-                self.ledger.log_bytes.add_len(bytes);
-                self.settle(call.segments, left_out.total());
+                self.counters.log_bytes.add_len(bytes);
+                self.settle(call.segments, rejected_events.total());
                 Outcome::Taken
             }
             Err(error) => {
-                if error.remedy() == Remedy::Recreate {
+                if error.action() == RetryAction::Recreate {
                     *self.stream_exists.lock().await = false;
                 }
                 match self.failed(Lane::Logs, call.segments, error) {
@@ -346,15 +346,15 @@ impl<C: CloudWatch> Sender<C> {
         }
     }
 
-    fn settle(&self, segments: Vec<Segment>, left_out: u64) {
+    fn settle(&self, segments: Vec<Segment>, rejected_events: u64) {
         if self.keep {
             return self.outbox.keep(segments);
         }
-        let mut share = Share::default();
+        let mut share = Counts::default();
         segments.iter().for_each(|segment| share += segment.contents.share);
-        let rejected = left_out.min(share.log_events);
-        self.ledger.rejected.add(Share { log_events: rejected, ..Share::default() });
-        self.ledger.delivered.add(Share { log_events: share.log_events - rejected, ..share });
+        let rejected = rejected_events.min(share.log_events);
+        self.counters.rejected.add(Counts { log_events: rejected, ..Counts::default() });
+        self.counters.delivered.add(Counts { log_events: share.log_events - rejected, ..share });
         self.outbox.settle(&segments);
     }
 
@@ -376,30 +376,30 @@ impl<C: CloudWatch> Sender<C> {
     /// Tells the user what matters of a failure: each trouble once, each kind of refusal once.
     fn tell(&self, lane: Lane, error: &CallError) {
         let subject = error.subject();
-        let in_trouble = |grave| {
+        let in_trouble = |needs_action| {
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            trouble.failed(lane, Timestamp::now(), &subject, grave)
+            trouble.failed(lane, Timestamp::now(), &subject, needs_action)
         };
-        if matches!(error.remedy(), Remedy::Split | Remedy::GiveUp) {
+        if matches!(error.action(), RetryAction::Split | RetryAction::Reject) {
             // CloudWatch answers again, whatever it thinks of this call.
             self.trouble.lock().unwrap_or_else(PoisonError::into_inner).succeeded(lane);
         }
-        match error.remedy() {
-            Remedy::Stop if in_trouble(true) => {
+        match error.action() {
+            RetryAction::Block if in_trouble(true) => {
                 self.diagnostics.say(Level::Error, format!("{error} Results are kept in the spool."));
             }
-            Remedy::Retry | Remedy::RetrySlowly if in_trouble(false) => {
+            RetryAction::Retry | RetryAction::RetrySlowly if in_trouble(false) => {
                 self.diagnostics.say(Level::Warning, format!("{error} It is repeated meanwhile."));
             }
-            Remedy::Stop | Remedy::Retry | Remedy::RetrySlowly => {
+            RetryAction::Block | RetryAction::Retry | RetryAction::RetrySlowly => {
                 self.diagnostics.say(Level::Debug, error.to_string());
             }
-            Remedy::Split | Remedy::GiveUp => self.diagnostics.say_first(
+            RetryAction::Split | RetryAction::Reject => self.diagnostics.say_first(
                 &subject,
                 Level::Warning,
                 format!("{error} What CloudWatch does not take is kept in the spool as rejected."),
             ),
-            Remedy::Recreate => self.diagnostics.say_first(
+            RetryAction::Recreate => self.diagnostics.say_first(
                 &subject,
                 Level::Warning,
                 format!("{error} Somebody deleted it: it is made again."),
@@ -410,16 +410,16 @@ impl<C: CloudWatch> Sender<C> {
     fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> Outcome {
         segments.iter_mut().for_each(|segment| segment.repeated = true);
         self.tell(lane, &error);
-        match error.remedy() {
-            Remedy::Split => match self.split(lane, segments) {
+        match error.action() {
+            RetryAction::Split => match self.split(lane, segments) {
                 Ok(()) => Outcome::Refused(error),
                 Err(NoRoom) => Outcome::Failed { error, on_the_way: false },
             },
-            Remedy::GiveUp => {
+            RetryAction::Reject => {
                 segments.iter().for_each(|segment| self.reject(segment));
                 Outcome::Refused(error)
             }
-            Remedy::Retry | Remedy::RetrySlowly | Remedy::Recreate | Remedy::Stop => {
+            RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Recreate | RetryAction::Block => {
                 self.outbox.put_back(lane, segments);
                 Outcome::Failed { error, on_the_way: false }
             }
@@ -430,7 +430,7 @@ impl<C: CloudWatch> Sender<C> {
     fn split(&self, lane: Lane, mut segments: Vec<Segment>) -> Result<(), NoRoom> {
         if segments.len() > 1 {
             // The outbox packs as much as fits, so the pieces have to say that they do not fit together.
-            segments.iter_mut().for_each(|segment| segment.goes_alone = true);
+            segments.iter_mut().for_each(|segment| segment.isolated = true);
             self.outbox.put_back(lane, segments);
             return Ok(());
         }
@@ -445,7 +445,7 @@ impl<C: CloudWatch> Sender<C> {
                         "The disk is full: what CloudWatch refuses cannot be cut into pieces to find what it is about, \
                          and waits in the spool. Make room.",
                     );
-                    segment.steps_back = true;
+                    segment.deferred = true;
                     self.outbox.put_back(lane, vec![segment]);
                     return Err(NoRoom);
                 }
@@ -478,7 +478,7 @@ impl<C: CloudWatch> Sender<C> {
             halves.iter().for_each(|half| spool.remove(half));
             return Err(NoRoom);
         }
-        halves.iter_mut().for_each(|half| half.goes_alone = true);
+        halves.iter_mut().for_each(|half| half.isolated = true);
         Ok(Some(halves))
     }
 
@@ -492,7 +492,7 @@ impl<C: CloudWatch> Sender<C> {
             );
             if self.keep {
                 // In a dry run it stays where it is.
-                self.ledger.rejected.add(segment.contents.share);
+                self.counters.rejected.add(segment.contents.share);
                 self.outbox.settle_rejected(&segment);
             } else {
                 self.reject(&segment);
@@ -505,14 +505,14 @@ impl<C: CloudWatch> Sender<C> {
                 Level::Warning,
                 format!("A file of the spool cannot be read for now ({error}). It is tried again."),
             );
-            segment.steps_back = true;
+            segment.deferred = true;
             self.outbox.put_back(lane, vec![segment]);
         }
         any
     }
 
     fn reject(&self, segment: &Segment) {
-        self.ledger.rejected.add(segment.contents.share);
+        self.counters.rejected.add(segment.contents.share);
         if let Err(error) = self.outbox.spool().reject(segment) {
             self.diagnostics.say_once(
                 "reject",
@@ -535,21 +535,21 @@ mod tests {
     use crate::spool::Spool;
     use crate::spool::tests::{event, manifest};
 
-    fn sender(spool: Spool) -> (Arc<Sender<DryRun>>, Arc<Outbox>, Arc<Ledger>) {
-        let ledger: Arc<Ledger> = Arc::default();
-        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::default(), 1 << 30, Pace::Drain));
-        let (cloudwatch, to) = (DryRun { ledger: Arc::clone(&ledger) }, manifest().destination());
+    fn sender(spool: Spool) -> (Arc<Sender<DryRun>>, Arc<Outbox>, Arc<Counters>) {
+        let counters: Arc<Counters> = Arc::default();
+        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::default(), 1 << 30, SendMode::Immediate));
+        let (cloudwatch, to) = (DryRun { counters: Arc::clone(&counters) }, manifest().destination());
         let (diagnostics, trouble) = (Arc::default(), Arc::default());
         let sender = Sender::new(
             Arc::new(cloudwatch),
             to,
             false,
             Arc::clone(&outbox),
-            Arc::clone(&ledger),
+            Arc::clone(&counters),
             diagnostics,
             trouble,
         );
-        (sender, outbox, ledger)
+        (sender, outbox, counters)
     }
 
     #[test]
@@ -561,11 +561,11 @@ mod tests {
             .expect("a spool")
             .write_events(&[event(1, "a"), event(2, "b")]);
         std::fs::remove_dir_all(root.path().join("run")).expect("removed");
-        let (sender, outbox, ledger) = sender(spool);
+        let (sender, outbox, counters) = sender(spool);
         outbox.push(segment);
         let taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
         assert!(sender.split(Lane::Logs, taken).is_err());
-        assert_eq!((outbox.left().log_events, ledger.rejected.get().log_events), (2, 0));
+        assert_eq!((outbox.left().log_events, counters.rejected.get().log_events), (2, 0));
         assert!(outbox.take(Lane::Logs, usize::MAX, |_| true)[0].read().is_ok(), "it is where it was");
     }
 
@@ -577,7 +577,7 @@ mod tests {
         let folder = spool.folder().expect("on the disk").to_owned();
         std::fs::write(folder.join("rejected"), "").expect("written");
         let segments = [1, 2].map(|time| spool.write_events(&[event(time, "a")]).0);
-        let (sender, outbox, ledger) = sender(spool);
+        let (sender, outbox, counters) = sender(spool);
         segments.into_iter().for_each(|segment| outbox.push(segment));
         let mut taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
         let [unreadable, damaged] = [taken.pop(), taken.pop()].map(|segment| segment.expect("two of them"));
@@ -587,7 +587,7 @@ mod tests {
             unreadable: vec![(unreadable, too_many_open_files)],
         };
         assert!(sender.set_aside(Lane::Logs, unread));
-        assert_eq!((outbox.left().log_events, ledger.rejected.get().log_events), (1, 1));
+        assert_eq!((outbox.left().log_events, counters.rejected.get().log_events), (1, 1));
         let said = sender.diagnostics.take();
         let levels: Vec<_> = said.iter().map(|(level, _)| level).collect();
         assert_eq!(levels, [&Level::Error, &Level::Warning, &Level::Warning], "{said:?}");

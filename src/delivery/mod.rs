@@ -15,15 +15,15 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::accounting::pricing::{Usage, estimate};
 use crate::accounting::receipt::{Receipt, Remarks};
 use crate::config::{LogClass, ResolvedAws};
 use crate::delivery::client::{CloudWatch, DryRun};
 use crate::delivery::lane::{LaneStatus, Sender};
-use crate::delivery::outage::Trouble;
-use crate::delivery::outbox::{Outbox, Pace};
+use crate::delivery::outage::OutageTracker;
+use crate::delivery::outbox::{Outbox, SendMode};
 use crate::delivery::retry::CallError;
 use crate::spool::pending::replay_command;
 use crate::spool::{Destination, Lane, Spool};
@@ -58,10 +58,10 @@ pub struct Progress {
 
 /// How a delivery goes about it.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner {
+pub struct DeliveryOptions {
     /// When the lanes begin to send.
-    pub pace: Pace,
-    /// Time between publications at [`Pace::Interval`].
+    pub mode: SendMode,
+    /// Time between publications at [`SendMode::Periodic`].
     pub flush_interval: Option<Duration>,
     /// How many bytes the spool may hold.
     pub capacity_bytes: u64,
@@ -74,12 +74,12 @@ pub struct Manner {
 /// A delivery under way.
 pub struct Delivery {
     /// The account of it.
-    pub ledger: Arc<Ledger>,
+    pub counters: Arc<Counters>,
     /// What waits.
     pub outbox: Arc<Outbox>,
     /// Messages to the user.
     pub diagnostics: Arc<Diagnostics>,
-    trouble: Arc<Mutex<Trouble>>,
+    trouble: Arc<Mutex<OutageTracker>>,
     lanes: [watch::Receiver<LaneStatus>; 2],
     abandon: Box<dyn Fn() + Send + Sync>,
     resolved: watch::Receiver<Option<ResolvedAws>>,
@@ -93,25 +93,25 @@ impl Delivery {
     pub fn start<C: CloudWatch>(
         spool: Spool,
         destination: Destination,
-        manner: Manner,
+        options: DeliveryOptions,
         diagnostics: Arc<Diagnostics>,
         runtime: Handle,
-        cloudwatch: impl FnOnce(&Arc<Ledger>) -> C,
+        cloudwatch: impl FnOnce(&Arc<Counters>) -> C,
     ) -> Self {
-        let ledger = Arc::new(Ledger::default());
+        let counters = Arc::new(Counters::default());
         let outbox = Arc::new(Outbox::new(
             spool,
-            Arc::clone(&ledger),
+            Arc::clone(&counters),
             Arc::clone(&diagnostics),
-            manner.capacity_bytes,
-            manner.pace,
+            options.capacity_bytes,
+            options.mode,
         ));
-        let parts = Parts { destination, manner, ledger, outbox, diagnostics, runtime };
-        if manner.dry_run {
-            let dry_run = DryRun { ledger: Arc::clone(&parts.ledger) };
+        let parts = Parts { destination, options, counters, outbox, diagnostics, runtime };
+        if options.dry_run {
+            let dry_run = DryRun { counters: Arc::clone(&parts.counters) };
             parts.start(dry_run)
         } else {
-            let cloudwatch = cloudwatch(&parts.ledger);
+            let cloudwatch = cloudwatch(&parts.counters);
             parts.start(cloudwatch)
         }
     }
@@ -120,10 +120,10 @@ impl Delivery {
     #[must_use]
     pub fn progress(&self) -> Progress {
         let [metrics, logs] = self.lanes.each_ref().map(|lane| lane.borrow().clone());
-        let (observed, delivered) = (self.ledger.observed.get(), self.ledger.delivered.get());
-        let (rejected, dropped) = (self.ledger.rejected.get(), self.ledger.dropped.get());
+        let (observed, delivered) = (self.counters.observed.get(), self.counters.delivered.get());
+        let (rejected, dropped) = (self.counters.rejected.get(), self.counters.dropped.get());
         let kept = self.outbox.kept();
-        let settled = |part: fn(Share) -> u64| part(delivered) + part(rejected) + part(dropped) + part(kept);
+        let settled = |part: fn(Counts) -> u64| part(delivered) + part(rejected) + part(dropped) + part(kept);
         let (requests, events) = (settled(|s| s.requests), settled(|s| s.log_events));
         let left_requests = observed.requests.saturating_sub(requests);
         let left_events = observed.log_events.saturating_sub(events);
@@ -144,7 +144,7 @@ impl Delivery {
             failures,
             refusals,
             trouble_since: self.trouble.lock().unwrap_or_else(PoisonError::into_inner).since(),
-            delivered_until: Some(self.ledger.delivered_until.get()).filter(|&second| second > 0),
+            delivered_until: Some(self.counters.delivered_until.get()).filter(|&second| second > 0),
             waiting_bytes: self.outbox.waiting_bytes(),
         }
     }
@@ -183,16 +183,16 @@ impl Delivery {
 
     /// The account of it, with what the spool still holds.
     #[must_use]
-    pub fn account(&self, run_id: &str, log_class: LogClass, spooled: Share) -> Receipt {
+    pub fn account(&self, run_id: &str, log_class: LogClass, spooled: Counts) -> Receipt {
         let cost = estimate(Usage {
             // A metric costs nothing before CloudWatch has some of it.
-            metric_hours: if self.ledger.delivered_until.get() > 0 { self.ledger.metric_hours.get() } else { 0 },
-            calls: self.ledger.put_metric_data.get(),
-            log_bytes: self.ledger.log_bytes.get(),
+            metric_hours: if self.counters.delivered_until.get() > 0 { self.counters.metric_hours.get() } else { 0 },
+            calls: self.counters.put_metric_data.get(),
+            log_bytes: self.counters.log_bytes.get(),
             log_class,
-            region: self.ledger.region.get().map(String::as_str),
+            region: self.counters.region.get().map(String::as_str),
         });
-        Receipt::new(run_id, &self.ledger, spooled, cost)
+        Receipt::new(run_id, &self.counters, spooled, cost)
     }
 
     /// What is to be said beside that account: where the rest is, and the `reasons` why.
@@ -240,8 +240,8 @@ fn wait_for_disk(tasks: &[JoinHandle<()>]) -> bool {
 /// What a delivery is made of before it is known what it sends to.
 struct Parts {
     destination: Destination,
-    manner: Manner,
-    ledger: Arc<Ledger>,
+    options: DeliveryOptions,
+    counters: Arc<Counters>,
     outbox: Arc<Outbox>,
     diagnostics: Arc<Diagnostics>,
     runtime: Handle,
@@ -249,22 +249,22 @@ struct Parts {
 
 impl Parts {
     fn start<C: CloudWatch>(self, cloudwatch: C) -> Delivery {
-        let Self { destination, manner, ledger, outbox, diagnostics, runtime } = self;
-        let trouble = Arc::new(Mutex::new(Trouble::default()));
+        let Self { destination, options, counters, outbox, diagnostics, runtime } = self;
+        let trouble = Arc::new(Mutex::new(OutageTracker::default()));
         let cloudwatch = Arc::new(cloudwatch);
         let sender = Sender::new(
             Arc::clone(&cloudwatch),
             destination,
-            manner.dry_run,
+            options.dry_run,
             Arc::clone(&outbox),
-            Arc::clone(&ledger),
+            Arc::clone(&counters),
             Arc::clone(&diagnostics),
             Arc::clone(&trouble),
         );
         let mut tasks = Vec::new();
         let lanes = Lane::ALL.map(|lane| {
             let (status, lane_status) = watch::channel(LaneStatus::default());
-            tasks.push(runtime.spawn(Arc::clone(&sender).run(lane, manner.flush_interval, status)));
+            tasks.push(runtime.spawn(Arc::clone(&sender).run(lane, options.flush_interval, status)));
             lane_status
         });
         let (ended, mut end) = watch::channel(false);
@@ -272,14 +272,14 @@ impl Parts {
         let waiting = Arc::clone(&outbox);
         tasks.push(runtime.spawn(async move {
             tokio::select! {
-                () = destination::find(&*cloudwatch, &waiting, manner.records_destination, &known) => {}
+                () = destination::find(&*cloudwatch, &waiting, options.records_destination, &known) => {}
                 // An error would say that the delivery is gone, which is its end too.
                 _ = end.wait_for(|ended| *ended) => {}
             }
         }));
         let abandon = Box::new(move || sender.abandon());
         Delivery {
-            ledger,
+            counters,
             outbox,
             diagnostics,
             trouble,
@@ -299,7 +299,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::delivery::client::LeftOut;
+    use crate::delivery::client::RejectedLogEvents;
     use crate::delivery::retry::tests::refused;
     use crate::logs::event::LogBatch;
     use crate::metrics::datum::Datum;
@@ -313,7 +313,7 @@ mod tests {
             Ok(())
         }
 
-        async fn put_log_events(&self, _: &str, _: &str, _: LogBatch) -> Result<LeftOut, CallError> {
+        async fn put_log_events(&self, _: &str, _: &str, _: LogBatch) -> Result<RejectedLogEvents, CallError> {
             std::fs::remove_file(&self.0).expect("there");
             let made = std::process::Command::new("mkfifo").arg(&self.0).status().expect("a pipe");
             assert!(made.success());
@@ -334,17 +334,18 @@ mod tests {
         let mut paths = files.map(|file| file.expect("readable").path());
         let file = paths.find(|path| path.to_string_lossy().contains("-logs.")).expect("the segment's");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("one");
-        let manner = Manner {
-            pace: Pace::Drain,
+        let options = DeliveryOptions {
+            mode: SendMode::Immediate,
             flush_interval: None,
             capacity_bytes: 1 << 30,
             dry_run: false,
             records_destination: true,
         };
         let (handle, cloudwatch) = (runtime.handle().clone(), Stalling(file.clone()));
-        let delivery = Delivery::start(spool, manifest().destination(), manner, Arc::default(), handle, |_| cloudwatch);
+        let delivery =
+            Delivery::start(spool, manifest().destination(), options, Arc::default(), handle, |_| cloudwatch);
         delivery.outbox.push(segment);
-        let refused = || delivery.ledger.put_log_events.get() > 0;
+        let refused = || delivery.counters.put_log_events.get() > 0;
         while !refused() {
             std::thread::sleep(DISK_PAUSE);
         }

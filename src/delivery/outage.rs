@@ -1,4 +1,4 @@
-//! Trouble: the time in which calls fail. It begins once and ends once, however many calls fail in between.
+//! OutageTracker: the time in which calls fail. It begins once and ends once, however many calls fail in between.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ const CALM_MICROS: i64 = 10_000_000;
 
 /// Whether calls fail, and since when.
 #[derive(Debug, Default)]
-pub struct Trouble {
+pub struct OutageTracker {
     since: Option<Timestamp>,
     last_failure: Option<Timestamp>,
     failing: [bool; Lane::ALL.len()],
@@ -18,15 +18,15 @@ pub struct Trouble {
     told: HashSet<String>,
 }
 
-impl Trouble {
-    /// A call failed. Says whether the user should be told why: where trouble begins with it, and where it is `grave`,
+impl OutageTracker {
+    /// A call failed. Says whether the user should be told why: where trouble begins with it, and where it is `needs_action`,
     /// so that only the user can help, and this is the first on its `subject`.
-    pub fn failed(&mut self, lane: Lane, now: Timestamp, subject: &str, grave: bool) -> bool {
+    pub fn failed(&mut self, lane: Lane, now: Timestamp, subject: &str, needs_action: bool) -> bool {
         let begins = self.since.is_none();
         self.since.get_or_insert(now);
         self.last_failure = Some(now);
         self.failing[lane as usize] = true;
-        (begins || grave) && self.told.insert(subject.to_owned())
+        (begins || needs_action) && self.told.insert(subject.to_owned())
     }
 
     /// A call succeeded.
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn it_is_told_once_when_it_begins_and_once_when_it_ends() {
-        let mut trouble = Trouble::default();
+        let mut trouble = OutageTracker::default();
         assert!(trouble.failed(Lane::Metrics, at(0), "away", false));
         assert!(!trouble.failed(Lane::Logs, at(1), "away", false));
         trouble.succeeded(Lane::Metrics);
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn with_nothing_left_to_be_sent_it_is_over_at_once() {
-        let mut trouble = Trouble::default();
+        let mut trouble = OutageTracker::default();
         trouble.failed(Lane::Logs, at(0), "away", false);
         trouble.succeeded(Lane::Logs);
         assert_eq!(trouble.end(at(1), true), Some(0));
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_only_the_user_can_mend_is_told_beside_it() {
-        let mut trouble = Trouble::default();
+        let mut trouble = OutageTracker::default();
         assert!(trouble.failed(Lane::Metrics, at(0), "away", false));
         let denied: Vec<_> = (1..4).map(|now| trouble.failed(Lane::Logs, at(now), "denied", true)).collect();
         assert_eq!(denied, [true, false, false]);
@@ -106,7 +106,7 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
         let lane = || prop_oneof![Just(Lane::Metrics), Just(Lane::Logs)];
         let step = prop_oneof![
-            2 => (lane(), 0..3u8, any::<bool>()).prop_map(|(lane, subject, grave)| Step::Failed(lane, subject, grave)),
+            2 => (lane(), 0..3u8, any::<bool>()).prop_map(|(lane, subject, needs_action)| Step::Failed(lane, subject, needs_action)),
             2 => lane().prop_map(Step::Succeeded),
             1 => any::<bool>().prop_map(Step::End),
         ];
@@ -116,16 +116,16 @@ mod tests {
     proptest! {
         #[test]
         fn each_trouble_begins_and_ends_once_and_says_each_thing_once(steps in steps()) {
-            let mut trouble = Trouble::default();
+            let mut trouble = OutageTracker::default();
             let (mut now, mut last, mut told) = (0, 0, Vec::new());
             let mut failing = [false; 2];
             for (elapsed, step) in steps {
                 now += elapsed;
                 let since = trouble.since();
                 match step {
-                    Step::Failed(lane, subject, grave) => {
-                        let tells = trouble.failed(lane, at(now), &subject.to_string(), grave);
-                        prop_assert_eq!(tells, since.is_none() || (grave && !told.contains(&subject)));
+                    Step::Failed(lane, subject, needs_action) => {
+                        let tells = trouble.failed(lane, at(now), &subject.to_string(), needs_action);
+                        prop_assert_eq!(tells, since.is_none() || (needs_action && !told.contains(&subject)));
                         if tells {
                             told.push(subject);
                         }

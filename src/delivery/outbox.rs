@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::spool::{Lane, Segment, Spool};
 use crate::sync::{Mutex, MutexGuard};
@@ -15,35 +15,35 @@ const MEMORY_CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// When a lane may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum SendMode {
     /// Not before the test stops.
-    Hold,
+    Deferred,
     /// At every flush interval.
-    Interval,
+    Periodic,
     /// At once.
-    Drain,
+    Immediate,
 }
 
 #[derive(Default)]
 struct LaneState {
     /// Oldest first.
     pending: VecDeque<Segment>,
-    /// Segments up to this id may go, whatever the pace.
+    /// Segments up to this id may go, whatever the mode.
     due: u64,
     /// Those from this id on became due with the last flush: what came before is a backlog.
     fresh: u64,
     /// The places of segments that were taken and are not settled, what they stand for, and how much of that is in
     /// memory alone.
     taken: Vec<u64>,
-    in_flight: Share,
-    in_flight_in_memory: Share,
+    in_flight: Counts,
+    in_flight_in_memory: Counts,
     /// What a dry run is done with.
-    kept: Share,
+    kept: Counts,
 }
 
 struct State {
     lanes: [LaneState; 2],
-    pace: Pace,
+    mode: SendMode,
     /// Segments that a dry run is done with and leaves in the spool for as long as there is room, oldest first.
     kept: VecDeque<Segment>,
     disk_bytes: u64,
@@ -58,7 +58,7 @@ pub struct Outbox {
     state: Mutex<State>,
     wake: [Notify; 2],
     spool: Spool,
-    ledger: Arc<Ledger>,
+    counters: Arc<Counters>,
     diagnostics: Arc<Diagnostics>,
     disk_capacity: u64,
 }
@@ -68,21 +68,21 @@ impl Outbox {
     #[must_use]
     pub fn new(
         spool: Spool,
-        ledger: Arc<Ledger>,
+        counters: Arc<Counters>,
         diagnostics: Arc<Diagnostics>,
         disk_capacity: u64,
-        pace: Pace,
+        mode: SendMode,
     ) -> Self {
         let state = State {
             lanes: Default::default(),
-            pace,
+            mode,
             kept: VecDeque::new(),
             disk_bytes: 0,
             memory_bytes: 0,
             rejected_bytes: 0,
             closed: false,
         };
-        Self { state: Mutex::new(state), wake: Default::default(), spool, ledger, diagnostics, disk_capacity }
+        Self { state: Mutex::new(state), wake: Default::default(), spool, counters, diagnostics, disk_capacity }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -101,9 +101,9 @@ impl Outbox {
         let mut state = self.state();
         state.account_bytes(&segment, true);
         state.lanes[lane as usize].insert(segment);
-        let early = state.pace == Pace::Hold && self.is_half_full(&state);
+        let early = state.mode == SendMode::Deferred && self.is_half_full(&state);
         if early {
-            state.lanes.iter_mut().for_each(LaneState::let_go);
+            state.lanes.iter_mut().for_each(LaneState::release);
         }
         let kept = self.take_kept(&mut state);
         let short = state.disk_bytes.saturating_sub(self.disk_capacity);
@@ -194,7 +194,7 @@ impl Outbox {
     /// Deletes what waited, and counts it as dropped.
     fn drop_waiting(&self, dropped: &[Segment]) {
         for segment in dropped {
-            self.ledger.dropped.add(segment.contents.share);
+            self.counters.dropped.add(segment.contents.share);
             self.spool.remove(segment);
         }
         if !dropped.is_empty() {
@@ -210,29 +210,27 @@ impl Outbox {
     /// Takes the oldest segments of a lane that may go now, for as long as `fits` says so.
     pub fn take(&self, kind: Lane, full_call_bytes: usize, mut fits: impl FnMut(&Segment) -> bool) -> Vec<Segment> {
         let mut state = self.state();
-        let pace = state.pace;
+        let mode = state.mode;
         let lane = &mut state.lanes[kind as usize];
-        let full = pace == Pace::Interval
+        let full = mode == SendMode::Periodic
             && lane.pending.iter().map(|segment| segment.contents.wire_bytes).sum::<usize>() >= full_call_bytes;
-        let due = if pace == Pace::Drain || full { u64::MAX } else { lane.due };
+        let due = if mode == SendMode::Immediate || full { u64::MAX } else { lane.due };
         // Datums may come in any order, so the live ones do not wait behind a backlog. Log events keep theirs.
-        let fresh = lane
-            .pending
-            .iter()
-            .position(|segment| !segment.steps_back && (lane.fresh..=due).contains(&segment.place_in_line));
-        let start = fresh.filter(|_| kind == Lane::Metrics && pace == Pace::Interval).unwrap_or_default();
+        let fresh =
+            lane.pending.iter().position(|segment| !segment.deferred && (lane.fresh..=due).contains(&segment.sequence));
+        let start = fresh.filter(|_| kind == Lane::Metrics && mode == SendMode::Periodic).unwrap_or_default();
         let mut taken = Vec::new();
-        for steps_back in [false, true] {
+        for deferred in [false, true] {
             let mut at = start;
-            while let Some(segment) = lane.pending.get(at).filter(|segment| segment.place_in_line <= due) {
-                if segment.steps_back != steps_back {
+            while let Some(segment) = lane.pending.get(at).filter(|segment| segment.sequence <= due) {
+                if segment.deferred != deferred {
                     at += 1;
                     continue;
                 }
                 let Some(segment) = Some(at).filter(|_| fits(segment)).and_then(|at| lane.pending.remove(at)) else {
                     break;
                 };
-                lane.depart(&segment);
+                lane.mark_in_flight(&segment);
                 taken.push(segment);
             }
             if !taken.is_empty() {
@@ -246,7 +244,7 @@ impl Outbox {
     pub fn put_back(&self, lane: Lane, segments: Vec<Segment>) {
         let mut state = self.state();
         for segment in segments {
-            state.lanes[lane as usize].land(&segment);
+            state.lanes[lane as usize].complete(&segment);
             state.lanes[lane as usize].insert(segment);
         }
     }
@@ -255,10 +253,10 @@ impl Outbox {
     pub fn replace(&self, whole: &Segment, parts: Vec<Segment>) {
         let mut state = self.state();
         state.account_bytes(whole, false);
-        state.lanes[whole.lane as usize].land(whole);
+        state.lanes[whole.lane as usize].complete(whole);
         for mut part in parts {
             state.account_bytes(&part, true);
-            part.place_in_line = whole.place_in_line;
+            part.sequence = whole.sequence;
             state.lanes[part.lane as usize].insert(part);
         }
         drop(state);
@@ -270,7 +268,7 @@ impl Outbox {
         let mut state = self.state();
         for segment in segments {
             state.account_bytes(segment, false);
-            state.lanes[segment.lane as usize].land(segment);
+            state.lanes[segment.lane as usize].complete(segment);
         }
         drop(state);
         segments.iter().for_each(|segment| self.spool.remove(segment));
@@ -284,7 +282,7 @@ impl Outbox {
         } else {
             state.rejected_bytes += segment.disk_bytes;
         }
-        state.lanes[segment.lane as usize].land(segment);
+        state.lanes[segment.lane as usize].complete(segment);
     }
 
     /// Leaves a segment that was never taken in the spool.
@@ -297,7 +295,7 @@ impl Outbox {
         let mut state = self.state();
         for segment in segments {
             let lane = &mut state.lanes[segment.lane as usize];
-            lane.land(&segment);
+            lane.complete(&segment);
             lane.kept += segment.contents.share;
             if segment.is_in_memory() {
                 // Nobody could look at it later, and so it takes no room from what is still to be counted.
@@ -310,7 +308,7 @@ impl Outbox {
 
     /// Lets everything of a lane that waits now go.
     pub fn flush_lane(&self, lane: Lane) {
-        self.state().lanes[lane as usize].let_go();
+        self.state().lanes[lane as usize].release();
     }
 
     /// Lets everything that waits now go.
@@ -323,12 +321,12 @@ impl Outbox {
 
     /// Lets everything go from now on, as soon as it is there.
     pub fn drain(&self) {
-        self.set_pace(Pace::Drain);
+        self.set_mode(SendMode::Immediate);
     }
 
     /// Changes when the lanes may send.
-    pub fn set_pace(&self, pace: Pace) {
-        self.state().pace = pace;
+    pub fn set_mode(&self, mode: SendMode) {
+        self.state().mode = mode;
         self.wake_all();
     }
 
@@ -357,14 +355,14 @@ impl Outbox {
     pub fn is_settled(&self, lane: Lane, last: u64) -> bool {
         let state = self.state();
         let lane = &state.lanes[lane as usize];
-        let waits = lane.pending.front().is_some_and(|segment| segment.place_in_line <= last);
+        let waits = lane.pending.front().is_some_and(|segment| segment.sequence <= last);
         !waits && lane.taken.iter().all(|&place| place > last)
     }
 
     /// When the lanes may send.
     #[must_use]
-    pub fn pace(&self) -> Pace {
-        self.state().pace
+    pub fn mode(&self) -> SendMode {
+        self.state().mode
     }
 
     /// Bytes of what waits or is under way, or was kept by a dry run.
@@ -376,7 +374,7 @@ impl Outbox {
 
     /// What waits or is under way.
     #[must_use]
-    pub fn left(&self) -> Share {
+    pub fn left(&self) -> Counts {
         self.sum(|lane, sum| {
             *sum += lane.in_flight;
             lane.pending.iter().for_each(|segment| *sum += segment.contents.share);
@@ -385,7 +383,7 @@ impl Outbox {
 
     /// What counts as spooled: all that is left, and what a dry run is done with.
     #[must_use]
-    pub fn spooled(&self) -> Share {
+    pub fn spooled(&self) -> Counts {
         let mut spooled = self.left();
         spooled += self.kept();
         spooled
@@ -393,12 +391,12 @@ impl Outbox {
 
     /// What a dry run is done with.
     #[must_use]
-    pub fn kept(&self) -> Share {
+    pub fn kept(&self) -> Counts {
         self.sum(|lane, sum| *sum += lane.kept)
     }
 
-    fn sum(&self, add: impl Fn(&LaneState, &mut Share)) -> Share {
-        let mut sum = Share::default();
+    fn sum(&self, add: impl Fn(&LaneState, &mut Counts)) -> Counts {
+        let mut sum = Counts::default();
         self.state().lanes.iter().for_each(|lane| add(lane, &mut sum));
         sum
     }
@@ -408,12 +406,12 @@ impl Outbox {
         let mut state = self.state();
         for lane in &mut state.lanes {
             let lost = std::mem::take(&mut lane.in_flight_in_memory);
-            self.ledger.dropped.add(lost);
+            self.counters.dropped.add(lost);
             lane.in_flight -= lost;
             lane.pending.retain(|segment| {
                 let lost = segment.is_in_memory();
                 if lost {
-                    self.ledger.dropped.add(segment.contents.share);
+                    self.counters.dropped.add(segment.contents.share);
                 }
                 !lost
             });
@@ -444,22 +442,22 @@ impl State {
 
 impl LaneState {
     /// Lets everything go that waits now.
-    fn let_go(&mut self) {
+    fn release(&mut self) {
         self.fresh = self.due + 1;
-        let last = self.pending.back().map_or(0, |segment| segment.place_in_line);
+        let last = self.pending.back().map_or(0, |segment| segment.sequence);
         self.due = self.due.max(last);
     }
 
-    fn depart(&mut self, segment: &Segment) {
-        self.taken.push(segment.place_in_line);
+    fn mark_in_flight(&mut self, segment: &Segment) {
+        self.taken.push(segment.sequence);
         self.in_flight += segment.contents.share;
         if segment.is_in_memory() {
             self.in_flight_in_memory += segment.contents.share;
         }
     }
 
-    fn land(&mut self, segment: &Segment) {
-        if let Some(taken) = self.taken.iter().position(|&place| place == segment.place_in_line) {
+    fn complete(&mut self, segment: &Segment) {
+        if let Some(taken) = self.taken.iter().position(|&place| place == segment.sequence) {
             self.taken.swap_remove(taken);
         }
         self.in_flight -= segment.contents.share;
@@ -470,7 +468,7 @@ impl LaneState {
 
     /// Puts a segment where it belongs: calls that fail come back in any order.
     fn insert(&mut self, segment: Segment) {
-        let key = |segment: &Segment| (segment.place_in_line, segment.id);
+        let key = |segment: &Segment| (segment.sequence, segment.id);
         let place = self.pending.partition_point(|other| key(other) < key(&segment));
         self.pending.insert(place, segment);
     }
@@ -483,9 +481,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::spool::tests::{datum, event, manifest};
 
-    pub(crate) fn outbox(capacity: u64, pace: Pace) -> Outbox {
+    pub(crate) fn outbox(capacity: u64, mode: SendMode) -> Outbox {
         let spool = Spool::in_memory(&manifest());
-        Outbox::new(spool, Arc::default(), Arc::default(), capacity, pace)
+        Outbox::new(spool, Arc::default(), Arc::default(), capacity, mode)
     }
 
     fn push_event(outbox: &Outbox, timestamp: i64) {
@@ -501,8 +499,9 @@ pub(crate) mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (first, _) = spool.write_events(&[event(1, "x")]);
-        let ledger = Arc::new(Ledger::default());
-        let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::default(), first.disk_bytes * 2, Pace::Drain);
+        let counters = Arc::new(Counters::default());
+        let outbox =
+            Outbox::new(spool, Arc::clone(&counters), Arc::default(), first.disk_bytes * 2, SendMode::Immediate);
         outbox.push(first.clone());
         for time in 2..=5 {
             let taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
@@ -510,7 +509,7 @@ pub(crate) mod tests {
             push_event(&outbox, time);
         }
         assert_eq!((outbox.kept().log_events, outbox.left().log_events), (4, 1));
-        assert_eq!(ledger.dropped.get(), Share::default());
+        assert_eq!(counters.dropped.get(), Counts::default());
         assert!(first.read().is_err(), "the oldest is gone");
         assert_eq!(outbox.waiting_bytes(), first.disk_bytes * 2);
         let told: Vec<_> = outbox.diagnostics.take().into_iter().map(|(_, text)| text).collect();
@@ -523,7 +522,7 @@ pub(crate) mod tests {
             let root = tempfile::tempdir().expect("a folder");
             let spool = Spool::create(root.path(), &manifest()).expect("a spool");
             let bytes = spool.write_events(&[event(1, "x")]).0.disk_bytes;
-            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), bytes * 10, Pace::Hold);
+            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), bytes * 10, SendMode::Deferred);
             (1..=4).for_each(|time| push_event(&outbox, time));
             outbox.flush();
             let done = outbox.take(Lane::Logs, usize::MAX, |_| true);
@@ -547,8 +546,9 @@ pub(crate) mod tests {
             let root = tempfile::tempdir().expect("a folder");
             let spool = Spool::create(root.path(), &manifest()).expect("a spool");
             let bytes = spool.write_events(&[event(10, "x")]).0.disk_bytes;
-            let ledger: Arc<Ledger> = Arc::default();
-            let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::default(), bytes * segments, Pace::Drain);
+            let counters: Arc<Counters> = Arc::default();
+            let outbox =
+                Outbox::new(spool, Arc::clone(&counters), Arc::default(), bytes * segments, SendMode::Immediate);
             for time in 10..=59 {
                 push_event(&outbox, time);
                 let [segment] = &outbox.take(Lane::Logs, usize::MAX, |_| true)[..] else { panic!("it was dropped") };
@@ -556,17 +556,17 @@ pub(crate) mod tests {
                 outbox.settle_rejected(segment);
             }
             (60..60 + segments).for_each(|time| push_event(&outbox, time.cast_signed()));
-            assert_eq!((outbox.left().log_events, ledger.dropped.get()), (segments, Share::default()));
+            assert_eq!((outbox.left().log_events, counters.dropped.get()), (segments, Counts::default()));
             let rejected = std::fs::read_dir(outbox.spool().rejected().expect("there")).expect("readable").count();
             assert_eq!(rejected, 0, "all has made room");
             push_event(&outbox, 99);
-            assert_eq!((outbox.left().log_events, ledger.dropped.get().log_events), (segments, 1));
+            assert_eq!((outbox.left().log_events, counters.dropped.get().log_events), (segments, 1));
         }
     }
 
     #[test]
     fn what_steps_back_holds_up_no_backlog() {
-        let outbox = outbox(1 << 30, Pace::Interval);
+        let outbox = outbox(1 << 30, SendMode::Periodic);
         let push = |requests| outbox.push(outbox.spool().write_datums(&[datum(requests)]).0);
         push(1.0);
         outbox.flush();
@@ -574,7 +574,7 @@ pub(crate) mod tests {
         outbox.flush();
         let mut fresh = outbox.take(Lane::Metrics, usize::MAX, |_| true);
         assert_eq!(fresh.iter().map(|segment| segment.id).collect::<Vec<_>>(), [2]);
-        fresh.iter_mut().for_each(|segment| segment.steps_back = true);
+        fresh.iter_mut().for_each(|segment| segment.deferred = true);
         outbox.put_back(Lane::Metrics, fresh);
         assert_eq!(taken(&outbox, Lane::Metrics), [1]);
         assert_eq!(taken(&outbox, Lane::Metrics), [2]);
@@ -582,10 +582,10 @@ pub(crate) mod tests {
 
     #[test]
     fn what_steps_back_goes_when_nothing_else_may() {
-        let outbox = outbox(1 << 30, Pace::Drain);
+        let outbox = outbox(1 << 30, SendMode::Immediate);
         (1..=3).for_each(|time| push_event(&outbox, time));
         let mut first = outbox.take(Lane::Logs, usize::MAX, |segment| segment.id == 1);
-        first.iter_mut().for_each(|segment| segment.steps_back = true);
+        first.iter_mut().for_each(|segment| segment.deferred = true);
         outbox.put_back(Lane::Logs, first);
         assert_eq!(taken(&outbox, Lane::Logs), [2, 3]);
         assert!(!outbox.is_settled(Lane::Logs, 1));
@@ -594,7 +594,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_a_dry_run_is_done_with_takes_no_room_in_memory() {
-        let outbox = outbox(1 << 30, Pace::Drain);
+        let outbox = outbox(1 << 30, SendMode::Immediate);
         push_event(&outbox, 1);
         outbox.keep(outbox.take(Lane::Logs, usize::MAX, |_| true));
         assert_eq!((outbox.kept().log_events, outbox.waiting_bytes()), (1, 0));
@@ -602,7 +602,7 @@ pub(crate) mod tests {
 
     #[test]
     fn nothing_goes_before_it_is_due() {
-        let outbox = outbox(1 << 30, Pace::Interval);
+        let outbox = outbox(1 << 30, SendMode::Periodic);
         push_event(&outbox, 1);
         push_event(&outbox, 2);
         assert!(taken(&outbox, Lane::Logs).is_empty());
@@ -615,7 +615,7 @@ pub(crate) mod tests {
 
     #[test]
     fn live_datums_do_not_wait_behind_a_backlog() {
-        let outbox = outbox(1 << 30, Pace::Interval);
+        let outbox = outbox(1 << 30, SendMode::Periodic);
         let push = || outbox.push(outbox.spool().write_datums(&[datum(1.0)]).0);
         (0..4).for_each(|_| push());
         outbox.flush();
@@ -634,8 +634,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_call_that_is_full_need_not_wait_in_live_mode() {
-        for (pace, ids) in [(Pace::Interval, vec![1, 2]), (Pace::Hold, vec![])] {
-            let outbox = outbox(1 << 30, pace);
+        for (mode, ids) in [(SendMode::Periodic, vec![1, 2]), (SendMode::Deferred, vec![])] {
+            let outbox = outbox(1 << 30, mode);
             push_event(&outbox, 1);
             push_event(&outbox, 2);
             let taken = outbox.take(Lane::Logs, 2 * 27, |_| true);
@@ -649,20 +649,20 @@ pub(crate) mod tests {
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (metrics, _) = spool.write_datums(&[datum(7.0)]);
         let capacity = metrics.disk_bytes + spool.write_events(&[event(1, "x")]).0.disk_bytes;
-        let outbox = Outbox::new(spool, Arc::default(), Arc::default(), capacity, Pace::Drain);
+        let outbox = Outbox::new(spool, Arc::default(), Arc::default(), capacity, SendMode::Immediate);
         outbox.push(metrics);
         push_event(&outbox, 1);
         push_event(&outbox, 2);
-        assert_eq!(outbox.ledger.dropped.get(), Share { log_events: 1, ..Share::default() });
+        assert_eq!(outbox.counters.dropped.get(), Counts { log_events: 1, ..Counts::default() });
         outbox.push(outbox.spool().write_datums(&[datum(8.0)]).0);
-        assert_eq!(outbox.ledger.dropped.get(), Share { requests: 7, failures: 0, log_events: 2 });
-        assert_eq!(outbox.left(), Share { requests: 8, ..Share::default() });
+        assert_eq!(outbox.counters.dropped.get(), Counts { requests: 7, failures: 0, log_events: 2 });
+        assert_eq!(outbox.left(), Counts { requests: 8, ..Counts::default() });
         assert_eq!(outbox.diagnostics.take().len(), 1);
     }
 
     #[test]
     fn what_comes_back_from_failed_calls_is_in_order_again() {
-        let outbox = outbox(1 << 30, Pace::Drain);
+        let outbox = outbox(1 << 30, SendMode::Immediate);
         (1..=4).for_each(|time| push_event(&outbox, time));
         let mut calls: Vec<_> = (0..4)
             .map(|_| {
@@ -679,31 +679,31 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_recorded_is_sent_early_rather_than_dropped() {
-        let outbox = outbox(1 << 30, Pace::Hold);
+        let outbox = outbox(1 << 30, SendMode::Deferred);
         let large = "x".repeat(700_000);
         let push = || outbox.push(outbox.spool().write_events(&[event(1, &large)]).0);
         (0..40).for_each(|_| push());
         assert!(taken(&outbox, Lane::Logs).is_empty());
         (0..10).for_each(|_| push());
         assert!(taken(&outbox, Lane::Logs).len() > 40, "half of the memory is full");
-        assert_eq!(outbox.ledger.dropped.get(), Share::default());
+        assert_eq!(outbox.counters.dropped.get(), Counts::default());
     }
 
     #[test]
     fn what_a_cut_off_call_held_in_memory_is_lost_and_counted() {
-        let outbox = outbox(1 << 30, Pace::Drain);
+        let outbox = outbox(1 << 30, SendMode::Immediate);
         push_event(&outbox, 1);
         push_event(&outbox, 2);
         let mut first = true;
         drop(outbox.take(Lane::Logs, usize::MAX, |_| std::mem::take(&mut first)));
         outbox.drop_memory();
-        assert_eq!(outbox.ledger.dropped.get().log_events, 2);
-        assert_eq!(outbox.left(), Share::default());
+        assert_eq!(outbox.counters.dropped.get().log_events, 2);
+        assert_eq!(outbox.left(), Counts::default());
     }
 
     #[test]
     fn what_was_taken_is_left_until_it_is_settled() {
-        let outbox = outbox(1 << 30, Pace::Drain);
+        let outbox = outbox(1 << 30, SendMode::Immediate);
         push_event(&outbox, 1);
         outbox.close();
         let segments = outbox.take(Lane::Logs, usize::MAX, |_| true);
@@ -714,7 +714,7 @@ pub(crate) mod tests {
         assert_eq!(outbox.left().log_events, 1);
         assert!(!outbox.is_settled(Lane::Logs, 1));
         outbox.settle(&outbox.take(Lane::Logs, usize::MAX, |_| true));
-        assert_eq!(outbox.left(), Share::default());
+        assert_eq!(outbox.left(), Counts::default());
         assert!(outbox.is_done(Lane::Logs) && outbox.is_settled(Lane::Logs, 1));
     }
 
@@ -727,13 +727,13 @@ pub(crate) mod tests {
         Settle(usize),
         Cut(usize),
         Reject(usize),
-        Pace(Pace),
+        SendMode(SendMode),
         Flush,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let lane = || prop_oneof![Just(Lane::Metrics), Just(Lane::Logs)];
-        let pace = prop_oneof![Just(Pace::Hold), Just(Pace::Interval), Just(Pace::Drain)];
+        let mode = prop_oneof![Just(SendMode::Deferred), Just(SendMode::Periodic), Just(SendMode::Immediate)];
         let step = prop_oneof![
             4 => (lane(), 1..9usize).prop_map(|(lane, items)| Step::Push(lane, items)),
             4 => (lane(), 1..4usize).prop_map(|(lane, segments)| Step::Take(lane, segments)),
@@ -741,14 +741,14 @@ pub(crate) mod tests {
             2 => any::<usize>().prop_map(Step::Settle),
             1 => any::<usize>().prop_map(Step::Cut),
             1 => any::<usize>().prop_map(Step::Reject),
-            1 => pace.prop_map(Step::Pace),
+            1 => mode.prop_map(Step::SendMode),
             1 => Just(Step::Flush),
         ];
         prop::collection::vec(step, 0..80)
     }
 
-    fn share_of(segments: &[Segment]) -> Share {
-        let mut sum = Share::default();
+    fn share_of(segments: &[Segment]) -> Counts {
+        let mut sum = Counts::default();
         segments.iter().for_each(|segment| sum += segment.contents.share);
         sum
     }
@@ -759,8 +759,8 @@ pub(crate) mod tests {
             let root = tempfile::tempdir().expect("a folder");
             let spool = Spool::create(root.path(), &manifest()).expect("a spool");
             let capacity = if small { 2_000 } else { u64::MAX };
-            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), capacity, Pace::Interval);
-            let (mut pushed, mut done) = (Share::default(), Share::default());
+            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), capacity, SendMode::Periodic);
+            let (mut pushed, mut done) = (Counts::default(), Counts::default());
             let mut calls: Vec<Vec<Segment>> = Vec::new();
             let write = |lane, items: usize| match lane {
                 Lane::Metrics => outbox.spool().write_datums(&vec![datum(1.0); items]).0,
@@ -782,7 +782,7 @@ pub(crate) mod tests {
                     Step::Take(lane, number) => {
                         let mut room = number;
                         let taken = outbox.take(lane, usize::MAX, |_| { let fits = room > 0; room = room.saturating_sub(1); fits });
-                        prop_assert!(taken.len() <= number && taken.is_sorted_by_key(|s| (s.place_in_line, s.id)));
+                        prop_assert!(taken.len() <= number && taken.is_sorted_by_key(|s| (s.sequence, s.id)));
                         if !taken.is_empty() {
                             calls.push(taken);
                         }
@@ -802,12 +802,12 @@ pub(crate) mod tests {
                         outbox.spool().reject(&segment).expect("moved");
                         outbox.settle_rejected(&segment);
                     },
-                    Step::Pace(pace) => outbox.set_pace(pace),
+                    Step::SendMode(mode) => outbox.set_mode(mode),
                     Step::Flush => outbox.flush(),
                 }
                 let mut all = outbox.left();
                 all += done;
-                all += outbox.ledger.dropped.get();
+                all += outbox.counters.dropped.get();
                 prop_assert_eq!(all, pushed);
             }
             calls.into_iter().flatten().for_each(|segment| outbox.put_back(segment.lane, vec![segment]));
@@ -820,7 +820,7 @@ pub(crate) mod tests {
                 outbox.settle(&rest);
                 prop_assert!(outbox.is_done(lane) && outbox.is_settled(lane, u64::MAX));
             }
-            prop_assert_eq!((outbox.left(), outbox.waiting_bytes()), (Share::default(), 0));
+            prop_assert_eq!((outbox.left(), outbox.waiting_bytes()), (Counts::default(), 0));
         }
     }
 }

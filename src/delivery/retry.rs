@@ -63,7 +63,7 @@ pub struct CallError {
 
 /// What is done about a call that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
+pub enum RetryAction {
     /// Repeat it with backoff and full jitter.
     Retry,
     /// The same, with longer pauses: the account's rate is used up.
@@ -73,74 +73,75 @@ pub enum Remedy {
     /// Make the log group and stream again, then repeat it.
     Recreate,
     /// Reject this batch alone.
-    GiveUp,
+    Reject,
     /// Nothing will help until somebody changes something: explain, keep everything, look again from time to time.
-    Stop,
+    Block,
 }
 
 /// AWS's error codes, as far as the HTTP status alone does not say what to do. A code may carry the suffix
 /// `Exception`, which is not part of the comparison.
-const CODES: [(&str, Remedy); 42] = [
-    ("Throttling", Remedy::RetrySlowly),
-    ("Throttled", Remedy::RetrySlowly),
-    ("RequestThrottled", Remedy::RetrySlowly),
-    ("TooManyRequests", Remedy::RetrySlowly),
-    ("RequestLimitExceeded", Remedy::RetrySlowly),
-    ("LimitExceeded", Remedy::RetrySlowly),
-    ("SlowDown", Remedy::RetrySlowly),
-    ("OperationAborted", Remedy::Retry),
-    ("RequestAborted", Remedy::Retry),
-    ("MalformedHttpRequest", Remedy::Retry),
-    ("ServiceUnavailable", Remedy::Retry),
-    ("InternalFailure", Remedy::Retry),
-    ("InternalServiceFault", Remedy::Retry),
-    ("RequestTimeout", Remedy::Retry),
-    ("RequestTimeTooSkewed", Remedy::Retry),
-    ("RequestExpired", Remedy::Retry),
-    ("ExpiredToken", Remedy::Retry),
-    ("TokenRefreshRequired", Remedy::Retry),
-    ("ResourceNotFound", Remedy::Recreate),
-    ("RequestEntityTooLarge", Remedy::Split),
-    ("RequestTooLarge", Remedy::Split),
-    ("InvalidParameter", Remedy::Split),
-    ("InvalidParameterValue", Remedy::Split),
-    ("InvalidParameterCombination", Remedy::Split),
-    ("MissingParameter", Remedy::Split),
-    ("MissingRequiredParameter", Remedy::Split),
-    ("InvalidFormat", Remedy::Split),
-    ("Validation", Remedy::Split),
-    ("ValidationError", Remedy::Split),
-    ("SerializationException", Remedy::Split),
-    ("AccessDenied", Remedy::Stop),
-    ("NotAuthorized", Remedy::Stop),
-    ("UnauthorizedOperation", Remedy::Stop),
-    ("UnrecognizedClient", Remedy::Stop),
-    ("InvalidClientTokenId", Remedy::Stop),
-    ("InvalidSignature", Remedy::Stop),
-    ("SignatureDoesNotMatch", Remedy::Stop),
-    ("IncompleteSignature", Remedy::Stop),
-    ("MissingAuthenticationToken", Remedy::Stop),
-    ("OptInRequired", Remedy::Stop),
+const CODES: [(&str, RetryAction); 42] = [
+    ("Throttling", RetryAction::RetrySlowly),
+    ("Throttled", RetryAction::RetrySlowly),
+    ("RequestThrottled", RetryAction::RetrySlowly),
+    ("TooManyRequests", RetryAction::RetrySlowly),
+    ("RequestLimitExceeded", RetryAction::RetrySlowly),
+    ("LimitExceeded", RetryAction::RetrySlowly),
+    ("SlowDown", RetryAction::RetrySlowly),
+    ("OperationAborted", RetryAction::Retry),
+    ("RequestAborted", RetryAction::Retry),
+    ("MalformedHttpRequest", RetryAction::Retry),
+    ("ServiceUnavailable", RetryAction::Retry),
+    ("InternalFailure", RetryAction::Retry),
+    ("InternalServiceFault", RetryAction::Retry),
+    ("RequestTimeout", RetryAction::Retry),
+    ("RequestTimeTooSkewed", RetryAction::Retry),
+    ("RequestExpired", RetryAction::Retry),
+    ("ExpiredToken", RetryAction::Retry),
+    ("TokenRefreshRequired", RetryAction::Retry),
+    ("ResourceNotFound", RetryAction::Recreate),
+    ("RequestEntityTooLarge", RetryAction::Split),
+    ("RequestTooLarge", RetryAction::Split),
+    ("InvalidParameter", RetryAction::Split),
+    ("InvalidParameterValue", RetryAction::Split),
+    ("InvalidParameterCombination", RetryAction::Split),
+    ("MissingParameter", RetryAction::Split),
+    ("MissingRequiredParameter", RetryAction::Split),
+    ("InvalidFormat", RetryAction::Split),
+    ("Validation", RetryAction::Split),
+    ("ValidationError", RetryAction::Split),
+    ("SerializationException", RetryAction::Split),
+    ("AccessDenied", RetryAction::Block),
+    ("NotAuthorized", RetryAction::Block),
+    ("UnauthorizedOperation", RetryAction::Block),
+    ("UnrecognizedClient", RetryAction::Block),
+    ("InvalidClientTokenId", RetryAction::Block),
+    ("InvalidSignature", RetryAction::Block),
+    ("SignatureDoesNotMatch", RetryAction::Block),
+    ("IncompleteSignature", RetryAction::Block),
+    ("MissingAuthenticationToken", RetryAction::Block),
+    ("OptInRequired", RetryAction::Block),
     // Whoever answers is not the service that was meant.
-    ("InvalidAction", Remedy::Stop),
-    ("UnknownOperation", Remedy::Stop),
+    ("InvalidAction", RetryAction::Block),
+    ("UnknownOperation", RetryAction::Block),
 ];
 
 impl CallError {
     /// What to do about it.
     #[must_use]
-    pub fn remedy(&self) -> Remedy {
-        match self.remedy_of_data() {
+    pub fn action(&self) -> RetryAction {
+        match self.action_for_data() {
             // The fault is not that of the data, which has to wait for it.
-            Remedy::Split | Remedy::GiveUp if self.makes_the_log_group() => Remedy::Stop,
-            remedy => remedy,
+            RetryAction::Split | RetryAction::Reject if self.makes_the_log_group() => RetryAction::Block,
+            action => action,
         }
     }
 
     /// Whether AWS has answered, or may have, and a repetition may be all that it takes.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        self.cause != Cause::NotSent && matches!(self.remedy(), Remedy::Retry | Remedy::RetrySlowly | Remedy::Recreate)
+        self.cause != Cause::NotSent
+            && matches!(self.action(), RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Recreate)
     }
 
     fn makes_the_log_group(&self) -> bool {
@@ -148,14 +149,14 @@ impl CallError {
     }
 
     /// What to do about it if the call brought data.
-    fn remedy_of_data(&self) -> Remedy {
+    fn action_for_data(&self) -> RetryAction {
         match &self.cause {
-            Cause::NoAnswer | Cause::NotSent => Remedy::Retry,
-            Cause::NoCredentials | Cause::NoRegion | Cause::NotAws | Cause::OtherAccount { .. } => Remedy::Stop,
+            Cause::NoAnswer | Cause::NotSent => RetryAction::Retry,
+            Cause::NoCredentials | Cause::NoRegion | Cause::NotAws | Cause::OtherAccount { .. } => RetryAction::Block,
             Cause::Refused { code, status } => {
                 let same = |known: &str| code == known || code.strip_suffix("Exception") == Some(known);
                 match CODES.iter().find(|(known, _)| same(known)) {
-                    Some((_, remedy)) => *remedy,
+                    Some((_, action)) => *action,
                     None => by_status(*status, code.is_empty()),
                 }
             }
@@ -202,22 +203,24 @@ impl CallError {
                 format!("{operation} ({resource}) got no answer: {detail}. Check the network.")
             }
             Cause::Refused { code, status } => {
-                let advice = match self.remedy() {
+                let advice = match self.action() {
                     _ if self.is_about_the_clock() => " Set this machine's clock.",
-                    Remedy::Retry => " It is AWS's to mend, or passes by itself.",
-                    Remedy::RetrySlowly if code.is_empty() && *status != 429 => {
+                    RetryAction::Retry => " It is AWS's to mend, or passes by itself.",
+                    RetryAction::RetrySlowly if code.is_empty() && *status != 429 => {
                         " AWS does not answer so: check --cw-endpoint-url, and proxies on the way."
                     }
-                    Remedy::RetrySlowly => " The account's rate is used up: publish less often, or ask AWS for more.",
+                    RetryAction::RetrySlowly => {
+                        " The account's rate is used up: publish less often, or ask AWS for more."
+                    }
                     // What is done then depends on the call.
-                    Remedy::Recreate | Remedy::Split | Remedy::GiveUp => "",
-                    Remedy::Stop if code.starts_with("AccessDenied") || code.starts_with("Unauthorized") => {
+                    RetryAction::Recreate | RetryAction::Split | RetryAction::Reject => "",
+                    RetryAction::Block if code.starts_with("AccessDenied") || code.starts_with("Unauthorized") => {
                         " Allow this action in the IAM policy of these credentials."
                     }
-                    Remedy::Stop if self.remedy_of_data() != Remedy::Stop => {
+                    RetryAction::Block if self.action_for_data() != RetryAction::Block => {
                         " Check --cw-log-group, the options it is made with, and the endpoint."
                     }
-                    Remedy::Stop => " Check the credentials; they are not those of an account that may do this.",
+                    RetryAction::Block => " Check the credentials; they are not those of an account that may do this.",
                 };
                 let code = if code.is_empty() { "an error without a code" } else { code };
                 format!("{operation} ({resource}) was refused with {code}, HTTP {status}: {detail}.{advice}")
@@ -256,21 +259,23 @@ impl CallError {
 /// Whether a message about a failure, of which nothing else is known, names an error that passes by itself.
 #[must_use]
 pub fn names_a_passing_error(message: &str) -> bool {
-    CODES.iter().any(|(code, remedy)| {
+    CODES.iter().any(|(code, action)| {
         // A token that has expired does so for good, unless the call itself says so.
-        matches!(remedy, Remedy::Retry | Remedy::RetrySlowly) && !code.contains("Expired") && message.contains(code)
+        matches!(action, RetryAction::Retry | RetryAction::RetrySlowly)
+            && !code.contains("Expired")
+            && message.contains(code)
     })
 }
 
-const fn by_status(status: u16, without_code: bool) -> Remedy {
+const fn by_status(status: u16, without_code: bool) -> RetryAction {
     match status {
-        429 => Remedy::RetrySlowly,
-        413 => Remedy::Split,
-        401 | 403 => Remedy::Stop,
-        408 | 500.. => Remedy::Retry,
+        429 => RetryAction::RetrySlowly,
+        413 => RetryAction::Split,
+        401 | 403 => RetryAction::Block,
+        408 | 500.. => RetryAction::Retry,
         // AWS always gives a code: this was somebody else, such as a proxy.
-        _ if without_code => Remedy::RetrySlowly,
-        _ => Remedy::GiveUp,
+        _ if without_code => RetryAction::RetrySlowly,
+        _ => RetryAction::Reject,
     }
 }
 
@@ -282,12 +287,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The pauses of a remedy that repeats the call.
+    /// The pauses of an action that repeats the call.
     #[must_use]
-    pub const fn of(remedy: Remedy) -> Self {
-        let (base, cap) = match remedy {
-            Remedy::RetrySlowly => (Duration::from_secs(1), Duration::from_secs(20)),
-            Remedy::Stop => (Duration::from_mins(1), Duration::from_mins(1)),
+    pub const fn of(action: RetryAction) -> Self {
+        let (base, cap) = match action {
+            RetryAction::RetrySlowly => (Duration::from_secs(1), Duration::from_secs(20)),
+            RetryAction::Block => (Duration::from_mins(1), Duration::from_mins(1)),
             _ => (Duration::from_millis(200), Duration::from_secs(3)),
         };
         Self { base, cap }
@@ -309,15 +314,15 @@ pub(crate) mod tests {
 
     use super::*;
 
-    impl fmt::Display for Remedy {
+    impl fmt::Display for RetryAction {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str(match self {
                 Self::Retry => "retry",
                 Self::RetrySlowly => "retry slowly",
                 Self::Split => "split",
                 Self::Recreate => "recreate",
-                Self::GiveUp => "give up",
-                Self::Stop => "stop",
+                Self::Reject => "give up",
+                Self::Block => "stop",
             })
         }
     }
@@ -342,51 +347,51 @@ pub(crate) mod tests {
 
     #[test]
     fn each_kind_of_error_has_its_remedy() {
-        for (error, remedy) in [
-            (refused("Throttling", 400), Remedy::RetrySlowly),
-            (refused("ThrottlingException", 400), Remedy::RetrySlowly),
-            (refused("LimitExceededException", 400), Remedy::RetrySlowly),
-            (refused("", 429), Remedy::RetrySlowly),
-            (refused("InternalServiceFault", 500), Remedy::Retry),
-            (refused("ServiceUnavailableException", 503), Remedy::Retry),
-            (refused("", 502), Remedy::Retry),
-            (failed(Cause::NoAnswer), Remedy::Retry),
-            (failed(Cause::NotSent), Remedy::Retry),
-            (refused("ExpiredTokenException", 400), Remedy::Retry),
-            (refused("RequestExpired", 400), Remedy::Retry),
-            (refused("ResourceNotFoundException", 400), Remedy::Recreate),
-            (refused("InvalidParameterValue", 400), Remedy::Split),
-            (refused("InvalidParameterException", 400), Remedy::Split),
-            (refused("ValidationException", 400), Remedy::Split),
-            (refused("RequestEntityTooLarge", 413), Remedy::Split),
-            (refused("", 413), Remedy::Split),
-            (refused("AccessDeniedException", 400), Remedy::Stop),
-            (refused("UnrecognizedClientException", 400), Remedy::Stop),
-            (refused("InvalidClientTokenId", 403), Remedy::Stop),
-            (refused("", 403), Remedy::Stop),
-            (failed(Cause::NoCredentials), Remedy::Stop),
-            (failed(Cause::NoRegion), Remedy::Stop),
-            (failed(Cause::NotAws), Remedy::Stop),
-            (failed(Cause::OtherAccount { required: "1".into(), actual: "2".into() }), Remedy::Stop),
-            (refused("SomethingNew", 400), Remedy::GiveUp),
-            (refused("", 404), Remedy::RetrySlowly),
-            (refused("MissingAuthenticationToken", 400), Remedy::Stop),
-            (making("InvalidParameterException", 400), Remedy::Stop),
-            (making("SomethingNew", 404), Remedy::Stop),
-            (making("ThrottlingException", 400), Remedy::RetrySlowly),
-            (making("ServiceUnavailable", 503), Remedy::Retry),
-            (making("ResourceNotFoundException", 400), Remedy::Recreate),
+        for (error, action) in [
+            (refused("Throttling", 400), RetryAction::RetrySlowly),
+            (refused("ThrottlingException", 400), RetryAction::RetrySlowly),
+            (refused("LimitExceededException", 400), RetryAction::RetrySlowly),
+            (refused("", 429), RetryAction::RetrySlowly),
+            (refused("InternalServiceFault", 500), RetryAction::Retry),
+            (refused("ServiceUnavailableException", 503), RetryAction::Retry),
+            (refused("", 502), RetryAction::Retry),
+            (failed(Cause::NoAnswer), RetryAction::Retry),
+            (failed(Cause::NotSent), RetryAction::Retry),
+            (refused("ExpiredTokenException", 400), RetryAction::Retry),
+            (refused("RequestExpired", 400), RetryAction::Retry),
+            (refused("ResourceNotFoundException", 400), RetryAction::Recreate),
+            (refused("InvalidParameterValue", 400), RetryAction::Split),
+            (refused("InvalidParameterException", 400), RetryAction::Split),
+            (refused("ValidationException", 400), RetryAction::Split),
+            (refused("RequestEntityTooLarge", 413), RetryAction::Split),
+            (refused("", 413), RetryAction::Split),
+            (refused("AccessDeniedException", 400), RetryAction::Block),
+            (refused("UnrecognizedClientException", 400), RetryAction::Block),
+            (refused("InvalidClientTokenId", 403), RetryAction::Block),
+            (refused("", 403), RetryAction::Block),
+            (failed(Cause::NoCredentials), RetryAction::Block),
+            (failed(Cause::NoRegion), RetryAction::Block),
+            (failed(Cause::NotAws), RetryAction::Block),
+            (failed(Cause::OtherAccount { required: "1".into(), actual: "2".into() }), RetryAction::Block),
+            (refused("SomethingNew", 400), RetryAction::Reject),
+            (refused("", 404), RetryAction::RetrySlowly),
+            (refused("MissingAuthenticationToken", 400), RetryAction::Block),
+            (making("InvalidParameterException", 400), RetryAction::Block),
+            (making("SomethingNew", 404), RetryAction::Block),
+            (making("ThrottlingException", 400), RetryAction::RetrySlowly),
+            (making("ServiceUnavailable", 503), RetryAction::Retry),
+            (making("ResourceNotFoundException", 400), RetryAction::Recreate),
         ] {
-            assert_eq!(error.remedy(), remedy, "{error:?}");
+            assert_eq!(error.action(), action, "{error:?}");
         }
     }
 
     #[test]
     fn the_documentation_names_every_code_in_its_class() {
         let page = include_str!("../../docs/delivery.md");
-        for (code, remedy) in CODES {
-            let row = page.lines().find(|line| line.starts_with(&format!("| {remedy} |"))).expect("a row");
-            assert!(row.contains(&format!("`{code}`")), "{code} is not in the row {remedy}");
+        for (code, action) in CODES {
+            let row = page.lines().find(|line| line.starts_with(&format!("| {action} |"))).expect("a row");
+            assert!(row.contains(&format!("`{code}`")), "{code} is not in the row {action}");
         }
     }
 
@@ -419,7 +424,7 @@ pub(crate) mod tests {
         for said in [detail, "Signature not yet current: 20261122T110301Z is still later than 20261122T105301Z"] {
             let error = CallError { detail: said.into(), ..refused("InvalidSignatureException", 400) };
             assert!(error.to_string().ends_with(" Set this machine's clock."), "{error}");
-            assert_eq!(error.remedy(), Remedy::Stop);
+            assert_eq!(error.action(), RetryAction::Block);
         }
         assert!(!refused("InvalidSignatureException", 400).to_string().contains("clock"));
     }
@@ -443,25 +448,25 @@ pub(crate) mod tests {
 
     #[test]
     fn pauses_grow_to_a_cap_and_are_jittered_over_their_whole_length() {
-        let backoff = Backoff::of(Remedy::Retry);
+        let backoff = Backoff::of(RetryAction::Retry);
         assert_eq!(backoff.pause(1, 1.0), Duration::from_millis(200));
         assert_eq!(backoff.pause(3, 1.0), Duration::from_millis(800));
         assert_eq!(backoff.pause(3, 0.5), Duration::from_millis(400));
         assert_eq!(backoff.pause(100, 1.0), Duration::from_secs(3));
-        assert!(Backoff::of(Remedy::RetrySlowly).pause(1, 1.0) > backoff.pause(1, 1.0));
+        assert!(Backoff::of(RetryAction::RetrySlowly).pause(1, 1.0) > backoff.pause(1, 1.0));
     }
 
-    fn remedies() -> impl Strategy<Value = Remedy> {
-        use Remedy::{GiveUp, Recreate, Retry, RetrySlowly, Split, Stop};
-        prop_oneof![Just(Retry), Just(RetrySlowly), Just(Split), Just(Recreate), Just(GiveUp), Just(Stop)]
+    fn remedies() -> impl Strategy<Value = RetryAction> {
+        use RetryAction::{Block, Recreate, Reject, Retry, RetrySlowly, Split};
+        prop_oneof![Just(Retry), Just(RetrySlowly), Just(Split), Just(Recreate), Just(Reject), Just(Block)]
     }
 
     proptest! {
         #[test]
         fn a_pause_never_shrinks_with_failures_nor_grows_over_its_cap(
-            remedy in remedies(), failures in any::<u32>(), chance in 0.0..=1.0f64,
+            action in remedies(), failures in any::<u32>(), chance in 0.0..=1.0f64,
         ) {
-            let backoff = Backoff::of(remedy);
+            let backoff = Backoff::of(action);
             let pause = backoff.pause(failures, chance);
             prop_assert!(pause <= backoff.cap && pause <= backoff.pause(failures.saturating_add(1), chance));
             prop_assert!(pause <= backoff.pause(failures, 1.0) && backoff.pause(failures, 0.0).is_zero());
@@ -470,9 +475,9 @@ pub(crate) mod tests {
 
         #[test]
         fn a_known_code_decides_whatever_its_ending_and_the_status(at in 0..CODES.len(), status in 100..600u16) {
-            let (code, remedy) = CODES[at];
-            prop_assert_eq!(refused(code, status).remedy(), remedy);
-            prop_assert_eq!(refused(&format!("{code}Exception"), status).remedy(), remedy);
+            let (code, action) = CODES[at];
+            prop_assert_eq!(refused(code, status).action(), action);
+            prop_assert_eq!(refused(&format!("{code}Exception"), status).action(), action);
         }
 
         #[test]
@@ -480,8 +485,8 @@ pub(crate) mod tests {
             prop_assume!(!CODES.iter().any(|(known, _)| code == *known || code.strip_suffix("Exception") == Some(known)));
             let error = refused(&code, status);
             prop_assert!(error.to_string().contains(&code) && error.was_sent());
-            let repeated = matches!(error.remedy(), Remedy::Retry | Remedy::RetrySlowly);
-            prop_assert_eq!(repeated, status >= 500 || matches!(status, 408 | 429), "{}", error.remedy());
+            let repeated = matches!(error.action(), RetryAction::Retry | RetryAction::RetrySlowly);
+            prop_assert_eq!(repeated, status >= 500 || matches!(status, 408 | 429), "{}", error.action());
         }
     }
 }

@@ -14,12 +14,12 @@ const CAPACITY: usize = if cfg!(all(test, shuttle)) { 2 } else { 65_536 };
 /// Most bytes of samples that wait.
 const CAPACITY_BYTES: usize = 64 * 1024 * 1024;
 /// How long a hook waits for room, with the GIL released, before it gives its sample up.
-pub const PATIENCE: Duration = Duration::from_millis(50);
+pub const ENQUEUE_TIMEOUT: Duration = Duration::from_millis(50);
 /// How often it looks for room meanwhile.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The id of the last segment of what a flush sends, once it is known.
-pub type Mark = Arc<OnceLock<u64>>;
+pub type FlushToken = Arc<OnceLock<u64>>;
 
 /// What counts, and waits within bounds.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Item {
 
 /// What goes beside that: it is small, rare, and must not be lost.
 #[derive(Debug)]
-pub enum Notice {
+pub enum ControlMessage {
     /// A gauge's value.
     Gauge(Box<Gauge>),
     /// Something that happened to the whole test.
@@ -49,7 +49,7 @@ pub enum Notice {
     /// Nothing to take: somebody waits for room, and the thread is to look at once.
     Wake,
     /// Send everything before this, the window that is still open included, and tell the last segment of it.
-    Flush(Mark),
+    Flush(FlushToken),
     /// The same, and send at once whatever comes after it.
     Drain,
     /// The same, and nothing comes after it.
@@ -61,27 +61,27 @@ pub enum Notice {
 pub enum Next {
     /// An item.
     Item(Item),
-    /// A notice; all items pushed before it have come out.
-    Notice(Notice),
+    /// A message; all items pushed before it have come out.
+    ControlMessage(ControlMessage),
 }
 
 /// The side of the hooks.
-pub struct Entrance {
+pub struct QueueSender {
     /// Unbounded: its blocks come and go with what waits, which `load` keeps within bounds.
     sender: Sender<Item>,
-    /// Whoever pushes a notice never waits. It is taken when no item waits, and wakes the thread.
-    aside: Sender<Notice>,
+    /// Whoever pushes a message never waits. It is taken when no item waits, and wakes the thread.
+    aside: Sender<ControlMessage>,
     load: Arc<Load>,
     /// Whether the last one who waited did so in vain; then nobody waits until there is room again.
     overflowing: AtomicBool,
 }
 
 /// The side of the intake thread.
-pub struct Exit {
+pub struct QueueReceiver {
     receiver: Receiver<Item>,
-    aside: Receiver<Notice>,
+    aside: Receiver<ControlMessage>,
     /// One of those, with items to be taken first.
-    held_back: Cell<Option<Notice>>,
+    held_back: Cell<Option<ControlMessage>>,
     load: Arc<Load>,
 }
 
@@ -112,15 +112,15 @@ impl Load {
 
 /// A queue of [`CAPACITY`] items and [`CAPACITY_BYTES`].
 #[must_use]
-pub fn queue() -> (Entrance, Exit) {
+pub fn queue() -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = channel();
     let (aside, from_aside) = channel();
     let load = Arc::new(Load::default());
-    let entrance = Entrance { sender, aside, load: Arc::clone(&load), overflowing: AtomicBool::new(false) };
-    (entrance, Exit { receiver, aside: from_aside, held_back: Cell::new(None), load })
+    let sender = QueueSender { sender, aside, load: Arc::clone(&load), overflowing: AtomicBool::new(false) };
+    (sender, QueueReceiver { receiver, aside: from_aside, held_back: Cell::new(None), load })
 }
 
-impl Entrance {
+impl QueueSender {
     /// Hands an item over without waiting.
     ///
     /// # Errors
@@ -156,7 +156,7 @@ impl Entrance {
     /// Gives the item back where no room was made in time.
     #[expect(clippy::result_large_err, reason = "it is what was handed over, and hardly ever comes back")]
     pub fn push(&self, mut item: Item) -> Result<(), Item> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ENQUEUE_TIMEOUT;
         let mut told = false;
         loop {
             item = match self.try_push(item) {
@@ -168,21 +168,21 @@ impl Entrance {
                 return Err(item);
             }
             if !std::mem::replace(&mut told, true) {
-                self.push_aside(Notice::Wake);
+                self.send_control(ControlMessage::Wake);
             }
             thread::sleep(PAUSE);
         }
     }
 
-    /// Hands a notice over: a gauge, an event, the end. Every item pushed before it is taken before it. Never waits, however
+    /// Hands a message over: a gauge, an event, the end. Every item pushed before it is taken before it. Never waits, however
     /// full the queue is.
-    pub fn push_aside(&self, notice: Notice) {
+    pub fn send_control(&self, message: ControlMessage) {
         // Only an intake thread that is gone refuses it, and then nothing is left to tell it.
-        let _ = self.aside.send(notice);
+        let _ = self.aside.send(message);
     }
 }
 
-impl Exit {
+impl QueueReceiver {
     /// What comes next, without waiting: a thread that waits here would have to be woken by the hook, which costs more
     /// than the rest of it.
     ///
@@ -192,10 +192,10 @@ impl Exit {
         if let Some(item) = self.pop_item() {
             return Ok(Some(Next::Item(item)));
         }
-        let notice = match self.held_back.take() {
-            Some(notice) => notice,
+        let message = match self.held_back.take() {
+            Some(message) => message,
             None => match self.aside.try_recv() {
-                Ok(notice) => notice,
+                Ok(message) => message,
                 Err(TryRecvError::Empty) => return Ok(None),
                 // What was pushed since the first look is the last there is.
                 Err(TryRecvError::Disconnected) => {
@@ -206,14 +206,14 @@ impl Exit {
         // Items that were pushed before it may have come since the first look.
         match self.pop_item() {
             Some(item) => {
-                self.held_back.set(Some(notice));
+                self.held_back.set(Some(message));
                 Ok(Some(Next::Item(item)))
             }
-            None => Ok(Some(Next::Notice(notice))),
+            None => Ok(Some(Next::ControlMessage(message))),
         }
     }
 
-    /// Waits until a notice comes, for at most a `pause`, and says whether one did: items wake nobody. To be called when there
+    /// Waits until a message comes, for at most a `pause`, and says whether one did: items wake nobody. To be called when there
     /// is nothing to take.
     pub fn wait(&self, pause: Duration) -> bool {
         let next = receive_within(&self.aside, pause);
@@ -247,45 +247,45 @@ mod tests {
 
     #[test]
     fn a_full_queue_gives_the_sample_back() {
-        let (entrance, exit) = queue();
+        let (sender, exit) = queue();
         for _ in 0..CAPACITY {
-            entrance.try_push(item(1)).expect("room");
+            sender.try_push(item(1)).expect("room");
         }
-        assert!(entrance.push(item(1)).is_err() && !entrance.has_room());
+        assert!(sender.push(item(1)).is_err() && !sender.has_room());
         exit.pop().expect("open").expect("an item");
-        assert!(entrance.has_room());
-        entrance.push(item(1)).expect("room again");
+        assert!(sender.has_room());
+        sender.push(item(1)).expect("room again");
     }
 
     #[test]
     fn who_waits_for_room_and_notices_wake_the_other_side() {
-        let (entrance, exit) = queue();
+        let (sender, exit) = queue();
         let long = Duration::from_mins(1);
-        entrance.push(item(1)).expect("room");
+        sender.push(item(1)).expect("room");
         thread::scope(|threads| {
             threads.spawn(|| {
-                while entrance.try_push(item(1_000_000)).is_ok() {}
+                while sender.try_push(item(1_000_000)).is_ok() {}
                 // In vain: nobody takes any.
-                assert!(entrance.push(item(1_000_000)).is_err());
+                assert!(sender.push(item(1_000_000)).is_err());
             });
             assert!(exit.wait(long));
         });
         while exit.load.items.load(Relaxed) > 0 {
             assert!(matches!(exit.pop(), Ok(Some(Next::Item(_)))));
         }
-        assert!(matches!(exit.pop(), Ok(Some(Next::Notice(Notice::Wake)))));
+        assert!(matches!(exit.pop(), Ok(Some(Next::ControlMessage(ControlMessage::Wake)))));
         thread::scope(|threads| {
-            threads.spawn(|| entrance.push_aside(Notice::Drain));
+            threads.spawn(|| sender.send_control(ControlMessage::Drain));
             assert!(exit.wait(long));
         });
-        assert!(matches!(exit.pop(), Ok(Some(Next::Notice(Notice::Drain)))));
+        assert!(matches!(exit.pop(), Ok(Some(Next::ControlMessage(ControlMessage::Drain)))));
         assert!(!exit.wait(Duration::ZERO));
     }
 
     #[test]
     fn few_large_samples_fill_it_too() {
-        let (entrance, exit) = queue();
-        let pushed = (0..1000).take_while(|_| entrance.try_push(item(1_000_000)).is_ok()).count();
+        let (sender, exit) = queue();
+        let pushed = (0..1000).take_while(|_| sender.try_push(item(1_000_000)).is_ok()).count();
         assert!((60..70).contains(&pushed), "{pushed}");
         while exit.pop().expect("open").is_some() {}
         assert_eq!((exit.load.items.load(Relaxed), exit.load.bytes.load(Relaxed)), (0, 0));
@@ -293,25 +293,25 @@ mod tests {
 
     #[test]
     fn a_notice_never_waits_and_comes_after_the_samples_before_it() {
-        let (entrance, exit) = queue();
+        let (sender, exit) = queue();
         for _ in 0..CAPACITY {
-            entrance.try_push(item(1)).expect("room");
+            sender.try_push(item(1)).expect("room");
         }
-        entrance.push_aside(Notice::Flush(Mark::default()));
+        sender.send_control(ControlMessage::Flush(FlushToken::default()));
         for _ in 0..CAPACITY {
             assert!(matches!(exit.pop(), Ok(Some(Next::Item(_)))));
         }
-        assert!(matches!(exit.pop(), Ok(Some(Next::Notice(Notice::Flush(_))))));
+        assert!(matches!(exit.pop(), Ok(Some(Next::ControlMessage(ControlMessage::Flush(_))))));
         assert!(matches!(exit.pop(), Ok(None)));
-        drop(entrance);
+        drop(sender);
         assert_eq!(exit.pop().err(), Some(Closed));
     }
 
     #[test]
     fn without_an_intake_the_sample_comes_back() {
-        let (entrance, exit) = queue();
+        let (sender, exit) = queue();
         drop(exit);
-        assert!(entrance.push(item(1)).is_err());
+        assert!(sender.push(item(1)).is_err());
     }
 
     #[derive(Debug, Clone, Copy)]
@@ -326,7 +326,7 @@ mod tests {
         prop::collection::vec(step, 0..200)
     }
 
-    /// The bytes of a sample's name, or 0 for a notice.
+    /// The bytes of a sample's name, or 0 for a message.
     fn size(next: &Next) -> usize {
         if let Next::Item(Item::Sample(sample)) = next { sample.name.len() } else { 0 }
     }
@@ -334,17 +334,17 @@ mod tests {
     proptest! {
         #[test]
         fn all_comes_out_once_and_in_order_samples_first(steps in steps()) {
-            let (entrance, exit) = queue();
+            let (sender, exit) = queue();
             let (mut samples, mut aside) = (std::collections::VecDeque::new(), 0);
             let pops = std::iter::repeat_n(Step::Pop, steps.len());
             for step in steps.into_iter().chain(pops) {
                 match step {
                     Step::Push(bytes) => {
-                        prop_assert!(entrance.try_push(item(bytes)).is_ok());
+                        prop_assert!(sender.try_push(item(bytes)).is_ok());
                         samples.push_back(bytes);
                     }
                     Step::Aside => {
-                        entrance.push_aside(Notice::Drain);
+                        sender.send_control(ControlMessage::Drain);
                         aside += 1;
                     }
                     Step::Pop => {
@@ -372,17 +372,17 @@ mod model {
     const ROUNDS: u32 = 2;
 
     /// Each hook pushes a sample, an event, the same again, and a last sample, each with the hook's number and the round's.
-    fn hook(entrance: &Entrance, number: usize) -> u32 {
+    fn hook(sender: &QueueSender, number: usize) -> u32 {
         let push = |round| {
             let sample = Sample { users: round, ..sample(&number.to_string(), 0, 1.0) };
-            u32::from(entrance.try_push(Item::Sample(sample)).is_ok())
+            u32::from(sender.try_push(Item::Sample(sample)).is_ok())
         };
         let mut taken = 0;
         for round in 0..ROUNDS {
             taken += push(round);
             let name = number.to_string();
             let event = LifeCycleEvent { time: Timestamp::from_seconds(0), name, fields: Vec::new(), users: taken };
-            entrance.push_aside(Notice::LifeCycle(Box::new(event)));
+            sender.send_control(ControlMessage::LifeCycle(Box::new(event)));
         }
         taken + push(ROUNDS)
     }
@@ -390,15 +390,15 @@ mod model {
     #[test]
     fn everything_pushed_before_a_notice_is_taken_before_it() {
         let body = || {
-            let (entrance, exit) = queue();
-            let entrance = Arc::new(entrance);
+            let (sender, exit) = queue();
+            let sender = Arc::new(sender);
             let hooks: Vec<_> = (0..HOOKS)
                 .map(|number| {
-                    let entrance = Arc::clone(&entrance);
-                    thread::spawn(move || hook(&entrance, number))
+                    let sender = Arc::clone(&sender);
+                    thread::spawn(move || hook(&sender, number))
                 })
                 .collect();
-            drop(entrance);
+            drop(sender);
             let mut samples = [0; HOOKS];
             let mut events = [0; HOOKS];
             loop {
@@ -406,7 +406,7 @@ mod model {
                     Ok(Some(Next::Item(Item::Sample(sample)))) => {
                         samples[sample.name.parse::<usize>().expect("a number")] += 1;
                     }
-                    Ok(Some(Next::Notice(Notice::LifeCycle(event)))) => {
+                    Ok(Some(Next::ControlMessage(ControlMessage::LifeCycle(event)))) => {
                         let hook = event.name.parse::<usize>().expect("a number");
                         events[hook] += 1;
                         assert!(samples[hook] >= event.users, "a sample from before it comes after it");

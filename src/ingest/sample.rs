@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-use crate::accounting::counters::Share;
+use crate::accounting::counters::Counts;
 use crate::metrics::datum::Unit;
 use crate::metrics::histogram::Point;
 use crate::timestamp::Timestamp;
@@ -133,10 +133,10 @@ pub struct Report {
 impl Report {
     /// What it stands for in the receipt.
     #[must_use]
-    pub fn share(&self) -> Share {
-        let mut sum = Share::default();
+    pub fn share(&self) -> Counts {
+        let mut sum = Counts::default();
         for &(_, requests, failures) in &self.seconds {
-            sum += Share { requests, failures, log_events: 0 };
+            sum += Counts { requests, failures, log_events: 0 };
         }
         sum
     }
@@ -179,7 +179,7 @@ mod tests {
                 response_bytes: None,
             };
             let (requests, failures): (Vec<u64>, Vec<u64>) = seconds.into_iter().unzip();
-            let share = Share { requests: requests.iter().sum(), failures: failures.iter().sum(), log_events: 0 };
+            let share = Counts { requests: requests.iter().sum(), failures: failures.iter().sum(), log_events: 0 };
             prop_assert_eq!(report.share(), share);
         }
     }
@@ -190,6 +190,6 @@ mod tests {
         let seconds = vec![(at, u64::MAX, 1), (at, 1, u64::MAX)];
         let (method, name) = ("GET".into(), "/".into());
         let report = Report { method, name, seconds, last: at, response_times_ms: Vec::new(), response_bytes: None };
-        assert_eq!(report.share(), Share { requests: u64::MAX, failures: u64::MAX, log_events: 0 });
+        assert_eq!(report.share(), Counts { requests: u64::MAX, failures: u64::MAX, log_events: 0 });
     }
 }

@@ -6,15 +6,15 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::config::Config;
 use crate::config::identity::RunIdentity;
 use crate::delivery::call::{Limits, Packer, split};
 use crate::delivery::outbox::Outbox;
-use crate::ingest::queue::{Closed, Exit, Item, Next, Notice};
+use crate::ingest::queue::{Closed, ControlMessage, Item, Next, QueueReceiver};
 use crate::logs::event::{LogFormatter, LogLine};
-use crate::metrics::aggregator::Windows;
+use crate::metrics::aggregator::Aggregator;
 use crate::metrics::datum::Datum;
 use crate::metrics::series::First;
 use crate::redact::redact_urls;
@@ -33,8 +33,8 @@ const PAUSE: Duration = Duration::from_millis(97);
 const ITEMS_PER_LOOK: u32 = if cfg!(all(test, shuttle)) { 2 } else { 256 };
 
 /// What turns samples into segments.
-pub struct Intake {
-    windows: Windows,
+pub struct AggregationWorker {
+    windows: Aggregator,
     formatter: LogFormatter,
     /// For one event after the other: its buffer is reused.
     line: LogLine,
@@ -46,22 +46,22 @@ pub struct Intake {
     /// Metrics that had data, each with the hour.
     metric_hours: HashSet<u64>,
     outbox: Arc<Outbox>,
-    ledger: Arc<Ledger>,
+    counters: Arc<Counters>,
     diagnostics: Arc<Diagnostics>,
 }
 
-impl Intake {
+impl AggregationWorker {
     /// The intake of a run, before its first sample.
     #[must_use]
     pub fn new(
         config: &Config,
         identity: &Arc<RunIdentity>,
         outbox: Arc<Outbox>,
-        ledger: Arc<Ledger>,
+        counters: Arc<Counters>,
         diagnostics: Arc<Diagnostics>,
     ) -> Self {
         Self {
-            windows: Windows::new(config, Arc::clone(identity)),
+            windows: Aggregator::new(config, Arc::clone(identity)),
             formatter: LogFormatter::new(&config.log, Arc::clone(identity)),
             line: LogLine::default(),
             lines: LogLines::default(),
@@ -69,14 +69,14 @@ impl Intake {
             max_requests: config.max_requests,
             metric_hours: HashSet::new(),
             outbox,
-            ledger,
+            counters,
             diagnostics,
         }
     }
 
     /// Takes items until the queue is closed. `clock` is read at the start, before each wait, and where no wait comes, after
     /// some items.
-    pub fn run(mut self, exit: &Exit, clock: impl Fn() -> Timestamp) {
+    pub fn run(mut self, exit: &QueueReceiver, clock: impl Fn() -> Timestamp) {
         let mut next = next_tick(clock());
         let mut taken = 0;
         loop {
@@ -92,22 +92,22 @@ impl Intake {
                     let first = self.windows.add_report(&report);
                     self.announce(first, &report.name);
                 }
-                Ok(Some(Next::Notice(Notice::Gauge(gauge)))) => self.windows.add_gauge(*gauge),
-                Ok(Some(Next::Notice(Notice::LifeCycle(event)))) => {
+                Ok(Some(Next::ControlMessage(ControlMessage::Gauge(gauge)))) => self.windows.add_gauge(*gauge),
+                Ok(Some(Next::ControlMessage(ControlMessage::LifeCycle(event)))) => {
                     self.log(|formatter, line| formatter.write_life_cycle(&event, line));
                 }
-                Ok(Some(Next::Notice(Notice::Flush(mark)))) => {
+                Ok(Some(Next::ControlMessage(ControlMessage::Flush(mark)))) => {
                     self.flush();
                     self.outbox.flush();
                     // Only here is it ever set.
                     let _ = mark.set(self.outbox.spool().last_id());
                 }
-                Ok(Some(Next::Notice(Notice::Drain))) => {
+                Ok(Some(Next::ControlMessage(ControlMessage::Drain))) => {
                     self.flush();
                     self.outbox.drain();
                 }
-                Ok(Some(Next::Notice(Notice::Close))) | Err(Closed) => break,
-                Ok(Some(Next::Notice(Notice::Wake))) => {}
+                Ok(Some(Next::ControlMessage(ControlMessage::Close))) | Err(Closed) => break,
+                Ok(Some(Next::ControlMessage(ControlMessage::Wake))) => {}
                 Ok(None) => is_empty = true,
             }
             if is_empty || taken >= ITEMS_PER_LOOK {
@@ -168,7 +168,7 @@ impl Intake {
         if !write(&mut self.formatter, &mut self.line) {
             return;
         }
-        self.ledger.observed.add(Share { log_events: 1, ..Share::default() });
+        self.counters.observed.add(Counts { log_events: 1, ..Counts::default() });
         let (bytes, span) = (self.line.counted_bytes(), (self.line.timestamp(), self.line.timestamp()));
         if !self.packer.try_add(1, bytes, span) {
             self.write_events();
@@ -179,12 +179,12 @@ impl Intake {
     }
 
     fn write(&mut self, datums: Vec<Datum>) {
-        self.ledger.series.add(&datums);
+        self.counters.series.add(&datums);
         for datum in &datums {
             let mut hasher = DefaultHasher::new();
             (datum.key.timestamp.div_euclid(3600), &datum.key.metric, &datum.key.dimensions).hash(&mut hasher);
             if self.metric_hours.insert(hasher.finish()) {
-                self.ledger.metric_hours.add(1);
+                self.counters.metric_hours.add(1);
             }
         }
         for part in split(Lane::Metrics, datums, Datum::wire_bytes, |datum| datum.key.timestamp * 1000) {
@@ -230,8 +230,8 @@ mod tests {
     use super::*;
     use crate::config::identity::tests::identity;
     use crate::config::tests::config;
-    use crate::delivery::outbox::Pace;
-    use crate::ingest::queue::{Entrance, queue};
+    use crate::delivery::outbox::SendMode;
+    use crate::ingest::queue::{QueueSender, queue};
     use crate::ingest::sample::Sample;
     use crate::metrics::aggregator::tests::sample;
     use crate::metrics::datum::{Body, REQUEST_COUNT};
@@ -249,23 +249,24 @@ mod tests {
     const LAST_LOOK: i64 = 4;
 
     /// Runs the intake of a run with what `push` hands over, and gives what is in segments then.
-    fn taken_in(clock: impl Fn(&Entrance) -> Timestamp, push: impl FnOnce(&Entrance)) -> Share {
-        let ledger = Arc::new(Ledger::default());
+    fn taken_in(clock: impl Fn(&QueueSender) -> Timestamp, push: impl FnOnce(&QueueSender)) -> Counts {
+        let counters = Arc::new(Counters::default());
         let spool = Spool::in_memory(&manifest());
-        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::default(), 1 << 30, Pace::Hold));
-        let intake = Intake::new(&config(|_| {}), &identity(), Arc::clone(&outbox), ledger, Arc::default());
-        let (entrance, exit) = queue();
-        push(&entrance);
+        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::default(), 1 << 30, SendMode::Deferred));
+        let intake =
+            AggregationWorker::new(&config(|_| {}), &identity(), Arc::clone(&outbox), counters, Arc::default());
+        let (sender, exit) = queue();
+        push(&sender);
         let (done, looks) = (Arc::clone(&outbox), std::cell::Cell::new(0));
-        let left = std::cell::Cell::new(Share::default());
+        let left = std::cell::Cell::new(Counts::default());
         intake.run(&exit, || {
             looks.set(looks.get() + 1);
             // What is in segments before the end makes them of all that is left.
             if looks.get() == LAST_LOOK {
                 left.set(done.left());
-                entrance.push_aside(Notice::Close);
+                sender.send_control(ControlMessage::Close);
             }
-            clock(&entrance)
+            clock(&sender)
         });
         left.get()
     }
@@ -273,48 +274,49 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_does_not_hold_results_up() {
         let looks = std::cell::Cell::new(0);
-        let clock = |_: &Entrance| {
+        let clock = |_: &QueueSender| {
             looks.set(looks.get() + 1);
             // An hour back after the first look.
             Timestamp::from_seconds(if looks.get() == 1 { 10_000 } else { 6_400 + looks.get() })
         };
-        let left = taken_in(clock, |entrance| {
-            assert!(entrance.try_push(Item::Sample(sample("/", 6_400, 1.0))).is_ok());
+        let left = taken_in(clock, |sender| {
+            assert!(sender.try_push(Item::Sample(sample("/", 6_400, 1.0))).is_ok());
         });
-        assert_eq!(left, Share { requests: 1, failures: 0, log_events: 1 });
+        assert_eq!(left, Counts { requests: 1, failures: 0, log_events: 1 });
     }
 
     #[test]
     fn windows_are_closed_though_the_queue_is_never_empty() {
         let looks = std::cell::Cell::new(0);
-        let fill = |entrance: &Entrance, second| {
+        let fill = |sender: &QueueSender, second| {
             for _ in 0..=ITEMS_PER_LOOK {
-                assert!(entrance.try_push(Item::Sample(sample("/", second, 1.0))).is_ok());
+                assert!(sender.try_push(Item::Sample(sample("/", second, 1.0))).is_ok());
             }
         };
-        let clock = |entrance: &Entrance| {
+        let clock = |sender: &QueueSender| {
             looks.set(looks.get() + 1);
             let now = 10 + looks.get();
             if looks.get() < LAST_LOOK {
-                fill(entrance, now);
+                fill(sender, now);
             }
             Timestamp::from_seconds(now)
         };
-        let left = taken_in(clock, |entrance| fill(entrance, 10));
+        let left = taken_in(clock, |sender| fill(sender, 10));
         assert!(left.requests > 0, "{left:?}");
     }
 
     #[test]
     fn a_second_of_which_more_is_left_is_closed_once() {
-        let (ledger, diagnostics) = (Arc::new(Ledger::default()), Arc::new(Diagnostics::default()));
+        let (counters, diagnostics) = (Arc::new(Counters::default()), Arc::new(Diagnostics::default()));
         let spool = Spool::in_memory(&manifest());
-        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::clone(&diagnostics), 1 << 30, Pace::Hold));
-        let intake = Intake::new(&config(|_| {}), &identity(), Arc::clone(&outbox), ledger, diagnostics);
-        let (entrance, exit) = queue();
+        let outbox =
+            Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Deferred));
+        let intake = AggregationWorker::new(&config(|_| {}), &identity(), Arc::clone(&outbox), counters, diagnostics);
+        let (sender, exit) = queue();
         for _ in 0..=ITEMS_PER_LOOK {
-            entrance.try_push(Item::Sample(sample("/", 10, 1.0))).expect("room");
+            sender.try_push(Item::Sample(sample("/", 10, 1.0))).expect("room");
         }
-        entrance.push_aside(Notice::Close);
+        sender.send_control(ControlMessage::Close);
         let looks = std::cell::Cell::new(0);
         intake.run(&exit, || {
             looks.set(looks.get() + 1);
@@ -330,21 +332,22 @@ mod tests {
 
     #[test]
     fn everything_that_went_in_is_in_segments_when_it_is_closed() {
-        let (ledger, diagnostics) = (Arc::new(Ledger::default()), Arc::new(Diagnostics::default()));
+        let (counters, diagnostics) = (Arc::new(Counters::default()), Arc::new(Diagnostics::default()));
         let spool = Spool::in_memory(&manifest());
-        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&ledger), Arc::clone(&diagnostics), 1 << 30, Pace::Hold));
+        let outbox =
+            Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Deferred));
         let config = config(|o| o.max_requests = 10);
-        let intake = Intake::new(&config, &identity(), Arc::clone(&outbox), ledger, diagnostics.clone());
-        let (entrance, exit) = queue();
+        let intake = AggregationWorker::new(&config, &identity(), Arc::clone(&outbox), counters, diagnostics.clone());
+        let (sender, exit) = queue();
         let names = (0..1000).map(|i| format!("/{}", i % 37));
         for (i, name) in names.enumerate() {
             let second = i64::try_from(i).expect("small") / 300;
             let item = Item::Sample(Sample { url: Some("x".repeat(i).into()), ..sample(&name, second, 1.0) });
-            assert!(entrance.try_push(item).is_ok());
+            assert!(sender.try_push(item).is_ok());
         }
-        entrance.push_aside(Notice::Close);
+        sender.send_control(ControlMessage::Close);
         intake.run(&exit, || Timestamp::from_seconds(2));
-        assert_eq!(outbox.left(), Share { requests: 1000, failures: 0, log_events: 1000 });
+        assert_eq!(outbox.left(), Counts { requests: 1000, failures: 0, log_events: 1000 });
         assert_eq!(diagnostics.take().len(), 1);
     }
 }
@@ -357,29 +360,29 @@ mod model {
     use super::*;
     use crate::config::identity::tests::identity;
     use crate::config::tests::config;
-    use crate::delivery::outbox::Pace;
-    use crate::ingest::queue::{Entrance, Mark, queue};
+    use crate::delivery::outbox::SendMode;
+    use crate::ingest::queue::{FlushToken, QueueSender, queue};
     use crate::metrics::aggregator::tests::sample;
     use crate::spool::Spool;
     use crate::spool::tests::manifest;
     use crate::sync::thread;
 
     /// Pushes samples, and says how many had room.
-    fn record(entrance: &Entrance, ledger: &Ledger, number: u64) -> u64 {
+    fn record(sender: &QueueSender, counters: &Counters, number: u64) -> u64 {
         let mut taken = 0;
         for _ in 0..number {
-            let share = Share { requests: 1, failures: 0, log_events: 0 };
-            ledger.observed.add(share);
-            match entrance.try_push(Item::Sample(sample("/", 0, 1.0))) {
+            let share = Counts { requests: 1, failures: 0, log_events: 0 };
+            counters.observed.add(share);
+            match sender.try_push(Item::Sample(sample("/", 0, 1.0))) {
                 Ok(()) => taken += 1,
-                Err(_) => ledger.dropped.add(share),
+                Err(_) => counters.dropped.add(share),
             }
         }
         taken
     }
 
     /// A CloudWatch that refuses every other call.
-    fn send(outbox: &Outbox, ledger: &Ledger) {
+    fn send(outbox: &Outbox, counters: &Counters) {
         let mut refuses = false;
         while !Lane::ALL.into_iter().all(|lane| outbox.is_done(lane)) {
             for lane in Lane::ALL {
@@ -392,7 +395,7 @@ mod model {
                 if refuses {
                     outbox.put_back(lane, segments);
                 } else {
-                    segments.iter().for_each(|segment| ledger.delivered.add(segment.contents.share));
+                    segments.iter().for_each(|segment| counters.delivered.add(segment.contents.share));
                     outbox.settle(&segments);
                 }
             }
@@ -412,14 +415,16 @@ mod model {
     #[test]
     fn a_flush_is_settled_only_when_all_before_it_is_and_a_close_loses_nothing() {
         let body = || {
-            let (ledger, diagnostics) = (Arc::new(Ledger::default()), Arc::new(Diagnostics::default()));
+            let (counters, diagnostics) = (Arc::new(Counters::default()), Arc::new(Diagnostics::default()));
             let spool = Spool::in_memory(&manifest());
-            let outbox = Outbox::new(spool, Arc::clone(&ledger), Arc::clone(&diagnostics), 1 << 30, Pace::Interval);
+            let outbox =
+                Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Periodic);
             let outbox = Arc::new(outbox);
             let config = config(|_| {});
-            let intake = Intake::new(&config, &identity(), Arc::clone(&outbox), Arc::clone(&ledger), diagnostics);
-            let (entrance, exit) = queue();
-            let entrance = Arc::new(entrance);
+            let intake =
+                AggregationWorker::new(&config, &identity(), Arc::clone(&outbox), Arc::clone(&counters), diagnostics);
+            let (sender, exit) = queue();
+            let sender = Arc::new(sender);
             let ticks = std::cell::Cell::new(0);
             let intake = thread::spawn(move || {
                 // A second goes by with every third look.
@@ -429,29 +434,29 @@ mod model {
                 });
             });
             let sender = thread::spawn({
-                let (outbox, ledger) = (Arc::clone(&outbox), Arc::clone(&ledger));
-                move || send(&outbox, &ledger)
+                let (outbox, counters) = (Arc::clone(&outbox), Arc::clone(&counters));
+                move || send(&outbox, &counters)
             });
             let other = thread::spawn({
-                let (entrance, ledger) = (Arc::clone(&entrance), Arc::clone(&ledger));
-                move || record(&entrance, &ledger, 2)
+                let (sender, counters) = (Arc::clone(&sender), Arc::clone(&counters));
+                move || record(&sender, &counters, 2)
             });
-            let before = record(&entrance, &ledger, 2);
-            let mark: Mark = Arc::new(OnceLock::new());
-            entrance.push_aside(Notice::Flush(Arc::clone(&mark)));
+            let before = record(&sender, &counters, 2);
+            let mark: FlushToken = Arc::new(OnceLock::new());
+            sender.send_control(ControlMessage::Flush(Arc::clone(&mark)));
             let last = *wait(|| mark.get());
             wait(|| Lane::ALL.into_iter().all(|lane| outbox.is_settled(lane, last)).then_some(()));
-            let delivered = ledger.delivered.get();
+            let delivered = counters.delivered.get();
             assert!(delivered.requests >= before && delivered.log_events >= before, "{delivered:?} of {before}");
 
             let all = before + other.join().expect("no panic");
-            entrance.push_aside(Notice::Close);
+            sender.send_control(ControlMessage::Close);
             intake.join().expect("no panic");
             sender.join().expect("no panic");
-            let Share { requests, log_events, .. } = ledger.delivered.get();
+            let Counts { requests, log_events, .. } = counters.delivered.get();
             assert_eq!((requests, log_events), (all, all));
-            assert_eq!(outbox.left(), Share::default());
-            assert_eq!(ledger.observed.get().requests, all + ledger.dropped.get().requests);
+            assert_eq!(outbox.left(), Counts::default());
+            assert_eq!(counters.observed.get().requests, all + counters.dropped.get().requests);
         };
         shuttle::check_random(body, 1_000);
     }

@@ -1,4 +1,4 @@
-//! Windows: what happened in one second (or minute) of one series, until it is turned into datums.
+//! Aggregator: what happened in one second (or minute) of one series, until it is turned into datums.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
@@ -13,20 +13,20 @@ use crate::metrics::datum::{
     Body, Datum, DatumKey, FAILED_RESPONSE_TIME, FAILURE_COUNT, REQUEST_COUNT, RESPONSE_SIZE, RESPONSE_TIME, Unit,
 };
 use crate::metrics::dimension::{Dimension, fit_name};
-use crate::metrics::histogram::Distribution;
-use crate::metrics::series::{First, Place, Places, Series};
+use crate::metrics::histogram::Histogram;
+use crate::metrics::series::{First, Series, SeriesHandle, SeriesRegistry};
 use crate::timestamp::Timestamp;
 
-/// Windows that begin so long after the present do not wait for their end.
+/// Aggregator that begin so long after the present do not wait for their end.
 const AHEAD_SECONDS: i64 = 5;
 
 #[derive(Default)]
 struct Stats {
     requests: u64,
     failures: u64,
-    response_time: Distribution,
-    failed_response_time: Distribution,
-    response_size: Distribution,
+    response_time: Histogram,
+    failed_response_time: Histogram,
+    response_size: Histogram,
 }
 
 impl Stats {
@@ -51,13 +51,13 @@ impl Stats {
 }
 
 /// What happened at a place in one window.
-struct Stay {
-    place: Place,
+struct SeriesStats {
+    place: SeriesHandle,
     stats: Stats,
 }
 
 /// The stays of one window, by the place's number.
-type Window = FnvHashMap<u64, Stay>;
+type Window = FnvHashMap<u64, SeriesStats>;
 
 fn window_of(time: Timestamp, resolution: u32) -> i64 {
     let seconds = time.seconds();
@@ -65,9 +65,12 @@ fn window_of(time: Timestamp, resolution: u32) -> i64 {
 }
 
 /// What happened at a place in a window so far.
-fn stats_at<'a>(windows: &'a mut BTreeMap<i64, Window>, window: i64, place: &Place) -> &'a mut Stats {
+fn stats_at<'a>(windows: &'a mut BTreeMap<i64, Window>, window: i64, place: &SeriesHandle) -> &'a mut Stats {
     let stays = windows.entry(window).or_default();
-    &mut stays.entry(place.number).or_insert_with(|| Stay { place: place.clone(), stats: Stats::default() }).stats
+    &mut stays
+        .entry(place.number)
+        .or_insert_with(|| SeriesStats { place: place.clone(), stats: Stats::default() })
+        .stats
 }
 
 /// Takes the windows that begin before `end`, and those that begin too far after it.
@@ -83,21 +86,21 @@ fn split<T>(windows: &mut BTreeMap<i64, T>, end: i64) -> BTreeMap<i64, T> {
 type GaugeKey = (String, Unit, Option<(String, String)>);
 
 /// All open windows of a run.
-pub struct Windows {
+pub struct Aggregator {
     identity: Arc<RunIdentity>,
     resolution: u32,
-    places: Places,
+    places: SeriesRegistry,
     samples: BTreeMap<i64, Window>,
-    gauges: BTreeMap<i64, BTreeMap<GaugeKey, Distribution>>,
+    gauges: BTreeMap<i64, BTreeMap<GaugeKey, Histogram>>,
 }
 
-impl Windows {
+impl Aggregator {
     /// No window is open yet.
     #[must_use]
     pub fn new(config: &Config, identity: Arc<RunIdentity>) -> Self {
         Self {
             resolution: config.resolution,
-            places: Places::new(config, &identity),
+            places: SeriesRegistry::new(config, &identity),
             identity,
             samples: BTreeMap::new(),
             gauges: BTreeMap::new(),
@@ -155,7 +158,7 @@ impl Windows {
         let mut datums = Vec::new();
         for (timestamp, window) in samples {
             let mut all: FnvHashMap<Series, Stats> = FnvHashMap::default();
-            for Stay { place: Place { own, roll_up, .. }, stats } in window.into_values() {
+            for SeriesStats { place: SeriesHandle { own, roll_up, .. }, stats } in window.into_values() {
                 if own != roll_up {
                     all.entry(roll_up).or_default().merge(&stats);
                 }
@@ -181,7 +184,7 @@ impl Windows {
                     }
                 };
                 let key = DatumKey { timestamp, dimensions, metric: fit_name(&metric).into(), unit };
-                datums.extend(Datum::of_distribution(&key, self.resolution, &distribution));
+                datums.extend(Datum::of_histogram(&key, self.resolution, &distribution));
             }
         }
         datums
@@ -200,7 +203,7 @@ impl Windows {
             (FAILED_RESPONSE_TIME, Unit::Milliseconds, &stats.failed_response_time),
             (RESPONSE_SIZE, Unit::Bytes, &stats.response_size),
         ] {
-            datums.extend(Datum::of_distribution(&key(metric, unit), self.resolution, distribution));
+            datums.extend(Datum::of_histogram(&key(metric, unit), self.resolution, distribution));
         }
     }
 }
@@ -244,7 +247,7 @@ pub(crate) mod tests {
 
     #[test]
     fn each_sample_counts_in_its_series_and_in_its_hosts_roll_up() {
-        let mut windows = Windows::new(&config(|_| {}), identity());
+        let mut windows = Aggregator::new(&config(|_| {}), identity());
         for second in [100, 100, 101] {
             windows.add(&sample("/a", second, 5.0));
         }
@@ -259,14 +262,14 @@ pub(crate) mod tests {
 
     #[test]
     fn a_roll_up_that_is_the_series_itself_is_published_once() {
-        let mut windows = Windows::new(&config(|o| o.dimensions = "Host".into()), identity());
+        let mut windows = Aggregator::new(&config(|o| o.dimensions = "Host".into()), identity());
         windows.add(&sample("/a", 100, 5.0));
         assert_eq!(total(&windows.close_all(), REQUEST_COUNT, &["Host"]), 1);
     }
 
     #[test]
     fn only_windows_that_have_ended_are_closed_and_a_late_sample_opens_another() {
-        let mut windows = Windows::new(&config(|_| {}), identity());
+        let mut windows = Aggregator::new(&config(|_| {}), identity());
         windows.add(&sample("/a", 100, 5.0));
         windows.add(&sample("/a", 101, 5.0));
         let first = windows.close_until(Timestamp::from_millis(101_020));
@@ -279,7 +282,7 @@ pub(crate) mod tests {
 
     #[test]
     fn windows_far_ahead_of_the_clock_do_not_wait_for_it() {
-        let mut windows = Windows::new(&config(|_| {}), identity());
+        let mut windows = Aggregator::new(&config(|_| {}), identity());
         for second in [100, 102, 700] {
             windows.add(&sample("/a", second, 5.0));
         }
@@ -293,7 +296,7 @@ pub(crate) mod tests {
 
     #[test]
     fn failures_and_successes_are_timed_apart_and_an_unusable_time_is_only_counted() {
-        let mut windows = Windows::new(&config(|_| {}), identity());
+        let mut windows = Aggregator::new(&config(|_| {}), identity());
         let failure = Some(Failure { kind: "E".into(), message: String::new() }.into());
         windows.add(&Sample { failure: failure.clone(), ..sample("/a", 100, 7.0) });
         windows.add(&Sample { response_time_ms: None, ..sample("/a", 100, 0.0) });
@@ -307,7 +310,7 @@ pub(crate) mod tests {
 
     #[test]
     fn names_beyond_the_maximum_share_one_series_and_are_announced_once() {
-        let mut windows = Windows::new(&config(|o| o.max_requests = 2), identity());
+        let mut windows = Aggregator::new(&config(|o| o.max_requests = 2), identity());
         let announced: Vec<_> =
             ["/a", "/b", "/c", "/d", "/a"].map(|name| windows.add(&sample(name, 100, 5.0)).too_many).into();
         assert_eq!(announced, [false, false, true, false, false]);
@@ -326,7 +329,7 @@ pub(crate) mod tests {
             o.dimensions = "Method,RunId".into();
             o.dimension = vec!["Team=a".into()];
         });
-        let mut windows = Windows::new(&config, identity());
+        let mut windows = Aggregator::new(&config, identity());
         windows.add(&sample("/a", 100, 5.0));
         let datums = windows.close_all();
         assert_eq!(total(&datums, REQUEST_COUNT, &["Method", "RunId", "Team"]), 1);
@@ -335,7 +338,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_workers_report_counts_in_its_seconds_and_times_in_the_last() {
-        let mut windows = Windows::new(&config(|_| {}), identity());
+        let mut windows = Aggregator::new(&config(|_| {}), identity());
         let at = Timestamp::from_seconds;
         windows.add_report(&Report {
             method: "GET".into(),
@@ -355,7 +358,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_gauge_of_one_user_class_has_a_series_of_its_own() {
-        let mut windows = Windows::new(&config(|_| {}), identity());
+        let mut windows = Aggregator::new(&config(|_| {}), identity());
         for dimension in [None, Some(("UserClass".to_owned(), "Shopper".to_owned()))] {
             let (time, metric) = (Timestamp::from_seconds(60), "UserCount".to_owned());
             windows.add_gauge(Gauge { time, metric, value: 3.0, unit: Unit::Count, dimension });
@@ -368,7 +371,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_gauge_is_published_under_the_host_with_all_its_values_of_the_window() {
-        let mut windows = Windows::new(&config(|o| o.resolution = 60), identity());
+        let mut windows = Aggregator::new(&config(|o| o.resolution = 60), identity());
         for (second, value) in [(60, 1.0), (61, 2.0), (62, 2.0)] {
             let time = Timestamp::from_seconds(second);
             windows.add_gauge(Gauge { time, metric: "UserCount".into(), value, unit: Unit::Count, dimension: None });
@@ -382,7 +385,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_gauge_of_any_name_is_made_to_fit() {
-        let mut windows = Windows::new(&config(|o| o.dimension = vec!["Team=a".into()]), identity());
+        let mut windows = Aggregator::new(&config(|o| o.dimension = vec!["Team=a".into()]), identity());
         let long = "주".repeat(300);
         for (metric, name) in [("", "Team"), (":", "Host"), (&long, &long), ("Users", ":")] {
             let dimension = Some((name.to_owned(), "b".to_owned()));
@@ -445,7 +448,7 @@ pub(crate) mod tests {
     fn published(requests: &[Request], resolution: i64, closing: bool) -> (Vec<Datum>, usize) {
         let identity = RunIdentity { host: None, ..(*identity()).clone() };
         let config = config(|o| (o.resolution, o.max_requests) = (resolution, 4));
-        let mut windows = Windows::new(&config, Arc::new(identity));
+        let mut windows = Aggregator::new(&config, Arc::new(identity));
         let (mut datums, mut announced) = (Vec::new(), 0);
         for r in requests {
             let failure = r.failed.then(|| Failure { kind: "E".into(), message: String::new() }.into());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::dimension::Dimension;
-use crate::metrics::histogram::{Distribution, MAX_VALUES_PER_DATUM, Point};
+use crate::metrics::histogram::{Histogram, MAX_VALUES_PER_DATUM, Point};
 
 /// Requests of a series in a window.
 pub const REQUEST_COUNT: &str = "RequestCount";
@@ -101,7 +101,7 @@ const CBOR_DIMENSION: usize = 24;
 
 impl Datum {
     /// Datums for a distribution: as many as its values need.
-    pub fn of_distribution(key: &DatumKey, resolution: u32, distribution: &Distribution) -> impl Iterator<Item = Self> {
+    pub fn of_histogram(key: &DatumKey, resolution: u32, distribution: &Histogram) -> impl Iterator<Item = Self> {
         let points = distribution.points();
         (0..points.len()).step_by(MAX_VALUES_PER_DATUM).map(move |start| Self {
             key: key.clone(),
@@ -244,9 +244,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_wide_distribution_is_spread_over_datums_of_150_values() {
-        let mut distribution = Distribution::default();
+        let mut distribution = Histogram::default();
         (1..5000).for_each(|i| distribution.add(f64::from(i)));
-        let datums: Vec<_> = Datum::of_distribution(&key(RESPONSE_TIME, "/"), 1, &distribution).collect();
+        let datums: Vec<_> = Datum::of_histogram(&key(RESPONSE_TIME, "/"), 1, &distribution).collect();
         let points: Vec<_> = datums
             .iter()
             .flat_map(|d| match &d.body {

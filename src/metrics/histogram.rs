@@ -25,7 +25,7 @@ pub struct Point {
 
 /// Counts of non-negative values. Sum, minimum and maximum are kept exactly whatever the number of values.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Distribution {
+pub struct Histogram {
     shape: Shape,
     extremes: Option<(f64, f64)>,
 }
@@ -51,7 +51,7 @@ struct Bucket {
     sum: f64,
 }
 
-impl Distribution {
+impl Histogram {
     /// Adds one sample. Values below zero or over [`MAX_VALUE`] are clamped, NaN is left out.
     pub fn add(&mut self, value: f64) {
         self.add_point(Point { value, count: 1 });
@@ -185,8 +185,8 @@ mod tests {
 
     use super::*;
 
-    fn distribution(values: &[f64]) -> Distribution {
-        let mut d = Distribution::default();
+    fn distribution(values: &[f64]) -> Histogram {
+        let mut d = Histogram::default();
         for &value in values {
             d.add(value);
         }
@@ -269,7 +269,7 @@ mod tests {
         fn merging_is_adding_everything(
             parts in prop::collection::vec(prop::collection::vec(prop_oneof![0.0..1e4f64, Just(7.0)], 0..400), 0..5),
         ) {
-            let mut merged = Distribution::default();
+            let mut merged = Histogram::default();
             parts.iter().for_each(|part| merged.merge(&distribution(part)));
             let (got, want) = (merged.points(), distribution(&parts.concat()).points());
             prop_assert_eq!(got.len(), want.len());
@@ -282,7 +282,7 @@ mod tests {
         #[test]
         fn adding_published_points_again_keeps_the_percentiles(values in prop::collection::vec(1.0..5_000.0f64, 500..2000)) {
             let half = values.len() / 2;
-            let mut merged = Distribution::default();
+            let mut merged = Histogram::default();
             for part in [&values[..half], &values[half..]] {
                 distribution(part).points().into_iter().for_each(|p| merged.add_point(p));
             }

@@ -48,7 +48,7 @@ impl Eq for Series {}
 
 /// Where a sample counts: its own series, and its host's roll-up, which is made from the others when the window is closed.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct SeriesHandle {
     /// No other place ever has it.
     pub number: u64,
     /// The request's series.
@@ -94,7 +94,7 @@ impl Naming {
 }
 
 /// The places that samples met. Each text of a sample is hashed once, and no series is.
-pub struct Places {
+pub struct SeriesRegistry {
     naming: Naming,
     own_host: String,
     own_roll_up: Series,
@@ -110,14 +110,14 @@ pub struct Places {
     /// Methods, if they tell series apart; else each is 0.
     methods: Option<Numbers>,
     /// By the numbers of host, request and method.
-    known: FnvHashMap<(u32, u32, u32), Place>,
+    known: FnvHashMap<(u32, u32, u32), SeriesHandle>,
     last: u64,
 }
 
 /// Once more places than these are known, all are forgotten: a test that meets more still publishes them all.
 const MAX_KNOWN: usize = if cfg!(test) { 5 } else { 10_000 };
 
-impl Places {
+impl SeriesRegistry {
     /// None is known yet.
     #[must_use]
     pub fn new(config: &Config, identity: &RunIdentity) -> Self {
@@ -148,7 +148,7 @@ impl Places {
     }
 
     /// The place of a request, and what its name is the first to be.
-    pub fn find(&mut self, host: &str, name: &str, method: &str) -> (&Place, First) {
+    pub fn find(&mut self, host: &str, name: &str, method: &str) -> (&SeriesHandle, First) {
         if self.known.len() > MAX_KNOWN {
             self.known.clear();
             self.hosts = Numbers::default();
@@ -170,7 +170,7 @@ impl Places {
         let place = self.known.entry(numbers).or_insert_with(|| {
             self.last += 1;
             let request = if request.is_some() { name } else { OTHER };
-            Place {
+            SeriesHandle {
                 number: self.last,
                 own: self.naming.series(host, request, method),
                 roll_up: self.naming.roll_up(host),
@@ -226,7 +226,7 @@ mod tests {
                 o.dimensions = if by_method { "Host,Request,Method" } else { "Host,Request" }.into();
                 o.max_requests = 3;
             });
-            let mut places = Places::new(&config, &identity());
+            let mut places = SeriesRegistry::new(&config, &identity());
             let (mut met, mut distinct, mut names) = (HashMap::new(), HashSet::new(), Vec::new());
             let (mut announced, mut others) = (0, false);
             for (host, name, method) in requests {
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_first_name_with_values_of_a_url_is_told_whether_it_becomes_a_series_or_not() {
         for max_requests in [1, 100] {
-            let mut places = Places::new(&config(|o| o.max_requests = max_requests), &identity());
+            let mut places = SeriesRegistry::new(&config(|o| o.max_requests = max_requests), &identity());
             let names = ["/a", "/a", "Is it so?", "/x?page=2", "/x?page=2", "/x?page=3"];
             let told = names.map(|name| places.find("http://shop", name, "GET").1.with_values);
             assert_eq!(told, [false, false, false, true, false, false]);

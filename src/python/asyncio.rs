@@ -27,7 +27,7 @@ where
     T: for<'any> IntoPyObject<'any> + Send + 'static,
 {
     py.detach(crate::runtime::handle).map_err(|error| PyOSError::new_err(error.to_string()))?;
-    if HandOvers::of_this_process(py)?.ended.load(SeqCst) {
+    if InterpreterShutdownGate::of_this_process(py)?.ended.load(SeqCst) {
         return Err(PyRuntimeError::new_err(
             "nothing can be awaited any more, as the interpreter is ending: call the method without _async",
         ));
@@ -67,7 +67,7 @@ impl EventLoop {
 /// A thread that is in Python's code when the interpreter ends is ended by it, at the next line that lets others run: it
 /// is unwound through Rust's code, which crashes (before Python 3.14). So an exit handler waits for those that have begun,
 /// and none begins after it.
-struct HandOvers {
+struct InterpreterShutdownGate {
     owner: u32,
     ended: AtomicBool,
     /// Held shared by each thread that hands something over.
@@ -75,9 +75,9 @@ struct HandOvers {
 }
 
 /// Those of the process that was the last to have any: a fork's threads do not exist in the child.
-static HAND_OVERS: Mutex<Option<&'static HandOvers>> = Mutex::new(None);
+static HAND_OVERS: Mutex<Option<&'static InterpreterShutdownGate>> = Mutex::new(None);
 
-impl HandOvers {
+impl InterpreterShutdownGate {
     fn known() -> Option<&'static Self> {
         let known = *HAND_OVERS.lock().unwrap_or_else(PoisonError::into_inner);
         known.filter(|hand_overs| hand_overs.owner == std::process::id())
@@ -100,7 +100,7 @@ impl HandOvers {
 #[pyfunction]
 fn end_hand_overs(py: Python<'_>) {
     py.detach(|| {
-        if let Some(hand_overs) = HandOvers::known() {
+        if let Some(hand_overs) = InterpreterShutdownGate::known() {
             hand_overs.ended.store(true, SeqCst);
             drop(hand_overs.under_way.write());
         }
@@ -128,7 +128,7 @@ impl Runtime for ThisProcess {
     /// Runs what hands a result over to Python, unless Python is about to end.
     fn spawn_blocking<F: FnOnce() + Send + 'static>(hand_over: F) -> Self::JoinHandle {
         Self::handle().spawn_blocking(|| {
-            let Some(hand_overs) = HandOvers::known() else { return };
+            let Some(hand_overs) = InterpreterShutdownGate::known() else { return };
             let _under_way = hand_overs.under_way.read();
             if !hand_overs.ended.load(SeqCst) {
                 let _ = Python::try_attach(|_| hand_over());

@@ -11,5 +11,5 @@ mod tools;
 pub use account::{Account, AwsError, Call, never_proxied};
 pub use options::{InvalidOptionError, check_options, default_options, spool_root};
 pub use publisher::{Flush, Progress, Publisher, Receipt, new_run_id, nothing_recorded};
-pub use replay::{Leftover, Replay, leftovers, replay_command, sweep};
+pub use replay::{PendingSpool, Replay, pending_spools, remove_empty_spools, replay_command};
 pub use tools::{add_up, dimension_value, estimate_cost, human_bytes, origin_of, priced_regions, public_host};

@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 use super::asyncio::awaitable;
 use super::convert;
 use super::options::{config, run_id_of};
-use crate::accounting::counters::{Ledger, Share};
+use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::Level;
 use crate::accounting::pricing::Cost;
 use crate::accounting::receipt::{self, LocustTotals, Style};
@@ -21,7 +21,7 @@ use crate::aws::Aws;
 use crate::config::ResolvedAws;
 use crate::config::identity::{RunIdentity, origin_of, public_host};
 use crate::delivery;
-use crate::ingest::queue::{Entrance, Notice};
+use crate::ingest::queue::{ControlMessage, QueueSender};
 use crate::ingest::sample::{Gauge, LifeCycleEvent, Sample};
 use crate::metrics::datum::{SAMPLE_METRICS, Unit};
 use crate::run::{self, Run};
@@ -135,7 +135,7 @@ pub fn new_run_id() -> String {
 #[pyfunction]
 #[must_use]
 pub fn nothing_recorded(run_id: &str, why: String) -> Receipt {
-    let receipt = receipt::Receipt::new(run_id, &Ledger::default(), Share::default(), Cost::default());
+    let receipt = receipt::Receipt::new(run_id, &Counters::default(), Counts::default(), Cost::default());
     Receipt::new(&receipt, &receipt::Remarks { lines: vec![why], ..receipt::Remarks::default() })
 }
 
@@ -198,7 +198,7 @@ impl Publisher {
             users: self.run.users(),
             context: convert::scalars(context).into(),
         };
-        self.run.record(sample, |entrance: &Entrance, item| py.detach(|| entrance.push(item)));
+        self.run.record(sample, |sender: &QueueSender, item| py.detach(|| sender.push(item)));
     }
 
     /// Takes the present value of a gauge.
@@ -221,7 +221,7 @@ impl Publisher {
             return Err(PyValueError::new_err(format!("{metric} is made from requests; choose another name")));
         }
         let gauge = Gauge { time: Timestamp::now(), metric, value, unit, dimension };
-        py.detach(|| self.run.push(Notice::Gauge(Box::new(gauge))));
+        py.detach(|| self.run.push(ControlMessage::Gauge(Box::new(gauge))));
         Ok(())
     }
 
@@ -230,7 +230,7 @@ impl Publisher {
     fn event(&self, py: Python<'_>, name: String, fields: Option<&Bound<'_, PyAny>>) {
         let fields = convert::scalars(fields);
         let event = LifeCycleEvent { time: Timestamp::now(), name, fields, users: self.run.users() };
-        py.detach(|| self.run.push(Notice::LifeCycle(Box::new(event))));
+        py.detach(|| self.run.push(ControlMessage::LifeCycle(Box::new(event))));
     }
 
     /// Tells how many users run in this process.
@@ -281,12 +281,12 @@ impl Publisher {
 
     /// Begins to send everything taken so far, and from now on everything at once. Does not wait for it.
     fn drain(&self, py: Python<'_>) {
-        py.detach(|| self.run.push(Notice::Drain));
+        py.detach(|| self.run.push(ControlMessage::Drain));
     }
 
     /// The same, and takes nothing more. Does not wait for it.
     fn seal(&self, py: Python<'_>) {
-        py.detach(|| self.run.push(Notice::Close));
+        py.detach(|| self.run.push(ControlMessage::Close));
     }
 
     /// Goes on as before a drain.

@@ -17,7 +17,7 @@ use crate::timestamp::Timestamp;
 
 /// The spool of a process, with something in it to be sent.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
-pub struct Leftover {
+pub struct PendingSpool {
     run_id: String,
     worker: String,
     folder: PathBuf,
@@ -32,10 +32,10 @@ pub struct Leftover {
 /// Everything below a spool folder that is still to be sent, oldest run first.
 #[pyfunction]
 #[pyo3(signature = (spool_dir = None))]
-pub fn leftovers(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<Leftover>> {
+pub fn pending_spools(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<PendingSpool>> {
     let root = spool_root(spool_dir)?;
-    let found = py.detach(|| spools::leftovers(&root));
-    let leftover = |found: spools::Leftover| Leftover {
+    let found = py.detach(|| spools::pending_spools(&root));
+    let pending_spool = |found: spools::PendingSpool| PendingSpool {
         run_id: found.manifest.run_id,
         worker: found.manifest.worker,
         folder: found.folder,
@@ -45,15 +45,15 @@ pub fn leftovers(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<Left
         files: found.files,
         bytes: found.bytes,
     };
-    Ok(found.into_iter().map(leftover).collect())
+    Ok(found.into_iter().map(pending_spool).collect())
 }
 
 /// Removes the empty folders that killed processes left below a spool folder.
 #[pyfunction]
 #[pyo3(signature = (spool_dir = None))]
-pub fn sweep(py: Python<'_>, spool_dir: Option<String>) -> PyResult<()> {
+pub fn remove_empty_spools(py: Python<'_>, spool_dir: Option<String>) -> PyResult<()> {
     let root = spool_root(spool_dir)?;
-    py.detach(|| spools::sweep(&root));
+    py.detach(|| spools::remove_empty(&root));
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
-use crate::accounting::counters::Share;
+use crate::accounting::counters::Counts;
 use crate::config::identity::RunIdentity;
 use crate::config::{AwsConfig, Config, LogClass, ResolvedAws};
 use crate::logs::event::{LogEvent, LogLine};
@@ -93,10 +93,11 @@ impl Manifest {
         }
     }
 
-    /// Whether it was never meant to be sent, or only to a local CloudWatch, which ended with its test.
+    /// Whether a later process can send it: not what a dry run wrote, and not what was for a local CloudWatch, which ended with
+    /// its test.
     #[must_use]
-    pub const fn goes_nowhere(&self) -> bool {
-        self.dry_run || self.aws.local
+    pub const fn is_replayable(&self) -> bool {
+        !self.dry_run && !self.aws.local
     }
 
     /// Where its data goes.
@@ -141,7 +142,7 @@ pub struct Destination {
 
 /// Where a segment's lines are.
 #[derive(Debug, Clone)]
-enum Place {
+enum Storage {
     Disk {
         path: PathBuf,
         /// CRC-32 of the file, as its name tells.
@@ -161,7 +162,7 @@ pub struct Contents {
     /// Milliseconds since the epoch of the first and the last.
     pub span: (i64, i64),
     /// What they stand for in the receipt.
-    pub share: Share,
+    pub share: Counts,
 }
 
 impl Contents {
@@ -214,7 +215,7 @@ pub struct Segment {
     /// Rising in the order of writing.
     pub id: u64,
     /// Its place among the others: the id, or that of the segment it was cut from.
-    pub place_in_line: u64,
+    pub sequence: u64,
     /// Datums or log events.
     pub lane: Lane,
     /// How much it holds.
@@ -224,22 +225,22 @@ pub struct Segment {
     /// Whether a call with it failed before.
     pub repeated: bool,
     /// Whether it must have a call to itself: something in its last call was at fault.
-    pub goes_alone: bool,
+    pub isolated: bool,
     /// Whether others go first: it could not be read, or cut, for now.
-    pub steps_back: bool,
-    place: Place,
+    pub deferred: bool,
+    storage: Storage,
 }
 
 impl Segment {
-    const fn new(id: u64, lane: Lane, contents: Contents, disk_bytes: u64, place: Place) -> Self {
-        let (repeated, goes_alone, steps_back) = (false, false, false);
-        Self { id, place_in_line: id, lane, contents, disk_bytes, repeated, goes_alone, steps_back, place }
+    const fn new(id: u64, lane: Lane, contents: Contents, disk_bytes: u64, storage: Storage) -> Self {
+        let (repeated, isolated, deferred) = (false, false, false);
+        Self { id, sequence: id, lane, contents, disk_bytes, repeated, isolated, deferred, storage }
     }
 
     /// Whether it is lost when the process ends.
     #[must_use]
     pub const fn is_in_memory(&self) -> bool {
-        matches!(self.place, Place::Memory(_))
+        matches!(self.storage, Storage::Memory(_))
     }
 
     /// The lines.
@@ -248,8 +249,8 @@ impl Segment {
     /// `InvalidData` where the file is not as it was written: the machine died before it was on the disk, or the disk has
     /// changed it. Else where it cannot be read.
     pub fn read(&self) -> io::Result<Arc<String>> {
-        match &self.place {
-            Place::Disk { path, checksum } => {
+        match &self.storage {
+            Storage::Disk { path, checksum } => {
                 let text = fs::read_to_string(path)?;
                 if crc32fast::hash(text.as_bytes()) != *checksum {
                     let name = path.display();
@@ -258,7 +259,7 @@ impl Segment {
                 }
                 Ok(Arc::new(text))
             }
-            Place::Memory(text) => Ok(text.clone()),
+            Storage::Memory(text) => Ok(text.clone()),
         }
     }
 
@@ -349,7 +350,7 @@ impl Spool {
     fn segment(&self, &Name { id, checksum, lane }: &Name, path: PathBuf) -> io::Result<Segment> {
         let disk_bytes = fs::metadata(&path)?.len();
         let contents = Contents::default();
-        let mut segment = Segment::new(id, lane, contents, disk_bytes, Place::Disk { path, checksum });
+        let mut segment = Segment::new(id, lane, contents, disk_bytes, Storage::Disk { path, checksum });
         segment.contents = match lane {
             Lane::Metrics => segment.datums().map_or(contents, |datums| self.contents_of_datums(&datums)),
             Lane::Logs => segment.events().map_or(contents, |events| Contents::of_events(&events)),
@@ -420,7 +421,7 @@ impl Spool {
             items: datums.len(),
             wire_bytes: datums.iter().map(Datum::wire_bytes).sum(),
             span: span(datums.iter().map(|datum| datum.key.timestamp.saturating_mul(1000))),
-            share: Share { requests: total(REQUEST_COUNT), failures: total(FAILURE_COUNT), log_events: 0 },
+            share: Counts { requests: total(REQUEST_COUNT), failures: total(FAILURE_COUNT), log_events: 0 },
         }
     }
 
@@ -430,20 +431,20 @@ impl Spool {
         let checksum = crc32fast::hash(text.as_bytes());
         let name = Name { id, checksum, lane };
         let written = self.folder.as_ref().map(|folder| write_whole(folder, &name.to_string(), &text));
-        let (place, error) = match written {
-            Some(Ok(path)) => (Place::Disk { path, checksum }, None),
+        let (storage, error) = match written {
+            Some(Ok(path)) => (Storage::Disk { path, checksum }, None),
             failed => {
                 // It is counted by its length.
                 text.shrink_to_fit();
-                (Place::Memory(Arc::new(text)), failed.and_then(Result::err))
+                (Storage::Memory(Arc::new(text)), failed.and_then(Result::err))
             }
         };
-        (Segment::new(id, lane, contents, disk_bytes, place), error)
+        (Segment::new(id, lane, contents, disk_bytes, storage), error)
     }
 
     /// Forgets a segment that was taken or given up.
     pub fn remove(&self, segment: &Segment) {
-        if let Place::Disk { path, .. } = &segment.place {
+        if let Storage::Disk { path, .. } = &segment.storage {
             // One that is gone already is as good as removed.
             let _ = fs::remove_file(path);
         }
@@ -454,7 +455,7 @@ impl Spool {
     /// # Errors
     /// Where the file cannot be moved.
     pub fn reject(&self, segment: &Segment) -> io::Result<()> {
-        if let (Place::Disk { path, .. }, Some(folder)) = (&segment.place, &self.folder)
+        if let (Storage::Disk { path, .. }, Some(folder)) = (&segment.storage, &self.folder)
             && let Some(name) = path.file_name()
         {
             let rejected = folder.join(REJECTED);
@@ -489,7 +490,7 @@ impl Spool {
 
     /// Removes the folder of a process that was killed if nothing is left in it. One that is not finished, or has
     /// something in it that is not ours, is let be.
-    pub(crate) fn sweep(folder: &Path) {
+    pub(crate) fn remove_empty(folder: &Path) {
         // A folder that is just being made has no `run.json` before it is locked.
         if folder.join(MANIFEST).exists()
             && let Ok((spool, ..)) = Self::reopen(folder, true)
@@ -762,9 +763,9 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn path_of(segment: &Segment) -> &Path {
-        match &segment.place {
-            Place::Disk { path, .. } => path,
-            Place::Memory(_) => panic!("on the disk"),
+        match &segment.storage {
+            Storage::Disk { path, .. } => path,
+            Storage::Memory(_) => panic!("on the disk"),
         }
     }
 

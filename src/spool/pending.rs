@@ -8,7 +8,7 @@ use crate::spool::{Manifest, Spool, is_live, is_segment};
 
 /// The spool of a process, with something in it to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
+pub struct PendingSpool {
     /// The folder.
     pub folder: PathBuf,
     /// What it says of itself.
@@ -23,16 +23,18 @@ pub struct Leftover {
 
 /// Everything below a spool folder that is still to be sent, oldest run first. What cannot be read is passed over.
 #[must_use]
-pub fn leftovers(root: &Path) -> Vec<Leftover> {
-    let mut found: Vec<_> = spools(root).filter_map(|folder| leftover(&folder)).collect();
+pub fn pending_spools(root: &Path) -> Vec<PendingSpool> {
+    let mut found: Vec<_> = spools(root).filter_map(|folder| pending_spool(&folder)).collect();
     found.sort_by(|a, b| (&a.manifest.run_id, &a.folder).cmp(&(&b.manifest.run_id, &b.folder)));
     found
 }
 
 /// Removes what processes that were killed left below a spool folder and is of no use to anybody: folders with nothing
 /// in them.
-pub fn sweep(root: &Path) {
-    spools(root).filter(|folder| files_to_send(folder).next().is_none()).for_each(|folder| Spool::sweep(&folder));
+pub fn remove_empty(root: &Path) {
+    spools(root)
+        .filter(|folder| files_to_send(folder).next().is_none())
+        .for_each(|folder| Spool::remove_empty(&folder));
 }
 
 /// The folders of all runs and processes.
@@ -49,10 +51,10 @@ fn entries(folder: &Path) -> impl Iterator<Item = DirEntry> + use<> {
     fs::read_dir(folder).into_iter().flatten().flatten()
 }
 
-fn leftover(folder: &Path) -> Option<Leftover> {
+fn pending_spool(folder: &Path) -> Option<PendingSpool> {
     let manifest = Manifest::read(folder).ok()?;
     let sizes: Vec<u64> = files_to_send(folder).filter_map(|entry| Some(entry.metadata().ok()?.len())).collect();
-    (!sizes.is_empty()).then(|| Leftover {
+    (!sizes.is_empty()).then(|| PendingSpool {
         folder: folder.to_owned(),
         manifest,
         live: is_live(folder),
@@ -88,14 +90,14 @@ mod tests {
     #[test]
     fn only_spools_with_something_to_send_are_left_over() {
         let root = tempfile::tempdir().expect("a folder");
-        assert!(leftovers(root.path()).is_empty() && leftovers(&root.path().join("none")).is_empty());
+        assert!(pending_spools(root.path()).is_empty() && pending_spools(&root.path().join("none")).is_empty());
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
-        assert!(leftovers(root.path()).is_empty());
+        assert!(pending_spools(root.path()).is_empty());
         let (segment, _) = spool.write_events(&[event(1, "x")]);
-        let found = leftovers(root.path());
+        let found = pending_spools(root.path());
         assert_eq!((found.len(), found[0].live, found[0].files, found[0].bytes), (1, true, 1, segment.disk_bytes));
         drop(spool);
-        assert!(!leftovers(root.path())[0].live);
+        assert!(!pending_spools(root.path())[0].live);
     }
 
     #[test]
@@ -107,7 +109,7 @@ mod tests {
         drop(Spool::create(root.path(), &of("empty")).expect("a spool"));
         fs::write(root.path().join("run/empty/000000001-logs.jsonl.part"), "{").expect("written");
         fs::create_dir(root.path().join("run/being-made")).expect("made");
-        sweep(root.path());
+        remove_empty(root.path());
         let names: BTreeSet<_> = spools(root.path()).filter_map(|path| Some(path.file_name()?.to_owned())).collect();
         assert_eq!(names, ["being-made", "left", "live"].map(Into::into).into());
         assert!(left.read().is_ok());

@@ -468,7 +468,7 @@ def _spool(spool_dir: str | None) -> Check:
         there = next(folder for folder in (root, *root.parents) if _is_there(folder))
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"doctor")
-        left = [each for each in _core.leftovers(spool_dir) if not each.live and not each.dry_run]
+        left = [each for each in _core.pending_spools(spool_dir) if not each.live and not each.dry_run]
     except OSError as error:
         return Check("spool", "failed", f"{root} cannot be written: {error.strerror or error}", remedy)
     waiting = [each for each in left if not is_gone(each.local_url)]

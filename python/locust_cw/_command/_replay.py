@@ -66,7 +66,7 @@ def declare(add_parser: AddParser) -> None:
 
 def _replay(options: argparse.Namespace) -> int:
     _check_folder(options.spool_dir)
-    found = _core.leftovers(options.spool_dir)
+    found = _core.pending_spools(options.spool_dir)
     if options.run is None and not options.all:
         return _list(found, options.spool_dir)
     options.dry_run = options.dry_run or _options.environment_opts_out("dry_run")
@@ -74,26 +74,24 @@ def _replay(options: argparse.Namespace) -> int:
         complain("nothing is sent, as LOCUST_CW_DISABLE is set: unset it to send what is left")
         return 1
     if not options.dry_run:
-        _core.sweep(options.spool_dir)
-    chosen = [
-        leftover for leftover in found if (options.all and not leftover.dry_run) or leftover.run_id == options.run
-    ]
+        _core.remove_empty_spools(options.spool_dir)
+    chosen = [spool for spool in found if (options.all and not spool.dry_run) or spool.run_id == options.run]
     if not chosen:
         if options.all:
             sys.stdout.write("Nothing is left to be sent.\n")
             return 0
         complain(f"nothing is left of a run {options.run} in {_core.spool_root(options.spool_dir)}")
         return 1
-    gone = [leftover for leftover in chosen if options.endpoint_url is None and is_gone(leftover.local_url)]
-    for leftover in gone:
+    gone = [spool for spool in chosen if options.endpoint_url is None and is_gone(spool.local_url)]
+    for spool in gone:
         complain(
-            f"not replayed: run {leftover.run_id} was meant for a local CloudWatch that is gone. Give --endpoint-url to"
-            f" send it elsewhere, or delete {leftover.folder}"
+            f"not replayed: run {spool.run_id} was meant for a local CloudWatch that is gone. Give --endpoint-url to"
+            f" send it elsewhere, or delete {spool.folder}"
         )
-    complete = _send([leftover for leftover in chosen if leftover not in gone], options)
+    complete = _send([spool for spool in chosen if spool not in gone], options)
     if options.all and not complete:
-        folders = {leftover.folder for leftover in chosen if leftover not in gone}
-        left = sorted({each.run_id for each in _core.leftovers(options.spool_dir) if each.folder in folders})
+        folders = {spool.folder for spool in chosen if spool not in gone}
+        left = sorted({each.run_id for each in _core.pending_spools(options.spool_dir) if each.folder in folders})
         rest = f"left is something of: {', '.join(left)}" if left else "nothing is left that could be sent"
         sys.stdout.write(f"Not everything is delivered; {rest}\n")
     # Of all runs, those are none that anybody waits for.
@@ -118,91 +116,91 @@ def _check_folder(spool_dir: str | None) -> None:
         ) from None
 
 
-def _list(found: list[_core.Leftover], spool_dir: str | None) -> int:
+def _list(found: list[_core.PendingSpool], spool_dir: str | None) -> int:
     if not found:
         sys.stdout.write("Nothing is left to be sent.\n")
         return 0
-    for leftover in found:
+    for spool in found:
         state = (
             "being sent by its test"
-            if leftover.live
+            if spool.live
             else "of a dry run: it may be deleted"
-            if leftover.dry_run
+            if spool.dry_run
             else "meant for a local CloudWatch"
-            if leftover.local_url is not None
+            if spool.local_url is not None
             else "left"
         )
-        size = f"{leftover.files} files, {_core.human_bytes(leftover.bytes)}"
-        sys.stdout.write(f"{leftover.run_id}  {leftover.worker}  {size}, {state}  {leftover.folder}\n")
+        size = f"{spool.files} files, {_core.human_bytes(spool.bytes)}"
+        sys.stdout.write(f"{spool.run_id}  {spool.worker}  {size}, {state}  {spool.folder}\n")
     one, every = (_core.replay_command(run, spool_dir) for run in ("RUN", "--all"))
     sys.stdout.write(f"Send them with: {one}, or {every}\n")
     return 0
 
 
-def _send(leftovers: Sequence[_core.Leftover], options: argparse.Namespace) -> bool:
+def _send(pending: Sequence[_core.PendingSpool], options: argparse.Namespace) -> bool:
     """Send folders, several at once, so that a log stream that is throttled keeps no other waiting.
 
     Returns:
         Whether nothing of them is left to be done.
 
     """
-    waiting = deque(leftovers)
-    under_way: list[tuple[_core.Leftover, _core.Replay]] = []
+    waiting = deque(pending)
+    under_way: list[tuple[_core.PendingSpool, _core.Replay]] = []
     complete, interrupted = True, False
     settled = 0
     said = set[str]()
     progress_bar = ProgressBar()
 
-    def finish(leftover: _core.Leftover, replay: _core.Replay) -> bool:
+    def finish(spool: _core.PendingSpool, replay: _core.Replay) -> bool:
         progress_bar.clear()
         _log(replay, said)
         receipt = replay.finish()
         if not options.dry_run:
-            _record(leftover, replay, receipt, options.spool_dir)
+            _record(spool, replay, receipt, options.spool_dir)
         sys.stdout.write(_as_ours(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
         return receipt.complete or options.dry_run
 
     try:
         while waiting or under_way:
             while waiting and len(under_way) < _AT_ONCE:
-                leftover = waiting.popleft()
-                replay = _begin(leftover, options, progress_bar)
+                spool = waiting.popleft()
+                replay = _begin(spool, options, progress_bar)
                 complete = complete and replay is not None
-                under_way += [] if replay is None else [(leftover, replay)]
+                under_way += [] if replay is None else [(spool, replay)]
             left, now_settled, failures = 0, settled, list[str]()
-            for leftover, replay in list(under_way):
+            for spool, replay in list(under_way):
                 progress = replay.progress()
                 failures += map(_as_ours, progress.failures)
                 left, now_settled = left + progress.left, now_settled + progress.settled
                 _log(replay, said)
                 if progress.over:
                     settled += progress.settled
-                    under_way.remove((leftover, replay))
-                    complete = finish(leftover, replay) and complete
+                    under_way.remove((spool, replay))
+                    complete = finish(spool, replay) and complete
             progress_bar.show(left, now_settled, failures)
             time.sleep(_POLL_S)
     except KeyboardInterrupt:
         interrupted = True
-    for leftover, replay in under_way:
-        finish(leftover, replay)
+    for spool, replay in under_way:
+        finish(spool, replay)
     if interrupted:
         sys.stdout.write("Interrupted; run it again to send the rest.\n")
     return complete and not interrupted
 
 
-def _begin(leftover: _core.Leftover, options: argparse.Namespace, progress_bar: ProgressBar) -> _core.Replay | None:
+def _begin(spool: _core.PendingSpool, options: argparse.Namespace, progress_bar: ProgressBar) -> _core.Replay | None:
     try:
-        return _core.Replay(leftover.folder, account_options(options), account=options.account, dry_run=options.dry_run)
+        return _core.Replay(spool.folder, account_options(options), account=options.account, dry_run=options.dry_run)
     except OSError as error:
         progress_bar.clear()
         complain(f"not replayed: {error}")
         return None
 
 
-def _record(leftover: _core.Leftover, replay: _core.Replay, receipt: _core.Receipt, spool_dir: str | None) -> None:
+def _record(spool: _core.PendingSpool, replay: _core.Replay, receipt: _core.Receipt, spool_dir: str | None) -> None:
     """Note in the run's record what was sent of it, so that `verify` and `report` know."""
     try:
-        record = Record.read(leftover.run_id, spool_dir)
+        record = Record.read(spool.run_id, spool_dir)
     except NoRecordError:
         # Its master ran on another machine, or was killed.
         return
@@ -212,7 +210,7 @@ def _record(leftover: _core.Leftover, replay: _core.Replay, receipt: _core.Recei
     try:
         record.write()
     except OSError as error:
-        logger.warning("The record of run %s could not be brought up to date: %s", leftover.run_id, error)
+        logger.warning("The record of run %s could not be brought up to date: %s", spool.run_id, error)
 
 
 def _log(replay: _core.Replay, said: set[str]) -> None:

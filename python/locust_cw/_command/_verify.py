@@ -473,7 +473,7 @@ def _explain(record: Record, findings: Findings) -> None:
         findings.notes.append(f"{lost['dropped']} were dropped before they could be published, and are not expected")
     if not findings.differing:
         return
-    waiting = [each for each in _core.leftovers(record.option("spool_dir")) if each.run_id == record.run_id]
+    waiting = [each for each in _core.pending_spools(record.option("spool_dir")) if each.run_id == record.run_id]
     if waiting:
         findings.notes.append(
             f"{_core.human_bytes(sum(each.bytes for each in waiting))} of it wait on this machine. Send them:"
