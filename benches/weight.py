@@ -31,7 +31,7 @@ between = time.perf_counter()
 import locust_cw
 imported = time.perf_counter()
 collected = sum(collecting[1::2]) - sum(collecting[::2])
-import locust_cw._session
+import locust_cw._plugin.session
 print(between - begun, imported - between, collected, time.perf_counter() - imported)
 """
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import griffe
 
-from locust_cw import _command
+from locust_cw._cli import main as _command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

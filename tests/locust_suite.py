@@ -29,7 +29,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from locust_cw._local import LocalCloudWatch
+from locust_cw._aws.local import LocalCloudWatch
 
 REPOSITORY = "https://github.com/locustio/locust"
 TIMEOUT_S = 120

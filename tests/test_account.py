@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Aws
 from locust_cw import _core
-from locust_cw._account import Account, is_missing
+from locust_cw._aws.account import Account, is_missing
 from support.cloudwatch import put_alarm
 from support.proxy import error, hang
 from support.servers import REGION, nobody_there

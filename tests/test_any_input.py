@@ -19,18 +19,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from locust_cw import _core, _dashboard, _status, _targets
-from locust_cw._dashboard import Mark, View
-from locust_cw._estimate import Load, cost_of
-from locust_cw._fleet import Fleet
-from locust_cw._options import OPTIONS, Options
-from locust_cw._progress import ProgressBar
-from locust_cw._record import NoRecordError, Record, neighbours, span_of
-from locust_cw._report import _findings, _page, _saturation
-from locust_cw._report._saturation import Sample
-from locust_cw._secrets import without_secrets
-from locust_cw._status import Run
-from locust_cw._terminal import plain
+from locust_cw import _core
+from locust_cw._aws import targets as _targets
+from locust_cw._aws.cost import Load, cost_of
+from locust_cw._dashboard import body as _dashboard
+from locust_cw._dashboard.body import Mark, View
+from locust_cw._distributed.registry import Fleet
+from locust_cw._report import findings as _findings
+from locust_cw._report import page as _page
+from locust_cw._report import saturation as _saturation
+from locust_cw._report.saturation import Sample
+from locust_cw._runs.record import NoRecordError, Record, neighbours, span_of
+from locust_cw._settings.table import OPTIONS, Options
+from locust_cw._terminal.progress import ProgressBar
+from locust_cw._terminal.redaction import without_secrets
+from locust_cw._terminal.styles import plain
+from locust_cw._webui import status as _status
+from locust_cw._webui.status import Run
 from support.servers import wait_until
 
 NUMBERS = st.integers() | st.floats()

@@ -17,7 +17,7 @@ import pytest
 
 from conftest import Aws, Locust
 from locust_cw import _core
-from locust_cw._command import _replay
+from locust_cw._cli import replay as _replay
 from support.locust_run import clean_environment, run_python
 from support.outages import PACED, commanding
 from support.proxy import hang

@@ -17,9 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Aws, Locust
-from locust_cw import _core, _dashboard, _targets
-from locust_cw._account import Account
-from locust_cw._dashboard import Dashboard, Mark, View
+from locust_cw import _core
+from locust_cw._aws import targets as _targets
+from locust_cw._aws.account import Account
+from locust_cw._dashboard import body as _dashboard
+from locust_cw._dashboard.body import Dashboard, Mark, View
 from support.dashboard_grammar import assert_valid, expressions_of, log_query_problems, metrics_of, problems, resolved
 from support.fleet import MasterWeb
 from support.locust_run import NO_KEYS, LocustRun

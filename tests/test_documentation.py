@@ -22,7 +22,7 @@ import pytest
 from botocore import xform_name
 
 from locust_cw import _core
-from locust_cw._options import OPTIONS
+from locust_cw._settings.table import OPTIONS
 from support.cloudwatch import CloudWatch
 from support.locust_run import LOCUSTFILES, clean_environment
 from support.proxy import Proxy

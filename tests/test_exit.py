@@ -217,7 +217,7 @@ def test_a_process_that_locust_forks_ends_as_it_likes(aws: Aws, locust: Locust, 
 CTRL_C_IN_A_GREENLET = """
 import os, signal
 import gevent
-from locust_cw._greenlets import spawn
+from locust_cw._plugin.greenlets import spawn
 
 def interrupted():
     os.kill(os.getpid(), signal.SIGINT)

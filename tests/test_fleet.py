@@ -23,9 +23,11 @@ import psutil
 import pytest
 
 from conftest import Aws, Locust
-from locust_cw import _core, _fleet, _status
-from locust_cw._fleet_trouble import FleetTrouble
-from locust_cw._status import Part, Run
+from locust_cw import _core
+from locust_cw._distributed import registry as _fleet
+from locust_cw._distributed.outages import FleetTrouble
+from locust_cw._webui import status as _status
+from locust_cw._webui.status import Part, Run
 from support.checks import check_metrics
 from support.cloudwatch import Published, nearest_rank, published
 from support.fleet import (

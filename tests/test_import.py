@@ -66,7 +66,7 @@ def test_names_that_few_need_bring_their_modules_when_they_are_asked_for(tmp_pat
     """All that is offered is there; what is not is no attribute."""
     probe = (
         "import sys, locust_cw\n"
-        "assert not {'locust_cw._local', 'locust_cw._session', 'locust', 'gevent'} & set(sys.modules)\n"
+        "assert not {'locust_cw._aws.local', 'locust_cw._plugin.session', 'locust', 'gevent'} & set(sys.modules)\n"
         "from locust_cw import LocalCloudWatchError\n"
         "assert issubclass(LocalCloudWatchError, RuntimeError) and 'gevent' not in sys.modules\n"
         "assert all(hasattr(locust_cw, name) for name in locust_cw.__all__)\n"

@@ -20,10 +20,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conftest import Aws, Locust
-from locust_cw import InvalidOptionError, LocalCloudWatchError, Publisher, _core, _fleet, _opt_outs, _options, _status
-from locust_cw._options import OPTIONS, Option, Options
-from locust_cw._session import Session
-from locust_cw._status import Part, Run
+from locust_cw import InvalidOptionError, LocalCloudWatchError, Publisher, _core
+from locust_cw._distributed import registry as _fleet
+from locust_cw._plugin.session import Session
+from locust_cw._settings import opt_outs as _opt_outs
+from locust_cw._settings import table as _options
+from locust_cw._settings.table import OPTIONS, Option, Options
+from locust_cw._webui import status as _status
+from locust_cw._webui.status import Part, Run
 from support.checks import check_metrics
 from support.fleet import HOST, Fleet, MasterWeb, stats_of
 from support.locust_run import NO_KEYS, LocustStats, Receipt, clean_environment, run_python

@@ -19,9 +19,10 @@ import psutil
 import pytest
 
 from conftest import Aws, Locust
-from locust_cw import _local, _safeguards
-from locust_cw._options import Options
-from locust_cw._session import Session
+from locust_cw._aws import local as _local
+from locust_cw._extensions import preflight as _safeguards
+from locust_cw._plugin.session import Session
+from locust_cw._settings.table import Options
 from support.checks import check_story
 from support.cloudwatch import TEXT_LINE
 from support.fleet import Fleet

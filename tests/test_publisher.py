@@ -515,7 +515,7 @@ def test_a_dry_run_starts_no_local_cloudwatch(aws: Aws, tmp_path: Path) -> None:
         """
         with Publisher(local=True, dry_run=True) as publisher:
             publisher.record("GET", "/", 1.0)
-            print(json.dumps([publisher.endpoint_url, "locust_cw._local" in sys.modules]))
+            print(json.dumps([publisher.endpoint_url, "locust_cw._aws.local" in sys.modules]))
         """,
     )
     assert told == [[None, False]]

@@ -20,11 +20,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Aws, Locust
-from locust_cw._metric_data import LATE_S, shortest_period
-from locust_cw._record import Record
-from locust_cw._report import _chart, _findings, _query, _saturation
-from locust_cw._report._saturation import Sample
-from locust_cw._targets import Metric, parse
+from locust_cw._aws.metric_data import LATE_S, shortest_period
+from locust_cw._aws.targets import Metric, parse
+from locust_cw._report import chart as _chart
+from locust_cw._report import findings as _findings
+from locust_cw._report import query as _query
+from locust_cw._report import saturation as _saturation
+from locust_cw._report.saturation import Sample
+from locust_cw._runs.record import Record
 from support.fleet import timeline
 from support.locust_run import NO_KEYS, LocustRun, run_python
 from support.outages import commanding
@@ -512,7 +515,7 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
     assert "some minutes" in said
     assert report(run, "--out", str(record_of(run) / "x")).exit_code == 1
 
-    without = "import sys; sys.modules['matplotlib'] = None; from locust_cw._command import main; sys.exit(main())"
+    without = "import sys; sys.modules['matplotlib'] = None; from locust_cw._cli.main import main; sys.exit(main())"
     for args, told in (((), "pip install 'locust-cw[report]'"), (("no-such-run",), "no record of a run no-such-run")):
         done = run_python(run.folder, "-c", without, "report", *args, timeout=60)
         assert done.returncode == 1
@@ -556,7 +559,7 @@ def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -
 
 def test_the_command_needs_neither_locust_nor_matplotlib_to_start(tmp_path: Path) -> None:
     probe = (
-        "import sys; import locust_cw._command._report;"
+        "import sys; import locust_cw._cli.report;"
         "sys.exit(any(name in sys.modules for name in ('locust', 'gevent', 'matplotlib', 'numpy')))"
     )
     assert run_python(tmp_path, "-c", probe, timeout=60).returncode == 0

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from conftest import Aws, Locust
-from locust_cw._command._verify import period_of
-from locust_cw._record import Record, known_runs, span_of
+from locust_cw._cli.verify import period_of
+from locust_cw._runs.record import Record, known_runs, span_of
 from support.outages import HOST, PACED, commanding, replay, stop, wait_for_more
 from support.proxy import Answer, Exchange, cbor_answer, error, json_answer, swallow
 from support.servers import Target, wait_until

@@ -25,9 +25,13 @@ from flask import Blueprint, Flask, Response, jsonify
 from playwright.sync_api import Browser, Route
 
 from conftest import Aws, Locust
-from locust_cw import _core, _dashboard, _options, _status, _web
-from locust_cw._endpoint import endpoint_of
-from locust_cw._status import Part, Run, Status
+from locust_cw import _core
+from locust_cw._aws.endpoint import endpoint_of
+from locust_cw._dashboard import body as _dashboard
+from locust_cw._settings import table as _options
+from locust_cw._webui import status as _status
+from locust_cw._webui import tab as _web
+from locust_cw._webui.status import Part, Run, Status
 from support.browser import LocustPage, chromium
 from support.fleet import Fleet, MasterWeb
 from support.locust_run import LocustRun, clean_environment

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from locust_cw._local import LocalCloudWatch
+from locust_cw._aws.local import LocalCloudWatch
 from readback import CloudWatch
 from report import print_report
 

@@ -7,26 +7,26 @@ program that never imports Locust at all: such a program publishes with a `Publi
 
 from typing import TYPE_CHECKING
 
-from locust_cw import _hooks
 from locust_cw._core import InvalidOptionError, Receipt
-from locust_cw._hooks import attach
+from locust_cw._plugin import register as _hooks
+from locust_cw._plugin.register import attach
 from locust_cw._publisher import Publisher
 
 __all__ = ["InvalidOptionError", "LocalCloudWatchError", "Publisher", "Receipt", "Session", "attach"]
 
 if TYPE_CHECKING:
-    from locust_cw._local import LocalCloudWatchError
-    from locust_cw._session import Session
+    from locust_cw._aws.local import LocalCloudWatchError
+    from locust_cw._plugin.session import Session
 else:
 
     def __getattr__(name: str) -> object:
         """What brings modules with it that an import is not to wait for."""
         if name == "LocalCloudWatchError":
-            from locust_cw._local import LocalCloudWatchError  # noqa: PLC0415 - as said above
+            from locust_cw._aws.local import LocalCloudWatchError  # noqa: PLC0415 - as said above
 
             return LocalCloudWatchError
         if name == "Session":
-            from locust_cw._session import Session  # noqa: PLC0415 - as said above
+            from locust_cw._plugin.session import Session  # noqa: PLC0415 - as said above
 
             return Session
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

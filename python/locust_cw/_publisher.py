@@ -16,8 +16,8 @@ from locust_cw import _core
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from locust_cw._aws.local import LocalCloudWatch
     from locust_cw._disabled import Disabled
-    from locust_cw._local import LocalCloudWatch
 
 logger = logging.getLogger("locust_cw")
 
@@ -97,12 +97,12 @@ class Publisher:
         _core.check_options(options)
         # Few programs need what is imported here, and it brings a dozen modules.
         if options.get("local"):
-            from locust_cw._endpoint import check_local  # noqa: PLC0415 - as said above
+            from locust_cw._aws.endpoint import check_local  # noqa: PLC0415 - as said above
 
             check_local(options)
             # A dry run calls nobody.
             if not options.get("dry_run"):
-                from locust_cw._local import LocalCloudWatch  # noqa: PLC0415 - as said above
+                from locust_cw._aws.local import LocalCloudWatch  # noqa: PLC0415 - as said above
 
                 self._local = LocalCloudWatch()
                 options["endpoint_url"] = self._local.endpoint_url
@@ -372,7 +372,7 @@ def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
     if "disable" not in given and not any(name.startswith("LOCUST_CW_") for name in os.environ):
         return given
     # Few programs need what is imported here, and it brings modules with it.
-    from locust_cw._options import NAMES_OF_PUBLISHER, Options  # noqa: PLC0415 - as said above
+    from locust_cw._settings.table import NAMES_OF_PUBLISHER, Options  # noqa: PLC0415 - as said above
 
     options = Options(None, given, NAMES_OF_PUBLISHER)
     return {**options.core, "disable": options["disable"]}

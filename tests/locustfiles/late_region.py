@@ -7,7 +7,7 @@ from gevent.event import Event
 from locust import events
 
 import locust_cw
-from locust_cw._account import Account
+from locust_cw._aws.account import Account
 from orders import Walker
 
 find_region = Account.region

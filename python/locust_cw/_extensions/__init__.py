@@ -1,0 +1,1 @@
+"""What options switch on beside publishing."""

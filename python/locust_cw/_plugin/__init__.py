@@ -1,0 +1,1 @@
+"""What a Locust process runs: registration, events, the test run and its end."""

@@ -1,0 +1,326 @@
+"""The charts: findings become figures. The only place that imports matplotlib."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from locust_cw._report.findings import Findings, Group, Line, Panel
+    from locust_cw._report.saturation import Saturation
+
+WIDTH_IN = 12.0
+DPI = 150
+# Of the chart over time, in inches: heights of panels, and what is between, above and below them.
+_PANEL_IN, _TALL_PANEL_IN = 1.1, 2.0
+_PANEL_GAP_IN, _GROUP_GAP_IN, _HEAD_IN, _FOOT_IN = 0.36, 0.3, 0.95, 0.4
+# The same, as shares of the width.
+_EDGE, _LEFT, _RIGHT = 0.012, 0.075, 0.835
+# Of the name of a moment, as a share of the axis.
+_NAME_CHARACTER = 0.0085
+
+# Okabe and Ito's colours, which people who are colour-blind tell apart; the line styles tell them apart in print.
+_BLUE, _RED, _GREEN, _ORANGE, _SKY, _PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
+_COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, "#000000")
+_STYLES = ("-", "--", "-.", ":")
+_INK, _GREY, _FAINT = "#222222", "#666666", "#DDDDDD"
+_SATURATED = "#B22222"
+
+_FEW_POINTS = 60
+_MINUTE, _HOUR = 60, 3600
+# What people say for CloudWatch's units, and the unit that an axis adds k, M, ... to.
+_UNITS = {
+    "Milliseconds": ("ms", None),
+    "Microseconds": ("µs", None),
+    "Seconds": ("s", None),
+    "Percent": ("%", None),
+    "Bytes": ("bytes", "B"),
+    "Bytes/s": ("bytes/s", "B/s"),
+    "Count": ("", None),
+}
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",  # matplotlib's own, the same everywhere
+    "text.color": _INK,
+    "text.parse_math": False,  # names are no formulas
+    "axes.edgecolor": "#AAAAAA",
+    "axes.labelcolor": _GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": _GREY,
+    "ytick.color": _GREY,
+    "grid.color": _FAINT,
+    "grid.linewidth": 0.6,
+    "svg.fonttype": "path",  # no font is needed to read it
+}
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+class NoChartsError(Exception):
+    """matplotlib is not installed; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing.
+
+    Attributes:
+        name: Of its file, without ending.
+        title: For people.
+        svg: An `svg` element that needs nothing else.
+        png: The same as a PNG.
+
+    """
+
+    name: str
+    title: str
+    svg: str
+    png: bytes
+
+
+def require() -> None:
+    """Make sure that charts can be drawn.
+
+    Raises:
+        NoChartsError: If they cannot.
+
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise NoChartsError("a report's charts need matplotlib; install it with: pip install 'locust-cw[report]'")
+
+
+def draw(findings: Findings) -> list[Chart]:
+    """All charts of a report."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_STYLE):
+        charts = []
+        if any(group.panels for group in findings.groups):
+            charts.append(_chart("load-and-target", "Load and target on one time axis", _over_time(findings)))
+        if findings.saturation.levels:
+            charts.append(_chart("saturation", "Throughput and response time by load", _by_load(findings.saturation)))
+    return charts
+
+
+def _chart(name: str, title: str, figure: Figure) -> Chart:
+    import matplotlib as mpl
+
+    svg, png = io.StringIO(), io.BytesIO()
+    # The same ids each time, and not those of the page's other chart.
+    with mpl.rc_context({"svg.hashsalt": name}):
+        figure.savefig(svg, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    figure.savefig(png, format="png", dpi=DPI)
+    text = svg.getvalue()
+    # Without what stands before a document, and without the texts that matplotlib notes beside their outlines.
+    return Chart(name, title, _COMMENT.sub("", text[text.index("<svg") :]), png.getvalue())
+
+
+# On one time axis.
+
+
+def _over_time(findings: Findings) -> Figure:
+    from matplotlib.figure import Figure
+
+    panels = [(group, panel) for group in findings.groups for panel in group.panels]
+    heights = [_height(panel) for _, panel in panels]
+    total = sum(heights) + _PANEL_GAP_IN * len(panels) + _GROUP_GAP_IN * len(findings.groups) + _HEAD_IN + _FOOT_IN
+    figure = Figure(figsize=(WIDTH_IN, total), facecolor="white")
+    figure.text(_EDGE, 1 - 0.26 / total, f"Run {findings.record.run_id}", fontsize=13, fontweight="bold", va="center")
+    figure.text(
+        _EDGE, 1 - 0.53 / total, _short(findings.verdict, 150), fontsize=10, color=_accent(findings), va="center"
+    )
+    top = total - _HEAD_IN
+    axes: list[Axes] = []
+    previous: Group | None = None
+    for (group, panel), height in zip(panels, heights, strict=True):
+        if group is not previous:
+            top -= _GROUP_GAP_IN
+            # The first one's is beside the names of the moments.
+            y = (top + (0.32 if previous is None else 0.26)) / total
+            figure.text(_EDGE, y, _short(group.title, 110), fontsize=10.5, fontweight="bold", va="bottom")
+            previous = group
+        box = (_LEFT, (top - height) / total, _RIGHT - _LEFT, height / total)
+        axis = figure.add_axes(box, sharex=axes[0] if axes else None)
+        _draw_panel(axis, panel, findings)
+        axes.append(axis)
+        top -= height + _PANEL_GAP_IN
+    for axis in axes[:-1]:
+        axis.tick_params(labelbottom=False)
+    _time_axis(axes[-1], findings)
+    _mark(axes, findings)
+    return figure
+
+
+def _height(panel: Panel) -> float:
+    return _TALL_PANEL_IN if panel.title in {"Requests", "Response time"} else _PANEL_IN
+
+
+def _draw_panel(axis: Axes, panel: Panel, findings: Findings) -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
+
+    for index, line in enumerate(panel.lines):
+        colour = _RED if line.label == "failures" else _COLOURS[index % len(_COLOURS)]
+        _draw_line(axis, line, colour, _STYLES[index % len(_STYLES)], findings.started)
+    unit, scaled = _UNITS.get(panel.unit, (panel.unit, None))
+    if panel.limit is not None:
+        value, meaning = panel.limit
+        axis.axhline(value, color=_GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+        axis.annotate(
+            f"{value:g}: {meaning}", (0, value), xycoords=("axes fraction", "data"), xytext=(4, -2),
+            textcoords="offset points", ha="left", va="top", fontsize=7, color=_GREY,
+        )  # fmt: skip
+    highest = max((max(line.series.values) for line in panel.lines), default=0)
+    if panel.limit is not None:
+        highest = max(highest, panel.limit[0])
+    axis.set_ylim(0, highest * 1.12 or 1)
+    whole = all(value == int(value) for line in panel.lines for value in line.series.values)
+    ticks = 5 if _height(panel) == _TALL_PANEL_IN else 3
+    axis.yaxis.set_major_locator(MaxNLocator(ticks, integer=whole, min_n_ticks=2))
+    axis.yaxis.set_major_formatter(EngFormatter(unit=scaled) if scaled else StrMethodFormatter("{x:,g}"))
+    axis.set_title(panel.title + (f"  ({unit})" if unit else ""), loc="left", fontsize=8.5, color=_GREY, pad=4)
+    axis.grid(visible=True)
+    if len(panel.lines) == 1 and panel.lines[0].label.lower() in panel.title.lower():
+        return
+    axis.legend(
+        axis.get_lines()[: len(panel.lines)],
+        [_short(line.label, 24) for line in panel.lines],
+        loc="upper left", bbox_to_anchor=(1.008, 1.04), frameon=False, fontsize=8, handlelength=2.2, borderaxespad=0,
+    )  # fmt: skip
+
+
+def _draw_line(axis: Axes, line: Line, colour: str, style: str, started: float) -> None:
+    # A value stands for its whole period: it is drawn in the middle.
+    times = [begin + line.series.period / 2 - started for begin in line.series.times]
+    few = len(times) <= _FEW_POINTS
+    axis.plot(
+        times, line.series.values, color=colour, linestyle=style, linewidth=1.5 if few else 1.2,
+        marker="o" if few else None, markersize=2.6, zorder=3, solid_joinstyle="round", label="",
+    )  # fmt: skip
+
+
+def _time_axis(axis: Axes, findings: Findings) -> None:
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    length = findings.ended - findings.started
+    margin = max(0.02 * length, 0.2)
+    axis.set_xlim(-margin, length + margin)
+    axis.xaxis.set_major_locator(MultipleLocator(_tick(length)))
+    layout = "%H:%M:%S" if length < _HOUR else "%H:%M"
+
+    def both(seconds: float, _position: int | None) -> str:
+        return f"{_elapsed(seconds)}\n{datetime.fromtimestamp(findings.started + seconds, UTC):{layout}}"
+
+    axis.xaxis.set_major_formatter(FuncFormatter(both))
+    axis.set_xlabel(f"time since the start; UTC on {datetime.fromtimestamp(findings.started, UTC):%Y-%m-%d}")
+
+
+def _tick(seconds: float) -> float:
+    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+    return next((step for step in steps if seconds / step <= 12), steps[-1])  # noqa: PLR2004 - labels that have room
+
+
+def _elapsed(seconds: float) -> str:
+    whole = round(abs(seconds))
+    sign = "-" if seconds < 0 and whole else ""
+    hours, minutes = whole // _HOUR, whole % _HOUR // _MINUTE
+    return f"{sign}{hours}:{minutes:02}:{whole % _MINUTE:02}" if hours else f"{sign}{minutes}:{whole % _MINUTE:02}"
+
+
+def _mark(axes: Sequence[Axes], findings: Findings) -> None:
+    """Mark the moments of the run through all panels, each named once above them."""
+    moments = [(0.0, "start", _GREY), (findings.seconds, "stop", _GREY)]
+    if findings.ramped_up is not None:
+        moments.append((findings.ramped_up - findings.started, "ramp-up ends", _GREY))
+    saturated = findings.saturation.time
+    if saturated is not None:
+        moments.append((saturated - findings.started, "target saturates", _SATURATED))
+        for axis in axes:
+            axis.axvspan(saturated - findings.started, findings.seconds, color=_SATURATED, alpha=0.05, linewidth=0)
+    span = (findings.ended - findings.started) * 1.04 or 1.0
+    rows: list[list[tuple[float, float]]] = []
+    for at, name, colour in sorted(moments):
+        strong = colour == _SATURATED
+        for axis in axes:
+            axis.axvline(
+                at, color=colour, linewidth=1.6 if strong else 0.9, linestyle="-" if strong else (0, (4, 3)), zorder=2
+            )
+        # As many rows as are needed for no name to stand upon another.
+        width = len(name) * _NAME_CHARACTER + 0.01
+        left = at / span
+        before = left + width > 1
+        taken = (left - width, left) if before else (left, left + width)
+        free = (row for row, others in enumerate(rows) if all(taken[1] <= a or b <= taken[0] for a, b in others))
+        row = next(free, len(rows))
+        if row == len(rows):
+            rows.append([])
+        rows[row].append(taken)
+        axes[0].annotate(
+            name, (at, 1), xycoords=("data", "axes fraction"), xytext=(-3 if before else 3, 17 + 11 * row),
+            textcoords="offset points", ha="right" if before else "left", va="bottom", fontsize=8, color=colour,
+            fontweight="bold" if strong else "normal", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _accent(findings: Findings) -> str:
+    return _INK if findings.saturation.time is None else _SATURATED
+
+
+# By load.
+
+
+def _by_load(saturation: Saturation) -> Figure:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
+
+    figure = Figure(figsize=(WIDTH_IN, 3.9), facecolor="white")
+    throughput, latency = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.075, right=0.97, top=0.88, bottom=0.14, wspace=0.2)
+    users = [level.users for level in saturation.levels]
+    throughput.plot(
+        users, [level.throughput for level in saturation.levels], "o-", color=_BLUE, linewidth=1.3, markersize=4.5
+    )
+    answered = [level for level in saturation.levels if level.latency is not None]
+    latency.plot(
+        [level.users for level in answered], [level.latency or 0.0 for level in answered], "o-", color=_ORANGE,
+        linewidth=1.3, markersize=4.5,
+    )  # fmt: skip
+    for axis, title in ((throughput, "Throughput  (successful requests/s)"), (latency, "Mean response time  (ms)")):
+        axis.set_title(title, loc="left", fontsize=9.5, color=_GREY)
+        axis.set_xlim(0, users[-1] * 1.05)
+        axis.set_ylim(0, axis.get_ylim()[1] * 1.12)
+        axis.set_xlabel("users")
+        axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axis.grid(visible=True)
+    if saturation.users is not None and saturation.requests_per_s is not None:
+        slope = saturation.requests_per_s / saturation.users
+        top = throughput.get_ylim()[1]
+        throughput.plot([0, top / slope], [0, top], linestyle=":", color=_GREY, linewidth=1, scalex=False, scaley=False)
+        throughput.plot(saturation.users, saturation.requests_per_s, "D", color=_SATURATED, markersize=7, zorder=5)
+        at_most = "at most " if saturation.state == "from_start" else ""
+        throughput.annotate(
+            f"saturates at {saturation.requests_per_s:,.0f} requests/s,\n{at_most}{saturation.users:,.0f} users",
+            (0.97, 0.05), xycoords="axes fraction", ha="right", va="bottom", color=_SATURATED, fontweight="bold",
+            fontsize=9,
+        )  # fmt: skip
+        throughput.annotate(
+            "growth in proportion", (0.97 * top / slope, 0.97 * top), xytext=(6, 0), textcoords="offset points",
+            fontsize=7.5, color=_GREY, va="top", annotation_clip=True,
+        )  # fmt: skip
+        for axis in (throughput, latency):
+            axis.axvline(saturation.users, color=_SATURATED, linewidth=1.4, zorder=1)
+            axis.axvspan(saturation.users, users[-1] * 1.05, color=_SATURATED, alpha=0.05, linewidth=0)
+    return figure
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

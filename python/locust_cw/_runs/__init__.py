@@ -1,0 +1,1 @@
+"""Records of runs, which commands read after the test."""

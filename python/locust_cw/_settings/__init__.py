@@ -1,0 +1,1 @@
+"""The options: one table, and the sources that their values come from."""

@@ -1,0 +1,1 @@
+"""The CloudWatch tab in Locust's web UI."""
