@@ -28,7 +28,6 @@ from botocore.validate import ParamValidator
 
 from conftest import Aws
 from support.checks import check_log_events, check_metrics
-from support.cloudwatch import CloudWatch
 from support.locust_run import LOCUSTFILES, LocustRun, Receipt, clean_environment, launch
 from support.servers import REGION, free_port, serving, wait_until
 from support.users_python import USERS_PYTHON
@@ -149,15 +148,13 @@ def test_a_client_that_is_not_http(aws: Aws, tmp_path: Path) -> None:
     assert failed == {"OperationalError"}
 
 
-def test_locust_as_a_library(ministack: str, aws: Aws, shop: str, tmp_path: Path) -> None:
+def test_locust_as_a_library(aws: Aws, shop: str, tmp_path: Path) -> None:
     run = started(aws, tmp_path, sys.executable, EXAMPLES / "library.py", shop)
     assert run.exit_code == 0, run.output
     told = re.search(r"Reconciled with Locust: (\d+) requests", run.err)
     assert told, run.output
-    # An environment of its own has no command line, and so the default names.
-    held = CloudWatch(ministack, "Locust", "LocustTests")
-    assert held.sum("RequestCount", Host=shop) == int(told[1]) > 0
-    assert sum(event.is_request for event in held.events()) == int(told[1])
+    assert aws.cloudwatch.sum("RequestCount", Host=shop) == int(told[1]) > 0
+    assert sum(event.is_request for event in aws.cloudwatch.events()) == int(told[1])
 
 
 @pytest.mark.parametrize("exit_code", [0, 1], ids=["well", "requests failed"])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Aws
-from locust_cw._terminal.progress import ProgressBar
 from locust_cw._terminal import progress as _progress
+from locust_cw._terminal.progress import ProgressBar
 from support.locust_run import LOCUSTFILES, Receipt, clean_environment
 from support.outages import PACED
 from support.proxy import error
