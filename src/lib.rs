@@ -29,10 +29,10 @@ mod python;
 mod _core {
     #[pymodule_export]
     use super::python::{
-        Account, AwsError, Call, Flush, InvalidOptionError, PendingSpool, Progress, Publisher, Receipt, Replay, add_up,
-        check_options, default_options, dimension_value, estimate_cost, human_bytes, never_proxied, new_run_id,
-        nothing_recorded, origin_of, pending_spools, priced_regions, public_host, remove_empty_spools, replay_command,
-        spool_root,
+        Account, AwsError, Call, Flush, InvalidOptionError, Partition, PendingSpool, PlannedUsage, Progress, Publisher,
+        Receipt, Replay, add_up, check_options, default_options, dimension_value, estimate_cost, estimate_usage,
+        human_bytes, never_proxied, new_run_id, nothing_recorded, origin_of, partition_of, pending_spools,
+        priced_regions, public_host, remove_empty_spools, replay_command, spool_root,
     };
 
     /// This package's version.
@@ -46,6 +46,14 @@ mod _core {
     /// Hours in the month over which metrics are charged by the hour.
     #[pymodule_export]
     const HOURS_PER_MONTH: u32 = crate::accounting::pricing::HOURS_PER_MONTH;
+
+    /// Bytes of the text of a JSON log event.
+    #[pymodule_export]
+    const EVENT_BYTES: u64 = crate::accounting::plan::EVENT_BYTES;
+
+    /// Gauges of each process.
+    #[pymodule_export]
+    const GAUGES: u64 = crate::accounting::plan::GAUGES;
 
     /// Longest run id.
     #[pymodule_export]

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any, final
 
 __all__ = [
+    "EVENT_BYTES",
     "EVENT_OVERHEAD_BYTES",
+    "GAUGES",
     "HOURS_PER_MONTH",
     "MAX_DATUMS",
     "MAX_DIMENSIONS",
@@ -23,7 +25,9 @@ __all__ = [
     "Call",
     "Flush",
     "InvalidOptionError",
+    "Partition",
     "PendingSpool",
+    "PlannedUsage",
     "Progress",
     "Publisher",
     "Receipt",
@@ -33,11 +37,13 @@ __all__ = [
     "default_options",
     "dimension_value",
     "estimate_cost",
+    "estimate_usage",
     "human_bytes",
     "never_proxied",
     "new_run_id",
     "nothing_recorded",
     "origin_of",
+    "partition_of",
     "pending_spools",
     "priced_regions",
     "public_host",
@@ -54,6 +60,12 @@ PRICES_AS_OF: str
 
 HOURS_PER_MONTH: int
 """Hours in the month over which metrics are charged by the hour: with data in each, one costs its monthly price."""
+
+EVENT_BYTES: int
+"""Bytes of the text of a JSON log event, as an estimate."""
+
+GAUGES: int
+"""Gauges of each process: `UserCount`, `GeneratorCpu_Percent` and `GeneratorMemory_Bytes`."""
 
 MAX_RUN_ID_CHARS: int
 """Longest run id."""
@@ -463,6 +475,20 @@ def dimension_value(text: str) -> str:
 def origin_of(url: str) -> str | None:
     """Scheme, host and port of a URL, without any credentials in it; None for what is no URL with a host."""
 
+@final
+class Partition:
+    """A partition of AWS."""
+
+    @property
+    def name(self) -> str:
+        """Its name in ARNs, such as `aws-cn`."""
+    @property
+    def console_domain(self) -> str:
+        """The domain of its console. The console of a region is at `REGION.console.DOMAIN`."""
+
+def partition_of(region: str) -> Partition:
+    """The partition that a region belongs to; `aws` for a region that is not known."""
+
 def public_host(host: str) -> str:
     """A host as it is published: without user and password, and without the values of a query."""
 
@@ -480,6 +506,34 @@ def estimate_cost(
 
     Raises:
         InvalidOptionError: If there is no such class.
+
+    """
+
+@final
+class PlannedUsage:
+    """What a run of a planned test uses of CloudWatch."""
+
+    @property
+    def metrics(self) -> int:
+        """Metrics with data."""
+    @property
+    def calls(self) -> int:
+        """Calls of `PutMetricData`, over all processes."""
+    @property
+    def log_events(self) -> float:
+        """Log events."""
+    @property
+    def log_bytes(self) -> float:
+        """Bytes of the log events, as CloudWatch counts them."""
+
+def estimate_usage(plan: dict[str, Any]) -> PlannedUsage:
+    """Estimate what a run of a planned test uses of CloudWatch.
+
+    Args:
+        plan: The attributes of a `locust_cw._aws.cost.Load`.
+
+    Raises:
+        ValueError: If an attribute is missing or has the wrong type.
 
     """
 

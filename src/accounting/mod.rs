@@ -2,5 +2,6 @@
 
 pub mod counters;
 pub mod messages;
+pub mod plan;
 pub mod pricing;
 pub mod receipt;

@@ -14,6 +14,8 @@ mod http;
 #[cfg(feature = "aws")]
 mod intercept;
 #[cfg(feature = "aws")]
+pub mod partition;
+#[cfg(feature = "aws")]
 mod publish;
 #[cfg(feature = "aws")]
 mod session;

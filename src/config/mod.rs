@@ -113,7 +113,8 @@ impl SeriesKey {
 }
 
 /// Which requests become log events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "they are the values of the option")]
 pub enum LogChoice {
     All,
