@@ -22,12 +22,17 @@ from hypothesis import strategies as st
 from locust_cw import _core
 from locust_cw._aws import targets as _targets
 from locust_cw._aws.cost import Load, cost_of
-from locust_cw._dashboard import body as _dashboard
-from locust_cw._dashboard.body import Mark, View
+from locust_cw._aws.target_kinds import KINDS
+from locust_cw._aws.targets import METRIC_KIND
+from locust_cw._dashboard.annotations import Mark
+from locust_cw._dashboard.body import make_body
+from locust_cw._dashboard.name import check_name
+from locust_cw._dashboard.view import View
 from locust_cw._distributed.registry import Fleet
-from locust_cw._report import findings as _findings
-from locust_cw._report import page as _page
 from locust_cw._report import saturation as _saturation
+from locust_cw._report.gather import gather
+from locust_cw._report.no_data import NoDataError
+from locust_cw._report.page import render
 from locust_cw._report.saturation import Sample
 from locust_cw._runs.record import NoRecordError, Record, neighbours, span_of
 from locust_cw._settings.table import OPTIONS, Options
@@ -84,11 +89,11 @@ def test_an_option_can_be_used_or_is_named(overrides: dict[str, Any]) -> None:
         options.check()
     except _core.InvalidOptionError:
         return
-    assert options.dashboard is None or _dashboard.check_name(options.dashboard)
+    assert options.dashboard is None or check_name(options.dashboard)
     assert {name for name in options.core if name not in _core.default_options()} == set()
 
 
-@given(st.text(), st.sampled_from([f"{kind}:" for kind in _targets._KINDS]))  # noqa: SLF001 - the table
+@given(st.text(), st.sampled_from([f"{kind}:" for kind in (*KINDS, METRIC_KIND)]))
 def test_a_target_is_taken_or_refused(text: str, kind: str) -> None:
     for each in (text, kind + text):
         with suppress(_core.InvalidOptionError):
@@ -165,7 +170,7 @@ def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:
 
 BODY: dict[str, Any] = json.loads(
     json.dumps(
-        _dashboard.body(
+        make_body(
             View.of({}, region="eu-north-1", host="http://h.test"),
             [Mark("run-1", event, 1.79e9) for event in ("start", "ramped up", "stop")],
         )
@@ -180,7 +185,7 @@ TIMES = st.datetimes().map(str) | st.from_regex(
 @given(changed(BODY))
 def test_a_dashboard_that_somebody_changed_can_be_brought_up_to_date(existing: dict[str, Any]) -> None:
     """Whatever became of our own widgets."""
-    made = _dashboard.body(View.of({}, region="eu-north-1"), [Mark("run-2", "start", 1.8e9)], existing)
+    made = make_body(View.of({}, region="eu-north-1"), [Mark("run-2", "start", 1.8e9)], existing)
     assert "run run-2 start" in json.dumps(made)
 
 
@@ -248,9 +253,9 @@ def test_a_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
     assert record.account is not None
     start, end = span_of(record, neighbours(record))
     assert start < end
-    with suppress(_findings.NothingThereError):
-        findings = _findings.gather(record, [], lambda _: answer_with_a_point, record.started + 100)
-        assert _page.page(findings, [], 1.8e9)
+    with suppress(NoDataError):
+        findings = gather(record, [], lambda _: answer_with_a_point, record.started + 100)
+        assert render(findings, [], 1.8e9)
 
 
 # What people see

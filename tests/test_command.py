@@ -145,7 +145,7 @@ def test_output_that_nobody_takes(tmp_path: Path, args: tuple[str, ...], unbuffe
     assert (done.returncode, done.stderr) == (141, "")
     done = run_into(subprocess.DEVNULL, tmp_path, *args, env=env, closed=True)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
-    assert done.stderr.startswith("locust-cw: error: there is no standard output")
+    assert done.stderr.startswith("locust-cw: error: standard output is closed")
     if Path("/dev/full").exists():
         with Path("/dev/full").open("w") as full:
             done = run_into(full.fileno(), tmp_path, *args, env=env)
@@ -251,7 +251,7 @@ def test_a_number_that_cannot_be_is_told_what_it_must_be(tmp_path: Path, given: 
 
 def test_replay_names_the_options_that_it_has_as_its_own() -> None:
     said = "Give --cw-region, or --cw-endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
-    assert _replay._as_ours(said) == (  # noqa: SLF001 - AWS has to say it in a replay
+    assert _replay._with_our_names(said) == (  # noqa: SLF001 - AWS has to say it in a replay
         "Give --region, or --endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
     )
 

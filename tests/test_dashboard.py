@@ -18,10 +18,19 @@ from hypothesis import strategies as st
 
 from conftest import Aws, Locust
 from locust_cw import _core
+from locust_cw._aws import console
 from locust_cw._aws import targets as _targets
 from locust_cw._aws.account import Account
-from locust_cw._dashboard import body as _dashboard
-from locust_cw._dashboard.body import Dashboard, Mark, View
+from locust_cw._dashboard import client as _client
+from locust_cw._dashboard.annotations import MAX_RUNS, Mark
+from locust_cw._dashboard.body import make_body
+from locust_cw._dashboard.limits import DashboardError
+from locust_cw._dashboard.log_queries import saved_queries
+from locust_cw._dashboard.name import check_name, default_name
+from locust_cw._dashboard.run_dashboard import Dashboard
+from locust_cw._dashboard.variables import MAX_HOSTS
+from locust_cw._dashboard.view import View
+from locust_cw._dashboard.widget_json import OURS
 from support.dashboard_grammar import assert_valid, expressions_of, log_query_problems, metrics_of, problems, resolved
 from support.fleet import MasterWeb
 from support.locust_run import NO_KEYS, LocustRun
@@ -144,7 +153,7 @@ BAD_TARGETS = {
     "cloudfront:e1": "E1ABCDEF2GHIJK",
     "metric:App": "NAMESPACE/NAME",
     "metric:App/Queue{Pool}:Sum": "Dimension=Value",
-    "metric:App/Queue{Pool=a,Pool=b}:Sum": "twice",
+    "metric:App/Queue{Pool=a,Pool=b}:Sum": "occurs twice",
     "metric:App/Queue{Pool=}:Sum": "Pool",
     "metric:App/Queue{Pool=ä}:Sum": "ASCII",
     "metric:App/Queue": "STATISTIC",
@@ -190,7 +199,7 @@ def lines(body: dict[str, Any]) -> list[str]:
 
 def marked_runs(body: dict[str, Any]) -> list[str]:
     """The runs that it has marks of, oldest first."""
-    graph = widget(body, f"Requests and failures per second{_dashboard.OURS}")
+    graph = widget(body, f"Requests and failures per second{OURS}")
     marks = map(Mark.read, graph["properties"].get("annotations", {}).get("vertical", []))
     return list(dict.fromkeys(mark.run_id for mark in marks if mark is not None))
 
@@ -260,7 +269,7 @@ def test_any_target_is_taken_or_refused(kind: str, identifier: str) -> None:
         target = _targets.parse(f"{kind}:{identifier}")
     except _core.InvalidOptionError:
         return
-    assert problems(_dashboard.body(view(targets=(target,)))) == []
+    assert problems(make_body(view(targets=(target,)))) == []
 
 
 # The body
@@ -285,17 +294,17 @@ VIEWS = {
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_body_is_valid(name: str) -> None:
     """As it is put, as it is shown, and updated for the same view."""
-    body = assert_valid(json.dumps(_dashboard.body(VIEWS[name], marks(1))))
+    body = assert_valid(json.dumps(make_body(VIEWS[name], marks(1))))
     host = {} if VIEWS[name].host else {"locustCwHost": HOST}
     assert_valid(resolved(body, **host))
-    assert _dashboard.body(VIEWS[name], (), body) == body
-    for query in _dashboard.saved_queries(VIEWS[name]).values():
+    assert make_body(VIEWS[name], (), body) == body
+    for query in saved_queries(VIEWS[name]).values():
         assert list(log_query_problems(query)) == []
 
 
 def test_namespace_and_host_are_variables() -> None:
     """Whatever is chosen replaces both everywhere: in metrics, searches and queries."""
-    body = _dashboard.body(view(targets=all_targets()), marks(1))
+    body = make_body(view(targets=all_targets()), marks(1))
     shown = resolved(body, locustCwNamespace="Other NS", locustCwHost="http://other")
     assert "LocustCw" not in json.dumps(shown)
     own = [metric for metric in metrics_of(shown) if metric[1] in ("RequestCount", "UserCount", "ResponseTime_ms")]
@@ -310,23 +319,23 @@ def test_namespace_and_host_are_variables() -> None:
 
 
 def test_hosts_to_choose_from_add_up() -> None:
-    body = _dashboard.body(view(host="http://0"))
+    body = make_body(view(host="http://0"))
     for number in range(1, 30):
-        body = assert_valid(_dashboard.body(view(host=f"http://{number}"), (), body))
+        body = assert_valid(make_body(view(host=f"http://{number}"), (), body))
     variable = body["variables"][1]
     assert variable["defaultValue"] == "http://29"
-    assert [value["value"] for value in variable["values"]] == [f"http://{29 - n}" for n in range(_dashboard.MAX_HOSTS)]
+    assert [value["value"] for value in variable["values"]] == [f"http://{29 - n}" for n in range(MAX_HOSTS)]
 
 
 def test_without_a_host_the_hosts_are_searched_for() -> None:
-    variable = _dashboard.body(view(host=None, constants=(("stage", "x"),)))["variables"][1]
+    variable = make_body(view(host=None, constants=(("stage", "x"),)))["variables"][1]
     assert variable["search"] == '{"Locust","Host","stage"} MetricName="RequestCount"'
     assert (variable["populateFrom"], variable["defaultValue"]) == ("Host", "__FIRST")
 
 
 def test_without_a_host_gauges_are_drawn_of_the_whole_test_too() -> None:
     """Beside those of the host that is chosen: where users have several hosts, these alone are published."""
-    shown = resolved(_dashboard.body(view(host=None)), locustCwHost=HOST)
+    shown = resolved(make_body(view(host=None)), locustCwHost=HOST)
     for metric in ("UserCount", "WorkerCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"):
         lines = [each for each in metrics_of(shown) if each[1] == metric]
         assert {dimensions["Host"] for _, _, dimensions, _ in lines} == {HOST, _core.NO_HOST}, metric
@@ -339,7 +348,7 @@ def test_without_a_host_gauges_are_drawn_of_the_whole_test_too() -> None:
 
 def test_targets_stand_on_the_time_axis_of_the_load() -> None:
     """Each signal of each target is a graph with the same period and marks."""
-    body = _dashboard.body(view(targets=all_targets()), marks(1))
+    body = make_body(view(targets=all_targets()), marks(1))
     titles = {str(each["properties"].get("title")): each["properties"] for each in body["widgets"]}
     for target in all_targets():
         for signal in target.signals:
@@ -351,8 +360,8 @@ def test_targets_stand_on_the_time_axis_of_the_load() -> None:
 
 def test_too_many_targets_are_refused() -> None:
     many = tuple(_targets.parse(f"sqs:queue-{number}") for number in range(130))
-    with pytest.raises(_dashboard.DashboardError, match=r"widgets.*--cw-target"):
-        _dashboard.body(view(targets=many))
+    with pytest.raises(DashboardError, match=r"widgets.*--cw-target"):
+        make_body(view(targets=many))
 
 
 def test_marks_give_way_to_cloudwatchs_limit_of_size() -> None:
@@ -360,7 +369,7 @@ def test_marks_give_way_to_cloudwatchs_limit_of_size() -> None:
     many = tuple(_targets.parse(f"sqs:queue-{number}") for number in range(110))
     reason = "x" * 1000
     runs = [Mark(f"run-{run}", "stop", NOON + run, reason) for run in range(20)]
-    body = assert_valid(_dashboard.body(view(targets=many), runs))
+    body = assert_valid(make_body(view(targets=many), runs))
     left = marked_runs(body)
     assert 0 < len(left) < 20
     assert left == [f"run-{run}" for run in range(20 - len(left), 20)]
@@ -371,15 +380,13 @@ def test_marks_give_way_to_cloudwatchs_limit_of_size() -> None:
 
 def test_runs_add_their_marks_and_the_oldest_go() -> None:
     body: dict[str, Any] | None = None
-    for run in range(_dashboard.MAX_RUNS + 5):
+    for run in range(MAX_RUNS + 5):
         for mark in marks(run):
-            body = assert_valid(json.loads(json.dumps(_dashboard.body(view(), [mark], body))))
+            body = assert_valid(json.loads(json.dumps(make_body(view(), [mark], body))))
     assert body is not None
-    assert marked_runs(body) == [f"run-{run}" for run in range(5, _dashboard.MAX_RUNS + 5)]
+    assert marked_runs(body) == [f"run-{run}" for run in range(5, MAX_RUNS + 5)]
     assert lines(body) == [
-        f"run run-{run} {event}"
-        for run in range(5, _dashboard.MAX_RUNS + 5)
-        for event in ("start", "ramped up", "stop")
+        f"run run-{run} {event}" for run in range(5, MAX_RUNS + 5) for event in ("start", "ramped up", "stop")
     ]
 
 
@@ -406,7 +413,7 @@ def test_a_mark_says_why_and_is_read_back() -> None:
 
 def test_what_others_added_stays() -> None:
     """Widgets, below ours and in the same order to each other; variables; the time range; lines in our graphs."""
-    body = _dashboard.body(view(targets=all_targets()[:1]), marks(1))
+    body = make_body(view(targets=all_targets()[:1]), marks(1))
     theirs = [
         {"type": "text", "x": 12, "y": 0, "width": 6, "height": 2, "properties": {"markdown": "# Ours (not yours)"}},
         {"type": "alarm", "x": 12, "y": 3, "width": 6, "height": 2, "properties": {"alarms": ["arn:x"], "title": "A"}},
@@ -424,7 +431,7 @@ def test_what_others_added_stays() -> None:
     limit = {"label": "limit", "value": 250}
     widget(edited, "Users")["properties"]["annotations"]["vertical"].append(deploy)
     widget(edited, "Requests and failures")["properties"]["annotations"]["horizontal"] = [limit]
-    updated = _dashboard.body(view(), marks(2), edited)
+    updated = make_body(view(), marks(2), edited)
     for _ in range(2):
         assert_valid({**updated, "widgets": [each for each in updated["widgets"] if "x" in each]})
         kept = updated["widgets"][-4:]
@@ -439,15 +446,15 @@ def test_what_others_added_stays() -> None:
         assert deploy in widget(updated, "Users")["properties"]["annotations"]["vertical"]
         assert widget(updated, "Requests and failures")["properties"]["annotations"]["horizontal"] == [limit]
         assert marked_runs(updated) == ["run-1", "run-2"]
-        updated = _dashboard.body(view(), marks(2), updated)
+        updated = make_body(view(), marks(2), updated)
 
 
 def test_variables_of_others_leave_room_for_ours_or_it_is_said() -> None:
     others = [{"id": f"v{number}", "type": "property", "property": "x", "inputType": "input"} for number in range(24)]
-    body = assert_valid(_dashboard.body(view(), (), {"widgets": [], "variables": others[:23]}))
+    body = assert_valid(make_body(view(), (), {"widgets": [], "variables": others[:23]}))
     assert body["variables"][2:] == others[:23]
-    with pytest.raises(_dashboard.DashboardError, match="24 variables of its own"):
-        _dashboard.body(view(), (), {"widgets": [], "variables": others})
+    with pytest.raises(DashboardError, match="has 24 variables"):
+        make_body(view(), (), {"widgets": [], "variables": others})
 
 
 JSON = st.recursive(
@@ -484,8 +491,8 @@ JSON = st.recursive(
 @given(st.fixed_dictionaries({}, optional={"widgets": st.lists(JSON, max_size=4) | JSON, "variables": JSON}))
 def test_whatever_is_there_ours_is_put_above_it(existing: dict[str, Any]) -> None:
     """What people and programs have put there is not always as documented."""
-    fresh = _dashboard.body(view(), marks(1))
-    body = _dashboard.body(view(), marks(1), existing)
+    fresh = make_body(view(), marks(1))
+    body = make_body(view(), marks(1), existing)
     ours = body["widgets"][: len(fresh["widgets"])]
     assert [each["properties"].get("title") for each in ours] == [
         each["properties"].get("title") for each in fresh["widgets"]
@@ -503,13 +510,13 @@ def test_whatever_is_there_ours_is_put_above_it(existing: dict[str, Any]) -> Non
     [("Locust", "Locust"), ("My App/Load (1)", "My-App-Load-1"), ("###", "Locust"), ("x" * 300, "x" * 255)],
 )
 def test_a_dashboard_is_named_after_its_namespace(name: str, expected: str) -> None:
-    assert _dashboard.check_name(_dashboard.default_name(name)) == expected
+    assert check_name(default_name(name)) == expected
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "x" * 256, "a\n"])
 def test_a_bad_name_is_refused(name: str) -> None:
     with pytest.raises(_core.InvalidOptionError, match=r"^argument --cw-dashboard: .*expected 1 to 255 letters"):
-        _dashboard.check_name(name)
+        check_name(name)
 
 
 @pytest.mark.parametrize(
@@ -522,7 +529,7 @@ def test_a_bad_name_is_refused(name: str) -> None:
 )
 def test_the_url_leads_to_the_console_of_the_region(region: str, host: str) -> None:
     expected = f"https://{host}/cloudwatch/home?region={region}#dashboards/dashboard/Shop-1"
-    assert _dashboard.dashboard_url(region, "Shop-1") == expected
+    assert console.dashboard_url(region, "Shop-1") == expected
 
 
 def test_a_view_is_made_of_the_tests_options() -> None:
@@ -579,9 +586,9 @@ def test_runs_put_and_update_a_dashboard(aws: Aws, account: Account, name: str) 
         for event in ("start", "ramped up", "stop")
     ]
     assert body["widgets"][-1]["properties"]["markdown"] == "mine"
-    assert _dashboard.delete(account, name) is True
-    assert _dashboard.get(account, name) is None
-    assert _dashboard.delete(account, name) is False
+    assert _client.delete(account, name) is True
+    assert _client.get(account, name) is None
+    assert _client.delete(account, name) is False
 
 
 def test_a_failed_put_is_made_good_by_the_next(aws: Aws, account: Account, name: str) -> None:
@@ -617,10 +624,10 @@ def test_a_dashboard_that_cannot_be_read_is_left_alone(aws: Aws, account: Accoun
     for fault in ("AccessDeniedException", "InternalServiceFault"):
         aws.proxy.on("GetDashboard", error(fault, 400 if "Denied" in fault else 500), times=1)
         with pytest.raises(_core.AwsError, match="GetDashboard"):
-            _dashboard.put(account, name, view())
+            _client.put(account, name, view())
     aws.cloudwatch.metrics.put_dashboard(DashboardName=name, DashboardBody="not JSON")
-    with pytest.raises(_dashboard.DashboardError, match=name):
-        _dashboard.put(account, name, view())
+    with pytest.raises(DashboardError, match=name):
+        _client.put(account, name, view())
     assert aws.proxy.calls("PutDashboard") == []
 
 
@@ -635,8 +642,8 @@ def test_what_cloudwatch_says_of_a_body_is_logged(
         return Answer(answer.status, answer.headers, cbor2.dumps({"DashboardValidationMessages": messages}))
 
     aws.proxy.on("PutDashboard", warn)
-    _dashboard.put(account, name, view())
-    assert f"CloudWatch says of the dashboard {name}, /widgets/0: odd" in caplog.text
+    _client.put(account, name, view())
+    assert f"CloudWatch accepted the dashboard {name} with a warning about /widgets/0: odd" in caplog.text
 
 
 # Saved queries
@@ -686,12 +693,12 @@ def test_a_cloudwatch_without_saved_queries_does_not_matter(
 ) -> None:
     """The local one refuses; that is told to those who look for it. A missing permission is told to everybody."""
     with caplog.at_level("DEBUG", "locust_cw"):
-        assert _dashboard.save_queries(account, name, view()) == []
+        assert _client.save_queries(account, name, view()) == []
     assert {record.levelname for record in caplog.records} == {"DEBUG"}
     assert "QueryDefinition" in caplog.text
     caplog.clear()
     aws.proxy.on("DescribeQueryDefinitions", error("AccessDeniedException", 400))
-    assert _dashboard.save_queries(account, name, view()) == []
+    assert _client.save_queries(account, name, view()) == []
     assert "IAM policy" in caplog.text
 
 
@@ -741,7 +748,7 @@ def test_everything_drawn_of_the_load_is_there(aws: Aws, locust: Locust, target:
     assert query.startswith(f"SOURCE '{aws.cloudwatch.log_group}' | ")
     assert f"host = '{failed[0]['host']}'" in query
     names_in_log = {key for fields in failed for key in fields}
-    for text in (query, *_dashboard.saved_queries(view()).values()):
+    for text in (query, *saved_queries(view()).values()):
         for field in ("status", "response_time_ms", "error_type", "error", "run_id", "outcome", "method", "name"):
             assert field not in text or field in names_in_log
 
@@ -791,7 +798,7 @@ def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str
     assert put.exit_code == 0
     assert f"Put the dashboard {name}.\n" in put.out
     assert stored(aws, name) == assert_valid(printed.out)
-    body = _dashboard.body(view(), marks(1), stored(aws, name))
+    body = make_body(view(), marks(1), stored(aws, name))
     aws.cloudwatch.metrics.put_dashboard(DashboardName=name, DashboardBody=json.dumps(body))
     again = run_command(aws, tmp_path, "put", *what, "--json", env=env)
     assert json.loads(again.out) == {"dashboard": name, "url": None, "queries": []}
@@ -800,7 +807,9 @@ def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str
     assert (deleted.exit_code, json.loads(deleted.out)) == (0, {"dashboard": name, "deleted": True})
     missing = run_command(aws, tmp_path, "delete", env=env)
     assert missing.exit_code == 1
-    assert missing.err == f"locust-cw: error: there is no dashboard {name} in this account\n"
+    assert (
+        missing.err == f"locust-cw: error: there is no dashboard {name} in this account: check --name and the account\n"
+    )
 
 
 def test_the_command_goes_where_it_is_told(aws: Aws, tmp_path: Path) -> None:
@@ -982,7 +991,7 @@ BREAKAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_the_checker_finds_what_is_broken(name: str) -> None:
-    body = assert_valid(_dashboard.body(view(), marks(1)))
+    body = assert_valid(make_body(view(), marks(1)))
     BREAKAGES[name](body)
     assert problems(body)
 
@@ -1101,7 +1110,7 @@ def test_what_is_not_at_aws_has_no_address_there(aws: Aws, locust: Locust, tmp_p
 )
 def test_what_is_at_aws_has_an_address(monkeypatch: pytest.MonkeyPatch, where: dict[str, str], found: str) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    shown = _dashboard.shown_at(where, REGION, "Shop")
+    shown = console.shown_at(where, REGION, "Shop")
     assert shown is None if found is None else str(shown).startswith(found)
 
 

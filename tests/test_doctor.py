@@ -191,7 +191,7 @@ def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path, away: 
     assert states(checks, "skipped") == {"metrics"}
     checks = examine(tmp_path, "--endpoint-url=http://user:pw123@nowhere.invalid", "--logs=off", code=1)
     assert "DNS" in str(checks["metrics endpoint"]["remedy"])
-    assert "http://nowhere.invalid is not reached" in str(checks["metrics endpoint"]["text"])
+    assert "http://nowhere.invalid cannot be reached" in str(checks["metrics endpoint"]["text"])
     assert "pw123" not in str(checks)
 
 
@@ -199,7 +199,7 @@ def test_an_endpoint_with_a_password(proxy: Proxy, tmp_path: Path) -> None:
     """It is reached as a test reaches it, and told without."""
     address = proxy.url.removeprefix("http://")
     checks = examine(tmp_path, f"--endpoint-url=http://user:p@w123@{address}", "--logs=off")
-    assert checks["metrics endpoint"]["text"] == f"{proxy.url} answers"
+    assert checks["metrics endpoint"]["text"] == f"{proxy.url} responds"
     assert {"metrics endpoint", "clock", "metrics"} < states(checks, "ok")
     assert "w123" not in str(checks)
 
@@ -221,7 +221,7 @@ def test_aws_is_looked_for_where_its_partition_is(
     assert states(checks, "failed") == {"metrics endpoint", "logs endpoint"}
     for service, host in {"metrics": "monitoring", "logs": "logs"}.items():
         said = str(checks[f"{service} endpoint"]["text"])
-        assert said.startswith(f"https://{host}.{region}.{domain}/ is not reached")
+        assert said.startswith(f"https://{host}.{region}.{domain}/ cannot be reached")
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])
@@ -316,7 +316,7 @@ def test_the_spool(proxy: Proxy, tmp_path: Path) -> None:
         left.finish()
     proxy.heal()
     checks = examine(folder, "--endpoint-url", proxy.url, "--logs=off")
-    assert "1 run(s) wait" in str(checks["spool"]["text"])
+    assert "1 run(s) are undelivered" in str(checks["spool"]["text"])
     assert "replay" in str(checks["spool"]["text"])
     (manifest,) = folder.rglob("run.json")
     of_the_run = json.loads(manifest.read_text())
@@ -324,7 +324,7 @@ def test_the_spool(proxy: Proxy, tmp_path: Path) -> None:
         of_the_run["aws"] |= {"local": True, "endpoint_url": gone}
         manifest.write_text(json.dumps(of_the_run))
         checks = examine(folder, "--endpoint-url", proxy.url, "--logs=off")
-    assert "wait" not in str(checks["spool"]["text"]), "it was for a local CloudWatch that is gone"
+    assert "undelivered" not in str(checks["spool"]["text"]), "it was for a local CloudWatch that is gone"
     (tmp_path / "file").write_text("no folder")
     # A name that no folder can have is as one in a closed folder: nobody can tell whether it is there.
     for spool in (f"{tmp_path}/file/spool", f"{tmp_path}/{'long' * 100}"):

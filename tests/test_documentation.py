@@ -68,16 +68,32 @@ NO_MESSAGES = {
     "locust-cw replay … --spool-dir …": "the same",
     "locust-cw: error: …": "how each message of the command begins",
     "module … has no attribute …": "as Python itself says it",
+    "argument --cw-dashboard: …": "how a message of an option begins",
+    "argument --name: …": "the same",
     "locust: error: …": "how each message of an option begins",
     "KIND:ID, where KIND is one of …": "the end of a message",
-    "Average, Sum, Minimum, Maximum, SampleCount, p99 or the like": "the same",
+    "Average, Sum, Minimum, Maximum, SampleCount, p99 or similar": "the same",
 }
 """Texts in the sources that look like messages, and what they are."""
 
-SINKS = {"_bad", "_refuse", "complain", "critical", "error", "exception", "exit_with", "log", "warning"}
+SINKS = {"_invalid", "_refuse", "critical", "error", "exception", "exit_with", "log", "print_error", "warning"}
 """Functions whose arguments people read. So are an exception's, a receipt's remarks, notes, and what goes to stderr."""
 
-REASONS = {"_look_at", "_why_nothing", "_without_identity", "news"}
+REASONS = {
+    "_completeness",
+    "_differences",
+    "_from_receipt",
+    "_not_found",
+    "_overlap_notes",
+    "_reason",
+    "_undelivered",
+    "_why_not",
+    "_without_identity",
+    "generator_notes",
+    "load_notes",
+    "news",
+    "problem_with",
+}
 """Functions that return what people read."""
 
 

@@ -497,7 +497,7 @@ def test_replay_sends_nothing_where_the_environment_opts_out(aws: Aws, tmp_path:
     assert dry.exit_code == 0, dry.output
     assert "dry run" in dry.out
     for env, words in (
-        ({"LOCUST_CW_DISABLE": "true"}, "nothing is sent, as LOCUST_CW_DISABLE is set"),
+        ({"LOCUST_CW_DISABLE": "true"}, "nothing was sent, because LOCUST_CW_DISABLE is set"),
         ({"LOCUST_CW_DISABLE": "ja"}, "LOCUST_CW_DISABLE must be one of"),
     ):
         refused = replay(tmp_path, "left", where, env=env)

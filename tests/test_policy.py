@@ -184,7 +184,7 @@ def test_partitions_and_all_uses(tmp_path: Path, region: str | None, partition: 
 def test_a_name_that_no_dashboard_can_have_is_refused(tmp_path: Path, command: str) -> None:
     with commanding(tmp_path, command, "--dashboard=a b", "--logs=off") as refused:
         assert refused.exit_code == 2
-    assert "argument --dashboard: 'a b' cannot be a dashboard's name" in refused.err
+    assert "argument --dashboard: 'a b' cannot be the name of a dashboard" in refused.err
 
 
 # The template

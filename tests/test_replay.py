@@ -256,7 +256,7 @@ def test_what_was_meant_for_a_local_cloudwatch_keeps_nobody_waiting(locust: Locu
     for arguments, exit_code in (["--all"], 0), (["trial"], 1):
         command = replay(run.folder, *arguments, f"--spool-dir={tmp_path / 'spool'}")
         assert command.exit_code == exit_code, command.output
-        assert "meant for a local CloudWatch that is gone" in command.output
+        assert "published to a local CloudWatch that has ended" in command.output
     assert files_in(tmp_path / "spool") == left
     assert "Send them with" not in locust.run(*PACED, *LIVE, where, "-t", "1s").err
 
@@ -278,7 +278,7 @@ def test_a_start_beside_a_live_test_tells_of_nothing(aws: Aws, locust: Locust, t
 def test_replay_lists_what_there_is(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     """Without a name it sends nothing."""
     spool = f"--spool-dir={tmp_path / 'spool'}"
-    assert replay(tmp_path).out == replay(tmp_path, "--all").out == "Nothing is left to be sent.\n"
+    assert replay(tmp_path).out == replay(tmp_path, "--all").out == "There is nothing to send.\n"
     runs = [left_behind(aws, locust, f"--cw-spool-dir={tmp_path / 'spool'}") for _ in range(2)]
     calls = len(aws.proxy.calls())
     command = replay(tmp_path, spool)
@@ -293,7 +293,7 @@ def test_a_run_that_is_not_there_is_an_error(aws: Aws, locust: Locust) -> None:
     calls = len(aws.proxy.calls())
     command = replay(run.folder, "20200101T000000Z-0000")
     assert command.exit_code > 0
-    assert command.err.startswith("locust-cw: error: nothing is left of a run 20200101T000000Z-0000 in ")
+    assert command.err.startswith("locust-cw: error: there are no undelivered results of run 20200101T000000Z-0000 in ")
     assert len(aws.proxy.calls()) == calls
     assert files_in(spool_of(run))
 
@@ -385,7 +385,7 @@ def test_replay_tells_what_only_the_user_can_mend(aws: Aws, locust: Locust) -> N
     assert files_in(spool_of(run)) == files
     assert len(aws.proxy.calls()) == calls
     left = replay(run.folder, "--all", env=NO_KEYS)
-    assert left.out.endswith(f"Not everything is delivered; left is something of: {run_id_of(run)}\n")
+    assert left.out.endswith(f"Not everything was delivered; results are left of: {run_id_of(run)}\n")
 
 
 def test_replay_goes_where_it_is_told(aws: Aws, locust: Locust, ministack: str) -> None:

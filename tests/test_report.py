@@ -20,12 +20,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Aws, Locust
+from locust_cw._aws.metric import Metric
 from locust_cw._aws.metric_data import LATE_S, shortest_period
-from locust_cw._aws.targets import Metric, parse
+from locust_cw._aws.targets import parse
 from locust_cw._report import chart as _chart
 from locust_cw._report import findings as _findings
 from locust_cw._report import query as _query
 from locust_cw._report import saturation as _saturation
+from locust_cw._report.gather import gather
 from locust_cw._report.saturation import Sample
 from locust_cw._runs.record import Record
 from support.fleet import timeline
@@ -138,7 +140,7 @@ def test_a_target_that_turns_requests_away_saturates_too() -> None:
     found = _saturation.find(samples)
     assert found.state == "reached"
     assert found.users == pytest.approx(100 / 7, abs=1)
-    assert "failures do" in found.reason
+    assert "failures grow" in found.reason
 
 
 def test_throughput_that_collapses_is_marked_at_its_highest() -> None:
@@ -203,7 +205,7 @@ def test_metrics_of_fifteen_months_ago_are_gone() -> None:
 def test_a_line_has_no_more_points_than_can_be_seen(seconds: float, shortest: int) -> None:
     period = _query.chart_period(NOW, NOW + seconds, shortest)
     assert period >= shortest
-    assert seconds / period <= _query.WANTED_POINTS or period == _query.PERIODS[-1]
+    assert seconds / period <= _query.MAX_LINE_POINTS or period == _query.PERIODS[-1]
 
 
 @given(st.floats(NOW - 1e6, NOW), st.floats(1, 20_000), st.sampled_from([1, 60, 300, 3600]))
@@ -280,7 +282,7 @@ def test_requests_that_ended_after_the_stop_are_drawn_there(tmp_path: Path, late
     """As on a worker whose clock is ahead: the axis goes on to them."""
     began = time.time() // 1 - 60
     recorder = Recorder([began + 3 + late])
-    findings = _findings.gather(recorded(tmp_path, began, 3), [], lambda _: recorder)
+    findings = gather(recorded(tmp_path, began, 3), [], lambda _: recorder)
     (load,) = findings.groups
     assert load.panels[0].title == "Requests"
     assert load.panels[0].lines[0].series.times == (began + 3 + late,)
@@ -293,7 +295,7 @@ def test_a_run_that_follows_is_not_in_the_charts(tmp_path: Path) -> None:
     began = time.time() // 1 - 60
     recorded(tmp_path, began + 6, 3, "r2")
     recorder = Recorder([began + 1])
-    findings = _findings.gather(recorded(tmp_path, began, 3), [], lambda _: recorder)
+    findings = gather(recorded(tmp_path, began, 3), [], lambda _: recorder)
     assert recorder.asked[0]["EndTime"] == began + 6
     assert findings.ended == findings.stopped
 
@@ -301,7 +303,7 @@ def test_a_run_that_follows_is_not_in_the_charts(tmp_path: Path) -> None:
 def test_a_run_without_a_time_of_its_own_has_a_report(tmp_path: Path) -> None:
     """Its clock was set back, so that nothing can be said per second."""
     began = time.time() // 1 - 60 + 0.5
-    findings = _findings.gather(recorded(tmp_path, began, 0), [], lambda _: Recorder([began // 1]))
+    findings = gather(recorded(tmp_path, began, 0), [], lambda _: Recorder([began // 1]))
     assert "Requests" not in [panel.title for panel in findings.groups[0].panels]
     assert _chart.draw(findings)
     # As of failures alone, where nothing else is known.
@@ -315,7 +317,7 @@ def test_a_region_is_an_account_of_its_own(tmp_path: Path) -> None:
     record = recorded(tmp_path, began, 40)
     recorders = {None: Recorder([began // 1 + 5, began // 1 + 6]), "us-east-1": Recorder([began])}
     targets = [parse("cloudfront:E1ABCDEF2GHIJK"), parse("sqs:orders")]
-    findings = _findings.gather(record, targets, lambda region: recorders[region])
+    findings = gather(record, targets, lambda region: recorders[region])
     assert [group.title for group in findings.groups] == ["Load", *(target.title for target in targets)]
     spaces = {
         query["MetricStat"]["Metric"]["Namespace"]

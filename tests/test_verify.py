@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conftest import Aws, Locust
-from locust_cw._cli.verify import period_of
+from locust_cw._cli.verify.metrics import period_of
 from locust_cw._runs.record import Record, known_runs, span_of
 from support.outages import HOST, PACED, commanding, replay, stop, wait_for_more
 from support.proxy import Answer, Exchange, cbor_answer, error, json_answer, swallow
@@ -76,7 +76,10 @@ def test_a_run_that_arrived_is_equal(locust: Locust, way: tuple[str, ...]) -> No
         assert by_name == 0
     requests, failures = (receipt[group]["observed"] for group in ("requests", "failures"))
     told_to_people = run(done.folder, "verify", str(receipt["run_id"]))
-    assert f"CloudWatch holds what was published, {requests} requests with {failures} failures in" in told_to_people
+    assert (
+        f"CloudWatch has everything that was published, {requests} requests with {failures} failures in"
+        in told_to_people
+    )
     assert f"and {receipt['log_events']['observed']} log events" in told_to_people
 
 
@@ -158,8 +161,8 @@ def test_a_spool_is_where_it_is_found(aws: Aws, locust: Locust, tmp_path: Path, 
         spool = spool.rename(tmp_path / "moved spool")
     aws.proxy.heal()
     told = verify(tmp_path, f"--spool-dir={spool}", code=1)
-    (note,) = (note for note in told["notes"] if "Send them" in note)
-    words = shlex.split(note.partition("Send them: ")[2])
+    (note,) = (note for note in told["notes"] if "Send them with" in note)
+    words = shlex.split(note.partition("Send them with: ")[2])
     assert words[-2:] == ["--spool-dir", str(spool)]
     replay(tmp_path, *words[2:])
     later = locust.run(*PACED, *SHORT, *LIVE, f"--cw-spool-dir={spool}")
@@ -192,7 +195,7 @@ def test_what_was_rejected_is_not_there(aws: Aws, locust: Locust) -> None:
     assert told["equal"]
     text = run(done.folder, "verify", code=1)
     lost = f"{requests['rejected']} requests and {log_events['rejected']} log events were dropped or rejected"
-    assert f"CloudWatch does not hold all of it: {lost}. It holds the rest, {requests['delivered']} requests" in text
+    assert f"CloudWatch does not have everything: {lost}. It has the rest, {requests['delivered']} requests" in text
     assert f"and {log_events['delivered']} log events" in text
 
     for file in (done.folder / "state").rglob("rejected/*"):
@@ -212,7 +215,7 @@ def test_what_was_dropped_is_not_there(locust: Locust) -> None:
     file.write_text(json.dumps(record))
     assert verify(done.folder, code=1)["equal"]
     text = run(done.folder, "verify", code=1)
-    assert "does not hold all of it: 5 requests and 5 log events were dropped or rejected. It holds the rest" in text
+    assert "does not have everything: 5 requests and 5 log events were dropped or rejected. It has the rest" in text
 
 
 def test_what_is_too_much_is_told(aws: Aws, locust: Locust) -> None:

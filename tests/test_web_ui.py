@@ -26,8 +26,8 @@ from playwright.sync_api import Browser, Route
 
 from conftest import Aws, Locust
 from locust_cw import _core
+from locust_cw._aws import console
 from locust_cw._aws.endpoint import endpoint_of
-from locust_cw._dashboard import body as _dashboard
 from locust_cw._settings import table as _options
 from locust_cw._webui import status as _status
 from locust_cw._webui import tab as _web
@@ -597,8 +597,8 @@ def test_links_lead_to_the_console_of_the_partition() -> None:
         "Log group /aws/x y": "https://eu-north-1.console.aws.amazon.com/cloudwatch/home?region=eu-north-1"
         "#logsV2:log-groups/log-group/$252Faws$252Fx$2520y",
     }
-    assert "https://cn-north-1.console.amazonaws.cn/" in _dashboard.metrics_url("cn-north-1", "L")
-    assert "https://us-gov-west-1.console.amazonaws-us-gov.com/" in _dashboard.log_group_url("us-gov-west-1", "L")
+    assert "https://cn-north-1.console.amazonaws.cn/" in console.metrics_url("cn-north-1", "L")
+    assert "https://us-gov-west-1.console.amazonaws-us-gov.com/" in console.log_group_url("us-gov-west-1", "L")
     for address in _web.links("eu-north-1", NASTY, NASTY, None).values():
         assert not set(address) & set("<> ")
 

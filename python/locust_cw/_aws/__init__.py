@@ -1,1 +1,1 @@
-"""The AWS account beside publishing: calls, endpoints, metrics, targets, cost, and a local CloudWatch."""
+"""The AWS side of the tools: the account, metrics and targets, alarms, costs, and a local CloudWatch."""

@@ -1,4 +1,4 @@
-"""Alarms that stop the test: looked at in one process of it, for as long as it runs."""
+"""The CloudWatch alarms that stop a test: their states, and which of them goes to ALARM while the test runs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger("locust_cw")
 
 LOOK_EVERY_S = 5.0
-"""Seconds between two looks: a test is to stop within 15 s of its alarm."""
+"""Seconds between two requests: a test must stop within 15 s of its alarm."""
 
 _ALARM = "ALARM"
 
 
 class AlarmError(Exception):
-    """The alarms cannot be watched. The message tells why, and what to do."""
+    """The alarms cannot be watched. The message says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm that has gone off."""
+    """An alarm that has gone to ALARM."""
 
     name: str
     reason: str
@@ -35,11 +35,11 @@ class Alarm:
 
 @dataclass(frozen=True)
 class States:
-    """What CloudWatch tells of alarms that it was asked for by name.
+    """The states of alarms that were requested by name.
 
     Attributes:
-        known: State and reason by name, of those that there are.
-        missing: Names of which there is none.
+        known: State and reason of each alarm that exists, by its name.
+        missing: Names for which there is no alarm.
 
     """
 
@@ -48,15 +48,15 @@ class States:
 
 
 def states_of(account: Account, names: Sequence[str]) -> States:
-    """Ask for alarms, of whichever kind.
+    """Request the states of metric alarms and composite alarms.
 
     Raises:
-        AwsError: If AWS refused the call, or it did not reach it.
+        AwsError: If AWS refused the call, or the call did not reach AWS.
 
     """
     wanted = list(dict.fromkeys(names))
-    told = account.call("DescribeAlarms", AlarmNames=wanted)
-    alarms = told["MetricAlarms"] + told["CompositeAlarms"]
+    response = account.call("DescribeAlarms", AlarmNames=wanted)
+    alarms = response["MetricAlarms"] + response["CompositeAlarms"]
     found = {each["AlarmName"]: (each["StateValue"], each["StateReason"] or "no reason given") for each in alarms}
     return States(found, [name for name in wanted if name not in found])
 
@@ -65,17 +65,18 @@ class Alarms:
     """The alarms that stop a test."""
 
     def __init__(self, account: Account, names: Sequence[str]) -> None:
-        """Nothing is asked before `check`."""
+        """Nothing is requested before `check`."""
         self._account = account
         self._names = names
-        self._quiet: set[str] = set()
-        self._trouble_said = False
+        # An alarm stops the test only after it was seen in another state.
+        self._armed: set[str] = set()
+        self._failure_logged = False
 
     def check(self) -> None:
-        """Look at them for the first time, before there is any load.
+        """Request the states for the first time, before there is any load.
 
         Raises:
-            AlarmError: If there is no such alarm, or it cannot be asked for.
+            AlarmError: If an alarm does not exist, or AWS refused the call.
 
         """
         try:
@@ -89,23 +90,29 @@ class Alarms:
             )
         for name, (state, reason) in states.known.items():
             if state == _ALARM:
-                logger.warning("Alarm %s is in ALARM already (%s): the test stops if it goes off anew", name, reason)
+                logger.warning(
+                    "Alarm %s is already in ALARM (%s): it stops the test only after it has left that state",
+                    name,
+                    reason,
+                )
             else:
-                self._quiet.add(name)
+                self._armed.add(name)
 
     def gone_off(self) -> Alarm | None:
-        """The first one that has turned to ALARM since the last look. Trouble in asking is said once."""
+        """The first alarm that has gone to ALARM since the last call. A failed request is logged once."""
         try:
             states = states_of(self._account, self._names)
         except _core.AwsError as error:
-            if not self._trouble_said:
-                self._trouble_said = True
-                logger.warning("Whether an alarm has gone off cannot be told for now: %s", error.args[0])
+            if not self._failure_logged:
+                self._failure_logged = True
+                logger.warning(
+                    "The states of the alarms of --cw-stop-on-alarm could not be read; retrying: %s", error.args[0]
+                )
             return None
-        self._trouble_said = False
+        self._failure_logged = False
         for name, (state, reason) in states.known.items():
             if state != _ALARM:
-                self._quiet.add(name)
-            elif name in self._quiet:
+                self._armed.add(name)
+            elif name in self._armed:
                 return Alarm(name, reason)
         return None

@@ -1,9 +1,8 @@
-"""A CloudWatch on this machine, for trials: MiniStack as a child process on a free loopback port.
+"""A local CloudWatch for trials: MiniStack as a child process on a free loopback port.
 
-The child lives exactly as long as the pipe to its standard input. `stop()` ends it, and so does the end of this process
-however it comes about, `kill -9` included. Nothing is registered with `atexit`, so the child is still there for what is
-sent at exit. It has a session of its own: Ctrl-C in the terminal reaches Locust, which still has results to deliver,
-and not the place they are delivered to.
+The child ends when the pipe to its standard input closes: with `stop()`, and however this process ends, `kill -9`
+included. Nothing is registered with `atexit`, so the child still runs when Locust delivers results at exit. It has its
+own session: Ctrl-C in the terminal reaches Locust, which still has results to deliver, and does not reach the child.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ STOP_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.05
 LOG_TAIL_LINES = 5
 
-# MiniStack takes dozens of settings from the environment (persistence, authentication, TLS, ...), some of them named as
-# other tools name theirs. It gets what an interpreter needs to start and nothing else, least of all AWS credentials.
+# MiniStack reads dozens of settings from the environment (persistence, authentication, TLS, ...), some under names that
+# other tools use too. The child gets what an interpreter needs to start and nothing else, in particular no credentials.
 INHERITED_VARIABLES = (
     "DYLD_LIBRARY_PATH",
     "LD_LIBRARY_PATH",
@@ -52,28 +51,28 @@ REQUIRED_MODULES = ("ministack", "cbor2")
 
 
 class LocalCloudWatchError(RuntimeError):
-    """There is no local CloudWatch to publish to: it did not start, or a worker is not told where its master's is.
+    """No local CloudWatch is available: it did not start, or a worker does not know the address of the master's.
 
-    The message says why, and what to do where there is something to do.
+    The message says why, and what to do.
     """
 
 
 class LocalCloudWatch:
     """A running MiniStack with CloudWatch, CloudWatch Logs and STS.
 
-    It runs from construction until `stop()` and keeps its data in memory, for minutes of load rather than hours. Any
-    credentials and any region will do, but what was written in one region is not seen in another. Works with and
-    without gevent's monkey patching; in a patched process it must be made in the main thread.
+    It runs from construction until `stop()` and keeps its data in memory, which suits minutes of load rather than
+    hours. It accepts any credentials and any region; each region has its own data. It works with and without gevent's
+    monkey patching; in a patched process it must be constructed in the main thread.
 
     Raises:
-        LocalCloudWatchError: MiniStack is not installed, or did not come up.
+        LocalCloudWatchError: If MiniStack is not installed, or did not start.
 
     """
 
     endpoint_url: str
-    """Where it listens, such as `http://127.0.0.1:40123`."""
+    """Its address, such as `http://127.0.0.1:40123`."""
 
-    # A start may fail before either is there.
+    # The start can fail before either is set.
     _process: subprocess.Popen[bytes] | None = None
     _state: Path | None = None
 
@@ -89,7 +88,7 @@ class LocalCloudWatch:
                 raise LocalCloudWatchError(f"the local CloudWatch (MiniStack) could not be started: {error}") from error
             except BaseException as error:
                 self.stop()
-                # Between the choice of the port and its use, another program may have taken it.
+                # Another program may have taken the port after it was chosen.
                 if not (isinstance(error, LocalCloudWatchError) and left and _is_taken(self._port)):
                     raise
             else:
@@ -102,7 +101,7 @@ class LocalCloudWatch:
         self._state = Path(tempfile.mkdtemp(prefix="locust-cw-local-"))
         self._log = self._state / "ministack.log"
         with self._log.open("wb") as log:
-            # -P: the folder of this file must not shadow top-level modules of the child.
+            # -P: the modules next to this file must not shadow top-level modules in the child.
             self._process = subprocess.Popen(  # noqa: S603 - our own file, run by our own interpreter
                 [sys.executable, "-P", __file__, str(self._state)],
                 stdin=subprocess.PIPE,
@@ -115,7 +114,7 @@ class LocalCloudWatch:
         return self._process
 
     def stop(self) -> None:
-        """End MiniStack and delete what it kept. Harmless twice, and in a forked child, whose parent still uses it."""
+        """End MiniStack and delete its data. Idempotent, and without effect in a forked child of the owner."""
         if os.getpid() != self._owner:
             return
         if self._process is not None:
@@ -124,35 +123,35 @@ class LocalCloudWatch:
             shutil.rmtree(self._state, ignore_errors=True)
 
     def __enter__(self) -> Self:
-        """Return itself: it has been running since it was made."""
+        """Return itself: it runs since its construction."""
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop, whatever happened."""
+        """Stop it."""
         self.stop()
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        # The process is looked at after the answer: another program may have taken the port in between.
+        # The process is polled after the response: another program may have taken the port and answered.
         while not (_answers(self._port) and process.poll() is None):
             code = process.poll()
             if code is not None:
-                raise self._error(f"the local CloudWatch (MiniStack) ended with code {code} instead of starting")
+                raise self._error(f"the local CloudWatch (MiniStack) exited with code {code} during its start")
             if time.monotonic() > deadline:
                 raise self._error(f"the local CloudWatch (MiniStack) did not answer within {START_TIMEOUT_S:.0f} s")
             time.sleep(POLL_INTERVAL_S)
 
     def _error(self, message: str) -> LocalCloudWatchError:
-        last_words = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return LocalCloudWatchError("\n  ".join([message + (", saying:" if last_words else ""), *last_words]))
+        last_lines = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return LocalCloudWatchError("\n  ".join([message + (". Its last output:" if last_lines else ""), *last_lines]))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is None or process.stdin.closed:
         return
-    # A byte, not only the end of the file: processes forked from this one hold the pipe open too.
+    # The end of the file is not enough: processes forked from this one also hold the pipe open.
     with contextlib.suppress(OSError):
         process.stdin.write(b"\n")
         process.stdin.flush()
@@ -170,7 +169,7 @@ def _require_installed() -> None:
     if missing:
         raise LocalCloudWatchError(
             f"a local CloudWatch needs {' and '.join(missing)}, which {sys.executable} does not have; "
-            "install with: pip install 'locust-cw[local]'"
+            "run: pip install 'locust-cw[local]'"
         )
 
 
@@ -194,7 +193,7 @@ def _child_environment(port: int, state: Path) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
     return inherited | {
         "BIND_HOST": HOST,
-        "DOCKER_HOST": f"unix://{state / 'none.sock'}",  # or it reaps containers of other MiniStacks
+        "DOCKER_HOST": f"unix://{state / 'none.sock'}",  # else it removes the containers of other MiniStacks
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
@@ -206,7 +205,7 @@ def _child_environment(port: int, state: Path) -> dict[str, str]:
 
 
 def _answers(port: int) -> bool:
-    # Not urllib: it would ask the proxy named in the environment.
+    # urllib would use the proxy that the environment names.
     connection = http.client.HTTPConnection(HOST, port, timeout=1)
     try:
         connection.request("GET", "/_ministack/health")
@@ -218,10 +217,10 @@ def _answers(port: int) -> bool:
 
 
 def _serve(state: str) -> None:
-    """Be the child: MiniStack until the parent says so or is gone."""
+    """Run MiniStack in the child until the parent writes to the pipe or ends."""
 
     def leave_with_parent() -> None:
-        os.read(0, 1)  # not sys.stdin: its lock, held by a daemon thread, aborts the interpreter at exit
+        os.read(0, 1)  # sys.stdin has a lock, which a daemon thread would hold when the interpreter exits
         shutil.rmtree(state, ignore_errors=True)
         os._exit(0)
 

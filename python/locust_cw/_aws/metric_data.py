@@ -1,7 +1,4 @@
-"""How CloudWatch tells of metrics: for how long, how soon and how finely, and asking for values over a time.
-
-In as few calls of GetMetricData as its limits allow.
-"""
+"""Reading metrics with GetMetricData, in as few calls as its limits allow, and how long CloudWatch keeps them."""
 
 from __future__ import annotations
 
@@ -11,55 +8,55 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from locust_cw._aws.targets import Metric
+    from locust_cw._aws.metric import Metric
 
     Call = Callable[..., dict[str, Any]]
     Points = list[tuple[float, float]]
 
 MAX_QUERIES = 500
-"""Of one call of GetMetricData."""
+"""Most queries of one call of GetMetricData."""
 MAX_POINTS = 100_800
-"""That one call of GetMetricData answers with."""
+"""Most data points in the response to one call of GetMetricData."""
 FRESH_S = 15 * 60
-"""For so long after its end a run may not be told of completely."""
+"""For this long after a run, CloudWatch may not return all of its data yet."""
 LATE_S = 10
-"""How long after the stop the last requests may have ended: the workers' clocks are not the master's."""
+"""For this long after the stop, requests of the run may have ended: the workers' clocks differ from the master's."""
 
 _HOUR, _DAY = 3600, 86_400
-# The shortest period that CloudWatch keeps for data of some age (documentation of GetMetricData). Its limits less a
-# margin: the question takes a while.
-_KEPT = ((3 * _HOUR - 300, 1), (15 * _DAY - _HOUR, 60), (63 * _DAY - _HOUR, 300), (455 * _DAY - _HOUR, 3600))
-_AWS_PERIOD = 60
+# The age up to which CloudWatch keeps data of each period (documentation of GetMetricData), less a margin for the time
+# that the call takes.
+_RETENTION = ((3 * _HOUR - 300, 1), (15 * _DAY - _HOUR, 60), (63 * _DAY - _HOUR, 300), (455 * _DAY - _HOUR, 3600))
+_AWS_PERIOD_S = 60
 
 
 def shortest_period(start: float, now: float, resolution: int = 1) -> int | None:
     """Seconds of the shortest period that CloudWatch still keeps for data from `start`; None if it keeps none."""
-    for age, period in _KEPT:
+    for age, period in _RETENTION:
         if now - start < age:
             return max(period, resolution)
     return None
 
 
 def period_of(metric: Metric, period: int) -> int:
-    """Seconds of the period in which to ask for a metric: AWS's services publish by the minute at the shortest."""
-    return max(period, _AWS_PERIOD) if metric.namespace.startswith("AWS/") else period
+    """Seconds of the period to request for a metric: AWS services publish once a minute at most."""
+    return max(period, _AWS_PERIOD_S) if metric.namespace.startswith("AWS/") else period
 
 
 def points(call: Call, metrics: Sequence[Metric], start: float, end: float, period: int) -> list[Points]:
-    """Ask for metrics that are all in one region.
+    """Read metrics that are all in one region.
 
     Args:
-        call: An account's.
-        metrics: What is wanted.
+        call: The method `call` of an account in that region.
+        metrics: The metrics to read.
         start: Seconds since the epoch.
-        end: The same.
+        end: Seconds since the epoch.
         period: Seconds.
 
     Returns:
-        Of each metric, in their order, the beginnings of periods with their values; none where CloudWatch has nothing.
+        For each metric, in the given order, the start of each period with data and its value.
 
     Raises:
-        AwsError: If AWS refused a call, or it did not reach it.
+        AwsError: If AWS refused a call, or the call did not reach AWS.
 
     """
     found: list[Points] = []
@@ -74,8 +71,8 @@ def points(call: Call, metrics: Sequence[Metric], start: float, end: float, peri
 
 
 def _batches(metrics: Sequence[Metric], start: float, end: float, period: int) -> Iterator[Sequence[Metric]]:
-    each = math.ceil((end - start) / period) + 1
-    size = max(1, min(MAX_QUERIES, MAX_POINTS // each))
+    points_each = math.ceil((end - start) / period) + 1
+    size = max(1, min(MAX_QUERIES, MAX_POINTS // points_each))
     for index in range(0, len(metrics), size):
         yield metrics[index : index + size]
 

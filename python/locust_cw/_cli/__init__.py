@@ -1,1 +1,1 @@
-"""The command `locust-cw`, for what is done outside a test. Nothing here needs Locust."""
+"""The command `locust-cw`: a module for each sub-command, and what several of them share."""

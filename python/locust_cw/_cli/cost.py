@@ -1,4 +1,4 @@
-"""`locust-cw cost`: what a test will cost, before it runs."""
+"""`locust-cw cost`: estimate the cost of a test before it runs."""
 
 from __future__ import annotations
 
@@ -9,119 +9,141 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._aws.cost import (
-    EVENT_BYTES,
-    GAUGES,
-    GB,
-    Cost,
-    Load,
-    cost_of,
-)
-from locust_cw._cli.output import check, print_json, wrapped
+from locust_cw._aws.cost import GB, Cost, Load, cost_of
+from locust_cw._cli.output import print_json
+from locust_cw._cli.parser import AddParser, add_command
+from locust_cw._cli.shared_options import check_options
 from locust_cw._settings.table import choices_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locust_cw._cli.main import AddParser
-
 RUNS_PER_MONTH = 20
 
 _LEAST = 0.001
-_MOST_A_SECOND = 10_000_000
-_MOST_MINUTES = _core.HOURS_PER_MONTH * 60
-_MOST_RUNS = 1_000_000
-_MOST = 1_000_000
-"""Of all that is counted."""
+_MAX_REQUESTS_PER_S = 10_000_000
+_MAX_MINUTES = _core.HOURS_PER_MONTH * 60
+_MAX_RUNS = 1_000_000
+_MAX_COUNT = 1_000_000
 
+_DESCRIPTION = "Estimate the cost of a test in CloudWatch: per run, per hour of this load, and per month."
 _EPILOG = f"""\
 examples:
   locust-cw cost --requests-per-second 5000 --minutes 30 --workers 8 --names 25
   locust-cw cost --requests-per-second 5000 --minutes 30 --logs failures --failure-share 0.02 --json
 
-How it is counted:
-  metrics   For each host and each of its names, and once for all of the host: RequestCount, FailureCount,
-            ResponseTime_ms, ResponseSize_Bytes and, where there are failures, FailedResponseTime_ms; {GAUGES}
-            gauges, one more with workers. A metric is charged for each hour with data,
-            {_core.HOURS_PER_MONTH} in a month at most; an hour that has begun counts.
-  calls     PutMetricData, per process. While the test runs, one or more at each flush interval:
-            {_core.MAX_DATUMS} datums or 1 MB a call. A datum is one metric in one second (with --resolution 60,
-            in one flush), for the series that had requests in it, with {_core.MAX_VALUES_PER_DATUM} distinct values
-            at most. With --at-end the whole test goes out in full calls when it stops.
-  logs      Ingestion of the log events: their text and {_core.EVENT_OVERHEAD_BYTES} bytes each.
-            PutLogEvents costs nothing.
-  storage   Told in GB-months before compression, and not priced. Nor are dashboards, alarms, queries, taxes and
-            discounts.
+What the estimate includes:
+  metrics   For each host and each of its request names, and once for the whole host: RequestCount, FailureCount,
+            ResponseTime_ms, ResponseSize_Bytes and, if requests fail, FailedResponseTime_ms. In addition,
+            {_core.GAUGES} gauges, and one more with workers. A metric is charged for each hour with data, up to
+            {_core.HOURS_PER_MONTH} hours a month; a part of an hour counts as an hour.
+  calls     PutMetricData, for each process. While the test runs, at least one call per flush interval, with
+            up to {_core.MAX_DATUMS} datums or 1 MB. A datum is one metric in one second (with --resolution 60: in one
+            flush) of a series with requests in that time, with up to {_core.MAX_VALUES_PER_DATUM} distinct values. With
+            --at-end, the whole test is published in full calls when it stops.
+  logs      Ingestion of log events: their text and {_core.EVENT_OVERHEAD_BYTES} bytes each. PutLogEvents is free.
+  storage   Printed in GB-months before compression, without a price.
 
-Prices are those of locust-cw's own table ({_core.PRICES_AS_OF}); regions that are not in it are priced as us-east-1.
+Dashboards, alarms, queries, taxes and discounts are not included. The prices are those of locust-cw's own table
+({_core.PRICES_AS_OF}). For a region that is not in the table, they are the prices of us-east-1.
 
-exit code: 0 printed, 2 wrong argument
+exit code: 0 printed, 2 invalid argument
 """
 
 
 def declare(add_parser: AddParser) -> None:
-    """Declare the command."""
-    default = _core.default_options()
-    parser = add_parser(
+    """Declare the sub-command."""
+    parser = add_command(
+        add_parser,
         "cost",
-        help="estimate what a test will cost",
-        description=wrapped(
-            "Estimate what a test will cost in CloudWatch: per run, per hour of this load, and per month."
-        ),
+        summary="estimate the cost of a test",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_load_options(parser)
+    _add_test_options(parser)
     add = parser.add_argument
-    shown = "default: %(default)s"
+    add(
+        "--runs-per-month",
+        metavar="NUMBER",
+        type=_number_up_to(_MAX_RUNS),
+        default=float(RUNS_PER_MONTH),
+        help="default: %(default)s",
+    )
+    add("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run_command=_run)
+
+
+def _add_load_options(parser: argparse.ArgumentParser) -> None:
+    add, shown = parser.add_argument, "default: %(default)s"
     add(
         "--requests-per-second",
         metavar="NUMBER",
-        type=_up_to(_MOST_A_SECOND),
+        type=_number_up_to(_MAX_REQUESTS_PER_S),
         required=True,
         help="over all workers",
     )
     add(
         "--minutes",
         metavar="NUMBER",
-        type=_up_to(_MOST_MINUTES),
+        type=_number_up_to(_MAX_MINUTES),
         default=10.0,
-        help=f"how long it runs, a month at most; {shown}",
+        help=f"duration, a month at most; {shown}",
     )
     add("--names", metavar="NUMBER", type=_count, default=10, help=f"request names per host; {shown}")
     add("--hosts", metavar="NUMBER", type=_count, default=1, help=f"hosts under test; {shown}")
     add("--workers", metavar="NUMBER", type=_count, default=1, help=f"processes that make requests; {shown}")
-    add("--failure-share", metavar="SHARE", type=_share, default=0.01, help=f"of all requests; {shown}")
+    add("--failure-share", metavar="SHARE", type=_share, default=0.01, help=f"share of failed requests; {shown}")
+
+
+def _add_test_options(parser: argparse.ArgumentParser) -> None:
+    default, shown = _core.default_options(), "default: %(default)s"
     when = parser.add_mutually_exclusive_group().add_argument
-    when("--at-end", dest="live", action="store_false", help="publish when the test stops (a test without --cw-live)")
-    when("--live", action="store_true", default=True, help="publish while the test runs (the default here)")
+    when(
+        "--at-end",
+        dest="live",
+        action="store_false",
+        help="publish when the test stops, as a test without --cw-live does",
+    )
+    when("--live", action="store_true", default=True, help="publish while the test runs; this is the default here")
+    add = parser.add_argument
     add("--flush-interval", metavar="SECONDS", type=float, default=default["flush_interval"], help=shown)
     add("--resolution", metavar="SECONDS", type=int, default=default["resolution"], help=f"1 or 60; {shown}")
     add("--max-requests", metavar="NUMBER", type=int, default=default["max_requests"], help=f"distinct names; {shown}")
     add("--logs", choices=choices_of("logs"), default=default["logs"], help=shown)
-    add("--log-sample", metavar="SHARE", type=float, default=default["log_sample"], help=f"of successful ones; {shown}")
+    add(
+        "--log-sample",
+        metavar="SHARE",
+        type=float,
+        default=default["log_sample"],
+        help=f"share of successful requests that are logged; {shown}",
+    )
     add("--log-class", choices=choices_of("log_class"), default=default["log_class"], help=shown)
-    add("--log-retention-days", metavar="DAYS", type=int, help="for the storage; else none is told")
-    add("--event-bytes", metavar="BYTES", type=_count, default=EVENT_BYTES, help=f"of a log event's text; {shown}")
-    add("--region", metavar="REGION", help="whose prices; else those of us-east-1")
-    add("--runs-per-month", metavar="NUMBER", type=_up_to(_MOST_RUNS), default=float(RUNS_PER_MONTH), help=shown)
-    add("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run_command=_cost)
+    add("--log-retention-days", metavar="DAYS", type=int, help="also print how much is stored")
+    add(
+        "--event-bytes",
+        metavar="BYTES",
+        type=_count,
+        default=_core.EVENT_BYTES,
+        help=f"size of the text of a log event; {shown}",
+    )
+    add("--region", metavar="REGION", help="region of the prices (default: us-east-1)")
 
 
-def _up_to(most: int) -> Callable[[str], float]:
-    def number(text: str) -> float:
+def _number_up_to(most: int) -> Callable[[str], float]:
+    def parse(text: str) -> float:
         value = _number(text)
         if not _LEAST <= value <= most:
             raise argparse.ArgumentTypeError(f"must be a number from {_LEAST} to {most:,}, not {text!r}")
         return value
 
-    return number
+    return parse
 
 
 def _count(text: str) -> int:
     value = _number(text)
-    if not 1 <= value <= _MOST or value != int(value):
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MOST:,}, not {text!r}")
+    if not 1 <= value <= _MAX_COUNT or value != int(value):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {_MAX_COUNT:,}, not {text!r}")
     return int(value)
 
 
@@ -133,25 +155,24 @@ def _share(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    """What is none is NaN, which is within no bounds: so each says what it must be, and not what Python calls it."""
+    """The number, or NaN, which is outside of every range, so that the error message states the range."""
     try:
         return float(text)
     except ValueError:
         return math.nan
 
 
-def load_of(options: argparse.Namespace) -> Load:
-    """The test that the arguments describe.
+def _load_of(options: argparse.Namespace) -> Load:
+    """The load that the arguments describe.
 
     Raises:
-        InvalidOptionError: If an option is none that a test would take.
+        InvalidOptionError: If a test would not accept an option.
 
     """
-    check(options, "flush_interval", "resolution", "max_requests", "log_sample", "log_retention_days", "region")
+    check_options(options, "flush_interval", "resolution", "max_requests", "log_sample", "log_retention_days", "region")
     return Load(
         rate=options.requests_per_second,
-        # Those that are too many become one.
-        names=options.names if options.names <= options.max_requests else options.max_requests + 1,
+        names=options.names,
         minutes=options.minutes,
         workers=options.workers,
         hosts=options.hosts,
@@ -162,52 +183,70 @@ def load_of(options: argparse.Namespace) -> Load:
         logs=options.logs,
         log_sample=options.log_sample,
         event_bytes=options.event_bytes,
+        max_requests=options.max_requests,
     )
 
 
-def _cost(options: argparse.Namespace) -> int:
-    load = load_of(options)
+def _costs(load: Load, options: argparse.Namespace) -> dict[str, Cost]:
+    """The costs of a run, of an hour of this load, and of a month.
+
+    Raises:
+        InvalidOptionError: If they are too large to count.
+
+    """
     how: dict[str, Any] = {"log_class": options.log_class, "region": options.region}
-    hours = math.ceil(load.minutes / 60)
-    runs = options.runs_per_month
+    hours, runs = math.ceil(load.minutes / 60), options.runs_per_month
     try:
-        costs = {
+        return {
             "run": cost_of(load, 1, hours, **how),
             "hour": cost_of(load, 60 / load.minutes, 1, **how),
             "month": cost_of(load, runs, min(_core.HOURS_PER_MONTH, math.ceil(hours * runs)), **how),
         }
     except OverflowError:
         raise _core.InvalidOptionError(
-            "argument --requests-per-second: so many, in so many runs, are more than can be reckoned: give fewer"
+            "argument --requests-per-second: the cost of so many requests and runs cannot be estimated; give a lower"
+            " number"
         ) from None
+
+
+def _run(options: argparse.Namespace) -> int:
+    load = _load_of(options)
+    costs = _costs(load, options)
     stored = None
     if options.log_retention_days is not None:
-        # What a month's runs bring, for as long as it is kept.
-        stored = load.log_bytes * runs / GB * options.log_retention_days / (_core.HOURS_PER_MONTH / 24)
+        # The log events of a month's runs, for as long as they are kept.
+        days_per_month = _core.HOURS_PER_MONTH / 24
+        stored = load.usage.log_bytes * options.runs_per_month / GB * options.log_retention_days / days_per_month
     priced_as = options.region if options.region in _core.priced_regions() else "us-east-1"
-    instead = "" if options.region in (None, priced_as) else f": there are none of {options.region}"
     if options.json:
-        usage = {"metrics": load.metrics, "calls": load.calls, "log_events": round(load.log_events)}
+        usage = load.usage
         print_json(
             {
                 "prices_as_of": _core.PRICES_AS_OF,
                 "priced_as": priced_as,
-                "per_run": usage | {"log_bytes": round(load.log_bytes)},
+                "per_run": {
+                    "metrics": usage.metrics,
+                    "calls": usage.calls,
+                    "log_events": round(usage.log_events),
+                    "log_bytes": round(usage.log_bytes),
+                },
                 "usd": {per: asdict(cost) | {"total": cost.total} for per, cost in costs.items()},
-                "runs_per_month": runs,
+                "runs_per_month": options.runs_per_month,
                 "stored_gb_months": stored,
             }
         )
     else:
-        _print(load, costs, stored, f"prices of {_core.PRICES_AS_OF}, {priced_as}{instead}", runs)
+        instead = "" if options.region in (None, priced_as) else f": there are none of {options.region}"
+        _print(load, costs, stored, f"prices of {_core.PRICES_AS_OF}, {priced_as}{instead}", options.runs_per_month)
     return 0
 
 
 def _print(load: Load, costs: dict[str, Cost], stored: float | None, prices: str, runs: float) -> None:
+    usage = load.usage
     amounts = {
-        "metrics": f"{load.metrics:,} metrics, hours with data",
-        "calls": f"{load.calls:,} calls of PutMetricData a run",
-        "logs": f"{load.log_events:,.0f} events, {load.log_bytes / GB:,.3f} GB a run",
+        "metrics": f"{usage.metrics:,} metrics, hours with data",
+        "calls": f"{usage.calls:,} calls of PutMetricData a run",
+        "logs": f"{usage.log_events:,.0f} events, {usage.log_bytes / GB:,.3f} GB a run",
         "total": prices,
     }
     out = sys.stdout.write
@@ -216,4 +255,4 @@ def _print(load: Load, costs: dict[str, Cost], stored: float | None, prices: str
         run, hour, month = (float(getattr(costs[per], part)) for per in ("run", "hour", "month"))
         out(f"{part:8} {run:>12.4f} {hour:>12.4f} {month:>15.2f}  {amount}\n")
     if stored is not None:
-        out(f"Stored logs: {stored:,.3f} GB-months a month before compression, charged apart.\n")
+        out(f"Stored logs: {stored:,.3f} GB-months a month before compression, charged separately.\n")

@@ -1,130 +1,142 @@
-"""`locust-cw dashboard`: print, put or delete the dashboard of tests."""
+"""`locust-cw dashboard`: print, put or delete the dashboard of a test."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._aws import targets as _targets
+from locust_cw._aws import console
 from locust_cw._aws.account import message_of
-from locust_cw._cli.output import account_at, complain, print_json
-from locust_cw._cli.shared_options import account_options, add_account_options
-from locust_cw._dashboard import body as _dashboard
+from locust_cw._aws.targets import FORMS, parse
+from locust_cw._cli.account import interruptible_account
+from locust_cw._cli.output import print_error, print_json
+from locust_cw._cli.parser import AddParser, add_command
+from locust_cw._cli.shared_options import account_options, add_account_options, given_options
+from locust_cw._dashboard import client
+from locust_cw._dashboard.body import make_body
+from locust_cw._dashboard.limits import DashboardError
+from locust_cw._dashboard.name import default_name, problem_with
+from locust_cw._dashboard.view import View
 from locust_cw._settings.table import choices_of
 
 if TYPE_CHECKING:
+    import argparse
+
     from locust_cw._aws.account import Account
-    from locust_cw._cli.main import AddParser
 
 _DESCRIPTION = """\
-The dashboard of tests: requests and failures per second, response times, users, each request name, the load generator,
-the newest failures, and how the AWS resources under test are doing, all on one time axis.
+The dashboard of a test: requests and failures per second, response times, users, each request name, the load generator,
+the newest failures, and the metrics of the AWS resources under test, all on one time axis.
 
-A test with --cw-dashboard puts it by itself and marks its start, the end of its ramp-up and its stop. This command does
-it without a test:
+A test with --cw-dashboard puts the dashboard and marks the start of the test, the end of the ramp-up and the stop. This
+command does it without a test:
 
-  print   write the body as JSON, to be looked at or kept in a template; asks AWS nothing
-  put     create the dashboard, or bring it up to date; marks of runs and widgets that others added stay
-  delete  delete it, with the marks; saved Logs Insights queries stay
+  print   print the body as JSON, for review or for a template; AWS is not called
+  put     create or update the dashboard; marks of runs and widgets that users added are kept
+  delete  delete the dashboard with its marks; saved Logs Insights queries are kept
 """
 _EPILOG = """\
 targets, for --target:
-{kinds}
+{forms}
 examples:
   locust-cw dashboard put --host https://shop.example --target alb:app/shop/50dc6c495c0c9188 --target rds:shop-db
   locust-cw dashboard print --namespace Shop --region eu-west-1 > dashboard.json
   locust-cw dashboard delete --name Shop
 
-exit code: 0 done, 1 AWS refused or there is no such dashboard, 2 wrong argument
+exit code: 0 done, 1 AWS refused or there is no such dashboard, 2 invalid argument
 """
 _OF_THE_CORE = ("namespace", "dimensions", "dimension", "logs", "log_format", "log_group")
 
 
 def declare(add_parser: AddParser) -> None:
-    """Declare the command."""
-    kinds = "".join(f"  {form}\n" for form in _targets.FORMS)
-    parser = add_parser(
+    """Declare the sub-command."""
+    parser = add_command(
+        add_parser,
         "dashboard",
-        help="print, put or delete the dashboard of tests",
+        summary="print, put or delete the dashboard of a test",
         description=_DESCRIPTION,
-        epilog=_EPILOG.format(kinds=kinds),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EPILOG.format(forms="".join(f"  {form}\n" for form in FORMS)),
     )
     parser.add_argument("action", choices=("print", "put", "delete"), metavar="print|put|delete", help="what to do")
-    parser.add_argument("--name", help="the dashboard's name; else made from the namespace")
-    parser.add_argument("--json", action="store_true", help="write what was done as one JSON object")
-    shown = parser.add_argument_group("what it shows", "As the test's own options --cw-namespace and so on say.")
-    default = _core.default_options()
-    shown.add_argument(
-        "--namespace", metavar="NAME", help=f"namespace of the test's metrics (default: {default['namespace']})"
-    )
-    shown.add_argument("--host", metavar="URL", help="the host under test; else the first one that has metrics")
-    shown.add_argument(
-        "--dimensions", metavar="LIST", help=f"what series are made of (default: {default['dimensions']})"
-    )
-    shown.add_argument(
-        "--dimension", metavar="KEY=VALUE", action="append", help="constant dimension of every metric; repeatable"
-    )
-    shown.add_argument(
-        "--logs", choices=choices_of("logs"), help=f"which requests are logged (default: {default['logs']})"
-    )
-    shown.add_argument(
-        "--log-format", choices=choices_of("log_format"), help=f"how they are logged (default: {default['log_format']})"
-    )
-    shown.add_argument("--log-group", metavar="NAME", help=f"log group (default: {default['log_group']})")
-    shown.add_argument(
-        "--target", metavar="KIND:ID", action="append", default=[], help="AWS resource under test; repeatable"
-    )
+    parser.add_argument("--name", help="name of the dashboard (default: made from the namespace)")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    _add_view_options(parser)
     add_account_options(parser)
     parser.set_defaults(run_command=_run)
 
 
+def _add_view_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "contents of the dashboard", "The options are the same as for Locust, without --cw-."
+    )
+    default = _core.default_options()
+    group.add_argument(
+        "--namespace", metavar="NAME", help=f"namespace of the test's metrics (default: {default['namespace']})"
+    )
+    group.add_argument("--host", metavar="URL", help="host under test (default: the first one that has metrics)")
+    group.add_argument(
+        "--dimensions", metavar="LIST", help=f"dimensions of a series (default: {default['dimensions']})"
+    )
+    group.add_argument(
+        "--dimension", metavar="KEY=VALUE", action="append", help="constant dimension of every metric; repeatable"
+    )
+    group.add_argument(
+        "--logs", choices=choices_of("logs"), help=f"requests that are logged (default: {default['logs']})"
+    )
+    group.add_argument(
+        "--log-format",
+        choices=choices_of("log_format"),
+        help=f"format of log events (default: {default['log_format']})",
+    )
+    group.add_argument("--log-group", metavar="NAME", help=f"log group (default: {default['log_group']})")
+    group.add_argument(
+        "--target", metavar="KIND:ID", action="append", default=[], help="AWS resource under test; repeatable"
+    )
+
+
 def _run(options: argparse.Namespace) -> int:
-    where = account_options(options)
-    core = where | {name: value for name in _OF_THE_CORE if (value := getattr(options, name)) is not None}
+    core = account_options(options) | given_options(options, *_OF_THE_CORE)
     _core.check_options(core)
-    namespace = core.get("namespace", _core.default_options()["namespace"])
-    name = _checked_name(options.name, namespace)
-    account = account_at(where)
+    name = _checked_name(options.name, core.get("namespace", _core.default_options()["namespace"]))
+    account = interruptible_account(account_options(options))
     try:
         if options.action == "delete":
             return _delete(account, name, options)
-        view = _view(core, options)
+        view = _view(account, core, options)
         if options.action == "print":
-            print_json(_dashboard.body(view))
+            print_json(make_body(view))
             return 0
         return _put(account, name, view, options)
     except _core.AwsError as error:
-        complain(message_of(error))
-    except _dashboard.DashboardError as error:
-        complain(f"not put: {message_of(error)}")
+        print_error(message_of(error))
+    except DashboardError as error:
+        print_error(f"the dashboard was not put: {message_of(error)}")
     return 1
 
 
 def _checked_name(given: str | None, namespace: str) -> str:
     if given is None:
-        return _dashboard.default_name(namespace)
-    try:
-        return _dashboard.check_name(given)
-    except _core.InvalidOptionError as error:
-        # The test's option has the name for its value.
-        raise _core.InvalidOptionError(str(error).replace("--cw-dashboard", "--name")) from None
+        return default_name(namespace)
+    if problem := problem_with(given):
+        raise _core.InvalidOptionError(f"argument --name: {problem}")
+    return given
 
 
-def _view(core: dict[str, Any], options: argparse.Namespace) -> _dashboard.View:
-    targets = [_targets.parse(text) for text in options.target]
-    region = account_at(core).region()
+def _view(account: Account, core: dict[str, Any], options: argparse.Namespace) -> View:
+    targets = [parse(text) for text in options.target]
+    region = account.region()
     if region is None:
-        raise _core.InvalidOptionError("argument --region: no region is known; give one, or set AWS_REGION")
-    return _dashboard.View.of(core, region=region, host=options.host, targets=targets)
+        raise _core.InvalidOptionError(
+            "argument --region: no AWS region is configured: give --region, or set AWS_REGION"
+        )
+    return View.of(core, region=region, host=options.host, targets=targets)
 
 
-def _put(account: Account, name: str, view: _dashboard.View, options: argparse.Namespace) -> int:
-    _dashboard.put(account, name, view)
-    url = _dashboard.shown_at(account_options(options), view.region, name)
-    queries = _dashboard.save_queries(account, name, view)
+def _put(account: Account, name: str, view: View, options: argparse.Namespace) -> int:
+    client.put(account, name, view)
+    url = console.shown_at(account_options(options), view.region, name)
+    queries = client.save_queries(account, name, view)
     if options.json:
         print_json({"dashboard": name, "url": url, "queries": queries})
         return 0
@@ -135,11 +147,11 @@ def _put(account: Account, name: str, view: _dashboard.View, options: argparse.N
 
 
 def _delete(account: Account, name: str, options: argparse.Namespace) -> int:
-    deleted = _dashboard.delete(account, name)
+    deleted = client.delete(account, name)
     if options.json:
         print_json({"dashboard": name, "deleted": deleted})
     elif deleted:
         sys.stdout.write(f"Deleted the dashboard {name}.\n")
     if not deleted:
-        complain(f"there is no dashboard {name} in this account")
+        print_error(f"there is no dashboard {name} in this account: check --name and the account")
     return 0 if deleted else 1

@@ -1,7 +1,7 @@
-"""The command `locust-cw`, for what is done outside a test. Nothing here needs Locust.
+"""The command `locust-cw`, for what users do outside a test. No sub-command needs Locust.
 
-A module for each sub-command: `declare` declares it, and its function takes the parsed arguments and returns the exit
-code.
+Each sub-command has a module or a folder. Its `declare` adds a parser, whose default `run_command` is a function that
+takes the parsed arguments and returns the exit code.
 """
 
 from __future__ import annotations
@@ -10,44 +10,37 @@ import argparse
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.account import message_of
-from locust_cw._cli import cost as _cost
-from locust_cw._cli import dashboard as _dashboard
-from locust_cw._cli import doctor as _doctor
-from locust_cw._cli import policy as _policy
-from locust_cw._cli import replay as _replay
-from locust_cw._cli import report as _report
-from locust_cw._cli import template as _template
-from locust_cw._cli import verify as _verify
-from locust_cw._cli.output import complain
+from locust_cw._cli import cost, dashboard, policy, replay, report, template
+from locust_cw._cli.doctor import command as doctor
+from locust_cw._cli.output import print_error
+from locust_cw._cli.verify import command as verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
+    from collections.abc import Sequence
 
 _INTERRUPTED = 130
-"""What shells tell of a command that Ctrl-C ended: 128, and the number of the signal."""
+"""What shells return for a command that Ctrl-C ended: 128 and the number of the signal."""
 
-_NOBODY_READS = 141
-"""The same of a command that wrote to a closed pipe, which ends others by SIGPIPE."""
+_BROKEN_PIPE = 141
+"""The same for a command that writes to a closed pipe, which ends other programs with SIGPIPE."""
 
-_COMMANDS = (_replay, _dashboard, _report, _doctor, _policy, _template, _verify, _cost)
+_COMMANDS = (replay, dashboard, report, doctor, policy, template, verify, cost)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        Its exit code: 0 if all was done, 1 if something is left or could not be done, 2 for a wrong argument, 130
-        if Ctrl-C ended it, but for `replay`, of which something is left then, and 141 if nobody reads its output.
+        Its exit code: 0 for success, 1 if something failed or is left to do, 2 for an invalid argument, 130 after
+        Ctrl-C (1 for `replay`, which leaves something to do), and 141 if the reader of the output ended.
 
     """
     if sys.stdout is None:
-        complain("there is no standard output to write to: it is closed. Nothing was done")
+        print_error("standard output is closed, so nothing was done: redirect it to a file or to /dev/null")
         return 1
     try:
         try:
@@ -55,18 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        return _NOBODY_READS
+        return _BROKEN_PIPE
     except OSError as error:
-        if error.filename is not None:  # that is a file's
+        if error.filename is not None:  # not about the output
             raise
-        complain(f"the output could not be written: {error.strerror}")
+        print_error(f"the output could not be written: {error.strerror}")
         return 1
     finally:
-        _give_up_output()
+        _abandon_output()
 
 
-def _give_up_output() -> None:
-    """Send what cannot be written to nowhere, or Python would try again at its end and complain."""
+def _abandon_output() -> None:
+    """Redirect streams that cannot be written, or Python would try again at exit and print an error."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
@@ -76,7 +69,9 @@ def _give_up_output() -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    parser = argparse.ArgumentParser(prog="locust-cw", description="CloudWatch for Locust, outside a test.")
+    parser = argparse.ArgumentParser(
+        prog="locust-cw", description="Tools for load tests that publish to Amazon CloudWatch."
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {_core.VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:
@@ -85,7 +80,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         code: int = options.run_command(options)
     except _core.InvalidOptionError as error:
-        complain(message_of(error))
+        print_error(message_of(error))
         return 2
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -1,106 +1,136 @@
-"""`locust-cw replay`: send what earlier tests left undelivered."""
+"""`locust-cw replay`: send the results that earlier tests could not deliver."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import re
 import sys
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.account import OPTIONS
-from locust_cw._cli.output import complain, is_gone, wrapped
+from locust_cw._cli.account import is_unreachable
+from locust_cw._cli.output import print_error
+from locust_cw._cli.parser import AddParser, add_command
 from locust_cw._cli.shared_options import account_options, add_recorded_account_options
 from locust_cw._runs.record import NoRecordError, Record
-from locust_cw._settings import table as _options
+from locust_cw._settings.table import environment_opts_out
 from locust_cw._terminal.progress import ProgressBar
 from locust_cw._terminal.styles import has_colors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from locust_cw._cli.main import AddParser
+    import argparse
+    from collections.abc import Iterable, Sequence
 
 logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.05
-_AT_ONCE = 16
+_MAX_CONCURRENT = 16
 _OURS = re.compile(rf"--cw-(?=(?:{'|'.join(name.replace('_', '-') for name in OPTIONS)})\b)")
 
+_DESCRIPTION = """\
+Send the results that earlier tests on this machine could not deliver. Without RUN and --all, list them.
+"""
 _EPILOG = """\
 examples:
-  locust-cw replay                                     what waits on this machine, and where
-  locust-cw replay 20261122T110301Z-7f3a --dry-run     what would be sent
+  locust-cw replay                                     list the undelivered results on this machine
+  locust-cw replay 20261122T110301Z-7f3a --dry-run     show what would be sent
   locust-cw replay --all
 
-Ctrl-C ends it; what was not sent by then is sent when it is run again.
+Ctrl-C stops the command. To send the rest, run it again.
 
-exit code: 0 sent, or only looked at, 1 something is left, or there is no such run, 2 wrong argument, or no such folder
+exit code: 0 sent or listed, 1 something is left or there is no such run, 2 invalid argument or no such folder
 """
 
 
 def declare(add_parser: AddParser) -> None:
-    """Declare the command."""
-    parser = add_parser(
+    """Declare the sub-command."""
+    parser = add_command(
+        add_parser,
         "replay",
-        help="send what earlier tests left undelivered",
-        description=wrapped("Send what earlier tests left undelivered. Without RUN and --all, list what there is."),
+        summary="send the results that earlier tests could not deliver",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("run", nargs="?", metavar="RUN", help="send what this run left, on this machine")
-    which.add_argument("--all", action="store_true", help="send what all runs left, dry runs excepted")
+    which.add_argument("run", nargs="?", metavar="RUN", help="send the results of this run")
+    which.add_argument("--all", action="store_true", help="send the results of all runs, except dry runs")
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="send nothing, and tell what would be sent; so does LOCUST_CW_DRY_RUN=true",
+        help="send nothing and show what would be sent, as LOCUST_CW_DRY_RUN=true does",
     )
-    parser.add_argument("--spool-dir", metavar="FOLDER", help="where it waits; else the user's state folder")
+    parser.add_argument(
+        "--spool-dir", metavar="FOLDER", help="spool folder of the tests (default: the user's state folder)"
+    )
     add_recorded_account_options(parser)
-    parser.set_defaults(run_command=_replay)
+    parser.set_defaults(run_command=_run)
 
 
-def _replay(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     _check_folder(options.spool_dir)
     found = _core.pending_spools(options.spool_dir)
     if options.run is None and not options.all:
-        return _list(found, options.spool_dir)
-    options.dry_run = options.dry_run or _options.environment_opts_out("dry_run")
-    if not options.dry_run and _options.environment_opts_out("disable"):
-        complain("nothing is sent, as LOCUST_CW_DISABLE is set: unset it to send what is left")
+        _list(found, options.spool_dir)
+        return 0
+    options.dry_run = options.dry_run or environment_opts_out("dry_run")
+    if not options.dry_run and environment_opts_out("disable"):
+        print_error("nothing was sent, because LOCUST_CW_DISABLE is set: unset it, and run this command again")
         return 1
     if not options.dry_run:
         _core.remove_empty_spools(options.spool_dir)
-    chosen = [spool for spool in found if (options.all and not spool.dry_run) or spool.run_id == options.run]
-    if not chosen:
-        if options.all:
-            sys.stdout.write("Nothing is left to be sent.\n")
-            return 0
-        complain(f"nothing is left of a run {options.run} in {_core.spool_root(options.spool_dir)}")
-        return 1
-    gone = [spool for spool in chosen if options.endpoint_url is None and is_gone(spool.local_url)]
-    for spool in gone:
-        complain(
-            f"not replayed: run {spool.run_id} was meant for a local CloudWatch that is gone. Give --endpoint-url to"
-            f" send it elsewhere, or delete {spool.folder}"
+    if options.all:
+        return _replay_all([spool for spool in found if not spool.dry_run or spool.run_id == options.run], options)
+    return _replay_run([spool for spool in found if spool.run_id == options.run], options)
+
+
+def _replay_all(spools: Sequence[_core.PendingSpool], options: argparse.Namespace) -> int:
+    if not spools:
+        sys.stdout.write("There is nothing to send.\n")
+        return 0
+    # A spool for a local CloudWatch that has ended is not a failure: no one expects its data.
+    sendable = _without_unreachable(spools, options)
+    if _Sender(sendable, options).run():
+        return 0
+    folders = {spool.folder for spool in sendable}
+    left = sorted({each.run_id for each in _core.pending_spools(options.spool_dir) if each.folder in folders})
+    rest = f"results are left of: {', '.join(left)}" if left else "nothing is left that can be sent"
+    sys.stdout.write(f"Not everything was delivered; {rest}\n")
+    return 1
+
+
+def _replay_run(spools: Sequence[_core.PendingSpool], options: argparse.Namespace) -> int:
+    if not spools:
+        print_error(
+            f"there are no undelivered results of run {options.run} in {_core.spool_root(options.spool_dir)}:"
+            " 'locust-cw replay' lists the runs that have some"
         )
-    complete = _send([spool for spool in chosen if spool not in gone], options)
-    if options.all and not complete:
-        folders = {spool.folder for spool in chosen if spool not in gone}
-        left = sorted({each.run_id for each in _core.pending_spools(options.spool_dir) if each.folder in folders})
-        rest = f"left is something of: {', '.join(left)}" if left else "nothing is left that could be sent"
-        sys.stdout.write(f"Not everything is delivered; {rest}\n")
-    # Of all runs, those are none that anybody waits for.
-    return 0 if complete and (options.all or not gone) else 1
+        return 1
+    sendable = _without_unreachable(spools, options)
+    complete = _Sender(sendable, options).run()
+    return 0 if complete and len(sendable) == len(spools) else 1
+
+
+def _without_unreachable(spools: Sequence[_core.PendingSpool], options: argparse.Namespace) -> list[_core.PendingSpool]:
+    """Leave out the spools for a local CloudWatch that has ended, with a message for each."""
+    sendable = []
+    for spool in spools:
+        if options.endpoint_url is None and is_unreachable(spool.local_url):
+            print_error(
+                f"not replayed: run {spool.run_id} published to a local CloudWatch that has ended. Give --endpoint-url"
+                f" to send its results elsewhere, or delete {spool.folder}"
+            )
+        else:
+            sendable.append(spool)
+    return sendable
 
 
 def _check_folder(spool_dir: str | None) -> None:
-    """Check that a folder that was named is one: only the user's own is made by the first test that needs it.
+    """Check that a given folder exists. The default folder may not exist: the first test that needs it creates it.
 
     Raises:
         InvalidOptionError: If it cannot be read.
@@ -113,115 +143,133 @@ def _check_folder(spool_dir: str | None) -> None:
         next(root.iterdir(), None)
     except OSError as error:
         raise _core.InvalidOptionError(
-            f"argument --spool-dir: {root} cannot be read: {error.strerror}. Give the folder that the test was given"
+            f"argument --spool-dir: {root} cannot be read: {error.strerror}. Give the same folder as for the test"
         ) from None
 
 
-def _list(found: list[_core.PendingSpool], spool_dir: str | None) -> int:
+def _list(found: Sequence[_core.PendingSpool], spool_dir: str | None) -> None:
     if not found:
-        sys.stdout.write("Nothing is left to be sent.\n")
-        return 0
+        sys.stdout.write("There is nothing to send.\n")
+        return
     for spool in found:
-        state = (
-            "being sent by its test"
-            if spool.live
-            else "of a dry run: it may be deleted"
-            if spool.dry_run
-            else "meant for a local CloudWatch"
-            if spool.local_url is not None
-            else "left"
-        )
         size = f"{spool.files} files, {_core.human_bytes(spool.bytes)}"
-        sys.stdout.write(f"{spool.run_id}  {spool.worker}  {size}, {state}  {spool.folder}\n")
+        sys.stdout.write(f"{spool.run_id}  {spool.worker}  {size}, {_state_of(spool)}  {spool.folder}\n")
     one, every = (_core.replay_command(run, spool_dir) for run in ("RUN", "--all"))
     sys.stdout.write(f"Send them with: {one}, or {every}\n")
-    return 0
 
 
-def _send(pending: Sequence[_core.PendingSpool], options: argparse.Namespace) -> bool:
-    """Send folders, several at once, so that a log stream that is throttled keeps no other waiting.
+def _state_of(spool: _core.PendingSpool) -> str:
+    if spool.live:
+        return "being sent by its test"
+    if spool.dry_run:
+        return "of a dry run, may be deleted"
+    if spool.local_url is not None:
+        return "for a local CloudWatch"
+    return "undelivered"
 
-    Returns:
-        Whether nothing of them is left to be done.
 
-    """
-    waiting = deque(pending)
-    under_way: list[tuple[_core.PendingSpool, _core.Replay]] = []
-    complete, interrupted = True, False
-    settled = 0
-    said = set[str]()
-    progress_bar = ProgressBar()
+@dataclass(frozen=True)
+class _Active:
+    """A replay in progress."""
 
-    def finish(spool: _core.PendingSpool, replay: _core.Replay) -> bool:
-        progress_bar.clear()
-        _log(replay, said)
-        receipt = replay.finish()
-        if not options.dry_run:
-            _record(spool, replay, receipt, options.spool_dir)
-        sys.stdout.write(_as_ours(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
-        return receipt.complete or options.dry_run
+    spool: _core.PendingSpool
+    replay: _core.Replay
 
+
+class _Sender:
+    """Sends several spools at once, so that a throttled log stream does not delay the others."""
+
+    def __init__(self, spools: Iterable[_core.PendingSpool], options: argparse.Namespace) -> None:
+        self._options = options
+        self._waiting = deque(spools)
+        self._active: list[_Active] = []
+        self._complete = True
+        self._settled = 0
+        """Samples of the replays that have ended."""
+        self._logged: set[str] = set()
+        self._progress_bar = ProgressBar()
+
+    def run(self) -> bool:
+        """Send them.
+
+        Returns:
+            Whether nothing is left to send.
+
+        """
+        try:
+            while self._waiting or self._active:
+                self._start_replays()
+                self._poll()
+                time.sleep(_POLL_S)
+        except KeyboardInterrupt:
+            for active in self._active:
+                self._finish(active)
+            sys.stdout.write("Interrupted. To send the rest, run the command again.\n")
+            return False
+        return self._complete
+
+    def _start_replays(self) -> None:
+        options = self._options
+        while self._waiting and len(self._active) < _MAX_CONCURRENT:
+            spool = self._waiting.popleft()
+            try:
+                replay = _core.Replay(
+                    spool.folder, account_options(options), account=options.account, dry_run=options.dry_run
+                )
+            except OSError as error:
+                self._progress_bar.clear()
+                print_error(f"not replayed: {error}")
+                self._complete = False
+            else:
+                self._active.append(_Active(spool, replay))
+
+    def _poll(self) -> None:
+        left, settled, failures = 0, self._settled, list[str]()
+        for active in list(self._active):
+            progress = active.replay.progress()
+            failures += map(_with_our_names, progress.failures)
+            left += progress.left
+            settled += progress.settled
+            self._log_messages(active.replay)
+            if progress.over:
+                self._settled += progress.settled
+                self._active.remove(active)
+                self._finish(active)
+        self._progress_bar.show(left, settled, failures)
+
+    def _finish(self, active: _Active) -> None:
+        self._progress_bar.clear()
+        self._log_messages(active.replay)
+        receipt = active.replay.finish()
+        if not self._options.dry_run:
+            _update_record(active, receipt, self._options.spool_dir)
+        sys.stdout.write(_with_our_names(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
+        self._complete = self._complete and (receipt.complete or self._options.dry_run)
+
+    def _log_messages(self, replay: _core.Replay) -> None:
+        """Log a replay's messages. A message that several replays have is logged once."""
+        for level, message in replay.diagnostics():
+            if message not in self._logged:
+                self._logged.add(message)
+                logger.log(level, "%s", _with_our_names(message))
+
+
+def _update_record(active: _Active, receipt: _core.Receipt, spool_dir: str | None) -> None:
+    """Add the replay to the record of the run, for `verify` and `report`."""
     try:
-        while waiting or under_way:
-            while waiting and len(under_way) < _AT_ONCE:
-                spool = waiting.popleft()
-                replay = _begin(spool, options, progress_bar)
-                complete = complete and replay is not None
-                under_way += [] if replay is None else [(spool, replay)]
-            left, now_settled, failures = 0, settled, list[str]()
-            for spool, replay in list(under_way):
-                progress = replay.progress()
-                failures += map(_as_ours, progress.failures)
-                left, now_settled = left + progress.left, now_settled + progress.settled
-                _log(replay, said)
-                if progress.over:
-                    settled += progress.settled
-                    under_way.remove((spool, replay))
-                    complete = finish(spool, replay) and complete
-            progress_bar.show(left, now_settled, failures)
-            time.sleep(_POLL_S)
-    except KeyboardInterrupt:
-        interrupted = True
-    for spool, replay in under_way:
-        finish(spool, replay)
-    if interrupted:
-        sys.stdout.write("Interrupted; run it again to send the rest.\n")
-    return complete and not interrupted
-
-
-def _begin(spool: _core.PendingSpool, options: argparse.Namespace, progress_bar: ProgressBar) -> _core.Replay | None:
-    try:
-        return _core.Replay(spool.folder, account_options(options), account=options.account, dry_run=options.dry_run)
-    except OSError as error:
-        progress_bar.clear()
-        complain(f"not replayed: {error}")
-        return None
-
-
-def _record(spool: _core.PendingSpool, replay: _core.Replay, receipt: _core.Receipt, spool_dir: str | None) -> None:
-    """Note in the run's record what was sent of it, so that `verify` and `report` know."""
-    try:
-        record = Record.read(spool.run_id, spool_dir)
+        record = Record.read(active.spool.run_id, spool_dir)
     except NoRecordError:
-        # Its master ran on another machine, or was killed.
+        # The master ran on another machine, or was killed.
         return
     if not record.receipt:
         return
-    record.add_replay(json.loads(receipt.json), replay.destination(), time.time())
+    record.add_replay(json.loads(receipt.json), active.replay.destination(), time.time())
     try:
         record.write()
     except OSError as error:
-        logger.warning("The record of run %s could not be brought up to date: %s", spool.run_id, error)
+        logger.warning("The record of run %s could not be updated: %s", active.spool.run_id, error)
 
 
-def _log(replay: _core.Replay, said: set[str]) -> None:
-    """Log a replay's messages, the same of several replays once."""
-    for level, message in replay.diagnostics():
-        if message not in said:
-            said.add(message)
-            logger.log(level, "%s", _as_ours(message))
-
-
-def _as_ours(text: str) -> str:
-    """What the core tells of a test's options, by the names of those that this command has, too."""
+def _with_our_names(text: str) -> str:
+    """Rename the options that this command has too: the core's texts name them as Locust does."""
     return _OURS.sub("--", text)

@@ -1,8 +1,7 @@
-"""`locust-cw report`: load and target on one time axis, as one HTML file and PNGs."""
+"""`locust-cw report`: chart load and targets on one time axis, as one HTML file and PNGs."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from pathlib import Path
@@ -10,73 +9,81 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._aws.account import message_of
-from locust_cw._aws.targets import parse
-from locust_cw._cli.output import complain, is_gone, print_json
+from locust_cw._aws.targets import Target, parse
+from locust_cw._cli.account import is_unreachable
+from locust_cw._cli.output import print_error, print_json
+from locust_cw._cli.parser import AddParser, add_command
 from locust_cw._cli.shared_options import account_options, add_recorded_account_options
 from locust_cw._report import chart as _chart
-from locust_cw._report import findings as _findings
-from locust_cw._report import page as _page
+from locust_cw._report.accounts import account_of
+from locust_cw._report.findings import PERCENTILES, Findings, Row
+from locust_cw._report.gather import gather
+from locust_cw._report.no_data import NoDataError
+from locust_cw._report.page import render
 from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError, Record, newest
 
 if TYPE_CHECKING:
-    from locust_cw._cli.main import AddParser
+    import argparse
+    from collections.abc import Sequence
 
 _DESCRIPTION = """\
-Draw a run's load and the metrics of what it loaded on one time axis, tell the load at which the target saturates, and
-write it all to FOLDER: report.html, which needs nothing else to be read, and the charts as PNGs. What is known of the
-run was written on the machine that printed its receipt; all else is asked of CloudWatch.
+Chart the load of a run and the metrics of its targets on one time axis, find the load at which the target saturates,
+and write the result to FOLDER: report.html, which needs no other file, and the charts as PNGs. The record of the run is
+on the machine that printed its receipt; everything else is read from CloudWatch.
 """
-_EPILOGUE = """\
+_EPILOG = """\
 examples:
   locust-cw report                                     the newest run
-  locust-cw report 20261122T110301Z-7f3a --out july    the report goes to july/report.html
+  locust-cw report 20261122T110301Z-7f3a --out july    write the report to july/report.html
   locust-cw report --target rds:shop-db --target 'metric:App/QueueLength{Pool=web}:Maximum'
 
-exit code: 0 written, 1 nothing to report or it could not be had, 2 wrong argument
+exit code: 0 written, 1 there is nothing to report or it could not be read, 2 invalid argument
 """
 
 
 def declare(add_parser: AddParser) -> None:
-    """Declare the command."""
-    parser = add_parser(
+    """Declare the sub-command."""
+    parser = add_command(
+        add_parser,
         "report",
-        help="draw load and target on one time axis, as HTML and PNGs",
+        summary="chart load and targets on one time axis, as HTML and PNGs",
         description=_DESCRIPTION,
-        epilog=_EPILOGUE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EPILOG,
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="the run's id, as its receipt tells it; else the newest")
-    parser.add_argument("--out", metavar="FOLDER", type=Path, help="where to write; else report-RUN")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="run ID, as printed in the receipt (default: the newest)")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, help="folder to write to (default: report-RUN)")
     parser.add_argument(
         "--target",
         metavar="KIND:ID",
         action="append",
         default=[],
-        help="an AWS resource to show beside those of the run's --cw-target; repeatable",
+        help="AWS resource to chart in addition to the --cw-target of the run; repeatable",
     )
-    parser.add_argument("--json", action="store_true", help="tell what was found and written as JSON")
-    parser.add_argument("--spool-dir", metavar="FOLDER", help="where the run's record is; else the user's state folder")
+    parser.add_argument("--json", action="store_true", help="print the findings and the files as one JSON object")
+    parser.add_argument(
+        "--spool-dir", metavar="FOLDER", help="spool folder of the test (default: the user's state folder)"
+    )
     add_recorded_account_options(parser)
-    parser.set_defaults(run_command=_report)
+    parser.set_defaults(run_command=_run)
 
 
-def _report(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     wanted = [parse(text) for text in options.target]
     try:
         record = Record.read(options.run or newest(options.spool_dir), options.spool_dir)
-        if is_gone(record.local_url) and options.endpoint_url is None:
-            complain(LOCAL_IS_GONE)
+        if is_unreachable(record.local_url) and options.endpoint_url is None:
+            print_error(LOCAL_IS_GONE)
             return 1
         _chart.require()
         findings, files = _make(record, wanted, options)
     except _core.AwsError as error:
-        complain(message_of(error))
+        print_error(message_of(error))
         return 1
-    except (NoRecordError, _findings.NothingThereError, _chart.NoChartsError) as error:
-        complain(str(error))
+    except (NoRecordError, NoDataError, _chart.NoChartsError) as error:
+        print_error(str(error))
         return 1
     except OSError as error:
-        complain(f"the report could not be written: {error}")
+        print_error(f"the report could not be written: {error}")
         return 1
     if options.json:
         print_json(_as_json(findings, files))
@@ -87,16 +94,16 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _make(record: Record, wanted: list[Any], options: argparse.Namespace) -> tuple[_findings.Findings, list[Path]]:
+def _make(record: Record, wanted: Sequence[Target], options: argparse.Namespace) -> tuple[Findings, list[Path]]:
     record.options |= account_options(options)
-    accounts = _findings.account_of(record.account, recorded=record.destination or None, account=options.account)
+    accounts = account_of(record.account, recorded=record.destination or None, account=options.account)
     targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
-    findings = _findings.gather(record, list(targets.values()), accounts)
+    findings = gather(record, list(targets.values()), accounts)
     charts = _chart.draw(findings)
     folder: Path = options.out or Path(f"report-{record.run_id}")
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
-    page.write_text(_page.page(findings, charts, time.time()), encoding="utf-8")
+    page.write_text(render(findings, charts, time.time()), encoding="utf-8")
     files = [page]
     for chart in charts:
         files.append(folder / f"{chart.name}.png")
@@ -104,21 +111,8 @@ def _make(record: Record, wanted: list[Any], options: argparse.Namespace) -> tup
     return findings, files
 
 
-def _as_json(findings: _findings.Findings, files: list[Path]) -> dict[str, Any]:
+def _as_json(findings: Findings, files: Sequence[Path]) -> dict[str, Any]:
     found = findings.saturation
-
-    def row(row: _findings.Row) -> dict[str, Any]:
-        percentiles = dict(zip(_findings.PERCENTILES, row.percentiles, strict=True))
-        return {
-            "name": row.name,
-            "method": row.method,
-            "host": row.host,
-            "requests": row.requests,
-            "failures": row.failures,
-            "requests_per_s": row.requests_per_s,
-            "response_time_ms": {"mean": row.mean, **percentiles},
-        }
-
     return {
         "run_id": findings.record.run_id,
         "started": findings.started,
@@ -134,12 +128,25 @@ def _as_json(findings: _findings.Findings, files: list[Path]) -> dict[str, Any]:
             "latency_before_ms": found.latency_before,
             "latency_after_ms": found.latency_after,
         },
-        "total": row(findings.total),
-        "names": [row(each) for each in findings.rows],
+        "total": _row_as_json(findings.total),
+        "names": [_row_as_json(each) for each in findings.rows],
         "highest": {"requests_per_s": findings.highest_rate, "users": findings.highest_users},
         "workers": findings.workers,
         "drawn": {group.title: [panel.title for panel in group.panels] for group in findings.groups},
         "receipt": findings.record.receipt,
         "notes": findings.notes,
         "files": [str(file.absolute()) for file in files],
+    }
+
+
+def _row_as_json(row: Row) -> dict[str, Any]:
+    percentiles = dict(zip(PERCENTILES, row.percentiles, strict=True))
+    return {
+        "name": row.name,
+        "method": row.method,
+        "host": row.host,
+        "requests": row.requests,
+        "failures": row.failures,
+        "requests_per_s": row.requests_per_s,
+        "response_time_ms": {"mean": row.mean, **percentiles},
     }

@@ -1,4 +1,4 @@
-"""Groups of options that several commands have: where and as whom, and what a test publishes."""
+"""Groups of options that several sub-commands have: the AWS account, and what a test publishes."""
 
 from __future__ import annotations
 
@@ -6,48 +6,74 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._aws.account import OPTIONS
-from locust_cw._dashboard import body as _dashboard
-from locust_cw._settings import table as _options
+from locust_cw._dashboard.name import check_name
+from locust_cw._settings import table as _settings
 
 if TYPE_CHECKING:
     import argparse
 
 
 def add_account_options(
-    parser: argparse.ArgumentParser, otherwise: str = "as the AWS CLI finds it"
+    parser: argparse.ArgumentParser, default: str = "the same configuration as the AWS CLI"
 ) -> argparse._ArgumentGroup:
-    """Declare the options that say where and as whom; without one of them it is `otherwise`."""
-    group = parser.add_argument_group("where and as whom", f"What is not given is {otherwise}.")
+    """Declare the options that select the account.
+
+    Args:
+        parser: The parser of the sub-command.
+        default: What applies without them.
+
+    """
+    group = parser.add_argument_group("AWS account and credentials", f"By default, {default}.")
     group.add_argument("--region", metavar="REGION", help="AWS region")
     group.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files")
     group.add_argument("--role-arn", metavar="ARN", help="role to assume")
-    group.add_argument("--external-id", metavar="ID", help="external id to assume the role with")
-    group.add_argument("--endpoint-url", metavar="URL", help="where CloudWatch is, if not at AWS")
+    group.add_argument("--external-id", metavar="ID", help="external ID to assume the role with")
+    group.add_argument("--endpoint-url", metavar="URL", help="endpoint of CloudWatch, if it is not the AWS endpoint")
     return group
 
 
 def add_recorded_account_options(parser: argparse.ArgumentParser) -> None:
-    """The same for a command on a run, whose record tells where it published."""
-    group = add_account_options(parser, otherwise="where the run published")
+    """Declare the same options for a sub-command on a run, whose record contains its destination."""
+    group = add_account_options(parser, default="the destination of the run")
     group.add_argument(
         "--account",
         metavar="ID",
-        help="account that the credentials must belong to, or 'any'; else the one that the run published to",
+        help="account that the credentials must belong to, or 'any' (default: the account of the run)",
     )
 
 
 def account_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Those that were given, by the names that the core has for them."""
-    return {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
+    """The account options that were given, by their names in the core."""
+    return given_options(options, *OPTIONS)
+
+
+def given_options(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Those of the named options that have a value."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def check_options(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Check options that the core has under the same names.
+
+    Returns:
+        The options that were given.
+
+    Raises:
+        InvalidOptionError: If one of them is invalid.
+
+    """
+    given = given_options(options, *names)
+    _core.check_options(given)
+    return given
 
 
 def add_publish_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of a test that decide what it may have to do in the account, by the test's own names."""
+    """Declare the options of a test that decide which permissions it needs, with the names that they have there."""
     default = _core.default_options()
-    group = parser.add_argument_group("what the test publishes", "The test's options, without --cw- before them.")
+    group = parser.add_argument_group("options of the test", "They are the same as for Locust, without --cw-.")
     group.add_argument("--namespace", metavar="NAME", default=default["namespace"], help="default: %(default)s")
     group.add_argument(
-        "--logs", choices=_options.choices_of("logs"), default=default["logs"], help="default: %(default)s"
+        "--logs", choices=_settings.choices_of("logs"), default=default["logs"], help="default: %(default)s"
     )
     group.add_argument("--log-group", metavar="NAME", default=default["log_group"], help="default: %(default)s")
     group.add_argument("--log-stream", metavar="PREFIX", default=default["log_stream"], help="default: %(default)s")
@@ -55,20 +81,20 @@ def add_publish_options(parser: argparse.ArgumentParser) -> None:
         "--dashboard",
         metavar="NAME",
         nargs="?",
-        const=_options.DEFAULT,
-        help="the dashboard that the test puts; without NAME: named by namespace",
+        const=_settings.DEFAULT,
+        help="dashboard of the test; without NAME, it is named after the namespace",
     )
     group.add_argument(
-        "--stop-on-alarm", metavar="NAME", action="append", default=[], help="an alarm that stops the test; repeatable"
+        "--stop-on-alarm", metavar="NAME", action="append", default=[], help="alarm that stops the test; repeatable"
     )
 
 
 def dashboard_of(options: argparse.Namespace) -> str | None:
-    """The dashboard that the test puts, named as the test names it.
+    """The name of the test's dashboard; None if it has none.
 
     Raises:
-        InvalidOptionError: If no dashboard can have the name.
+        InvalidOptionError: If CloudWatch does not accept the name.
 
     """
-    name = _options.dashboard_name(options.dashboard, options.namespace)
-    return None if name is None else _dashboard.check_name(name)
+    name = _settings.dashboard_name(options.dashboard, options.namespace)
+    return None if name is None else check_name(name)

@@ -1,26 +1,32 @@
-"""`locust-cw template`: a CloudFormation template of a load generator that may publish, and is closed to the world."""
+"""`locust-cw template`: print a CloudFormation template of a load generator that may publish and has no open ports."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._cli import policy as _policy
-from locust_cw._cli.output import check, print_json, wrapped
+from locust_cw._cli.iam_policy import ArnScope, PolicyRequest, caller_policy, policy_of, statements
+from locust_cw._cli.output import print_json
+from locust_cw._cli.parser import AddParser, add_command
+from locust_cw._cli.policy_options import add_policy_options, policy_request
+from locust_cw._cli.shared_options import check_options
 from locust_cw._settings.table import choices_of
 
 if TYPE_CHECKING:
-    from locust_cw._cli.main import AddParser
+    import argparse
 
 _IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 _RETENTION_DAYS = 30
 _VOLUME_GB = 20
 _START = "/usr/local/bin/load-test"
 
+_DESCRIPTION = """\
+Print a CloudFormation template (JSON) of a load generator: a role with the least policy, an instance profile, a log
+group, and an instance without open ports.
+"""
 _EPILOG = f"""\
 example:
   locust-cw template --namespace Shop --log-group /load/shop > load-generator.json
@@ -30,89 +36,80 @@ example:
       --query 'Stacks[0].Outputs[?OutputKey==`InstanceId`].OutputValue' --output text)
   load-test -f test.py --host https://service.example --headless -u 100 -t 10m
 
-The stack is complete when the instance has installed Locust and locust-cw. {_START} starts
-Locust with the options given here, and takes all of Locust's. The instance needs a way out: a NAT gateway, or a public
-subnet with PublicAddress=true. Nothing can connect to it, whatever its address: sessions go through Systems Manager.
-To see Locust's web UI: aws ssm start-session with --document-name AWS-StartPortForwardingSession
-and --parameters portNumber=8089,localPortNumber=8089. Nothing is asked of AWS.
+The stack is complete when the instance has installed Locust and locust-cw. {_START} starts Locust
+with the options given here, and accepts all options of Locust. The instance needs outbound access: a NAT gateway, or a
+public subnet with PublicAddress=true. It accepts no inbound connections, whatever its address: sessions use Systems
+Manager. To open Locust's web UI, use aws ssm start-session with --document-name AWS-StartPortForwardingSession
+and --parameters portNumber=8089,localPortNumber=8089. This command does not call AWS.
 
-exit code: 0 printed, 2 wrong argument
+exit code: 0 printed, 2 invalid argument
 """
 
 
 def declare(add_parser: AddParser) -> None:
-    """Declare the command."""
-    parser = add_parser(
+    """Declare the sub-command."""
+    parser = add_command(
+        add_parser,
         "template",
-        help="print a CloudFormation template of a load generator closed to the world",
-        description=wrapped(
-            "Print a CloudFormation template (JSON) of a load generator: role with the least policy, instance"
-            " profile, log group, and an instance that nothing can connect to."
-        ),
+        summary="print a CloudFormation template of a load generator without open ports",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _policy.add_wish_options(parser, what_for="what the role may do besides; repeatable; publish is always granted")
-    parser.add_argument(
+    add_policy_options(parser, uses_help="further uses that the role allows; repeatable; publish is always allowed")
+    add = parser.add_argument
+    add(
         "--log-retention-days",
         metavar="DAYS",
         type=int,
-        help=f"of the log group; default: {_RETENTION_DAYS} where the stack makes it, else as it is",
+        help=f"retention of the log group; default: {_RETENTION_DAYS} if the stack creates it, else unchanged",
     )
-    parser.add_argument(
+    add(
         "--log-class",
         choices=choices_of("log_class"),
         default=_core.default_options()["log_class"],
-        help="of that group",
+        help="class of the log group",
     )
-    parser.add_argument(
-        "--role-arn", metavar="ARN", help="role that the test publishes as, in the account with the logs"
+    add("--role-arn", metavar="ARN", help="role that the test publishes with, in the account with the logs")
+    add("--external-id", metavar="ID", help="external ID that the role is assumed with")
+    add(
+        "--install",
+        metavar="REQUIREMENT",
+        help="what pip installs in addition to Locust; default: this version of locust-cw",
     )
-    parser.add_argument("--external-id", metavar="ID", help="external id that the role is assumed with")
-    parser.add_argument(
-        "--install", metavar="REQUIREMENT", help="what pip installs beside Locust; default: this version of locust-cw"
-    )
-    # What it starts publishes, whatever else the role is for.
-    parser.set_defaults(run_command=_template, uses=["publish"])
+    # The load generator publishes, whatever else its role allows.
+    parser.set_defaults(run_command=_run, uses=["publish"])
 
 
-def _template(options: argparse.Namespace) -> int:
-    check(options, "role_arn", "external_id", "log_class")
-    print_json(template(options))
+def _run(options: argparse.Namespace) -> int:
+    check_options(options, "role_arn", "external_id", "log_class")
+    print_json(make_template(options))
     return 0
 
 
-def template(options: argparse.Namespace) -> dict[str, Any]:
-    """The template, as its JSON.
+def make_template(options: argparse.Namespace) -> dict[str, Any]:
+    """The template.
 
     Raises:
-        InvalidOptionError: If an option is none that a test would take.
+        InvalidOptionError: If a test would not accept an option.
 
     """
-    wish = _policy.wish_of(options)
-    # The group is the stack's, unless it is there or another account's.
-    with_group = wish.logs_are_published and not wish.group_exists and options.role_arn is None
+    request = policy_request(options)
+    # The stack creates the log group, unless it exists or is in the account of a role.
+    with_group = request.publishes_logs and not request.group_exists and options.role_arn is None
     group = {"LogGroup": _log_group(options)} if with_group else {}
-    if options.role_arn is None:
-        place = _policy.Place("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
-        policy = _policy.policy_of(_policy.grants(_with_group(wish, with_group=with_group), place))
-        for statement in policy["Statement"]:
-            statement["Resource"] = _substituted(statement["Resource"])
-    else:
-        policy = _policy.caller_policy(options.role_arn)
     resources = group | {
-        "Role": _role(policy),
+        "Role": _role(_policy(request, options, with_group=with_group)),
         "InstanceProfile": {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": [{"Ref": "Role"}]}},
         "SecurityGroup": _security_group(),
-        "LoadGenerator": _instance(_user_data(options, wish)),
+        "LoadGenerator": _instance(_user_data(options, request)),
     }
     outputs = {
         "InstanceId": {"Description": "For aws ssm start-session --target", "Value": {"Ref": "LoadGenerator"}},
-        "RoleArn": {"Description": "What the load generator is", "Value": {"Fn::GetAtt": ["Role", "Arn"]}},
+        "RoleArn": {"Description": "Role of the load generator", "Value": {"Fn::GetAtt": ["Role", "Arn"]}},
     }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "A load generator with Locust and locust-cw, closed to the world. Sessions go through SSM.",
+        "Description": "A load generator with Locust and locust-cw, without open ports. Sessions use Systems Manager.",
         "Parameters": _parameters(),
         "Conditions": {
             "HasTestPort": {"Fn::Not": [{"Fn::Equals": [{"Ref": "TestPort"}, 0]}]},
@@ -123,47 +120,57 @@ def template(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _with_group(wish: _policy.Wish, *, with_group: bool) -> _policy.Wish:
-    """The wish of a test that finds its log group there."""
-    return dataclasses.replace(wish, group_exists=wish.group_exists or with_group)
+def _policy(request: PolicyRequest, options: argparse.Namespace, *, with_group: bool) -> dict[str, Any]:
+    """The policy of the load generator's role."""
+    if options.role_arn is not None:
+        return caller_policy(options.role_arn)
+    scope = ArnScope("${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}")
+    # If the stack creates the log group, no test does.
+    request = dataclasses.replace(request, group_exists=request.group_exists or with_group)
+    policy = policy_of(statements(request, scope))
+    for statement in policy["Statement"]:
+        statement["Resource"] = _substituted(statement["Resource"])
+    return policy
 
 
-def _substituted(resource: str | list[str]) -> Any:  # noqa: ANN401 - as CloudFormation has it
+def _substituted(resource: str | list[str]) -> Any:  # noqa: ANN401 - a text or a call of Fn::Sub
     if isinstance(resource, list):
         return [_substituted(each) for each in resource]
-    # Names that are given have no colon.
+    # Pseudo parameters are substituted, and what users gave is not: `${!` is a literal `${`.
     return {"Fn::Sub": re.sub(r"\$\{(?!AWS::)", "${!", resource)} if "${" in resource else resource
 
 
 def _parameters() -> dict[str, Any]:
     return {
-        "VpcId": {"Type": "AWS::EC2::VPC::Id", "Description": "Where the load generator stands"},
+        "VpcId": {"Type": "AWS::EC2::VPC::Id", "Description": "VPC of the load generator"},
         "SubnetId": {
             "Type": "AWS::EC2::Subnet::Id",
-            "Description": "A subnet of that VPC with a way out: through NAT, or a public one",
+            "Description": "A subnet of that VPC with outbound access: through NAT, or a public one",
         },
         "PublicAddress": {
             "Type": "String",
             "Default": "as the subnet says",
             "AllowedValues": ["as the subnet says", "true", "false"],
-            "Description": "Whether it gets a public address, to have a way out where there is no NAT",
+            "Description": "Whether it has a public address, for outbound access without NAT",
         },
         "InstanceType": {
             "Type": "String",
             "Default": "c7i.large",
-            "Description": "One Locust process fills one core; run as many as it has, with --processes -1",
+            "Description": "A Locust process uses one core. For one process per core, use --processes -1",
         },
         "Image": {
             "Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>",
             "Default": _IMAGE,
-            "Description": "Amazon Linux 2023; for Graviton instances the same name ending in arm64",
+            "Description": "Amazon Linux 2023. For Graviton instances, use the same name ending in arm64",
         },
         "TestPort": {
             "Type": "Number",
             "Default": 0,
             "MinValue": 0,
             "MaxValue": 65535,
-            "Description": "TCP port of the service under test if it is not 443 or 80, which are open to the outside",
+            "Description": (
+                "TCP port of the service under test, if it is not 443 or 80, which outbound traffic can always use"
+            ),
         },
     }
 
@@ -210,9 +217,9 @@ def _security_group() -> dict[str, Any]:
     return {
         "Type": "AWS::EC2::SecurityGroup",
         "Properties": {
-            "GroupDescription": "A load generator: nothing comes in, HTTP and the test go out",
+            "GroupDescription": "Load generator: no inbound traffic, outbound HTTP and the test",
             "VpcId": {"Ref": "VpcId"},
-            # The VPC's own DNS and time are not subject to security groups.
+            # Security groups do not apply to the DNS and the time service of the VPC.
             "SecurityGroupEgress": [
                 out(443, "AWS, packages, the test"),
                 out(80, "packages, the test"),
@@ -257,49 +264,49 @@ def _instance(user_data: str) -> dict[str, Any]:
     }
 
 
-def _user_data(options: argparse.Namespace, wish: _policy.Wish) -> str:
+def _user_data(options: argparse.Namespace, request: PolicyRequest) -> str:
     """The script that the instance runs at its first start, for `Fn::Sub`."""
     install = options.install or f"locust-cw=={_core.VERSION}"
     return f"""\
 #!/bin/bash
 set -euo pipefail
-# Tells CloudFormation how this ended, whatever happens.
+# Signals the result to CloudFormation, whatever happens.
 trap '/opt/aws/bin/cfn-signal -e $? --stack ${{AWS::StackName}} --resource LoadGenerator --region ${{AWS::Region}}' EXIT
 dnf install -y aws-cfn-bootstrap python3.11
-# Amazon Linux 2023's own Python is older than Locust wants.
+# The default Python of Amazon Linux 2023 is too old for Locust.
 python3.11 -m venv /opt/locust
 /opt/locust/bin/python -m pip install --no-cache-dir locust {_literal(shlex.quote(install))}
 cat > {_START} <<'START'
 #!/bin/bash
-# Each user has a connection, and a connection is an open file.
+# Each user has a connection, which counts as an open file.
 ulimit -n "$(ulimit -Hn)"
 export AWS_REGION=${{AWS::Region}}
-# With or without `import locust_cw` in the locustfile.
-exec /opt/locust/bin/python -P -m locust_cw {_literal(shlex.join(_locust_arguments(options, wish)))} "$@"
+# Works with and without `import locust_cw` in the locustfile.
+exec /opt/locust/bin/python -P -m locust_cw {_literal(shlex.join(_locust_arguments(options, request)))} "$@"
 START
 chmod 755 {_START}
 ln -s /opt/locust/bin/locust-cw /usr/local/bin/locust-cw
-# Only what can be imported can be started.
+# Fails the stack if the installation does not work.
 /opt/locust/bin/python -c 'import locust, locust_cw'
 /opt/locust/bin/locust-cw --help > /dev/null
 """
 
 
 def _literal(text: str) -> str:
-    """Text in which CloudFormation substitutes nothing."""
+    """The text, escaped so that CloudFormation substitutes nothing in it."""
     return text.replace("${", "${!")
 
 
-def _locust_arguments(options: argparse.Namespace, wish: _policy.Wish) -> list[str]:
-    """What Locust is started with: the options that differ from a test's defaults."""
+def _locust_arguments(options: argparse.Namespace, request: PolicyRequest) -> list[str]:
+    """The options for Locust that differ from their defaults."""
     default = _core.default_options()
     words = ["--cw-live"]
     for name in ("namespace", "logs", "log_group", "log_stream", "log_class", "role_arn", "external_id"):
         value = getattr(options, name)
         if value is not None and value != default[name]:
             words += [f"--cw-{name.replace('_', '-')}", value]
-    # With a role it is the test that makes the log group, in the role's account.
-    if options.role_arn is not None and wish.makes_group and wish.retention:
+    # With a role, the test creates the log group, in the account of the role.
+    if options.role_arn is not None and request.creates_group and request.retention:
         words += ["--cw-log-retention-days", str(options.log_retention_days)]
-    words += [] if wish.dashboard is None else ["--cw-dashboard", wish.dashboard]
+    words += [] if request.dashboard is None else ["--cw-dashboard", request.dashboard]
     return words + [word for alarm in options.stop_on_alarm for word in ("--cw-stop-on-alarm", alarm)]

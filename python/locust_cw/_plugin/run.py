@@ -14,9 +14,11 @@ import gevent
 import psutil
 
 from locust_cw import _core
+from locust_cw._aws import console
 from locust_cw._aws.account import Account
-from locust_cw._dashboard import body as _dashboard
-from locust_cw._dashboard.body import Dashboard, DashboardError
+from locust_cw._dashboard.limits import DashboardError
+from locust_cw._dashboard.run_dashboard import Dashboard
+from locust_cw._dashboard.view import View
 from locust_cw._distributed import registry as _fleet
 from locust_cw._distributed.outages import FleetTrouble
 from locust_cw._distributed.registry import is_master, is_worker
@@ -164,9 +166,9 @@ class LoadTest:
             logger.warning("There is no dashboard: no AWS region is configured. Give --cw-region, or set AWS_REGION.")
             self._record.dashboard = None
             return
-        view = _dashboard.View.of(options.core, region=region, host=self._record.host, targets=targets)
+        view = View.of(options.core, region=region, host=self._record.host, targets=targets)
         self._dashboard = Dashboard(account, name, view, self.publisher.run_id)
-        self._dashboard_url = _dashboard.shown_at(options.core, region, name)
+        self._dashboard_url = console.shown_at(options.core, region, name)
         # To find the region may take seconds, in which the test has gone on.
         if self._record.ramped_up is not None:
             self._mark(self._dashboard.ramped_up, self._record.ramped_up)

@@ -22,7 +22,7 @@ from locust_cw import _core
 from locust_cw._aws.account import Account
 from locust_cw._aws.alarms import Alarms
 from locust_cw._aws.local import LocalCloudWatch, LocalCloudWatchError
-from locust_cw._dashboard import body as _dashboard
+from locust_cw._dashboard.name import check_name
 from locust_cw._distributed import registry as _fleet
 from locust_cw._distributed.registry import Fleet, is_master, is_worker
 from locust_cw._extensions.preflight import refuse_for_worker, refuse_unless_published, watch_alarms
@@ -252,7 +252,7 @@ class Session:
             environment.parsed_options.cw_run_id = run_id
         # Both may have come from the web UI since the options were checked.
         if options.dashboard is not None:
-            _dashboard.check_name(options.dashboard)
+            check_name(options.dashboard)
         targets = options.targets
         self._direct_to_local(environment, options)
         host, fallback_host = (

@@ -1,5 +1,5 @@
-"""The report of a run: load and target on one time axis.
+"""The report of a run: load and targets on one time axis.
 
-In the order of the data: `_query` asks CloudWatch, `_saturation` finds the load at which the target saturates,
-`_findings` puts together what there is to tell, `_chart` draws it, `_page` makes it one file.
+In the order of the data: `query` reads CloudWatch, `run_metrics` has the series of the run, `saturation` finds the load
+at which the target saturates, `gather` collects the `findings`, `chart` draws them, and `page` makes one HTML file.
 """

@@ -1,4 +1,4 @@
-"""The charts: findings become figures. The only place that imports matplotlib."""
+"""The charts: findings become figures. The only module that imports matplotlib."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from locust_cw._report.findings import Findings, Group, Line, Panel
-    from locust_cw._report.saturation import Saturation
+    from locust_cw._report.saturation import Saturation, State
 
 WIDTH_IN = 12.0
 DPI = 150
-# Of the chart over time, in inches: heights of panels, and what is between, above and below them.
+# The chart over time, in inches: heights of panels, gaps between panels and groups, and margins above and below.
 _PANEL_IN, _TALL_PANEL_IN = 1.1, 2.0
 _PANEL_GAP_IN, _GROUP_GAP_IN, _HEAD_IN, _FOOT_IN = 0.36, 0.3, 0.95, 0.4
-# The same, as shares of the width.
+# Its margins and the edges of the axes, as shares of the width.
 _EDGE, _LEFT, _RIGHT = 0.012, 0.075, 0.835
-# Of the name of a moment, as a share of the axis.
+# Width of a character in the name of a moment, as a share of the axis.
 _NAME_CHARACTER = 0.0085
 
-# Okabe and Ito's colours, which people who are colour-blind tell apart; the line styles tell them apart in print.
+# The palette of Okabe and Ito, which colour-blind readers can distinguish. In print, line styles distinguish lines.
 _BLUE, _RED, _GREEN, _ORANGE, _SKY, _PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 _COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, "#000000")
 _STYLES = ("-", "--", "-.", ":")
 _INK, _GREY, _FAINT = "#222222", "#666666", "#DDDDDD"
 _SATURATED = "#B22222"
 
+_REQUIRED_MODULES = ("matplotlib", "jinja2")
 _FEW_POINTS = 60
 _MINUTE, _HOUR = 60, 3600
-# What people say for CloudWatch's units, and the unit that an axis adds k, M, ... to.
+# CloudWatch's units as readers know them, and the unit for which an axis uses prefixes such as k and M.
 _UNITS = {
     "Milliseconds": ("ms", None),
     "Microseconds": ("µs", None),
@@ -49,9 +50,9 @@ _UNITS = {
 }
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
-    "font.family": "DejaVu Sans",  # matplotlib's own, the same everywhere
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so charts look the same everywhere
     "text.color": _INK,
-    "text.parse_math": False,  # names are no formulas
+    "text.parse_math": False,  # a name with $ is not a formula
     "axes.edgecolor": "#AAAAAA",
     "axes.labelcolor": _GREY,
     "axes.spines.top": False,
@@ -61,24 +62,24 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": _GREY,
     "grid.color": _FAINT,
     "grid.linewidth": 0.6,
-    "svg.fonttype": "path",  # no font is needed to read it
+    "svg.fonttype": "path",  # readers need no font
 }
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 class NoChartsError(Exception):
-    """matplotlib is not installed; the message says how to get it."""
+    """A package that draws charts is not installed. The message says how to install it."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing.
+    """A chart.
 
     Attributes:
-        name: Of its file, without ending.
-        title: For people.
-        svg: An `svg` element that needs nothing else.
-        png: The same as a PNG.
+        name: The name of its file, without extension.
+        title: Its heading.
+        svg: The chart as an `svg` element without external resources.
+        png: The chart as a PNG.
 
     """
 
@@ -89,14 +90,15 @@ class Chart:
 
 
 def require() -> None:
-    """Make sure that charts can be drawn.
+    """Check that the packages of the extra `report` are installed.
 
     Raises:
-        NoChartsError: If they cannot.
+        NoChartsError: If one is missing.
 
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise NoChartsError("a report's charts need matplotlib; install it with: pip install 'locust-cw[report]'")
+    missing = [name for name in _REQUIRED_MODULES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise NoChartsError(f"a report needs {' and '.join(missing)}: run pip install 'locust-cw[report]'")
 
 
 def draw(findings: Findings) -> list[Chart]:
@@ -116,12 +118,12 @@ def _chart(name: str, title: str, figure: Figure) -> Chart:
     import matplotlib as mpl
 
     svg, png = io.StringIO(), io.BytesIO()
-    # The same ids each time, and not those of the page's other chart.
+    # Stable IDs that differ from those of the other chart on the page.
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(svg, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     figure.savefig(png, format="png", dpi=DPI)
     text = svg.getvalue()
-    # Without what stands before a document, and without the texts that matplotlib notes beside their outlines.
+    # Without the XML prolog, and without the comments in which matplotlib repeats texts.
     return Chart(name, title, _COMMENT.sub("", text[text.index("<svg") :]), png.getvalue())
 
 
@@ -145,7 +147,7 @@ def _over_time(findings: Findings) -> Figure:
     for (group, panel), height in zip(panels, heights, strict=True):
         if group is not previous:
             top -= _GROUP_GAP_IN
-            # The first one's is beside the names of the moments.
+            # The first heading is next to the names of the moments.
             y = (top + (0.32 if previous is None else 0.26)) / total
             figure.text(_EDGE, y, _short(group.title, 110), fontsize=10.5, fontweight="bold", va="bottom")
             previous = group
@@ -199,7 +201,7 @@ def _draw_panel(axis: Axes, panel: Panel, findings: Findings) -> None:
 
 
 def _draw_line(axis: Axes, line: Line, colour: str, style: str, started: float) -> None:
-    # A value stands for its whole period: it is drawn in the middle.
+    # A value describes its whole period, so it is drawn in the middle.
     times = [begin + line.series.period / 2 - started for begin in line.series.times]
     few = len(times) <= _FEW_POINTS
     axis.plot(
@@ -221,7 +223,7 @@ def _time_axis(axis: Axes, findings: Findings) -> None:
         return f"{_elapsed(seconds)}\n{datetime.fromtimestamp(findings.started + seconds, UTC):{layout}}"
 
     axis.xaxis.set_major_formatter(FuncFormatter(both))
-    axis.set_xlabel(f"time since the start; UTC on {datetime.fromtimestamp(findings.started, UTC):%Y-%m-%d}")
+    axis.set_xlabel(f"time since the start, and UTC on {datetime.fromtimestamp(findings.started, UTC):%Y-%m-%d}")
 
 
 def _tick(seconds: float) -> float:
@@ -237,7 +239,7 @@ def _elapsed(seconds: float) -> str:
 
 
 def _mark(axes: Sequence[Axes], findings: Findings) -> None:
-    """Mark the moments of the run through all panels, each named once above them."""
+    """Mark the moments of the run in all panels, with their names above the first panel."""
     moments = [(0.0, "start", _GREY), (findings.seconds, "stop", _GREY)]
     if findings.ramped_up is not None:
         moments.append((findings.ramped_up - findings.started, "ramp-up ends", _GREY))
@@ -254,21 +256,25 @@ def _mark(axes: Sequence[Axes], findings: Findings) -> None:
             axis.axvline(
                 at, color=colour, linewidth=1.6 if strong else 0.9, linestyle="-" if strong else (0, (4, 3)), zorder=2
             )
-        # As many rows as are needed for no name to stand upon another.
-        width = len(name) * _NAME_CHARACTER + 0.01
         left = at / span
+        width = len(name) * _NAME_CHARACTER + 0.01
         before = left + width > 1
-        taken = (left - width, left) if before else (left, left + width)
-        free = (row for row, others in enumerate(rows) if all(taken[1] <= a or b <= taken[0] for a, b in others))
-        row = next(free, len(rows))
-        if row == len(rows):
-            rows.append([])
-        rows[row].append(taken)
+        row = _free_row(rows, (left - width, left) if before else (left, left + width))
         axes[0].annotate(
             name, (at, 1), xycoords=("data", "axes fraction"), xytext=(-3 if before else 3, 17 + 11 * row),
             textcoords="offset points", ha="right" if before else "left", va="bottom", fontsize=8, color=colour,
             fontweight="bold" if strong else "normal", annotation_clip=False,
         )  # fmt: skip
+
+
+def _free_row(rows: list[list[tuple[float, float]]], taken: tuple[float, float]) -> int:
+    """The first row in which nothing overlaps with a range; the range is added to it."""
+    free = (row for row, others in enumerate(rows) if all(taken[1] <= a or b <= taken[0] for a, b in others))
+    row = next(free, len(rows))
+    if row == len(rows):
+        rows.append([])
+    rows[row].append(taken)
+    return row
 
 
 def _accent(findings: Findings) -> str:
@@ -302,24 +308,29 @@ def _by_load(saturation: Saturation) -> Figure:
         axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axis.grid(visible=True)
     if saturation.users is not None and saturation.requests_per_s is not None:
-        slope = saturation.requests_per_s / saturation.users
-        top = throughput.get_ylim()[1]
-        throughput.plot([0, top / slope], [0, top], linestyle=":", color=_GREY, linewidth=1, scalex=False, scaley=False)
-        throughput.plot(saturation.users, saturation.requests_per_s, "D", color=_SATURATED, markersize=7, zorder=5)
-        at_most = "at most " if saturation.state == "from_start" else ""
-        throughput.annotate(
-            f"saturates at {saturation.requests_per_s:,.0f} requests/s,\n{at_most}{saturation.users:,.0f} users",
-            (0.97, 0.05), xycoords="axes fraction", ha="right", va="bottom", color=_SATURATED, fontweight="bold",
-            fontsize=9,
-        )  # fmt: skip
-        throughput.annotate(
-            "growth in proportion", (0.97 * top / slope, 0.97 * top), xytext=(6, 0), textcoords="offset points",
-            fontsize=7.5, color=_GREY, va="top", annotation_clip=True,
-        )  # fmt: skip
+        _mark_saturation(throughput, saturation.state, saturation.users, saturation.requests_per_s)
         for axis in (throughput, latency):
             axis.axvline(saturation.users, color=_SATURATED, linewidth=1.4, zorder=1)
             axis.axvspan(saturation.users, users[-1] * 1.05, color=_SATURATED, alpha=0.05, linewidth=0)
     return figure
+
+
+def _mark_saturation(axis: Axes, state: State, users: float, requests_per_s: float) -> None:
+    """Mark the capacity, and the line of linear growth up to it."""
+    slope = requests_per_s / users
+    top = axis.get_ylim()[1]
+    axis.plot([0, top / slope], [0, top], linestyle=":", color=_GREY, linewidth=1, scalex=False, scaley=False)
+    axis.plot(users, requests_per_s, "D", color=_SATURATED, markersize=7, zorder=5)
+    at_most = "at most " if state == "from_start" else ""
+    axis.annotate(
+        f"saturates at {requests_per_s:,.0f} requests/s,\n{at_most}{users:,.0f} users",
+        (0.97, 0.05), xycoords="axes fraction", ha="right", va="bottom", color=_SATURATED, fontweight="bold",
+        fontsize=9,
+    )  # fmt: skip
+    axis.annotate(
+        "linear growth", (0.97 * top / slope, 0.97 * top), xytext=(6, 0), textcoords="offset points", fontsize=7.5,
+        color=_GREY, va="top", annotation_clip=True,
+    )  # fmt: skip
 
 
 def _short(text: str, most: int) -> str:

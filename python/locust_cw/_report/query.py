@@ -1,57 +1,37 @@
-"""What CloudWatch holds of some metrics over a time, as lines in a chart."""
+"""Reading metrics of a time from CloudWatch as series, and the period in which to read them."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locust_cw._aws.metric_data import period_of, points
+from locust_cw._report.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from locust_cw._aws.metric import Metric
     from locust_cw._aws.metric_data import Call, Points
-    from locust_cw._aws.targets import Metric
 
-WANTED_POINTS = 1200
-"""Of a line in a chart; more would not be seen."""
+MAX_LINE_POINTS = 1200
+"""Most points of a line in a chart. More could not be distinguished."""
 PERIODS = (1, 5, 10, 30, 60, 300, 900, 3600)
-"""Seconds; those below a minute are CloudWatch's for metrics of high resolution."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """Values of a metric in the order of time.
-
-    Attributes:
-        times: The beginning of each period, in seconds since the epoch.
-        values: As many.
-        period: Seconds.
-
-    """
-
-    times: tuple[float, ...]
-    values: tuple[float, ...]
-    period: int
-
-    def __bool__(self) -> bool:
-        """Whether there are any."""
-        return bool(self.times)
+"""Seconds. CloudWatch has those below a minute for high-resolution metrics only."""
 
 
 def chart_period(start: float, end: float, shortest: int) -> int:
-    """Seconds of the period in which a chart from `start` to `end` is drawn."""
-    fitting = [period for period in PERIODS if period >= shortest]
-    return next((period for period in fitting if (end - start) / period <= WANTED_POINTS), fitting[-1])
+    """Seconds of the period of a chart from `start` to `end`."""
+    possible = [period for period in PERIODS if period >= shortest]
+    return next((period for period in possible if (end - start) / period <= MAX_LINE_POINTS), possible[-1])
 
 
 def whole_period(start: float, end: float, shortest: int) -> int:
-    """Seconds of a period that holds all from `start` to `end`, wherever CloudWatch begins to count.
+    """Seconds of one period that contains the time from `start` to `end`.
 
-    Percentiles cannot be added up: to have those of a whole run, it must be one period. It may be counted from `start`
-    or from the epoch.
+    Percentiles of parts cannot be combined, so those of a whole run need one period for all of it. CloudWatch may align
+    the period with `start` or with the epoch.
     """
     unit = max(60, shortest)
     period = max(1, math.ceil((end - start // unit * unit) / unit)) * unit
@@ -61,20 +41,20 @@ def whole_period(start: float, end: float, shortest: int) -> int:
 
 
 def fetch(call: Call, metrics: Sequence[Metric], start: float, end: float, period: int) -> list[Series]:
-    """Ask for metrics that are all in one region.
+    """Read metrics that are all in one region.
 
     Args:
-        call: An account's.
-        metrics: What is wanted.
+        call: The method `call` of an account in that region.
+        metrics: The metrics to read.
         start: Seconds since the epoch.
-        end: The same.
+        end: Seconds since the epoch.
         period: Seconds.
 
     Returns:
-        A series for each metric, in their order; an empty one where CloudWatch has nothing.
+        A series for each metric, in the given order; empty if CloudWatch has no data.
 
     Raises:
-        AwsError: If AWS refused a call, or it did not reach it.
+        AwsError: If AWS refused a call, or the call did not reach AWS.
 
     """
     found = points(call, metrics, start, end, period)
@@ -88,7 +68,7 @@ def _series(metric: Metric, found: Points, period: int) -> Series:
         values = tuple(value / period for value in values)
     elif metric.divisor == "DIFF_TIME":
         gaps = [after - before for before, after in itertools.pairwise(times)]
-        # Before the first there is none: most likely it is as long as the next.
+        # The gap before the first value is unknown: most likely it is as long as the next one.
         gaps = [gaps[0] if gaps else period, *gaps]
         values = tuple(value / gap for value, gap in zip(values, gaps, strict=False))
     return Series(times, values, period)

@@ -1,6 +1,6 @@
-"""The load at which a target saturates: where its throughput stops growing with the load while its latency does.
+"""The load at which a target saturates: its throughput stops growing with the load, and its latency or failures grow.
 
-Pure: a list of what was seen in each period goes in, a verdict comes out. `docs/report.md` tells the method.
+Pure: from a list of samples to a verdict. `docs/report.md` describes the method.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MIN_LEVEL_S = 3.0
-"""A level of load shorter than this is put together with the next one: a few seconds say little."""
+"""A shorter level of load is merged with the next one, as a few seconds say little."""
 MAX_LEVELS = 40
 MIN_LEVELS = 3
 MIN_LOAD_RATIO = 1.5
-"""The highest level over the lowest; below, the load was the same all the time, and nothing can be told."""
+"""Ratio of the highest to the lowest level. Below, the load hardly varied, and saturation is unknown."""
 MAX_GROWTH = 0.3
-"""What each further user may still bring, of what each brought before, where throughput counts as no longer growing."""
+"""Throughput per additional user, as a share of that per user before, up to which throughput counts as not growing."""
 MIN_SHORTFALL = 0.15
-"""How far the throughput at the highest level must be below what growth in proportion would have made it."""
+"""How far the throughput at the highest level must be below linear growth, as a share."""
 MIN_SLOWDOWN = 1.25
-"""Latency above saturation over latency below it."""
+"""Ratio of the latency above saturation to the latency below."""
 MIN_MORE_FAILURES = 0.05
-"""The share of requests that must fail above saturation beyond those that fail below, where latency does not grow:
-a target may turn requests away rather than let them wait."""
-_AT_THE_LOWEST = 1.1
-_PLACES = 240
+"""Increase of the share of failed requests above saturation, if latency does not grow: a target may reject requests
+instead of letting them wait."""
+_LOWEST_LEVEL_TOLERANCE = 1.1
+_CANDIDATES = 240
 
 State: TypeAlias = Literal["reached", "from_start", "not_reached", "unknown"]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What was seen in one period.
+    """The load and the response of the target in one period.
 
     Attributes:
-        time: Its beginning, in seconds since the epoch.
-        users: How many ran.
+        time: The start of the period, in seconds since the epoch.
+        users: The number of users.
         throughput: Successful requests per second.
-        latency: Mean response time of successful requests in milliseconds; None if there were none.
-        failed: Share of the requests that failed, 0 to 1.
+        latency: Mean response time of successful requests in milliseconds; None if none succeeded.
+        failed: Share of failed requests, 0 to 1.
 
     """
 
@@ -56,7 +56,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Level:
-    """Samples under about the same load, in medians."""
+    """The medians of samples under about the same load."""
 
     users: float
     throughput: float
@@ -69,15 +69,15 @@ class Saturation:
     """The verdict.
 
     Attributes:
-        state: `reached`; `from_start`, where even the lowest level was too much; `not_reached`; or `unknown`, where the
-            load did not vary enough to tell.
-        reason: Why, for people.
-        users: The load at which it saturates; from the start, the lowest there was.
-        requests_per_s: Successful requests per second there, the target's capacity.
-        time: When that load was first there, in seconds since the epoch.
-        latency_before: Median of the levels below, in milliseconds.
-        latency_after: Median of the levels above, in milliseconds.
-        levels: What the verdict stands on, by load.
+        state: `reached`; `from_start`, if even the lowest level exceeded the capacity; `not_reached`; or `unknown`, if
+            the load did not vary enough.
+        reason: The reason, for readers.
+        users: The load at which the target saturates; for `from_start`, the lowest load.
+        requests_per_s: Successful requests per second at that load: the capacity of the target.
+        time: When that load was first reached, in seconds since the epoch.
+        latency_before: Median latency of the levels below, in milliseconds.
+        latency_after: Median latency of the levels above, in milliseconds.
+        levels: The levels of load, in ascending order.
 
     """
 
@@ -93,7 +93,7 @@ class Saturation:
 
 @dataclass(frozen=True)
 class _Bend:
-    """Two lines: through the origin up to `users`, and on from there."""
+    """Two connected lines: from the origin to `users`, and from there on."""
 
     users: float
     slope: float
@@ -109,59 +109,70 @@ def find(samples: Sequence[Sample], period: float = 1) -> Saturation:
     """Find the load at which the target saturates.
 
     Args:
-        samples: In the order of time.
-        period: Seconds that each stands for.
+        samples: The samples, in the order of time.
+        period: Seconds of a sample.
 
     """
     ascent = _ascent([sample for sample in samples if sample.users > 0])
     levels = _levels(ascent, period)
-    if len(ascent) < MIN_LEVELS * _least(period):
-        return Saturation("unknown", f"there are too few points, of {period:g} s each", levels=levels)
-    if len(levels) < MIN_LEVELS or levels[-1].users < MIN_LOAD_RATIO * levels[0].users:
-        reason = "the load did not vary enough; let the number of users grow in steps or a ramp"
+    if reason := _why_unknown(ascent, levels, period):
         return Saturation("unknown", reason, levels=levels)
-    if not any(level.throughput > 0 for level in levels):
-        return Saturation("unknown", "no request succeeded", levels=levels)
     bend = _bend(levels)
-    from_start = bend.users <= _AT_THE_LOWEST * levels[0].users
-    # Where the bend is at the lowest level, that one is all there is to compare with.
+    # With the bend at the lowest level, no level is below it.
     below = [level for level in levels if level.users <= bend.users] or [levels[0]]
     above = [level for level in levels if level.users > bend.users]
-    before, after = _latency(below), _latency(above)
-    top = levels[-1]
-    grows = bend.slope_after > MAX_GROWTH * bend.slope
-    falls_short = top.throughput < (1 - MIN_SHORTFALL) * bend.slope * top.users
-    if not above or grows or not falls_short:
-        reason = f"throughput grew with the load up to the most there was, {top.users:,.0f} users"
+    if reason := _why_not_reached(bend, below, above):
         return Saturation("not_reached", reason, levels=levels)
-    slower = before is not None and after is not None and after >= MIN_SLOWDOWN * before
-    if not (slower or _failed(above) >= _failed(below) + MIN_MORE_FAILURES):
-        reason = (
-            "throughput stopped growing, but neither response times nor failures grew: the users waited for something"
-            " other than the target"
-        )
-        return Saturation("not_reached", reason, levels=levels)
-    users, how = bend.users, "throughput stops growing while response times do"
-    if not slower:
-        how = "throughput stops growing while failures do"
+    how = f"throughput stops growing while {'response times' if _is_slower(below, above) else 'failures'} grow"
+    from_start = bend.users <= _LOWEST_LEVEL_TOLERANCE * levels[0].users
     if from_start:
-        users, how = levels[0].users, f"even at the lowest load, {levels[0].users:,.0f} users, {how}"
-    # The nearest that was really there: between two steps, the bend is a load that no second had.
-    reached = (sample.time for sample in ascent if sample.users >= min(users, top.users))
+        how = f"even at the lowest load, {levels[0].users:,.0f} users, {how}"
+    users = levels[0].users if from_start else bend.users
+    # Between two steps of the load, no sample has the load of the bend.
+    reached = (sample.time for sample in ascent if sample.users >= min(users, levels[-1].users))
     return Saturation(
         "from_start" if from_start else "reached",
         how,
         users=users,
         requests_per_s=bend.throughput,
         time=next(reached, None),
-        latency_before=before,
-        latency_after=after,
+        latency_before=_latency(below),
+        latency_after=_latency(above),
         levels=levels,
     )
 
 
+def _why_unknown(ascent: Sequence[Sample], levels: Sequence[Level], period: float) -> str | None:
+    if len(ascent) < MIN_LEVELS * _least(period):
+        return f"there are too few points ({period:g} s each)"
+    if len(levels) < MIN_LEVELS or levels[-1].users < MIN_LOAD_RATIO * levels[0].users:
+        return "the load did not vary enough: increase the number of users in steps or in a ramp"
+    if not any(level.throughput > 0 for level in levels):
+        return "no request succeeded"
+    return None
+
+
+def _why_not_reached(bend: _Bend, below: Sequence[Level], above: Sequence[Level]) -> str | None:
+    top = above[-1] if above else below[-1]
+    grows = bend.slope_after > MAX_GROWTH * bend.slope
+    falls_short = top.throughput < (1 - MIN_SHORTFALL) * bend.slope * top.users
+    if not above or grows or not falls_short:
+        return f"throughput grew with the load up to the highest load, {top.users:,.0f} users"
+    if not _is_slower(below, above) and _failed(above) < _failed(below) + MIN_MORE_FAILURES:
+        return (
+            "throughput stopped growing, but neither response times nor failures grew: the users waited for something"
+            " other than the target"
+        )
+    return None
+
+
+def _is_slower(below: Sequence[Level], above: Sequence[Level]) -> bool:
+    before, after = _latency(below), _latency(above)
+    return before is not None and after is not None and after >= MIN_SLOWDOWN * before
+
+
 def _ascent(samples: Sequence[Sample]) -> list[Sample]:
-    """All up to the last one under the highest load: what comes after still works off what came before."""
+    """The samples up to the last one under the highest load. After it, the target still works on earlier requests."""
     if not samples:
         return []
     highest = max(sample.users for sample in samples)
@@ -174,7 +185,7 @@ def _levels(samples: Sequence[Sample], period: float) -> tuple[Level, ...]:
     if not ordered:
         return ()
     enough = _least(period)
-    # Narrower levels than this would only share out the same noise.
+    # Narrower levels would only divide the same noise.
     width = (ordered[-1].users - ordered[0].users) / MAX_LEVELS
     groups: list[list[Sample]] = []
     for sample in ordered:
@@ -189,7 +200,7 @@ def _levels(samples: Sequence[Sample], period: float) -> tuple[Level, ...]:
 
 
 def _least(period: float) -> int:
-    """How many samples a level has at the least."""
+    """The least number of samples of a level."""
     return max(1, math.ceil(MIN_LEVEL_S / period))
 
 
@@ -213,15 +224,15 @@ def _failed(levels: Sequence[Level]) -> float:
 
 
 def _bend(levels: Sequence[Level]) -> _Bend:
-    """The two lines nearest to the levels, by least squares."""
+    """The two lines that fit the levels best, by least squares."""
     lowest, highest = levels[0].users, levels[-1].users
-    places = (lowest + (highest - lowest) * step / _PLACES for step in range(_PLACES + 1))
-    # Of those as near as each other, the lowest: at the end of a straight line any place will do.
-    return min((_fit(levels, users) for users in places), key=lambda bend: bend.error)
+    candidates = (lowest + (highest - lowest) * step / _CANDIDATES for step in range(_CANDIDATES + 1))
+    # Of equal fits, `min` takes the lowest: on a straight line, the bend can be anywhere.
+    return min((_fit(levels, users) for users in candidates), key=lambda bend: bend.error)
 
 
 def _fit(levels: Sequence[Level], users: float) -> _Bend:
-    """With the bend at `users`: throughput = slope x min(load, users) + slope_after x max(load - users, 0)."""
+    """The fit with the bend at `users`: throughput = slope x min(load, users) + slope_after x max(load - users, 0)."""
     points = [(min(level.users, users), max(level.users - users, 0.0), level.throughput) for level in levels]
     aa = math.fsum(below * below for below, _, _ in points)
     ab = math.fsum(below * above for below, above, _ in points)
@@ -230,7 +241,7 @@ def _fit(levels: Sequence[Level], users: float) -> _Bend:
     by = math.fsum(above * seen for _, above, seen in points)
     determinant = aa * bb - ab * ab
     if bb == 0 or determinant <= 1e-12 * aa * bb:
-        # Levels so near to none that their squares are 0 have no slope.
+        # Levels so small that their squares are 0 have no slope.
         slope = slope_after = ay / aa if aa else 0.0
     else:
         slope, slope_after = (ay * bb - by * ab) / determinant, (by * aa - ay * ab) / determinant

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from locust_cw import _core
 from locust_cw._aws import targets as _targets
 from locust_cw._aws.endpoint import check_local
-from locust_cw._dashboard import body as _dashboard
+from locust_cw._dashboard.name import check_name, default_name
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings.opt_outs import OPT_OUTS
 
@@ -309,7 +309,7 @@ class Options:
         check_local(self.core)
         _ = self.targets
         if self.dashboard is not None:
-            _dashboard.check_name(self.dashboard)
+            check_name(self.dashboard)
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
             raise _core.InvalidOptionError(f"argument --cw-receipt: there is no folder for {receipt}")
@@ -332,7 +332,7 @@ def dashboard_name(given: object, namespace: str) -> str | None:
     text = str(given).lower()
     if text in ("none", "false"):
         return None
-    return _dashboard.default_name(namespace) if text in ("true", DEFAULT) else str(given)
+    return default_name(namespace) if text in ("true", DEFAULT) else str(given)
 
 
 def _check_form(option: Option, value: object) -> None:

@@ -19,9 +19,9 @@ import gevent
 from flask import Response, jsonify, request
 
 from locust_cw import _core
+from locust_cw._aws import console
 from locust_cw._aws.account import Account
 from locust_cw._aws.endpoint import endpoint_of
-from locust_cw._dashboard import body as _dashboard
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._webui import status as _status
 
@@ -80,11 +80,11 @@ class Places:
 
 def links(region: str, namespace: str, log_group: str | None, dashboard: str | None) -> dict[str, str]:
     """Addresses in the AWS console, by what is seen there."""
-    found = {f"Metrics in {namespace}": _dashboard.metrics_url(region, namespace)}
+    found = {f"Metrics in {namespace}": console.metrics_url(region, namespace)}
     if dashboard is not None:
-        found = {f"Dashboard {dashboard}": _dashboard.dashboard_url(region, dashboard), **found}
+        found = {f"Dashboard {dashboard}": console.dashboard_url(region, dashboard), **found}
     if log_group is not None:
-        found[f"Log group {log_group}"] = _dashboard.log_group_url(region, log_group)
+        found[f"Log group {log_group}"] = console.log_group_url(region, log_group)
     return found
 
 

@@ -1,0 +1,169 @@
+"""The checks that call AWS: each makes the calls of a test, and knows which errors are no failure."""
+
+from __future__ import annotations
+
+import platform
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locust_cw import _core
+from locust_cw._aws.account import is_missing
+from locust_cw._aws.alarms import states_of
+from locust_cw._cli.doctor.check import Check
+from locust_cw._cli.doctor.requirement import Requirement
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from locust_cw._aws.account import Account
+
+METRIC = "DoctorCheck"
+"""The metric of the datum that is published. It has no dimensions, so it is on no dashboard."""
+
+_NOT_REACHED = ("NotSent", "NoAnswer")
+_FOR_ANY_CALL = (Requirement.REGION, Requirement.ANY_ENDPOINT)
+_FOR_METRICS = (*_FOR_ANY_CALL, Requirement.CREDENTIALS, Requirement.METRICS_ENDPOINT)
+_FOR_LOGS = (*_FOR_ANY_CALL, Requirement.CREDENTIALS, Requirement.LOGS_ENDPOINT)
+
+
+def _fails(_error: _core.AwsError) -> Check | None:
+    return None
+
+
+@dataclass(frozen=True)
+class AwsCheck:
+    """A check that calls AWS.
+
+    Attributes:
+        name: The name of the check.
+        requires: What it depends on, in the order in which it is found.
+        actions: The IAM actions that the calls need, for the remedy.
+        call: Makes the calls. Returns what was found: a text if all is well.
+        tolerate: The result for an error that is no failure; None for a failure.
+        provides: What later checks cannot do without this one, and the reason for them.
+
+    """
+
+    name: str
+    requires: tuple[Requirement, ...]
+    actions: str
+    call: Callable[[Account], str | Check]
+    tolerate: Callable[[_core.AwsError], Check | None] = _fails
+    provides: tuple[Requirement, str] | None = None
+
+
+def credentials_check() -> AwsCheck:
+    """Who the credentials belong to."""
+
+    def call(account: Account) -> str:
+        identity = account.call("GetCallerIdentity")
+        return f"{identity['Arn']} (account {identity['Account']})"
+
+    def tolerate(error: _core.AwsError) -> Check | None:
+        if error.args[1] not in _NOT_REACHED or "AssumeRole" in error.args[0]:
+            return None
+        # In a VPC without internet access, STS may be unreachable. A test does not need it.
+        return Check(
+            "credentials", "skipped", "STS, which returns the identity, cannot be reached; tests do not need it"
+        )
+
+    return AwsCheck(
+        "credentials",
+        # STS has an endpoint of its own.
+        _FOR_ANY_CALL,
+        "sts:AssumeRole on the role, and let the trust policy of the role name these credentials",
+        call,
+        tolerate,
+        provides=(Requirement.CREDENTIALS, "the credentials cannot be used"),
+    )
+
+
+def metrics_check(namespace: str) -> AwsCheck:
+    """Publish a datum."""
+
+    def call(account: Account) -> str:
+        datum = {"MetricName": METRIC, "Value": 1.0, "Unit": "Count"}
+        account.call("PutMetricData", Namespace=namespace, MetricData=[datum])
+        return f"PutMetricData is allowed in namespace {namespace} (one datum of {METRIC} was published)"
+
+    return AwsCheck("metrics", _FOR_METRICS, f"cloudwatch:PutMetricData in namespace {namespace}", call)
+
+
+def logs_check(options: argparse.Namespace) -> AwsCheck:
+    """Publish a log event in a stream of its own."""
+    group = options.log_group
+    machine = re.sub(r"[^A-Za-z0-9._-]", "-", platform.node()) or "unnamed"
+    stream = f"{options.log_stream}/doctor/{machine}"
+
+    def call(account: Account) -> str:
+        created = _create_stream(account, group, stream, with_group=options.create_log_group)
+        event = {"timestamp": int(time.time() * 1000), "message": '{"event":"doctor"}'}
+        account.call("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=[event])
+        return f"{created} and PutLogEvents are allowed in log group {group}"
+
+    def tolerate(error: _core.AwsError) -> Check | None:
+        if not is_missing(error):
+            return None
+        text = f"log group {group} does not exist; the first test creates it. To check that, give --create-log-group"
+        return Check("logs", "skipped", text)
+
+    actions = f"logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents on {group}"
+    return AwsCheck("logs", _FOR_LOGS, actions, call, tolerate)
+
+
+def _create_stream(account: Account, group: str, stream: str, *, with_group: bool) -> str:
+    """Create a log stream, unless it exists.
+
+    Args:
+        account: The account.
+        group: The log group.
+        stream: The log stream.
+        with_group: Create the log group, too, if it does not exist.
+
+    Returns:
+        The operations that were called.
+
+    """
+    try:
+        account.call("CreateLogStream", logGroupName=group, logStreamName=stream)
+    except _core.AwsError as error:
+        if is_missing(error) and with_group:
+            account.call("CreateLogGroup", logGroupName=group)
+            return f"CreateLogGroup, {_create_stream(account, group, stream, with_group=False)}"
+        if not str(error.args[1]).startswith("ResourceAlreadyExists"):
+            raise
+    return "CreateLogStream"
+
+
+def dashboard_check(name: str) -> AwsCheck:
+    """Put an existing dashboard back unchanged."""
+
+    def call(account: Account) -> str:
+        body = account.call("GetDashboard", DashboardName=name)["DashboardBody"]
+        account.call("PutDashboard", DashboardName=name, DashboardBody=body)
+        return f"GetDashboard and PutDashboard are allowed for {name} (it was put back unchanged)"
+
+    def tolerate(error: _core.AwsError) -> Check | None:
+        if not is_missing(error):
+            return None
+        text = f"GetDashboard is allowed; {name} does not exist yet, so PutDashboard was not checked"
+        return Check("dashboard", "skipped", text)
+
+    actions = f"cloudwatch:GetDashboard and cloudwatch:PutDashboard for {name}"
+    return AwsCheck("dashboard", _FOR_METRICS, actions, call, tolerate)
+
+
+def alarms_check(names: Sequence[str]) -> AwsCheck:
+    """Read the states of the alarms that stop the test."""
+
+    def call(account: Account) -> str | Check:
+        states = states_of(account, names)
+        if states.missing:
+            remedy = "Check the names and the region: an alarm belongs to a region."
+            return Check("alarms", "failed", f"there is no alarm {', '.join(states.missing)}", remedy)
+        return ", ".join(f"{name} is {state}" for name, (state, _) in states.known.items())
+
+    return AwsCheck("alarms", _FOR_METRICS, "cloudwatch:DescribeAlarms", call)

@@ -1,0 +1,124 @@
+"""Running all checks in order. A check that depends on one that failed is skipped, with the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from locust_cw import _core
+from locust_cw._aws.account import message_of
+from locust_cw._aws.endpoint import Service, endpoint_of, partition_of
+from locust_cw._cli.account import interruptible_account
+from locust_cw._cli.doctor.aws_checks import (
+    AwsCheck,
+    alarms_check,
+    credentials_check,
+    dashboard_check,
+    logs_check,
+    metrics_check,
+)
+from locust_cw._cli.doctor.check import Check
+from locust_cw._cli.doctor.endpoints import check_clock, check_endpoint
+from locust_cw._cli.doctor.local_checks import check_locust, check_spool, check_versions
+from locust_cw._cli.doctor.remedies import remedy_for
+from locust_cw._cli.doctor.requirement import Requirement, Requirements
+from locust_cw._cli.shared_options import account_options, dashboard_of
+from locust_cw._terminal.redaction import without_secrets
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+
+class Examination:
+    """All checks, in the order of their dependencies."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        """Nothing is checked before `run`.
+
+        Raises:
+            InvalidOptionError: If an option of the account or the name of the dashboard is invalid.
+
+        """
+        self._options = options
+        self._account = interruptible_account(account_options(options))
+        self._dashboard_name = dashboard_of(options)
+        self._requirements = Requirements()
+
+    def run(self) -> Iterator[Check]:
+        """Make one check after the other."""
+        yield check_versions()
+        yield check_locust()
+        yield self._check_region()
+        yield from self._check_endpoints()
+        for check in self._aws_checks():
+            yield self._run(check)
+        yield check_spool(self._options.spool_dir)
+
+    def _aws_checks(self) -> Iterator[AwsCheck]:
+        options = self._options
+        yield credentials_check()
+        yield metrics_check(options.namespace)
+        if options.logs != "off":
+            yield logs_check(options)
+        if self._dashboard_name is not None:
+            yield dashboard_check(self._dashboard_name)
+        if options.stop_on_alarm:
+            yield alarms_check(options.stop_on_alarm)
+
+    def _check_region(self) -> Check:
+        region = self._account.region()
+        if region is not None:
+            return Check("region", "ok", region)
+        self._requirements.fail(Requirement.REGION, "there is no region")
+        remedy = "Give --region (of a test: --cw-region), set AWS_REGION, or add a region to the profile."
+        return Check("region", "failed", "no AWS region is configured", remedy)
+
+    def _check_endpoints(self) -> Iterator[Check]:
+        if reason := self._requirements.reason_to_skip([Requirement.REGION]):
+            yield Check("endpoints", "skipped", reason)
+            yield Check("clock", "skipped", reason)
+            return
+        skews: list[float] = []
+        endpoints = self._endpoints()
+        unreachable = 0
+        for name, requirement, url in endpoints:
+            check, skew = check_endpoint(f"{name} endpoint", url)
+            yield check
+            skews += [] if skew is None else [skew]
+            if check.state == "failed":
+                unreachable += 1
+                self._requirements.fail(requirement, f"{without_secrets(url)} cannot be reached")
+        if unreachable == len(endpoints):
+            self._requirements.fail(Requirement.ANY_ENDPOINT, "no endpoint can be reached")
+        yield check_clock(skews[0] if skews else None)
+
+    def _endpoints(self) -> list[tuple[str, Requirement, str]]:
+        """The names of the endpoints, what they are required for, and their URLs."""
+        options = account_options(self._options)
+        region = str(self._account.region())
+        services: dict[str, tuple[Requirement, str, Service]] = {
+            "metrics": (Requirement.METRICS_ENDPOINT, "monitoring", "cloudwatch"),
+            "logs": (Requirement.LOGS_ENDPOINT, "logs", "cloudwatch_logs"),
+        }
+        if self._options.logs == "off":
+            del services["logs"]
+        domain = partition_of(region).domain
+        return [
+            (name, requirement, endpoint_of(options, service) or f"https://{host}.{region}.{domain}/")
+            for name, (requirement, host, service) in services.items()
+        ]
+
+    def _run(self, check: AwsCheck) -> Check:
+        if reason := self._requirements.reason_to_skip(check.requires):
+            return Check(check.name, "skipped", reason)
+        try:
+            found = check.call(self._account)
+        except _core.AwsError as error:
+            return check.tolerate(error) or self._failed(check, error)
+        return Check(check.name, "ok", found) if isinstance(found, str) else found
+
+    def _failed(self, check: AwsCheck, error: _core.AwsError) -> Check:
+        if check.provides is not None:
+            self._requirements.fail(*check.provides)
+        remedy = remedy_for(str(error.args[1]), check.actions, self._options, self._dashboard_name)
+        return Check(check.name, "failed", message_of(error), remedy)

@@ -1,0 +1,118 @@
+"""Annotations on graphs: the marks of runs, and what users added to a graph."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from locust_cw import _core
+from locust_cw._dashboard.widget_json import Json, list_of, title_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_RUNS = 20
+"""Most runs with marks. The marks of older runs are removed."""
+MAX_REASON_CHARS = 200
+"""Longest reason of a mark."""
+
+Event: TypeAlias = Literal["start", "ramped up", "stop"]
+_EVENTS: tuple[Event, ...] = ("start", "ramped up", "stop")
+_MARK = re.compile(
+    rf"run (?P<run_id>[A-Za-z0-9._-]{{1,{_core.MAX_RUN_ID_CHARS}}})"
+    rf" (?P<event>{'|'.join(_EVENTS)})(?:: (?P<reason>.*))?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment of a run, drawn as a vertical line.
+
+    Attributes:
+        run_id: The run.
+        event: What happened.
+        time: Seconds since the epoch.
+        reason: Why it happened, such as the alarm that stopped the test; None if no reason is known.
+
+    """
+
+    run_id: str
+    event: Event
+    time: float
+    reason: str | None = None
+
+    def annotation(self) -> Json:
+        """The mark as a vertical annotation of a widget."""
+        reason = f": {' '.join(self.reason.split())[:MAX_REASON_CHARS]}" if self.reason else ""
+        when = datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {"label": f"run {self.run_id} {self.event}{reason}", "value": when}
+
+    @classmethod
+    def read(cls, annotation: object) -> Mark | None:
+        """The mark that an annotation is; None if a user added the annotation."""
+        if not isinstance(annotation, dict):
+            return None
+        match = _MARK.fullmatch(str(annotation.get("label")))
+        try:
+            when = datetime.fromisoformat(str(annotation.get("value"))).timestamp()
+            datetime.fromtimestamp(when, UTC)  # fails at the very ends of the calendar
+        except (OverflowError, ValueError):
+            return None
+        if match is None:
+            return None
+        event = next(event for event in _EVENTS if event == match["event"])
+        return cls(match["run_id"], event, when, match["reason"])
+
+
+class Annotations:
+    """The annotations of all graphs over time: the marks of runs, and per title what users added.
+
+    Attributes:
+        runs: The marks of the newest runs, by run, the newest run last.
+
+    """
+
+    def __init__(self, marks: Iterable[Mark], ours: Iterable[Json]) -> None:
+        """Combine new marks with those on our existing widgets. Of two marks of the same event the new one counts."""
+        ours = list(ours)
+        self.runs = _newest_runs([*_marks_on(ours), *marks])
+        self._by_title: dict[str, Json] = {}
+        for widget in ours:
+            annotations = widget["properties"].get("annotations")
+            if isinstance(annotations, dict):
+                self._by_title.setdefault(title_of(widget), annotations)
+
+    def add_to(self, widget: Json) -> None:
+        """Annotate a widget, if it is a graph over time."""
+        properties = widget["properties"]
+        if properties.get("view") != "timeSeries":
+            return
+        added = self._by_title.get(title_of(widget), {})
+        vertical = [mark.annotation() for run in self.runs for mark in run]
+        vertical += [each for each in list_of(added.get("vertical")) if Mark.read(each) is None]
+        horizontal = list(properties.pop("annotations", {}).get("horizontal", ()))
+        horizontal += [each for each in list_of(added.get("horizontal")) if each not in horizontal]
+        annotations = {"horizontal": horizontal, "vertical": vertical}
+        if any(annotations.values()):
+            properties["annotations"] = {name: each for name, each in annotations.items() if each}
+
+
+def _newest_runs(marks: Iterable[Mark]) -> list[list[Mark]]:
+    runs: dict[str, dict[Event, Mark]] = {}
+    for mark in marks:
+        runs.setdefault(mark.run_id, {})[mark.event] = mark
+    by_age = sorted(runs.values(), key=lambda run: min(mark.time for mark in run.values()))
+    return [sorted(run.values(), key=lambda mark: _EVENTS.index(mark.event)) for run in by_age[-MAX_RUNS:]]
+
+
+def _marks_on(widgets: Iterable[Json]) -> list[Mark]:
+    found: dict[tuple[str, str], Mark] = {}
+    for widget in widgets:
+        annotations = widget["properties"].get("annotations")
+        for annotation in list_of(annotations.get("vertical")) if isinstance(annotations, dict) else ():
+            if mark := Mark.read(annotation):
+                found[mark.run_id, mark.event] = mark
+    return list(found.values())

@@ -1,0 +1,61 @@
+"""What a dashboard shows: the parts of a test's options that decide its widgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from locust_cw import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from locust_cw._aws.targets import Target
+
+
+@dataclass(frozen=True)
+class View:
+    """What a dashboard shows.
+
+    Attributes:
+        region: The region that the test publishes to.
+        namespace: The namespace of the test's metrics.
+        series: The dimensions of a series: `Host`, `Request`, `Method`, `RunId`.
+        logs: Which requests are logged: `all`, `failures` or `off`.
+        log_format: `json` or `text`.
+        log_group: The log group.
+        host: The host under test; None if the user classes have hosts of their own.
+        constants: The dimensions that all metrics have.
+        targets: The AWS resources under test.
+
+    """
+
+    # No attribute that an option decides has a default here: the core has the defaults of the options.
+    region: str
+    namespace: str
+    series: tuple[str, ...]
+    logs: str
+    log_format: str
+    log_group: str
+    host: str | None = None
+    constants: tuple[tuple[str, str], ...] = ()
+    targets: tuple[Target, ...] = ()
+
+    @classmethod
+    def of(
+        cls, options: Mapping[str, Any], *, region: str, host: str | None = None, targets: Sequence[Target] = ()
+    ) -> View:
+        """The view of a test with these options of the core. Options that are absent or None have their defaults."""
+        chosen = {**_core.default_options(), **{name: value for name, value in options.items() if value is not None}}
+        constants = [pair.partition("=") for pair in chosen["dimension"] or ()]
+        return cls(
+            region=region,
+            namespace=chosen["namespace"],
+            series=tuple(dict.fromkeys(name.strip() for name in chosen["dimensions"].split(","))),
+            logs=chosen["logs"],
+            log_format=chosen["log_format"],
+            log_group=chosen["log_group"],
+            host=None if host is None else _core.dimension_value(_core.public_host(host)),
+            constants=tuple((name.strip(), _core.dimension_value(value.strip())) for name, _, value in constants),
+            targets=tuple(targets),
+        )

@@ -1,0 +1,189 @@
+"""The widgets of a dashboard: the load first, then one block per AWS resource under test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from locust_cw._dashboard.expressions import (
+    PERIOD_S,
+    gauge_hosts,
+    gauges,
+    load_metric,
+    most_requested,
+    rates,
+    search,
+    target_metric,
+    with_options,
+)
+from locust_cw._dashboard.limits import COLUMNS
+from locust_cw._dashboard.log_queries import newest_failures
+from locust_cw._dashboard.variables import HOST_PLACEHOLDER, NAMESPACE_PLACEHOLDER
+from locust_cw._dashboard.widget_json import OURS, Json
+
+if TYPE_CHECKING:
+    from locust_cw._aws.metric import Signal
+    from locust_cw._aws.targets import Target
+    from locust_cw._dashboard.view import View
+
+MAX_LINES = 20
+"""Names on one graph, those with the highest values. CloudWatch draws up to 100, too many to tell apart."""
+
+_THIRD, _HALF = COLUMNS // 3, COLUMNS // 2
+_GRAPH_HEIGHT = 6
+_TABLE_HEIGHT = 7
+_CPU_WARNING = {"label": "Locust's CPU warning", "value": 90}
+
+
+class Grid:
+    """Places widgets in rows, from the top.
+
+    Attributes:
+        widgets: The widgets placed so far.
+        height: Height of all complete rows.
+
+    """
+
+    def __init__(self) -> None:
+        """An empty grid."""
+        self.widgets: list[Json] = []
+        self.height = 0
+        self._x = 0
+        self._row_height = 0
+
+    def new_row(self) -> None:
+        """Complete the current row."""
+        self.height += self._row_height
+        self._x = self._row_height = 0
+
+    def put(self, kind: str, width: int, height: int, properties: Json) -> None:
+        """Place a widget in the current row, or in a new one if it does not fit."""
+        if self._x + width > COLUMNS:
+            self.new_row()
+        position = {"x": self._x, "y": self.height, "width": width, "height": height}
+        self.widgets.append({"type": kind, **position, "properties": properties})
+        self._x += width
+        self._row_height = max(self._row_height, height)
+
+    def put_text(self, height: int, markdown: str) -> None:
+        """Place a text over the whole width. Its first line is its title."""
+        self.new_row()
+        first, _, rest = markdown.partition("\n")
+        self.put("text", COLUMNS, height, {"markdown": f"{first}{OURS}\n{rest}".rstrip("\n")})
+        self.new_row()
+
+    def put_graph(self, properties: Json) -> None:
+        """Place a graph that takes a third of the width."""
+        self.put("metric", _THIRD, _GRAPH_HEIGHT, properties)
+
+
+def put_load(grid: Grid, view: View) -> None:
+    """Place the widgets of the load."""
+    grid.put_text(
+        2,
+        f"# Load test of {HOST_PLACEHOLDER}\nNamespace {NAMESPACE_PLACEHOLDER}. Each run updates these widgets and"
+        " marks its start, the end of its ramp-up and its stop. Widgets that you add are kept below.",
+    )
+    requests = load_metric(view, "RequestCount", "Sum", "requests")
+    failures = load_metric(view, "FailureCount", "Sum", "failures")
+    lines = rates([(requests, "PERIOD"), (failures, "PERIOD")])
+    grid.put_graph(_graph(view, "Requests and failures per second", "per second", lines))
+    percentiles = [load_metric(view, "ResponseTime_ms", each, each) for each in ("p50", "p95", "p99")]
+    grid.put_graph(_graph(view, "Response time", "ms", percentiles))
+    grid.put_graph(_graph(view, "Users and workers", "", _users_and_workers(view)))
+    if "Request" in view.series:
+        _put_names(grid, view)
+    share = {"expression": "100*m2/m1", "label": "failed requests", "id": "e1"}
+    hidden = [with_options(requests, id="m1", visible=False), with_options(failures, id="m2", visible=False)]
+    grid.put_graph(_graph(view, "Failed requests", "percent", [*hidden, [share]]))
+    _put_generator(grid, view)
+    if view.logs != "off":
+        _put_failures(grid, view)
+    grid.new_row()
+
+
+def put_target(grid: Grid, view: View, target: Target) -> None:
+    """Place the widgets of an AWS resource: a graph per signal."""
+    grid.put_text(1, f"## {target.title}")
+    for signal in target.signals:
+        grid.put_graph(_signal(view, target, signal))
+    grid.new_row()
+
+
+def _signal(view: View, target: Target, signal: Signal) -> Json:
+    lines = rates((target_metric(metric), metric.divisor) for metric in signal.metrics)
+    return _graph(view, f"{signal.title}, {target.title}", signal.unit, lines)
+
+
+def _users_and_workers(view: View) -> list[list[Any]]:
+    searches = (search(view, "UserCount", "Maximum", ("Host", "UserClass"), host) for host, _ in gauge_hosts(view))
+    by_class = [
+        [{"expression": each, "label": "${PROP('Dim.UserClass')}", "id": f"e{number}"}]
+        for number, each in enumerate(searches, 1)
+    ]
+    totals = gauges(view, "UserCount", Maximum="users") + gauges(view, "WorkerCount", Maximum="workers")
+    return totals + by_class
+
+
+def _put_generator(grid: Grid, view: View) -> None:
+    lines = gauges(view, "GeneratorCpu_Percent", Average="average", Maximum="busiest process")
+    cpu = _graph(view, "Load generator: CPU", "percent", lines)
+    cpu["annotations"] = {"horizontal": [_CPU_WARNING]}
+    grid.put_graph(cpu)
+    lines = gauges(view, "GeneratorMemory_Bytes", Average="average", Maximum="largest process")
+    grid.put_graph(_graph(view, "Load generator: memory", "bytes", lines))
+
+
+def _put_failures(grid: Grid, view: View) -> None:
+    properties = {
+        "region": view.region,
+        "title": f"Newest failures{OURS}",
+        "query": newest_failures(view),
+        "view": "table",
+    }
+    grid.put("log", COLUMNS, _GRAPH_HEIGHT, properties)
+
+
+def _put_names(grid: Grid, view: View) -> None:
+    """Place the widgets that compare request names."""
+    for title, unit, lines in (
+        ("Busiest names: requests per second", "per second", _top_names(view, "RequestCount", "Sum", f"/{PERIOD_S}")),
+        ("Slowest names: p95", "ms", _top_names(view, "ResponseTime_ms", "p95")),
+        (
+            "Most failing names: failures per second",
+            "per second",
+            _top_names(view, "FailureCount", "Sum", f"/{PERIOD_S}"),
+        ),
+    ):
+        grid.put_graph(_graph(view, title, unit, lines))
+    label = "${PROP('Dim.Method')} " * ("Method" in view.series) + "${PROP('Dim.Request')}"
+    every = {"expression": search(view, "ResponseTime_ms", "p99", view.series), "label": label, "id": "e1"}
+    table = _graph(view, "Response time by name: p99, ms", "", [[every]])
+    table |= {
+        "view": "table",
+        "table": {"layout": "vertical", "stickySummary": True, "summaryColumns": ["MIN", "AVG", "MAX"]},
+    }
+    del table["yAxis"]
+    grid.put("metric", _HALF, _TABLE_HEIGHT, table)
+    bars = _graph(view, "Most requested names, requests", "", [[{"expression": most_requested(view), "id": "q1"}]])
+    bars |= {"view": "bar", "stat": "Sum"}
+    del bars["yAxis"]
+    grid.put("metric", _HALF, _TABLE_HEIGHT, bars)
+
+
+def _top_names(view: View, metric: str, stat: str, divisor: str = "") -> list[Any]:
+    found = search(view, metric, stat, view.series)
+    # Without a label here, each line keeps the label of its metric through the metric math.
+    return [[{"expression": f"SLICE(SORT({found}{divisor}, MAX, DESC), 0, {MAX_LINES})", "label": "", "id": "e1"}]]
+
+
+def _graph(view: View, title: str, unit: str, metrics: list[list[Any]]) -> Json:
+    axis = {"min": 0, "showUnits": False, **({"label": unit} if unit else {})}
+    return {
+        "title": title + OURS,
+        "region": view.region,
+        "view": "timeSeries",
+        "stacked": False,
+        "period": PERIOD_S,
+        "metrics": metrics,
+        "yAxis": {"left": axis},
+    }
