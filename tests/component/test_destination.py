@@ -15,6 +15,7 @@ import pytest
 
 from locust_cw import _core
 from support.cloudwatch import CloudWatch
+from support.credentials import metadata
 from support.fixtures import Aws, Locust
 from support.locust_run import NO_KEYS, LocustRun
 from support.outages import HOST, PACED, commanding, files_in, replay, spool_of, wait_for_more
@@ -63,11 +64,11 @@ def names(aws: Aws) -> list[str]:
     return [f"--cw-namespace={aws.cloudwatch.namespace}", f"--cw-log-group={aws.cloudwatch.log_group}"]
 
 
-def left_behind(aws: Aws, locust: Locust, env: dict[str, str | None], **how: Any) -> LocustRun:
+def left_behind(aws: Aws, locust: Locust, env: dict[str, str | None], *more: str, **how: Any) -> LocustRun:
     """A run of which nothing was delivered."""
     for operation in ("PutMetricData", "CreateLogStream"):
         aws.proxy.on(operation, AWAY)
-    run = locust.start(*PACED, "-t", "3s", "--cw-drain-timeout=1", options=names(aws), env=env, **how)
+    run = locust.start(*PACED, "-t", "3s", "--cw-drain-timeout=1", *more, options=names(aws), env=env, **how)
     wait_for_more(run, 20)
     run.finish()
     requests = run.receipt.check()["requests"]
@@ -135,12 +136,20 @@ def test_any_account_will_do_if_asked(aws: Aws, locust: Locust) -> None:
     assert replay(run.folder, "--all", "--account", "any").exit_code == 0
 
 
+@pytest.mark.parametrize("options", [True, False], ids=["options", "environment"])
 def test_options_of_a_replay_lead_elsewhere_and_the_record_says_so(
-    aws: Aws, locust: Locust, elsewhere: Proxy, ministack: str
+    aws: Aws, locust: Locust, elsewhere: Proxy, ministack: str, *, options: bool
 ) -> None:
-    run = left_behind(aws, locust, by_environment(aws))
+    if options:
+        given = [f"--cw-endpoint-url={aws.proxy.url}", f"--cw-region={REGION}"]
+        run = left_behind(aws, locust, {"AWS_REGION": None}, *given)
+    else:
+        run = left_behind(aws, locust, by_environment(aws))
     elsewhere.on("GetCallerIdentity", account(OTHER_ACCOUNT))
-    sent = replay(run.folder, "--all", "--endpoint-url", elsewhere.url, "--region", OTHER_REGION)
+    where = ["--endpoint-url", elsewhere.url, "--region", OTHER_REGION]
+    # Another endpoint may lead to the same account.
+    assert replay(run.folder, "--all", *where).exit_code == 1
+    sent = replay(run.folder, "--all", *where, "--account", OTHER_ACCOUNT)
     assert sent.exit_code == 0, sent.output
     assert f"Sent to account {OTHER_ACCOUNT} in region {OTHER_REGION} ({elsewhere.url})" in sent.out
     there = CloudWatch(ministack, aws.cloudwatch.namespace, aws.cloudwatch.log_group, OTHER_REGION)
@@ -249,3 +258,99 @@ def test_a_session_token_may_have_its_older_name(aws: Aws, monkeypatch: pytest.M
     account.call("GetCallerIdentity", "{}").result()
     (call,) = aws.proxy.calls("GetCallerIdentity")
     assert call.headers["x-amz-security-token"] == "the token"
+
+
+def test_a_profile_that_gives_only_the_region_is_no_source_of_credentials(aws: Aws, locust: Locust) -> None:
+    """It is replayed in the same shell, with the credentials of the role."""
+    config = "[profile region-only]\nregion = eu-north-1\n"
+    with metadata() as roles:
+        env = (
+            NO_KEYS | roles.ecs | {"AWS_REGION": None, "AWS_PROFILE": "region-only", "AWS_ENDPOINT_URL": aws.proxy.url}
+        )
+        run = left_behind(aws, locust, env, files={".aws/config": config})
+        shell = env | {"HOME": str(run.folder)}
+        assert replay(run.folder, "--all", env=shell).exit_code == 0
+    assert signed_with(aws.proxy, "PutMetricData") == {f"ASIAROLE {REGION}"}
+
+
+def test_the_default_profile_is_recorded_even_if_sts_was_away(aws: Aws, locust: Locust) -> None:
+    config = "[default]\naws_access_key_id = AKIAMINE\naws_secret_access_key = secret\nregion = eu-north-1\n" + PROFILES
+    env = NO_KEYS | {"AWS_REGION": None, "AWS_ENDPOINT_URL": aws.proxy.url}
+    aws.proxy.on("GetCallerIdentity", AWAY)
+    run = left_behind(aws, locust, env, files={".aws/config": config})
+    shell = NO_KEYS | {"AWS_REGION": None, "AWS_PROFILE": "other", "HOME": str(run.folder)}
+    sent = replay(run.folder, "--all", env=shell)
+    assert sent.exit_code == 0, sent.output
+    assert signed_with(aws.proxy, "PutMetricData") == {f"AKIAMINE {REGION}"}
+    assert "does not record its AWS account" in sent.err
+
+
+def test_where_sts_does_not_answer_a_replay_stops_and_names_the_way_out(aws: Aws, locust: Locust) -> None:
+    run = left_behind(aws, locust, by_environment(aws))
+    aws.proxy.on("GetCallerIdentity", AWAY)
+    stopped = replay(run.folder, "--all")
+    assert stopped.exit_code == 1
+    assert "STS does not say whether these credentials belong to account 000000000000" in stopped.output
+    assert "--account any" in stopped.output
+    receipt = re.search(r"PutMetricData (\d+), PutLogEvents (\d+), repeated (\d+)", stopped.out)
+    assert receipt
+    assert receipt.groups() == ("0", "0", "0"), "calls to STS are not counted as calls with data"
+    assert replay(run.folder, "--all", "--account", "any").exit_code == 0
+
+
+def test_a_role_is_assumed_where_the_run_assumed_it(aws: Aws, locust: Locust, elsewhere: Proxy) -> None:
+    role = "--cw-role-arn=arn:aws:iam::000000000000:role/LoadTest"
+    run = left_behind(aws, locust, by_environment(aws), role)
+    env: dict[str, str | None] = {"AWS_REGION": OTHER_REGION, "AWS_ENDPOINT_URL": elsewhere.url}
+    assert replay(run.folder, "--all", env=env).exit_code == 0
+    assert not elsewhere.calls()
+
+
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+def test_a_profile_that_no_file_has_is_not_passed_over(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    """The role of the machine may be of another account."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv(variable, "wrok")
+    with metadata() as roles:
+        for name, value in roles.ecs.items():
+            monkeypatch.setenv(name, str(value))
+        with pytest.raises(_core.AwsError, match="wrok"):
+            _core.Account({"endpoint_url": aws.proxy.url, "region": REGION}).call("GetCallerIdentity", "{}").result()
+        assert not roles.asked
+    assert not aws.proxy.calls()
+
+
+def test_credentials_that_are_mended_are_found_by_the_next_call(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    account = _core.Account({"endpoint_url": aws.proxy.url, "region": REGION, "profile": "shop"})
+    for _ in range(2):
+        with pytest.raises(_core.AwsError, match="profile shop"):
+            account.call("GetCallerIdentity", "{}").result()
+    (tmp_path / "config").write_text(PROFILES)
+    account.call("GetCallerIdentity", "{}").result()
+    assert signed_with(aws.proxy, "GetCallerIdentity") == {f"AKIASHOP {REGION}"}
+
+
+def test_a_missing_region_is_looked_for_once_for_all_that_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The instance is asked by one caller, and the others share the answer."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with metadata(delay_s=0.3) as roles:
+        for name, value in roles.instance.items():
+            monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name, raising=False)
+        account = _core.Account({})
+        calls = [account.region() for _ in range(8)]
+        for call in calls:
+            with pytest.raises(_core.AwsError, match="no AWS region is configured"):
+                call.result()
+        assert roles.asked.count("GET /latest/meta-data/placement/region") == 1

@@ -110,8 +110,22 @@ def test_an_error_that_is_not_aws_s_rejects_nothing(elsewhere: Proxy, options: d
     assert len(files_in(tmp_path)) == 2
 
 
-def test_an_incomplete_answer_of_aws_leaves_it_open_whether_the_call_was_done(
+def test_a_size_that_a_gateway_does_not_take_rejects_nothing(
     elsewhere: Proxy, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its limit is not CloudWatch's: what cannot be cut any more waits."""
+    page = Answer(413, {"Content-Type": "text/html"}, b"<html>Request Entity Too Large</html>")
+    elsewhere.on("*", lambda _: page)
+    elsewhere.on("CreateLogStream", lambda _: json_answer({}))
+    receipt, _ = publish(options)
+    for group in ("requests", "log_events"):
+        assert receipt[group]["spooled"] == receipt[group]["observed"] == 20, receipt
+    assert files_in(tmp_path)
+
+
+@pytest.mark.parametrize("operation", ["PutMetricData", "PutLogEvents"])
+def test_an_incomplete_answer_of_aws_leaves_it_open_whether_the_call_was_done(
+    elsewhere: Proxy, options: dict[str, Any], tmp_path: Path, operation: str
 ) -> None:
     """The call is repeated, and counts as uncertain."""
 
@@ -120,18 +134,21 @@ def test_an_incomplete_answer_of_aws_leaves_it_open_whether_the_call_was_done(
             return Answer(200, BY_AWS | CBOR_TYPE | {"smithy-protocol": "rpc-v2-cbor"}, b"\xa1aA")
         return Answer(200, json_answer({}).headers, b'{"nextSequenceTok')
 
-    elsewhere.on("*", incomplete)
-    publisher = _core.Publisher(options, run_id="run", worker="w")
+    elsewhere.on("*", lambda _: json_answer({}))
+    elsewhere.on(operation, incomplete)
+    publisher = _core.Publisher(
+        options | {"logs": "off" if operation == "PutMetricData" else "all"}, run_id="r", worker="w"
+    )
     publisher.record("GET", "/a", 1.0, 10)
     publisher.seal()
-    wait_until(lambda: len(elsewhere.calls("PutMetricData")) > 1, "the call is repeated")
+    wait_until(lambda: len(elsewhere.calls(operation)) > 1, "the call is repeated")
     receipt = json.loads(publisher.finish(1, 0).json)
-    assert receipt["requests"]["spooled"] == 1
+    assert receipt["requests" if operation == "PutMetricData" else "log_events"]["spooled"] == 1
     assert receipt["uncertain"] >= 1
     assert files_in(tmp_path)
 
 
-@pytest.mark.parametrize("fault", [FOREIGN["HTML"], FOREIGN["the right content type"]], ids=["HTML", "type"])
+@pytest.mark.parametrize("fault", FOREIGN.values(), ids=FOREIGN)
 def test_a_replay_keeps_the_spool(elsewhere: Proxy, options: dict[str, Any], tmp_path: Path, fault: Fault) -> None:
     elsewhere.on("*", lambda _: HTML)
     publish(options)

@@ -17,7 +17,7 @@ from support.fixtures import Aws, Locust
 from support.locust_run import NO_KEYS
 from support.outages import HOST, PACED, commanding, replay, wait_for_more
 from support.proxy import Proxy
-from support.servers import REGION
+from support.servers import REGION, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +84,32 @@ def test_a_name_that_leads_to_this_machine_passes_no_proxy(aws: Aws, monkeypatch
         endpoint = aws.proxy.url.replace("127.0.0.1", "localhost")
         _core.Account({"endpoint_url": endpoint, "region": REGION}).call("GetCallerIdentity", "{}").result()
         assert not asked
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "ip6-loopback", "169.254.169.254"])
+def test_https_to_this_machine_passes_no_proxy(monkeypatch: pytest.MonkeyPatch, variable: str, host: str) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with logging_proxy() as (url, asked):
+        monkeypatch.setenv(variable, url)
+        account = _core.Account({"endpoint_url": f"https://{host}:9", "region": REGION})
+        with pytest.raises(_core.AwsError):
+            account.call("DescribeAlarms", '{"AlarmNames": ["a"]}').result()
+        assert not asked
+
+
+def test_a_test_publishes_through_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with logging_proxy() as (url, asked):
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        publisher = _core.Publisher({"region": REGION, "spool_dir": str(tmp_path)}, run_id="run", worker="w")
+        publisher.record("GET", "/a", 1.0, 10)
+        publisher.seal()
+        services = {f"CONNECT {name}.{REGION}.amazonaws.com:443" for name in ("monitoring", "logs", "sts")}
+        wait_until(lambda: services <= {line.strip() for line in asked}, "all services are called through the proxy")
+        publisher.finish()
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])

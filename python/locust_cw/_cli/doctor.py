@@ -403,9 +403,10 @@ def _ask(url: str) -> float | None:
     bare = where._replace(netloc=where.netloc.rpartition("@")[2]).geturl()
     before = time.time()
     try:
-        # As the core does.
-        proxies = [urllib.request.ProxyHandler({})] if _core.never_proxied(bare) else []
-        opener = urllib.request.build_opener(_Unredirected, *proxies)
+        # As the core does, which also knows ALL_PROXY.
+        found = {} if _core.never_proxied(bare) else urllib.request.getproxies()
+        proxies = {scheme: found[name] for scheme in ("http", "https") for name in ("all", scheme) if name in found}
+        opener = urllib.request.build_opener(_Unredirected, urllib.request.ProxyHandler(proxies))
         with opener.open(urllib.request.Request(bare, method="HEAD"), timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the user's
             date = answer.headers.get("Date")
     except urllib.error.HTTPError as refused:

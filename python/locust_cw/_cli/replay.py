@@ -89,6 +89,14 @@ def _replay(options: argparse.Namespace) -> int:
             f"not replayed: run {spool.run_id} was meant for a local CloudWatch that is gone. Give --endpoint-url to"
             f" send it elsewhere, or delete {spool.folder}"
         )
+    if options.account is None and not options.dry_run:
+        unknown = {spool.run_id for spool in chosen if spool.account_id is None and spool.local_url is None}
+        for run_id in sorted(unknown):
+            logger.warning(
+                "Run %s does not record its AWS account, so the account of the credentials is not checked. The receipt"
+                " says where the data went.",
+                run_id,
+            )
     complete = _send([spool for spool in chosen if spool not in gone], options)
     if options.all and not complete:
         folders = {spool.folder for spool in chosen if spool not in gone}
