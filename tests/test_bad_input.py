@@ -1,4 +1,4 @@
-"""Nothing a client library reports can hurt: it is published as docs/what-arrives.md says and never felt by Locust."""
+"""Nothing a client library reports can hurt: it is published as docs/metrics-and-logs.md says and never felt by Locust."""
 
 from __future__ import annotations
 
