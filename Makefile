@@ -29,13 +29,13 @@ test: $(BUILT) ## the tests, Rust and Python
 	cargo test --locked --no-default-features
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
-# For a part of it: make coverage TESTS='tests/test_wire.py tests/test_options.py'
+# For a part of it: make coverage TESTS='tests/unit tests/e2e/test_wire.py'
 coverage: $(BUILT) ## what the tests reach, Rust and Python in one report, target/coverage/html
 	@.ci/programs
 	@TEST_PROCESSES=$(TEST_PROCESSES) .ci/coverage $(TESTS)
 
 soak: $(BUILT) ## outages at their full length, more crashes, and more tests in one process
-	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/test_leaks.py tests/test_outages.py tests/test_replay.py
+	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/e2e/test_leaks.py tests/e2e/test_outages.py tests/e2e/test_replay.py
 
 locust-suite: $(BUILT) ## Locust's own tests, with locust-cw registered and without; some 30 minutes
 	$(BIN)/python -m pip install --quiet --group locust-suite
@@ -54,7 +54,7 @@ model: ## the orders in which threads may run, tried out
 	RUSTFLAGS='--cfg shuttle' cargo test --locked --no-default-features --lib --target-dir target/model model::
 
 fuzz-python: $(BUILT) ## properties of the Python modules, with 2,000 examples each
-	$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/test_any_input.py
+	$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/unit/test_any_input.py
 
 screenshots: $(BUILT) ## the pictures of the web UI in docs/images, from a real run
 	@.ci/programs
