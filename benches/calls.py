@@ -188,7 +188,7 @@ def print_cost(rates: list[int], names: list[int], per_hour: dict[tuple[int, int
         print(f"{number:>8,} names{'':20}" + "".join(f"{each:10,.3f}" for each in costs))
     print(f"{'calls of 5 requests each':34}" + "".join(f"{peers_cost(rate):10,.3f}" for rate in rates))
     logs = [cost(0, 0, rate, event_bytes)[1] for rate in rates]
-    print(f"{'all requests logged, beside that':34}" + "".join(f"{each:10,.3f}" for each in logs))
+    print(f"{'all requests logged, in addition':34}" + "".join(f"{each:10,.3f}" for each in logs))
 
 
 def peers_cost(rate: float) -> float:

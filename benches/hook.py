@@ -150,7 +150,7 @@ def main() -> int:
         hooks = {NONE: EventHook(), EMPTY: empty, METRICS: metrics, LOGS: logs, WRAPPED: wrapped(logs), SLOW: slow}
         show("one request event", measure(hooks, rounds))
         with busy_thread():
-            show("beside a busy Python thread", measure(hooks, rounds // 20))
+            show("next to a busy Python thread", measure(hooks, rounds // 20))
     return 0
 
 

@@ -110,7 +110,7 @@ def apart(measure: Callable[..., Row], *arguments: object) -> Row:
         try:
             row: Row = receiving.recv()
         except EOFError:
-            sys.exit("The process that was to be measured ended early; its error stands above.")
+            sys.exit("The measured process ended early; see its error above.")
         process.join()
     return row
 

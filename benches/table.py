@@ -99,7 +99,7 @@ def main() -> int:
     if arguments.markdown:
         arguments.markdown.write_text(f"{title}.\n\n{markdown(lines)}", encoding="utf-8")
     if failed:
-        print(f"\nNot well: {', '.join(failed)}; what went wrong stands above, under that name.")
+        print(f"\nFailed: {', '.join(failed)}; see the output above.")
     return 1 if failed else 0
 
 
@@ -118,7 +118,7 @@ def of_hook(output: str) -> list[Figure]:
     """The ratios that hook.py printed, relative to an empty Python listener."""
     lines = []
     for number, part in enumerate(output.strip().split("\n\n")[1:]):
-        beside = ", beside a busy Python thread" if number else ""
+        beside = ", next to a busy Python thread" if number else ""
         for row in part.splitlines()[1:]:
             match = re.fullmatch(r"(?P<what>.+?)\s+[\d,.-]+\s+[\d,.-]+\s+(?P<ratio>[\d.-]+)", row)
             if match and match["what"] in HOOK:

@@ -25,10 +25,10 @@ async def get(host: str) -> tuple[int, int]:
     try:
         writer.write(f"GET / HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
         status_line, *headers = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
-        told = next((line.split(":")[1] for line in headers if line.startswith("content-length:")), None)
-        if told is None:
+        value = next((line.split(":")[1] for line in headers if line.startswith("content-length:")), None)
+        if value is None:
             raise ValueError("the response has no content-length")
-        length = int(told)
+        length = int(value)
         await reader.readexactly(length)
     finally:
         writer.close()
