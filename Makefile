@@ -44,7 +44,7 @@ locust-suite: $(BUILT) ## run Locust's own tests with and without locust-cw; tak
 
 # The core has no `unsafe`, so sanitizers would find nothing.
 FUZZ_SECONDS ?= 60
-fuzz: ## fuzz what the core reads, FUZZ_SECONDS per target; see CONTRIBUTING.md
+fuzz: ## fuzz what the core reads, FUZZ_SECONDS per target; see docs/testing.md
 	set -e; targets=$$(cargo +nightly fuzz list); for target in $$targets; do \
 		mkdir -p fuzz/corpus/$$target; \
 		cargo +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target $$(ls -d fuzz/seeds/$$target 2>/dev/null) \
