@@ -378,8 +378,8 @@ pub(crate) mod tests {
                 Self::RetrySlowly => "retry slowly",
                 Self::Split => "split",
                 Self::Recreate => "recreate",
-                Self::Reject => "give up",
-                Self::Block => "stop",
+                Self::Reject => "reject",
+                Self::Block => "block",
             })
         }
     }

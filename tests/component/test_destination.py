@@ -348,9 +348,11 @@ def test_a_missing_region_is_looked_for_once_for_all_that_wait(monkeypatch: pyte
     with metadata(delay_s=0.3) as roles:
         for name, value in roles.instance.items():
             monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name, raising=False)
-        account = _core.Account({})
-        calls = [account.region() for _ in range(8)]
-        for call in calls:
-            with pytest.raises(_core.AwsError, match="no AWS region is configured"):
-                call.result()
-        assert roles.asked.count("GET /latest/meta-data/placement/region") == 1
+        asked = []
+        for number in (1, 8):
+            account = _core.Account({})
+            for call in [account.region() for _ in range(number)]:
+                with pytest.raises(_core.AwsError, match="no AWS region is configured"):
+                    call.result()
+            asked.append(len(roles.asked))
+        assert asked[1] == 2 * asked[0], "eight callers ask as often as one"

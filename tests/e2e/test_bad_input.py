@@ -1,4 +1,4 @@
-"""Nothing a client library reports can hurt: it is published as docs/what-arrives.md says and never felt by Locust."""
+"""Any value that a client library reports is published as docs/metrics-and-logs.md says, and never disturbs Locust."""
 
 from __future__ import annotations
 
