@@ -1,4 +1,5 @@
-# One environment (.venv) and one Cargo profile and target folder for everything but the wheel: the AWS crates compile once.
+# One environment (.venv), one Cargo profile and one target folder for everything except the wheel, so that the AWS crates
+# compile once.
 
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -9,64 +10,64 @@ TOOLS := $(VENV)/.tools
 BUILT := $(VENV)/.built
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
-# What an active environment of the user's would otherwise decide.
+# An active Python environment of the user must have no effect.
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
 .PHONY: help demo test coverage soak locust-suite fuzz fuzz-python model screenshots lint format wheel bench docs clean
 
-help: ## list the commands
+help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-13s", $$1, $$2; $$1 = $$2 = ""; print}'
 
-demo: $(BUILT) ## 20 s of load on a local target, published to a local CloudWatch and read back
+demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the results back
 	$(BIN)/python examples/demo/demo.py
 
-# Most tests wait most of the time, so more run at once than there are processors. Those of a file share a CloudWatch.
+# Most tests mainly wait, so more processes run than there are cores. The tests of a file share a local CloudWatch.
 TEST_PROCESSES ?= 4
-test: $(BUILT) ## the tests, Rust and Python
+test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs
 	cargo test --locked --no-default-features
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
-# For a part of it: make coverage TESTS='tests/test_wire.py tests/test_options.py'
-coverage: $(BUILT) ## what the tests reach, Rust and Python in one report, target/coverage/html
+# For some of the tests: make coverage TESTS='tests/unit tests/e2e/test_wire.py'
+coverage: $(BUILT) ## report which lines the tests reach, in target/coverage/html
 	@.ci/programs
 	@TEST_PROCESSES=$(TEST_PROCESSES) .ci/coverage $(TESTS)
 
-soak: $(BUILT) ## outages at their full length, more crashes, and more tests in one process
-	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/test_leaks.py tests/test_outages.py tests/test_replay.py
+soak: $(BUILT) ## run tests of long outages, many crashes, and many tests in one process
+	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/e2e/test_leaks.py tests/e2e/test_outages.py tests/e2e/test_replay.py
 
-locust-suite: $(BUILT) ## Locust's own tests, with locust-cw registered and without; some 30 minutes
+locust-suite: $(BUILT) ## run Locust's own tests with and without locust-cw; takes about 30 minutes
 	$(BIN)/python -m pip install --quiet --group locust-suite
 	$(BIN)/python tests/locust_suite.py
 
-# The core has no `unsafe`, so the sanitizers would find nothing that they are made for.
+# The core has no `unsafe`, so sanitizers would find nothing.
 FUZZ_SECONDS ?= 60
-fuzz: ## made-up input for what the core reads from outside, FUZZ_SECONDS for each target; see CONTRIBUTING.md
+fuzz: ## fuzz what the core reads, FUZZ_SECONDS per target; see docs/testing.md
 	set -e; targets=$$(cargo +nightly fuzz list); for target in $$targets; do \
 		mkdir -p fuzz/corpus/$$target; \
 		cargo +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target $$(ls -d fuzz/seeds/$$target 2>/dev/null) \
 			-- -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/json.dict; \
 	done
 
-model: ## the orders in which threads may run, tried out
+model: ## test thread interleavings with shuttle
 	RUSTFLAGS='--cfg shuttle' cargo test --locked --no-default-features --lib --target-dir target/model model::
 
-fuzz-python: $(BUILT) ## properties of the Python modules, with 2,000 examples each
-	$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/test_any_input.py
+fuzz-python: $(BUILT) ## test properties of the Python modules with 2,000 examples each
+	$(BIN)/python -m pytest --hypothesis-profile=fuzz --timeout=3600 tests/unit/test_any_input.py
 
-screenshots: $(BUILT) ## the pictures of the web UI in docs/images, from a real run
+screenshots: $(BUILT) ## take the screenshots of the web UI in docs/images
 	@.ci/programs
 	$(BIN)/python docs/screenshots.py
 
-lint: $(BUILT) ## formatting, clippy, ruff, mypy, and the stub against the native module
+lint: $(BUILT) ## check formatting, clippy, ruff, mypy, and the stub of the native module
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	CUSTOM_LIBFUZZER_PATH=not/linked/libfuzzer.a \
 		cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
-	# What `make model` tries out is compiled in a way of its own.
+	# `make model` compiles with another configuration.
 	RUSTFLAGS='--cfg shuttle' \
 		cargo clippy --locked --no-default-features --lib --tests --target-dir target/model -- -D warnings
 	$(BIN)/ruff check
@@ -80,13 +81,13 @@ format: $(TOOLS) ## format Rust and Python
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-wheel: $(TOOLS) ## the release wheel, in dist/: built, looked at, installed and run
+wheel: $(TOOLS) ## build, inspect, install and run the release wheel, in dist/
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --out dist
 	$(BIN)/python -m pip install --quiet --group wheel
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
-bench: wheel $(BUILT) ## what a request, a test and a bill cost with the release build, as one table; 14 minutes once all is built
+bench: wheel $(BUILT) ## measure overhead, accuracy and cost with the release build; takes 14 minutes after the build
 	$(BIN)/python -m pip install --quiet --group bench
 	rm -rf target/bench
 	$(BIN)/python -m pip install --quiet --no-deps --target target/bench dist/*.whl
@@ -94,24 +95,24 @@ bench: wheel $(BUILT) ## what a request, a test and a bill cost with the release
 	cargo bench --locked --no-default-features --features aws --bench delivery
 	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/table.py --wheel dist/*.whl
 
-docs: $(BUILT) ## the reference pages, from docstrings and help texts
+docs: $(BUILT) ## regenerate the reference pages from docstrings and help texts
 	$(BIN)/python docs/make_reference.py
 
-clean: ## delete the environment and everything built
+clean: ## delete the environment and all build results
 	rm -rf $(VENV) target fuzz/target fuzz/corpus dist python/locust_cw/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python tests examples benches -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): pyproject.toml
-	@test -n "$(PYTHON)" || { echo "locust-cw needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "locust-cw needs Python 3.11 or newer. Set PYTHON: make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group build
-	# Most of the crates compile while pip is at work. If they do not, the build that follows says why.
+	# Compile crates while pip installs packages. If this fails, the build that follows reports the error.
 	$(BIN)/maturin develop --locked --quiet --skip-install >/dev/null 2>&1 & \
 		$(BIN)/python -m pip install --quiet --group dev; result=$$?; wait; exit $$result
 	@touch $@
 
-# Python sources are used where they stand; only a change in Rust needs a build.
+# Python sources are used in place, so only a change in Rust needs a build.
 $(BUILT): $(TOOLS) $(RUST_SOURCES)
 	$(BIN)/maturin develop --locked --extras local
 	@touch $@

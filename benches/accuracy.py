@@ -1,10 +1,10 @@
-"""How far percentiles of what is published are from the exact ones, on the shapes that real latencies have.
+"""Measures the error of published percentiles, for distributions that real latencies have.
 
     python benches/accuracy.py [--requests 200000] [--windows 10] [--json FILE]
 
-A run of the core publishes requests of the past to a sink; percentiles are taken from the Values and Counts that it got
-for the roll-up over all names, as CloudWatch takes them, and from the response times themselves. Beside them stand the
-percentiles of Locust's own statistics, which round.
+A run of the core publishes past requests to a sink. The percentiles of the Values and Counts in the sink, for the
+roll-up over all names, are compared with those of the response times. The output also has the percentiles of Locust's
+own statistics, which are rounded.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 TARGET = 0.01
 TOLERANCE = 1e-9
-"""What a sum may differ by: the order of adding is another."""
+"""Accepted difference of sums, which are added in another order."""
 
 Pairs = list[tuple[float, float]]
 
 
 def two_humps(chance: random.Random) -> float:
-    """A cache that hits nine times of ten."""
+    """A cache with a hit rate of 90 %."""
     return max(chance.gauss(4, 0.5) if chance.random() < 0.9 else chance.gauss(180, 25), 0.1)  # noqa: PLR2004 - the shape's own numbers
 
 
@@ -54,18 +54,20 @@ SHAPES: dict[str, Callable[[random.Random], float]] = {
 
 @dataclass
 class Published:
-    """What the sink got for the roll-up."""
+    """The roll-up in the sink."""
 
     seconds: dict[int, Pairs]
-    """Response times and how often, by the second they are published under."""
+    """Response times and their counts, by second."""
     total_ms: float
 
 
 def main() -> int:
-    """Measure and print; the exit code says whether every percentile holds."""
+    """Measure and print; return 0 if every percentile is within the target."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--requests", type=int, default=200_000, help="of each shape (default: %(default)s)")
-    parser.add_argument("--windows", type=int, default=10, help="seconds they are spread over (default: %(default)s)")
+    parser.add_argument(
+        "--requests", type=int, default=200_000, help="requests of each distribution (default: %(default)s)"
+    )
+    parser.add_argument("--windows", type=int, default=10, help="number of seconds (default: %(default)s)")
     figures.add_option(parser)
     arguments = parser.parse_args()
 
@@ -115,7 +117,7 @@ def main() -> int:
 
 
 def publish(seconds: list[list[float]]) -> Published:
-    """Publish response times, those of each second as one, and read what the sink got."""
+    """Publish response times, grouped by second, and read the roll-up from the sink."""
     begun = int(time.time()) - 2 * len(seconds)
     with Sink(keep=True) as sink, driver.run(sink.url, live=True, logs="off") as publisher:
         for index, times_ms in enumerate(seconds):
@@ -127,7 +129,7 @@ def publish(seconds: list[list[float]]) -> Published:
         driver.deliver(publisher)
         receipt = publisher.finish()
         if not receipt.complete:
-            sys.exit(f"The sink did not get everything:\n{receipt.text}")
+            sys.exit(f"The sink did not receive everything:\n{receipt.text}")
         bodies = [
             gzip.decompress(sink.body(number)) if call.encoding == "gzip" else sink.body(number)
             for number, call in enumerate(sink.stop())
@@ -137,7 +139,7 @@ def publish(seconds: list[list[float]]) -> Published:
 
 
 def read(bodies: Iterable[bytes]) -> Published:
-    """Read the response times of the roll-up from calls of PutMetricData."""
+    """Read the response times of the roll-up from PutMetricData calls."""
     published = Published({}, 0.0)
     for body in bodies:
         for datum in cbor2.loads(body)["MetricData"]:
@@ -152,7 +154,7 @@ def read(bodies: Iterable[bytes]) -> Published:
 
 
 def percentiles(pairs: Iterable[tuple[float, float]]) -> list[float]:
-    """The value that so large a share of all is not above: the nearest rank."""
+    """Percentiles by nearest rank."""
     ordered = sorted(pairs)
     ranks = list(itertools.accumulate(count for _, count in ordered))
     return [ordered[bisect.bisect_left(ranks, math.ceil(quantile * ranks[-1] - 1e-6))][0] for quantile in QUANTILES]
@@ -165,8 +167,8 @@ def errors(pairs: Pairs, times_ms: list[float]) -> list[float]:
 
 
 def locusts_errors(times_ms: list[float]) -> list[float]:
-    """The same of Locust's own statistics."""
-    # Imported here: it patches the standard library, and the runs above need no gevent.
+    """Relative error of each percentile of Locust's own statistics."""
+    # Imported late, because it patches the standard library, and the runs above do not use gevent.
     from locust.stats import RequestStats  # noqa: PLC0415 - it patches the standard library
 
     stats = RequestStats()

@@ -1,10 +1,9 @@
-"""How many calls of PutMetricData a load makes, how many bytes a log event takes on the wire, and what both cost.
+"""Measures how many PutMetricData calls a load makes, the bytes of a log event on the wire, and the cost of both.
 
     python benches/calls.py [--seconds 16] [--plot docs/images/calls.png] [--json FILE]
 
-Runs of the core publish synthetic requests to a sink, live and with the default flush interval, several runs at a time.
-Calls per hour are those the sink saw from one flush to another, in proportion. Prices are those of the product's own
-estimate.
+Runs of the core publish synthetic requests to a sink, live and with the default flush interval, several runs at once.
+Calls per hour are extrapolated from the calls between two flushes. Prices are those of locust-cw's own estimate.
 """
 
 from __future__ import annotations
@@ -33,36 +32,36 @@ FLUSH_INTERVAL_S = 5
 RATES = [10, 100, 1_000, 10_000, 50_000]
 NAMES = [1, 10, 100, 1_000]
 AT_ONCE_PER_S = 100_000
-"""Requests that this program records in a second, in all runs that go on at a time."""
+"""Requests per second that this program can record, over all concurrent runs."""
 SAME_FLUSH_S = 0.6
 METRICS_PER_SERIES = 5
 LOGGED_RATES = [10, 1_000, 10_000]
 EVENT_OVERHEAD_BYTES = 26
 FLAT = 1.2
-"""What the calls at the highest rate may be of those at the lowest: the jitter of the flush interval is a tenth."""
+"""Accepted ratio of calls at the highest and the lowest rate. The flush interval has 10 % jitter."""
 
 OLD_SCRIPT = 1 / 5
-"""Calls of PutMetricData per request; those of locust-plugins' listener are as many."""
+"""PutMetricData calls per request, also of locust-plugins' listener."""
 
 
 @dataclass
 class Logged:
-    """What log events come to."""
+    """Bytes of log events."""
 
     wire_bytes: float
-    """Sent per event, HTTP heads included."""
+    """Bytes sent per event, including HTTP headers."""
     counted_bytes: float
-    """What CloudWatch charges per event."""
+    """Bytes that CloudWatch charges per event."""
     calls_per_hour: float
 
 
 def main() -> int:
-    """Measure, print and draw; the exit code says whether everything was delivered."""
+    """Measure, print and draw; return 0 if everything was delivered."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=16, help="how long each load is held (default: %(default)g)")
     parser.add_argument("--rates", type=int, nargs="+", default=RATES, help="requests per second")
     parser.add_argument("--names", type=int, nargs="+", default=NAMES, help="request names")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw calls and cost against the load")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="plot calls and cost over the load")
     figures.add_option(parser)
     arguments = parser.parse_args()
 
@@ -83,7 +82,7 @@ def main() -> int:
 
 
 def grouped(loads: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Loads that can be held at a time."""
+    """Group loads that can run at the same time."""
     groups: list[list[tuple[int, int]]] = [[]]
     for load in loads:
         if sum(rate for rate, _ in groups[-1]) + load[0] > AT_ONCE_PER_S:
@@ -93,7 +92,7 @@ def grouped(loads: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 
 
 def metrics_calls(group: list[tuple[int, int]], seconds: float) -> dict[tuple[int, int], float]:
-    """Hold some loads at the same time, and give each one's calls per hour."""
+    """Hold loads at the same time, and return the calls per hour of each."""
     with Sink() as sink, ExitStack() as runs:
         publishers = {
             (rate, names): runs.enter_context(
@@ -113,29 +112,29 @@ def metrics_calls(group: list[tuple[int, int]], seconds: float) -> dict[tuple[in
 
 
 def settle(publisher: _core.Publisher) -> None:
-    """End a run, and see that all of it was delivered."""
+    """End a run, and check that everything was delivered."""
     receipt = publisher.finish()
     if not receipt.complete:
         sys.exit(f"The sink did not get everything:\n{receipt.text}")
 
 
 def rate_of(calls: list[Call]) -> float:
-    """Calls per second, from the first flush to the last one before the end: what is sent at the end is no flush."""
+    """Calls per second, from the first flush to the last one before the drain."""
     flushes: list[list[float]] = []
     for call in sorted(calls, key=lambda call: call.time):
         if flushes and call.time - flushes[-1][-1] < SAME_FLUSH_S:
             flushes[-1].append(call.time)
         else:
             flushes.append([call.time])
-    # The first began with the run, so it holds less than an interval's.
+    # The first flush came at a random moment, so it contains less than an interval.
     whole = flushes[:-1]
-    if len(whole) < 2:  # noqa: PLR2004 - a distance needs two
+    if len(whole) < 2:  # noqa: PLR2004 - two flushes make an interval
         sys.exit("There were not two whole flushes: hold the load for longer.")
     return sum(len(flush) for flush in whole[1:]) / (whole[-1][0] - whole[0][0])
 
 
 def log_events(rate: int, seconds: float) -> Logged:
-    """Log every request at a rate, and give what an event takes."""
+    """Log every request at a rate, and return the bytes of an event."""
     with Sink() as sink, driver.run(sink.url, live=True) as publisher:
         driver.hold({driver.Load(publisher, 20): float(rate)}, seconds)
         driver.deliver(publisher)
@@ -162,12 +161,12 @@ def counted_bytes() -> float:
 
 
 def metrics(names: int) -> int:
-    """Metrics that AWS charges for, of so many names and their roll-up."""
+    """Number of metrics that AWS charges for, with this number of names and the roll-up."""
     return (names + 1) * METRICS_PER_SERIES
 
 
 def cost(names: int, calls_per_hour: float, rate: int, event_bytes: float) -> tuple[float, float]:
-    """USD per hour, of metrics with their calls, and of log events."""
+    """USD per hour of metrics with their calls, and of log events."""
     of_metrics = sum(_core.estimate_cost(metric_hours=metrics(names), calls=round(calls_per_hour), log_bytes=0))
     of_logs = sum(_core.estimate_cost(metric_hours=0, calls=0, log_bytes=round(rate * HOUR_S * event_bytes)))
     return of_metrics, of_logs
@@ -182,26 +181,26 @@ def print_calls(rates: list[int], names: list[int], per_hour: dict[tuple[int, in
 
 
 def print_cost(rates: list[int], names: list[int], per_hour: dict[tuple[int, int], float], event_bytes: float) -> None:
-    """Print what the same costs."""
+    """Print the cost of the same loads."""
     print(f"\n{'USD per hour, metrics and calls':34}" + "".join(f"{f'{rate:,}/s':>10}" for rate in rates))
     for number in names:
         costs = [cost(number, per_hour[rate, number], rate, event_bytes)[0] for rate in rates]
         print(f"{number:>8,} names{'':20}" + "".join(f"{each:10,.3f}" for each in costs))
     print(f"{'calls of 5 requests each':34}" + "".join(f"{peers_cost(rate):10,.3f}" for rate in rates))
     logs = [cost(0, 0, rate, event_bytes)[1] for rate in rates]
-    print(f"{'all requests logged, beside that':34}" + "".join(f"{each:10,.3f}" for each in logs))
+    print(f"{'all requests logged, in addition':34}" + "".join(f"{each:10,.3f}" for each in logs))
 
 
 def peers_cost(rate: float) -> float:
-    """USD per hour for the calls alone, of a publisher that sends 5 requests per call."""
+    """USD per hour for the calls of a publisher that sends 5 requests per call."""
     return sum(_core.estimate_cost(metric_hours=0, calls=round(rate * HOUR_S * OLD_SCRIPT), log_bytes=0))
 
 
 def draw(
     path: Path, rates: list[int], names: list[int], per_hour: dict[tuple[int, int], float], event_bytes: float
 ) -> None:
-    """Draw calls and cost against the load."""
-    # Imported here: it takes its time, and no other use needs it.
+    """Plot calls and cost over the load."""
+    # Imported late, because it is slow and only the plot needs it.
     import matplotlib as mpl  # noqa: PLC0415 - for the plot alone
 
     mpl.use("Agg")
@@ -231,7 +230,7 @@ def draw(
 def summary(
     rates: list[int], names: list[int], per_hour: dict[tuple[int, int], float], logged: dict[int, Logged]
 ) -> list[Figure]:
-    """The lines for the table."""
+    """The rows for the table."""
     low, high = min(rates), max(rates)
     few = min(names)
     flatness = per_hour[high, few] / per_hour[low, few]

@@ -1,8 +1,8 @@
-//! What the pure core costs: samples from the queue to sealed windows, and to log events, on one thread.
+//! Measures the pure core on one thread: samples from the queue to closed windows, and to log events.
 //!
 //!     cargo bench --no-default-features --bench core
 
-#![expect(clippy::expect_used, reason = "a bench that cannot run has to say so")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run must fail")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use locust_cw::spool::{Manifest, Spool};
 use locust_cw::timestamp::Timestamp;
 use rand::RngExt as _;
 
-/// As many as fit into the queue.
+/// Fits into the queue.
 const SAMPLES: u32 = 60_000;
 const NAMES: u32 = 20;
 
@@ -40,7 +40,7 @@ fn config(logs: &str) -> Config {
     Options { logs: logs.into(), ..Options::default() }.validate().expect("valid options")
 }
 
-/// A service's latencies: most around 20 ms, with a long tail.
+/// Latencies with a median of 20 ms and a long tail.
 fn latency_ms() -> f64 {
     let normal: f64 = (0..12).map(|_| rand::rng().random::<f64>()).sum::<f64>() - 6.0;
     20.0 * (0.6 * normal).exp()
@@ -61,7 +61,7 @@ fn sample(i: u32, now: Timestamp) -> Sample {
     }
 }
 
-/// How long the intake takes for a full queue, its windows sealed and its segments written at the end.
+/// Time to empty a full queue, including closing the windows and writing the segments.
 fn intake(config: &Config) -> Duration {
     let identity = identity();
     let (entrance, exit) = queue();

@@ -1,9 +1,9 @@
-//! What delivery costs, all of it: samples recorded, on disk, sent by the AWS SDK, and acknowledged by a sink on this
-//! machine that takes everything at once.
+//! Measures the whole delivery: samples are recorded, written to disk, sent by the AWS SDK, and accepted by a sink on this
+//! machine.
 //!
 //!     cargo bench --no-default-features --features aws --bench delivery
 
-#![expect(clippy::expect_used, reason = "a bench that cannot run has to say so")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run must fail")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -21,7 +21,7 @@ use locust_cw::timestamp::Timestamp;
 
 const REQUESTS: u32 = 1_000_000;
 
-/// Answers every call of the SDK's as CloudWatch answers one that succeeded.
+/// Answers every call of the SDK like a successful one.
 fn answer(stream: TcpStream) -> std::io::Result<()> {
     let mut requests = BufReader::with_capacity(1 << 20, stream.try_clone()?);
     let mut answers = stream;
@@ -72,7 +72,7 @@ fn start(url: &str, folder: &tempfile::TempDir, live: bool) -> Run {
         ..Options::default()
     };
     let mut config = options.validate().expect("valid options");
-    // Credentials and region that are no one's.
+    // Fake credentials and a Region.
     config.aws.local = true;
     let identity = RunIdentity {
         run_id: "20261122T110301Z-7f3a".into(),
@@ -105,7 +105,7 @@ fn record(run: &Run) {
     }
 }
 
-/// Closes the run and returns when CloudWatch has all of it.
+/// Closes the run and returns when CloudWatch has everything.
 fn deliver(run: &Run) {
     run.push(ControlMessage::Close);
     while !run.progress().over {

@@ -1,4 +1,4 @@
-"""A run of the core that is driven without Locust: synthetic requests, published to a sink."""
+"""Drives a run of the core without Locust: synthetic requests, published to a sink."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOST = "http://service.example"
-FAIL_EVERY = 49  # about 2 %, of each name in turn
+FAIL_EVERY = 49  # about 2 %, in turn over all names
 POLL_S = 0.002
 
-# A median of 20 ms and a long tail. Drawn ahead, so that drawing costs nothing.
+# A median of 20 ms and a long tail, drawn in advance.
 TIMES_MS = [random.Random(1).lognormvariate(math.log(20), 0.6) for _ in range(9_973)]  # noqa: S311 - a simulation
 ERROR = RuntimeError("500 Server Error for url: /path")
 
 
 @contextmanager
 def run(url: str, **options: object) -> Iterator[_core.Publisher]:
-    """A run that publishes to a sink, with a spool of its own."""
+    """A run that publishes to a sink, with its own spool."""
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as spool:
         yield _core.Publisher(
             {**sink.OPTIONS, "endpoint_url": url, "spool_dir": spool, "spool_max_mb": 8_192, **options},
@@ -39,10 +39,10 @@ def run(url: str, **options: object) -> Iterator[_core.Publisher]:
 
 
 class Load:
-    """Requests under so many names, each in turn."""
+    """Requests with a number of names, in turn."""
 
     def __init__(self, publisher: _core.Publisher, names: int) -> None:
-        """Begin with the first name."""
+        """Start with the first name."""
         self.recorded = 0
         self._publisher = publisher
         self._names = itertools.cycle([f"/path/{number}" for number in range(names)])
@@ -50,7 +50,7 @@ class Load:
         self._failures = itertools.cycle([*[None] * (FAIL_EVERY - 1), ERROR])
 
     def record(self, number: int) -> None:
-        """Record so many requests that end now; wait where the queue has no room."""
+        """Record requests that end now; wait if the queue is full."""
         record = self._publisher.record
         for _ in range(number):
             while not self._publisher.has_room:
@@ -70,7 +70,7 @@ class Load:
 
 
 def hold(loads: dict[Load, float], seconds: float, tick_s: float = 0.01) -> None:
-    """Keep each load at its rate, requests per second, for so long."""
+    """Hold each load at its rate, in requests per second, for a time."""
     begun = time.monotonic()
     already = {load: load.recorded for load in loads}
     while (elapsed := time.monotonic() - begun) < seconds:
@@ -81,7 +81,7 @@ def hold(loads: dict[Load, float], seconds: float, tick_s: float = 0.01) -> None
 
 
 def deliver(publisher: _core.Publisher, deadline_s: float = 120) -> float:
-    """Take no more, wait until all is delivered, and give how long it took."""
+    """Close the run, wait until everything is delivered, and return the time that it took."""
     begun = time.monotonic()
     publisher.seal()
     while not publisher.progress().over:

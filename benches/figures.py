@@ -1,4 +1,4 @@
-"""The figures that a bench hands on with `--json FILE`, for the table of `table.py`."""
+"""Reads and writes the figures of a benchmark (`--json FILE`) for `table.py`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """A line of the table."""
+    """A row of the table."""
 
     name: str
     measured: str
     target: str = ""
     met: bool | None = None
-    """None where there is no target."""
+    """None without a target."""
     peers: str = ""
-    """The same of others, where it was measured."""
+    """The same figure of other tools, if measured."""
 
 
 def add_option(parser: ArgumentParser) -> None:
-    """Add `--json` to a bench's options."""
+    """Add `--json` to the options of a benchmark."""
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of the table to this file")
 
 
 def write(path: Path | None, figures: Iterable[Figure]) -> None:
-    """Write the figures, where a file for them was given."""
+    """Write the figures, if a file was given."""
     if path is not None:
         path.write_text(json.dumps([asdict(figure) for figure in figures], indent=1), encoding="utf-8")
 

@@ -1,13 +1,12 @@
-"""What a fleet of load generators asks of an AWS account: a simulation, without AWS and the same at every run.
+"""Simulates the API calls of a distributed test, without AWS and with the same result in every run.
 
     python benches/fleet.py [--workers 1 10 100 1000] [--rate 500] [--names 20] [--minutes 5] [--seed 1]
 
-Each worker publishes as `src/delivery/lane.rs` does: two lanes, metrics and logs, each flushed at its own jittered
-interval, up to four calls at once, throttled calls repeated after the pauses of `src/delivery/retry.rs`. Locust
-starts all workers of a test within moments, and stops them so; a master publishes beside them. The account takes as
-many calls in each second as its quota says, and throttles the rest. The first table is a test with `--cw-live`, as it
-is by default and with one thing changed at a time; the second tells how long a fleet needs that publishes when the
-test is over.
+Each worker publishes as `src/delivery/lane.rs` does: two lanes, metrics and logs, each with its own jittered flush
+interval, up to four calls at once, and the pauses of `src/delivery/retry.rs` after a throttled call. Locust starts and
+stops all workers of a test within moments. A master publishes too. In each second, the account accepts as many calls as
+its quota allows, and throttles the rest. The first tables are for tests with `--cw-live`, with the defaults and with
+one change each. The last table is for tests that publish at their end.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import count
 
-# What the product does: src/delivery/lane.rs, src/delivery/call.rs, src/delivery/retry.rs, src/ingest/worker.rs.
+# From src/delivery/lane.rs, src/delivery/call.rs, src/delivery/retry.rs and src/ingest/worker.rs.
 FLUSH_INTERVAL_S = 5.0
 JITTER = 0.1
 CALLS_AT_ONCE = 4
@@ -33,17 +32,17 @@ LOGS_CALL_BYTES = 1_048_576
 THROTTLED_BASE_S, THROTTLED_CAP_S = 1.0, 20.0
 GRACE_S = 0.02
 
-# What the account allows, calls a second for the whole region.
+# Quotas of an account: calls per second in a Region.
 QUOTAS = {"PutMetricData": 500, "PutLogEvents": 5_000, "CreateLogStream": 50}
 ANSWER_S = 0.1
 
-# What it costs, USD as of 2026-11: a call, a GB of logs (Standard, us-east-1), a metric a month in the first tier.
+# USD as of 2026-11: a call, a GB of logs (Standard, us-east-1), a metric per month in the first tier.
 PUT_METRIC_DATA = 0.01 / 1000
 LOGS_PER_GB = 0.50
 METRIC_PER_HOUR = 0.30 / 730
 GB = 1024**3
 
-# What a worker's load makes of it: bytes as they count towards the limits.
+# Bytes of a datum and of a log event, as they count towards the limits.
 DATUM_BYTES = 500
 EVENT_BYTES = 300
 FULL_DATUM_VALUES = 150
@@ -52,14 +51,14 @@ HEALTH_DATUMS = 2
 FAILING_NAMES = 0.25
 
 START_WITHIN_S = 0.5
-"""Locust's first message goes to all workers one after the other, whoever has users to spawn."""
+"""Locust sends its first message to all workers, one after the other."""
 
 WARM_UP_S = 60.0
-"""What comes later is the steady state."""
+"""End of the start phase; the steady state follows."""
 
 
 class Lane(Enum):
-    """What is sent apart."""
+    """A kind of data with its own calls."""
 
     METRICS = "PutMetricData"
     LOGS = "PutLogEvents"
@@ -67,15 +66,15 @@ class Lane(Enum):
 
 @dataclass(frozen=True)
 class Load:
-    """What one worker has to publish."""
+    """The load of one worker."""
 
     requests_per_s: float
     names: int
 
     @property
     def items_per_s(self) -> dict[Lane, float]:
-        """Datums and log events of a second."""
-        # A datum for each metric that has data, and the roll-up's response times in several.
+        """Datums and log events per second."""
+        # One datum per metric with data; the response times of the roll-up need several.
         roll_up = (
             METRICS_PER_SERIES - 1 + math.ceil(min(self.requests_per_s, 3 * FULL_DATUM_VALUES) / FULL_DATUM_VALUES)
         )
@@ -85,7 +84,7 @@ class Load:
 
     @property
     def metrics(self) -> float:
-        """Metrics that AWS charges for, whatever the number of workers."""
+        """Number of metrics that AWS charges for, regardless of the number of workers."""
         of_the_master = 2
         return (self.names + 1) * METRICS_PER_SERIES + HEALTH_DATUMS + of_the_master
 
@@ -95,12 +94,12 @@ ITEMS_PER_CALL = {
     Lane.LOGS: min(EVENTS_PER_CALL, LOGS_CALL_BYTES // EVENT_BYTES),
 }
 FULL_ITEMS = {Lane.METRICS: METRICS_CALL_BYTES / DATUM_BYTES, Lane.LOGS: LOGS_CALL_BYTES / EVENT_BYTES}
-"""What is sent at once in live mode, the interval notwithstanding."""
+"""Items of a full call, which a worker sends at once with `--cw-live`."""
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """Who publishes, and how."""
+    """The processes of a test, and how they publish."""
 
     workers: int
     load: Load
@@ -117,7 +116,7 @@ class Queue:
     lane: Lane
     items_per_s: float
     windows: int
-    """Windows that ended before it began."""
+    """Number of windows that are already counted."""
     waiting: float = 0.0
     due: float = 0.0
     under_way: int = 0
@@ -127,33 +126,33 @@ class Queue:
     next_flush: float = 0.0
 
     def fill(self, now: float) -> None:
-        """Add what the windows brought that have ended: with the clock's second, on every machine."""
+        """Add the items of closed windows, which close with the clock's second on every machine."""
         ended = math.floor(now - GRACE_S)
         self.waiting += self.items_per_s * (ended - self.windows)
         self.windows = ended
 
     def full_at(self) -> float:
-        """When there will be enough for a full call, which is sent at once in live mode."""
+        """Time at which there is enough for a full call, which is sent at once with `--cw-live`."""
         lacking = (FULL_ITEMS[self.lane] - self.waiting) / self.items_per_s
-        # Sums of many equal parts miss what they should come to by a little, and so do sums of times.
+        # Sums of many equal parts have rounding errors, and so do sums of times.
         return self.windows + max(math.ceil(lacking - 1e-9), 1) + GRACE_S + 1e-6
 
     def take(self) -> float:
-        """Items for one call; none if none may go."""
+        """Take the items of one call."""
         items = min(self.due, ITEMS_PER_CALL[self.lane])
         self.waiting -= items
         self.due -= items
         return items
 
     def put_back(self, items: float) -> None:
-        """A call was throttled."""
+        """Return the items of a throttled call."""
         self.waiting += items
         self.due += items
 
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """The result of a simulation."""
 
     fleet: Fleet
     tried: dict[str, Counter[int]] = field(default_factory=lambda: {operation: Counter() for operation in QUOTAS})
@@ -161,11 +160,11 @@ class Outcome:
     last_s: float = 0.0
 
     def calls(self, operation: str, begin: float, end: float) -> list[int]:
-        """Calls in each second of a period, throttled ones included."""
+        """Calls in each second of a period, including throttled ones."""
         return [self.tried[operation][second] for second in range(int(begin), max(math.ceil(end), int(begin) + 1))]
 
     def mean(self, operation: str) -> float:
-        """Calls a second that were taken in the steady state."""
+        """Accepted calls per second in the steady state."""
         seconds = range(int(WARM_UP_S), int(self.fleet.seconds))
         return sum(self.taken[operation][second] for second in seconds) / len(seconds)
 
@@ -181,28 +180,28 @@ class Outcome:
 
     @property
     def throttled(self) -> int:
-        """Calls that were refused, of all operations."""
+        """Throttled calls of all operations."""
         return sum(self.tried[operation].total() - self.taken[operation].total() for operation in QUOTAS)
 
     @property
     def seconds_after(self) -> float:
-        """From the end of the test to the last delivery."""
+        """Seconds from the end of the test to the last delivery."""
         return self.last_s - self.fleet.seconds
 
     @property
     def logs_per_hour(self) -> float:
-        """USD for the log events of an hour."""
+        """USD per hour for log events."""
         load = self.fleet.load
         return self.fleet.workers * load.requests_per_s * EVENT_BYTES * 3600 / GB * LOGS_PER_GB
 
 
 def simulate(fleet: Fleet, seed: int) -> Outcome:
-    """Run a test and its end."""
+    """Simulate a test and its drain."""
     return _Simulation(fleet, random.Random(seed)).run()  # noqa: S311 - a simulation
 
 
 class _Simulation:
-    """Events in the order of their time."""
+    """Events, sorted by time."""
 
     def __init__(self, fleet: Fleet, chance: random.Random) -> None:
         self._fleet = fleet
@@ -210,7 +209,7 @@ class _Simulation:
         self._outcome = Outcome(fleet)
         self._events: list[tuple[float, int, str, Queue, float]] = []
         self._number = count()
-        # Its gauges and life-cycle events.
+        # The master's gauges and life-cycle events.
         master = {Lane.METRICS: HEALTH_DATUMS + 2.0, Lane.LOGS: 0.01}
         for worker in range(fleet.workers + 1):
             start = self._chance.uniform(0, START_WITHIN_S)
@@ -298,11 +297,11 @@ class _Simulation:
 def main() -> int:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1_000], help="sizes of the fleet")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1_000], help="numbers of workers")
     parser.add_argument("--rate", type=float, default=500, help="requests/s of each worker (default: %(default)g)")
     parser.add_argument("--names", type=int, default=20, help="request names (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=5, help="length of the test (default: %(default)g)")
-    parser.add_argument("--seed", type=int, default=1, help="of the random numbers (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random numbers (default: %(default)s)")
     arguments = parser.parse_args()
 
     load = Load(arguments.rate, arguments.names)
@@ -313,7 +312,7 @@ def main() -> int:
         f"{load.requests_per_s * EVENT_BYTES / 1e3:,.0f} kB/s of log events. {arguments.minutes:g} minutes."
     )
     variants = {
-        "As it is": fleets,
+        "Defaults": fleets,
         "With --cw-flush-interval 60": [replace(fleet, interval=60.0) for fleet in fleets],
         "With the first flush one interval after the start": [
             replace(fleet, first_flush_anywhere=False) for fleet in fleets
@@ -325,18 +324,18 @@ def main() -> int:
         print_live([simulate(fleet, arguments.seed) for fleet in these])
     print("\nWithout --cw-live, when the test is over")
     print_end([simulate(replace(fleet, interval=None), arguments.seed) for fleet in fleets])
-    print(f"\nMetrics cost {load.metrics * METRIC_PER_HOUR:.2f} USD an hour more, however many workers.")
+    print(f"\nMetrics add {load.metrics * METRIC_PER_HOUR:.2f} USD per hour, regardless of the number of workers.")
     return 0
 
 
 def table(columns: dict[str, int], rows: list[list[str]]) -> None:
-    """Print names and widths of columns, and what stands below."""
+    """Print a table with columns of these widths."""
     for cells in (list(columns), *rows):
         print("".join(f"{cell:>{width}}" for cell, width in zip(cells, columns.values(), strict=True)))
 
 
 def print_live(outcomes: list[Outcome]) -> None:
-    """Print what a fleet does while the test runs."""
+    """Print the calls during the test."""
     columns = {"workers": 7, "metrics/s": 10, "quota": 7, "peaks/s": 18, "logs/s": 8, "quota ": 7, "peaks/s ": 19}
     columns |= {"throttled": 10, "after s": 8, "calls/h": 9, "USD/h": 7, "logs USD/h": 11}
     rows = []
@@ -353,7 +352,7 @@ def print_live(outcomes: list[Outcome]) -> None:
 
 
 def print_end(outcomes: list[Outcome]) -> None:
-    """Print what a fleet does that publishes when the test is over."""
+    """Print the calls of tests that publish at their end."""
     columns = {"workers": 7, "PutMetricData": 15, "PutLogEvents": 14, "throttled": 11, "after s": 9}
     rows = [
         [

@@ -1,11 +1,10 @@
-"""What one request event costs: with no listener, with an empty one in Python, and with locust-cw.
+"""Measures the cost of one request event: without a listener, with an empty Python listener, and with locust-cw.
 
     python benches/hook.py [--rounds 400]
 
-Fired through Locust's own `EventHook.fire` in short bursts with pauses, as the rate of a real generator leaves them:
-what is measured is the hook, and not how fast the threads behind it empty the queue. The kinds take turns, so that a
-noisy machine is noisy for all of them. Then the same beside a Python thread that is never idle. Compare the rows; the
-numbers are this machine's.
+Events are fired with Locust's own `EventHook.fire`, in short bursts with pauses, as in a load test. So the result is
+the cost of the hook, and not of the threads behind it. The candidates take turns, so that a noisy machine affects all
+of them. The second table is measured next to a busy Python thread. Compare rows of one run only.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ WRAPPED = "the same from a Python listener"
 
 
 def ignore(**_kwargs: object) -> None:
-    """Listen, and do nothing."""
+    """An empty listener."""
 
 
 def burst_ns(hook: EventHook) -> float:
@@ -65,7 +64,7 @@ def burst_ns(hook: EventHook) -> float:
 
 @contextmanager
 def listening(**options: object) -> Iterator[EventHook]:
-    """A hook with locust-cw's listener, in a run of its own."""
+    """A hook with locust-cw's listener, in its own run."""
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as spool:
         publisher = _core.Publisher(
             {"live": True, "spool_dir": spool, **options}, run_id=_core.new_run_id(), worker="bench", host=HOST
@@ -79,8 +78,8 @@ def listening(**options: object) -> Iterator[EventHook]:
 
 
 def wrapped(hook: EventHook) -> EventHook:
-    """A hook whose listener is a function of Python's that calls the one of another."""
-    (record,) = hook._handlers  # noqa: SLF001 - Locust has no other way to ask
+    """A hook whose listener is a Python function that calls the listener of another hook."""
+    (record,) = hook._handlers  # noqa: SLF001 - Locust has no public access to listeners
 
     def listener(**request: object) -> None:
         record(**request)
@@ -92,21 +91,21 @@ def wrapped(hook: EventHook) -> EventHook:
 
 @contextmanager
 def silent_server() -> Iterator[str]:
-    """A server that takes connections and never answers."""
+    """A server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @contextmanager
 def busy_thread() -> Iterator[None]:
-    """A Python thread that takes the GIL whenever it gets it."""
+    """A busy Python thread that competes for the GIL."""
     over = False
 
     def work() -> None:
         while not over:
             sum(range(1_000))
 
-    # Locust has patched `threading`: this is a thread all the same.
+    # Locust has patched `threading`; this is a real thread.
     working = gevent.get_hub().threadpool.spawn(work)
     try:
         yield
@@ -116,7 +115,7 @@ def busy_thread() -> Iterator[None]:
 
 
 def measure(hooks: dict[str, EventHook], rounds: int) -> dict[str, float]:
-    """The median of each, in nanoseconds per event."""
+    """The median of each hook, in nanoseconds per event."""
     measured: dict[str, list[float]] = {what: [] for what in hooks}
     for _ in range(rounds):
         for what, hook in hooks.items():
@@ -126,7 +125,7 @@ def measure(hooks: dict[str, EventHook], rounds: int) -> dict[str, float]:
 
 
 def show(title: str, medians: dict[str, float]) -> None:
-    """Print what each adds to an event, and that in empty listeners."""
+    """Print what each listener adds to an event, also relative to an empty listener."""
     none, empty = medians[NONE], medians[EMPTY]
     print(f"\n{title:38}{'ns':>8}{'added':>8}{'ratio':>8}")
     for what, median in medians.items():
@@ -137,7 +136,7 @@ def show(title: str, medians: dict[str, float]) -> None:
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=400, help="bursts of each kind (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=400, help="bursts per candidate (default: %(default)s)")
     rounds = parser.parse_args().rounds
     print(f"locust_cw in {Path(locust_cw.__file__).parent}; the target is a ratio of at most {TARGET}")
     empty = EventHook()
@@ -151,7 +150,7 @@ def main() -> int:
         hooks = {NONE: EventHook(), EMPTY: empty, METRICS: metrics, LOGS: logs, WRAPPED: wrapped(logs), SLOW: slow}
         show("one request event", measure(hooks, rounds))
         with busy_thread():
-            show("beside a busy Python thread", measure(hooks, rounds // 20))
+            show("next to a busy Python thread", measure(hooks, rounds // 20))
     return 0
 
 

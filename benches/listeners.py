@@ -1,9 +1,9 @@
-"""A locustfile beside `users.py`, for `parts.py`: the listeners of the `request` event come and go in one test.
+"""A locustfile for `parts.py`, used with `users.py`: changes the listeners of the `request` event during a test.
 
-First locust-cw's stays, and the processor time of each thread is noted over some windows. Then there is none, one in
-Python that does nothing, or locust-cw's, in turns of a fiftieth of a second whose order is drawn anew each time, and
-the processor time of Locust's own thread is noted with each. All of it goes to the file named by `--parts`; where it
-cannot be measured, the process ends with a code other than zero.
+First, locust-cw's listener stays, and the script measures the CPU time of each thread over some windows. Then there is
+no listener, an empty Python listener, or locust-cw's, in turns of 20 ms in random order, and the script measures the
+CPU time of Locust's own thread. The results go to the file of `--parts`. If measuring fails, the process exits with a
+code other than zero.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
 SETTLE_S = 6
-"""So long that log events and metrics are sent as they will be from then on: more than the flush interval."""
+"""Warm-up: longer than the flush interval, so that publishing is in its steady state."""
 TURN_S = 0.02
 QUEUE_THREAD = "locust-cw-intak"
 """Linux keeps 15 characters of a thread's name."""
 
 
 def ignore(**_kwargs: object) -> None:
-    """Listen, and do nothing."""
+    """An empty listener."""
 
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser, **_kwargs: object) -> None:
-    """Add the file for what is measured, and for how long it is."""
-    parser.add_argument("--parts", required=True, help="write what was measured to this file")
-    parser.add_argument("--windows", type=int, required=True, help="windows in which the listener stays")
-    parser.add_argument("--window-seconds", type=float, required=True, help="how long each of them is")
-    parser.add_argument("--turns-seconds", type=float, required=True, help="how long there are turns")
+    """Add the options for the output file and the durations."""
+    parser.add_argument("--parts", required=True, help="output file")
+    parser.add_argument("--windows", type=int, required=True, help="number of windows with one listener")
+    parser.add_argument("--window-seconds", type=float, required=True, help="length of such a window")
+    parser.add_argument("--turns-seconds", type=float, required=True, help="duration of the turns")
 
 
 @events.init.add_listener
 def on_init(environment: Environment, **_kwargs: object) -> None:
-    """Begin once all users are there, and end the test after it."""
+    """Measure once all users run, and then end the test."""
 
     def measure() -> None:
         environment.process_exit_code = 1
@@ -63,7 +63,7 @@ def write_parts(environment: Environment) -> None:
     """Measure, and write the file."""
     options, hook = environment.parsed_options, environment.events.request
     assert options is not None  # noqa: S101 - the command line has been parsed
-    (ours,) = (each for each in hook._handlers if is_ours(each))  # noqa: SLF001 - there is no other way to it
+    (ours,) = (each for each in hook._handlers if is_ours(each))  # noqa: SLF001 - Locust has no public access to listeners
     gevent.sleep(SETTLE_S)
     windows = [by_thread(environment, options.window_seconds) for _ in range(options.windows)]
     hook.remove_listener(ours)
@@ -80,7 +80,7 @@ def is_ours(listener: Callable[..., Any]) -> bool:
 
 
 def by_thread(environment: Environment, seconds: float) -> dict[str, float]:
-    """Microseconds of processor time per request over a window, in which nothing changes, by thread."""
+    """Microseconds of CPU time per request over a window with one listener, by thread."""
     before = processor_times_s()
     requests = environment.stats.total.num_requests
     gevent.sleep(seconds)
@@ -88,12 +88,12 @@ def by_thread(environment: Environment, seconds: float) -> dict[str, float]:
     own, queue, everything = (
         (later - sooner) / number * 1e6 for sooner, later in zip(before, processor_times_s(), strict=True)
     )
-    # Threads that have ended meanwhile are in the sum alone.
+    # The sum includes threads that have ended.
     return {"locust": own, "queue": queue, "senders": everything - own - queue}
 
 
 def processor_times_s() -> tuple[float, float, float]:
-    """Seconds of processor time so far, of Locust's own thread, of the one behind the queue, and of all."""
+    """Seconds of CPU time so far: of Locust's own thread, of the one that empties the queue, and of all threads."""
     threads = Path("/proc/self/task").iterdir()
     (queue,) = (each for each in threads if (each / "comm").read_text(encoding="utf-8").startswith(QUEUE_THREAD))
     queue_ns = int((queue / "schedstat").read_text(encoding="utf-8").split()[0])
@@ -103,7 +103,7 @@ def processor_times_s() -> tuple[float, float, float]:
 def in_turns(
     environment: Environment, listeners: dict[str, Callable[..., Any] | None], seconds: float
 ) -> list[dict[str, float]]:
-    """Microseconds of Locust's own thread per request, by what listens, for each round of turns."""
+    """Microseconds of Locust's own thread per request, by listener, for each round of turns."""
     hook, total = environment.events.request, environment.stats.total
     rounds: list[dict[str, float]] = []
     order = list(listeners)
@@ -122,7 +122,7 @@ def in_turns(
                 hook.remove_listener(listener)
             if number:
                 took[name] = used / number * 1e6
-        # Where the machine stood still there may have been no request.
+        # A stalled machine may have made no request.
         if len(took) == len(listeners):
             rounds.append(took)
     return rounds

@@ -1,24 +1,21 @@
-"""What a whole test costs: real `locust` processes, publishing to a sink on this machine while they run.
+"""Measures the overhead of whole tests: real `locust` processes that publish to a sink on this machine.
 
     python benches/load.py [--slices 7] [--rounds 2] [--turn-seconds 6] [--seconds 20] [--rates 500 5000] [--json FILE]
 
-The first table shows how API calls and the wait at the end grow with the load.
+The first table shows how API calls and the wait at the end grow with the load. The others show how much of its speed a
+load generator keeps, with users that send requests as fast as the service responds.
 
-The others show what is left of the load generator's own speed, of users that make HTTP requests as fast as they are
-answered.
+In slices of 0.1 s, three load generators take turns, two of them stopped while one runs: one with locust-cw, which
+publishes metrics and all logs, one without a plugin, and one with an empty Python listener, the minimum for any plugin.
+On a shared machine, two equal runs differ by 10 % or more, but such short slices share their luck. The comparison
+covers requests per second, the 99th percentile of requests that were not stopped, and CPU time per request. Work that
+follows the clock, such as polls of the queue and flushes, counts up to three times. The percentile is somewhat low for
+all three, because long requests are stopped more often. The slices run twice: first on any core; then with the load
+generators and all threads of locust-cw on one core, and services and sinks on the other, as on a machine with as many
+Locust processes as cores. The tables show medians of several repetitions.
 
-In slices of a tenth of a second three generators take turns, two of them stopped while one runs: one with locust-cw,
-which publishes metrics and all logs, one without, and one with a listener in Python that does nothing, which is the
-least that any plugin takes. A machine that others share is never twice the same, and two runs that ought to be alike
-differ by a tenth or more; slices as short as these have the same luck. What each reaches while it runs is compared:
-requests per second, the 99th percentile of the requests that were not under way when it was stopped, and processor
-time per request. Whatever goes by the clock, from the looks at the queue to the flushes, counts up to three times, and
-the percentile is somewhat low for all three, as long requests are stopped more often than short ones. First everything
-runs wherever the system puts it, as one runs it; then the generators with all threads of locust-cw have one processor,
-and services and sinks have the other: as on a machine with as many Locust processes as processors, nothing that
-publishing takes is free. The medians of several repetitions are shown.
-
-In rounds each runs alone and whole, and so do others, of which a fifth is left: what that costs shows without slices.
+In rounds, each candidate runs alone for a whole test. So do the other publishers, whose overhead is large enough for
+this method.
 """
 
 from __future__ import annotations
@@ -49,13 +46,13 @@ HERE = Path(__file__).parent
 FLUSH_INTERVAL_S = 5
 USERS = 20
 GENERATORS, SERVERS = 0, 1
-"""Processors, of all there are."""
+"""Cores, out of all."""
 ALL = os.sched_getaffinity(0)
 SLICE_S = 0.1
 TIMEOUT_S = 60
-"""For the start and for the end of a test."""
+"""Time for the start and the end of a test."""
 
-# What listens, the module that runs Locust, and options.
+# Candidates: the listener, the module that runs Locust, and options.
 NONE, EMPTY, OURS = "no plugin", "an empty listener", "locust-cw, live, all logs"
 PLUGINS, OLD = "locust-plugins", "5 requests per call"
 KINDS: dict[str, tuple[str, list[str]]] = {
@@ -66,10 +63,10 @@ KINDS: dict[str, tuple[str, list[str]]] = {
     OLD: ("locust", ["--peer", "old-script"]),
 }
 FURTHER_LOCUSTFILES = {"--peer": "peers.py", "--parts": "listeners.py"}
-"""By the option that each of them adds."""
+"""Other publishers, by the option of `peers.py`."""
 RATE, RATE_TARGET = "requests/s at full speed", 0.98
 P99, P99_TARGET = "response time p99 at full speed", 1.05
-# Whether generators have one processor, and what the table says of it.
+# Whether load generators share one core, and the label in the table.
 WHERE = {False: "", True: ", all threads on one processor"}
 
 Row = dict[str, float]
@@ -77,30 +74,30 @@ Row = dict[str, float]
 
 @dataclass
 class Turn:
-    """What was reached in one turn."""
+    """The result of one turn."""
 
     rate: float
     """Requests per second."""
     p99_ms: float
     cpu_us: float
-    """Microseconds of processor time, in all threads of the process, per request."""
+    """Microseconds of CPU time per request, over all threads."""
     own_cpu_us: float
-    """The same in the thread that Locust runs in."""
+    """The same for Locust's own thread."""
     calls: float
     """API calls per 1000 requests."""
     lost: float
-    """Samples that were observed and not delivered; where nobody counts, 0."""
+    """Samples that were observed and not delivered; 0 without a receipt."""
 
 
 Turns = dict[str, dict[int, Turn]]
-"""By what listens, and by the repetition."""
+"""Turns by candidate and repetition."""
 
 
 class Generator:
-    """A load generator, which is stopped and goes on as it is told; only what it does while it is told to counts."""
+    """A load generator that can be stopped and continued. Only the time while it runs counts."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path, module: str, sink: Sink) -> None:
-        """It runs."""
+        """Wrap a running process."""
         self._process = process
         self._folder = folder
         self._module = module
@@ -108,11 +105,11 @@ class Generator:
         self._ran_s = 0.0
 
     def stop(self) -> None:
-        """Stop it where it is."""
+        """Stop the process (SIGSTOP)."""
         self._process.send_signal(signal.SIGSTOP)
 
     def run_for(self, seconds: float) -> None:
-        """Have it go on for so long."""
+        """Continue the process for a time."""
         begun = time.monotonic()
         self._process.send_signal(signal.SIGCONT)
         time.sleep(seconds)
@@ -120,14 +117,14 @@ class Generator:
         self._ran_s += time.monotonic() - begun
 
     def wait(self, seconds: float) -> dict[str, Any]:
-        """Let it end by itself, in about so long, and give its receipt."""
+        """Wait until it ends, in about this time, and return its receipt."""
         _, receipt = finish(self._process, self._folder, self._module, seconds)
         return receipt
 
     def end(self) -> Turn:
-        """Have it end, and tell what it reached."""
+        """End it, and return its results."""
         self._process.send_signal(signal.SIGCONT)
-        time.sleep(SLICE_S)  # that has to be noted before the test is over
+        time.sleep(SLICE_S)  # the process must notice it before the test ends
         self._process.terminate()
         timings, receipt = finish(self._process, self._folder, self._module)
         calls = self._sink.stop()
@@ -144,20 +141,20 @@ class Generator:
 
 
 def main() -> int:
-    """Measure and print; the exit code says whether everything was delivered and reconciled."""
+    """Measure and print; return 0 if everything was delivered and reconciled."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=20, help="how long each rate is held (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=20, help="duration of each rate (default: %(default)s)")
     parser.add_argument("--rates", type=int, nargs="+", default=[500, 5_000], help="requests per second")
-    parser.add_argument("--turn-seconds", type=int, default=6, help="how long each is at full speed each time")
+    parser.add_argument("--turn-seconds", type=int, default=6, help="duration of each turn at full speed")
     parser.add_argument(
-        "--slices", type=int, default=7, help="how often in slices, anywhere and on one processor; 0 leaves them out"
+        "--slices", type=int, default=7, help="repetitions in slices, on any core and on one; 0 skips them"
     )
-    parser.add_argument("--rounds", type=int, default=2, help="how often whole; 0 leaves them out")
+    parser.add_argument("--rounds", type=int, default=2, help="repetitions of whole runs; 0 skips them")
     figures.add_option(parser)
     arguments = parser.parse_args()
     if arguments.turn_seconds < SLICE_S:
         parser.error("--turn-seconds: at least a second")
-    # So that what was started is ended.
+    # Ends the processes that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     print(f"locust_cw in {Path(locust_cw.__file__).parent}, on {os.cpu_count()} processors")
@@ -182,7 +179,7 @@ def main() -> int:
 
 
 def held(folder: Path, rate: int, seconds: int) -> Row:
-    """One test at a steady rate, all requests logged."""
+    """One test at a constant rate, with all requests logged."""
     options = ["Reporter", "--rate", str(rate), "--run-time", f"{seconds}s"]
     with Sink() as sink, started(folder, "locust_cw", sink.url, options) as process:
         timings, receipt = finish(process, folder, "locust_cw", seconds)
@@ -200,7 +197,7 @@ def held(folder: Path, rate: int, seconds: int) -> Row:
 
 
 def in_slices(folder: Path, seconds: int, number: int, *, pinned: bool) -> Turns:
-    """What each of some generators reaches while they take turns, in slices of a tenth of a second."""
+    """The results of load generators that take turns in slices of 0.1 s."""
     turns: Turns = {NONE: {}, EMPTY: {}, OURS: {}}
     for again in range(number):
         with ExitStack() as stack:
@@ -217,7 +214,7 @@ def in_slices(folder: Path, seconds: int, number: int, *, pinned: bool) -> Turns
 
 
 def in_rounds(folder: Path, seconds: int, rounds: int) -> Turns:
-    """What each kind reaches alone, in rounds that begin with another kind each time."""
+    """The results of each candidate alone, in rounds that start with another candidate each time."""
     turns: Turns = {NONE: {}, OURS: {}, PLUGINS: {}, OLD: {}}
     for number in range(rounds):
         for kind in turns if number % 2 else reversed(turns):
@@ -232,12 +229,12 @@ def in_rounds(folder: Path, seconds: int, rounds: int) -> Turns:
 def full_speed(
     folder: Path, kind: str, further_options: Sequence[str] = (), *, pinned: bool = False
 ) -> Iterator[Generator]:
-    """A generator with all its users, as fast as they are answered, with a service and a sink of its own."""
+    """A load generator at full speed, with its own service and sink."""
     folder.mkdir(exist_ok=True)
     module, given = KINDS[kind]
     users = ["Client", "--users", str(USERS), "--spawn-rate", str(USERS), *given]
     with on_processor(SERVERS if pinned else None), service() as host, Sink() as sink:
-        # It ends by itself where nobody is left to end it.
+        # Ends by itself if this program is killed.
         options = [*users, "--host", host, "--run-time", "10m", *further_options]
         with (
             on_processor(GENERATORS if pinned else None),
@@ -249,7 +246,7 @@ def full_speed(
 
 @contextmanager
 def on_processor(number: int | None) -> Iterator[None]:
-    """Give what this thread starts meanwhile one processor, where there are several; for None any."""
+    """Start processes of this thread on one core, if there are several; with None, on any."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, ALL if number is None else {sorted(ALL)[number % len(ALL)]})
     try:
@@ -260,7 +257,7 @@ def on_processor(number: int | None) -> Iterator[None]:
 
 @contextmanager
 def service() -> Iterator[str]:
-    """Run the service to load and yield its URL."""
+    """Run the service under test and yield its URL."""
     process = subprocess.Popen(  # noqa: S603 - our own file
         [sys.executable, str(HERE / "service.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -272,7 +269,7 @@ def service() -> Iterator[str]:
 
 @contextmanager
 def started(folder: Path, module: str, endpoint_url: str, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Locust, with the module `locust_cw` or without, from when its users are there until it is not needed."""
+    """Run Locust, with or without the module `locust_cw`; yield once its users run."""
     timings, receipt, is_there = folder / "timings.json", folder / "receipt.json", folder / "started"
     for file in (timings, receipt, is_there):
         file.unlink(missing_ok=True)
@@ -285,7 +282,7 @@ def started(folder: Path, module: str, endpoint_url: str, options: list[str]) ->
         command += ["--cw-live", "--cw-flush-interval", str(FLUSH_INTERVAL_S)]
         command += ["--cw-spool-dir", str(folder / "spool"), "--cw-receipt", str(receipt)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCUST_"))}
-    # The same locust_cw as here: a relative path would mean another folder there.
+    # The same locust_cw as here; a relative path would be another folder there.
     environment["PYTHONPATH"] = str(Path(locust_cw.__file__).parent.parent)
     with (folder / "output.txt").open("w", encoding="utf-8") as output:
         process = subprocess.Popen(  # noqa: S603 - Locust, with options from above
@@ -310,7 +307,7 @@ def started(folder: Path, module: str, endpoint_url: str, options: list[str]) ->
 def finish(
     process: subprocess.Popen[bytes], folder: Path, module: str, seconds: float = 0
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Wait for the end, which is due in so many seconds; give its timings and the receipt."""
+    """Wait for the end, which is due in some seconds; return timings and receipt."""
     try:
         if process.wait(seconds + TIMEOUT_S):
             give_up(folder, f"ended with code {process.returncode}")
@@ -321,18 +318,18 @@ def finish(
 
 
 def lost(receipt: dict[str, Any]) -> int:
-    """Requests and log events that were observed and not delivered; where there is no receipt, 0."""
+    """Requests and log events that were observed and not delivered; 0 without a receipt."""
     accounts = [receipt["requests"], receipt["log_events"]] if receipt else []
     return sum(account["observed"] - account["delivered"] for account in accounts)
 
 
 def give_up(folder: Path, why: str) -> NoReturn:
-    """Show what Locust printed, and end."""
+    """Print Locust's output, and exit."""
     sys.exit(f"{(folder / 'output.txt').read_text()}\nLocust {why}; above is its output.")
 
 
 def print_held(rates: list[int], results: list[Row]) -> None:
-    """Print a column for each rate, and how often the first goes into the last."""
+    """Print a column per rate, and the ratio of the last to the first."""
     lines = {
         "requests/s reached": ("rate", ",.0f"),
         "PutMetricData calls": ("metrics_calls", ",.0f"),
@@ -351,17 +348,17 @@ def print_held(rates: list[int], results: list[Row]) -> None:
 
 
 def ratios(turns: Turns, kind: str, key: str) -> list[float]:
-    """A kind's figure to the same without a plugin, of each round that it took part in."""
+    """Ratios of a candidate's figure to that without a plugin, per round."""
     return [getattr(turn, key) / getattr(turns[NONE][number], key) for number, turn in turns[kind].items()]
 
 
 def ratio(turns: Turns, kind: str, key: str) -> float:
-    """The median over the rounds of a kind's figure to the same without a plugin."""
+    """The median of these ratios."""
     return statistics.median(ratios(turns, kind, key))
 
 
 def with_spread(each: list[float]) -> str:
-    """The median, with the range that half of them lie in: what is closer than that to a target says little."""
+    """The median, with the range of half of the values: a smaller distance to a target means little."""
     lower, median, upper = statistics.quantiles(each, n=4) if len(each) > 1 else each * 3
     return f"{median:.3f} ({lower:.3f} to {upper:.3f})"
 
@@ -385,7 +382,7 @@ def print_full_speed(title: str, turns: Turns) -> None:
 
 
 def summary(slices: list[Turns], turns: Turns) -> list[Figure]:
-    """The lines for the table."""
+    """The rows for the table."""
     lines = []
     targets = ((RATE, "rate", RATE_TARGET), (P99, "p99_ms", P99_TARGET))
     for where, each in zip(WHERE.values(), slices, strict=False):
@@ -397,7 +394,7 @@ def summary(slices: list[Turns], turns: Turns) -> list[Figure]:
             empty = f"{EMPTY}: {ratio(each, EMPTY, key):.3f}"
             lines.append(Figure(name, with_spread(found), f"{bound} {target}", met, empty))
     if turns:
-        # They are too few for a target.
+        # Too few repetitions for a target.
         for what, key, _ in targets:
             others = "; ".join(f"{kind}: {ratio(turns, kind, key):.2f}" for kind in (PLUGINS, OLD))
             name = f"{what}, whole, {len(turns[NONE])} rounds, to no plugin"

@@ -1,9 +1,9 @@
-"""How much memory a run takes: for a million requests as fast as they can be recorded, and over a soak.
+"""Measures the memory of a run: for a million requests as fast as possible, and over a longer time.
 
     python benches/memory.py [--requests 1000000] [--minutes 1] [--rate 2000] [--json FILE]
 
-Each measurement has a process of its own, without Locust. Growth is the resident set at its largest, until everything
-is delivered, less what it was just before the run began.
+Each measurement has its own process, without Locust. Growth is the largest resident set until everything is delivered,
+minus the resident set before the run.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ DRAIN_TARGET_S = 10
 NAMES = 20
 LOOK_S = 1.0
 FLAT_MB = 1.0
-"""What a soak may grow by from its first half to its second and still be called flat: the noise of the allocator."""
+"""Accepted growth from the first half to the second: the noise of the allocator."""
 
 Row = dict[str, float]
 
 
 def resident_mb(what: str) -> float:
-    """`VmRSS` of this process, or `VmHWM`, its largest so far, in millions of bytes."""
+    """`VmRSS` of this process, or `VmHWM`, its maximum so far, in millions of bytes."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(what):
             return int(line.split()[1]) * 1024 / 1e6
@@ -45,12 +45,12 @@ def resident_mb(what: str) -> float:
 
 
 def forget_largest() -> None:
-    """Let `VmHWM` begin anew."""
+    """Reset `VmHWM`."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def at_once(url: str, requests: int, live: bool) -> Row:  # noqa: FBT001 - called by name of its mode
-    """Record so many requests as fast as possible, and deliver them."""
+def at_once(url: str, requests: int, live: bool) -> Row:  # noqa: FBT001 - called by the name of its mode
+    """Record requests as fast as possible, and deliver them."""
     before = resident_mb("VmRSS")
     forget_largest()
     with driver.run(url, live=live) as publisher:
@@ -76,7 +76,7 @@ def at_once(url: str, requests: int, live: bool) -> Row:  # noqa: FBT001 - calle
 
 
 def soak(url: str, rate: float, seconds: float) -> Row:
-    """Hold a rate, live, and look at the memory once a second."""
+    """Hold a rate with `--cw-live`, and read the memory once a second."""
     before = resident_mb("VmRSS")
     looks: list[float] = []
     with driver.run(url, live=True) as publisher:
@@ -87,7 +87,7 @@ def soak(url: str, rate: float, seconds: float) -> Row:
             looks.append(resident_mb("VmRSS"))
         driver.deliver(publisher)
         receipt = json.loads(publisher.finish().json)
-    # What is taken at the beginning is not growth: two flushes at the least.
+    # Memory at the start is not growth: at least two flushes.
     settled = looks[len(looks) // 4 :]
     half = len(settled) // 2
     first, second = settled[:half], settled[half:]
@@ -100,7 +100,7 @@ def soak(url: str, rate: float, seconds: float) -> Row:
 
 
 def apart(measure: Callable[..., Row], *arguments: object) -> Row:
-    """Call in a process of its own, with a sink of its own."""
+    """Call a function in a new process, with its own sink."""
     context = multiprocessing.get_context("spawn")
     with Sink() as sink:
         receiving, sending = context.Pipe(duplex=False)
@@ -110,7 +110,7 @@ def apart(measure: Callable[..., Row], *arguments: object) -> Row:
         try:
             row: Row = receiving.recv()
         except EOFError:
-            sys.exit("The process that was to be measured ended early; its error stands above.")
+            sys.exit("The measured process ended early; see its error above.")
         process.join()
     return row
 
@@ -120,11 +120,15 @@ def _send(sending: Connection, measure: Callable[..., Row], *arguments: object) 
 
 
 def main() -> int:
-    """Measure and print; the exit code says whether everything was delivered."""
+    """Measure and print; return 0 if everything was delivered."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--requests", type=int, default=1_000_000, help="requests at once (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=1, help="length of the soak (default: %(default)g)")
-    parser.add_argument("--rate", type=float, default=2_000, help="requests/s of the soak (default: %(default)g)")
+    parser.add_argument(
+        "--requests", type=int, default=1_000_000, help="requests as fast as possible (default: %(default)s)"
+    )
+    parser.add_argument("--minutes", type=float, default=1, help="duration of the constant load (default: %(default)g)")
+    parser.add_argument(
+        "--rate", type=float, default=2_000, help="requests/s of the constant load (default: %(default)g)"
+    )
     figures.add_option(parser)
     arguments = parser.parse_args()
 

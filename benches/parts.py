@@ -1,16 +1,15 @@
-"""What of a load test's processor time is locust-cw's, and in which thread.
+"""Measures how much CPU time of a load test locust-cw uses, and in which thread.
 
     python benches/parts.py [--windows 3] [--turns-seconds 60] [--json FILE]
 
-One real `locust` process with users that make HTTP requests as fast as they are answered, which publishes metrics and
-all logs to a sink on this machine. Two processes that ought to be alike differ by more than what is looked for here,
-and so do two moments of a machine that others share. So it is one process, in which what listens changes fifty times a
-second, and what counts is the difference between neighbours, without the tenth of them at either end. What the
-threads behind it take is read from the system, over windows in which locust-cw's listener stays. All threads have one
-processor, and the service and the sink have another.
+One real `locust` process has users that send requests as fast as the service responds, and publishes metrics and all
+logs to a sink on this machine. Two equal processes differ by more than the effect to measure, and so do two moments on
+a shared machine. Therefore the listener changes fifty times a second within one process, and the result is the
+difference between neighbors, without the outer tenth at either end. The CPU time of the other threads is read from the
+system while locust-cw's listener stays. All threads share one core; service and sink use the other.
 
-It is a lower bound. What locust-cw does in Locust's thread by the clock, gauges once a second and a count of the users
-ten times, goes on whoever listens; and so do its threads, which drive code and data of Locust's out of the caches some
+The result is a lower bound. It does not include what locust-cw does in Locust's thread by the clock (gauges once a
+second, a count of users ten times a second), or that its threads evict Locust's code and data from the caches some
 twenty times a second.
 """
 
@@ -32,62 +31,62 @@ from figures import Figure
 from load import FLUSH_INTERVAL_S, OURS, RATE_TARGET, full_speed, lost
 
 TRIMMED = 0.1
-"""What share of the differences is left out at either end."""
+"""Share of the differences that is trimmed at either end."""
 WINDOW_S = FLUSH_INTERVAL_S
 MARGIN = 2
-"""Standard errors that a value is given with: the range of 95 %."""
+"""Standard errors of the 95 % range."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its standard error, both in the same unit."""
+    """A value and its standard error, in the same unit."""
 
     value: float
     error: float
 
     @classmethod
     def of_mean(cls, values: list[float]) -> Estimate:
-        """The mean of values that are all of one kind."""
+        """The mean of equal measurements."""
         return cls(statistics.mean(values), statistics.stdev(values) / math.sqrt(len(values)))
 
     @classmethod
     def of_trimmed_mean(cls, values: list[float]) -> Estimate:
-        """The mean without what lies at either end, and the standard error that Tukey and McLaughlin give for it."""
+        """The trimmed mean, with the standard error of Tukey and McLaughlin."""
         number = int(len(values) * TRIMMED)
         kept = sorted(values)[number : len(values) - number]
-        # The outermost of those that are kept stand for what is left out.
+        # Winsorized: the outermost kept values replace the trimmed ones.
         spread = statistics.stdev(min(max(value, kept[0]), kept[-1]) for value in values)
         return cls(statistics.mean(kept), spread * math.sqrt(len(values)) / len(kept))
 
     def __add__(self, other: Estimate) -> Estimate:
-        """The sum of two that were measured apart."""
+        """The sum of two independent values."""
         return Estimate(self.value + other.value, math.hypot(self.error, other.error))
 
     def left_of(self, whole: float) -> Estimate:
-        """What is left of the requests/s, where a request took `whole` without this."""
+        """The remaining share of requests/s, if a request took `whole` without this."""
         return Estimate(whole / (whole + self.value), self.error / whole)
 
     def shown(self, digits: int) -> str:
-        """Both, the latter as the range of 95 %."""
+        """The value with its 95 % range."""
         return f"{self.value:.{digits}f} +- {MARGIN * self.error:.{digits}f}"
 
     def figure(self, name: str, peers: str = "") -> Figure:
-        """A line of the table; where the target is within the margin, it is neither met nor missed."""
+        """A row of the table. A target within the range is neither met nor missed."""
         is_clear = abs(self.value - RATE_TARGET) > MARGIN * self.error
         met = self.value >= RATE_TARGET if is_clear else None
         return Figure(name, self.shown(3), f"at least {RATE_TARGET}", met, peers)
 
 
 def main() -> int:
-    """Measure and print; the exit code says whether everything was delivered."""
+    """Measure and print; return 0 if everything was delivered."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--windows", type=int, default=3, help=f"windows of {WINDOW_S} s in which threads are watched")
-    parser.add_argument("--turns-seconds", type=float, default=60, help="how long listeners come and go")
+    parser.add_argument("--turns-seconds", type=float, default=60, help="duration of the turns")
     figures.add_option(parser)
     arguments = parser.parse_args()
     if arguments.windows < 2 or arguments.turns_seconds < 1:  # noqa: PLR2004 - fewer have no spread
         parser.error("--windows: at least 2, --turns-seconds: at least 1")
-    # So that what was started is ended.
+    # Ends the processes that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as folder:

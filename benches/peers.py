@@ -1,8 +1,7 @@
-"""A second locustfile of `load.py`: what else publishes to CloudWatch from Locust, both with boto3.
+"""A second locustfile for `load.py`: other publishers to CloudWatch, both with boto3.
 
-`--peer locust-plugins` is the listener of that package. `--peer old-script` does what scripts did that were pasted
-beside a test: gather five requests, and send them from inside the request hook, metrics with one call and log lines
-with another.
+`--peer locust-plugins` is the listener of that package. `--peer old-script` does what copied scripts did: it collects
+five requests and sends them from inside the request hook, metrics with one call and log lines with another.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ class FiveAtATime:
     """Sends five requests per call, in the greenlet of the user that made the fifth."""
 
     def __init__(self, environment: Environment) -> None:
-        """Listen."""
+        """Register the listener."""
         self._metrics = boto3.client("cloudwatch")
         self._logs = boto3.client("logs")
         self._waiting: list[dict[str, Any]] = []
         self._host = environment.host
         environment.events.request.add_listener(self.on_request)
 
-    def on_request(self, **request: Any) -> None:  # noqa: ANN401 - whatever a client reports
-        """Take a request, and send it where it is the fifth."""
+    def on_request(self, **request: Any) -> None:  # noqa: ANN401 - clients report any type
+        """Collect a request, and send every five."""
         self._waiting.append(request)
         if len(self._waiting) >= REQUESTS_PER_CALL:
             requests, self._waiting = self._waiting, []
@@ -60,13 +59,13 @@ class FiveAtATime:
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser, **_kwargs: object) -> None:
-    """Add the choice."""
-    parser.add_argument("--peer", choices=["locust-plugins", "old-script"], required=True, help="who listens")
+    """Add the option `--peer`."""
+    parser.add_argument("--peer", choices=["locust-plugins", "old-script"], required=True, help="the publisher")
 
 
 @events.init.add_listener
 def on_init(environment: Environment, **_kwargs: object) -> None:
-    """Register it."""
+    """Register the publisher."""
     options = environment.parsed_options
     assert options is not None  # noqa: S101 - the command line has been parsed
     if options.peer == "old-script":

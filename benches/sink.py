@@ -1,11 +1,11 @@
-"""A CloudWatch that takes everything at once and costs little, on a free loopback port.
+"""A cheap CloudWatch that accepts everything at once, on a free loopback port.
 
     python benches/sink.py FOLDER [--keep]
 
-It answers every call as CloudWatch answers one that succeeded, CBOR with CBOR and JSON with JSON, and decodes nothing.
-It prints its URL once it listens, and lives as long as the pipe to its standard input. Then it leaves `calls.json` in
-the folder; with `--keep`, the bodies stand beside it, each under the number of its call. What a URL has for a path
-stands in the record of its calls: so publishers can be told apart.
+It answers every call like a successful one, CBOR with CBOR and JSON with JSON, and decodes nothing. It prints its URL
+once it listens, and exits when its standard input is closed. At exit, it writes `calls.json` to the folder, and with
+`--keep` also each body, named after the number of its call. A record of a call has the path of the endpoint URL, so
+that publishers can be distinguished.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ JSON = (
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 OPTIONS = {"local": True}
-"""Options of the core, for credentials and a region that are no one's."""
+"""Options of the core for fake credentials and a Region."""
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 """The same as environment variables, for programs."""
@@ -42,44 +42,44 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AW
 
 @dataclass(frozen=True)
 class Call:
-    """What is kept of a call."""
+    """The record of a call."""
 
     operation: str
     prefix: str
     """The path of the endpoint's URL, without slashes."""
     time: float
-    """Seconds since the epoch, when all of it was there."""
+    """When the request was complete, in seconds since the epoch."""
     head_bytes: int
     body_bytes: int
-    """As they were sent, which may be compressed."""
+    """Bytes as sent, possibly compressed."""
     encoding: str
 
 
 class Record:
-    """The calls so far, and where their bodies are kept."""
+    """The calls so far, and the folder of their bodies."""
 
     def __init__(self, folder: Path, *, keep: bool) -> None:
-        """Begin without any."""
+        """Start without calls."""
         self.folder = folder
         self.keep = keep
         self.calls: list[Call] = []
 
     def add(self, call: Call, body: list[bytes]) -> None:
-        """Keep a call."""
+        """Record a call."""
         if self.keep:
             (self.folder / str(len(self.calls))).write_bytes(b"".join(body))
         self.calls.append(call)
 
     def write(self) -> None:
-        """Leave the calls in the folder."""
+        """Write the calls to the folder."""
         (self.folder / "calls.json").write_text(json.dumps([asdict(call) for call in self.calls]), encoding="utf-8")
 
 
 class Answer(asyncio.Protocol):
-    """One connection."""
+    """A connection."""
 
     def __init__(self, record: Record) -> None:
-        """Begin between two requests."""
+        """Start between two requests."""
         self.record = record
         self.head = b""
         self.headers: dict[str, str] = {}
@@ -87,12 +87,12 @@ class Answer(asyncio.Protocol):
         self.lacking: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection to answer on."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's types say less than it promises
+        """Store the transport."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's type is wider
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Read on, and answer each request that is complete."""
+        """Read, and respond to each complete request."""
         while data:
             if self.lacking is None:
                 head, end, data = (self.head + data).partition(b"\r\n\r\n")
@@ -109,7 +109,7 @@ class Answer(asyncio.Protocol):
                 self.end()
 
     def begin(self, head: bytes) -> None:
-        """Take the head of a request."""
+        """Parse the headers of a request."""
         self.head = head
         lines = head.decode("latin-1").split("\r\n")
         self.path = lines[0].split(" ")[1]
@@ -120,7 +120,7 @@ class Answer(asyncio.Protocol):
             self.transport.write(CONTINUE)
 
     def end(self) -> None:
-        """Answer, and begin anew."""
+        """Respond, and reset for the next request."""
         is_cbor = "smithy-protocol" in self.headers
         operation = self.path.rpartition("/")[2] if is_cbor else self.headers.get("x-amz-target", "").rpartition(".")[2]
         call = Call(
@@ -137,10 +137,10 @@ class Answer(asyncio.Protocol):
 
 
 class Sink:
-    """A sink in a process of its own, for the length of a `with`."""
+    """A sink in its own process, as a context manager."""
 
     def __init__(self, *, keep: bool = False) -> None:
-        """Start it; `keep` the bodies."""
+        """Prepare the sink; with `keep`, it stores bodies."""
         self._folder = tempfile.TemporaryDirectory(prefix="locust-cw-sink-")
         self._process = subprocess.Popen(  # noqa: S603 - this file
             [sys.executable, __file__, self._folder.name, *(["--keep"] if keep else [])],
@@ -152,37 +152,37 @@ class Sink:
         self.url = self._process.stdout.readline().strip()
 
     def __enter__(self) -> Self:
-        """Give the sink."""
+        """Start the process."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it, and remove what it kept."""
+        """End the process, and delete its files."""
         self.stop()
         self._folder.cleanup()
 
     def stop(self) -> list[Call]:
-        """End it, and give its calls."""
+        """End the process, and return its calls."""
         if self._process.poll() is None:
             self._process.communicate()
         return [Call(**call) for call in json.loads((Path(self._folder.name) / "calls.json").read_text())]
 
     def body(self, number: int) -> bytes:
-        """The body of a call as it was sent; the sink has to have kept it."""
+        """The body of a call as sent; needs `keep`."""
         return (Path(self._folder.name) / str(number)).read_bytes()
 
 
 async def serve(record: Record) -> None:
-    """Listen."""
+    """Start the server."""
     server = await asyncio.get_running_loop().create_server(lambda: Answer(record), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 
 def main() -> None:
-    """Take calls until the parent closes the pipe, or is gone."""
+    """Accept calls until the parent closes the pipe or has exited."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the record of the calls is left")
-    parser.add_argument("--keep", action="store_true", help="keep the bodies too")
+    parser.add_argument("folder", type=Path, help="folder for the record of the calls")
+    parser.add_argument("--keep", action="store_true", help="store the bodies too")
     arguments = parser.parse_args()
     record = Record(arguments.folder, keep=arguments.keep)
 

@@ -1,9 +1,9 @@
-"""Run all benches and print one table: `make bench`.
+"""Runs all benchmarks and prints one table: `make bench`.
 
     python benches/table.py [--wheel FILE] [--criterion target/criterion] [--only load calls ...] [--markdown FILE]
 
-Each bench prints what it measures as it goes. What `cargo bench` measured is read from the files that criterion leaves;
-what is not there is left out of the table.
+Each benchmark prints its measurements. Results of `cargo bench` are read from the files of Criterion; missing ones are
+left out of the table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from figures import Figure
 HERE = Path(__file__).parent
 IMAGES = HERE.parent / "docs" / "images"
 
-# And with which options, where its own defaults are not meant. All of it takes some eleven minutes.
+# Scripts, and options other than their defaults. All of them take some eleven minutes.
 SCRIPTS: dict[str, list[str]] = {
     "hook": [],
     "load": [],
@@ -37,7 +37,7 @@ SCRIPTS: dict[str, list[str]] = {
     "weight": [],
 }
 
-# Of criterion: where its estimate stands, how many elements one iteration has, what it is called, and the target.
+# Criterion results: folder, elements per iteration, label, and target.
 SAMPLES, REQUESTS = 60_000, 1_000_000
 CRITERION: list[tuple[str, int, str, float]] = [
     ("samples/to windows", SAMPLES, "samples/s from queue to sealed windows, one core", 2_000_000),
@@ -51,7 +51,7 @@ CRITERION: list[tuple[str, int, str, float]] = [
 ]
 DRAIN, DRAIN_TARGET_S = "a million requests/drained at the end", 10
 
-# Lines of hook.py, and what they stand for. Its tables are the quiet one and that beside a busy thread.
+# Rows of hook.py and their labels. The first table is the quiet one, the second is next to a busy thread.
 HOOK = {
     "locust-cw, metrics": "the hook, metrics",
     "locust-cw, metrics and logs": "the hook, metrics and logs",
@@ -61,16 +61,16 @@ HOOK_TARGET = 1.5
 
 
 def main() -> int:
-    """Run, print and write; the exit code says whether each bench ended well, whatever it measured."""
+    """Run, print and write; return 0 if each benchmark ran, whatever it measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--wheel", type=Path, help="the release wheel, to be weighed")
+    parser.add_argument("--wheel", type=Path, help="the release wheel, to measure its size")
     parser.add_argument(
         "--criterion",
         type=Path,
         default=HERE.parent / "target" / "criterion",
         help="where `cargo bench` left its results",
     )
-    parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS), help="run these alone")
+    parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS), help="run only these")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown too")
     arguments = parser.parse_args()
 
@@ -99,12 +99,12 @@ def main() -> int:
     if arguments.markdown:
         arguments.markdown.write_text(f"{title}.\n\n{markdown(lines)}", encoding="utf-8")
     if failed:
-        print(f"\nNot well: {', '.join(failed)}; what went wrong stands above, under that name.")
+        print(f"\nFailed: {', '.join(failed)}; see the output above.")
     return 1 if failed else 0
 
 
 def shown(command: list[str]) -> tuple[str, int]:
-    """Run, show what is printed as it comes, and give it with the exit code."""
+    """Run a command, print its output, and return output and exit code."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own files
         assert process.stdout  # noqa: S101 - a pipe
         output = []
@@ -115,15 +115,15 @@ def shown(command: list[str]) -> tuple[str, int]:
 
 
 def of_hook(output: str) -> list[Figure]:
-    """The ratios that hook.py printed: what is added to an event, in empty Python listeners."""
+    """The ratios that hook.py printed, relative to an empty Python listener."""
     lines = []
     for number, part in enumerate(output.strip().split("\n\n")[1:]):
-        beside = ", beside a busy Python thread" if number else ""
+        beside = ", next to a busy Python thread" if number else ""
         for row in part.splitlines()[1:]:
             match = re.fullmatch(r"(?P<what>.+?)\s+[\d,.-]+\s+[\d,.-]+\s+(?P<ratio>[\d.-]+)", row)
             if match and match["what"] in HOOK:
                 ratio = float(match["ratio"])
-                # The targets are for the hook itself; how threads share the GIL is told beside it.
+                # The targets are for the hook itself, not for the competition for the GIL.
                 target = "" if number else f"at most {HOOK_TARGET}"
                 met = None if number else ratio <= HOOK_TARGET
                 name = f"{HOOK[match['what']]}{beside}, in empty listeners"
@@ -132,7 +132,7 @@ def of_hook(output: str) -> list[Figure]:
 
 
 def of_criterion(folder: Path) -> list[Figure]:
-    """What criterion measured last."""
+    """The last results of Criterion."""
     lines = []
     for what, elements, name, target in CRITERION:
         if (seconds := estimate_s(folder / what)) is not None:
@@ -146,7 +146,7 @@ def of_criterion(folder: Path) -> list[Figure]:
 
 
 def estimate_s(folder: Path) -> float | None:
-    """Criterion's median time of an iteration; None where it was not measured."""
+    """Criterion's median time of an iteration; None if not measured."""
     file = folder / "new" / "estimates.json"
     if not file.exists():
         return None
@@ -154,7 +154,7 @@ def estimate_s(folder: Path) -> float | None:
 
 
 def machine() -> str:
-    """What it was measured on."""
+    """The machine and versions of the measurement."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     return f"{os.cpu_count()} x {model[1] if model else platform.machine()}, Python {platform.python_version()}"
 
@@ -165,7 +165,7 @@ def met(figure: Figure) -> str:
 
 
 def print_table(lines: list[Figure]) -> None:
-    """Print for the terminal."""
+    """Print the table to the terminal."""
     rows = [("figure", "measured", "target", "met", "others"), *map(columns, lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -173,12 +173,12 @@ def print_table(lines: list[Figure]) -> None:
 
 
 def columns(figure: Figure) -> tuple[str, ...]:
-    """What stands in a figure's line."""
+    """The cells of a row."""
     return figure.name, figure.measured, figure.target, met(figure), figure.peers
 
 
 def markdown(lines: list[Figure]) -> str:
-    """The same for a document."""
+    """The table as Markdown."""
     rows = [("figure", "measured", "target", "met", "others"), ("---",) * 5, *map(columns, lines)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

@@ -1,11 +1,11 @@
-"""The locustfile of `load.py`: users that report requests they never make, and users that make them.
+"""The locustfile of `load.py`: users that report requests without making them, and users that make them.
 
-It does not import locust_cw, so that it runs with and without. It makes the file named by `--started` once all users
-are there. It writes to the file named by `--timings` how many requests there were, how long the test took, and how long
-after its end everything was done. The process may be stopped and continued meanwhile. Of the first and the last time
-that it was continued it writes how many requests there had been, and how much processor time Locust's own thread and
-all threads had used; and the 99th percentile of the response times as Locust reports them, before its statistics round
-them, of requests that began since it was continued last.
+It does not import locust_cw, so that it runs with and without. It creates the file of `--started` once all users run.
+It writes to the file of `--timings`: the number of requests, the duration of the test, and the time from its end until
+everything was done. The process can be stopped and continued. For the first and the last time that it was continued,
+the file has the number of requests so far, and the CPU time of Locust's own thread and of all threads. It also has the
+99th percentile of the response times, before Locust's statistics round them, of requests that started after the last
+time.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
 TICK_S = 0.01
-FAIL_EVERY = 49  # about 2 %, of each name in turn
+FAIL_EVERY = 49  # about 2 %, in turn over all names
 NAMES = itertools.cycle([f"/path/{number}" for number in range(10)])
-# A median of 20 ms and a long tail. Drawn ahead, so that drawing costs nothing.
+# A median of 20 ms and a long tail, drawn in advance.
 TIMES_MS = itertools.cycle([random.lognormvariate(math.log(20), 0.6) for _ in range(9_973)])
 FAILURES = itertools.cycle([*[None] * (FAIL_EVERY - 1), RuntimeError("500 Server Error for url: /path")])
 
 marks: dict[str, float] = {"continued": math.inf}
 continued: list[tuple[int, float, float]] = []
-"""Each time that the process was: requests, seconds of processor time of Locust's own thread, and of all threads."""
+"""Each time that the process was continued: requests, CPU seconds of Locust's own thread, and of all threads."""
 times_ms = array("d")
 
 
 class Reporter(User):
-    """Reports requests: all there is to such a test is Locust and its listeners."""
+    """Reports requests without making them, so that only Locust and its listeners run."""
 
     wait_time = constant(0)
 
     @task
     def report(self) -> None:
-        """Report one request, or, at a given rate, what is due at each tick."""
+        """Report one request, or with a rate, the requests that are due."""
         rate = self.environment.parsed_options.rate
         if not rate:
             self.report_one()
@@ -62,7 +62,7 @@ class Reporter(User):
             gevent.sleep(TICK_S)
 
     def report_one(self) -> None:
-        """Report a request that ends now, as an HTTP client of Locust's does."""
+        """Report a request that ends now, as an HTTP client of Locust does."""
         response_time = next(TIMES_MS)
         self.environment.events.request.fire(
             request_type="GET",
@@ -78,51 +78,51 @@ class Reporter(User):
 
 
 class Client(FastHttpUser):
-    """Makes requests, as fast as they are answered."""
+    """Makes requests as fast as the service responds."""
 
     wait_time = constant(0)
 
     @task
     def front_page(self) -> None:
-        """Ask for the front page."""
+        """Request the front page."""
         self.client.get("/")
 
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser, **_kwargs: object) -> None:
-    """Add the rate, and the file for what is measured."""
-    parser.add_argument("--rate", type=float, default=0, help="requests per second; 0 for as many as there can be")
-    parser.add_argument("--timings", required=True, help="write what was measured to this file")
-    parser.add_argument("--empty-listener", action="store_true", help="have a listener that does nothing")
-    parser.add_argument("--started", required=True, help="make this file once all users are there")
+    """Add the options for the rate and the output files."""
+    parser.add_argument("--rate", type=float, default=0, help="requests per second; 0 for the maximum")
+    parser.add_argument("--timings", required=True, help="output file")
+    parser.add_argument("--empty-listener", action="store_true", help="add an empty listener")
+    parser.add_argument("--started", required=True, help="create this file once all users run")
 
 
 @events.test_start.add_listener
 def on_test_start(**_kwargs: object) -> None:
-    """Remember when the test began."""
+    """Store the start of the test."""
     marks["start"] = time.monotonic()
 
 
 @events.test_stop.add_listener
 def on_test_stop(**_kwargs: object) -> None:
-    """Remember when the test ended."""
+    """Store the end of the test."""
     marks["stop"] = time.monotonic()
 
 
 @events.request.add_listener
 def on_request(response_time: float, start_time: float, **_kwargs: object) -> None:
-    """Keep the response time as it is reported, unless the process was stopped meanwhile."""
+    """Store the reported response time, unless the process was stopped during the request."""
     if start_time > marks["continued"]:
         times_ms.append(response_time)
 
 
 def ignore(**_kwargs: object) -> None:
-    """Listen, and do nothing."""
+    """An empty listener."""
 
 
 @events.init.add_listener
 def on_init(environment: Environment, **_kwargs: object) -> None:
-    """Note whenever the process is continued, and write the timings at the very end, after all other listeners."""
+    """Record each time that the process is continued, and write the timings after all other listeners of `quit`."""
     options = environment.parsed_options
     assert options is not None  # noqa: S101 - the command line has been parsed
 

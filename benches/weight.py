@@ -1,9 +1,9 @@
-"""What the package weighs: its wheel, and the time that its import adds to Locust's own.
+"""Measures the size of the wheel, and the time that its import adds to Locust's.
 
     python benches/weight.py [--wheel dist/locust_cw-....whl] [--interpreters 21] [--json FILE]
 
-The import is timed in fresh interpreters that have imported Locust already, and find bytecode, as after an
-installation. What a session needs is imported later, when Locust has read the command line, and timed for itself.
+The import is timed in fresh interpreters that have imported Locust and find bytecode, as after an installation. The
+modules of a session are imported later, when Locust has read the command line, and are timed separately.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ print(between - begun, imported - between, collected, time.perf_counter() - impo
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--wheel", type=Path, help="the wheel; without it the native module is weighed")
-    parser.add_argument("--interpreters", type=int, default=21, help="fresh ones (default: %(default)s)")
+    parser.add_argument("--wheel", type=Path, help="the wheel; without it, the native module is measured")
+    parser.add_argument("--interpreters", type=int, default=21, help="number of interpreters (default: %(default)s)")
     figures.add_option(parser)
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as bytecode:
-        # The first has the bytecode to write.
+        # The first interpreter writes the bytecode.
         times = [timed(bytecode) for _ in range(arguments.interpreters + 1)][1:]
     locusts, added, collecting, session = (statistics.median(each) * 1000 for each in zip(*times, strict=True))
     lowest = min(own for _, own, _, _ in times) * 1000
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def timed(bytecode: str) -> tuple[float, float, float, float]:
-    """Seconds for Locust, for locust_cw after it, of those for collecting garbage, and for what a session needs."""
+    """Seconds to import Locust and then locust_cw, its share of garbage collection, and the modules of a session."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     ended = subprocess.run(  # noqa: S603 - our own lines
         [sys.executable, "-c", TIMED],

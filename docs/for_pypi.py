@@ -1,9 +1,9 @@
-"""Has the front page's links lead to the repository, and the package name it: on PyPI a relative link leads nowhere.
+"""Makes the links of the README absolute and adds the project URLs: on PyPI, relative links do not work.
 
     python docs/for_pypi.py https://github.com/owner/locust-cw v0.1.0
 
-The workflow `release` runs this before it builds, with its own repository and tag: no file has to know the owner. It
-changes README.md and pyproject.toml, and so is nothing for a working tree.
+The workflow `release` runs this before it builds, with its repository and tag, so that no file contains the owner. It
+changes README.md and pyproject.toml, so do not run it in a working tree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 PICTURES = {".png", ".svg"}
-"""What a page shows, and so needs the file itself, not GitHub's page about it."""
+"""Images, which need the raw file instead of GitHub's page about it."""
 
 URLS = """\
 [project.urls]
@@ -26,7 +26,7 @@ Issues = "{repository}/issues"
 
 
 def absolute(page: str, repository: str, tag: str) -> str:
-    """The page with each relative link leading to the file as it was at that tag."""
+    """The page with each relative link replaced by the URL of the file at that tag."""
 
     def led(link: re.Match[str]) -> str:
         end = link[0]
@@ -40,7 +40,7 @@ def absolute(page: str, repository: str, tag: str) -> str:
 
 
 def with_urls(pyproject: str, repository: str, tag: str) -> str:
-    """The project's table with its addresses, unless it has some."""
+    """The project's table with its URLs, unless it has some."""
     if "[project.urls]" in pyproject:
         return pyproject
     before, scripts, after = pyproject.partition("[project.scripts]\n")
@@ -48,15 +48,15 @@ def with_urls(pyproject: str, repository: str, tag: str) -> str:
 
 
 def main() -> None:
-    """Change both files, here."""
+    """Change both files in the current folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("repository", help="its address, without a slash at the end")
+    parser.add_argument("repository", help="its URL, without a trailing slash")
     parser.add_argument("tag")
     args = parser.parse_args()
     for name, change in (("README.md", absolute), ("pyproject.toml", with_urls)):
         path = Path(name)
         text = path.read_text(encoding="utf-8")
-        # Windows' line ends would make one source two.
+        # Windows line endings would make the source distribution differ.
         path.write_text(change(text, args.repository, args.tag), encoding="utf-8", newline="\n")
 
 

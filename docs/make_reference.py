@@ -1,8 +1,8 @@
-"""Makes `docs/api.md` from the docstrings and `docs/command.md` from the commands' own help.
+"""Generates `docs/api.md` from docstrings and `docs/command.md` from help texts.
 
     python docs/make_reference.py [--check]
 
-With `--check` nothing is written; the exit code is 1 if a page is not what it would be.
+With `--check`, it writes nothing, and exits with 1 if a page is not current.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ WIDTH = 100
 Kind = griffe.ParameterKind
 
 PARTS = {f"{PACKAGE}.Session": {"close"}}
-"""What programs need of a class, where that is not all of it: the rest is for Locust's events and the web UI."""
+"""Public members of classes that also have internal ones, for Locust's events and the web UI."""
 
 BEGINNING = "<!-- Made by docs/make_reference.py: change the {} and run `make docs`. -->\n\n"
 
 
 def main() -> int:
     """Write both pages, or compare them."""
-    parser = argparse.ArgumentParser(description="Make the reference pages.")
-    parser.add_argument("--check", action="store_true", help="write nothing, and fail if a page is not current")
+    parser = argparse.ArgumentParser(description="Generate the reference pages.")
+    parser.add_argument("--check", action="store_true", help="write nothing, and exit with 1 if a page is not current")
     check = parser.parse_args().check
     stale = []
     for name, text in {"api.md": api_page(), "command.md": command_page()}.items():
         path = ROOT / "docs" / name
-        # Versions of Python break the lines of a help text in different places.
+        # Python versions wrap help texts differently.
         if path.exists() and path.read_text(encoding="utf-8").split() == text.split():
             continue
         stale.append(name)
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def api_page() -> str:
-    """What `locust_cw.__all__` names, from the sources and the native module's stub."""
+    """The page for the names in `locust_cw.__all__`, from the sources and the stub of the native module."""
     package = griffe.load(PACKAGE, search_paths=[ROOT / "python"], allow_inspection=False, docstring_parser="google")
     parts = [BEGINNING.format("docstrings"), "# Python interface\n\n"]
     if package.docstring is not None:
@@ -71,10 +71,10 @@ def api_page() -> str:
 
 
 def described(thing: griffe.Object, path: str, level: int) -> Iterator[str]:
-    """A function, class or attribute, and what is in it."""
+    """A function, class or attribute, with its members."""
     yield f"{'#' * level} `{path}`\n\n"
     parts = PARTS.get(path)
-    # Of a class that is shown in part, programs make none themselves.
+    # Programs do not create instances of a class that is shown in part.
     made_by = None if parts else thing.members.get("__new__") or thing.members.get("__init__")
     own = made_by if thing.is_class else thing
     if isinstance(own, griffe.Function):
@@ -83,7 +83,7 @@ def described(thing: griffe.Object, path: str, level: int) -> Iterator[str]:
         yield f"`{thing.annotation}`\n\n"
     yield from sections(thing)
     if own is not thing and isinstance(own, griffe.Function):
-        # What it does is said of the class; what it takes and raises may be said here.
+        # The class describes the constructor; its own docstring can have parameters and exceptions.
         yield from sections(own, but_text=True)
     if not isinstance(thing, griffe.Class):
         return
@@ -94,7 +94,7 @@ def described(thing: griffe.Object, path: str, level: int) -> Iterator[str]:
 
 
 def signature(function: griffe.Function, path: str) -> str:
-    """As it stands in the source, on as few lines as fit."""
+    """The signature, wrapped if necessary."""
     name = path.rpartition(".")[2]
     shown: list[str] = []
     for parameter in function.parameters:
@@ -122,7 +122,7 @@ def signature(function: griffe.Function, path: str) -> str:
 
 
 def sections(thing: griffe.Object, *, but_text: bool = False) -> Iterator[str]:
-    """The docstring, its sections as lists."""
+    """The docstring, with its sections as lists."""
     if thing.docstring is None:
         return
     for section in thing.docstring.parse("google", warnings=False):
@@ -142,7 +142,7 @@ def sections(thing: griffe.Object, *, but_text: bool = False) -> Iterator[str]:
 
 
 def one_line(text: str) -> str:
-    """A description whose line breaks are the source's."""
+    """A description without line breaks."""
     return " ".join(text.split())
 
 
@@ -150,7 +150,7 @@ def one_line(text: str) -> str:
 
 
 def command_page() -> str:
-    """The help of the command and of each of its parts."""
+    """The page with the help of the command and its subcommands."""
     whole = help_text()
     parts = re.findall(r"^ {4}(\w+)", whole, re.MULTILINE)
     pages = [BEGINNING.format("help texts"), "# The command `locust-cw`\n\n", f"```\n{whole}```\n"]
@@ -159,7 +159,7 @@ def command_page() -> str:
 
 
 def help_text(*arguments: str) -> str:
-    """What `--help` prints, on lines of a width that does not depend on the terminal."""
+    """The output of `--help`, with a fixed width."""
     os.environ |= {"COLUMNS": str(WIDTH), "NO_COLOR": "1"}
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):

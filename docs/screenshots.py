@@ -1,8 +1,8 @@
-"""Makes the pictures of the web UI in `docs/images`: real tests of the demo's shop, published to a local CloudWatch.
+"""Takes the screenshots of the web UI in `docs/images`, of tests of the demo's shop with a local CloudWatch.
 
     make screenshots
 
-Needs Chromium and the development environment: `.ci/programs` and `make` see to both.
+Needs Chromium and the development environment, which `.ci/programs` and `make` set up.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ IMAGES = ROOT / "docs" / "images"
 SHOP = ROOT / "examples" / "demo"
 USERS = 20
 MAX_BYTES = 250_000
-# How long a picture's test runs before it is taken: by then its costs can be told.
+# Requests before a screenshot is taken, so that the tab shows a cost.
 REQUESTS = 3000
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Take all screenshots."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         proxy = stack.enter_context(Proxy(stack.enter_context(servers.ministack(folder))))
@@ -50,7 +50,7 @@ def main() -> None:
 
 @contextmanager
 def the_shop() -> Iterator[str]:
-    """The service under load; its URL."""
+    """Run the service under test; yield its URL."""
     process = subprocess.Popen(  # noqa: S603 - our own file, run by our own interpreter
         [sys.executable, str(SHOP / "target.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -59,7 +59,7 @@ def the_shop() -> Iterator[str]:
 
 
 def web_ui(stack: ExitStack, folder: Path, *arguments: str) -> str:
-    """Start Locust with its web UI, to be ended with the stack; its URL."""
+    """Start Locust with its web UI, which ends with the stack; return its URL."""
     port = free_port()
     web = [f"--web-port={port}", "--web-host=127.0.0.1"]
     run = start(folder, str(SHOP / "locustfile.py"), *web, *arguments, headless=False, json_file=False, receipt=False)
@@ -70,7 +70,7 @@ def web_ui(stack: ExitStack, folder: Path, *arguments: str) -> str:
 
 
 def one_process(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Browser) -> None:
-    """The start form, a healthy test, and an outage."""
+    """Take the start form, a healthy test, and an outage."""
     options = (f"--host={shop}", f"--users={USERS}", "--spawn-rate=10", f"--cw-endpoint-url={proxy.url}")
     page = LocustPage(browser, web_ui(stack, folder / "one", *options))
     page.page.get_by_text("Custom parameters").click()
@@ -96,7 +96,7 @@ def one_process(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser
 
 
 def a_fleet(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Browser) -> None:
-    """A master with two workers."""
+    """Take a master with two workers."""
     port = free_port()
     options = (f"--host={shop}", f"--users={USERS}", "--cw-live", f"--cw-endpoint-url={proxy.url}")
     url = web_ui(stack, folder / "master", "--master", f"--master-bind-port={port}", *options)
@@ -122,9 +122,9 @@ def a_fleet(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Br
 
 
 def keep(page: LocustPage, name: str) -> None:
-    """Keep what is to be seen."""
+    """Save a screenshot."""
     path = IMAGES / f"{name}.png"
-    # Not the mouse, nor what it does to what it is over.
+    # Hide the mouse pointer and its hover effects.
     page.page.mouse.move(0, 0)
     page.page.screenshot(path=path, animations="disabled")
     size = path.stat().st_size

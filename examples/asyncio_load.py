@@ -1,8 +1,8 @@
-"""A load test of asyncio's own making, without Locust: fifty users ask for a page as fast as they get it.
+"""A load test with asyncio, without Locust. Fifty users request a page as fast as the service responds.
 
     python examples/asyncio_load.py http://127.0.0.1:8000
 
-With `--local` it publishes to a CloudWatch on this machine (`pip install 'locust-cw[local]'`), else to AWS.
+With `--local`, it publishes to a local CloudWatch (`pip install 'locust-cw[local]'`), otherwise to AWS.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ USERS = 50
 
 
 async def get(host: str) -> tuple[int, int]:
-    """Get the page with a connection of its own; the status, and the length of the body."""
+    """Request the page over a new connection; return the status and the length of the body."""
     parts = urlsplit(host)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     try:
         writer.write(f"GET / HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
         status_line, *headers = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
-        told = next((line.split(":")[1] for line in headers if line.startswith("content-length:")), None)
-        if told is None:
-            raise ValueError("the answer does not say how long it is")
-        length = int(told)
+        value = next((line.split(":")[1] for line in headers if line.startswith("content-length:")), None)
+        if value is None:
+            raise ValueError("the response has no content-length")
+        length = int(value)
         await reader.readexactly(length)
     finally:
         writer.close()
@@ -36,7 +36,7 @@ async def get(host: str) -> tuple[int, int]:
 
 
 async def user(publisher: Publisher, host: str, until: float) -> None:
-    """Ask again and again, and tell how it went."""
+    """Request the page repeatedly, and record each request."""
     while time.monotonic() < until:
         begun = time.perf_counter()
         status: int | None = None
@@ -54,11 +54,11 @@ async def user(publisher: Publisher, host: str, until: float) -> None:
 
 
 async def main() -> None:
-    """Load the host for some seconds."""
+    """Load the host for ten seconds by default."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("host", help="http://NAME:PORT; what asks it here does not speak TLS")
+    parser.add_argument("host", help="http://NAME:PORT; this client does not support TLS")
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--local", action="store_true", help="publish to a CloudWatch on this machine")
+    parser.add_argument("--local", action="store_true", help="publish to a local CloudWatch")
     options = parser.parse_args()
     if urlsplit(options.host).scheme != "http":
         parser.error(f"argument host: must be an http:// URL, not {options.host}")

@@ -1,16 +1,16 @@
 #!/bin/sh
-# A step of a pipeline: a load test that passes only if the service held, and if CloudWatch has all of it.
+# A pipeline step: a load test that passes only if no request failed and CloudWatch has every sample.
 #
 #     examples/ci.sh https://service.example
 #
-# Exit code 0: all is well. 1: requests failed, or not every sample was delivered. 2: a wrong option, before any load.
-# receipt.json is there in each case but the last; keep it, as it tells how much was sent, and the run id.
+# Exit code 0: passed. 1: requests failed, or a sample was not delivered. 2: invalid option, before any load.
+# Except for exit code 2, the step writes receipt.json. Keep it as an artifact: it has the run ID and the totals.
 set -u
 
 host=${1:?usage: ci.sh HOST}
 here=$(dirname "$0")
 
-# An earlier one would be taken for this run's where a wrong option ends it.
+# With an invalid option, Locust writes no receipt, and the file of an earlier run would be misleading.
 rm -f receipt.json
 
 code=0

@@ -1,8 +1,8 @@
-"""A client that is not HTTP: it fires Locust's `request` event itself, and that is all that locust-cw needs.
+"""A client for another protocol than HTTP. It fires Locust's `request` event, which is all that locust-cw needs.
 
     locust -f examples/custom_client.py --cw-live
 
-The service under test is a database file, so that the example needs no other program.
+The service under test is a database file, so the example needs no other program.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ DATABASE = Path(tempfile.gettempdir(), "locust-cw-example.db")
 
 @events.test_start.add_listener
 def make_table(environment: Environment, **_kwargs: object) -> None:
-    """Begin with an empty table."""
+    """Create an empty table."""
     del environment
     with sqlite3.connect(DATABASE) as connection:
         connection.execute("DROP TABLE IF EXISTS orders")
@@ -29,15 +29,15 @@ def make_table(environment: Environment, **_kwargs: object) -> None:
 
 
 class Database:
-    """Runs statements and reports each as a request."""
+    """A database client that reports each statement as a request."""
 
     def __init__(self, environment: Environment) -> None:
-        """Report to the events of `environment`."""
+        """Connect, and report to the events of `environment`."""
         self._environment = environment
         self._connection = sqlite3.connect(DATABASE)
 
     def run(self, name: str, statement: str, *values: object) -> list[tuple[object, ...]]:
-        """Run a statement; a failure is reported, and not raised."""
+        """Run a statement. A failure is reported, not raised."""
         start_time, begun = time.time(), time.perf_counter()
         rows: list[tuple[object, ...]] = []
         exception: Exception | None = None
@@ -47,19 +47,19 @@ class Database:
         except sqlite3.Error as error:
             exception = error
         self._environment.events.request.fire(
-            request_type="SQL",  # the method in the log, and of the dimension Method
-            name=name,  # what groups requests, and makes a series
+            request_type="SQL",  # the method in log events, and the dimension Method
+            name=name,  # the request name, which makes a series
             start_time=start_time,
             response_time=(time.perf_counter() - begun) * 1000,  # ms
             response_length=len(rows),
             exception=exception,
-            context={"database": DATABASE.name},  # stands in the log event
+            context={"database": DATABASE.name},  # a field of the log event
         )
         return rows
 
 
 class Clerk(User):
-    """Writes orders and looks them up; the third statement always fails."""
+    """A user who writes and reads orders. A third statement always fails."""
 
     host = "sqlite://localhost"
     wait_time = constant_throughput(5)
@@ -80,5 +80,5 @@ class Clerk(User):
 
     @task
     def mistake(self) -> None:
-        """Ask a table that is not there."""
+        """Query a table that does not exist."""
         self.database.run("customers", "SELECT * FROM customers")

@@ -1,10 +1,10 @@
 #!/bin/sh
-# A master and two workers on this machine, each a process of its own, as they would be on three machines.
+# A master and two workers on this machine, as separate processes, as on three machines.
 #
 #     examples/distributed.sh --host https://service.example --cw-live --run-time 1m
 #
-# The options are the master's, which hands them on to the workers. Each worker publishes its own requests; the master
-# prints one receipt for all. On one machine `--processes 2` does the same with less ado.
+# The options go to the master, which sends them to the workers. Each worker publishes its own requests, and the master
+# prints one receipt. On a single machine, `--processes 2` is simpler.
 set -eu
 
 here=$(dirname "$0")
@@ -12,7 +12,7 @@ locustfile=${LOCUSTFILE:-"$here/locustfile.py"}
 workers=2
 port=${MASTER_PORT:-5557}
 
-# On other machines: --master-host with the master's address. Each needs AWS credentials of its own there.
+# On other machines, use the master's address for --master-host. Each machine needs AWS credentials.
 pids=
 started=0
 while [ "$started" -lt "$workers" ]; do
@@ -25,9 +25,9 @@ code=0
 locust -f "$locustfile" --master --master-bind-port "$port" --headless --expect-workers "$workers" --users 10 "$@" ||
     code=$?
 
-# When the test is over the master sends the workers home. If it never began, as with a wrong option or where its port is
-# taken, they would wait for a master for ever. To one that is about to go the signal says nothing new: it delivers first.
-# shellcheck disable=SC2086 # several words, as meant
+# After a test, the master stops the workers. If the master exits earlier, for example because of an invalid option or a
+# port in use, the workers would wait for it forever. A worker that is already stopping delivers its results first.
+# shellcheck disable=SC2086 # word splitting is intended
 [ "$code" -eq 0 ] || kill $pids 2>/dev/null || true
 wait
 exit "$code"

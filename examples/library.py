@@ -1,4 +1,4 @@
-"""Locust used as a library: an `Environment` of one's own, published to CloudWatch.
+"""Locust as a library: a program with its own `Environment`, published to CloudWatch.
 
 python examples/library.py https://service.example
 python examples/library.py http://127.0.0.1:8000 --local    # without an AWS account
@@ -16,20 +16,20 @@ RUN_TIME_S = 10
 
 
 class Visitor(HttpUser):
-    """Someone who looks at the front page."""
+    """A visitor who opens the front page."""
 
     wait_time = between(0.1, 0.5)
 
     @task
     def front_page(self) -> None:
-        """Ask for the front page."""
+        """Open the front page."""
         self.client.get("/")
 
 
 def main(host: str, *, local: bool) -> None:
-    """Load `host` for some seconds."""
+    """Load `host` for ten seconds."""
     environment = Environment(user_classes=[Visitor], host=host)
-    # The options are those of the command line in Python form: --cw-flush-interval is flush_interval.
+    # Options have the names of the command line in Python form: --cw-flush-interval is flush_interval.
     locust_cw.attach(environment, live=True, flush_interval=2, local=local)
     runner = environment.create_local_runner()
     environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
@@ -37,7 +37,7 @@ def main(host: str, *, local: bool) -> None:
     runner.start(user_count=5, spawn_rate=5)
     gevent.sleep(RUN_TIME_S)
     runner.quit()
-    # As the command `locust` does at its end: now what is left is delivered, and the receipt printed.
+    # The command `locust` fires this event when it exits. locust-cw delivers the rest and prints the receipt.
     environment.events.quit.fire(exit_code=0)
 
 

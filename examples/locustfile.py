@@ -1,4 +1,4 @@
-"""An ordinary locustfile, and the one line that publishes it to CloudWatch.
+"""An ordinary locustfile with the one line that publishes its results to CloudWatch.
 
     locust -f examples/locustfile.py --host https://service.example --cw-live
 
@@ -7,20 +7,20 @@ Without an AWS account, add `--cw-local`.
 
 from locust import HttpUser, between, task
 
-import locust_cw  # noqa: F401 - the one line: it registers the hooks and the options
+import locust_cw  # noqa: F401 - the one line: it registers hooks and options
 
 
 class Visitor(HttpUser):
-    """Someone who looks at the front page and now and then at one article."""
+    """A visitor who opens the front page, and sometimes an article."""
 
     wait_time = between(1, 3)
 
     @task(3)
     def front_page(self) -> None:
-        """Ask for the front page."""
+        """Open the front page."""
         self.client.get("/")
 
     @task
     def article(self) -> None:
-        """Ask for an article; all of them count as one request name, and so as one series."""
+        """Open an article. All articles share one request name, and so one series."""
         self.client.get("/article?id=17", name="/article")

@@ -1,11 +1,11 @@
-"""Dimensions and log fields of one's own: the stage on every metric, the tenant and the product in every log event.
+"""Custom dimensions and log fields: the stage on every metric, the tenant and the product in every log event.
 
     locust -f examples/tenants.py --host https://service.example --cw-live \
         --cw-dimension Stage=perf --cw-dimensions Host,Request,Method
 
-A dimension makes a metric of its own for each value, and each is charged: it is for what has few values. What has many,
-such as users, orders or products, belongs into the `context` of a request, and so into the log, where it costs nothing
-but its bytes. In Logs Insights:
+AWS charges for each value of a dimension as a separate metric, so use dimensions for fields with few values. Put fields
+with many values, such as users, orders or products, into the `context` of a request: they become fields of log events,
+which cost only their bytes. In Logs Insights:
 
     filter outcome = "failure" | stats count() by context.tenant, name
 """
@@ -26,15 +26,15 @@ class Customer(HttpUser):
     wait_time = between(0.2, 0.6)
 
     def on_start(self) -> None:
-        """Belong to a tenant."""
+        """Choose a tenant."""
         self.tenant = next(TENANTS)
 
     def context(self) -> dict[str, object]:
-        """What Locust adds to each request of this user."""
+        """Return the context that Locust adds to each request of this user."""
         return {"tenant": self.tenant}
 
     @task
     def product(self) -> None:
-        """Look at a product: one request name for all, the number in the log."""
+        """Open a product. All products share one request name; the log events have the number."""
         number = random.randint(1, 500)
         self.client.get(f"/product?id={number}", name="/product", context={"product": number})

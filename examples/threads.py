@@ -1,8 +1,8 @@
-"""A load test with threads, without Locust: each asks for a page, with the standard library's client.
+"""A load test with threads, without Locust. Each thread requests a page with the standard library's client.
 
     python examples/threads.py http://127.0.0.1:8000
 
-With `--local` it publishes to a CloudWatch on this machine (`pip install 'locust-cw[local]'`), else to AWS.
+With `--local`, it publishes to a local CloudWatch (`pip install 'locust-cw[local]'`), otherwise to AWS.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ THREADS = 8
 
 
 def user(publisher: Publisher, host: str, until: float) -> None:
-    """Ask again and again, and tell how it went."""
+    """Request the page repeatedly, and record each request."""
     while time.monotonic() < until:
         begun = time.perf_counter()
         status: int | None = None
@@ -42,11 +42,11 @@ def user(publisher: Publisher, host: str, until: float) -> None:
 
 
 def main() -> None:
-    """Load the host for some seconds."""
+    """Load the host for ten seconds by default."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("host", help="http://NAME:PORT; what asks it here does not speak TLS")
+    parser.add_argument("host", help="http://NAME:PORT; this client does not support TLS")
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--local", action="store_true", help="publish to a CloudWatch on this machine")
+    parser.add_argument("--local", action="store_true", help="publish to a local CloudWatch")
     options = parser.parse_args()
     if urlsplit(options.host).scheme != "http":
         parser.error(f"argument host: must be an http:// URL, not {options.host}")
@@ -55,7 +55,7 @@ def main() -> None:
         with ThreadPoolExecutor(THREADS) as threads:
             users = [threads.submit(user, publisher, options.host, until) for _ in range(THREADS)]
         for each in users:
-            # An exception that ended a thread is known to nobody else.
+            # Raises the exception of a thread that failed.
             each.result()
     print(publisher.close().text, end="")
 

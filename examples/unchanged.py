@@ -1,4 +1,4 @@
-"""A locustfile that knows nothing of CloudWatch: it is published all the same when `locust_cw` runs it.
+"""A locustfile without CloudWatch in it. `python -m locust_cw` publishes its results.
 
     python -m locust_cw -f examples/unchanged.py --host https://service.example --cw-live
 
@@ -9,11 +9,11 @@ from locust import FastHttpUser, between, task
 
 
 class Visitor(FastHttpUser):
-    """Someone who looks at the front page."""
+    """A visitor who opens the front page."""
 
     wait_time = between(0.5, 1.5)
 
     @task
     def front_page(self) -> None:
-        """Ask for the front page."""
+        """Open the front page."""
         self.client.get("/")

@@ -61,6 +61,9 @@ pub fn head(text: &str, limit: usize) -> &str {
     }
 }
 
+/// How much punctuation at most is taken for the end of a sentence.
+const MOST_TRAILING: usize = 3;
+
 /// Between two words.
 const fn separates(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte.is_ascii_control() || matches!(byte, b'<' | b'>')
@@ -233,7 +236,8 @@ impl<'a> Word<'a> {
                 _ if self.is_raw => false,
                 // Only what has opened it closes it: a value may have an apostrophe.
                 (b'"' | b'\'', Some(open)) => open == self.mark(at),
-                (b'"', None) => true,
+                // Where it was not opened within the word, it may belong to the value: `?q="a"&token=b`.
+                (b'"', None) => opened == 0 && self.closes(at),
                 // Brackets are counted anew where something may be left out, or the second time would find others.
                 (b'=' | b'&', None) => {
                     opened = 0;
@@ -255,6 +259,13 @@ impl<'a> Word<'a> {
             }
         }
         self.end
+    }
+
+    /// Whether a quotation mark may be the one behind a URL: at the end of its word, or before what closes more.
+    fn closes(&self, at: usize) -> bool {
+        let rest = &self.bytes[at + 1..self.end];
+        rest.first().is_none_or(|next| b",}]):".contains(next))
+            || (rest.len() <= MOST_TRAILING && rest.iter().all(|&byte| trails(byte)))
     }
 
     /// The same values without what stands behind a URL, but with a `...` of an earlier redaction.
@@ -384,6 +395,8 @@ mod tests {
             (r#"were found for "http://h/x?a=O'B'C&d=e""#, r#"were found for "http://h/x?a=...&d=...""#),
             (r#"were found for 'http://h/x?a=O\'B"C'"#, "were found for 'http://h/x?a=...'"),
             ("with url: /x?q=O'Brien&ids[]=5&f(a)=g(b)c) (Caused", "with url: /x?q=...&ids[]=...&f(a)=...) (Caused"),
+            (r#"for url: https://h/s?q="x"&token=abc"#, "for url: https://h/s?q=...&token=..."),
+            (r#"for url: https://h/s?filter={"a":"abc"}"#, r#"for url: https://h/s?filter=..."}"#),
             // FastHttpUser.
             ("URL http://h/x?access_token=abc: code=404", "URL http://h/x?access_token=...: code=404"),
             ("URL http://h/x?a=b c \"d': <e>: code=404", "URL http://h/x?a=...: code=404"),

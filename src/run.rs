@@ -393,18 +393,19 @@ mod tests {
     }
 
     impl Scripted {
-        async fn answer(&self) -> Result<(), CallError> {
+        async fn answer(&self, operation: &str) -> Result<(), CallError> {
             self.begun.fetch_add(1, Relaxed);
             if self.hang {
                 std::future::pending::<()>().await;
             }
-            self.answers.lock().expect("sound").pop().map_or(Ok(()), Err)
+            let answer = self.answers.lock().expect("sound").pop();
+            answer.map_or(Ok(()), |error| Err(CallError { operation: operation.to_owned(), ..error }))
         }
     }
 
     impl CloudWatch for Arc<Scripted> {
         async fn put_metric_data(&self, _: &str, datums: Vec<Datum>) -> Result<(), CallError> {
-            self.answer().await?;
+            self.answer("PutMetricData").await?;
             if datums.iter().any(|d| Some(&*d.key.metric) == self.guilty && d.key.dimensions.len() > 1) {
                 return Err(refused("InvalidParameterValue", 400));
             }
@@ -413,7 +414,7 @@ mod tests {
         }
 
         async fn put_log_events(&self, _: &str, _: &str, batch: LogBatch) -> Result<RejectedLogEvents, CallError> {
-            self.answer().await?;
+            self.answer("PutLogEvents").await?;
             let events: Vec<LogEvent> = serde_json::from_str(&batch.json).expect("JSON");
             if events.iter().any(|event| self.guilty_text.is_some_and(|text| event.message.contains(text))) {
                 return Err(refused("InvalidParameterException", 400));
@@ -615,10 +616,11 @@ mod tests {
         wait_until_over(&run);
         let mut said = run.messages();
         said.retain(|(level, _)| *level != Level::Debug);
-        assert_eq!(said.len(), 1, "{said:?}");
+        // One for each operation.
+        assert_eq!(said.len(), 2, "{said:?}");
         let (receipt, remarks) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
-        assert_eq!(remarks.lines.len(), 3);
+        assert_eq!(remarks.lines.len(), 4);
         adds_up(&receipt);
     }
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import signal
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,9 +17,9 @@ from hypothesis import settings
 from support import servers
 from support.aws_limits import assert_within_limits
 from support.cloudwatch import CloudWatch
-from support.locust_run import LocustRun, start
+from support.fixtures import Aws, Locust
 from support.proxy import Proxy
-from support.servers import Target, ending
+from support.servers import Target
 
 # How long an example takes is up to what else the machine does. With `make fuzz-python` there are more of them.
 settings.register_profile("default", deadline=None)
@@ -58,60 +56,12 @@ def target() -> Iterator[Target]:
         yield running
 
 
-@dataclass(frozen=True)
-class Aws:
-    """One test's own corner of CloudWatch, and the wire to it."""
-
-    proxy: Proxy
-    cloudwatch: CloudWatch
-
-    @property
-    def options(self) -> list[str]:
-        """The command line that leads here."""
-        return [
-            f"--cw-endpoint-url={self.proxy.url}",
-            f"--cw-namespace={self.cloudwatch.namespace}",
-            f"--cw-log-group={self.cloudwatch.log_group}",
-        ]
-
-    @property
-    def in_python(self) -> dict[str, Any]:
-        """The same in Python form."""
-        return {
-            "endpoint_url": self.proxy.url,
-            "namespace": self.cloudwatch.namespace,
-            "log_group": self.cloudwatch.log_group,
-        }
-
-
 @pytest.fixture
 def aws(ministack: str) -> Iterator[Aws]:
     name = f"test-{uuid.uuid4().hex[:12]}"
     with Proxy(ministack) as proxy:
         yield Aws(proxy, CloudWatch(ministack, name, f"/{name}"))
         assert_within_limits(proxy.calls())
-
-
-class Locust:
-    """Starts Locust processes for a test and ends those that are left."""
-
-    def __init__(self, aws: Aws, folder: Path, stack: ExitStack) -> None:
-        self._aws = aws
-        self._folder = folder
-        self._stack = stack
-        self._started = 0
-
-    def start(self, locustfile: str, *args: str, options: Sequence[str] | None = None, **how: Any) -> LocustRun:
-        """Against this test's corner of CloudWatch, unless other `options` say where; a later option wins."""
-        self._started += 1
-        options = self._aws.options if options is None else options
-        run = start(self._folder / f"run{self._started}", locustfile, *options, *args, **how)
-        self._stack.enter_context(ending(run.process))
-        return run
-
-    def run(self, locustfile: str, *args: str, **how: Any) -> LocustRun:
-        """The same, ended by itself."""
-        return self.start(locustfile, *args, **how).finish()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""Load a small shop for some seconds, publish to a local CloudWatch while it runs, and read back what arrived.
+"""Load a small shop, publish to a local CloudWatch during the test, and read the results back.
 
     python examples/demo/demo.py [--seconds 20] [--users 40]
 
-Ends with 0 if every total in CloudWatch equals Locust's own. Needs `locust-cw[local]` and boto3; no AWS account.
+Exits with 0 if every total in CloudWatch equals Locust's own. Needs `locust-cw[local]` and boto3, but no AWS account.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 DRAIN_TIMEOUT_S = 30
-# Longer than the drain: Locust stops its users and writes its statistics too.
+# Longer than the drain: Locust also stops its users and writes its statistics.
 QUIT_TIMEOUT_S = DRAIN_TIMEOUT_S + 15
 STOP_TIMEOUT_S = 5
 LOOK_EVERY_S = 2
@@ -37,7 +37,7 @@ LOOK_EVERY_S = 2
 NAMESPACE = "Locust"
 LOG_GROUP = "LocustTests"
 
-# Any credentials and region will do for a local CloudWatch. A user's own must not matter, nor a proxy.
+# A local CloudWatch accepts any credentials and Region. Those of the user, and a proxy, must have no effect.
 AWS_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
@@ -50,10 +50,10 @@ AWS_ENVIRONMENT = {
 
 
 def main() -> int:
-    """Run the demo; the exit code says whether the totals agree."""
+    """Run the demo; return 0 if the totals agree."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=20, help="how long to load (default: %(default)s)")
-    parser.add_argument("--users", type=int, default=40, help="how many users (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=20, help="duration of the load (default: %(default)s)")
+    parser.add_argument("--users", type=int, default=40, help="number of users (default: %(default)s)")
     arguments = parser.parse_args()
 
     for name in [name for name in os.environ if name.startswith(("AWS_", "LOCUST_"))]:
@@ -69,12 +69,12 @@ def main() -> int:
     ):
         cloudwatch = CloudWatch(local.endpoint_url, NAMESPACE, LOG_GROUP)
         print(f"{arguments.users} users load {host} for {arguments.seconds} s.")
-        print(f"What CloudWatch at {local.endpoint_url} holds meanwhile:\n")
+        print(f"Results in CloudWatch at {local.endpoint_url}:\n")
         code = watch(locust, cloudwatch, arguments.seconds)
 
         output = (Path(folder) / "locust.log").read_text(errors="replace")
         receipt_file, stats_file = Path(folder) / "receipt.json", Path(folder) / "stats.json"
-        # 1 is Locust's own way of saying that requests failed, as this target's do.
+        # Locust exits with 1 if requests failed, as some of this target's do.
         if code not in (0, 1) or not receipt_file.exists() or not stats_file.exists():
             ended = "did not end" if code is None else f"ended with code {code}"
             print(f"{output}\nLocust {ended} and left no results; above is its output.", file=sys.stderr)
@@ -95,7 +95,7 @@ def target() -> Iterator[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C is for Locust, whose last requests still want an answer
+        start_new_session=True,  # Ctrl-C must not stop the shop: it still responds to Locust's last requests
     )
     with ending(process):
         assert process.stdin and process.stdout  # noqa: S101, PT018 - both are pipes
@@ -105,7 +105,7 @@ def target() -> Iterator[str]:
 
 @contextmanager
 def load(folder: Path, host: str, endpoint_url: str, users: int, seconds: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Locust as one would from a shell."""
+    """Run Locust as from a shell."""
     command = [sys.executable, "-m", "locust", "-f", str(HERE / "locustfile.py"), "--host", host]
     command += ["--headless", "--only-summary", "--users", str(users), "--spawn-rate", str(users / 4)]
     command += ["--run-time", f"{seconds}s", "--json-file", str(folder / "stats")]
@@ -128,7 +128,7 @@ def load(folder: Path, host: str, endpoint_url: str, users: int, seconds: int) -
 
 @contextmanager
 def ending(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> Iterator[None]:
-    """Leave no process behind."""
+    """End the process on exit."""
     try:
         yield
     finally:
@@ -141,9 +141,9 @@ def ending(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> Iterator
 
 
 def watch(locust: subprocess.Popen[bytes], cloudwatch: CloudWatch, seconds: int) -> int | None:
-    """Say every other second what has arrived in CloudWatch, until Locust has ended; give its exit code.
+    """Print every two seconds what has arrived in CloudWatch, until Locust has ended; return its exit code.
 
-    Ctrl-C ends the test, as in Locust itself, and a second one the demo; so does the first if nothing has arrived yet.
+    Ctrl-C ends the test, as in Locust, and a second one ends the demo. If nothing has arrived yet, the first one does.
     """
     start = time.monotonic()
     deadline = start + seconds + QUIT_TIMEOUT_S
@@ -161,7 +161,7 @@ def watch(locust: subprocess.Popen[bytes], cloudwatch: CloudWatch, seconds: int)
                 raise
             stopping = True
             deadline = time.monotonic() + QUIT_TIMEOUT_S
-            print("\n  The test ends here, and Locust delivers what is left. Ctrl-C again gives up.")
+            print("\n  The test ends, and Locust delivers the rest. Press Ctrl-C again to give up.")
             locust.send_signal(signal.SIGINT)
             continue
         arrived = now.requests > 0

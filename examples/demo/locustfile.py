@@ -1,4 +1,4 @@
-"""The load: customers of the small shop in `target.py`."""
+"""The load: customers of the shop in `target.py`."""
 
 import random
 
@@ -8,18 +8,18 @@ import locust_cw  # noqa: F401 - the one line
 
 
 class Customer(FastHttpUser):
-    """Looks around, searches, and sometimes buys."""
+    """A customer who browses, searches and sometimes buys."""
 
     wait_time = between(0.05, 0.2)
 
     @task(5)
     def front_page(self) -> None:
-        """Ask for the front page."""
+        """Open the front page."""
         self.client.get("/")
 
     @task(4)
     def product(self) -> None:
-        """Ask for one of many products: one request name for all of them."""
+        """Open one of many products. All products share one request name."""
         self.client.get(f"/product/{random.randint(1, 500)}", name="/product/[id]")
 
     @task(3)
@@ -29,10 +29,10 @@ class Customer(FastHttpUser):
 
     @task(2)
     def cart(self) -> None:
-        """Put something into the cart; fails at times."""
+        """Add to the cart; sometimes fails."""
         self.client.post("/cart", json={"product": 17})
 
     @task(1)
     def checkout(self) -> None:
-        """Buy; slow, and fails more often."""
+        """Check out; slow, and fails more often."""
         self.client.post("/checkout")

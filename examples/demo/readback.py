@@ -1,4 +1,4 @@
-"""What CloudWatch holds, asked for as anyone would: with boto3, by metric and dimension."""
+"""Reads metrics and log events back from CloudWatch, with boto3."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PERCENTILES = ("p50", "p95", "p99")
 
 @dataclass(frozen=True)
 class Series:
-    """One series over the whole test. `timed` counts the samples of both time metrics."""
+    """One series over the whole test. `timed` is the number of samples of both response time metrics."""
 
     requests: float
     failures: float
@@ -24,7 +24,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Now:
-    """Where the test stands, by CloudWatch."""
+    """The state of the test, as CloudWatch has it."""
 
     users: float
     requests: float
@@ -34,7 +34,7 @@ class Now:
 
 @dataclass(frozen=True)
 class ReadBack:
-    """Everything the report needs. `total` is the `Host` roll-up; log events are in order of time."""
+    """Everything that the report needs. `total` is the roll-up by `Host`; log events are sorted by time."""
 
     by_request: dict[str, Series]
     total: Series
@@ -43,7 +43,7 @@ class ReadBack:
 
 
 class CloudWatch:
-    """The metrics of one namespace and the events of one log group, of a single test that began just now."""
+    """The metrics of one namespace and the events of one log group, of a test that has just started."""
 
     def __init__(self, endpoint_url: str, namespace: str, log_group: str) -> None:
         """Read from `endpoint_url`, with credentials and region from the environment."""
@@ -54,12 +54,12 @@ class CloudWatch:
         self._start = datetime.now(UTC).replace(microsecond=0)
 
     def so_far(self) -> Now:
-        """Add up what has arrived until now."""
+        """Sum up what has arrived so far."""
         total = self._total()
         return Now(self._users_peak(), total.requests, total.failures, total.percentiles.get("p99", 0))
 
     def read_back(self) -> ReadBack:
-        """Read everything of the test."""
+        """Read all data of the test."""
         return ReadBack(
             by_request={
                 dimensions["Request"]: self._series(dimensions)
@@ -120,7 +120,7 @@ class CloudWatch:
         try:
             streams = [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
         except self._logs.exceptions.ResourceNotFoundException:
-            return []  # no event has ever arrived
+            return []  # no event has arrived
         events = [event for stream in streams for event in self._stream(stream)]
         return [json.loads(event["message"]) for event in sorted(events, key=lambda event: int(event["timestamp"]))]
 
@@ -131,7 +131,7 @@ class CloudWatch:
             page = self._logs.get_log_events(
                 logGroupName=self._log_group, logStreamName=name, startFromHead=True, **token
             )
-            # The end is where the token no longer moves.
+            # At the end, the token no longer changes.
             if page["nextForwardToken"] == token.get("nextToken"):
                 return events
             events += page["events"]

@@ -1,4 +1,4 @@
-"""The demo's last page: the receipt, CloudWatch's numbers beside Locust's, and the newest log events."""
+"""The demo's report: the receipt, the numbers of CloudWatch and Locust, and the newest log events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FATES = ("observed", "delivered", "spooled", "rejected", "dropped")
 
 
 def print_report(receipt: dict[str, Any], stats: list[dict[str, Any]], cloudwatch: ReadBack) -> list[str]:
-    """Print everything; give what differs between CloudWatch, the receipt and Locust's statistics."""
+    """Print the report; return the differences between CloudWatch, the receipt and Locust's statistics."""
     _print_receipt(receipt)
     _print_requests(stats, cloudwatch)
     _print_log_events(cloudwatch.log_events)
@@ -32,7 +32,7 @@ def print_report(receipt: dict[str, Any], stats: list[dict[str, Any]], cloudwatc
 
 
 def find_differences(receipt: dict[str, Any], stats: list[dict[str, Any]], cloudwatch: ReadBack) -> list[str]:
-    """Compare every total, per request name and over all."""
+    """Compare every total, per request name and overall."""
     requests = sum(entry["num_requests"] for entry in stats)
     failures = sum(entry["num_failures"] for entry in stats)
     logged = [event for event in cloudwatch.log_events if "outcome" in event]
@@ -91,7 +91,7 @@ def _print_requests(stats: list[dict[str, Any]], cloudwatch: ReadBack) -> None:
 
 
 def locust_percentile(entries: Sequence[dict[str, Any]], percentile: str) -> float:
-    """The percentile as Locust works it out: from its histograms of rounded times, from the slow end."""
+    """The percentile as Locust computes it: from histograms of rounded times, starting with the slowest."""
     share = float(percentile.removeprefix("p")) / 100
     times: list[tuple[float, int]] = sorted(
         (float(time), count) for entry in entries for time, count in entry["response_times"].items()

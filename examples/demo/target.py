@@ -1,6 +1,6 @@
-"""The service under test: a small shop, each path with a latency of its own, two of them failing now and then.
+"""The service under test: a small shop. Each path has its own latency, and two sometimes fail.
 
-It prints its URL once it listens on a free loopback port, and lives as long as the pipe to its standard input.
+It prints its URL once it listens on a free loopback port, and exits when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Page:
-    """How a path behaves: half of its answers take longer than `median_ms`; the wider `spread`, the longer the tail."""
+    """The behavior of a path: the median latency, and the `spread`, which makes the tail longer."""
 
     median_ms: float
     spread: float
@@ -41,7 +41,7 @@ PAGES = {
 
 
 def shop(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer one request, by the first part of its path."""
+    """Respond to a request, by the first part of its path."""
     page = PAGES.get(environ["PATH_INFO"].strip("/").split("/")[0])
     if page is None:
         start_response("404 Not Found", [])
@@ -53,7 +53,7 @@ def shop(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 
 
 def leave_with_parent() -> None:
-    """End when the parent closes the pipe, or is gone."""
+    """Exit when the parent closes the pipe or has exited."""
     os.read(0, 1)
     os._exit(0)
 

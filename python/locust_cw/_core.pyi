@@ -407,6 +407,9 @@ class PendingSpool:
     def dry_run(self) -> bool:
         """Whether it was never meant to be sent."""
     @property
+    def account_id(self) -> str | None:
+        """The AWS account that its process published to, if that is recorded."""
+    @property
     def local_url(self) -> str | None:
         """Where the local CloudWatch was that it was meant for; None where it was meant for AWS."""
     @property

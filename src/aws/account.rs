@@ -18,10 +18,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 use super::error::Call;
-use super::session::Session;
+use super::session::{Connection, Session};
 use crate::config::AwsConfig;
 use crate::delivery::retry::CallError;
 
@@ -49,8 +48,7 @@ struct Clients {
 
 /// The account that options name. Nothing is looked up before the first call.
 pub struct Account {
-    config: AwsConfig,
-    clients: OnceCell<Clients>,
+    connection: Connection<Clients>,
 }
 
 /// One operation under way: its name and its clients.
@@ -63,20 +61,16 @@ impl Account {
     /// The account of these options.
     #[must_use]
     pub fn new(config: AwsConfig) -> Self {
-        Self { config, clients: OnceCell::new() }
+        Self { connection: Connection::new(config) }
     }
 
-    async fn clients(&self, operation: &str) -> Result<&Clients, AccountError> {
-        let clients = self.clients.get_or_try_init(|| async {
-            let session = Session::of(&self.config, Call::new(operation, "account", "of the credentials")).await?;
-            Ok(Clients {
-                metrics: aws_sdk_cloudwatch::Client::from_conf(session.cloudwatch().build()),
-                logs: aws_sdk_cloudwatchlogs::Client::from_conf(session.logs().build()),
-                session,
-            })
-        });
-        let clients: Result<_, CallError> = clients.await;
-        Ok(clients?)
+    async fn clients(&self, operation: &str) -> Result<Arc<Clients>, AccountError> {
+        let make = |session: Arc<Session>| Clients {
+            metrics: aws_sdk_cloudwatch::Client::from_conf(session.cloudwatch().build()),
+            logs: aws_sdk_cloudwatchlogs::Client::from_conf(session.logs().build()),
+            session,
+        };
+        Ok(self.connection.clients(Call::new(operation, "account", "of the credentials"), make).await?)
     }
 
     /// The region, as the SDK finds it: the options, the environment, the AWS configuration, the instance.
@@ -92,7 +86,16 @@ impl Account {
     /// # Errors
     /// Where the input is not what the operation takes, or the call fails.
     pub async fn call(&self, operation: &str, input: &Value) -> Result<Value, AccountError> {
-        let this = Operation { name: operation, clients: self.clients(operation).await? };
+        let output = self.try_call(operation, input).await;
+        if let Err(AccountError::Call(error)) = &output {
+            self.connection.note(error);
+        }
+        output
+    }
+
+    async fn try_call(&self, operation: &str, input: &Value) -> Result<Value, AccountError> {
+        let clients = self.clients(operation).await?;
+        let this = Operation { name: operation, clients: &clients };
         match operation {
             "GetCallerIdentity" => this.get_caller_identity().await,
             "PutDashboard" => this.put_dashboard(this.parse(input)?).await,

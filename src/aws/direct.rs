@@ -4,6 +4,7 @@
 //! with their authorization tokens: a proxy would see both, and could not reach them anyway.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use url::{Host, Url};
 
@@ -13,18 +14,29 @@ const CREDENTIAL_ENDPOINTS: [&str; 2] = ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "A
 const LINK_LOCAL_SERVICES: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)];
 
-/// Whether requests to a URL never go through a proxy, whatever the environment says.
-pub async fn never_proxied(url: &str) -> bool {
+/// How long a name is looked up. Behind a proxy there may be no DNS.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whether requests to a URL never go through a proxy, whatever the environment says, as far as the URL itself tells.
+#[must_use]
+pub fn is_direct(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
-    if CREDENTIAL_ENDPOINTS.iter().any(|name| names(name, &url)) {
-        return true;
-    }
-    match url.host() {
+    let is_this_machine = match url.host() {
         Some(Host::Ipv4(address)) => is_near(address.into()),
         Some(Host::Ipv6(address)) => is_near(address.into()),
-        Some(Host::Domain(name)) => is_near_name(name) || resolves_near(&url, name).await,
+        Some(Host::Domain(name)) => is_near_name(name),
         None => false,
-    }
+    };
+    is_this_machine || CREDENTIAL_ENDPOINTS.iter().any(|name| names(name, &url))
+}
+
+/// Whether the name in a URL, such as one in the hosts file, leads to this machine.
+pub async fn leads_here(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    let Some(Host::Domain(name)) = url.host() else { return false };
+    let lookup = tokio::net::lookup_host((name, url.port_or_known_default().unwrap_or_default()));
+    let found = tokio::time::timeout(LOOKUP_TIMEOUT, lookup).await;
+    found.is_ok_and(|found| found.is_ok_and(|mut addresses| addresses.any(|address| is_near(address.ip()))))
 }
 
 /// Whether an address is one of this machine, or link-local.
@@ -44,19 +56,8 @@ fn is_near(address: IpAddr) -> bool {
 /// Whether a name is reserved for this machine (RFC 6761), or means it on common systems.
 fn is_near_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    ["localhost", "localhost.localdomain", "ip6-localhost"].contains(&&*name) || name.ends_with(".localhost")
-}
-
-/// Whether a name, such as one in the hosts file, leads to this machine.
-///
-/// Only names in plain HTTP URLs are resolved: AWS's own are called over HTTPS, and behind a proxy there may be no DNS.
-async fn resolves_near(url: &Url, name: &str) -> bool {
-    if url.scheme() != "http" {
-        return false;
-    }
-    let port = url.port_or_known_default().unwrap_or_default();
-    let found = tokio::net::lookup_host((name, port)).await;
-    found.is_ok_and(|mut addresses| addresses.any(|address| is_near(address.ip())))
+    ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"].contains(&&*name)
+        || name.ends_with(".localhost")
 }
 
 /// Whether an environment variable names the host and port of a URL over plain HTTP.
@@ -68,10 +69,6 @@ fn names(variable: &str, url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn is_direct(url: &str) -> bool {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("one").block_on(never_proxied(url))
-    }
 
     #[test]
     fn this_machine_and_link_local_addresses_are_never_proxied() {
@@ -89,6 +86,7 @@ mod tests {
             "http://[::ffff:169.254.169.254]/",
             "http://localhost:4566/",
             "http://LOCALHOST./",
+            "https://ip6-loopback:4566/",
             "http://s3.localhost:4566/",
             "http://localhost.localdomain/",
             "http://0.0.0.0:4566/",

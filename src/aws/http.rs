@@ -1,5 +1,8 @@
 //! The HTTP client of all calls: through the proxy of the environment, except to the addresses of `direct`.
 
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
@@ -8,19 +11,53 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use url::Url;
 
-use super::direct::never_proxied;
+use super::direct::{is_direct, leads_here};
 
 /// Variables that name a proxy.
 const PROXY_VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
+/// Names of custom endpoints that lead to this machine.
+type DirectHosts = Arc<RwLock<HashSet<String>>>;
+
 /// The client for one configuration of the SDK.
-pub(super) fn client() -> SharedHttpClient {
-    let direct = client_with(ProxyConfig::disabled);
-    if PROXY_VARIABLES.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())) {
-        return direct;
+pub(super) struct HttpClients {
+    client: SharedHttpClient,
+    direct_hosts: Option<DirectHosts>,
+}
+
+impl HttpClients {
+    pub(super) fn new() -> Self {
+        let direct = client_with(ProxyConfig::disabled);
+        if PROXY_VARIABLES.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())) {
+            return Self { client: direct, direct_hosts: None };
+        }
+        let (proxied, direct_hosts) = (client_with(ProxyConfig::from_env), DirectHosts::default());
+        let by_address = ByAddress { direct, proxied, direct_hosts: Arc::clone(&direct_hosts) };
+        Self { client: SharedHttpClient::new(by_address), direct_hosts: Some(direct_hosts) }
     }
-    SharedHttpClient::new(ByAddress { direct, proxied: client_with(ProxyConfig::from_env) })
+
+    pub(super) fn client(&self) -> SharedHttpClient {
+        self.client.clone()
+    }
+
+    /// Lets no request to a custom endpoint on this machine go through a proxy. AWS's own names are not looked up: behind a
+    /// proxy there may be no DNS.
+    pub(super) async fn reach_directly(&self, urls: impl Iterator<Item = &str>) {
+        let Some(direct_hosts) = &self.direct_hosts else { return };
+        for url in urls {
+            if leads_here(url).await
+                && let Some(host) = host_of(url)
+            {
+                direct_hosts.write().unwrap_or_else(PoisonError::into_inner).insert(host);
+            }
+        }
+    }
+}
+
+fn host_of(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
 }
 
 fn client_with(proxy: fn() -> ProxyConfig) -> SharedHttpClient {
@@ -38,21 +75,21 @@ fn client_with(proxy: fn() -> ProxyConfig) -> SharedHttpClient {
 struct ByAddress<T> {
     direct: T,
     proxied: T,
+    direct_hosts: DirectHosts,
 }
 
 impl HttpClient for ByAddress<SharedHttpClient> {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let [direct, proxied] = [&self.direct, &self.proxied].map(|client| client.http_connector(settings, components));
-        SharedHttpConnector::new(ByAddress { direct, proxied })
+        SharedHttpConnector::new(ByAddress { direct, proxied, direct_hosts: Arc::clone(&self.direct_hosts) })
     }
 }
 
 impl HttpConnector for ByAddress<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (direct, proxied) = (self.direct.clone(), self.proxied.clone());
-        HttpConnectorFuture::new(async move {
-            let connector = if never_proxied(request.uri()).await { direct } else { proxied };
-            connector.call(request).await
-        })
+        let direct_hosts = self.direct_hosts.read().unwrap_or_else(PoisonError::into_inner);
+        let is_direct =
+            is_direct(request.uri()) || host_of(request.uri()).is_some_and(|host| direct_hosts.contains(&host));
+        if is_direct { self.direct.call(request) } else { self.proxied.call(request) }
     }
 }

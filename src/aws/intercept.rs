@@ -37,8 +37,8 @@ impl Intercept for CheckResponse {
         _runtime_components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if context.output_or_error().is_err() {
-            // Its cause is told by the SDK.
+        // Errors of the service have an error status. A success that the SDK cannot parse is checked as well.
+        if !context.response().status().is_success() {
             return Ok(());
         }
         let operation = config.load::<Metadata>().map_or("", Metadata::name);

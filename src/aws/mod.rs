@@ -8,6 +8,10 @@ pub mod account;
 #[cfg(feature = "aws")]
 mod config;
 #[cfg(feature = "aws")]
+mod credentials;
+#[cfg(feature = "aws")]
+mod endpoints;
+#[cfg(feature = "aws")]
 mod error;
 #[cfg(feature = "aws")]
 mod http;

@@ -8,14 +8,13 @@ use aws_sdk_cloudwatchlogs::operation::create_log_stream::CreateLogStreamError;
 use aws_sdk_cloudwatchlogs::types as logs;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
-use tokio::sync::OnceCell;
 
 use super::config::{METRICS_READ_TIMEOUT, timeouts};
 use super::error::Call;
 use super::intercept::CountBytes;
-use super::session::{CallContext, Session};
+use super::session::{CallContext, Connection, Session};
 use crate::accounting::counters::Counters;
-use crate::config::{AwsConfig, LogClass, ResolvedAws};
+use crate::config::{LogClass, ResolvedAws};
 use crate::delivery::client::{CloudWatch, RejectedLogEvents};
 use crate::delivery::retry::{CallError, RetryAction};
 use crate::logs::event::LogBatch;
@@ -24,6 +23,8 @@ use crate::spool::Manifest;
 
 /// How often the retention of a log group is tried to be set before events go without it.
 const MAX_RETENTION_TRIES: u32 = 3;
+/// What the account is found out with.
+const IDENTITY: Call<'static> = Call::new("GetCallerIdentity", "identity", "of the credentials");
 
 struct Clients {
     session: Arc<Session>,
@@ -39,13 +40,12 @@ impl Clients {
 
 /// The account that is published to. Nothing is looked up before the first call.
 pub struct Aws {
-    account: AwsConfig,
     log_class: LogClass,
     log_retention_days: Option<i32>,
     /// How often the retention of a log group that was made here may still be tried to be set.
     retention_tries: AtomicU32,
     counters: Arc<Counters>,
-    clients: OnceCell<Clients>,
+    connection: Connection<Clients>,
 }
 
 impl Aws {
@@ -53,33 +53,29 @@ impl Aws {
     #[must_use]
     pub fn new(manifest: &Manifest, counters: &Arc<Counters>) -> Self {
         Self {
-            account: AwsConfig { recorded: manifest.resolved.clone(), ..manifest.aws.clone() },
             log_class: manifest.log_class,
             log_retention_days: manifest.log_retention_days,
             retention_tries: AtomicU32::new(0),
             counters: Arc::clone(counters),
-            clients: OnceCell::new(),
+            connection: Connection::new(manifest.aws.clone()),
         }
     }
 
-    /// The clients, and the call with the context it goes to.
-    async fn clients<'a>(&'a self, call: Call<'a>) -> Result<(&'a Clients, Call<'a>), CallError> {
-        let clients = self.clients.get_or_try_init(|| async {
-            let session = Session::of(&self.account, call).await?;
+    async fn clients(&self, call: Call<'_>) -> Result<Arc<Clients>, CallError> {
+        let make = |session: Arc<Session>| {
             // Another lane may have said so already.
             let _ = self.counters.region.set(session.region.clone());
             let bytes = CountBytes { counters: Arc::clone(&self.counters) };
             let metrics =
                 session.cloudwatch().timeout_config(timeouts(METRICS_READ_TIMEOUT)).interceptor(bytes.clone());
             let logs = session.logs().interceptor(bytes);
-            Ok(Clients {
+            Clients {
                 metrics: aws_sdk_cloudwatch::Client::from_conf(metrics.build()),
                 logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs.build()),
                 session,
-            })
-        });
-        let clients: &Clients = clients.await?;
-        Ok((clients, call.at(clients.context())))
+            }
+        };
+        self.connection.clients(call, make).await
     }
 
     async fn create_group(&self, clients: &Clients, group: &str) -> Result<(), CallError> {
@@ -94,6 +90,58 @@ impl Aws {
             self.retention_tries.store(MAX_RETENTION_TRIES, Relaxed);
         }
         Ok(())
+    }
+
+    async fn try_put_metric_data(&self, namespace: &str, datums: Vec<Datum>) -> Result<(), CallError> {
+        let call = Call::new("PutMetricData", "namespace", namespace);
+        let clients = self.clients(call).await?;
+        let call = call.at(clients.context());
+        let datums = datums.into_iter().map(metric_datum).collect();
+        let put = clients.metrics.put_metric_data().namespace(namespace);
+        put.set_metric_data(Some(datums)).send().await.map_err(|error| call.error(&error))?;
+        Ok(())
+    }
+
+    async fn try_put_log_events(
+        &self,
+        group: &str,
+        stream: &str,
+        batch: LogBatch,
+    ) -> Result<RejectedLogEvents, CallError> {
+        let call = Call::new("PutLogEvents", "log group", group);
+        let clients = self.clients(call).await?;
+        let call = call.at(clients.context());
+        let number = i32::try_from(batch.events).unwrap_or(i32::MAX);
+        let body = SdkBody::from(batch.into_request(group, stream));
+        // The SDK would have the events as structures, to write as JSON what is JSON already.
+        let put =
+            clients.logs.put_log_events().log_group_name(group).log_stream_name(stream).set_log_events(Some(vec![]));
+        let put = put.customize().mutate_request(move |request| {
+            if let (Some(body), Some(length)) = (body.try_clone(), body.content_length()) {
+                *request.body_mut() = body;
+                request.headers_mut().insert("content-length", length.to_string());
+            }
+        });
+        let output = put.send().await.map_err(|error| call.error(&error))?;
+        Ok(output
+            .rejected_log_events_info()
+            .map_or_else(RejectedLogEvents::default, |info| rejected_events(info, number)))
+    }
+
+    async fn try_create_log_stream(&self, group: &str, stream: &str) -> Result<Option<CallError>, CallError> {
+        let call = Call::new("CreateLogStream", "log group", group);
+        let clients = self.clients(call).await?;
+        let call = call.at(clients.context());
+        let create = || clients.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send();
+        let mut created = create().await;
+        if let Err(error) = &created
+            && error.as_service_error().is_some_and(CreateLogStreamError::is_resource_not_found_exception)
+        {
+            self.create_group(&clients, group).await?;
+            created = create().await;
+        }
+        call.unless_there(created)?;
+        self.put_retention(&clients, group).await
     }
 
     /// Gives a group that was made here its retention. Gives the error with which that was given up: no event waits for it
@@ -115,57 +163,24 @@ impl Aws {
 
 impl CloudWatch for Aws {
     async fn put_metric_data(&self, namespace: &str, datums: Vec<Datum>) -> Result<(), CallError> {
-        let call = Call::new("PutMetricData", "namespace", namespace);
-        let (clients, call) = self.clients(call).await?;
-        let datums = datums.into_iter().map(metric_datum).collect();
-        let put = clients.metrics.put_metric_data().namespace(namespace);
-        put.set_metric_data(Some(datums)).send().await.map_err(|error| call.error(&error))?;
-        Ok(())
+        self.try_put_metric_data(namespace, datums).await.inspect_err(|error| self.connection.note(error))
     }
 
     async fn put_log_events(&self, group: &str, stream: &str, batch: LogBatch) -> Result<RejectedLogEvents, CallError> {
-        let (clients, call) = self.clients(Call::new("PutLogEvents", "log group", group)).await?;
-        let number = i32::try_from(batch.events).unwrap_or(i32::MAX);
-        let body = SdkBody::from(batch.into_request(group, stream));
-        // The SDK would have the events as structures, to write as JSON what is JSON already.
-        let put =
-            clients.logs.put_log_events().log_group_name(group).log_stream_name(stream).set_log_events(Some(vec![]));
-        let put = put.customize().mutate_request(move |request| {
-            if let (Some(body), Some(length)) = (body.try_clone(), body.content_length()) {
-                *request.body_mut() = body;
-                request.headers_mut().insert("content-length", length.to_string());
-            }
-        });
-        let output = put.send().await.map_err(|error| call.error(&error))?;
-        Ok(output
-            .rejected_log_events_info()
-            .map_or_else(RejectedLogEvents::default, |info| rejected_events(info, number)))
+        self.try_put_log_events(group, stream, batch).await.inspect_err(|error| self.connection.note(error))
     }
 
     async fn create_log_stream(&self, group: &str, stream: &str) -> Result<Option<CallError>, CallError> {
-        let (clients, call) = self.clients(Call::new("CreateLogStream", "log group", group)).await?;
-        let create = || clients.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send();
-        let mut created = create().await;
-        if let Err(error) = &created
-            && error.as_service_error().is_some_and(CreateLogStreamError::is_resource_not_found_exception)
-        {
-            self.create_group(clients, group).await?;
-            created = create().await;
-        }
-        call.unless_there(created)?;
-        self.put_retention(clients, group).await
+        self.try_create_log_stream(group, stream).await.inspect_err(|error| self.connection.note(error))
     }
 
     async fn resolve(&self) -> Result<Option<ResolvedAws>, CallError> {
-        let session =
-            Session::of(&self.account, Call::new("GetCallerIdentity", "identity", "of the credentials")).await?;
-        Ok(Some(session.resolved()))
+        Ok(Some(self.connection.session(IDENTITY).await?.resolved()))
     }
 
     async fn resolve_account(&self) -> Result<Option<ResolvedAws>, CallError> {
-        let session =
-            Session::of(&self.account, Call::new("GetCallerIdentity", "identity", "of the credentials")).await?;
-        session.caller().await?;
+        let session = self.connection.session(IDENTITY).await?;
+        session.caller().await.inspect_err(|error| self.connection.note(error))?;
         Ok(Some(session.resolved()))
     }
 }

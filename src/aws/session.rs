@@ -1,23 +1,25 @@
-//! Sessions: for each process and set of options one configuration of the SDK, which all its callers share.
+//! Sessions: one configuration of the SDK for all callers with the same options.
 //!
-//! So credentials are found once and renewed in one context, and a process knows where it publishes, and in which account.
+//! So credentials are found once and renewed in one place, and a process knows where it publishes, and in which account. A
+//! session lives as long as a caller holds it, so that the next run reads the configuration anew.
 
 use std::ffi::OsString;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-use aws_config::SdkConfig;
-use aws_sdk_cloudwatch::config::endpoint as cloudwatch_endpoint;
-use aws_sdk_cloudwatchlogs::config::endpoint as logs_endpoint;
-use aws_sdk_sts::config::endpoint as sts_endpoint;
 use tokio::sync::OnceCell;
 
-use super::config::{custom_endpoint, profile_of_credentials, sdk_config};
+use super::config::{Configuration, load};
+use super::credentials::{DEFAULT_PROFILE, missing_profile, profile_of_environment};
 use super::error::Call;
 use super::intercept::CheckResponse;
 use super::response::Protocol;
 use crate::config::identity::origin_of;
-use crate::config::{AwsConfig, ResolvedAws};
+use crate::config::{AwsConfig, RequiredAccount, ResolvedAws};
 use crate::delivery::retry::{CallError, Cause};
+
+/// How long the account is waited for where no particular one is required.
+const CALLER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where calls go and with which credentials, for messages.
 #[derive(Debug, Clone)]
@@ -28,7 +30,7 @@ pub(super) struct CallContext {
     pub profile: Option<String>,
 }
 
-/// The caller, as STS tells.
+/// The caller, as STS says.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub account: String,
@@ -38,19 +40,88 @@ pub(super) struct Caller {
 
 /// What is known of one set of options.
 pub(super) struct Session {
-    config: SdkConfig,
-    recorded: Option<ResolvedAws>,
+    configuration: Configuration,
+    profile: Option<String>,
     pub region: String,
     pub context: CallContext,
-    resolved: ResolvedAws,
     caller: OnceCell<Caller>,
+}
+
+/// A session that its first caller makes and all share.
+#[derive(Default)]
+pub(super) struct SessionCell {
+    session: OnceCell<Arc<Session>>,
+    /// When and why the last attempt to make it failed: callers that waited for that attempt share its error.
+    failure: Mutex<Option<(Instant, CallError)>>,
+}
+
+/// One caller's clients, made from the session that it shares, and made anew after its credentials have failed.
+pub(super) struct Connection<T> {
+    options: AwsConfig,
+    state: Mutex<State<T>>,
+}
+
+struct State<T> {
+    cell: Option<Arc<SessionCell>>,
+    clients: Option<Arc<T>>,
+}
+
+impl<T> Connection<T> {
+    /// Nothing is looked up before the first call.
+    pub(super) const fn new(options: AwsConfig) -> Self {
+        Self { options, state: Mutex::new(State { cell: None, clients: None }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cell(&self) -> Arc<SessionCell> {
+        Arc::clone(self.state().cell.get_or_insert_with(|| SessionCell::of(&self.options)))
+    }
+
+    /// The session, for a call.
+    ///
+    /// # Errors
+    /// Those of [`SessionCell::get`].
+    pub(super) async fn session(&self, call: Call<'_>) -> Result<Arc<Session>, CallError> {
+        self.cell().get(&self.options, call).await.inspect_err(|error| self.note(error))
+    }
+
+    /// The clients, for a call.
+    ///
+    /// # Errors
+    /// Those of [`SessionCell::get`].
+    pub(super) async fn clients(
+        &self,
+        call: Call<'_>,
+        make: impl FnOnce(Arc<Session>) -> T,
+    ) -> Result<Arc<T>, CallError> {
+        if let Some(clients) = &self.state().clients {
+            return Ok(Arc::clone(clients));
+        }
+        let session = self.session(call).await?;
+        Ok(Arc::clone(self.state().clients.get_or_insert_with(|| Arc::new(make(session)))))
+    }
+
+    /// Learns of a failed call: if its credentials were the reason, the next call reads the configuration anew, so that
+    /// credentials that were created or replaced meanwhile are found.
+    pub(super) fn note(&self, error: &CallError) {
+        if error.needs_credentials() {
+            let mut state = self.state();
+            if let Some(cell) = state.cell.take() {
+                cell.forget();
+            }
+            state.clients = None;
+        }
+    }
 }
 
 struct Entry {
     process: u32,
     options: AwsConfig,
     environment: Vec<(OsString, OsString)>,
-    session: Arc<OnceCell<Arc<Session>>>,
+    cell: Weak<SessionCell>,
 }
 
 /// A process that has forked leaves its entries to its children, who make their own: connections and their tasks do not
@@ -65,59 +136,101 @@ fn environment() -> Vec<(OsString, OsString)> {
     found
 }
 
-fn cell_of(options: &AwsConfig) -> Arc<OnceCell<Arc<Session>>> {
-    let (process, environment) = (std::process::id(), environment());
-    let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = sessions
-        .iter()
-        .find(|entry| entry.process == process && entry.options == *options && entry.environment == environment);
-    if let Some(entry) = known {
-        return Arc::clone(&entry.session);
+impl SessionCell {
+    /// The cell of these options, which other callers may hold already.
+    pub(super) fn of(options: &AwsConfig) -> Arc<Self> {
+        let (process, environment) = (std::process::id(), environment());
+        let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|entry| entry.cell.strong_count() > 0);
+        let same =
+            |entry: &&Entry| entry.process == process && entry.options == *options && entry.environment == environment;
+        if let Some(cell) = sessions.iter().find(same).and_then(|entry| entry.cell.upgrade()) {
+            return cell;
+        }
+        let cell = Arc::new(Self::default());
+        sessions.push(Entry { process, options: options.clone(), environment, cell: Arc::downgrade(&cell) });
+        cell
     }
-    let session = Arc::<OnceCell<_>>::default();
-    sessions.push(Entry { process, options: options.clone(), environment, session: Arc::clone(&session) });
-    session
-}
 
-impl Session {
-    /// The session of these options, for a call.
+    /// Has no further caller get this cell: its credentials have failed.
+    pub(super) fn forget(self: &Arc<Self>) {
+        let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|entry| !std::ptr::eq(entry.cell.as_ptr(), Arc::as_ptr(self)));
+    }
+
+    /// The session, for a call.
     ///
     /// # Errors
-    /// Where no region is configured, or the credentials are of another account than the record requires.
-    pub(super) async fn of(options: &AwsConfig, call: Call<'_>) -> Result<Arc<Self>, CallError> {
-        let cell = cell_of(options);
-        let session = cell.get_or_try_init(|| async {
-            let session = Self::load(options, call).await?;
-            session.check_account(call).await?;
-            Ok(Arc::new(session))
+    /// Where no region is configured, the environment names a profile that does not exist, or the credentials are not of the
+    /// required account.
+    pub(super) async fn get(&self, options: &AwsConfig, call: Call<'_>) -> Result<Arc<Session>, CallError> {
+        let asked = Instant::now();
+        let session = self.session.get_or_try_init(|| async {
+            let last = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some((_, error)) = last.filter(|(at, _)| *at >= asked) {
+                return Err(error);
+            }
+            let made = Session::make(options, call).await;
+            if let Err(error) = &made {
+                let failure = Some((Instant::now(), error.clone()));
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+            }
+            made.map(Arc::new)
         });
         session.await.map(Arc::clone)
     }
+}
 
-    async fn load(options: &AwsConfig, call: Call<'_>) -> Result<Self, CallError> {
-        let (options, recorded) = options.completed();
-        let config = sdk_config(&options).await;
-        let Some(region) = config.region().map(ToString::to_string) else {
-            return Err(call.without_region(&options));
+impl Session {
+    async fn make(options: &AwsConfig, call: Call<'_>) -> Result<Self, CallError> {
+        if options.profile.is_none()
+            && !options.local
+            && let Some(name) = missing_profile().await
+        {
+            let detail = format!("no AWS configuration file has the profile {name}, which the environment names");
+            return Err(call.failed(Cause::NoCredentials, &detail));
+        }
+        let configuration = load(options).await;
+        let Some(region) = configuration.sdk.region().map(ToString::to_string) else {
+            return Err(call.without_region(options));
         };
-        let custom = custom_url(&config, recorded.as_ref());
+        let custom =
+            configuration.endpoints.cloudwatch.url.clone().filter(|_| configuration.endpoints.cloudwatch.is_custom);
+        let recorded = options.recorded.as_ref();
+        let given = options.profile.clone().or_else(|| recorded.and_then(|recorded| recorded.profile.clone()));
         let context = CallContext {
             name: custom.map_or_else(|| region.clone(), |url| origin_of(&url).unwrap_or(url)),
-            profile: options.profile.clone(),
+            profile: given.clone(),
         };
-        let resolved = resolve(&options, &config, recorded.as_ref()).await;
-        Ok(Self { config, recorded, region, context, resolved, caller: OnceCell::new() })
+        let profile = given.or_else(profile_of_environment);
+        let session = Self { configuration, profile, region, context, caller: OnceCell::new() };
+        if recorded.is_some() {
+            session.check_account(&options.required_account, call).await?;
+        }
+        Ok(session)
     }
 
-    async fn check_account(&self, call: Call<'_>) -> Result<(), CallError> {
-        let Some(required) = self.recorded.as_ref().and_then(|recorded| recorded.account_id.as_ref()) else {
+    /// Finds out the account before anything is sent or read, and compares it with the required one.
+    async fn check_account(&self, required: &RequiredAccount, call: Call<'_>) -> Result<(), CallError> {
+        let Some(id) = required.id() else {
+            // For the receipt, which says where the data went.
+            let _ = tokio::time::timeout(CALLER_TIMEOUT, self.caller()).await;
             return Ok(());
         };
-        let actual = self.caller().await?.account;
-        if actual == *required {
-            return Ok(());
-        }
-        let cause = Cause::OtherAccount { required: required.clone(), actual };
+        let caller = self.caller().await;
+        let cause = match caller {
+            Ok(Caller { account, .. }) if account == id => return Ok(()),
+            Ok(Caller { account, .. }) if !account.is_empty() => {
+                Cause::OtherAccount { required: required.clone(), actual: account }
+            }
+            Ok(_) => Cause::UnknownAccount { required: required.clone() },
+            // What is wrong with the credentials is the better reason.
+            Err(error) if error.needs_credentials() || error.cause == Cause::NoRegion => return Err(error),
+            Err(error) => {
+                let cause = Cause::UnknownAccount { required: required.clone() };
+                return Err(call.at(&self.context).failed(cause, &error.detail));
+            }
+        };
         Err(call.at(&self.context).failed(cause, ""))
     }
 
@@ -136,16 +249,26 @@ impl Session {
         caller.await.cloned()
     }
 
-    /// Where calls go; with the account, once that is known.
+    /// Where calls go; with the account and the profile that the credentials came from, once these are known.
     pub(super) fn resolved(&self) -> ResolvedAws {
-        let account_id = self.caller.get().map(|caller| caller.account.clone()).filter(|account| !account.is_empty());
-        ResolvedAws { account_id, ..self.resolved.clone() }
+        let Configuration { endpoints, credentials, .. } = &self.configuration;
+        let came_from_profile = credentials.as_ref().is_some_and(|observed| observed.came_from_profile());
+        let name = || self.profile.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
+        ResolvedAws {
+            account_id: self.caller.get().map(|caller| caller.account.clone()).filter(|account| !account.is_empty()),
+            region: Some(self.region.clone()),
+            profile: came_from_profile.then(name),
+            cloudwatch_url: endpoints.cloudwatch.url.clone(),
+            logs_url: endpoints.logs.url.clone(),
+            sts_url: endpoints.sts.url.clone(),
+        }
     }
 
     /// A client of CloudWatch, to be completed.
     pub(super) fn cloudwatch(&self) -> aws_sdk_cloudwatch::config::Builder {
-        let mut builder = aws_sdk_cloudwatch::config::Builder::from(&self.config);
-        if let Some(url) = self.recorded.as_ref().and_then(|recorded| recorded.cloudwatch_url.as_ref()) {
+        let mut builder = aws_sdk_cloudwatch::config::Builder::from(&self.configuration.sdk);
+        if let Some(url) = &self.configuration.endpoints.cloudwatch.url {
+            // FIPS and dual-stack are a part of the URL already.
             builder = builder.endpoint_url(url).use_fips(false).use_dual_stack(false);
         }
         builder.interceptor(CheckResponse(Protocol::RpcV2Cbor))
@@ -153,69 +276,18 @@ impl Session {
 
     /// A client of CloudWatch Logs, to be completed.
     pub(super) fn logs(&self) -> aws_sdk_cloudwatchlogs::config::Builder {
-        let mut builder = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config);
-        if let Some(url) = self.recorded.as_ref().and_then(|recorded| recorded.logs_url.as_ref()) {
+        let mut builder = aws_sdk_cloudwatchlogs::config::Builder::from(&self.configuration.sdk);
+        if let Some(url) = &self.configuration.endpoints.logs.url {
             builder = builder.endpoint_url(url).use_fips(false).use_dual_stack(false);
         }
         builder.interceptor(CheckResponse(Protocol::AwsJson))
     }
 
     fn sts(&self) -> aws_sdk_sts::config::Builder {
-        let mut builder = aws_sdk_sts::config::Builder::from(&self.config);
-        if let Some(url) = self.recorded.as_ref().and_then(|recorded| recorded.sts_url.as_ref()) {
+        let mut builder = aws_sdk_sts::config::Builder::from(&self.configuration.sdk);
+        if let Some(url) = &self.configuration.endpoints.sts.url {
             builder = builder.endpoint_url(url).use_fips(false).use_dual_stack(false);
         }
         builder.interceptor(CheckResponse(Protocol::AwsQuery))
-    }
-}
-
-/// CloudWatch's endpoint, where it is not AWS's own.
-fn custom_url(config: &SdkConfig, recorded: Option<&ResolvedAws>) -> Option<String> {
-    let recorded = recorded.and_then(|recorded| recorded.cloudwatch_url.clone());
-    recorded.or_else(|| custom_endpoint(config, "CloudWatch"))
-}
-
-/// The URL that a service's resolver gives; each service has types of its own for it.
-macro_rules! endpoint {
-    ($service:ident, $service_id:literal, $config:ident) => {{
-        let params = $service::Params::builder()
-            .set_region($config.region().map(ToString::to_string))
-            .set_use_fips($config.use_fips())
-            .set_use_dual_stack($config.use_dual_stack())
-            .set_endpoint(custom_endpoint($config, $service_id))
-            .build();
-        match params {
-            Ok(params) => {
-                let resolver = $service::DefaultResolver::new();
-                let endpoint = $service::ResolveEndpoint::resolve_endpoint(&resolver, &params).await;
-                endpoint.ok().map(|endpoint| endpoint.url().to_owned())
-            }
-            Err(_) => None,
-        }
-    }};
-}
-
-/// Where calls go by these options: the record's endpoints, else what the SDK's own resolvers say.
-async fn resolve(options: &AwsConfig, config: &SdkConfig, recorded: Option<&ResolvedAws>) -> ResolvedAws {
-    let recorded = recorded.cloned().unwrap_or_default();
-    let cloudwatch_url = match recorded.cloudwatch_url {
-        None => endpoint!(cloudwatch_endpoint, "CloudWatch", config),
-        url => url,
-    };
-    let logs_url = match recorded.logs_url {
-        None => endpoint!(logs_endpoint, "CloudWatch Logs", config),
-        url => url,
-    };
-    let sts_url = match recorded.sts_url {
-        None => endpoint!(sts_endpoint, "STS", config),
-        url => url,
-    };
-    ResolvedAws {
-        account_id: None,
-        region: config.region().map(ToString::to_string),
-        profile: profile_of_credentials(options),
-        cloudwatch_url,
-        logs_url,
-        sts_url,
     }
 }

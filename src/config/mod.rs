@@ -197,9 +197,35 @@ pub struct AwsConfig {
     pub external_id: Option<String>,
     pub endpoint_url: Option<String>,
     pub local: bool,
-    /// What an earlier process of the same run resolved, where its work is continued. Its account is required.
+    /// What an earlier process of the same run resolved, where its work is continued.
     #[serde(skip)]
     pub recorded: Option<ResolvedAws>,
+    /// The account that the credentials must belong to.
+    #[serde(skip)]
+    pub required_account: RequiredAccount,
+}
+
+/// The account that credentials must belong to, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RequiredAccount {
+    /// None in particular.
+    #[default]
+    Any,
+    /// The one that the run published to.
+    Recorded(String),
+    /// One that the user named.
+    Given(String),
+}
+
+impl RequiredAccount {
+    /// The account's number.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Any => None,
+            Self::Recorded(id) | Self::Given(id) => Some(id),
+        }
+    }
 }
 
 /// Where a run's data goes, as options, environment and AWS configuration files together say. It is stored with the run, so
@@ -226,26 +252,27 @@ const ANY_ACCOUNT: &str = "any";
 /// Length of an account's number.
 const ACCOUNT_DIGITS: usize = 12;
 
-impl ResolvedAws {
-    /// The record of a run as a later process goes by it, which was given options of its own and perhaps the `account`
-    /// that its credentials must be of: the recorded one, another by its number, or `any`.
+impl AwsConfig {
+    /// These options for a process that continues the work of a run: what is not given is as that run resolved it, and the
+    /// credentials must be of its account, or of the `account` that is named: 12 digits, or `any`.
     ///
     /// # Errors
     /// Where `account` is neither.
-    pub fn required(recorded: Option<Self>, given: &AwsConfig, account: Option<String>) -> Result<Self, InvalidOption> {
-        let mut required = recorded.unwrap_or_default();
-        // An endpoint that was given leads elsewhere on purpose.
-        let is_elsewhere = given.endpoint_url.is_some() && given.endpoint_url != required.cloudwatch_url;
-        required.account_id = match account.as_deref() {
-            None if is_elsewhere => None,
-            None => required.account_id,
-            Some(ANY_ACCOUNT) => None,
-            Some(id) if id.len() == ACCOUNT_DIGITS && id.bytes().all(|digit| digit.is_ascii_digit()) => account,
+    pub fn continuing(self, recorded: Option<ResolvedAws>, account: Option<String>) -> Result<Self, InvalidOption> {
+        let recorded = recorded.unwrap_or_default();
+        let required_account = match account {
+            // A local CloudWatch has no accounts.
+            None if self.local => RequiredAccount::Any,
+            None => recorded.account_id.clone().map_or(RequiredAccount::Any, RequiredAccount::Recorded),
+            Some(any) if any == ANY_ACCOUNT => RequiredAccount::Any,
+            Some(id) if id.len() == ACCOUNT_DIGITS && id.bytes().all(|digit| digit.is_ascii_digit()) => {
+                RequiredAccount::Given(id)
+            }
             Some(other) => {
                 return invalid("account", format!("must be an account's 12 digits or '{ANY_ACCOUNT}', not {other:?}"));
             }
         };
-        Ok(required)
+        Ok(Self { recorded: Some(recorded), required_account, ..self })
     }
 }
 
@@ -279,6 +306,7 @@ impl AwsConfig {
             endpoint_url: self.endpoint_url.or(other.endpoint_url),
             local: self.local || other.local,
             recorded: self.recorded.or(other.recorded),
+            required_account: self.required_account,
         }
     }
 }
@@ -344,6 +372,7 @@ impl Options {
             endpoint_url: self.endpoint_url.map(endpoint_url).transpose()?,
             local: self.local,
             recorded: None,
+            required_account: RequiredAccount::Any,
         };
         if aws.external_id.is_some() && aws.role_arn.is_none() {
             return invalid("external_id", "it is told to a role that is assumed, so --cw-role-arn is needed too");

@@ -14,7 +14,7 @@ use crate::delivery::call::{Limits, Packer, Unread, logs_call, metrics_call};
 use crate::delivery::client::CloudWatch;
 use crate::delivery::outage::OutageTracker;
 use crate::delivery::outbox::{Outbox, SendMode};
-use crate::delivery::retry::{Backoff, CallError, RetryAction};
+use crate::delivery::retry::{Backoff, CallError, Cause, RetryAction};
 use crate::spool::{Destination, Lane, Segment};
 use crate::timestamp::Timestamp;
 
@@ -87,10 +87,23 @@ impl InFlightGuard {
 
     /// Knows how the call ended.
     fn settle(mut self, error: Option<&CallError>) {
+        // A call that comes before it, such as one to STS, says nothing of this one.
+        if error.is_some_and(|error| error.operation != operation_of(self.lane)) {
+            (self.number, self.sent) = (0, false);
+            return;
+        }
         if !error.is_some_and(CallError::is_uncertain) {
             self.number = 0;
         }
         self.sent = error.is_none_or(CallError::was_sent);
+    }
+}
+
+/// The call that carries a lane's data.
+const fn operation_of(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Metrics => "PutMetricData",
+        Lane::Logs => "PutLogEvents",
     }
 }
 
@@ -411,6 +424,11 @@ impl<C: CloudWatch> Sender<C> {
         segments.iter_mut().for_each(|segment| segment.repeated = true);
         self.tell(lane, &error);
         match error.action() {
+            // A gateway's limit, which is not CloudWatch's: nothing is rejected for it.
+            RetryAction::Split if !error.is_from_aws() && !can_be_split(&segments) => {
+                self.outbox.put_back(lane, segments);
+                Outcome::Failed { error: CallError { cause: Cause::NotAws, ..error }, on_the_way: false }
+            }
             RetryAction::Split => match self.split(lane, segments) {
                 Ok(()) => Outcome::Refused(error),
                 Err(NoRoom) => Outcome::Failed { error, on_the_way: false },
@@ -522,6 +540,11 @@ impl<C: CloudWatch> Sender<C> {
         }
         self.outbox.settle_rejected(segment);
     }
+}
+
+/// Whether there is anything to be cut.
+fn can_be_split(segments: &[Segment]) -> bool {
+    segments.iter().map(|segment| segment.contents.items).sum::<usize>() > 1
 }
 
 fn jittered(interval: Duration) -> Duration {

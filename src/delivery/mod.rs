@@ -21,6 +21,7 @@ use crate::accounting::pricing::{Usage, estimate};
 use crate::accounting::receipt::{Receipt, Remarks};
 use crate::config::{LogClass, ResolvedAws};
 use crate::delivery::client::{CloudWatch, DryRun};
+use crate::delivery::destination::Finder;
 use crate::delivery::lane::{LaneStatus, Sender};
 use crate::delivery::outage::OutageTracker;
 use crate::delivery::outbox::{Outbox, SendMode};
@@ -267,16 +268,11 @@ impl Parts {
             tasks.push(runtime.spawn(Arc::clone(&sender).run(lane, options.flush_interval, status)));
             lane_status
         });
-        let (ended, mut end) = watch::channel(false);
+        let (ended, end) = watch::channel(false);
         let (known, resolved) = watch::channel(None);
-        let waiting = Arc::clone(&outbox);
-        tasks.push(runtime.spawn(async move {
-            tokio::select! {
-                () = destination::find(&*cloudwatch, &waiting, options.records_destination, &known) => {}
-                // An error would say that the delivery is gone, which is its end too.
-                _ = end.wait_for(|ended| *ended) => {}
-            }
-        }));
+        let records = options.records_destination;
+        let finder = Finder { cloudwatch, outbox: Arc::clone(&outbox), records, known };
+        tasks.push(runtime.spawn(finder.run(end)));
         let abandon = Box::new(move || sender.abandon());
         Delivery {
             counters,
@@ -317,7 +313,7 @@ mod tests {
             std::fs::remove_file(&self.0).expect("there");
             let made = std::process::Command::new("mkfifo").arg(&self.0).status().expect("a pipe");
             assert!(made.success());
-            Err(refused("InvalidParameterException", 400))
+            Err(CallError { operation: "PutLogEvents".into(), ..refused("InvalidParameterException", 400) })
         }
 
         async fn create_log_stream(&self, _: &str, _: &str) -> Result<Option<CallError>, CallError> {

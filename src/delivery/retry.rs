@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::RequiredAccount;
+
 /// How far a call came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
@@ -22,12 +24,17 @@ pub enum Cause {
     NoCredentials,
     /// No region is configured.
     NoRegion,
-    /// The run's data is in one account and the credentials are of another.
+    /// The credentials are of another account than the required one.
     OtherAccount {
-        /// The account that the run published to.
-        required: String,
+        /// The account that the run published to, or that was given.
+        required: RequiredAccount,
         /// That of the credentials.
         actual: String,
+    },
+    /// STS does not say whether the credentials are of the required account.
+    UnknownAccount {
+        /// The account that the run published to, or that was given.
+        required: RequiredAccount,
     },
 }
 
@@ -43,6 +50,7 @@ impl Cause {
             Self::NoCredentials => "NoCredentials",
             Self::NoRegion => "NoRegion",
             Self::OtherAccount { .. } => "OtherAccount",
+            Self::UnknownAccount { .. } => "UnknownAccount",
         }
     }
 }
@@ -126,6 +134,16 @@ const CODES: [(&str, RetryAction); 42] = [
     ("UnknownOperation", RetryAction::Block),
 ];
 
+/// Beginnings of AWS's codes for credentials that it does not accept, or accepts no more.
+const CREDENTIAL_CODES: [&str; 6] = [
+    "ExpiredToken",
+    "TokenRefreshRequired",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "InvalidSignature",
+];
+
 impl CallError {
     /// What to do about it.
     #[must_use]
@@ -152,7 +170,11 @@ impl CallError {
     fn action_for_data(&self) -> RetryAction {
         match &self.cause {
             Cause::NoAnswer | Cause::NotSent => RetryAction::Retry,
-            Cause::NoCredentials | Cause::NoRegion | Cause::NotAws | Cause::OtherAccount { .. } => RetryAction::Block,
+            Cause::NoCredentials
+            | Cause::NoRegion
+            | Cause::NotAws
+            | Cause::OtherAccount { .. }
+            | Cause::UnknownAccount { .. } => RetryAction::Block,
             Cause::Refused { code, status } => {
                 let same = |known: &str| code == known || code.strip_suffix("Exception") == Some(known);
                 match CODES.iter().find(|(known, _)| same(known)) {
@@ -175,7 +197,7 @@ impl CallError {
         let Self { operation, resource, cause, detail } = self;
         match cause {
             Cause::NoRegion => {
-                let whose = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+                let whose = reason(detail);
                 format!(
                     "{operation} ({resource}) was not sent: no AWS region is configured{whose}. Give --cw-region, set \
                      AWS_REGION, or put a region into the profile."
@@ -186,11 +208,25 @@ impl CallError {
                  AWS_SECRET_ACCESS_KEY, name a profile that there is with --cw-profile, log in with 'aws sso login', or run on \
                  an instance with a role."
             ),
-            Cause::OtherAccount { required, actual } => format!(
-                "{operation} ({resource}) was not sent: the run published to account {required}, and these credentials \
-                 belong to account {actual}. Use credentials of account {required} (--profile), or choose the other \
-                 account with --account {actual}."
+            Cause::OtherAccount { required: RequiredAccount::Given(required), actual } => format!(
+                "{operation} ({resource}) was not sent: --account names account {required}, and these credentials belong \
+                 to account {actual}. Choose the credentials with --profile."
             ),
+            Cause::OtherAccount { required, actual } => {
+                let required = required.id().unwrap_or_default();
+                format!(
+                    "{operation} ({resource}) was not sent: the run published to account {required}, and these \
+                     credentials belong to account {actual}. Use credentials of account {required} (--profile), or \
+                     choose the other account with --account {actual}."
+                )
+            }
+            Cause::UnknownAccount { required } => {
+                let (required, why) = (required.id().unwrap_or_default(), reason(detail));
+                format!(
+                    "{operation} ({resource}) was not sent: STS does not say whether these credentials belong to account \
+                     {required}{why}. Try again, or give --account any to go on without this check."
+                )
+            }
             Cause::NotAws => format!(
                 "{operation} ({resource}) was not answered by AWS: {detail}. Check --cw-endpoint-url, and proxies or \
                  sign-in pages on the way."
@@ -237,6 +273,22 @@ impl CallError {
         }
     }
 
+    /// Whether other credentials may be all that it takes: there are none, or AWS knows these no more.
+    #[must_use]
+    pub fn needs_credentials(&self) -> bool {
+        match &self.cause {
+            Cause::NoCredentials => true,
+            Cause::Refused { code, .. } => CREDENTIAL_CODES.iter().any(|known| code.starts_with(known)),
+            _ => false,
+        }
+    }
+
+    /// Whether AWS itself has answered, so that the data of a call may be rejected.
+    #[must_use]
+    pub fn is_from_aws(&self) -> bool {
+        matches!(&self.cause, Cause::Refused { code, .. } if !code.is_empty())
+    }
+
     /// Whether the call got as far as AWS, or may have.
     #[must_use]
     pub const fn was_sent(&self) -> bool {
@@ -254,6 +306,11 @@ impl CallError {
             _ => false,
         }
     }
+}
+
+/// A detail in brackets, if there is one.
+fn reason(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
 }
 
 /// Whether a message about a failure, of which nothing else is known, names an error that passes by itself.
@@ -321,8 +378,8 @@ pub(crate) mod tests {
                 Self::RetrySlowly => "retry slowly",
                 Self::Split => "split",
                 Self::Recreate => "recreate",
-                Self::Reject => "give up",
-                Self::Block => "stop",
+                Self::Reject => "reject",
+                Self::Block => "block",
             })
         }
     }
@@ -372,7 +429,8 @@ pub(crate) mod tests {
             (failed(Cause::NoCredentials), RetryAction::Block),
             (failed(Cause::NoRegion), RetryAction::Block),
             (failed(Cause::NotAws), RetryAction::Block),
-            (failed(Cause::OtherAccount { required: "1".into(), actual: "2".into() }), RetryAction::Block),
+            (failed(Cause::OtherAccount { required: RequiredAccount::Any, actual: "2".into() }), RetryAction::Block),
+            (failed(Cause::UnknownAccount { required: RequiredAccount::Any }), RetryAction::Block),
             (refused("SomethingNew", 400), RetryAction::Reject),
             (refused("", 404), RetryAction::RetrySlowly),
             (refused("MissingAuthenticationToken", 400), RetryAction::Block),

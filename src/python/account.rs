@@ -38,7 +38,7 @@ impl Account {
         let mut aws = config(options)?.aws;
         if recorded.is_some() || account.is_some() {
             let recorded = recorded.map(|recorded| depythonize::<ResolvedAws>(recorded)).transpose()?;
-            aws.recorded = Some(ResolvedAws::required(recorded, &aws, account).map_err(|error| invalid(&error))?);
+            aws = aws.continuing(recorded, account).map_err(|error| invalid(&error))?;
         }
         Ok(Self { account: Arc::new(AwsAccount::new(aws)) })
     }
@@ -61,7 +61,7 @@ impl Account {
 #[pyfunction]
 pub fn never_proxied(py: Python<'_>, url: &str) -> PyResult<bool> {
     let runtime = crate::runtime::handle().map_err(|error| PyOSError::new_err(error.to_string()))?;
-    Ok(py.detach(|| runtime.block_on(direct::never_proxied(url))))
+    Ok(py.detach(|| direct::is_direct(url) || runtime.block_on(direct::leads_here(url))))
 }
 
 impl Call {

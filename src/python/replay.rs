@@ -9,7 +9,6 @@ use pyo3::types::PyDict;
 use super::options::{config, invalid, spool_root};
 use super::publisher::{Progress, Receipt, destination, numbered};
 use crate::aws::Aws;
-use crate::config::ResolvedAws;
 use crate::replay;
 use crate::spool::Manifest;
 use crate::spool::pending as spools;
@@ -23,6 +22,8 @@ pub struct PendingSpool {
     folder: PathBuf,
     live: bool,
     dry_run: bool,
+    /// The account that its process published to, where that is recorded.
+    account_id: Option<String>,
     /// Where its local CloudWatch was.
     local_url: Option<String>,
     files: usize,
@@ -41,6 +42,7 @@ pub fn pending_spools(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec
         folder: found.folder,
         live: found.live,
         dry_run: found.manifest.dry_run,
+        account_id: found.manifest.resolved.and_then(|resolved| resolved.account_id),
         local_url: found.manifest.aws.endpoint_url.filter(|_| found.manifest.aws.local),
         files: found.files,
         bytes: found.bytes,
@@ -83,11 +85,11 @@ impl Replay {
         dry_run: bool,
     ) -> PyResult<Self> {
         let given = config(options)?.aws;
-        ResolvedAws::required(None, &given, account.clone()).map_err(|error| invalid(&error))?;
+        // What is wrong with the account is found out before anything is opened.
+        given.clone().continuing(None, account.clone()).map_err(|error| invalid(&error))?;
         let change = |manifest: &mut Manifest| {
-            // What is wrong with it has been found out above.
-            manifest.resolved = ResolvedAws::required(manifest.resolved.take(), &given, account).ok();
-            manifest.aws = given.or(std::mem::take(&mut manifest.aws));
+            let aws = given.or(std::mem::take(&mut manifest.aws));
+            manifest.aws = aws.clone().continuing(manifest.resolved.take(), account).unwrap_or(aws);
         };
         let started = py.detach(|| {
             let runtime = crate::runtime::handle()?;

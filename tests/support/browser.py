@@ -11,9 +11,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
+from support.paths import ROOT
 from support.servers import wait_until
 
-SCREENSHOTS = Path(__file__).parents[2] / "target" / "screenshots"
+SCREENSHOTS = ROOT / "target" / "screenshots"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1300, "height": 560}
 

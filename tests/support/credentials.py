@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,14 +59,15 @@ def _credentials() -> bytes:
 
 
 @contextmanager
-def metadata() -> Iterator[Metadata]:
-    """Answer for instances and containers until the block ends."""
+def metadata(delay_s: float = 0) -> Iterator[Metadata]:
+    """Answer for instances and containers until the block ends, each time after a delay."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _answer(self, body: bytes | None) -> None:
             running.asked.append(f"{self.command} {self.path}")
+            time.sleep(delay_s)
             self.send_response(404 if body is None else 200)
             if self.path.endswith("/api/token"):
                 self.send_header("x-aws-ec2-metadata-token-ttl-seconds", "21600")

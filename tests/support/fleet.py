@@ -16,9 +16,9 @@ from typing import Any
 
 import psutil
 
-from conftest import Locust
 from support.checks import check_metrics
 from support.cloudwatch import CloudWatch, Dimensions, LogEvent
+from support.fixtures import Locust
 from support.locust_run import LocustRun, LocustStats, Receipt
 from support.proxy import Answer, Call, Exchange, Fault
 from support.servers import answers, free_port, get, wait_until

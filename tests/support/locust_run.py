@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.paths import LOCUSTFILES, PACKAGE
 from support.servers import REGION, free_port, wait_until
 from support.users_python import USERS_PYTHON
 
-LOCUSTFILES = Path(__file__).parents[1] / "locustfiles"
 IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 SAMPLE_FATES = ("delivered", "spooled", "rejected", "dropped")
 LOG_RECORD = re.compile(
@@ -155,7 +155,6 @@ class LocustRun:
         ]
 
 
-PACKAGE = Path(__file__).parents[2] / "python"
 # What Python warns of in our modules is an error in programs that tests start, too; Locust has warnings shown again.
 OUR_WARNING = re.compile(r"^.*/locust_cw/\S+\.py:\d+: \w*Warning: .*", re.MULTILINE)
 OUR_WARNINGS = ",".join(

@@ -344,3 +344,11 @@ def replay(folder: Path, *args: str, **how: Any) -> LocustRun:
         command.finish(timeout=90)
     assert "Traceback" not in command.output, command.output
     return command
+
+
+def run(folder: Path, *args: str, code: int = 0, env: dict[str, str | None] | None = None) -> str:
+    """The standard output of a command, ended by itself with this exit code and without a stumble."""
+    with commanding(folder, *args, env=env) as command:
+        assert command.exit_code == code, command.output
+    assert "Traceback" not in command.output, command.output
+    return command.out

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from support.locust_run import LOCUSTFILES, clean_environment
+from support.locust_run import clean_environment
+from support.paths import LOCUSTFILES
 from support.servers import wait_until
 from support.users_python import USERS_PYTHON
 

@@ -84,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
     if not options.dry_run:
         _core.remove_empty_spools(options.spool_dir)
     if options.all:
-        return _replay_all([spool for spool in found if not spool.dry_run or spool.run_id == options.run], options)
+        return _replay_all([spool for spool in found if not spool.dry_run], options)
     return _replay_run([spool for spool in found if spool.run_id == options.run], options)
 
 
@@ -94,6 +94,7 @@ def _replay_all(spools: Sequence[_core.PendingSpool], options: argparse.Namespac
         return 0
     # A spool for a local CloudWatch that has ended is not a failure: no one expects its data.
     sendable = _without_unreachable(spools, options)
+    _warn_of_unknown_accounts(spools, options)
     if _Sender(sendable, options).run():
         return 0
     folders = {spool.folder for spool in sendable}
@@ -111,6 +112,7 @@ def _replay_run(spools: Sequence[_core.PendingSpool], options: argparse.Namespac
         )
         return 1
     sendable = _without_unreachable(spools, options)
+    _warn_of_unknown_accounts(spools, options)
     complete = _Sender(sendable, options).run()
     return 0 if complete and len(sendable) == len(spools) else 1
 
@@ -127,6 +129,18 @@ def _without_unreachable(spools: Sequence[_core.PendingSpool], options: argparse
         else:
             sendable.append(spool)
     return sendable
+
+
+def _warn_of_unknown_accounts(spools: Sequence[_core.PendingSpool], options: argparse.Namespace) -> None:
+    if options.account is not None or options.dry_run:
+        return
+    unknown = {spool.run_id for spool in spools if spool.account_id is None and spool.local_url is None}
+    for run_id in sorted(unknown):
+        logger.warning(
+            "Run %s does not record its AWS account, so the account of the credentials is not checked. The receipt"
+            " says where the data went.",
+            run_id,
+        )
 
 
 def _check_folder(spool_dir: str | None) -> None:

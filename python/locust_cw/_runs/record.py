@@ -103,14 +103,18 @@ class Record:
 
     @property
     def account(self) -> dict[str, Any]:
-        """Where it went and as whom: options for an `Account`."""
-        return {name: self.options[name] for name in (*OPTIONS, "local") if self.options.get(name) is not None}
+        """The options that an `Account` takes beside the recorded destination, or instead of one."""
+        names = (*OPTIONS, "local")
+        if self.destination:
+            names = ("role_arn", "external_id", *(("endpoint_url", "local") if self.local_url else ()))
+        return {name: self.options[name] for name in names if self.options.get(name) is not None}
 
     @property
     def local_url(self) -> str | None:
-        """Where the local CloudWatch was that it went to; None where it went to AWS."""
+        """The local CloudWatch that holds it; None if it is elsewhere."""
         url: str | None = self.option("endpoint_url")
-        return url if self.option("local") else None
+        moved = self.destination and self.destination.get("cloudwatch_url") != url
+        return url if self.option("local") and not moved else None
 
     @property
     def replay_command(self) -> str:
@@ -120,8 +124,7 @@ class Record:
     @property
     def sent_elsewhere(self) -> list[dict[str, Any]]:
         """The replays that sent something to another place than the run itself."""
-        own = _place(self.destination)
-        return [replay for replay in self.replays if own and _place(replay.get("destination")) != own]
+        return [replay for replay in self.replays if _differs(self.destination, replay.get("destination"))]
 
     def add_replay(self, receipt: dict[str, Any], destination: dict[str, Any] | None, when: float) -> None:
         """Take in what a replay has sent of the run, so that the receipt tells where all of it is now."""
@@ -217,11 +220,15 @@ def _what_is_wrong(record: Record) -> str | None:
     return None
 
 
-def _place(destination: Any) -> tuple[Any, ...] | None:  # noqa: ANN401 - as it was read
-    """What tells one place from another: account, region and endpoint; None where that is not known."""
-    if not isinstance(destination, dict) or not destination.get("region"):
-        return None
-    return tuple(destination.get(name) for name in ("account_id", "region", "cloudwatch_url", "logs_url"))
+_PLACE = ("account_id", "region", "cloudwatch_url", "logs_url")
+
+
+def _differs(one: dict[str, Any], other: Any) -> bool:  # noqa: ANN401 - as it was read
+    """Whether two destinations are different places, as far as both are known."""
+    if not isinstance(other, dict):
+        return False
+    known = ((one.get(name), other.get(name)) for name in _PLACE)
+    return any(here != there for here, there in known if here and there)
 
 
 def _is_receipt(told: dict[str, Any]) -> bool:

@@ -74,9 +74,10 @@ def _clock_skew(url: str) -> float | None:
     bare = where._replace(netloc=where.netloc.rpartition("@")[2]).geturl()
     before = time.time()
     try:
-        # The core bypasses proxies for the same URLs.
-        handlers = [urllib.request.ProxyHandler({})] if _core.never_proxied(bare) else []
-        opener = urllib.request.build_opener(_NoRedirect, *handlers)
+        # The same proxies as for the core, which also reads ALL_PROXY.
+        found = {} if _core.never_proxied(bare) else urllib.request.getproxies()
+        proxies = {scheme: found[name] for scheme in ("http", "https") for name in ("all", scheme) if name in found}
+        opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies))
         with opener.open(urllib.request.Request(bare, method="HEAD"), timeout=_TIMEOUT_S) as response:  # noqa: S310 - the user's URL
             date = response.headers.get("Date")
     except urllib.error.HTTPError as refused:

@@ -1,0 +1,148 @@
+//! Where each service is called: the endpoint that was given or recorded, else the one that the SDK's resolver finds.
+
+use aws_config::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
+
+use crate::config::{AwsConfig, ResolvedAws};
+
+/// A service's endpoint.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Endpoint {
+    /// `None` where the configuration leads to none.
+    pub url: Option<String>,
+    /// Whether it is another than AWS's own.
+    pub is_custom: bool,
+}
+
+/// Those of all services that are called.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Endpoints {
+    pub cloudwatch: Endpoint,
+    pub logs: Endpoint,
+    pub sts: Endpoint,
+}
+
+impl Endpoints {
+    /// The endpoints by these options.
+    pub(super) async fn of(config: &SdkConfig, aws: &AwsConfig) -> Self {
+        Self {
+            cloudwatch: Service::CloudWatch.endpoint(config, aws).await,
+            logs: Service::Logs.endpoint(config, aws).await,
+            sts: Service::Sts.endpoint(config, aws).await,
+        }
+    }
+
+    /// The URLs that are not AWS's own.
+    pub(super) fn custom(&self) -> impl Iterator<Item = &str> {
+        let all = [&self.cloudwatch, &self.logs, &self.sts];
+        all.into_iter().filter(|endpoint| endpoint.is_custom).filter_map(|endpoint| endpoint.url.as_deref())
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Service {
+    CloudWatch,
+    Logs,
+    Sts,
+}
+
+/// What a resolver takes, which is a type of its own for each service.
+#[derive(Debug, Clone, Default)]
+struct Parameters {
+    region: Option<String>,
+    fips: Option<bool>,
+    dual_stack: Option<bool>,
+    endpoint: Option<String>,
+}
+
+/// The URL that the resolver of a service's crate gives.
+macro_rules! resolve {
+    ($service:ident, $parameters:ident) => {{
+        use $service::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+        let params = Params::builder()
+            .set_region($parameters.region)
+            .set_use_fips($parameters.fips)
+            .set_use_dual_stack($parameters.dual_stack)
+            .set_endpoint($parameters.endpoint)
+            .build();
+        let Ok(params) = params else { return None };
+        let resolver = DefaultResolver::new();
+        let endpoint = ResolveEndpoint::resolve_endpoint(&resolver, &params).await;
+        endpoint.ok().map(|endpoint| endpoint.url().to_owned())
+    }};
+}
+
+impl Service {
+    /// Its name in the AWS configuration files.
+    const fn id(self) -> &'static str {
+        match self {
+            Self::CloudWatch => "CloudWatch",
+            Self::Logs => "CloudWatch Logs",
+            Self::Sts => "STS",
+        }
+    }
+
+    async fn resolve(self, parameters: Parameters) -> Option<String> {
+        match self {
+            Self::CloudWatch => resolve!(aws_sdk_cloudwatch, parameters),
+            Self::Logs => resolve!(aws_sdk_cloudwatchlogs, parameters),
+            Self::Sts => resolve!(aws_sdk_sts, parameters),
+        }
+    }
+
+    async fn endpoint(self, config: &SdkConfig, aws: &AwsConfig) -> Endpoint {
+        let endpoint = match self.recorded(aws).await {
+            None => self.configured(config),
+            recorded => recorded,
+        };
+        let is_custom = endpoint.is_some();
+        let parameters = Parameters {
+            region: config.region().map(ToString::to_string),
+            fips: config.use_fips(),
+            dual_stack: config.use_dual_stack(),
+            endpoint: endpoint.clone(),
+        };
+        // The resolver refuses FIPS with another endpoint than AWS's own.
+        Endpoint { url: self.resolve(parameters).await.or(endpoint), is_custom }
+    }
+
+    /// The endpoint that was given, or that the environment or the AWS configuration files have.
+    fn configured(self, config: &SdkConfig) -> Option<String> {
+        if config.get_origin("endpoint_url").is_client_config() {
+            return config.endpoint_url().map(str::to_owned);
+        }
+        let key = ServiceConfigKey::builder().service_id(self.id()).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+        let of_service = key.build().ok().and_then(|key| config.service_config()?.load_config(key));
+        of_service.or_else(|| config.endpoint_url().map(str::to_owned))
+    }
+
+    /// The recorded endpoint, as far as it holds for these options: one that is given replaces it, and AWS's own endpoints
+    /// belong to their region.
+    async fn recorded(self, aws: &AwsConfig) -> Option<String> {
+        let recorded = aws.recorded.as_ref().filter(|_| aws.endpoint_url.is_none())?;
+        let url = self.url_in(recorded)?;
+        let moved = aws.region.is_some() && aws.region != recorded.region;
+        if moved && self.is_aws_own(url, recorded.region.as_ref()).await { None } else { Some(url.clone()) }
+    }
+
+    const fn url_in(self, recorded: &ResolvedAws) -> Option<&String> {
+        match self {
+            Self::CloudWatch => recorded.cloudwatch_url.as_ref(),
+            Self::Logs => recorded.logs_url.as_ref(),
+            Self::Sts => recorded.sts_url.as_ref(),
+        }
+    }
+
+    async fn is_aws_own(self, url: &str, region: Option<&String>) -> bool {
+        for fips in [false, true] {
+            for dual_stack in [false, true] {
+                let (fips, dual_stack, region) = (Some(fips), Some(dual_stack), region.cloned());
+                let own = self.resolve(Parameters { region, fips, dual_stack, endpoint: None }).await;
+                if own.as_deref() == Some(url) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}

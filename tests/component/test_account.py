@@ -1,0 +1,163 @@
+"""The account, beside publishing: each operation through the wire, in AWS's own names, and what its failures say."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from locust_cw import _core
+from locust_cw._aws.account import Account, is_missing
+from support.cloudwatch import put_alarm
+from support.fixtures import Aws
+from support.proxy import error, hang
+from support.servers import REGION, nobody_there
+
+HERE = {"Namespace": "N", "MetricName": "M", "Dimensions": [{"Name": "Host", "Value": "h"}]}
+
+
+@pytest.fixture
+def account(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Account:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    return Account({"endpoint_url": aws.proxy.url, "region": REGION})
+
+
+def test_identity(account: Account) -> None:
+    assert account.call("GetCallerIdentity")["Arn"].startswith("arn:aws:")
+
+
+def test_a_dashboard_is_put_read_and_deleted(account: Account, aws: Aws) -> None:
+    name, body = aws.cloudwatch.namespace, '{"widgets": []}'
+    assert account.call("PutDashboard", DashboardName=name, DashboardBody=body) == {"DashboardValidationMessages": []}
+    assert json.loads(account.call("GetDashboard", DashboardName=name)["DashboardBody"]) == {"widgets": []}
+    account.call("DeleteDashboards", DashboardNames=[name])
+    with pytest.raises(_core.AwsError) as refused:
+        account.call("GetDashboard", DashboardName=name)
+    assert is_missing(refused.value)
+
+
+def test_metrics_are_put_and_read(account: Account, aws: Aws) -> None:
+    metric = HERE | {"Namespace": aws.cloudwatch.namespace}
+    now = time.time()
+    datum = {"MetricName": "M", "Dimensions": metric["Dimensions"], "Timestamp": int(now), "Value": 3, "Unit": "Count"}
+    account.call("PutMetricData", Namespace=metric["Namespace"], MetricData=[datum])
+    queries = [
+        {"Id": "a", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "Label": "all"},
+        {"Id": "b", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "SampleCount"}},
+    ]
+    read = account.call("GetMetricData", MetricDataQueries=queries, StartTime=now - 300, EndTime=now + 60)
+    results = {result["Id"]: result for result in read["MetricDataResults"]}
+    assert (results["a"]["Label"], results["a"]["Values"], results["b"]["Values"]) == ("all", [3.0], [1.0])
+    assert now - 120 < results["a"]["Timestamps"][0] <= now
+
+
+def test_log_events_are_written_found_and_counted(account: Account, aws: Aws) -> None:
+    group, now = aws.cloudwatch.log_group, int(time.time() * 1000)
+    account.call("CreateLogGroup", logGroupName=group)
+    account.call("CreateLogStream", logGroupName=group, logStreamName="a/1")
+    events = [{"timestamp": now, "message": json.dumps({"name": name})} for name in ("/x", "/y", "/y")]
+    account.call("PutLogEvents", logGroupName=group, logStreamName="a/1", logEvents=events)
+    found = account.call("FilterLogEvents", logGroupName=group, logStreamNamePrefix="a/", startTime=now - 1000)
+    assert [json.loads(each["message"])["name"] for each in found["events"]] == ["/x", "/y", "/y"]
+    assert {each["timestamp"] for each in found["events"]} == {now}
+    query = "stats count(*) as n by name | sort n desc"
+    seconds = now // 1000
+    started = account.call(
+        "StartQuery", logGroupName=group, queryString=query, startTime=seconds - 60, endTime=seconds + 60
+    )
+    rows = account.call("GetQueryResults", queryId=started["queryId"])
+    assert rows["status"] == "Complete"
+    assert rows["results"]
+
+
+def test_an_alarm_is_described(account: Account, aws: Aws) -> None:
+    name = aws.cloudwatch.namespace
+    put_alarm(aws.cloudwatch.metrics, name)
+    (alarm,) = account.call("DescribeAlarms", AlarmNames=[name])["MetricAlarms"]
+    assert alarm["AlarmName"] == name
+    assert alarm["StateValue"] in ("OK", "ALARM", "INSUFFICIENT_DATA")
+    assert account.call("DescribeAlarms", AlarmNames=["nobody"])["MetricAlarms"] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [("RebootEverything", {}), ("GetDashboard", {}), ("GetDashboard", {"DashboardName": "d", "Colour": "red"})],
+    ids=["no such operation", "too little", "too much"],
+)
+def test_a_callers_mistake_is_named(account: Account, aws: Aws, operation: str, parameters: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=operation):
+        account.call(operation, **parameters)
+    assert not aws.proxy.calls()
+
+
+def test_a_refusal_says_what_was_asked_for_and_what_to_do(account: Account, aws: Aws) -> None:
+    aws.proxy.on("PutDashboard", error("AccessDenied", 403, "not authorized"))
+    with pytest.raises(_core.AwsError, match=r"PutDashboard \(dashboard d, .*IAM policy") as refused:
+        account.call("PutDashboard", DashboardName="d", DashboardBody="{}")
+    assert refused.value.args[1] == "AccessDenied"
+    assert len(aws.proxy.calls()) == 1, "one attempt"
+
+
+def test_nobody_there_is_told_with_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with nobody_there() as url, pytest.raises(_core.AwsError, match=url) as refused:
+        Account({"endpoint_url": url, "region": REGION}).call("GetCallerIdentity")
+    assert refused.value.args[1] == "NotSent"
+
+
+@pytest.mark.parametrize("region", [REGION, None])
+def test_a_profile_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, region: str | None) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(_core.AwsError, match=r"\(profile nope") as refused:
+        Account({"profile": "nope"} | ({} if region is None else {"region": region})).call("GetCallerIdentity")
+    assert refused.value.args[1] == ("NoRegion" if region is None else "NoCredentials")
+
+
+def test_others_go_on_while_a_call_hangs(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a `sleep` of the caller's, waiting is polling, so that greenlets run meanwhile."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    aws.proxy.on("GetDashboard", hang)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 20:
+            raise TimeoutError("enough")
+        time.sleep(0.001)
+
+    account = Account({"endpoint_url": aws.proxy.url, "region": REGION}, sleep)
+    with pytest.raises(TimeoutError, match="enough"):
+        account.call("GetDashboard", DashboardName="d")
+
+
+def test_the_region_is_found_where_the_aws_cli_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    def region(options: dict[str, Any]) -> str | None:
+        return Account(options).region()
+
+    assert region({}) is None
+    (tmp_path / "config").write_text(
+        "[default]\nregion = eu-west-1\n[profile shop]\nregion=eu-west-2\n[profile none]\n"
+    )
+    assert region({}) == "eu-west-1"
+    assert region({"profile": "shop"}) == "eu-west-2"
+    assert region({"profile": "none"}) is None
+    monkeypatch.setenv("AWS_PROFILE", "shop")
+    assert region({}) == "eu-west-2"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    assert region({}) == "eu-west-3"
+    monkeypatch.setenv("AWS_REGION", "eu-south-1")
+    assert region({}) == "eu-south-1"
+    assert region({"region": "us-east-1"}) == "us-east-1"

@@ -1,0 +1,221 @@
+"""AWS refuses, fails, hangs or is not there: the test goes on, one message says so, the receipt tells the truth."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.fixtures import Aws, Locust
+from support.locust_run import NO_KEYS
+from support.outages import identities
+from support.proxy import Answer, Exchange, Fault, error, hang, reset, swallow
+from support.servers import nobody_there, wait_until
+
+HOST = "http://troubled.test"
+WALK = ["-u", "5", "-r", "100", "--host", HOST]
+LIVE = ["--cw-live", "--cw-flush-interval=1", "--cw-drain-timeout=2"]
+DENIED = error("AccessDeniedException", 403, "User: arn:aws:iam::1:user/u is not authorized to perform this action")
+
+
+TROUBLES: dict[str, dict[str, Any]] = {
+    "no credentials": {"env": NO_KEYS, "message": r"(?i)credential"},
+    "no region": {"env": {"AWS_REGION": None}, "message": r"(?i)region"},
+    "nobody at the endpoint": {"refuse": True, "message": r"PutMetricData"},
+    "access denied": {"fault": DENIED, "message": r"(?s)PutMetricData.*AccessDenied|AccessDenied.*PutMetricData"},
+    "wrong credentials": {
+        "fault": error("InvalidClientTokenId", 403, "The security token included in the request is invalid."),
+        "message": r"PutMetricData",
+    },
+}
+
+
+@pytest.mark.parametrize("live", [LIVE, ["--cw-drain-timeout=8"]], ids=["live", "end"])
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+def test_one_clear_message_and_the_test_goes_on(
+    aws: Aws, locust: Locust, trouble: dict[str, Any], live: list[str]
+) -> None:
+    """The exit code is Locust's; nothing is called delivered or left unaccounted for; batches do not each complain."""
+    aws.proxy.on("*", trouble.get("fault", hang))
+    env = {"ORDER": "", **trouble.get("env", {})}
+    with nobody_there() as away:
+        where = [f"--cw-endpoint-url={away}"] if trouble.get("refuse") else []
+        run = locust.run("orders.py", *WALK, *live, *where, "-t", "5s", "--cw-logs=off", env=env)
+    assert run.exit_code == 0, run.err[-3000:]
+    assert run.stumbles == 0
+    complaints = run.complaints()
+    assert len([each for each in complaints if re.search(trouble["message"], each)]) == 1, complaints
+    assert len(complaints) == 1, complaints
+    receipt = run.receipt.check()
+    assert receipt["requests"]["observed"] == run.stats.requests.total() > 10
+    assert receipt["requests"]["delivered"] == 0
+    assert receipt["requests"]["dropped"] == 0
+    if "env" in trouble:
+        assert not aws.proxy.calls(), "nothing can be signed"
+
+
+def test_each_refused_action_is_named_once(aws: Aws, locust: Locust) -> None:
+    """With metrics and logs both refused, each message names its call, and no batch repeats it."""
+    aws.proxy.on("*", DENIED)
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "4s")
+    complaints = run.complaints()
+    for operation in ("PutMetricData", "CreateLogGroup|CreateLogStream|PutLogEvents"):
+        assert len([each for each in complaints if re.search(operation, each)]) == 1, complaints
+    receipt = run.receipt.check()
+    assert receipt["requests"]["delivered"] == receipt["log_events"]["delivered"] == 0
+
+
+def test_refused_logs_do_not_stop_metrics(aws: Aws, locust: Locust) -> None:
+    for operation in ("CreateLogGroup", "CreateLogStream", "PutLogEvents"):
+        aws.proxy.on(operation, DENIED)
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-drain-timeout=60")
+    receipt = run.receipt.check()
+    assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
+    assert receipt["log_events"]["delivered"] == 0
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST) == run.stats.requests.total()
+
+
+def test_a_log_group_that_cannot_be_made_rejects_no_event(aws: Aws, locust: Locust) -> None:
+    """It is not the events' fault: they wait, whole, for somebody to mend what is."""
+    aws.proxy.on("CreateLogGroup", error("InvalidParameterException", 400, "The specified class is not supported here"))
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-drain-timeout=60")
+    receipt = run.receipt.check()
+    assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
+    assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"] > 10
+    (complaint,) = run.complaints()
+    assert "The specified class is not supported here. Check --cw-log-group" in complaint
+
+
+def test_a_retention_that_is_throttled_is_set_later(aws: Aws, locust: Locust) -> None:
+    aws.proxy.on("PutRetentionPolicy", error("ThrottlingException", 400, "Rate exceeded"), times=2)
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-log-retention-days=7", "--cw-drain-timeout=60")
+    run.receipt.check_delivered()
+    assert [call.accepted for call in aws.proxy.calls("PutRetentionPolicy")] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("fault", "tries"), [(DENIED, 1), (error("InternalFailure", 500), 3)], ids=["denied", "broken"]
+)
+def test_a_retention_that_cannot_be_set_holds_nothing_up(aws: Aws, locust: Locust, fault: Fault, tries: int) -> None:
+    aws.proxy.on("PutRetentionPolicy", fault)
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-log-retention-days=7", "--cw-drain-timeout=60")
+    run.receipt.check_delivered()
+    assert len(aws.proxy.calls("PutRetentionPolicy")) == tries
+    *before, last = run.complaints()
+    assert len(before) == (tries > 1), "what is tried again is said once"
+    assert all("PutRetentionPolicy" in each for each in (*before, last))
+    assert all(each.endswith("It is repeated meanwhile.") for each in before)
+    assert last.endswith("The log group keeps its events for ever until it is given a retention.")
+
+
+FAULTS: dict[str, Fault] = {
+    "throttled": error("ThrottlingException", 400, "Rate exceeded"),
+    "throttled as queries are": error("Throttling", 400, "Rate exceeded"),
+    "internal failure": error("InternalFailure", 500),
+    "unavailable": error("ServiceUnavailable", 503),
+    "reset": reset,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_passing_fault_is_retried_and_all_is_delivered_once(aws: Aws, locust: Locust, fault: Fault) -> None:
+    """Only where no answer came is it uncertain whether CloudWatch has it twice."""
+    for operation, times in {"PutMetricData": 2, "PutLogEvents": 2, "CreateLogGroup": 1, "CreateLogStream": 1}.items():
+        aws.proxy.on(operation, fault, times)
+    run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-drain-timeout=90")
+    receipt = run.receipt.check_delivered()
+    requests = run.stats.requests.total()
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST) == requests
+    assert aws.cloudwatch.count("ResponseTime_ms", Host=HOST, Request="step") == requests
+    assert len(aws.cloudwatch.events()) == receipt["log_events"]["observed"]
+    assert receipt["retries"] >= 4
+    assert (receipt["uncertain"] > 0) == (fault is reset)
+
+
+def test_a_lost_answer_is_told_as_uncertain(aws: Aws, locust: Locust) -> None:
+    """CloudWatch took the call and nobody knew: it may hold it twice, and duplicates in the log can be recognised."""
+    for operation in ("PutMetricData", "PutLogEvents"):
+        aws.proxy.on(operation, swallow, times=1)
+    run = locust.run("orders.py", *WALK, "-t", "2s")
+    receipt = run.receipt.check_delivered()
+    requests = run.stats.requests.total()
+    assert receipt["uncertain"] > 0
+    assert requests < aws.cloudwatch.sum("RequestCount", Host=HOST) <= requests + receipt["uncertain"]
+    logged = [event.fields for event in aws.cloudwatch.events() if event.is_request]
+    assert len({(fields["run_id"], fields["worker"], fields["seq"]) for fields in logged}) == requests < len(logged)
+
+
+def test_what_was_never_sent_is_not_uncertain(aws: Aws, locust: Locust) -> None:
+    """With the log stream's creation hanging no event can have arrived: all are spooled, none perhaps there twice."""
+    for operation in ("CreateLogGroup", "CreateLogStream"):
+        aws.proxy.on(operation, hang)
+    receipt = locust.run("orders.py", *WALK, *LIVE, "-t", "2s", "--cw-drain-timeout=10").receipt.check()
+    assert not aws.proxy.calls("PutLogEvents")
+    assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"]
+    assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
+    assert receipt["uncertain"] == 0
+
+
+def test_an_outage_in_the_middle_loses_nothing(aws: Aws, locust: Locust) -> None:
+    """Nobody answers for a while in a live test; what was recorded meanwhile arrives when CloudWatch is back.
+
+    A call that was cut off was perhaps done: that much may be there twice.
+    """
+    run = locust.start("orders.py", *WALK, *LIVE, "--cw-drain-timeout=60")
+    wait_until(lambda: aws.proxy.calls("PutMetricData"), "publication began")
+    aws.proxy.refuse()
+    before = len(aws.proxy.calls())
+    run.wait_for(r"(?i)WARNING/locust_cw|ERROR/locust_cw", timeout=60)
+    aws.proxy.listen()
+    wait_until(lambda: len(aws.proxy.calls()) > before, "publication went on", timeout=60)
+    run.signal(signal.SIGINT)
+    run.finish(timeout=90)
+    receipt = run.receipt.check_delivered()
+    logged = identities(aws.cloudwatch.events())
+    assert len(logged) == receipt["log_events"]["observed"]
+    counted_twice = aws.cloudwatch.sum("RequestCount", Host=HOST) - run.stats.requests.total()
+    assert counted_twice >= 0
+    assert counted_twice + logged.total() - len(logged) <= receipt["uncertain"]
+
+
+def test_users_greenlets_and_threads_go_on_while_aws_hangs(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """The scripted work gets done with every call hanging; the drain then gives up in time and says `spooled`."""
+    aws.proxy.on("*", hang)
+    go = tmp_path / "go"
+    run = locust.start(
+        "steady.py", "--host", HOST, "--cw-live", "--cw-flush-interval=1", "--cw-drain-timeout=1", env={"GO": str(go)}
+    )
+    wait_until(aws.proxy.calls, "a call that hangs")
+    go.touch()
+    run.wait_for("all went on")
+    assert run.exit_code == 0
+    receipt = run.receipt.check()
+    assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] == run.stats.requests.total() >= 3000
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "no terminal"])
+def test_the_drain_shows_its_progress(aws: Aws, locust: Locust, *, terminal: bool) -> None:
+    """Samples left and how it goes: a bar that moves in a terminal, plain lines elsewhere."""
+    aws.proxy.on("*", hang)
+    run = locust.run("orders.py", *WALK, "-t", "2s", "--cw-drain-timeout=4", terminal=terminal)
+    assert run.exit_code == 0
+    assert re.search(r"\d samples left, (waiting|retrying|\d)", run.output)
+    assert ("\x1b[" in run.output or re.search(r"\r(?!\n)", run.output) is not None) == terminal
+    run.receipt.check()
+
+
+def test_events_that_cloudwatch_leaves_out_are_rejected(aws: Aws, locust: Locust) -> None:
+    """The receipt tells those of `rejectedLogEventsInfo` from the others, which are delivered."""
+
+    def leave_two_out(exchange: Exchange) -> Answer:
+        answer = exchange.forward(exchange.call)
+        return Answer(200, answer.headers, b'{"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": 2}}')
+
+    aws.proxy.on("PutLogEvents", leave_two_out, times=1)
+    run = locust.run("orders.py", *WALK, "-t", "2s")
+    receipt = run.receipt.check()
+    assert receipt["log_events"]["rejected"] == 2
+    assert receipt["log_events"]["delivered"] == receipt["log_events"]["observed"] - 2

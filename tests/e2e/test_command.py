@@ -1,0 +1,308 @@
+"""The command `locust-cw`: what all of its parts have in common, and what `cost` reckons."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from locust_cw import _core
+from locust_cw._cli import replay as _replay
+from support.fixtures import Aws, Locust
+from support.locust_run import clean_environment, run_python
+from support.outages import PACED, commanding, run
+from support.proxy import hang
+from support.servers import wait_until
+
+COMMANDS = ("doctor", "policy", "template", "verify", "cost", "replay", "dashboard", "report")
+COST = ("cost", "--requests-per-second=100")
+
+
+@pytest.fixture
+def without_locust(tmp_path: Path) -> dict[str, str | None]:
+    """An environment in which neither Locust nor gevent can be imported."""
+    for name in ("locust", "gevent"):
+        (tmp_path / "broken" / name).mkdir(parents=True)
+        (tmp_path / "broken" / name / "__init__.py").write_text(f"raise ImportError('no {name} here')\n")
+    return {"PYTHONPATH": str(tmp_path / "broken")}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_teaches(tmp_path: Path, without_locust: dict[str, str | None], command: str) -> None:
+    text = run(tmp_path, command, "--help", env=without_locust)
+    assert f"locust-cw {command}" in text.split("example", 1)[1]
+    assert "exit code: 0" in text
+    assert max(map(len, text.splitlines())) <= 120
+    assert command in run(tmp_path, "--help", env=without_locust)
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [(COST, 0), (("policy",), 0), (("template",), 0), (("verify",), 1), (("doctor", "--json"), 1)],
+)
+def test_no_command_needs_locust(
+    tmp_path: Path, without_locust: dict[str, str | None], args: tuple[str, ...], code: int
+) -> None:
+    env = without_locust | {"AWS_REGION": None}
+    assert run_python(tmp_path, "-c", "import locust", env=env).returncode
+    out = run(tmp_path, *args, code=code, env=env)
+    if args[0] == "doctor":
+        checks = {each["name"]: each for each in json.loads(out)["checks"]}
+        assert checks["locust"]["state"] == "failed"
+        assert "no gevent here" in checks["locust"]["text"] or "no locust here" in checks["locust"]["text"]
+        assert "pip install" in checks["locust"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("policy", "--namespace=AWS/EC2"), "--namespace"),
+        (("policy", "--log-retention-days=8"), "--log-retention-days"),
+        (("policy", "--external-id=x"), "--role-arn"),
+        (("policy", "--account=12"), "--account"),
+        (("policy", "--caller=arn:aws:iam::123456789012:root"), "--caller"),
+        (("template", "--role-arn=admin"), "--role-arn"),
+        (("template", "--log-group=a b"), "--log-group"),
+        (("doctor", "--endpoint-url=localhost"), "--endpoint-url"),
+        (("doctor", "--log-stream=a:b"), "--log-stream"),
+        (("cost",), "--requests-per-second"),
+        ((*COST, "--resolution=10"), "--resolution"),
+        ((*COST, "--failure-share=2"), "--failure-share"),
+        ((*COST, "--names=0"), "--names"),
+        ((*COST, "--at-end", "--live"), "--live"),
+        (("cost", "--requests-per-second=inf"), "--requests-per-second"),
+        ((*COST, "--requests-per-second=1e7", "--minutes=43800", "--runs-per-month=1e6"), "--requests-per-second"),
+        (("replay", "20261122T110301Z-7f3a", "--all"), "--all"),
+        (("replay", "--spool-dir=missing"), "--spool-dir: missing cannot be read"),
+        (("replay", "--all", f"--spool-dir={__file__}"), f"--spool-dir: {__file__} cannot be read"),
+        (("replay", "20261122T110301Z-7f3a", "--spool-dir=missing"), "--spool-dir: missing cannot be read"),
+    ],
+)
+def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: str) -> None:
+    with commanding(tmp_path, *args) as command:
+        assert command.exit_code == 2, command.output
+    assert told in command.err
+    assert "--cw-" not in command.err
+    assert not command.out
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("verify",), ("report",), ("dashboard", "put")], ids=" ".join)
+def test_ctrl_c_ends_a_command_at_once(aws: Aws, locust: Locust, command: tuple[str, ...]) -> None:
+    """In the middle of a call that nobody answers, and as shells expect it."""
+    folder = locust.run(*PACED, "-u1", "-t3").folder
+    before = len(aws.proxy.calls())
+    aws.proxy.on("*", hang)
+    with commanding(folder, *command, env={"AWS_ENDPOINT_URL": aws.proxy.url}) as hanging:
+        wait_until(lambda: len(aws.proxy.calls()) > before, "it has asked")
+        hanging.signal(signal.SIGINT)
+        hanging.finish(timeout=9)  # by itself it ends after 10
+    assert (hanging.process.returncode, "Traceback" in hanging.output) == (130, False), hanging.output
+
+
+def run_into(
+    output: int, folder: Path, *args: str, env: dict[str, str | None], closed: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """A command, ended by itself, whose output goes to a file that takes none."""
+    program = str(Path(sys.executable).with_name("locust-cw"))
+    command = [program, *args] if not closed else ["/bin/sh", "-c", 'exec "$0" "$@" >&-', program, *args]
+    return subprocess.run(
+        command,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+        env=clean_environment(folder, **env),
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["written at the end", "written at once"])
+@pytest.mark.parametrize("args", [("policy",), ("doctor",), ("replay",), COST], ids=lambda args: args[0])
+def test_output_that_nobody_takes(tmp_path: Path, args: tuple[str, ...], unbuffered: str) -> None:
+    """A pipe that is closed ends the command as it ends others; a disk that is full is told of, as is no output."""
+    env: dict[str, str | None] = {"AWS_REGION": None, "PYTHONUNBUFFERED": unbuffered}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run_into(writing, tmp_path, *args, env=env)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+    done = run_into(subprocess.DEVNULL, tmp_path, *args, env=env, closed=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith("locust-cw: error: standard output is closed")
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            done = run_into(full.fileno(), tmp_path, *args, env=env)
+        assert done.returncode == 1
+        assert done.stderr == f"locust-cw: error: the output could not be written: {os.strerror(errno.ENOSPC)}\n"
+
+
+def test_a_report_of_nothing_tells_no_secret(aws: Aws, locust: Locust) -> None:
+    """It says where it asked, and not with which password."""
+    run_of_test = locust.run(*PACED, "--cw-live", "-u1", "-t2")
+    (file,) = run_of_test.folder.rglob(f"{run_of_test.receipt['run_id']}.json")
+    record = json.loads(file.read_text())
+    address = aws.proxy.url.removeprefix("http://")
+    role = "arn:aws:iam::123456789012:role/LoadTest"
+    record["options"] |= {
+        "namespace": "Elsewhere", "endpoint_url": f"http://user:pw123@{address}", "local": False, "role_arn": role,
+        "external_id": "s3cr3t",
+    }  # fmt: skip
+    file.write_text(json.dumps(record))
+    with commanding(run_of_test.folder, "report") as command:
+        assert command.exit_code == 1, command.output
+    assert f"asked for namespace Elsewhere at role arn {role.replace('123456789012', '...')}, " in command.err
+    assert f"endpoint url http://{address}." in command.err
+    assert not re.search("s3cr3t|pw123|user|local", command.err), command.err
+
+
+# Cost
+
+FACTOR = 1.5
+"""By how much the estimate before a run and the receipt after it may differ."""
+
+
+@pytest.mark.parametrize(
+    ("live", "how", "planned"),
+    [
+        (("--cw-live", "--cw-flush-interval=1"), (), ("--flush-interval=1",)),
+        ((), (), ("--at-end",)),
+        (("--cw-live", "--cw-resolution=60", "--cw-logs=failures"), (), ("--resolution=60", "--logs=failures")),
+        (("--cw-live",), ("--processes=2",), ("--workers=2",)),
+    ],
+    ids=["live", "at the end", "minutes", "workers"],
+)
+def test_the_estimate_is_what_the_receipt_says(
+    aws: Aws, locust: Locust, live: tuple[str, ...], how: tuple[str, ...], planned: tuple[str, ...]
+) -> None:
+    if (left := 3600 - time.time() % 3600) < 45:
+        time.sleep(left)  # metrics are paid for by the clock's hour
+    seconds, users = 6, 2
+    done = locust.run(*PACED, *live, *how, f"-u{users}", "-r100", f"-t{seconds}")
+    receipt = done.receipt.check_delivered()
+    observed, failed = (receipt[group]["observed"] for group in ("requests", "failures"))
+    told = json.loads(
+        run(
+            done.folder,
+            "cost",
+            f"--requests-per-second={observed / seconds}",
+            f"--minutes={seconds / 60}",
+            "--names=5",
+            f"--failure-share={failed / observed}",
+            *planned,
+            "--json",
+        )
+    )
+    assert told["prices_as_of"] == _core.PRICES_AS_OF
+    estimate = told["usd"]["run"]["total"]
+    assert receipt["estimated_cost_usd"] / FACTOR < estimate < receipt["estimated_cost_usd"] * FACTOR, (told, receipt)
+    calls = sum(call.accepted for call in aws.proxy.calls("PutMetricData"))
+    # Calls that take long are fewer, as those that wait meanwhile are put together.
+    assert abs(told["per_run"]["calls"] - calls) <= max(3, 0.5 * max(calls, told["per_run"]["calls"])), (told, calls)
+    log_bytes = sum(
+        len(event["message"].encode()) + 26
+        for call in aws.proxy.calls("PutLogEvents")
+        for event in call.params["logEvents"]
+    )
+    assert log_bytes / FACTOR < told["per_run"]["log_bytes"] < log_bytes * FACTOR
+
+
+def cost(folder: Path, *args: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(run(folder, *COST, *args, "--json"))
+    return told
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("--names=ten", "a whole number from 1 to 1,000,000"),
+        ("--workers=1.5", "a whole number from 1 to 1,000,000"),
+        ("--event-bytes=1e300", "a whole number from 1 to 1,000,000"),
+        ("--minutes=long", "a number from 0.001 to 43,800"),
+        ("--minutes=1e-300", "a number from 0.001 to 43,800"),
+        ("--requests-per-second=1e300", "a number from 0.001 to 10,000,000"),
+        ("--runs-per-month=nan", "a number from 0.001 to 1,000,000"),
+        ("--runs-per-month=1e300", "a number from 0.001 to 1,000,000"),
+        ("--failure-share=few", "a share from 0 to 1"),
+    ],
+)
+def test_a_number_that_cannot_be_is_told_what_it_must_be(tmp_path: Path, given: str, wanted: str) -> None:
+    name, value = given.split("=")
+    with commanding(tmp_path, *COST, given) as command:
+        assert command.exit_code == 2
+    assert command.err.endswith(f"argument {name}: must be {wanted}, not '{value}'\n")
+
+
+def test_replay_names_the_options_that_it_has_as_its_own() -> None:
+    said = "Give --cw-region, or --cw-endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
+    assert _replay._with_our_names(said) == (  # noqa: SLF001 - AWS has to say it in a replay
+        "Give --region, or --endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
+    )
+
+
+def test_a_region_without_prices_is_told(tmp_path: Path) -> None:
+    assert "us-east-1: there are none of nowhere-1" in run(tmp_path, *COST, "--region=nowhere-1")
+    assert "none of" not in run(tmp_path, *COST, "--region=ap-northeast-2")
+
+
+def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:
+    told = cost(tmp_path, "--minutes=90", "--names=9", "--failure-share=0", "--log-sample=0.5", "--event-bytes=174")
+    # Ten series of four metrics, and three gauges, in two hours that have begun.
+    assert told["per_run"]["metrics"] == 43
+    assert told["usd"]["run"]["metrics"] == pytest.approx(43 * 2 / 730 * 0.30)
+    assert told["per_run"]["log_bytes"] == 100 * 90 * 60 // 2 * 200
+    logs, _ = _core.estimate_cost(metric_hours=0, calls=0, log_bytes=0)
+    assert logs == 0
+    assert told["usd"]["run"]["logs"] == pytest.approx(
+        _core.estimate_cost(metric_hours=0, calls=0, log_bytes=told["per_run"]["log_bytes"])[1]
+    )
+    assert told["usd"]["run"]["calls"] == pytest.approx(told["per_run"]["calls"] * 0.01 / 1000)
+    for per in told["usd"].values():
+        assert per["total"] == pytest.approx(per["metrics"] + per["calls"] + per["logs"])
+    assert told["usd"]["month"]["logs"] == pytest.approx(20 * told["usd"]["run"]["logs"])
+    assert told["usd"]["hour"]["logs"] == pytest.approx(told["usd"]["run"]["logs"] / 1.5)
+
+
+@pytest.mark.parametrize("args", [("--minutes=2", "--runs-per-month=3000"), ("--minutes=43800",)])
+def test_a_metric_costs_its_price_a_month_at_most(tmp_path: Path, args: tuple[str, ...]) -> None:
+    """However many hours the runs have together."""
+    told = cost(tmp_path, *args)
+    assert told["usd"]["month"]["metrics"] == pytest.approx(told["per_run"]["metrics"] * 0.30)
+
+
+@pytest.mark.parametrize(
+    ("args", "part", "factor"),
+    [
+        (("--logs=off",), "logs", 0),
+        (("--logs=failures", "--failure-share=0.25"), "logs", 0.25),
+        (("--log-sample=0", "--failure-share=0.25"), "logs", 0.25),
+        (("--log-class=INFREQUENT_ACCESS",), "logs", 0.5),
+        (("--region=ap-northeast-2",), "logs", 1.52),
+        (("--region=eu-north-1",), "logs", 1),
+        (("--flush-interval=10",), "calls", 0.5),
+        (("--minutes=20",), "calls", 2),
+        (("--hosts=2",), "metrics", (2 * 55 + 3) / (55 + 3)),
+        (("--names=300",), "metrics", (202 * 5 + 3) / (55 + 3)),
+    ],
+)
+def test_each_option_of_cost_counts(tmp_path: Path, args: tuple[str, ...], part: str, factor: float) -> None:
+    usual = cost(tmp_path)["usd"]["run"][part]
+    assert cost(tmp_path, *args)["usd"]["run"][part] == pytest.approx(usual * factor, rel=0.02)
+
+
+def test_calls_grow_with_time_and_not_with_load(tmp_path: Path) -> None:
+    """A hundred times the load is fewer than three times the calls; full seconds of many names need several."""
+    usual = cost(tmp_path)["per_run"]["calls"]
+    assert cost(tmp_path, "--requests-per-second=10000")["per_run"]["calls"] < 3 * usual
+    assert cost(tmp_path, "--requests-per-second=10000", "--names=200")["per_run"]["calls"] > 3 * usual
+    table = run(tmp_path, *COST, "--log-retention-days=30")
+    assert "GB-months" in table
+    assert _core.PRICES_AS_OF in table

@@ -1,0 +1,163 @@
+"""Every way a test ends delivers all of it, once, and leaves Locust's statistics and exit code alone."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+
+from support.checks import check_log_events, check_metrics, check_story, receipts_printed
+from support.fixtures import Aws, Locust
+from support.locust_run import LocustRun
+from support.proxy import hang
+from support.servers import Target, wait_until
+from support.web import Web
+
+HOST = "http://walked.test"
+WALK = ["-u", "5", "-r", "100", "--host", HOST]
+LIVE = ["--cw-live", "--cw-flush-interval=1"]
+
+
+def walking(locust: Locust, *args: str, order: str = "", **how: Any) -> LocustRun:
+    """A run under way, with some requests made unless it ends by itself."""
+    run = locust.start("orders.py", *WALK, *args, env={"ORDER": order}, **how)
+    if "-t" not in args:
+        run.wait_for("20 steps")
+    return run
+
+
+@pytest.mark.parametrize("live", [LIVE, []], ids=["live", "end"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_ends_the_test_and_all_is_delivered(
+    aws: Aws, locust: Locust, number: signal.Signals, live: list[str]
+) -> None:
+    """Ctrl-C and SIGTERM, where `quitting` comes before `test_stop`."""
+    run = walking(locust, *live)
+    run.signal(number)
+    assert run.exit_code == 0
+    check_story(aws.cloudwatch, run, HOST)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, None], ids=["SIGINT", "SIGTERM", "time"])
+@pytest.mark.parametrize("order", ["yielding quit", "double test_stop", "double quit"])
+def test_events_that_come_twice_count_once(aws: Aws, locust: Locust, order: str, number: signal.Signals | None) -> None:
+    """SIGTERM with a `quit` handler that yields fires `quitting` and `quit` twice; a worker's Ctrl-C `test_stop`."""
+    run = walking(locust, *(["-t", "2s"] if number is None else []), order=order)
+    if number:
+        run.signal(number)
+    assert run.exit_code == 0
+    check_story(aws.cloudwatch, run, HOST)
+
+
+def test_a_task_may_quit_the_runner(aws: Aws, locust: Locust) -> None:
+    """Within the one user's greenlet, which Locust kills at the next yield: `test_stop` may not yield.
+
+    With more users Locust 2.47 hangs by itself.
+    """
+    run = walking(locust, "-u", "1", order="quit in a task")
+    assert run.exit_code == 0
+    check_story(aws.cloudwatch, run, HOST)
+
+
+def test_an_exception_in_a_task_ends_as_it_would_without(aws: Aws, locust: Locust) -> None:
+    """Locust catches it, goes on, and exits with 1."""
+    run = walking(locust, *LIVE, order="task error")
+    run.signal(signal.SIGTERM)
+    assert run.exit_code == 1
+    assert "stumbled" in run.err
+    check_story(aws.cloudwatch, run, HOST)
+
+
+def test_a_broken_locustfile_fails_as_it_would_without(aws: Aws, locust: Locust) -> None:
+    """The exception is shown, the exit code Locust's, and AWS hears nothing."""
+    run = locust.run("orders.py", *WALK, env={"ORDER": "import error"})
+    assert run.exit_code == 1
+    assert "the locustfile is broken" in run.err
+    assert not aws.proxy.calls()
+    assert not run.has_receipt
+
+
+def test_a_second_ctrl_c_stops_waiting(aws: Aws, locust: Locust) -> None:
+    """With AWS hanging the process ends at once, and the receipt says that all is in the spool."""
+    aws.proxy.on("*", hang)
+    run = walking(locust, *LIVE, "--cw-drain-timeout=100")
+    wait_until(aws.proxy.calls, "a call that hangs")
+    run.signal(signal.SIGINT)
+    run.wait_for("quit begins")
+    run.signal(signal.SIGINT)
+    run.finish()
+    receipt = run.receipt.check()
+    assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] >= 20
+    assert receipt["requests"]["observed"] == run.stats.requests.total()
+    assert receipts_printed(run) == 1
+    assert run.stumbles == 0
+
+
+# The web UI
+
+
+@pytest.mark.parametrize("live", [LIVE, []], ids=["live", "end"])
+def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust, target: Target, live: list[str]) -> None:
+    """Each with its run id, its stream and its receipt, and each with its own totals."""
+    web = Web(locust, "shop.py", *live, "--cw-dimensions=RunId")
+    totals = []
+    for users in (4, 6):
+        web.swarm(users, target.url)
+        target.wait_for(100)
+        totals.append(web.stats_at_stop())
+        wait_until(
+            lambda: sum(event.tells("test_stop") for event in aws.cloudwatch.events()) == len(totals),
+            "the run is published when it stops, not when Locust quits",
+        )
+    web.run.signal(signal.SIGINT)
+    web.run.finish()
+    events = sorted(aws.cloudwatch.events(), key=lambda event: event.timestamp)
+    runs = list(dict.fromkeys(event.stream.split("/")[1] for event in events))
+    assert len(runs) == len(aws.cloudwatch.streams()) == 2
+    for run_id, stats in zip(runs, totals, strict=True):
+        check_log_events(aws.cloudwatch.events(f"load-generator/{run_id}/"), stats)
+        assert aws.cloudwatch.sum("RequestCount", RunId=run_id) == stats.requests.total()
+        assert aws.cloudwatch.sum("FailureCount", RunId=run_id) == stats.failures.total()
+        assert run_id in web.run.output
+    everything = sum(stats.requests.total() for stats in totals)
+    assert aws.cloudwatch.sum("RequestCount", Host=target.url) == everything
+    assert receipts_printed(web.run) == 2
+    last = web.run.receipt.check_delivered()
+    assert last["run_id"] == runs[-1]
+    assert last["requests"]["observed"] == totals[-1].requests.total()
+
+
+def test_requests_between_start_and_quit_of_the_web_ui_are_delivered(aws: Aws, locust: Locust, target: Target) -> None:
+    """Ctrl-C while the test runs, nobody having pressed stop."""
+    web = Web(locust, "shop.py", *LIVE)
+    web.swarm(5, target.url)
+    target.wait_for(100)
+    web.run.signal(signal.SIGINT)
+    web.run.finish()
+    receipt = web.run.receipt.check_delivered()
+    assert receipt["requests"]["observed"] == aws.cloudwatch.sum("RequestCount", Host=target.url) >= 100
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_quitting_the_web_ui_without_a_test_does_nothing(aws: Aws, locust: Locust, number: signal.Signals) -> None:
+    """`test_stop` comes without `test_start`: no call, no receipt, no complaint."""
+    web = Web(locust, "shop.py", *LIVE)
+    web.run.signal(number)
+    assert web.run.exit_code == 0
+    assert not aws.proxy.calls()
+    assert not web.run.has_receipt
+    assert web.run.stumbles == 0
+    assert web.run.complaints() == []
+
+
+def test_locusts_own_statistics_are_those_of_a_run_without(aws: Aws, locust: Locust) -> None:
+    """A scripted number of requests: Locust counts the same with locust-cw and with it disabled."""
+    runs = [
+        locust.run("orders.py", *WALK, "-u", "1", *args, env={"ORDER": "quit in a task"})
+        for args in ([], ["--cw-disable"])
+    ]
+    assert runs[0].exit_code == runs[1].exit_code == 0
+    for run in runs:
+        assert run.stats.requests["step"] >= 50
+    check_metrics(aws.cloudwatch, runs[0].stats, HOST)

@@ -1,0 +1,61 @@
+"""Locust used as a library: `attach(environment, **options)` with its own environment and events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.checks import check_metrics
+from support.fixtures import Aws
+from support.locust_run import LocustStats, Receipt, run_python
+from support.paths import SCRIPTS
+from support.proxy import error
+from support.servers import Target, free_port
+
+SCRIPT = SCRIPTS / "library.py"
+
+
+@pytest.mark.parametrize("how", [["quit"], []], ids=["quit fired", "atexit alone"])
+@pytest.mark.parametrize("live", [True, False], ids=["live", "end"])
+def test_attach_publishes_for_a_library_user(
+    aws: Aws, target: Target, tmp_path: Path, *, live: bool, how: list[str]
+) -> None:
+    """Options in Python form; all is delivered even when only `atexit` is left to do it."""
+    options = {
+        **aws.in_python,
+        "receipt": str(tmp_path / "receipt.json"),
+        "live": live,
+        "flush_interval": 1,
+        "dimensions": "Host,Request",
+    }
+    stats_file = tmp_path / "stats.json"
+    done = run_python(tmp_path, SCRIPT, json.dumps(options), target.url, stats_file, *how, timeout=90)
+    assert done.returncode == 0, done.stderr
+    assert "the script is done" in done.stdout
+    stats = LocustStats.of(json.loads(stats_file.read_text()))
+    assert stats.requests.total() >= 200
+    receipt = Receipt((tmp_path / "receipt.json").read_text()).check_delivered()
+    assert receipt["requests"]["observed"] == stats.requests.total()
+    check_metrics(aws.cloudwatch, stats, target.url)
+    assert len(aws.cloudwatch.events()) == receipt["log_events"]["observed"]
+
+
+@pytest.mark.parametrize("option", [{"resolution": 7}, {"nonsense": 1}, {"namespace": "AWS/x"}], ids=str)
+def test_attach_refuses_what_it_cannot_do(tmp_path: Path, option: dict[str, object]) -> None:
+    """A wrong value or name is an exception that names the option, at once."""
+    done = run_python(tmp_path, SCRIPT, json.dumps(option), "http://127.0.0.1:9", tmp_path / "stats.json", timeout=60)
+    assert done.returncode != 0
+    (name,) = option
+    assert name in done.stderr
+    assert "the script is done" not in done.stdout
+
+
+def test_a_program_with_a_master_is_told_of_a_refusal_where_it_starts_the_test(aws: Aws, tmp_path: Path) -> None:
+    """By an exception that it can catch and go on after; no user is spawned."""
+    aws.proxy.on("*", error("AccessDenied", 403, "not authorized"))
+    options = {"endpoint_url": aws.proxy.url, "namespace": aws.cloudwatch.namespace, "logs": "off", "strict": True}
+    done = run_python(tmp_path, SCRIPTS / "refused_master.py", json.dumps(options), str(free_port()), timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["refused", "the script is done"]

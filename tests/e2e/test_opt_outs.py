@@ -1,0 +1,508 @@
+"""An opt-out holds wherever it is set: in Python, on a command line, in the environment or a file, by either side."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import configargparse
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from locust_cw import InvalidOptionError, LocalCloudWatchError, Publisher, _core
+from locust_cw._distributed import registry as _fleet
+from locust_cw._plugin.session import Session
+from locust_cw._settings import opt_outs as _opt_outs
+from locust_cw._settings import table as _options
+from locust_cw._settings.table import OPTIONS, Option, Options
+from locust_cw._webui import status as _status
+from locust_cw._webui.status import Part, Run
+from support.checks import check_metrics
+from support.fixtures import Aws, Locust
+from support.fleet import HOST, Fleet, MasterWeb, stats_of
+from support.locust_run import NO_KEYS, LocustStats, Receipt, clean_environment, run_python
+from support.outages import files_in, replay, spool_of
+from support.paths import SCRIPTS
+from support.servers import REGION, ending, free_port, wait_until
+
+LIVE = ["--cw-live", "--cw-flush-interval=1"]
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION}
+
+
+def in_environment(aws: Aws) -> dict[str, str]:
+    """The variables that lead to a test's corner of CloudWatch."""
+    return {f"LOCUST_CW_{name.upper()}": value for name, value in aws.in_python.items()}
+
+
+def own(**env: str) -> Any:
+    """Stands for such an environment, and no other variable of ours."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return patch.dict(os.environ, {**clean, **env}, clear=True)
+
+
+# The environment's options
+
+
+class RefusedError(Exception):
+    """Of the command line's parser: of a value."""
+
+
+def parser() -> Any:
+    """As Locust's is, as far as it matters here."""
+
+    def refuse(message: str) -> None:
+        raise RefusedError(message)
+
+    made = configargparse.ArgumentParser(default_config_files=[])
+    made.error = refuse
+    _options.add_to(made)
+    return made
+
+
+VALUES = ["", "true", "True", "NO", "on", "0", "1", "yes ", "maybe", "2.5", "nan", "-1", "1e3", "a,b", "[a, b]", "[]"]
+VALUES += ['["a", 2]', "[a", "all", "json", "workers", "-- ", "@x", "  7 "]
+# Of `--` argparse makes an empty list, by mistake.
+WRITTEN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20).filter("--".__ne__)
+
+
+@given(st.sampled_from(OPTIONS), st.sampled_from(VALUES) | WRITTEN)
+@example(next(option for option in OPTIONS if option.name == "disable"), "")
+def test_a_variable_is_read_as_the_command_lines_parser_reads_it(option: Option, text: str) -> None:
+    """The same value, or both refuse it."""
+    with own(**{option.variable: text}):
+        try:
+            value = _options.from_environment(option)
+        except InvalidOptionError as error:
+            refused = str(error)
+            with pytest.raises(RefusedError):
+                parser().parse_args([])
+            assert refused.startswith(f"argument {option.flag}: {option.variable} must be ")
+            return
+        if option.const is not None and text[:1] + text[-1:] == "[]":
+            # The parser takes no list for the name of a dashboard, and no dashboard has such a name.
+            return
+        parsed = getattr(parser().parse_args([]), f"cw_{option.name}")
+    if value is None:
+        assert parsed == parser().get_default(f"cw_{option.name}")
+    else:
+        # NaN is not equal to itself.
+        assert repr(value) == repr(parsed)
+
+
+def test_the_environment_comes_after_python_and_a_command_line() -> None:
+    """Also where the command line is a program's own, without options of ours."""
+    with own(LOCUST_CW_NAMESPACE="Variable", LOCUST_CW_RESOLUTION="60", LOCUST_CW_TARGET="[sqs:a, rds:b]"):
+        options = Options(argparse.Namespace(verbose=True), {})
+        assert (options["namespace"], options["resolution"]) == ("Variable", 60)
+        assert options["target"] == ["sqs:a", "rds:b"]
+        assert Options(None, {"namespace": "Python"})["namespace"] == "Python"
+        assert Options(argparse.Namespace(cw_namespace="Line", cw_target=None), {})["namespace"] == "Line"
+        assert Options(argparse.Namespace(cw_namespace="Line", cw_target=None), {})["target"] is None
+        # As a master has that no command line was given to.
+        assert Options(_fleet._NoCommandLine(), {})["namespace"] == "Variable"  # noqa: SLF001 - its own
+
+
+# What opts out
+
+
+@pytest.mark.parametrize("name", ["disable", "dry_run"])
+def test_no_source_takes_back_the_opt_out_of_another(name: str) -> None:
+    variable, key = f"LOCUST_CW_{name.upper()}", f"cw_{name}"
+    for text, command_line, overrides, expected in (
+        ("false", None, {}, False),
+        ("true", None, {}, True),
+        ("true", None, {name: False}, True),
+        ("true", argparse.Namespace(**{key: False}), {name: False}, True),
+        ("false", argparse.Namespace(**{key: True}), {name: False}, True),
+        ("false", argparse.Namespace(**{key: False}), {name: True}, True),
+        ("false", argparse.Namespace(**{key: False}), {name: None}, False),
+    ):
+        with own(**{variable: text}):
+            assert Options(command_line, overrides)[name] is expected, (text, command_line, overrides)
+
+
+@pytest.mark.parametrize("name", ["disable", "dry_run"])
+def test_an_opt_out_that_cannot_be_read_is_an_error_and_no_consent(name: str) -> None:
+    variable = f"LOCUST_CW_{name.upper()}"
+    with own(**{variable: "ja"}), pytest.raises(InvalidOptionError, match=variable):
+        Options(None, {name: False})
+    with pytest.raises(InvalidOptionError, match=f"--cw-{name.replace('_', '-')}: must be a truth value, not 'true'"):
+        Options(None, {name: "true"})
+
+
+def test_a_command_line_is_noted_before_a_masters_options_replace_it() -> None:
+    """Each for itself, and for as long as it is there."""
+    with own(LOCUST_CW_DRY_RUN="true"):
+        mine = parser().parse_args(["--cw-disable"])
+    with own():
+        other = parser().parse_args([])
+        for command_line in (mine, other):
+            vars(command_line).update(cw_disable=False, cw_dry_run=False, cw_local=False)
+        assert Options(mine, {}).own == {"disable": True, "dry_run": True, "local": False}
+        assert Options(other, {}).own == {"disable": False, "dry_run": False, "local": False}
+        made = argparse.Namespace(cw_local=True)
+        _opt_outs.note_unless_known(made)
+        _opt_outs.note_unless_known(mine)
+        _opt_outs.note_unless_known(None)
+        made.cw_local = False
+        assert Options(made, {}).own == {"disable": False, "dry_run": False, "local": True}
+        assert Options(made, {"local": False}).own["local"] is False, "no opt-out: Python comes first"
+    assert _opt_outs.noted(mine) == {"disable", "dry_run"}
+    known = len(_opt_outs._noted)  # noqa: SLF001 - what it holds
+    del mine, other, made, command_line
+    assert len(_opt_outs._noted) == known - 3  # noqa: SLF001 - what it holds
+
+
+# Locust as a library
+
+
+@pytest.mark.parametrize(
+    ("variable", "fate"),
+    [({}, "delivered"), ({"LOCUST_CW_DRY_RUN": "on"}, "spooled"), ({"LOCUST_CW_DISABLE": "TRUE"}, None)],
+    ids=["none", "dry run", "disable"],
+)  # fmt: skip
+def test_locusts_documented_example_takes_the_environments_options(
+    aws: Aws, tmp_path: Path, variable: dict[str, str], fate: str | None
+) -> None:
+    """Where it publishes, and whether: with `import locust_cw` alone, and no command line."""
+    env = {**in_environment(aws), "LOCUST_CW_RECEIPT": str(tmp_path / "receipt.json"), **variable}
+    done = run_python(tmp_path, SCRIPTS / "documented.py", tmp_path / "stats.json", timeout=60, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "the script is done" in done.stdout
+    assert bool(aws.proxy.calls()) == (fate == "delivered")
+    stats = LocustStats.of(json.loads((tmp_path / "stats.json").read_text()))
+    if fate is None:
+        assert "CloudWatch" not in done.stderr
+        assert not (tmp_path / "receipt.json").exists()
+        assert not (tmp_path / "state").exists()
+    else:
+        receipt = Receipt((tmp_path / "receipt.json").read_text()).check()
+        assert receipt["requests"][fate] == receipt["requests"]["observed"] == stats.requests.total() >= 50
+    if fate == "delivered":
+        check_metrics(aws.cloudwatch, stats, "http://walked.test")
+
+
+def test_attach_publishes_nothing_where_the_environment_opts_out(aws: Aws, tmp_path: Path) -> None:
+    """Whatever the program says: the one who runs it has set the variable."""
+    options = {**aws.in_python, "receipt": str(tmp_path / "receipt.json"), "disable": False, "live": True}
+    done = run_python(
+        tmp_path, SCRIPTS / "library.py", json.dumps(options), "http://127.0.0.1:9", tmp_path / "stats.json", "quit",
+        timeout=60, env={"LOCUST_CW_DISABLE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not aws.proxy.calls()
+    assert not (tmp_path / "receipt.json").exists()
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("script", ["documented.py", "library.py"])
+def test_a_program_is_told_of_an_opt_out_that_cannot_be_read(tmp_path: Path, script: str) -> None:
+    """Before there is any load, by the name of the variable."""
+    arguments = ["{}", "http://127.0.0.1:9"] if script == "library.py" else []
+    done = run_python(
+        tmp_path, SCRIPTS / script, *arguments, tmp_path / "stats.json", timeout=60, env={"LOCUST_CW_DISABLE": "ja"}
+    )
+    assert done.returncode != 0
+    assert "LOCUST_CW_DISABLE must be one of true, " in done.stderr
+    assert "the script is done" not in done.stdout
+
+
+def test_an_opt_out_that_cannot_be_read_when_a_test_starts_is_no_consent_either(aws: Aws, tmp_path: Path) -> None:
+    """No listener raises, and the exit code tells where it was asked to."""
+    code = """
+    import json, os, sys
+    from locust.env import Environment
+    from locust.event import Events
+    import locust_cw
+    environment = Environment(events=Events(), host="http://in.turn.test")
+    session = locust_cw.attach(environment, fail_on_loss=True, **json.loads(sys.argv[1]))
+    os.environ["LOCUST_CW_DRY_RUN"] = "ja"
+    environment.events.test_start.fire(environment=environment)
+    environment.events.request.fire(request_type="GET", name="/", response_time=1.0, response_length=1)
+    environment.events.test_stop.fire(environment=environment)
+    print([status.health for status in session.statuses()], session.close(), flush=True)
+    environment.events.quit.fire(exit_code=0)
+    """
+    done = run_python(tmp_path, "-c", textwrap.dedent(code), json.dumps(aws.in_python), timeout=60)
+    assert (done.returncode, done.stdout) == (1, "['off'] []\n"), done.stderr
+    assert "Nothing of this test is published: argument --cw-dry-run: LOCUST_CW_DRY_RUN must be one of" in done.stderr
+    assert "Uncaught exception" not in done.stderr
+    assert not aws.proxy.calls()
+
+
+def test_a_worker_of_a_library_opts_out_though_its_master_does_not(aws: Aws, tmp_path: Path) -> None:
+    """Neither has a command line: the worker goes by its environment, the master by what its program says."""
+    arguments = [sys.executable, str(SCRIPTS / "library_fleet.py")]
+    port = str(free_port())
+    tests: list[dict[str, Any]] = [{"disable": True}, {**aws.in_python, "dry_run": False}]
+    env = clean_environment(tmp_path, AWS_ENDPOINT_URL=aws.proxy.url)
+    worker = subprocess.Popen([*arguments, "worker", port, "{}"], env={**env, "LOCUST_CW_DRY_RUN": "true"})
+    with ending(worker):
+        master = subprocess.run(
+            [*arguments, "master", port, json.dumps(tests)],
+            env=env, stdout=subprocess.PIPE, text=True, timeout=90, check=True,
+        )  # fmt: skip
+        assert worker.wait(30) == 0
+    (receipt,) = json.loads(master.stdout)
+    assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] >= 50
+    assert receipt["api_calls"]["PutMetricData"] == len(aws.proxy.calls("PutMetricData")) > 0, "the master's own"
+    assert aws.cloudwatch.sum("RequestCount", Host="http://walked.test") == 0
+    assert not [event for event in aws.cloudwatch.events() if event.is_request]
+
+
+# Master and workers
+
+
+def test_workers_opt_out_though_their_master_does_not(aws: Aws, locust: Locust) -> None:
+    """By variable, file and command line, also one that joins a test under way; and not by what was the last test's.
+
+    The receipt counts what the others published and says why Locust counts more.
+    """
+    web = MasterWeb()
+    fleet = Fleet(
+        locust, *LIVE, *web.options, "--cw-fail-on-loss", "--exit-code-on-error=0", workers=1, headless=False,
+    )  # fmt: skip
+    fleet.join(LOCUST_CW_DISABLE="yes")
+    fleet.join(files={"locust.conf": "cw-disable = true\n"})
+    web.wait_for_workers(3)
+    web.swarm(3, HOST, cw_disable="true")
+    fleet.wait_for(20)
+    web.stop()
+    assert not aws.proxy.calls()
+
+    first_test = [len(journal.of("fired")) for journal in fleet.journals]
+    web.swarm(6, HOST, cw_disable="false")
+    fleet.wait_for(20)
+    fleet.join("--cw-disable", LOCUST_CW_DRY_RUN="true")
+    fleet.wait_for(20)
+    fleet.join("--cw-dry-run")
+    web.wait_for_workers(5)
+    # Locust gives no users to a second one that joins.
+    web.swarm(10, HOST, cw_disable="false")
+    fleet.wait_for(40)
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    publishing, *silent, dry = fleet.workers
+    names = [journal.client_id for journal in fleet.journals]
+    fired = [
+        len(journal.of("fired")) - before
+        for journal, before in zip(fleet.journals, [*first_test, 0, 0], strict=True)
+    ]  # fmt: skip
+    assert min(fired) >= 40
+    receipt = fleet.master.receipt
+    requests = receipt["requests"]
+    assert (requests["observed"], requests["delivered"], requests["spooled"]) == (
+        fired[0] + fired[4],
+        fired[0],
+        fired[4],
+    )
+    assert (receipt["reconciled"], receipt["locust"]["requests"]) == (False, sum(fired))
+    assert receipt["api_calls"]["PutMetricData"] == len(aws.proxy.calls("PutMetricData")), "and none of a dry run"
+    assert receipt["api_calls"]["PutLogEvents"] == len(aws.proxy.calls("PutLogEvents"))
+    assert {event.fields["worker"] for event in aws.cloudwatch.events() if event.is_request} == {names[0]}
+    check_metrics(aws.cloudwatch, stats_of(fleet.journals[0].of("fired")[first_test[0] :]), HOST)
+
+    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    for name in names[1:4]:
+        assert f"{name}: opted out with --cw-disable: Locust counts its requests, and none of them is published" in told
+    assert f"{names[4]}: opted out with --cw-dry-run: its results are spooled, and none of them was sent" in told
+    assert not [word for word in ("vanished", "no account", f"{names[0]}: ") if word in told]
+    assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
+    assert [run.complaints() for run in fleet.workers] == [[]] * 5
+    for run in silent:
+        assert not (run.folder / "state").exists()
+    assert files_in(spool_of(dry))
+    assert not files_in(spool_of(publishing))
+
+
+def test_a_master_that_publishes_for_its_workers_leaves_out_those_that_opt_out(aws: Aws, locust: Locust) -> None:
+    fleet = Fleet(locust, *LIVE, "-u", "6", "-r", "100", "--host", HOST, "--cw-source=master", workers=1)
+    # The master waits for one of them.
+    fleet.join("--cw-disable")
+    fleet.join(LOCUST_CW_DRY_RUN="true")
+    fleet.join("--cw-local")
+    wait_until(lambda: len(fleet.journals) == 4, "all have joined")
+    fleet.wait_for(40)
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    (publishing, *others), receipt = fleet.journals, fleet.master.receipt
+    assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(publishing.of("fired"))
+    assert receipt["reconciled"] is False
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST) == len(publishing.of("fired"))
+    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    for journal, option in zip(others, ("--cw-disable", "--cw-dry-run", "--cw-local"), strict=True):
+        assert f"{journal.client_id}: opted out with {option}: Locust counts its requests" in told
+    assert publishing.client_id not in told
+
+
+def test_what_a_worker_keeps_on_its_machine_does_not_go_to_aws_as_its_master_does_not() -> None:
+    """Its own `local` holds though the master's options say no, and without an address it publishes nothing."""
+    with own(LOCUST_CW_LOCAL="true"):
+        command_line = parser().parse_args([])
+    with own():
+        vars(command_line).update(cw_local=False, cw_master_disable=False, cw_master_dry_run=False)
+        environment: Any = SimpleNamespace(parsed_options=command_line, runner=type("WorkerRunner", (), {})())
+        options = Options(command_line, {})
+        # Locust's own events would have gevent patch the tests' process.
+        session = Session(SimpleNamespace())  # type: ignore[arg-type]
+        session._agree_on_publishing(environment, options)  # noqa: SLF001 - no more of Locust is needed
+        assert options["local"] is True
+        with pytest.raises(LocalCloudWatchError, match="does not tell where"):
+            session._direct_to_local(environment, options)  # noqa: SLF001 - the same
+
+
+def test_a_worker_that_opted_out_is_named_once_and_not_waited_for() -> None:
+    """It does not count as vanished, even if Locust misses it."""
+    fleet = _fleet.Fleet()
+    fleet.hear("out", _fleet.opt_out("one", "--cw-disable"))
+    states = {"out": "ready", "gone": "missing"}
+    clients: Any = SimpleNamespace(all=[SimpleNamespace(id=name, state=state) for name, state in states.items()])
+    fleet.look_at("one", clients, publishing=True)
+    fleet.hear("gone", _fleet.opt_out("one", "--cw-disable"))
+    assert fleet.is_complete("one")
+    assert fleet.has_opted_out("out", "one")
+    assert not fleet.has_opted_out("out", "two")
+    _, remarks, complete = fleet.receipts("one", publishing=True)
+    assert [remark.partition(":")[0] for remark in remarks] == ["gone", "out"]
+    assert not complete
+
+
+def account(*, dry_run: bool, **changes: int) -> str:
+    """Of a process with 100 requests, all of which wait unless `changes` say otherwise."""
+    values = json.loads(_core.nothing_recorded("r", "").message)
+    values["requests"] |= {"observed": 100, "delivered": 0, "spooled": 100, **changes}
+    return json.dumps(values | {"dry_run": dry_run})
+
+
+def test_a_workers_dry_run_waits_for_nobody() -> None:
+    """Its row says that it records; and the whole run is not held to be sending what will not be sent."""
+    done = {"delivered": 100, "spooled": 0}
+    run, own_part = Run("r", "live", 1.0), Part(account(dry_run=False, observed=0, spooled=0), stopped=True)
+    for stopped, others, whole in ((False, done, "healthy"), (True, done, "recording"), (True, {}, "draining")):
+        workers = {
+            "dry": Part(account(dry_run=True), stopped=stopped),
+            "sends": Part(account(dry_run=False, **others), stopped=stopped),
+        }
+        told = _status.statuses(run, own_part, workers, 9.0)
+        assert [status.health for status in told[:2]] == [whole, "recording"]
+
+
+# Without Locust
+
+
+def test_a_publisher_that_opts_out_takes_everything_and_does_nothing(aws: Aws, tmp_path: Path) -> None:
+    """By the environment, whatever the program says, or by the program. Its methods behave as ever."""
+    code = """
+    import asyncio, json, os, sys, threading
+    from locust_cw import Publisher
+    options = json.loads(sys.argv[1])
+    def used(publisher):
+        publisher.record("GET", "/", 1.0, exception="no")
+        publisher.gauge("QueueDepth", 7, "Count")
+        publisher.event("half_time", {"tenants": 3})
+        publisher.set_users(2)
+        return publisher.flush(1)
+    async def used_async(publisher):
+        async with publisher:
+            await publisher.record_async("GET", "/", 1.0)
+            await publisher.gauge_async("QueueDepth", 7)
+            return await publisher.flush_async(1), await publisher.close_async() is publisher.close()
+    told = []
+    for argument in ({"disable": False}, {"disable": True}):
+        with Publisher(run_id="mine", **argument, **options) as publisher:
+            assert used(publisher) is True and publisher.endpoint_url is None
+        receipt = publisher.close()
+        told.append([receipt.complete, receipt.text, json.loads(receipt.json)])
+        try:
+            publisher.record("GET", "/late", 1.0)
+        except ValueError as error:
+            assert "the publisher of run mine is closed" in str(error)
+        else:
+            sys.exit("it is closed")
+        assert asyncio.run(used_async(Publisher(**argument, **options))) == (True, True)
+        assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
+        os.environ.pop("LOCUST_CW_DISABLE")
+        os.environ["LOCUST_CW_DISABLE"] = "false"
+    print(json.dumps(told))
+    """
+    # Nothing is asked of it, so no credentials, and no folder either.
+    options = {**aws.in_python, "local": False, "spool_dir": "/nowhere/to/be/made"}
+    env = {"LOCUST_CW_DISABLE": "true", **NO_KEYS}
+    done = run_python(tmp_path, "-c", textwrap.dedent(code), json.dumps(options), timeout=60, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    for complete, text, receipt in json.loads(done.stdout):
+        assert complete
+        assert text.startswith("CloudWatch receipt for run mine: nothing was recorded\n")
+        assert "Publishing is disabled, by the option disable or by LOCUST_CW_DISABLE: nothing was recorded\n" in text
+        assert receipt["requests"] == dict.fromkeys(("observed", "delivered", "spooled", "rejected", "dropped"), 0)
+    assert not aws.proxy.calls()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_publisher_takes_the_environments_options(aws: Aws, tmp_path: Path) -> None:
+    """What Python says comes first, but for an opt-out; options that it does not have are none of its business."""
+    given = {"LOCUST_CW_RUN_ID": "theirs", "LOCUST_CW_LIVE": "off", "LOCUST_CW_SOURCE": "nobody"}
+    with own(**KEYS, **in_environment(aws), **given):
+        with Publisher(host=HOST, spool_dir=str(tmp_path)) as publisher:
+            publisher.record("GET", "/", 1.0)
+        assert (publisher.run_id, publisher.close().complete) == ("theirs", True)
+        assert aws.cloudwatch.sum("RequestCount", Host=HOST) == 1
+        os.environ["LOCUST_CW_DRY_RUN"] = "true"
+        calls = len(aws.proxy.calls())
+        with Publisher(host=HOST, run_id="mine", dry_run=False, spool_dir=str(tmp_path)) as publisher:
+            publisher.record("GET", "/", 1.0)
+        receipt = publisher.close()
+        assert (publisher.run_id, receipt.complete) == ("mine", False)
+        assert json.loads(receipt.json)["requests"]["spooled"] == 1
+        assert len(aws.proxy.calls()) == calls
+
+
+def test_a_publisher_names_what_it_cannot_use(tmp_path: Path) -> None:
+    cases: list[tuple[dict[str, str], dict[str, Any], str]] = [
+        ({"LOCUST_CW_DISABLE": "ja"}, {}, "LOCUST_CW_DISABLE must be one of true, "),
+        ({"LOCUST_CW_FLUSH_INTERVAL": "soon"}, {}, "LOCUST_CW_FLUSH_INTERVAL must be a number, not 'soon'"),
+        ({"LOCUST_CW_RESOLUTION": "7"}, {}, "--cw-resolution"),
+        ({"LOCUST_CW_LIVE": "no"}, {"receipt": "x"}, "receipt: there is no such option"),
+        ({}, {"disable": "true"}, "--cw-disable: must be a truth value"),
+    ]
+    for env, options, words in cases:
+        with own(**env), pytest.raises(InvalidOptionError, match=words):
+            Publisher(spool_dir=str(tmp_path), **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Replay
+
+
+def test_replay_sends_nothing_where_the_environment_opts_out(aws: Aws, tmp_path: Path) -> None:
+    """A dry run tells what it would send; else it says why not."""
+    options = {**aws.in_python, "run_id": "left", "spool_dir": str(tmp_path / "spool"), "dry_run": True}
+    code = "import json, sys; from locust_cw import Publisher\n"
+    code += "with Publisher(**json.loads(sys.argv[1])) as publisher: publisher.record('GET', '/', 1.0)"
+    assert run_python(tmp_path, "-c", code, json.dumps(options)).returncode == 0
+    where = f"--spool-dir={tmp_path / 'spool'}"
+    dry = replay(tmp_path, "left", where, env={"LOCUST_CW_DRY_RUN": "true", "LOCUST_CW_DISABLE": "true"})
+    assert dry.exit_code == 0, dry.output
+    assert "dry run" in dry.out
+    for env, words in (
+        ({"LOCUST_CW_DISABLE": "true"}, "nothing was sent, because LOCUST_CW_DISABLE is set"),
+        ({"LOCUST_CW_DISABLE": "ja"}, "LOCUST_CW_DISABLE must be one of"),
+    ):
+        refused = replay(tmp_path, "left", where, env=env)
+        assert refused.exit_code > 0
+        assert words in refused.err
+    assert not aws.proxy.calls()
+    assert replay(tmp_path, "left", where).exit_code == 0
+    assert aws.proxy.calls("PutMetricData")

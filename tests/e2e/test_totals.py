@@ -1,0 +1,143 @@
+"""The numbers are right: CloudWatch holds what Locust's own statistics say, however locust-cw came into the process."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+import pytest
+
+from support.checks import check_log_events, check_metrics, check_story, receipts_printed
+from support.cloudwatch import published
+from support.fixtures import Aws, Locust
+from support.locust_run import LocustRun
+from support.servers import Target
+
+USERS = ["-u", "6", "-r", "100"]
+RUN = [*USERS, "-t", "4s"]
+ENDS = ("test_start", "test_stop")
+
+
+def stopped_at(run: LocustRun) -> float:
+    return float(run.wait_for(r"test_stop at ([\d.]+)")[1])
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["live", "end"])
+def test_every_total_equals_locusts(aws: Aws, locust: Locust, target: Target, *, live: bool) -> None:
+    """Counts, sample counts and log events; published during the test if live, else not before it stopped."""
+    run = locust.run("shop.py", *RUN, "--host", target.url, *(["--cw-live", "--cw-flush-interval=1"] if live else []))
+    assert run.exit_code == 1, "as always when requests failed"
+    assert set(run.stats.requests) == {"/ok", "/items/[id]", "/missing", "/broken", "/slow"}
+    check_story(aws.cloudwatch, run, target.url)
+    before_the_stop = Counter(call.operation for call in aws.proxy.publishing() if call.received_at < stopped_at(run))
+    if live:
+        assert before_the_stop["PutMetricData"] >= 1
+        assert before_the_stop["PutLogEvents"] >= 1
+    else:
+        assert not before_the_stop
+
+
+def test_the_receipt_is_printed_and_written_from_the_same_numbers(aws: Aws, locust: Locust, target: Target) -> None:
+    """Calls are counted as they were on the wire, and nothing was retried, uncertain or free."""
+    run = locust.run("shop.py", *RUN, "--host", target.url)
+    receipt = run.receipt.check_delivered()
+    assert receipts_printed(run) == 1
+    assert receipt["run_id"] in run.output
+    observed = receipt["requests"]["observed"]
+    assert re.search(rf"\b({observed}|{observed:,})\b", run.output)
+    for operation in ("PutMetricData", "PutLogEvents"):
+        assert receipt["api_calls"][operation] == len(aws.proxy.calls(operation)) > 0
+    assert receipt["retries"] == receipt["uncertain"] == 0
+    assert receipt["bytes_sent"] > 0
+    assert receipt["estimated_cost_usd"] > 0
+    assert receipt["dashboard_url"] is None
+
+
+def test_users_and_the_generators_health_are_sampled_once_a_second(aws: Aws, locust: Locust, target: Target) -> None:
+    """For the host, whatever the load; users also by class where there are several."""
+    locust.run("shop.py", *RUN, "--host", target.url, "--cw-live")
+    whole = {what: event.timestamp / 1000 for event in aws.cloudwatch.events() for what in ENDS if event.tells(what)}
+    seconds = math.ceil(whole["test_stop"] - whole["test_start"])
+    series = published(aws.proxy.calls())
+    host = frozenset({("Host", target.url)})
+    for metric in ("UserCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"):
+        classes = {host | {("UserClass", name)} for name in ("Shopper", "SlowShopper")}
+        assert aws.cloudwatch.series(metric) == {host} | (classes if metric == "UserCount" else set()), metric
+        # One more at the stop; a machine that is busy leaves some out.
+        assert 2 <= series[metric, host].count <= seconds + 2, metric
+        assert max(series[metric, host].seconds.values()) <= 2, metric
+    assert series["UserCount", host].max == 6
+    assert series["GeneratorMemory_Bytes", host].min > 10_000_000
+    assert series["GeneratorCpu_Percent", host].min >= 0
+
+
+def test_log_events_tell_what_happened(aws: Aws, locust: Locust, target: Target) -> None:
+    """Status, sizes, errors and context are those of the requests, in order of time, under run id and worker."""
+    run = locust.run("shop.py", *RUN, "--host", target.url)
+    events = aws.cloudwatch.events()
+    logged = [event.fields for event in events if event.is_request]
+    assert {fields["run_id"] for fields in logged} == {run.receipt["run_id"]}
+    assert {event.stream for event in events} == {f"load-generator/{run.receipt['run_id']}/{logged[0]['worker']}"}
+    assert {fields["host"] for fields in logged} == {target.url}
+    by_name = {fields["name"]: fields for fields in logged}
+    expected = {
+        "/ok": ("GET", "success", 200),
+        "/missing": ("GET", "failure", 404),
+        "/broken": ("POST", "failure", 500),
+    }
+    for name, (method, outcome, status) in expected.items():
+        fields = by_name[name]
+        assert (fields["method"], fields["outcome"], fields["status"]) == (method, outcome, status)
+    assert by_name["/ok"]["response_bytes"] == len("fine")
+    assert "404" in by_name["/missing"]["error"]
+    assert by_name["/items/[id]"]["context"] == {"shop": "north"}
+    assert max(fields["users"] for fields in logged) == 6
+    (stop,) = [event for event in events if event.tells("test_stop")]
+    assert str(run.receipt["requests"]["observed"]) in stop.message, "the final statistics are in it"
+
+
+def test_two_locustfiles_with_the_line_count_once(aws: Aws, locust: Locust, target: Target) -> None:
+    """The import is harmless twice, and works before as well as after Locust's own."""
+    run = locust.run("shop.py,shop_too.py", *RUN, "--host", target.url)
+    assert "/visit" in run.stats.requests
+    check_story(aws.cloudwatch, run, target.url)
+
+
+@pytest.mark.parametrize("locustfile", ["plain.py", "shop.py"])
+def test_the_module_runs_an_unchanged_locustfile(aws: Aws, locust: Locust, target: Target, locustfile: str) -> None:
+    """`python -m locust_cw -f test.py` publishes, and once only if the line is there as well."""
+    run = locust.run(locustfile, *RUN, "--host", target.url, module="locust_cw")
+    check_story(aws.cloudwatch, run, target.url)
+
+
+def test_attach_wins_over_the_command_line(aws: Aws, locust: Locust, target: Target) -> None:
+    """Options given to `attach` count before those of the command line, and the requests once."""
+    aws.cloudwatch.namespace += "-attached"
+    env = {"ATTACH_NAMESPACE": aws.cloudwatch.namespace}
+    run = locust.run("attached.py", *RUN, "--host", target.url, env=env, options=aws_options_before(aws))
+    check_story(aws.cloudwatch, run, target.url)
+    assert {call.params["Namespace"] for call in aws.proxy.calls("PutMetricData")} == {aws.cloudwatch.namespace}
+
+
+def aws_options_before(aws: Aws) -> list[str]:
+    return [option.replace("-attached", "") for option in aws.options]
+
+
+def test_the_host_is_the_origin_of_the_urls_when_only_classes_have_one(
+    aws: Aws, locust: Locust, target: Target
+) -> None:
+    run = locust.run("class_host.py", *RUN, env={"CLASS_HOST": target.url})
+    check_metrics(aws.cloudwatch, run.stats, target.url)
+    check_log_events(aws.cloudwatch.events(), run.stats)
+
+
+def test_the_users_are_not_all_those_of_one_class_where_anothers_host_is_not_known(
+    aws: Aws, locust: Locust, target: Target
+) -> None:
+    """A property tells the host to users alone; what is told of the whole test stands under no host then."""
+    run = locust.run("unknown_host.py", *RUN, env={"CLASS_HOST": target.url})
+    run.receipt.check_delivered()
+    assert aws.cloudwatch.count("RequestCount", Host=target.url)
+    assert not aws.cloudwatch.count("UserCount", Host=target.url)
+    assert aws.cloudwatch.count("UserCount", Host="(none)")

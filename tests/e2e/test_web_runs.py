@@ -1,0 +1,201 @@
+"""Tests one after another in one process: each is a run of its own, and none costs anything once it is delivered."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from support.fixtures import Aws, Locust
+from support.fleet import Fleet, MasterWeb, receipts_printed
+from support.locust_run import run_python
+from support.outages import HOST, LIVE, PACED
+from support.paths import SCRIPTS
+from support.proxy import error
+from support.servers import wait_until
+from support.web import Web, whole_run
+
+SCRIPT = SCRIPTS / "sessions.py"
+LOCUSTFILE, *OPTIONS = PACED
+
+
+def run_script(folder: Path, what: str, **options: object) -> tuple[Any, str]:
+    """What `scripts/sessions.py` told, and its standard error."""
+    done = run_python(folder, SCRIPT, what, json.dumps(options))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+# Names
+
+
+def test_a_longest_run_id_has_room_for_the_number_of_the_test(locust: Locust) -> None:
+    web = Web(locust, LOCUSTFILE, "--cw-dry-run", f"--cw-run-id={'x' * 64}", *OPTIONS)
+    for run_id in ("x" * 64, "x" * 62 + "-2", "x" * 62 + "-3"):
+        web.swarm(1, HOST)
+        wait_until(lambda: whole_run(web).get("observed"), "requests are observed")
+        assert whole_run(web)["process"] == f"{run_id}, dry run"
+        web.run.wait_for(f"Run {run_id}, a dry run")
+        web.stop()
+    web.run.signal(signal.SIGINT)
+    assert web.run.exit_code == 0
+    assert web.run.complaints() == []
+
+
+def test_a_name_that_is_made_twice_is_made_again(tmp_path: Path) -> None:
+    assert run_script(tmp_path, "names", dry_run=True)[0] == ["one", "two"]
+
+
+def test_what_cannot_be_published_is_lost(locust: Locust) -> None:
+    """A run id was typed that cannot be one: the exit code says that nothing of the test was delivered."""
+    web = Web(locust, LOCUSTFILE, "--cw-fail-on-loss", *OPTIONS)
+    web.swarm(1, HOST, cw_run_id="bad id")
+    web.run.wait_for("Nothing of this test is published: .*bad id")
+    assert whole_run(web)["health"] == "off"
+    web.stop()
+    web.run.signal(signal.SIGINT)
+    assert web.run.exit_code == 1
+    assert "exit code 1, as --cw-fail-on-loss asks" in web.run.err
+
+
+def test_a_worker_that_could_not_publish_one_test_heeds_that_the_next_is_not_to_be(locust: Locust) -> None:
+    """It does not try: what its master says of the next test holds."""
+    web = MasterWeb()
+    fleet = Fleet(
+        locust, *web.options, *LIVE, workers=1, headless=False, json_file=False,
+        locustfile="attached_fleet.py", worker_env={"ATTACH": '{"local": true}'}, env={},
+    )  # fmt: skip
+    (worker,) = fleet.workers
+    web.wait_for_workers(1)
+    for options in ({}, {"cw_disable": "true"}):
+        web.swarm(2, HOST, **options)
+        fleet.wait_for(20)
+        web.stop()
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    assert [complaint.partition(":")[0] for complaint in worker.complaints()] == ["Nothing of this test is published"]
+    assert receipts_printed(fleet.master) == 1
+
+
+def test_a_run_id_typed_while_a_test_runs_is_not_that_of_late_workers(aws: Aws, locust: Locust) -> None:
+    """They take part in the run under way, with the master."""
+    web = MasterWeb()
+    fleet = Fleet(locust, *web.options, *LIVE, workers=1, headless=False, json_file=False)
+    web.wait_for_workers(1)
+    web.swarm(2, HOST, cw_run_id="one")
+    fleet.wait_for(20)
+    web.swarm(4, HOST, cw_run_id="two")
+    fleet.join()
+    web.wait_for_workers(2)
+    fleet.wait_for(20)
+    web.stop()
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    assert {event.stream.split("/")[1] for event in aws.cloudwatch.events()} == {"one"}
+    assert len(aws.cloudwatch.streams()) == 3
+    assert fleet.master.receipt.check_delivered()["run_id"] == "one"
+    assert [run.complaints() for run in fleet.processes] == [[], [], []]
+
+
+# What is delivered
+
+
+def test_a_delivered_test_has_its_receipt_when_the_next_begins(locust: Locust) -> None:
+    """It is printed then, and nothing of the test is kept: no file, no spool. The last has its own at the end."""
+    web = Web(locust, LOCUSTFILE, *LIVE, *OPTIONS)
+    process = psutil.Process(web.run.process.pid)
+    files = []
+    for number in range(1, 6):
+        web.swarm(1, HOST)
+        wait_until(lambda: whole_run(web).get("delivered"), "requests are delivered")
+        web.stop()
+        wait_until(lambda: whole_run(web)["health"] == "complete", "all is delivered")
+        wait_until(lambda: receipts_printed(web.run) == number - 1, "the tests before have their receipts")  # noqa: B023 - called at once
+        files.append(process.num_fds())
+    assert files[4] <= files[1] + 3
+    assert len(list((web.run.folder / "state" / "locust-cw").glob("2*"))) <= 1
+    web.run.signal(signal.SIGINT)
+    assert web.run.exit_code == 0
+    assert receipts_printed(web.run) == len(re.findall("all delivered", web.run.err)) == 5
+    web.run.receipt.check_delivered()
+
+
+def test_ctrl_c_while_a_receipt_is_drawn_up_is_put_off_until_it_is_printed(locust: Locust) -> None:
+    """The next test has begun, and is delivered and accounted for as at any other Ctrl-C."""
+    web = Web(locust, "interrupted.py", *LIVE, *OPTIONS)
+    web.swarm(1, HOST)
+    wait_until(lambda: whole_run(web).get("delivered"), "requests are delivered")
+    web.stop()
+    wait_until(lambda: whole_run(web)["health"] == "complete", "all is delivered")
+    web.swarm(1, HOST)
+    assert web.run.exit_code == 0
+    assert len(re.findall("all delivered", web.run.err)) == 2
+    assert web.run.complaints() == []
+
+
+def test_nothing_of_delivered_tests_is_kept_and_close_has_all_receipts(tmp_path: Path) -> None:
+    """Oldest first, as ever."""
+    told, err = run_script(tmp_path, "many", dry_run=True)
+    before, after = told["files"]
+    assert after <= before + 10, "of 20 tests; the first one's files may not have been open yet"
+    assert told["publishers"] == 1
+    assert told["greenlets"] <= 2
+    printed = re.findall(r"^CloudWatch receipt for run (\S+):", err, re.MULTILINE)
+    assert sorted(printed) == sorted(told["run_ids"])
+    assert len(printed) == 21
+    seconds = [run_id.partition("-")[0] for run_id in told["run_ids"]]
+    assert seconds == sorted(seconds)
+
+
+def test_a_master_waits_for_what_its_workers_have_left_of_the_test_before(aws: Aws, locust: Locust) -> None:
+    """Its receipt comes during the next test, and has all of it."""
+    web = MasterWeb()
+    fleet = Fleet(locust, *web.options, *LIVE, workers=2, headless=False, json_file=False)
+    web.wait_for_workers(2)
+    web.swarm(2, HOST)
+    fleet.wait_for(50)
+    aws.proxy.on("*", error("ServiceUnavailable", 503))
+    web.stop()
+    web.swarm(2, HOST)
+    begun = time.monotonic()
+    wait_until(lambda: time.monotonic() > begun + 10, "vanished workers would be given up by now")
+    assert receipts_printed(fleet.master) == 0
+    aws.proxy.heal()
+    wait_until(lambda: receipts_printed(fleet.master) == 1, "the first test has its receipt")
+    assert fleet.master.process.poll() is None
+    assert len(re.findall("all delivered", fleet.master.err)) == 1
+    web.stop()
+    fleet.master.signal(signal.SIGINT)
+    fleet.finish()
+    assert receipts_printed(fleet.master) == len(re.findall("all delivered", fleet.master.err)) == 2
+
+
+# Ctrl-C
+
+
+def test_a_program_that_goes_on_after_the_end_gets_one_receipt(tmp_path: Path) -> None:
+    run_ids, err = run_script(tmp_path, "lingers", dry_run=True)
+    assert re.findall(r"CloudWatch receipt for run (\S+):", err) == run_ids
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_ends_one_waiting_and_not_those_to_come(tmp_path: Path) -> None:
+    """And after a moment it is what it was before."""
+    where = {"endpoint_url": "http://127.0.0.1:9", "region": "eu-north-1"}
+    told, err = run_script(tmp_path, "closes", **where)
+    waited = [close["seconds"] for close in told["closes"]]
+    assert waited[0] < 25
+    assert waited[1] >= 2.9
+    assert waited[2] < 25
+    assert all(len(close["run_ids"]) == 1 for close in told["closes"])
+    assert told["default"]
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_while_the_exit_handler_delivers_shows_no_traceback(tmp_path: Path) -> None:
+    assert "Traceback" not in run_script(tmp_path, "interrupted", dry_run=True)[1]

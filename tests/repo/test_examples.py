@@ -1,0 +1,350 @@
+"""Each way of use has an example that works as it stands: run for real, against a CloudWatch on this machine.
+
+What starts a load generator elsewhere (task definition, pod, pipeline) is held against the rules of who takes it.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import boto3
+import kubernetes_validate
+import psutil
+import pytest
+import yaml
+from botocore.validate import ParamValidator
+
+from support.checks import check_log_events, check_metrics
+from support.fixtures import Aws
+from support.locust_run import LocustRun, Receipt, clean_environment, launch
+from support.paths import EXAMPLES, LOCUSTFILES
+from support.servers import REGION, free_port, serving, wait_until
+from support.users_python import USERS_PYTHON
+
+LOCUST = [USERS_PYTHON, "-m", "locust"]
+PUBLISHED = [sys.executable, "-m", "locust_cw"]
+BRIEF = ("--headless", "--cw-flush-interval=1", "-u4", "-r100", "-t3s", "--exit-code-on-error=0", "--json-file=locust")
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[str]:
+    """The demo's small shop; the URL."""
+    with serving(EXAMPLES / "demo" / "target.py") as url:
+        yield url
+
+
+def started(aws: Aws, folder: Path, *command: str | Path, env: Mapping[str, str] | None = None) -> LocustRun:
+    """A program in a folder of its own, ended by itself, whose AWS is the test's."""
+    settings = {
+        "AWS_ENDPOINT_URL": aws.proxy.url,
+        "LOCUST_CW_NAMESPACE": aws.cloudwatch.namespace,
+        "LOCUST_CW_LOG_GROUP": aws.cloudwatch.log_group,
+        "LOCUST_CW_RECEIPT": str(folder / "receipt.json"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **(env or {}),
+    }
+    run = launch(folder, *command, env=clean_environment(folder, **settings), new_session=True)
+    with ending_session(run.process):
+        return run.finish()
+
+
+@contextmanager
+def ending_session(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Kill on the way out what still runs of a session that the process leads: a script's own processes, too."""
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_script_that_is_given_up_leaves_nothing_behind() -> None:
+    script = "sleep 60 & echo $!; wait"
+    process = subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True)
+    with ending_session(process):
+        assert process.stdout
+        child = psutil.Process(int(process.stdout.readline()))
+        assert child.is_running()
+    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "its child has ended")
+
+
+def check_told(run: LocustRun, exit_code: int = 0) -> Receipt:
+    """It ended as it should, complained of nothing, and CloudWatch has all of it."""
+    assert run.exit_code == exit_code, run.output
+    assert run.stumbles == 0, run.output
+    assert run.complaints() == []
+    receipt = run.receipt.check_delivered()
+    assert receipt["requests"]["observed"] > 0
+    return receipt
+
+
+def commands_of(example: str) -> list[list[str]]:
+    """The commands that its first words tell people to run."""
+    text = (EXAMPLES / example).read_text().split('"""')[1].replace("\\\n", " ")
+    found = [shlex.split(line, comments=True) for line in text.splitlines() if re.match(r" {4}(locust|python) ", line)]
+    assert found, f"{example} tells no command"
+    return found
+
+
+def arranged(command: list[str], host: str) -> list[str]:
+    """The same on this machine."""
+    program = {"locust": LOCUST, "python": [sys.executable]}[command[0]]
+    here = {"https://service.example": host}
+    return [
+        *program,
+        *(
+            here.get(part, str(EXAMPLES / Path(part).name) if part.startswith("examples/") else part)
+            for part in command[1:]
+        ),
+    ]
+
+
+@pytest.mark.parametrize("example", ["locustfile.py", "unchanged.py", "tenants.py"])
+def test_a_locustfile(aws: Aws, shop: str, tmp_path: Path, example: str) -> None:
+    """Run with the very command that stands in it."""
+    (command,) = commands_of(example)
+    assert "--cw-live" in command
+    run = started(aws, tmp_path, *arranged(command, shop), *BRIEF)
+    check_told(run)
+    if example != "tenants.py":
+        check_metrics(aws.cloudwatch, run.stats, shop)
+        check_log_events(aws.cloudwatch.events(), run.stats)
+
+
+def test_dimensions_and_context_of_ones_own(aws: Aws, shop: str, tmp_path: Path) -> None:
+    (command,) = commands_of("tenants.py")
+    run = started(aws, tmp_path, *arranged(command, shop), *BRIEF)
+    requests = check_told(run)["requests"]["observed"]
+    series = {"Host": shop, "Request": "/product", "Method": "GET", "Stage": "perf"}
+    assert aws.cloudwatch.sum("RequestCount", **series) == requests
+    logged = [event.fields for event in aws.cloudwatch.events() if event.is_request]
+    assert {each["context"]["tenant"] for each in logged} == {"acme", "globex", "initech"}
+    assert all(isinstance(each["context"]["product"], int) for each in logged)
+
+
+def test_a_client_that_is_not_http(aws: Aws, tmp_path: Path) -> None:
+    (command,) = commands_of("custom_client.py")
+    run = started(aws, tmp_path, *arranged(command, "none"), *BRIEF, "-u60", env={"TMPDIR": str(tmp_path)})
+    check_told(run)
+    host = "sqlite://localhost"
+    check_metrics(aws.cloudwatch, run.stats, host)
+    check_log_events(aws.cloudwatch.events(), run.stats)
+    logged = [event.fields for event in aws.cloudwatch.events() if event.is_request]
+    assert {each["context"]["database"] for each in logged} == {"locust-cw-example.db"}
+    failed = {each["error_type"] for each in logged if each["outcome"] == "failure"}
+    assert failed == {"OperationalError"}
+
+
+def test_locust_as_a_library(aws: Aws, shop: str, tmp_path: Path) -> None:
+    run = started(aws, tmp_path, sys.executable, EXAMPLES / "library.py", shop)
+    assert run.exit_code == 0, run.output
+    told = re.search(r"Reconciled with Locust: (\d+) requests", run.err)
+    assert told, run.output
+    assert aws.cloudwatch.sum("RequestCount", Host=shop) == int(told[1]) > 0
+    assert sum(event.is_request for event in aws.cloudwatch.events()) == int(told[1])
+
+
+@pytest.mark.parametrize("exit_code", [0, 1], ids=["well", "requests failed"])
+def test_master_and_workers(aws: Aws, shop: str, tmp_path: Path, exit_code: int) -> None:
+    """The script's options are the master's; the workers deliver however it ends."""
+    options = (
+        "--host",
+        shop,
+        "--cw-live",
+        "--cw-flush-interval=1",
+        "--run-time=4s",
+        "--spawn-rate=100",
+        "--json-file=locust",
+        "--users=40",  # a quarter of their requests is for an article, which the shop has not: some fail
+    )
+    env = {
+        "LOCUST_EXIT_CODE_ON_ERROR": str(exit_code),
+        "MASTER_PORT": str(free_port()),
+        "LOCUSTFILE": f"{EXAMPLES / 'locustfile.py'},{LOCUSTFILES / 'patient.py'}",
+    }
+    run = started(aws, tmp_path, EXAMPLES / "distributed.sh", *options, env=env)
+    receipt = check_told(run, exit_code)
+    check_metrics(aws.cloudwatch, run.stats, shop)
+    streams = {event.stream for event in aws.cloudwatch.events() if event.is_request}
+    assert len(streams) == 2
+    assert all(stream.startswith(f"load-generator/{receipt['run_id']}/") for stream in streams)
+
+
+def test_a_wrong_option_ends_the_workers_too(aws: Aws, tmp_path: Path) -> None:
+    env = {"MASTER_PORT": str(free_port())}
+    run = started(aws, tmp_path, EXAMPLES / "distributed.sh", "--cw-resolution=7", env=env)
+    assert run.exit_code == 2, run.output
+    assert "--cw-resolution" in run.err
+
+
+def test_a_port_that_is_taken_ends_the_workers_too(aws: Aws, tmp_path: Path) -> None:
+    """Else they would wait for ever for a master, and the script for them."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        env = {"MASTER_PORT": str(other.getsockname()[1])}
+        run = started(aws, tmp_path, EXAMPLES / "distributed.sh", "--host=http://service.example", env=env)
+    assert run.exit_code == 1, run.output
+    assert "Address already in use" in run.err
+
+
+@pytest.mark.parametrize("well", [True, False], ids=["well", "lost"])
+def test_a_step_of_a_pipeline(aws: Aws, shop: str, tmp_path: Path, *, well: bool) -> None:
+    """It fails where CloudWatch has not got everything, and leaves the receipt in both cases."""
+    # The shop has no articles: a request that fails is Locust's to judge, and not what this is about.
+    env = {"RUN_TIME": "3s", "LOCUST_EXIT_CODE_ON_ERROR": "0", "LOCUST_CW_RECEIPT": ""}
+    if not well:
+        aws.proxy.refuse()
+        env["LOCUST_CW_DRAIN_TIMEOUT"] = "1"
+    script = (EXAMPLES / "ci.sh").read_text()
+    folder = tmp_path / "steps"
+    folder.mkdir()
+    # The drain timeout on the command line would win over the test's shorter one.
+    (folder / "ci.sh").write_text(script if well else script.replace("--cw-drain-timeout 60 ", ""))
+    (folder / "locustfile.py").write_text((EXAMPLES / "locustfile.py").read_text())
+    run = started(aws, tmp_path, "sh", folder / "ci.sh", shop, env=env)
+    assert run.exit_code == (0 if well else 1), run.output
+    receipt = run.receipt.check()
+    requests = receipt["requests"]
+    assert f"{requests['delivered']} of {requests['observed']} requests are in CloudWatch" in run.out
+    assert (requests["delivered"] == requests["observed"] > 0) is well
+    assert (receipt["log_events"]["spooled"] == 0) is well
+
+
+def test_a_step_that_made_no_load_tells_of_none(aws: Aws, tmp_path: Path) -> None:
+    """Not of that of an earlier step in the same folder."""
+    (tmp_path / "receipt.json").write_text('{"run_id": "earlier"}')
+    env = {"LOCUST_CW_RESOLUTION": "7", "LOCUST_CW_RECEIPT": ""}
+    run = started(aws, tmp_path, "sh", EXAMPLES / "ci.sh", "http://service.example", env=env)
+    assert (run.exit_code, run.out) == (2, ""), run.output
+    assert not run.has_receipt
+
+
+# What starts a load generator elsewhere
+
+
+def yaml_of(name: str) -> list[Any]:
+    return list(yaml.safe_load_all((EXAMPLES / name).read_text()))
+
+
+def test_the_task_definition_is_what_ecs_takes() -> None:
+    """By AWS's own model of the call, and with time enough to deliver when the task is stopped."""
+    definition = json.loads((EXAMPLES / "ecs-task-definition.json").read_text())
+    shape = boto3.client("ecs", region_name=REGION).meta.service_model.operation_model("RegisterTaskDefinition")
+    report = ParamValidator().validate(definition, shape.input_shape)
+    assert not report.has_errors(), report.generate_report()
+    (container,) = definition["containerDefinitions"]
+    check_options(container["command"])
+    assert 120 >= container["stopTimeout"] > drain_timeout(container["command"])
+    volumes = {volume["name"] for volume in definition["volumes"]}
+    assert {mount["sourceVolume"] for mount in container["mountPoints"]} == volumes
+    (mount,) = container["mountPoints"]
+    assert option(container["command"], "--cw-spool-dir").startswith(mount["containerPath"])
+    assert definition["taskRoleArn"] != definition["executionRoleArn"]
+
+
+def test_the_manifest_is_what_kubernetes_takes() -> None:
+    manifests = yaml_of("kubernetes.yaml")
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+    by_kind = {manifest["kind"]: manifest for manifest in manifests}
+    assert set(by_kind) == {"ServiceAccount", "PersistentVolumeClaim", "Job"}
+    pod = by_kind["Job"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    check_options(container["args"])
+    assert pod["terminationGracePeriodSeconds"] > drain_timeout(container["args"])
+    assert pod["serviceAccountName"] == by_kind["ServiceAccount"]["metadata"]["name"]
+    assert (
+        pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == by_kind["PersistentVolumeClaim"]["metadata"]["name"]
+    )
+    (mount,) = container["volumeMounts"]
+    assert option(container["args"], "--cw-spool-dir").startswith(mount["mountPath"])
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"), [("github-actions.yml", "github-workflows"), ("gitlab-ci.yml", "gitlab-ci")]
+)
+def test_the_pipeline_is_what_its_service_takes(name: str, schema: str) -> None:
+    """By the schemas that come with check-jsonschema; and its scripts are sound shell."""
+    checker = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
+    assert (
+        importlib.resources.files("check_jsonschema").joinpath("builtin_schemas", "vendor", f"{schema}.json").is_file()
+    )
+    done = subprocess.run([*checker, EXAMPLES / name], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (pipeline,) = yaml_of(name)
+    jobs = pipeline["jobs"].values() if "jobs" in pipeline else [pipeline["load-test"]]
+    (job,) = jobs
+    scripts = [step["run"] for step in job["steps"] if "run" in step] if "steps" in job else job["script"]
+    for script in scripts:
+        subprocess.run(["/bin/sh", "-n"], input=re.sub(r"\$\{\{.*?\}\}", "x", script), text=True, check=True)
+    text = " ".join(scripts).replace("\\\n", " ")
+    check_options(shlex.split(next(part for part in text.split("locust -f ") if "--headless" in part)))
+    assert "--cw-fail-on-loss" in text
+    assert "--cw-receipt" in text
+
+
+def test_the_container_image_is_made_of_what_is_there() -> None:
+    """By hadolint; what it copies exists, and the program it starts is told of signals."""
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, EXAMPLES / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    lines = (EXAMPLES / "Dockerfile").read_text().splitlines()
+    instructions = [line.split(maxsplit=1) for line in lines if re.match(r"[A-Z]+ ", line)]
+    for name, rest in instructions:
+        if name == "COPY":
+            assert (EXAMPLES / rest.split()[-2]).is_file()
+    # The exec form: a shell in between would keep SIGTERM from Locust, and the results from being delivered.
+    (entrypoint,) = (rest for name, rest in instructions if name == "ENTRYPOINT")
+    assert json.loads(entrypoint)[0] == "locust"
+
+
+def option(arguments: list[str], name: str) -> str:
+    """Its value on a command line."""
+    return arguments[arguments.index(name) + 1]
+
+
+def drain_timeout(arguments: list[str]) -> float:
+    return float(option(arguments, "--cw-drain-timeout"))
+
+
+def check_options(arguments: list[str]) -> None:
+    """Locust, with locust-cw in it, knows every option on this command line."""
+    known = subprocess.run(
+        [*PUBLISHED, "--help"],
+        env=clean_environment(Path.home()),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    given = [each.split("=")[0] for each in arguments if each.startswith("--")]
+    assert given
+    assert [each for each in given if not re.search(rf"{re.escape(each)}\b(?!-)", known)] == []
+
+
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.sh")), ids=lambda path: path.name)
+def test_the_scripts_are_sound(script: Path) -> None:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    done = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_each_example_is_run_here() -> None:
+    """An example that nobody runs stops working. Those of `Publisher` have tests of their own."""
+    here = Path(__file__).read_text()
+    elsewhere = {"asyncio_load.py", "threads.py"}
+    names = {path.name for path in EXAMPLES.iterdir() if path.is_file()}
+    assert {name for name in names - elsewhere if f'"{name}"' not in here} == set()

@@ -1,0 +1,10 @@
+"""Where the tests find the files of this repository."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
+LOCUSTFILES = TESTS / "locustfiles"
+SCRIPTS = TESTS / "scripts"
+EXAMPLES = ROOT / "examples"
+PACKAGE = ROOT / "python"
