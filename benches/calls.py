@@ -116,7 +116,7 @@ def settle(publisher: _core.Publisher) -> None:
     """End a run, and see that all of it was delivered."""
     receipt = publisher.finish()
     if not receipt.complete:
-        sys.exit(f"The sink did not get everything:\n{receipt.text}")
+        sys.exit(f"The sink did not get everything:\n{receipt.json}")
 
 
 def rate_of(calls: list[Call]) -> float:

@@ -237,7 +237,7 @@ def test_the_environment_names_a_profile_as_it_does_for_the_aws_cli(
     for name, value in (("AWS_DEFAULT_PROFILE", default), ("AWS_PROFILE", profile)):
         if value is not None:
             monkeypatch.setenv(name, value)
-    _core.Account({"endpoint_url": aws.proxy.url}).call("GetCallerIdentity", "{}").result()
+    _core.Account({"endpoint_url": aws.proxy.url}).call("GetCallerIdentity", {}).result()
     assert signed_with(aws.proxy, "GetCallerIdentity") == {f"{credentials.access_key} {region}"}
 
 
@@ -246,6 +246,6 @@ def test_a_session_token_may_have_its_older_name(aws: Aws, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_SECURITY_TOKEN", "the token")
     account = _core.Account({"endpoint_url": aws.proxy.url, "region": REGION})
-    account.call("GetCallerIdentity", "{}").result()
+    account.call("GetCallerIdentity", {}).result()
     (call,) = aws.proxy.calls("GetCallerIdentity")
     assert call.headers["x-amz-security-token"] == "the token"

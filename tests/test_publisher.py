@@ -558,7 +558,7 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
         [
             "nonsense",
             "resolution",
-            "--cw-dimension: has the wrong type",
+            "--cw-dimension: must be a list of text, not ",
             "--cw-run-id: must be",
             "local",
             "timeout",

@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 use super::error::Call;
 use super::session::Session;
 use crate::config::AwsConfig;
-use crate::delivery::retry::CallError;
+use crate::delivery::error::CallError;
 
 /// Why an operation has no output.
 #[derive(Debug, thiserror::Error)]
@@ -79,12 +79,17 @@ impl Account {
         Ok(clients?)
     }
 
-    /// The region, as the SDK finds it: the options, the environment, the AWS configuration, the instance.
+    /// The region, profile and endpoints of calls, as the SDK resolves them from the options, the environment, the AWS
+    /// configuration files and, for the region, the instance.
     ///
     /// # Errors
-    /// Where none is configured.
-    pub async fn region(&self) -> Result<Value, AccountError> {
-        Ok(self.clients("GetRegion").await?.session.region.as_str().into())
+    /// Where no region is configured.
+    pub async fn destination(&self) -> Result<Value, AccountError> {
+        let session = Session::unchecked(&self.config, Call::new("GetRegion", "account", "of the credentials")).await?;
+        let mut destination = serde_json::to_value(session.resolved()).unwrap_or_default();
+        destination["is_custom_cloudwatch_url"] = session.custom.cloudwatch.into();
+        destination["is_custom_logs_url"] = session.custom.logs.into();
+        Ok(destination)
     }
 
     /// Calls an operation.

@@ -17,7 +17,27 @@ use super::intercept::CheckResponse;
 use super::response::Protocol;
 use crate::config::identity::origin_of;
 use crate::config::{AwsConfig, ResolvedAws};
-use crate::delivery::retry::{CallError, Cause};
+use crate::delivery::error::{CallError, Cause};
+
+/// The URL that a service's resolver gives; each service has types of its own for it.
+macro_rules! endpoint {
+    ($service:ident, $config:expr, $custom:expr) => {{
+        let params = $service::Params::builder()
+            .set_region($config.region().map(ToString::to_string))
+            .set_use_fips($config.use_fips())
+            .set_use_dual_stack($config.use_dual_stack())
+            .set_endpoint($custom)
+            .build();
+        match params {
+            Ok(params) => {
+                let resolver = $service::DefaultResolver::new();
+                let endpoint = $service::ResolveEndpoint::resolve_endpoint(&resolver, &params).await;
+                endpoint.ok().map(|endpoint| endpoint.url().to_owned())
+            }
+            Err(_) => None,
+        }
+    }};
+}
 
 /// Where calls go and with which credentials, for messages.
 #[derive(Debug, Clone)]
@@ -42,8 +62,18 @@ pub(super) struct Session {
     recorded: Option<ResolvedAws>,
     pub region: String,
     pub context: CallContext,
+    pub custom: CustomEndpoints,
     resolved: ResolvedAws,
     caller: OnceCell<Caller>,
+    /// The caller's account was found to be the required one.
+    checked: OnceCell<()>,
+}
+
+/// Which endpoints are not AWS's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CustomEndpoints {
+    pub cloudwatch: bool,
+    pub logs: bool,
 }
 
 struct Entry {
@@ -85,12 +115,18 @@ impl Session {
     /// # Errors
     /// Where no region is configured, or the credentials are of another account than the record requires.
     pub(super) async fn of(options: &AwsConfig, call: Call<'_>) -> Result<Arc<Self>, CallError> {
-        let cell = cell_of(options);
-        let session = cell.get_or_try_init(|| async {
-            let session = Self::load(options, call).await?;
-            session.check_account(call).await?;
-            Ok(Arc::new(session))
-        });
+        let session = Self::unchecked(options, call).await?;
+        session.checked.get_or_try_init(|| session.check_account(call)).await?;
+        Ok(session)
+    }
+
+    /// The same, whatever account the credentials belong to: STS is not called.
+    ///
+    /// # Errors
+    /// Where no region is configured.
+    pub(super) async fn unchecked(options: &AwsConfig, call: Call<'_>) -> Result<Arc<Self>, CallError> {
+        let known = cell_of(options);
+        let session = known.get_or_try_init(|| async { Self::load(options, call).await.map(Arc::new) });
         session.await.map(Arc::clone)
     }
 
@@ -100,13 +136,18 @@ impl Session {
         let Some(region) = config.region().map(ToString::to_string) else {
             return Err(call.without_region(&options));
         };
-        let custom = custom_url(&config, recorded.as_ref());
+        let resolved = resolve(&options, &config, recorded.as_ref()).await;
+        let custom = CustomEndpoints {
+            cloudwatch: resolved.cloudwatch_url != endpoint!(cloudwatch_endpoint, &config, None),
+            logs: resolved.logs_url != endpoint!(logs_endpoint, &config, None),
+        };
+        let url = resolved.cloudwatch_url.clone().filter(|_| custom.cloudwatch);
         let context = CallContext {
-            name: custom.map_or_else(|| region.clone(), |url| origin_of(&url).unwrap_or(url)),
+            name: url.map_or_else(|| region.clone(), |url| origin_of(&url).unwrap_or(url)),
             profile: options.profile.clone(),
         };
-        let resolved = resolve(&options, &config, recorded.as_ref()).await;
-        Ok(Self { config, recorded, region, context, resolved, caller: OnceCell::new() })
+        let (caller, checked) = (OnceCell::new(), OnceCell::new());
+        Ok(Self { config, recorded, region, context, custom, resolved, caller, checked })
     }
 
     async fn check_account(&self, call: Call<'_>) -> Result<(), CallError> {
@@ -169,45 +210,19 @@ impl Session {
     }
 }
 
-/// CloudWatch's endpoint, where it is not AWS's own.
-fn custom_url(config: &SdkConfig, recorded: Option<&ResolvedAws>) -> Option<String> {
-    let recorded = recorded.and_then(|recorded| recorded.cloudwatch_url.clone());
-    recorded.or_else(|| custom_endpoint(config, "CloudWatch"))
-}
-
-/// The URL that a service's resolver gives; each service has types of its own for it.
-macro_rules! endpoint {
-    ($service:ident, $service_id:literal, $config:ident) => {{
-        let params = $service::Params::builder()
-            .set_region($config.region().map(ToString::to_string))
-            .set_use_fips($config.use_fips())
-            .set_use_dual_stack($config.use_dual_stack())
-            .set_endpoint(custom_endpoint($config, $service_id))
-            .build();
-        match params {
-            Ok(params) => {
-                let resolver = $service::DefaultResolver::new();
-                let endpoint = $service::ResolveEndpoint::resolve_endpoint(&resolver, &params).await;
-                endpoint.ok().map(|endpoint| endpoint.url().to_owned())
-            }
-            Err(_) => None,
-        }
-    }};
-}
-
 /// Where calls go by these options: the record's endpoints, else what the SDK's own resolvers say.
 async fn resolve(options: &AwsConfig, config: &SdkConfig, recorded: Option<&ResolvedAws>) -> ResolvedAws {
     let recorded = recorded.cloned().unwrap_or_default();
     let cloudwatch_url = match recorded.cloudwatch_url {
-        None => endpoint!(cloudwatch_endpoint, "CloudWatch", config),
+        None => endpoint!(cloudwatch_endpoint, config, custom_endpoint(config, "CloudWatch")),
         url => url,
     };
     let logs_url = match recorded.logs_url {
-        None => endpoint!(logs_endpoint, "CloudWatch Logs", config),
+        None => endpoint!(logs_endpoint, config, custom_endpoint(config, "CloudWatch Logs")),
         url => url,
     };
     let sts_url = match recorded.sts_url {
-        None => endpoint!(sts_endpoint, "STS", config),
+        None => endpoint!(sts_endpoint, config, custom_endpoint(config, "STS")),
         url => url,
     };
     ResolvedAws {

@@ -10,8 +10,9 @@ use tokio::time::sleep;
 
 use crate::config::ResolvedAws;
 use crate::delivery::client::CloudWatch;
+use crate::delivery::error::CallError;
 use crate::delivery::outbox::Outbox;
-use crate::delivery::retry::{Backoff, CallError};
+use crate::delivery::retry::Backoff;
 
 /// Least pause after an attempt that failed: nothing waits for this.
 const LEAST_PAUSE: Duration = Duration::from_secs(2);
