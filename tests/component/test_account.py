@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from locust_cw import _core
-from locust_cw._aws.account import Account, is_missing
+from locust_cw._aws.account import Account
 from support.cloudwatch import put_alarm
 from support.fixtures import Aws
 from support.proxy import error, hang
@@ -37,7 +37,7 @@ def test_a_dashboard_is_put_read_and_deleted(account: Account, aws: Aws) -> None
     account.call("DeleteDashboards", DashboardNames=[name])
     with pytest.raises(_core.AwsError) as refused:
         account.call("GetDashboard", DashboardName=name)
-    assert is_missing(refused.value)
+    assert refused.value.kind == "not_found"
 
 
 def test_metrics_are_put_and_read(account: Account, aws: Aws) -> None:
@@ -98,7 +98,12 @@ def test_a_refusal_says_what_was_asked_for_and_what_to_do(account: Account, aws:
     aws.proxy.on("PutDashboard", error("AccessDenied", 403, "not authorized"))
     with pytest.raises(_core.AwsError, match=r"PutDashboard \(dashboard d, .*IAM policy") as refused:
         account.call("PutDashboard", DashboardName="d", DashboardBody="{}")
-    assert refused.value.args[1] == "AccessDenied"
+    assert (refused.value.code, refused.value.kind, refused.value.operation) == (
+        "AccessDenied",
+        "access_denied",
+        "PutDashboard",
+    )
+    assert not refused.value.is_transient
     assert len(aws.proxy.calls()) == 1, "one attempt"
 
 
@@ -107,7 +112,8 @@ def test_nobody_there_is_told_with_the_place(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with nobody_there() as url, pytest.raises(_core.AwsError, match=url) as refused:
         Account({"endpoint_url": url, "region": REGION}).call("GetCallerIdentity")
-    assert refused.value.args[1] == "NotSent"
+    assert (refused.value.code, refused.value.kind, refused.value.stage) == ("NotSent", "unreachable", "call")
+    assert refused.value.is_transient
 
 
 @pytest.mark.parametrize("region", [REGION, None])
@@ -117,7 +123,7 @@ def test_a_profile_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, r
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(_core.AwsError, match=r"\(profile nope") as refused:
         Account({"profile": "nope"} | ({} if region is None else {"region": region})).call("GetCallerIdentity")
-    assert refused.value.args[1] == ("NoRegion" if region is None else "NoCredentials")
+    assert refused.value.code == ("NoRegion" if region is None else "NoCredentials")
 
 
 def test_others_go_on_while_a_call_hangs(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

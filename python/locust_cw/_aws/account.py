@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
@@ -51,29 +50,34 @@ class Account:
             AwsError: If AWS refused the call, or it did not reach it.
 
         """
-        output: dict[str, Any] = self._wait_for(self._account.call(operation, json.dumps(parameters)))
+        output: dict[str, Any] = self._wait_for(self._account.call(operation, parameters))
         return output
+
+    def destination(self) -> dict[str, Any]:
+        """Region, profile and endpoints, as the SDK resolves them.
+
+        Raises:
+            AwsError: If no region is configured.
+
+        """
+        destination: dict[str, Any] = self._wait_for(self._account.destination())
+        return destination
 
     def region(self) -> str | None:
         """The region: that of the options, the environment, the AWS configuration or the instance; else None."""
         try:
-            return str(self._wait_for(self._account.region()))
+            return str(self.destination()["region"])
         except _core.AwsError:
             return None
 
     def _wait_for(self, call: _core.Call) -> Any:  # noqa: ANN401 - each has its own
         while self._sleep is not None and not call.done:
             self._sleep(_POLL_S)
-        return json.loads(call.result())
+        return call.result()
 
 
 def message_of(error: Exception) -> str:
     """What was amiss, with the names that the test's options have in the command."""
-    text = str(error.args[0]).replace("--cw-", "--")
+    text = str(error).replace("--cw-", "--")
     # AWS's own words may be spread over lines.
     return " ".join(text.split()) if isinstance(error, _core.AwsError) else text
-
-
-def is_missing(error: _core.AwsError) -> bool:
-    """Whether what was asked for is not there."""
-    return any(word in error.args[1] for word in ("NotFound", "NoSuch"))

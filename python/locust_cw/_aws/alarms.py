@@ -81,7 +81,7 @@ class Alarms:
         try:
             states = states_of(self._account, self._names)
         except _core.AwsError as error:
-            raise AlarmError(error.args[0]) from error
+            raise AlarmError(error.message) from error
         if states.missing:
             raise AlarmError(
                 f"there is no alarm {', '.join(states.missing)} in this account and region: check the name in "
@@ -100,7 +100,7 @@ class Alarms:
         except _core.AwsError as error:
             if not self._trouble_said:
                 self._trouble_said = True
-                logger.warning("Whether an alarm has gone off cannot be told for now: %s", error.args[0])
+                logger.warning("Whether an alarm has gone off cannot be told for now: %s", error.message)
             return None
         self._trouble_said = False
         for name, (state, reason) in states.known.items():

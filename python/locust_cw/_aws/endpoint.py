@@ -59,7 +59,7 @@ def check_local(options: Mapping[str, Any]) -> None:
 
     """
     if options.get("local") and options.get("endpoint_url"):
-        raise InvalidOptionError("argument --cw-local: not together with --cw-endpoint-url")
+        raise InvalidOptionError("local", "not together with --cw-endpoint-url")
 
 
 def endpoint_of(options: Mapping[str, Any], service: Service) -> str | None:

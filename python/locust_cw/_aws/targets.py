@@ -112,7 +112,7 @@ def parse(text: str) -> Target:
 
 
 def _bad(text: str, what: str, form: str) -> _core.InvalidOptionError:
-    return _core.InvalidOptionError(f"argument --cw-target: {text!r}: {what}; expected {form}")
+    return _core.InvalidOptionError("target", f"{text!r}: {what}; expected {form}")
 
 
 class _Source:

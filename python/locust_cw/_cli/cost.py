@@ -178,7 +178,7 @@ def _cost(options: argparse.Namespace) -> int:
         }
     except OverflowError:
         raise _core.InvalidOptionError(
-            "argument --requests-per-second: so many, in so many runs, are more than can be reckoned: give fewer"
+            "requests_per_second", "so many, in so many runs, are more than can be reckoned: give fewer"
         ) from None
     stored = None
     if options.log_retention_days is not None:

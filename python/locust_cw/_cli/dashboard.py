@@ -110,14 +110,14 @@ def _checked_name(given: str | None, namespace: str) -> str:
         return _dashboard.check_name(given)
     except _core.InvalidOptionError as error:
         # The test's option has the name for its value.
-        raise _core.InvalidOptionError(str(error).replace("--cw-dashboard", "--name")) from None
+        raise _core.InvalidOptionError("name", error.problem) from None
 
 
 def _view(core: dict[str, Any], options: argparse.Namespace) -> _dashboard.View:
     targets = [_targets.parse(text) for text in options.target]
     region = account_at(core).region()
     if region is None:
-        raise _core.InvalidOptionError("argument --region: no region is known; give one, or set AWS_REGION")
+        raise _core.InvalidOptionError("region", "no region is known; give one, or set AWS_REGION")
     return _dashboard.View.of(core, region=region, host=options.host, targets=targets)
 
 

@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from locust_cw import _core
-from locust_cw._aws.account import is_missing, message_of
+from locust_cw._aws.account import message_of
 from locust_cw._aws.alarms import states_of
 from locust_cw._aws.endpoint import Service, endpoint_of, partition_of
 from locust_cw._cli.output import account_at, check, is_gone, print_json, wrapped
 from locust_cw._cli.shared_options import account_options, add_account_options, add_publish_options, dashboard_of
+from locust_cw._terminal.quantities import human_bytes
 from locust_cw._terminal.redaction import without_secrets
+from locust_cw._terminal.replay_command import replay_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,8 +229,8 @@ class Examination:
         return Check(name, "ok", found) if isinstance(found, str) else found
 
     def _remedy(self, error: _core.AwsError, action: str) -> str:
-        code = str(error.args[1])
-        if code.startswith(("AccessDenied", "Unauthorized")):
+        code = error.code
+        if error.kind == "access_denied":
             return f"Allow {action}: '{self._policy_command()}' prints the policy."
         known = (remedy for codes, remedy in _REMEDIES if any(word in code for word in codes))
         return next(known, "See what AWS says; if it is AWS's to mend, run this again in some minutes.")
@@ -250,7 +252,7 @@ class Examination:
             return f"{identity['Arn']} (account {identity['Account']})"
 
         def refused(error: _core.AwsError) -> Check | None:
-            if error.args[1] in _NOT_REACHED and "AssumeRole" not in error.args[0]:
+            if error.kind == "unreachable" and error.stage == "call":
                 # A closed VPC may have no way to STS, and a test needs none.
                 return Check(
                     "credentials", "skipped", "STS is not reached, which tells who one is; a test needs it not"
@@ -281,7 +283,7 @@ class Examination:
             try:
                 self._account.call("CreateLogStream", logGroupName=group, logStreamName=stream)
             except _core.AwsError as error:
-                if not str(error.args[1]).startswith("ResourceAlreadyExists"):
+                if error.kind != "already_exists":
                     raise
 
         def calls() -> str:
@@ -289,7 +291,7 @@ class Examination:
             try:
                 make_stream()
             except _core.AwsError as error:
-                if not is_missing(error) or not self._options.create_log_group:
+                if error.kind != "not_found" or not self._options.create_log_group:
                     raise
                 self._account.call("CreateLogGroup", logGroupName=group)
                 make_stream()
@@ -299,7 +301,7 @@ class Examination:
             return f"{made}CreateLogStream and PutLogEvents are allowed in log group {group}"
 
         def refused(error: _core.AwsError) -> Check | None:
-            if not is_missing(error):
+            if error.kind != "not_found":
                 return None
             text = (
                 f"log group {group} is not there; the first test makes it. --create-log-group makes it now, to try that"
@@ -316,7 +318,7 @@ class Examination:
             return f"GetDashboard and PutDashboard are allowed for {name} (it was put back as it is)"
 
         def refused(error: _core.AwsError) -> Check | None:
-            if not is_missing(error):
+            if error.kind != "not_found":
                 return None
             text = f"GetDashboard is allowed; {name} is not there yet, so PutDashboard could not be tried"
             return Check("dashboard", "skipped", text)
@@ -476,7 +478,7 @@ def _spool(spool_dir: str | None) -> Check:
     text = f"{root} can be written"
     if waiting:
         runs = {each.run_id for each in waiting}
-        size = _core.human_bytes(sum(each.bytes for each in waiting))
-        command = _core.replay_command("--all", spool_dir)
+        size = human_bytes(sum(each.bytes for each in waiting))
+        command = replay_command("--all", spool_dir)
         text += f"; {size} of {len(runs)} run(s) wait in it: {command} sends them"
     return Check("spool", "ok", text)

@@ -251,7 +251,7 @@ def _account(text: str) -> str:
 def _policy(options: argparse.Namespace) -> int:
     check(options, "region", "role_arn", "external_id")
     if options.caller is not None and options.role_arn is None:
-        raise _core.InvalidOptionError("argument --caller: only with --role-arn: it is for the role's trust policy")
+        raise _core.InvalidOptionError("caller", "only with --role-arn: it is for the role's trust policy")
     # The role lives in its own account and partition.
     role = options.role_arn.split(":") if options.role_arn else None
     place = Place(

@@ -18,6 +18,9 @@ from locust_cw._cli.shared_options import account_options, add_recorded_account_
 from locust_cw._runs.record import NoRecordError, Record
 from locust_cw._settings import table as _options
 from locust_cw._terminal.progress import ProgressBar
+from locust_cw._terminal.quantities import human_bytes
+from locust_cw._terminal.receipt import Receipt, sent_to
+from locust_cw._terminal.replay_command import replay_command
 from locust_cw._terminal.styles import has_colors
 
 if TYPE_CHECKING:
@@ -121,7 +124,7 @@ def _check_folder(spool_dir: str | None) -> None:
         next(root.iterdir(), None)
     except OSError as error:
         raise _core.InvalidOptionError(
-            f"argument --spool-dir: {root} cannot be read: {error.strerror}. Give the folder that the test was given"
+            "spool_dir", f"{root} cannot be read: {error.strerror}. Give the folder that the test was given"
         ) from None
 
 
@@ -139,9 +142,9 @@ def _list(found: list[_core.PendingSpool], spool_dir: str | None) -> int:
             if spool.local_url is not None
             else "left"
         )
-        size = f"{spool.files} files, {_core.human_bytes(spool.bytes)}"
+        size = f"{spool.files} files, {human_bytes(spool.bytes)}"
         sys.stdout.write(f"{spool.run_id}  {spool.worker}  {size}, {state}  {spool.folder}\n")
-    one, every = (_core.replay_command(run, spool_dir) for run in ("RUN", "--all"))
+    one, every = (replay_command(run, spool_dir) for run in ("RUN", "--all"))
     sys.stdout.write(f"Send them with: {one}, or {every}\n")
     return 0
 
@@ -163,7 +166,8 @@ def _send(pending: Sequence[_core.PendingSpool], options: argparse.Namespace) ->
     def finish(spool: _core.PendingSpool, replay: _core.Replay) -> bool:
         progress_bar.clear()
         _log(replay, said)
-        receipt = replay.finish()
+        finished = replay.finish()
+        receipt = Receipt(finished, sent_to(finished))
         if not options.dry_run:
             _record(spool, replay, receipt, options.spool_dir)
         sys.stdout.write(_as_ours(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
@@ -179,7 +183,7 @@ def _send(pending: Sequence[_core.PendingSpool], options: argparse.Namespace) ->
             left, now_settled, failures = 0, settled, list[str]()
             for spool, replay in list(under_way):
                 progress = replay.progress()
-                failures += map(_as_ours, progress.failures)
+                failures += [_as_ours(failure.message) for failure in progress.failures]
                 left, now_settled = left + progress.left, now_settled + progress.settled
                 _log(replay, said)
                 if progress.over:
@@ -206,7 +210,7 @@ def _begin(spool: _core.PendingSpool, options: argparse.Namespace, progress_bar:
         return None
 
 
-def _record(spool: _core.PendingSpool, replay: _core.Replay, receipt: _core.Receipt, spool_dir: str | None) -> None:
+def _record(spool: _core.PendingSpool, replay: _core.Replay, receipt: Receipt, spool_dir: str | None) -> None:
     """Note in the run's record what was sent of it, so that `verify` and `report` know."""
     try:
         record = Record.read(spool.run_id, spool_dir)
@@ -224,10 +228,10 @@ def _record(spool: _core.PendingSpool, replay: _core.Replay, receipt: _core.Rece
 
 def _log(replay: _core.Replay, said: set[str]) -> None:
     """Log a replay's messages, the same of several replays once."""
-    for level, message in replay.diagnostics():
-        if message not in said:
-            said.add(message)
-            logger.log(level, "%s", _as_ours(message))
+    for message in replay.diagnostics():
+        if message.text not in said:
+            said.add(message.text)
+            logger.log(message.level, "%s", _as_ours(message.text))
 
 
 def _as_ours(text: str) -> str:

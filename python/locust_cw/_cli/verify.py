@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._aws.account import is_missing, message_of
+from locust_cw._aws.account import message_of
 from locust_cw._aws.metric_data import FRESH_S, points, shortest_period
 from locust_cw._aws.targets import Metric
 from locust_cw._cli.output import account_at, complain, is_gone, print_json, wrapped
 from locust_cw._cli.shared_options import account_options, add_recorded_account_options
 from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError, Record, neighbours, newest, span_of
+from locust_cw._terminal.quantities import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -267,7 +268,7 @@ def _compare_logs(account: Account, record: Record, findings: Findings) -> None:
         counted = _count(account, record, group, prefix) if by_insights else None
         logged = counted or _read(account, record, group, prefix)
     except _core.AwsError as error:
-        if not is_missing(error):
+        if error.kind != "not_found":
             raise
         findings.notes.append(f"there is no log group {group}")
         logged = Logged(by_name=Counter())
@@ -367,7 +368,7 @@ def _filter(account: Account, group: str, prefix: str, start: int, end: int) -> 
                 "FilterLogEvents", logGroupName=group, logStreamNamePrefix=prefix, startTime=start, endTime=end - 1
             )["events"]
         except _core.AwsError as error:
-            if pause is None or "Throttl" not in str(error.args[1]):
+            if pause is None or error.kind != "throttled":
                 raise
             time.sleep(pause)
         else:
@@ -476,7 +477,7 @@ def _explain(record: Record, findings: Findings) -> None:
     waiting = [each for each in _core.pending_spools(record.option("spool_dir")) if each.run_id == record.run_id]
     if waiting:
         findings.notes.append(
-            f"{_core.human_bytes(sum(each.bytes for each in waiting))} of it wait on this machine. Send them:"
+            f"{human_bytes(sum(each.bytes for each in waiting))} of it wait on this machine. Send them:"
             f" {record.replay_command}"
         )
     elif receipt["requests"]["spooled"] + receipt["log_events"]["spooled"]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from locust_cw import _core
-from locust_cw._aws.account import is_missing
 from locust_cw._aws.endpoint import endpoint_of, partition_of
 
 if TYPE_CHECKING:
@@ -173,8 +172,7 @@ def check_name(name: str) -> str:
     """
     if _NAME.fullmatch(name) is None:
         raise _core.InvalidOptionError(
-            f"argument --cw-dashboard: {name!r} cannot be a dashboard's name; expected 1 to {MAX_NAME} letters, digits,"
-            " - and _"
+            "dashboard", f"{name!r} cannot be a dashboard's name; expected 1 to {MAX_NAME} letters, digits, - and _"
         )
     return name
 
@@ -687,7 +685,7 @@ def get(account: Account, name: str) -> Json | None:
     try:
         text = account.call("GetDashboard", DashboardName=name)["DashboardBody"]
     except _core.AwsError as error:
-        if is_missing(error):
+        if error.kind == "not_found":
             return None
         raise
     try:
@@ -735,8 +733,8 @@ def save_queries(account: Account, name: str, view: View) -> list[str]:
             saved.append(query_name)
     except _core.AwsError as error:
         # A local CloudWatch has none.
-        level = logging.WARNING if "AccessDenied" in error.args[1] else logging.DEBUG
-        logger.log(level, "The queries of the dashboard %s are not saved: %s", name, error.args[0])
+        level = logging.WARNING if error.kind == "access_denied" else logging.DEBUG
+        logger.log(level, "The queries of the dashboard %s are not saved: %s", name, error.message)
     return saved
 
 
@@ -753,7 +751,7 @@ def delete(account: Account, name: str) -> bool:
     try:
         account.call("DeleteDashboards", DashboardNames=[name])
     except _core.AwsError as error:
-        if is_missing(error):
+        if error.kind == "not_found":
             return False
         raise
     return True

@@ -70,20 +70,20 @@ def _ask(options: Options) -> tuple[str | None, str]:
         # The test is over already.
         why = "identity unknown: STS has not answered yet"
     except _core.AwsError as error:
-        why = _without_identity(error.args[1])
+        why = _without_identity(error)
     except (OSError, RuntimeError, ValueError) as error:
         why = f"identity unknown: {error}"
     return region, f" in {region} ({why})" if region else f" ({why})"
 
 
-def _without_identity(code: str) -> str:
-    if code == "NoCredentials":
+def _without_identity(error: _core.AwsError) -> str:
+    if error.code == "NoCredentials":
         return "there are no usable AWS credentials: 'locust-cw doctor' says what to do"
-    if code == "NotAws":
+    if error.kind == "not_aws":
         return "identity unknown: what answered is not AWS; 'locust-cw doctor' says what to do"
-    if code in ("NoAnswer", "NotSent"):
+    if error.kind == "unreachable":
         return "identity unknown: STS could not be reached"
-    return f"identity unknown: STS answered {code}; 'locust-cw doctor' says what to do"
+    return f"identity unknown: STS answered {error.code}; 'locust-cw doctor' says what to do"
 
 
 def _place(options: Options) -> str:
