@@ -129,7 +129,7 @@ def publish(seconds: list[list[float]]) -> Published:
         driver.deliver(publisher)
         receipt = publisher.finish()
         if not receipt.complete:
-            sys.exit(f"The sink did not receive everything:\n{receipt.text}")
+            sys.exit(f"The sink did not receive everything:\n{receipt.json}")
         bodies = [
             gzip.decompress(sink.body(number)) if call.encoding == "gzip" else sink.body(number)
             for number, call in enumerate(sink.stop())

@@ -115,7 +115,7 @@ def settle(publisher: _core.Publisher) -> None:
     """End a run, and check that everything was delivered."""
     receipt = publisher.finish()
     if not receipt.complete:
-        sys.exit(f"The sink did not get everything:\n{receipt.text}")
+        sys.exit(f"The sink did not get everything:\n{receipt.json}")
 
 
 def rate_of(calls: list[Call]) -> float:

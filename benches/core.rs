@@ -12,7 +12,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use locust_cw::accounting::counters::Counters;
 use locust_cw::accounting::messages::Diagnostics;
 use locust_cw::config::identity::RunIdentity;
-use locust_cw::config::{Config, Options};
+use locust_cw::config::{Config, LogChoice, Options};
 use locust_cw::delivery::outbox::{Outbox, SendMode};
 use locust_cw::ingest::queue::{ControlMessage, Item, queue};
 use locust_cw::ingest::sample::Sample;
@@ -32,12 +32,11 @@ fn identity() -> Arc<RunIdentity> {
         worker: "w1".into(),
         host: Some("https://service.example".into()),
         fallback_host: None,
-        announces: false,
     })
 }
 
-fn config(logs: &str) -> Config {
-    Options { logs: logs.into(), ..Options::default() }.validate().expect("valid options")
+fn config(logs: LogChoice) -> Config {
+    Options { logs, ..Options::default() }.validate().expect("valid options")
 }
 
 /// Latencies with a median of 20 ms and a long tail.
@@ -83,7 +82,7 @@ fn intake(config: &Config) -> Duration {
 fn samples(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("samples");
     group.throughput(Throughput::Elements(SAMPLES.into())).sample_size(20);
-    for (what, logs) in [("to windows", "off"), ("to windows and log events", "all")] {
+    for (what, logs) in [("to windows", LogChoice::Off), ("to windows and log events", LogChoice::All)] {
         let config = config(logs);
         group.bench_function(BenchmarkId::from_parameter(what), |bencher| {
             bencher.iter_custom(|times| (0..times).map(|_| intake(&config)).sum());

@@ -79,7 +79,6 @@ fn start(url: &str, folder: &tempfile::TempDir, live: bool) -> Run {
         worker: "w1".into(),
         host: Some("https://service.example".into()),
         fallback_host: None,
-        announces: false,
     };
     Run::start(config, identity, locust_cw::runtime::handle().expect("a runtime"), Aws::new).expect("a run")
 }
@@ -101,7 +100,9 @@ fn record(run: &Run) {
         while !run.has_room() {
             thread::sleep(Duration::from_millis(1));
         }
-        run.record(sample, locust_cw::ingest::queue::QueueSender::push);
+        if let Err(item) = run.try_record(sample) {
+            run.record_blocking(item);
+        }
     }
 }
 

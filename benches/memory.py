@@ -62,7 +62,7 @@ def at_once(url: str, requests: int, live: bool) -> Row:  # noqa: FBT001 - calle
         given = publisher.finish()
         largest = resident_mb("VmHWM")
     if not given.complete:
-        print(given.text)
+        print(given.json)
     receipt = json.loads(given.json)
     lost = sum(account["observed"] - account["delivered"] for account in (receipt["requests"], receipt["log_events"]))
     return {

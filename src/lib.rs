@@ -27,13 +27,21 @@ mod python;
 #[cfg(feature = "python")]
 #[pyo3::pymodule]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::python::{
-        Account, AwsError, Call, Flush, InvalidOptionError, Partition, PendingSpool, PlannedUsage, Progress, Publisher,
-        Receipt, Replay, add_up, check_options, default_options, dimension_value, estimate_cost, estimate_usage,
-        human_bytes, never_proxied, new_run_id, nothing_recorded, origin_of, partition_of, pending_spools,
-        priced_regions, public_host, remove_empty_spools, replay_command, spool_root,
+        Account, Call, CallFailure, DeliveryCounts, Flush, LogMessage, Partition, PendingSpool, PendingSpoolSearch,
+        PlannedUsage, Progress, Publisher, Receipt, Replay, StatusReport, check_options, default_options,
+        dimension_value, empty_receipt, estimate_cost, estimate_usage, find_pending_spools, never_proxied, new_run_id,
+        option_choices, origin_of, partition_of, pending_spools, priced_regions, public_host, remove_empty_spools,
+        spool_root,
     };
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::python::register(module)
+    }
 
     /// This package's version.
     #[pymodule_export]
@@ -57,7 +65,7 @@ mod _core {
 
     /// Longest run id.
     #[pymodule_export]
-    const MAX_RUN_ID_CHARS: usize = crate::config::MAX_RUN_ID_CHARS;
+    const MAX_RUN_ID_CHARS: usize = crate::config::identity::MAX_RUN_ID_CHARS;
 
     /// The host of gauges where a run has none.
     #[pymodule_export]
@@ -66,6 +74,10 @@ mod _core {
     /// The request name that those which are too many go under.
     #[pymodule_export]
     const OTHER: &str = crate::metrics::series::OTHER;
+
+    /// Points in time at or after this cannot be shown as a date.
+    #[pymodule_export]
+    const DATES_END: f64 = crate::accounting::status_report::DATES_END;
 
     /// Most dimensions of one metric.
     #[pymodule_export]

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::Level;
-use crate::accounting::receipt::{Receipt, Remarks};
+use crate::accounting::messages::{Level, Message};
+use crate::accounting::receipt::Receipt;
 use crate::config::ResolvedAws;
 use crate::delivery::client::CloudWatch;
 use crate::delivery::outbox::SendMode;
-use crate::delivery::{Delivery, DeliveryOptions, Progress};
+use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::spool::{Lane, Manifest, Segment, Spool};
 use crate::timestamp::{MAX_AGE_SECONDS, Timestamp};
 
@@ -88,9 +88,9 @@ impl Replay {
             // The disk is full: what is on it stays there, whole, for another time.
             [Some(&old), young.as_ref()].into_iter().flatten().for_each(|part| spool.remove(part));
             outbox.leave(&segment);
-            self.delivery.diagnostics.say_once(
-                "no room",
+            self.delivery.diagnostics.log_once(
                 Level::Error,
+                "no room",
                 "The disk is full: what is partly over 14 days old cannot be taken apart, and stays. Make room, and run \
                  it again.",
             );
@@ -108,9 +108,9 @@ impl Replay {
         young.into_iter().for_each(|segment| outbox.push(segment));
         let Counts { requests, log_events, .. } = old.contents.share;
         if requests.max(log_events) > 0 {
-            self.delivery.diagnostics.say_once(
-                "too old",
+            self.delivery.diagnostics.log_once(
                 Level::Warning,
+                "too old",
                 "Some of it is over 14 days old: CloudWatch does not take it any more. It counts as rejected, and is kept \
                  in the spool's folder \"rejected\".",
             );
@@ -119,7 +119,7 @@ impl Replay {
 
     /// Takes the messages to the user that have come up.
     #[must_use]
-    pub fn messages(&self) -> Vec<(Level, String)> {
+    pub fn messages(&self) -> Vec<Message> {
         self.delivery.messages()
     }
 
@@ -136,16 +136,11 @@ impl Replay {
     }
 
     /// Ends it, whatever is left, and draws up the account of what was in the spool.
-    pub fn finish(&self) -> (Receipt, Remarks) {
-        let reasons = self.delivery.end();
+    pub fn finish(&self) -> (Receipt, DeliveryEnd) {
+        let end = self.delivery.end();
         let spooled = self.delivery.outbox.spooled();
         let receipt = self.delivery.account(&self.manifest.run_id, self.manifest.log_class, spooled);
-        let mut remarks = self.delivery.remarks(&receipt, self.dry_run, reasons);
-        let is_sent = [receipt.requests, receipt.log_events].iter().any(|account| account.delivered > 0);
-        if is_sent && let Some(destination) = self.delivery.destination() {
-            remarks.lines.push(format!("Sent to {destination}."));
-        }
-        (receipt, remarks)
+        (Receipt { dry_run: self.dry_run, ..receipt }, end)
     }
 }
 
@@ -287,7 +282,7 @@ mod tests {
             assert!(Instant::now() < deadline, "{:?}", replay.progress());
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert!(replay.messages().iter().any(|(_, text)| text.contains("over 14 days old")));
+        assert!(replay.messages().iter().any(|message| message.text.contains("over 14 days old")));
         let (receipt, _) = replay.finish();
         let events = receipt.log_events;
         assert_eq!((events.observed, events.delivered, events.rejected), (3, 1, 2));
@@ -334,7 +329,7 @@ mod tests {
         fs::remove_dir_all(&folder).expect("removed");
         replay.delivery.counters.observed.add(segment.contents.share);
         replay.push(segment, NOW);
-        assert!(replay.messages().iter().any(|(_, text)| text.contains("The disk is full")));
+        assert!(replay.messages().iter().any(|message| message.text.contains("The disk is full")));
         let (receipt, _) = replay.finish();
         let events = receipt.log_events;
         assert_eq!((events.observed, events.spooled, events.rejected), (2, 2, 0));

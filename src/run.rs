@@ -1,7 +1,6 @@
 //! One run, from its first sample to its receipt: the queue, the threads and the tasks behind it.
 
 use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -10,17 +9,17 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::{Diagnostics, Level};
-use crate::accounting::receipt::{Receipt, Remarks, human_bytes};
+use crate::accounting::messages::{Diagnostics, Level, Message};
+use crate::accounting::receipt::Receipt;
+use crate::accounting::status_report::{ProcessStatus, Seconds, StatusReport};
 use crate::config::identity::{RunIdentity, path_safe};
 use crate::config::{Config, ResolvedAws};
 use crate::delivery::client::CloudWatch;
 use crate::delivery::outbox::SendMode;
-use crate::delivery::{Delivery, DeliveryOptions, Progress};
+use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
 use crate::ingest::sample::{Report, Sample};
 use crate::ingest::worker::AggregationWorker;
-use crate::spool::pending::{pending_spools, remove_empty, replay_command};
 use crate::spool::{Manifest, Spool};
 use crate::timestamp::Timestamp;
 
@@ -46,7 +45,7 @@ pub struct Run {
     /// The end has come without it.
     intake_failed: AtomicBool,
     /// The account of it, once it has ended.
-    ended: Mutex<Option<(Receipt, Remarks)>>,
+    ended: Mutex<Option<(Receipt, DeliveryEnd)>>,
 }
 
 /// A flush under way.
@@ -97,14 +96,6 @@ impl Run {
             .spawn(move || intake.run(&exit, clock))
             // The tasks of the delivery would wait for it, and keep the spool.
             .inspect_err(|_| drop(delivery.end()))?;
-        if identity.announces {
-            let (root, diagnostics) = (config.spool_dir.clone(), Arc::clone(&delivery.diagnostics));
-            // On a thread of its own: the folder may be large, or on a slow disk. A run is none the worse without.
-            let _ = std::thread::Builder::new()
-                .name("locust-cw-pending_spools".to_owned())
-                .spawn(move || announce_pending_spools(&root, &diagnostics));
-        }
-
         let intake = Mutex::new(Some(intake));
         Ok(Self {
             config,
@@ -118,33 +109,37 @@ impl Run {
         })
     }
 
-    /// Takes a sample, at once; where the queue is full, `wait` is called to push it with patience.
-    pub fn record(&self, sample: Sample, wait: impl FnOnce(&QueueSender, Item) -> Result<(), Item>) {
-        let share = Counts { requests: 1, failures: u64::from(sample.failure.is_some()), log_events: 0 };
-        self.delivery.counters.observed.add(share);
-        let Err(item) = self.sender.try_push(Item::Sample(sample)) else { return };
-        if wait(&self.sender, item).is_err() {
-            self.drop_for_want_of_room(share);
+    /// Takes a sample without waiting.
+    ///
+    /// # Errors
+    /// Gives the sample back where the queue is full: [`Self::record_blocking`] waits for room.
+    #[expect(clippy::result_large_err, reason = "a sample without room is given back as it is")]
+    pub fn try_record(&self, sample: Sample) -> Result<(), Item> {
+        self.delivery.counters.observed.add(counts_of(&sample));
+        self.sender.try_push(Item::Sample(sample))
+    }
+
+    /// Takes what [`Self::try_record`] gave back, waiting for room for a bounded time; without room it is dropped.
+    pub fn record_blocking(&self, item: Item) {
+        if let Err(item) = self.sender.push(item) {
+            let counts = match &item {
+                Item::Sample(sample) => counts_of(sample),
+                Item::Report(report) => report.share(),
+            };
+            self.delivery.counters.dropped.add(counts);
+            self.delivery.diagnostics.log_once(
+                Level::Warning,
+                "queue full",
+                "Results come faster than this machine can take them in: some are dropped, and the receipt tells how many. \
+                 The load generator is short of processor time.",
+            );
         }
     }
 
-    /// Takes what a worker reported, waiting for room for a bounded moment.
+    /// Takes what a worker reported, waiting for room for a bounded time.
     pub fn report(&self, report: Report) {
-        let share = report.share();
-        self.delivery.counters.observed.add(share);
-        if self.sender.push(Item::Report(Box::new(report))).is_err() {
-            self.drop_for_want_of_room(share);
-        }
-    }
-
-    fn drop_for_want_of_room(&self, share: Counts) {
-        self.delivery.counters.dropped.add(share);
-        self.delivery.diagnostics.say_once(
-            "queue full",
-            Level::Warning,
-            "Results come faster than this machine can take them in: some are dropped, and the receipt tells how many. \
-             The load generator is short of processor time.",
-        );
+        self.delivery.counters.observed.add(report.share());
+        self.record_blocking(Item::Report(Box::new(report)));
     }
 
     /// Takes what is small, rare, and must not be lost. Never waits.
@@ -215,7 +210,7 @@ impl Run {
 
     /// Takes the messages to the user that have come up.
     #[must_use]
-    pub fn messages(&self) -> Vec<(Level, String)> {
+    pub fn messages(&self) -> Vec<Message> {
         self.delivery.messages()
     }
 
@@ -227,12 +222,12 @@ impl Run {
 
     /// Ends the run, whatever is left, and draws up its receipt. What was not delivered stays in the spool. The second
     /// time it gives the same.
-    pub fn finish(&self) -> (Receipt, Remarks) {
+    pub fn finish(&self) -> (Receipt, DeliveryEnd) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         ended.get_or_insert_with(|| self.end()).clone()
     }
 
-    fn end(&self) -> (Receipt, Remarks) {
+    fn end(&self) -> (Receipt, DeliveryEnd) {
         let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(intake) = intake {
             self.push(ControlMessage::Close);
@@ -246,11 +241,9 @@ impl Run {
             self.intake_failed.store(true, Relaxed);
             self.delivery.outbox.close();
         }
-        let reasons = self.delivery.end();
+        let end = self.delivery.end();
         self.drop_what_never_came();
-        let receipt = self.account(self.delivery.outbox.spooled());
-        let remarks = self.delivery.remarks(&receipt, self.config.dry_run, reasons);
-        (receipt, remarks)
+        (self.account(self.delivery.outbox.spooled()), end)
     }
 
     /// Counts what is lost in the queue of an intake that hangs, in a disk that does not answer, or has panicked.
@@ -265,15 +258,43 @@ impl Run {
         counters.dropped.add(missing);
     }
 
-    /// The account so far: what is on its way counts as spooled.
+    /// What this process reports to the master: the receipt so far, or the last one once the run has ended.
+    #[must_use]
+    pub fn status_report(&self, extras: ReportExtras, now: Timestamp) -> StatusReport {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let progress = self.progress();
+        let (problem, problem_at) = extras.problem.unzip();
+        let delay_s = progress.delivered_until.map(|second| age(second, now));
+        StatusReport {
+            run_id: self.identity.run_id.clone(),
+            is_final: ended.is_some(),
+            receipt: ended.map_or_else(|| self.snapshot(), |(receipt, _)| receipt),
+            remarks: extras.remarks,
+            // A dry run delivers nothing, so the end does not wait for it.
+            left: if self.config.dry_run { 0 } else { progress.left },
+            settled: progress.settled,
+            status: ProcessStatus {
+                failures: progress.failures.iter().map(ToString::to_string).collect(),
+                trouble_since: progress.trouble_since.and_then(|since| since.seconds_f64().try_into().ok()),
+                problem,
+                problem_at,
+                delay_s: delay_s.and_then(|delay| delay.try_into().ok()),
+                waiting_bytes: progress.waiting_bytes,
+                stopped: extras.test == TestState::Stopped,
+            },
+            refusal: extras.refusal,
+        }
+    }
+
+    /// The receipt so far: what is on its way counts as spooled.
     #[must_use]
     pub fn snapshot(&self) -> Receipt {
         let mut receipt = self.account(Counts::default());
-        // A report comes every few seconds: the series can wait for the last.
+        // Reports are sent every few seconds: the series are in the last one only.
         receipt.series.clear();
-        for account in [&mut receipt.requests, &mut receipt.failures, &mut receipt.log_events] {
-            let settled = account.delivered + account.rejected + account.dropped;
-            account.spooled = account.observed.saturating_sub(settled);
+        for counts in [&mut receipt.requests, &mut receipt.failures, &mut receipt.log_events] {
+            let settled = counts.delivered + counts.rejected + counts.dropped;
+            counts.spooled = counts.observed.saturating_sub(settled);
         }
         receipt
     }
@@ -288,6 +309,39 @@ impl Run {
     pub fn users(&self) -> u32 {
         self.users.load(Relaxed)
     }
+}
+
+/// What the core does not know of a process, for its report.
+#[derive(Debug, Clone, Default)]
+pub struct ReportExtras {
+    /// Whether the test runs.
+    pub test: TestState,
+    /// The last problem that was logged, and when.
+    pub problem: Option<(String, Seconds)>,
+    /// Why the process did not start the test, if it did not.
+    pub refusal: Option<String>,
+    /// Lines for the text of the receipt.
+    pub remarks: Vec<String>,
+}
+
+/// Whether a test runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TestState {
+    /// It runs.
+    #[default]
+    Running,
+    /// It has stopped; requests may still end.
+    Stopped,
+}
+
+fn counts_of(sample: &Sample) -> Counts {
+    Counts { requests: 1, failures: u64::from(sample.failure.is_some()), log_events: 0 }
+}
+
+/// Seconds from a second of the epoch to now.
+#[expect(clippy::cast_precision_loss, reason = "seconds since the epoch")]
+fn age(second: u64, now: Timestamp) -> f64 {
+    (now.seconds_f64() - second as f64).max(0.0)
 }
 
 /// Looks from time to time, until there is something to be seen or the time is over.
@@ -324,9 +378,9 @@ fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnos
             Err(error) => break (error, manifest),
         }
     };
-    diagnostics.say_once(
-        "spool",
+    diagnostics.log_once(
         Level::Warning,
+        "spool",
         format!(
             "The spool folder {} cannot be used ({error}): results are sent straight from memory, and what does not fit \
              there is dropped and counted. Choose another --cw-spool-dir.",
@@ -334,25 +388,6 @@ fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnos
         ),
     );
     (Spool::in_memory(&manifest), manifest)
-}
-
-/// Tells of what earlier runs left behind: their processes ended before CloudWatch had taken everything.
-fn announce_pending_spools(root: &Path, diagnostics: &Diagnostics) {
-    remove_empty(root);
-    let pending_spools: Vec<_> =
-        pending_spools(root).into_iter().filter(|found| !found.live && found.manifest.is_replayable()).collect();
-    let Some(last) = pending_spools.last() else { return };
-    let bytes = human_bytes(pending_spools.iter().map(|pending_spool| pending_spool.bytes).sum());
-    let one_run = pending_spools.iter().all(|pending_spool| pending_spool.manifest.run_id == last.manifest.run_id);
-    let command = replay_command(if one_run { &last.manifest.run_id } else { "--all" }, root);
-    diagnostics.say_once(
-        "pending_spools",
-        Level::Info,
-        format!(
-            "{bytes} of results of earlier runs were not delivered and wait in {}. Send them with: {command}",
-            root.display()
-        ),
-    );
 }
 
 /// An id for a run that begins now, such as `20261122T110301Z-7f3a`.
@@ -366,11 +401,12 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::config::LogChoice;
     use crate::config::identity::tests::identity;
-    use crate::config::tests::config;
+    use crate::config::validate::tests::config;
     use crate::delivery::client::RejectedLogEvents;
-    use crate::delivery::retry::tests::{failed, making, refused};
-    use crate::delivery::retry::{CallError, Cause};
+    use crate::delivery::error::tests::{failed, making, refused};
+    use crate::delivery::error::{CallError, Cause};
     use crate::logs::event::{LogBatch, LogEvent};
     use crate::metrics::aggregator::tests::sample;
     use crate::metrics::datum::{Datum, FAILURE_COUNT};
@@ -458,9 +494,15 @@ mod tests {
         Test { run, cloudwatch, folder, runtime: runtime.clone() }
     }
 
+    fn record_one(run: &Run, name: &str) {
+        if let Err(item) = run.try_record(sample(name, Timestamp::now().seconds(), 1.0)) {
+            run.record_blocking(item);
+        }
+    }
+
     fn record(run: &Run, number: usize) {
         for i in 0..number {
-            run.record(sample(&format!("/{}", i % 5), Timestamp::now().seconds(), 1.0), QueueSender::push);
+            record_one(run, &format!("/{}", i % 5));
         }
     }
 
@@ -496,7 +538,7 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_before_the_test_stops_and_everything_after() {
-        let Test { run, cloudwatch, folder, runtime } = start(Scripted::default(), |o| o.logs = "off".into());
+        let Test { run, cloudwatch, folder, runtime } = start(Scripted::default(), |o| o.logs = LogChoice::Off);
         record(&run, 1000);
         wait_until(&run, || run.delivery.outbox.left().requests > 0);
         run.delivery.outbox.wake_all();
@@ -573,8 +615,8 @@ mod tests {
     #[test]
     fn the_guilty_datum_alone_is_rejected() {
         let scripted = Scripted { guilty: Some(FAILURE_COUNT), ..Scripted::default() };
-        let Test { run, cloudwatch, folder, .. } = start(scripted, |o| o.logs = "off".into());
-        run.record(sample("/a", Timestamp::now().seconds(), 1.0), QueueSender::push);
+        let Test { run, cloudwatch, folder, .. } = start(scripted, |o| o.logs = LogChoice::Off);
+        record_one(&run, "/a");
         run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
@@ -591,7 +633,7 @@ mod tests {
         let Test { run, cloudwatch, folder, .. } =
             start(Scripted { guilty_text: Some("/guilty"), ..Scripted::default() }, |_| {});
         record(&run, 7);
-        run.record(sample("/guilty", Timestamp::now().seconds(), 1.0), QueueSender::push);
+        record_one(&run, "/guilty");
         record(&run, 4);
         run.push(ControlMessage::Close);
         wait_until_over(&run);
@@ -615,12 +657,12 @@ mod tests {
         run.push(ControlMessage::Close);
         wait_until_over(&run);
         let mut said = run.messages();
-        said.retain(|(level, _)| *level != Level::Debug);
+        said.retain(|message| message.level != Level::Debug);
         // One for each operation.
         assert_eq!(said.len(), 2, "{said:?}");
-        let (receipt, remarks) = run.finish();
+        let (receipt, end) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
-        assert_eq!(remarks.lines.len(), 4);
+        assert_eq!((end.spool_folder.is_some(), end.rejected_folder, end.failures.len()), (true, None, 2));
         adds_up(&receipt);
     }
 
@@ -648,9 +690,9 @@ mod tests {
         record(&run, 100);
         run.push(ControlMessage::Close);
         wait_until_over(&run);
-        let (receipt, remarks) = run.finish();
+        let (receipt, end) = run.finish();
         assert_eq!((receipt.requests.delivered, receipt.log_events.spooled), (100, 100));
-        assert!(remarks.lines.iter().any(|line| line.contains("Check --cw-log-group")), "{remarks:?}");
+        assert!(end.failures.iter().any(|error| error.to_string().contains("Check --cw-log-group")), "{end:?}");
         let files = std::fs::read_dir(folder.path().join(&receipt.run_id).join("w1")).expect("there").count();
         assert!(files < 10, "they are not cut: {files}");
         adds_up(&receipt);
@@ -725,7 +767,7 @@ mod tests {
         };
         let names: Vec<_> = (0..3).map(|_| open()).map(|(_, manifest, worker)| (manifest.worker, worker)).collect();
         assert_eq!(names, ["w1", "w1-2", "w1-3"].map(|name| (name.to_owned(), name.to_owned())));
-        assert_eq!(pending_spools(folder.path()).len(), 3);
+        assert_eq!(crate::spool::pending::pending_spools(folder.path()).len(), 3);
     }
 
     #[test]

@@ -69,6 +69,13 @@ impl Timestamp {
         self.0.div_euclid(MICROS)
     }
 
+    /// Seconds since the epoch, with their fraction.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
+    pub fn seconds_f64(self) -> f64 {
+        self.0 as f64 / MICROS as f64
+    }
+
     /// Whole milliseconds since the epoch, rounded down.
     #[must_use]
     pub const fn millis(self) -> i64 {

@@ -1,69 +1,70 @@
-//! Whatever is typed as an option: it is refused by name, or it is something that CloudWatch takes.
+//! Whatever is given as an option: it is refused by name, or it is something that CloudWatch takes.
 #![no_main]
+
+use std::sync::LazyLock;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use locust_cw::config::identity::RunIdentity;
-use locust_cw::config::{MAX_WORKER_CHARS, Options};
+use locust_cw::config::Options;
+use locust_cw::config::identity::{MAX_WORKER_CHARS, RunIdentity};
+use locust_cw::config::value::OptionValue;
 use locust_cw::spool::Manifest;
 
 mod limits;
 
+/// The names of all options.
+static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let defaults = serde_json::to_value(Options::default()).expect("plain data");
+    defaults.as_object().expect("an object").keys().cloned().collect()
+});
+
 #[derive(Debug, Arbitrary)]
-struct Typed {
-    texts: [Option<String>; 6],
-    dimension: Vec<(String, String)>,
-    raw_dimension: Vec<String>,
-    numbers: [Option<i64>; 4],
-    fractions: [Option<f64>; 3],
-    choices: [Option<String>; 4],
-    aws: [Option<String>; 5],
+enum Given {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<String>),
+    /// Constant dimensions in the right form.
+    Pairs(Vec<(String, String)>),
+    /// One of the option's choices.
+    Choice(usize),
 }
 
-impl Typed {
-    fn options(self) -> Options {
-        let usual = Options::default();
-        let [namespace, dimensions, log_group, log_stream, run_id, spool_dir] = self.texts;
-        let [resolution, max_requests, log_retention_days, spool_max_mb] = self.numbers;
-        let [flush_interval, log_sample, drain_timeout] = self.fractions;
-        let [logs, log_format, log_urls, log_class] = self.choices;
-        let [region, profile, role_arn, external_id, endpoint_url] = self.aws;
-        let pairs = self.dimension.into_iter().map(|(name, value)| format!("{name}={value}"));
-        Options {
-            namespace: namespace.unwrap_or(usual.namespace),
-            dimensions: dimensions.unwrap_or(usual.dimensions),
-            dimension: pairs.chain(self.raw_dimension).collect(),
-            resolution: resolution.unwrap_or(usual.resolution),
-            flush_interval: flush_interval.unwrap_or(usual.flush_interval),
-            max_requests: max_requests.unwrap_or(usual.max_requests),
-            logs: logs.unwrap_or(usual.logs),
-            log_sample: log_sample.unwrap_or(usual.log_sample),
-            log_format: log_format.unwrap_or(usual.log_format),
-            log_urls: log_urls.unwrap_or(usual.log_urls),
-            log_group: log_group.unwrap_or(usual.log_group),
-            log_stream: log_stream.unwrap_or(usual.log_stream),
-            log_retention_days,
-            log_class: log_class.unwrap_or(usual.log_class),
-            region,
-            profile,
-            role_arn,
-            external_id,
-            endpoint_url,
-            run_id,
-            spool_dir,
-            spool_max_mb: spool_max_mb.unwrap_or(usual.spool_max_mb),
-            drain_timeout: drain_timeout.unwrap_or(usual.drain_timeout),
-            ..usual
+impl Given {
+    fn into_value(self, option: &str) -> OptionValue {
+        let list = |texts: Vec<String>| OptionValue::List(texts.into_iter().map(OptionValue::Text).collect());
+        match self {
+            Self::None => OptionValue::None,
+            Self::Bool(value) => OptionValue::Bool(value),
+            Self::Int(number) => OptionValue::Int(number),
+            Self::Float(number) => OptionValue::Float(number),
+            Self::Text(text) => OptionValue::Text(text),
+            Self::List(texts) => list(texts),
+            Self::Pairs(pairs) => list(pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            Self::Choice(index) => {
+                let choices = Options::choices(option);
+                OptionValue::Text((*choices.get(index % choices.len().max(1)).unwrap_or(&"")).to_owned())
+            }
         }
     }
 }
 
-fuzz_target!(|typed: Typed| {
-    let config = match typed.options().validate() {
+fuzz_target!(|given: Vec<(u8, Given)>| {
+    let values = given.into_iter().map(|(index, value)| {
+        let option = &NAMES[usize::from(index) % NAMES.len()];
+        (option.clone(), value.into_value(option))
+    });
+    // As a dict, which has each name once.
+    let values: std::collections::BTreeMap<_, _> = values.collect();
+    let config = match Options::read(values).and_then(Options::validate) {
         Ok(config) => config,
         Err(error) => {
             let flag = format!("argument --cw-{}: ", error.option.replace('_', "-"));
-            assert!(error.to_string().starts_with(&flag) && !error.problem.is_empty());
+            assert!(
+                NAMES.contains(&error.option) && error.to_string().strip_prefix(&flag).is_some_and(|why| why.len() > 3)
+            );
             return;
         }
     };
@@ -73,7 +74,6 @@ fuzz_target!(|typed: Typed| {
         worker: "w".repeat(MAX_WORKER_CHARS),
         host: None,
         fallback_host: None,
-        announces: false,
     };
     let manifest = Manifest::of(&config, &identity);
     limits::check_stream(&manifest.log_stream);

@@ -1,21 +1,22 @@
-//! Whatever accounts the processes of a run send: they are refused, or add up and can be printed and sent on.
+//! Whatever the processes of a run report: the reports are refused, or add up and can be sent on.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use locust_cw::accounting::receipt::{Receipt, Remarks, Style};
+use locust_cw::accounting::receipt::Receipt;
+use locust_cw::accounting::status_report::StatusReport;
 
 fuzz_target!(|text: &str| {
-    let mut accounts = text.lines().filter_map(|line| Receipt::from_json(line).ok());
-    let Some(mut sum) = accounts.next() else { return };
-    for account in accounts {
+    let mut reports = text.lines().filter_map(|line| serde_json::from_str::<StatusReport>(line).ok());
+    let Some(mut sum) = reports.next() else { return };
+    for report in reports {
         let before = sum.clone();
-        sum.add(&account);
-        assert!(sum.requests.observed >= before.requests.observed.max(account.requests.observed));
+        sum.merge(&report);
+        let [sum, before, added] = [&sum, &before, &report].map(|report| &report.receipt);
+        assert!(sum.requests.observed >= before.requests.observed.max(added.requests.observed));
         assert!(sum.series.len() >= before.series.len());
     }
-    for style in [Style::Plain, Style::Ansi] {
-        assert!(sum.to_text(&Remarks::default(), style).contains("requests"));
-    }
-    assert!(Receipt::from_json(&sum.to_json()).is_ok());
-    assert_eq!(Receipt::from_json(&sum.to_message()).expect("just written"), sum);
+    assert!(serde_json::from_str::<Receipt>(&sum.receipt.to_json()).is_ok());
+    let message = serde_json::to_string(&sum).expect("plain data");
+    assert_eq!(serde_json::from_str::<StatusReport>(&message).expect("just written"), sum);
+    let _ = sum.aged(1.0).without_present();
 });

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use locust_cw::config::Options;
 use locust_cw::config::identity::RunIdentity;
+use locust_cw::config::{LogFormat, LogUrls, Options};
 use locust_cw::ingest::sample::{
     Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar,
 };
@@ -119,8 +119,8 @@ fn check_event(line: &LogLine, text: bool) {
 fuzz_target!(|test: Test| {
     let keys = ["Host,Request", "Host", "Method,RunId", "Host,Request,Method,RunId", "Request"];
     let options = Options {
-        log_format: if test.text { "text" } else { "json" }.into(),
-        log_urls: if test.urls { "full" } else { "redacted" }.into(),
+        log_format: if test.text { LogFormat::Text } else { LogFormat::Json },
+        log_urls: if test.urls { LogUrls::Full } else { LogUrls::Redacted },
         resolution: if test.minutes { 60 } else { 1 },
         dimensions: keys[usize::from(test.dimensions) % keys.len()].into(),
         dimension: test.dimension.iter().map(|(name, value)| format!("{name}={value}")).collect(),
@@ -133,7 +133,6 @@ fuzz_target!(|test: Test| {
         worker: "w1".into(),
         host: test.host.map(|host| host.up_to(1 << 20)),
         fallback_host: None,
-        announces: false,
     });
     let mut windows = Aggregator::new(&config, Arc::clone(&identity));
     let (mut formatter, mut line) = (LogFormatter::new(&config.log, identity), LogLine::default());

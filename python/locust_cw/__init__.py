@@ -7,7 +7,7 @@ program that never imports Locust at all: such a program publishes with a `Publi
 
 from typing import TYPE_CHECKING
 
-from locust_cw._core import InvalidOptionError, Receipt
+from locust_cw._errors import InvalidOptionError
 from locust_cw._plugin import register as _hooks
 from locust_cw._plugin.register import attach
 from locust_cw._publisher import Publisher
@@ -17,6 +17,7 @@ __all__ = ["InvalidOptionError", "LocalCloudWatchError", "Publisher", "Receipt",
 if TYPE_CHECKING:
     from locust_cw._aws.local import LocalCloudWatchError
     from locust_cw._plugin.session import Session
+    from locust_cw._terminal.receipt import Receipt
 else:
 
     def __getattr__(name: str) -> object:
@@ -25,6 +26,10 @@ else:
             from locust_cw._aws.local import LocalCloudWatchError  # noqa: PLC0415 - as said above
 
             return LocalCloudWatchError
+        if name == "Receipt":
+            from locust_cw._terminal.receipt import Receipt  # noqa: PLC0415 - as said above
+
+            return Receipt
         if name == "Session":
             from locust_cw._plugin.session import Session  # noqa: PLC0415 - as said above
 

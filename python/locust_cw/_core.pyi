@@ -4,7 +4,10 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, final
 
+from locust_cw._errors import AwsError, InvalidOptionError
+
 __all__ = [
+    "DATES_END",
     "EVENT_BYTES",
     "EVENT_OVERHEAD_BYTES",
     "GAUGES",
@@ -23,32 +26,36 @@ __all__ = [
     "Account",
     "AwsError",
     "Call",
+    "CallFailure",
+    "DeliveryCounts",
     "Flush",
     "InvalidOptionError",
+    "LogMessage",
     "Partition",
     "PendingSpool",
+    "PendingSpoolSearch",
     "PlannedUsage",
     "Progress",
     "Publisher",
     "Receipt",
     "Replay",
-    "add_up",
+    "StatusReport",
     "check_options",
     "default_options",
     "dimension_value",
+    "empty_receipt",
     "estimate_cost",
     "estimate_usage",
-    "human_bytes",
+    "find_pending_spools",
     "never_proxied",
     "new_run_id",
-    "nothing_recorded",
+    "option_choices",
     "origin_of",
     "partition_of",
     "pending_spools",
     "priced_regions",
     "public_host",
     "remove_empty_spools",
-    "replay_command",
     "spool_root",
 ]
 
@@ -56,10 +63,13 @@ VERSION: str
 """This package's version."""
 
 PRICES_AS_OF: str
-"""When the prices of estimates were looked up."""
+"""The date of the prices of estimates."""
 
 HOURS_PER_MONTH: int
-"""Hours in the month over which metrics are charged by the hour: with data in each, one costs its monthly price."""
+"""Hours of a month: metrics are charged by the hour, and one with data in each hour costs its monthly price."""
+
+DATES_END: float
+"""Points in time at or after this cannot be shown as a date: seconds since the epoch."""
 
 EVENT_BYTES: int
 """Bytes of the text of a JSON log event, as an estimate."""
@@ -71,10 +81,10 @@ MAX_RUN_ID_CHARS: int
 """Longest run id."""
 
 NO_HOST: str
-"""The host of gauges where a run has none."""
+"""The host of gauges in a run without a host."""
 
 OTHER: str
-"""The request name that those which are too many go under."""
+"""The request name that stands for all beyond the maximum."""
 
 MAX_DIMENSIONS: int
 """Most dimensions of one metric (PutMetricData)."""
@@ -97,25 +107,16 @@ MAX_METRICS_BYTES: int
 EVENT_OVERHEAD_BYTES: int
 """What a log event counts beside its text (PutLogEvents)."""
 
-class AwsError(Exception):
-    """A call that AWS refused, or that did not reach it.
-
-    Its arguments are the message, which says what to do, and AWS's error code, such as `ResourceNotFound`, or else
-    `NoAnswer`, `NotSent`, `NoCredentials` or `NoRegion`.
-    """
-
-class InvalidOptionError(ValueError):
-    """An option that is not known, or whose value cannot be used. The message names it."""
-
 @final
 class Account:
-    """Everything but publishing that is asked of the AWS account which options name.
+    """The AWS account that options name, for everything but publishing.
 
     Nothing is looked up before the first call.
 
     Args:
         options: Those of a `Publisher`.
-        recorded: The `destination` of an earlier run, which goes before the environment and the AWS configuration.
+        recorded: The `destination` of an earlier run, which takes precedence over the environment and the AWS
+            configuration.
         account: The account that the credentials must belong to: 12 digits, or `any`. By default, the recorded one.
 
     Raises:
@@ -126,10 +127,15 @@ class Account:
     def __new__(
         cls, options: dict[str, Any], *, recorded: dict[str, Any] | None = None, account: str | None = None
     ) -> Account: ...
-    def call(self, operation: str, parameters: str) -> Call:
-        """Begin an operation of AWS's, such as `GetDashboard`, with its parameters as JSON in AWS's names."""
-    def region(self) -> Call:
-        """Begin to find out the region as the SDK does; its result is JSON text."""
+    def call(self, operation: str, parameters: dict[str, Any]) -> Call:
+        """Begin an operation of AWS, such as `GetDashboard`, with its parameters in AWS's names."""
+    def destination(self) -> Call:
+        """Begin to resolve region, profile and endpoints as the SDK does.
+
+        The result has the keys of `Publisher.destination`, and `is_custom_cloudwatch_url` and `is_custom_logs_url`:
+        whether these endpoints are others than AWS's own. STS is not called, so `account_id` may be None. Only an
+        instance's region needs the network. Without a region, the result is an `AwsError` of the kind `no_region`.
+        """
 
 @final
 class Call:
@@ -137,15 +143,52 @@ class Call:
 
     @property
     def done(self) -> bool:
-        """Whether the result is there."""
-    def result(self) -> str:
-        """Wait for the output, JSON in AWS's names. To be asked once.
+        """Whether `result` would not wait."""
+    def result(self) -> Any:  # noqa: ANN401 - each operation has its own
+        """Wait for the output, in AWS's names. It can be taken once.
 
         Raises:
-            AwsError: If AWS refused the call, or it did not reach it.
-            ValueError: If the input is not what the operation takes.
+            AwsError: If AWS refused the call, or it did not reach AWS.
+            ValueError: If the operation does not take these parameters.
 
         """
+
+@final
+class CallFailure:
+    """Why a call to AWS failed."""
+
+    @property
+    def operation(self) -> str:
+        """The operation, such as `PutMetricData`."""
+    @property
+    def resource(self) -> str:
+        """What the call was about."""
+    @property
+    def code(self) -> str:
+        """AWS's error code, or `NoAnswer`, `NotSent`, `NotAws`, `NoCredentials`, `NoRegion` or `OtherAccount`."""
+    @property
+    def message(self) -> str:
+        """What happened, and what to do."""
+    @property
+    def topic(self) -> str:
+        """The topic of the messages about it."""
+    @property
+    def needs_action(self) -> bool:
+        """Whether only the user can resolve it."""
+
+@final
+class LogMessage:
+    """A message for the log."""
+
+    @property
+    def level(self) -> int:
+        """Its level, as a number of `logging`."""
+    @property
+    def topic(self) -> str:
+        """What it is about."""
+    @property
+    def text(self) -> str:
+        """The text."""
 
 @final
 class Flush:
@@ -153,18 +196,18 @@ class Flush:
 
     @property
     def settled(self) -> bool | None:
-        """True when everything is done with, False where nothing more can be sent for now, else None."""
+        """True when everything is settled, False where nothing more can be sent for now, else None."""
 
 @final
 class Progress:
-    """How far a run's delivery has come."""
+    """How far a delivery has come."""
 
     @property
     def left(self) -> int:
-        """Requests and log events that are on their way, whichever are more."""
+        """Requests or log events that are still to be delivered, whichever are more."""
     @property
     def settled(self) -> int:
-        """Requests and log events, of the same kind, that were delivered, rejected or dropped."""
+        """Requests or log events, of the same kind, that were delivered, rejected or dropped."""
     @property
     def metrics_calls(self) -> int:
         """Calls of PutMetricData that succeeded."""
@@ -175,43 +218,162 @@ class Progress:
     def over(self) -> bool:
         """Whether nothing is left to wait for: all is settled, or nothing more can be sent."""
     @property
+    def failures(self) -> list[CallFailure]:
+        """Why calls fail at present."""
+
+@final
+class DeliveryCounts:
+    """What happened to the requests, the failures or the log events of a run."""
+
+    @property
+    def observed(self) -> int:
+        """All of them: the sum of the others."""
+    @property
+    def delivered(self) -> int:
+        """CloudWatch has confirmed them."""
+    @property
+    def spooled(self) -> int:
+        """They are on disk, and can be sent later."""
+    @property
+    def rejected(self) -> int:
+        """CloudWatch refused them."""
+    @property
+    def dropped(self) -> int:
+        """They are lost."""
+
+@final
+class Receipt:
+    """The numbers of a receipt, and facts about what was not delivered. `_terminal.receipt` makes its text."""
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+    @property
+    def requests(self) -> DeliveryCounts:
+        """Finished requests, failed ones included."""
+    @property
+    def failures(self) -> DeliveryCounts:
+        """Failed requests."""
+    @property
+    def log_events(self) -> DeliveryCounts:
+        """Log events."""
+    @property
+    def put_metric_data_calls(self) -> int:
+        """Calls of PutMetricData, repeated ones included."""
+    @property
+    def put_log_events_calls(self) -> int:
+        """Calls of PutLogEvents, repeated ones included."""
+    @property
+    def retries(self) -> int:
+        """Calls that were repeated."""
+    @property
+    def uncertain(self) -> int:
+        """Upper bound on duplicates: requests and log events in calls that got no response."""
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of request bodies."""
+    @property
+    def estimated_cost_usd(self) -> float:
+        """An estimate."""
+    @property
+    def metrics_cost_usd(self) -> float:
+        """The part of the estimate that the processes of a run share."""
+    @property
+    def locust(self) -> tuple[int, int] | None:
+        """Locust's own totals of requests and failures, if there are any."""
+    @property
+    def reconciled(self) -> bool | None:
+        """Whether `observed` equals Locust's own totals."""
+    @property
+    def dashboard_url(self) -> str | None:
+        """The URL of the run's dashboard."""
+    @property
+    def series(self) -> list[dict[str, Any]]:
+        """`dimensions`, `requests` and `failures` of each series."""
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing was sent: calls, bytes and cost are what they would have been."""
+    @property
+    def lacks_reports(self) -> bool:
+        """Whether some processes of the run have not reported."""
+    @property
+    def complete(self) -> bool:
+        """Whether CloudWatch has everything that was observed, and every process has reported."""
+    @property
+    def json(self) -> str:
+        """The receipt for the user, as one JSON object."""
+    @property
+    def spool_folder(self) -> Path | None:
+        """The folder of what was not delivered, if there is anything."""
+    @property
+    def rejected_folder(self) -> Path | None:
+        """The folder of what CloudWatch rejected, if there is anything."""
+    @property
+    def call_failures(self) -> list[CallFailure]:
+        """Why calls failed, if they still did at the end."""
+    @property
+    def destination(self) -> dict[str, Any] | None:
+        """The destination of the data, as `Publisher.destination` gives it."""
+
+@final
+class StatusReport:
+    """What a process reports to its master: its receipt so far, what is left to deliver, and its present trouble."""
+
+    @staticmethod
+    def from_message(message: object) -> StatusReport:
+        """Read a message.
+
+        Raises:
+            ValueError: If it is not a report, or one of another version.
+
+        """
+    def to_message(self) -> dict[str, Any]:
+        """The report as plain data, for msgpack."""
+    def merge(self, *others: StatusReport) -> StatusReport:
+        """The sum of this report and those of other processes of the same run."""
+    def aged(self, seconds: float) -> StatusReport:
+        """The report as it is some seconds after it was made."""
+    def without_present(self) -> StatusReport:
+        """The report of a process that has vanished: nothing is known of its present state."""
+    @property
+    def run_id(self) -> str:
+        """The run."""
+    @property
+    def receipt(self) -> Receipt:
+        """The receipt so far: what is being sent counts as spooled."""
+    @property
+    def remarks(self) -> list[str]:
+        """Lines for the text of the receipt."""
+    @property
+    def is_final(self) -> bool:
+        """Whether the process has ended its part in the run."""
+    @property
+    def left(self) -> int:
+        """Requests or log events that are still to be delivered, whichever are more; 0 in a dry run."""
+    @property
+    def settled(self) -> int:
+        """Requests or log events, of the same kind, that were delivered, rejected or dropped."""
+    @property
     def failures(self) -> list[str]:
         """Why calls fail at present."""
-    @property
-    def refusals(self) -> list[str]:
-        """Those of them that do not pass by themselves."""
     @property
     def trouble_since(self) -> float | None:
         """Since when calls fail, in seconds since the epoch; None while they do not."""
     @property
-    def delivered_until(self) -> float | None:
-        """The newest second of which CloudWatch has metrics, in seconds since the epoch; None before the first."""
+    def problem(self) -> tuple[str, float] | None:
+        """The last problem that was logged, and when."""
+    @property
+    def delay_s(self) -> float | None:
+        """Age of the newest second of which CloudWatch has metrics; None before the first."""
     @property
     def waiting_bytes(self) -> int:
-        """What waits to be sent or is under way, on the disk or in memory."""
-
-@final
-class Receipt:
-    """What happened to every sample of a run."""
-
+        """Bytes that wait to be sent or are being sent, on disk or in memory."""
     @property
-    def text(self) -> str:
-        """For the terminal: a few lines, with a line break at the end."""
+    def stopped(self) -> bool:
+        """Whether the test has stopped in this process."""
     @property
-    def colored_text(self) -> str:
-        """The same with ANSI colours."""
-    @property
-    def json(self) -> str:
-        """One JSON object."""
-    @property
-    def message(self) -> str:
-        """The same with the totals of each series, for the master and the record of the run."""
-    @property
-    def complete(self) -> bool:
-        """Whether CloudWatch has everything that was observed, and every process has told what that was."""
-    @property
-    def remarks(self) -> list[str]:
-        """Lines of the text that say where the rest is, and why."""
+    def refusal(self) -> str | None:
+        """Why the process did not start the test, if it did not."""
 
 @final
 class Publisher:
@@ -226,7 +388,6 @@ class Publisher:
         worker: Names this process within the run.
         host: The host under test; where it is None, each request's URL tells.
         fallback_host: Whose gauges are published where `host` is None.
-        announces: Tell the user what earlier runs left.
 
     Raises:
         InvalidOptionError: If an option cannot be used.
@@ -242,7 +403,6 @@ class Publisher:
         worker: str,
         host: str | None = None,
         fallback_host: str | None = None,
-        announces: bool = True,
     ) -> Publisher: ...
     def record(
         self,
@@ -335,8 +495,8 @@ class Publisher:
         """Begin to send everything taken so far, and take nothing more."""
     def progress(self) -> Progress:
         """How far the delivery has come."""
-    def diagnostics(self) -> list[tuple[int, str]]:
-        """Take the messages that wait to be logged, each with `logging`'s number of its level."""
+    def diagnostics(self) -> list[LogMessage]:
+        """Take the messages for the log."""
     def report(self, entry: object) -> None:
         """Take what a worker reported of one request name.
 
@@ -344,29 +504,38 @@ class Publisher:
             entry: Of Locust's statistics, as it is sent to the master. What is no such entry is passed over.
 
         """
-    def snapshot(self) -> str:
-        """The account so far, for the master of the run: what is on its way counts as spooled."""
-    def finish(
+    def status_report(
         self,
-        requests: int | None = None,
-        failures: int | None = None,
-        workers: list[str] = ...,
-        lacks_accounts: bool = False,
+        *,
+        stopped: bool = False,
+        problem: tuple[str, float] | None = None,
+        refusal: str | None = None,
         remarks: list[str] = ...,
-        dashboard_url: str | None = None,
-    ) -> Receipt:
-        """End the run, whatever is left, and draw up its receipt. What was not delivered stays in the spool.
+    ) -> StatusReport:
+        """What this process reports to its master.
 
         Args:
-            requests: Locust's own total, to reconcile the receipt with.
-            failures: Locust's own total of failed requests.
-            workers: The messages of other processes' receipts, which are added.
-            lacks_accounts: Whether there are processes of the run that gave none.
-            remarks: Lines to add to the text.
-            dashboard_url: Where the run's dashboard is.
+            stopped: Whether the test has stopped in this process.
+            problem: The last problem that was logged, and when, in seconds since the epoch.
+            refusal: Why this process did not start the test, if it did not.
+            remarks: Lines for the text of the receipt.
 
-        Raises:
-            ValueError: If a worker's receipt is none.
+        """
+    def finish(
+        self,
+        *,
+        locust_totals: tuple[int, int] | None = None,
+        workers: list[StatusReport] = ...,
+        lacks_reports: bool = False,
+        dashboard_url: str | None = None,
+    ) -> Receipt:
+        """End the run, whatever is left, and make its receipt. What was not delivered stays in the spool.
+
+        Args:
+            locust_totals: Locust's own totals of requests and failures, to reconcile the receipt with.
+            workers: The reports of other processes, whose receipts are added.
+            lacks_reports: Whether some processes of the run have not reported.
+            dashboard_url: The URL of the run's dashboard.
 
         """
     def destination(self) -> dict[str, Any] | None:
@@ -420,6 +589,14 @@ class PendingSpool:
         """Their size."""
 
 @final
+class PendingSpoolSearch:
+    """A search for pending spools, in a thread of its own."""
+
+    @property
+    def found(self) -> list[PendingSpool] | None:
+        """What was found, oldest run first; None before the search has ended."""
+
+@final
 class Replay:
     """Sends what an earlier process left in its spool, less what is over 14 days old.
 
@@ -448,18 +625,10 @@ class Replay:
         """Where the data goes, as `Publisher.destination` does."""
     def progress(self) -> Progress:
         """How far it has come."""
-    def diagnostics(self) -> list[tuple[int, str]]:
-        """Take the messages that wait to be logged, each with `logging`'s number of its level."""
+    def diagnostics(self) -> list[LogMessage]:
+        """Take the messages for the log."""
     def finish(self) -> Receipt:
         """End it, whatever is left, and draw up the account of what was in the spool."""
-
-def add_up(accounts: list[str]) -> str:
-    """The sum of the accounts that processes of one run gave, each the text of a `Publisher.snapshot`.
-
-    Raises:
-        ValueError: If there is none, or one cannot be read.
-
-    """
 
 def check_options(options: dict[str, Any]) -> None:
     """Check a dict of options and do nothing else.
@@ -471,6 +640,9 @@ def check_options(options: dict[str, Any]) -> None:
 
 def default_options() -> dict[str, Any]:
     """Every option of a `Publisher` with its default, by its name in Python form."""
+
+def option_choices(option: str) -> list[str]:
+    """The values that an option can have; none for an option that is free text, a number or a flag."""
 
 def dimension_value(text: str) -> str:
     """The value of a dimension that a name or host becomes: ASCII, not blank, at most 1024 characters."""
@@ -540,14 +712,19 @@ def estimate_usage(plan: dict[str, Any]) -> PlannedUsage:
 
     """
 
-def human_bytes(number: int) -> str:
-    """A size for a reader, such as `1.5 MB`."""
-
 def priced_regions() -> list[str]:
     """The regions whose own prices are in the table."""
 
 def pending_spools(spool_dir: str | None = None) -> list[PendingSpool]:
     """Everything below a spool folder that is still to be sent, oldest run first."""
+
+def find_pending_spools(spool_dir: str | None = None) -> PendingSpoolSearch:
+    """Begin to remove the empty folders that killed processes left, and to find what is still to be sent.
+
+    Raises:
+        OSError: If no thread can be started.
+
+    """
 
 def remove_empty_spools(spool_dir: str | None = None) -> None:
     """Remove the empty folders that killed processes left below a spool folder."""
@@ -555,14 +732,11 @@ def remove_empty_spools(spool_dir: str | None = None) -> None:
 def spool_root(spool_dir: str | None = None) -> Path:
     """The folder that holds the spools of all runs: the given one, else the one in the user's state folder."""
 
-def replay_command(run: str, spool_dir: str | None = None) -> str:
-    """The command that sends what waits in a spool folder of a run, or with `--all` of all of them."""
-
 def never_proxied(url: str) -> bool:
     """Whether requests to a URL never go through a proxy: those to this machine and to link-local addresses."""
 
-def nothing_recorded(run_id: str, why: str) -> Receipt:
-    """The receipt of a run of which nothing was recorded, with the line that says why."""
+def empty_receipt(run_id: str) -> Receipt:
+    """The receipt of a run of which nothing was recorded."""
 
 def new_run_id() -> str:
     """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""

@@ -9,7 +9,7 @@ from locust_cw import _core
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WHY = "Publishing is disabled, by the option disable or by LOCUST_CW_DISABLE: nothing was recorded"
+WHY = "Publishing is disabled, by the option disable or by LOCUST_CW_DISABLE: nothing was recorded"
 
 
 class _AllDone:
@@ -59,14 +59,14 @@ class Disabled:
         """Be done already."""
         return _AllDone()
 
-    def diagnostics(self) -> Sequence[tuple[int, str]]:
+    def diagnostics(self) -> Sequence[_core.LogMessage]:
         """Have nothing to say."""
         return ()
 
     def finish(self) -> _core.Receipt:
-        """Say that there was nothing, and why."""
-        return _core.nothing_recorded(self.run_id, _WHY)
+        """Say that there was nothing."""
+        return _core.empty_receipt(self.run_id)
 
     async def close_async(self, _timeout: float) -> _core.Receipt:
-        """Say that there was nothing, and why."""
+        """Say that there was nothing."""
         return self.finish()

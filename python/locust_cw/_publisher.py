@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from locust_cw._aws.local import LocalCloudWatch
     from locust_cw._disabled import Disabled
+    from locust_cw._terminal.receipt import Receipt
 
 logger = logging.getLogger("locust_cw")
 
@@ -75,22 +76,27 @@ class Publisher:
 
         """
         self._local: LocalCloudWatch | None = None
-        self._receipt: _core.Receipt | None = None
+        self._receipt: Receipt | None = None
         self._sealed = False
         self._closing = threading.Lock()
         self._over = threading.Event()
         self._owner = os.getpid()
+        self._remarks: list[str] = []
         named = {"live": live, "run_id": run_id or None}
         chosen = _with_environment({**{name: value for name, value in named.items() if value is not None}, **options})
         run_id = chosen.pop("run_id", None) or _core.new_run_id()
         if chosen.pop("disable", False):
-            from locust_cw._disabled import Disabled  # noqa: PLC0415 - few programs need it
+            from locust_cw._disabled import WHY, Disabled  # noqa: PLC0415 - few programs need it
 
             self._core: _core.Publisher | Disabled = Disabled(run_id)
+            self._remarks = [WHY]
             return
         self._core = self._begin(host, run_id, worker, {"live": True, **chosen})
         # Not joined at the interpreter's exit, which closes the publisher after such threads have ended.
-        threading.Thread(target=self._log_messages, name="locust-cw-messages", daemon=True).start()
+        messages = threading.Thread(
+            target=self._log_messages, args=(chosen.get("spool_dir"),), name="locust-cw-messages", daemon=True
+        )
+        messages.start()
         atexit.register(self._close_at_exit)
 
     def _begin(self, host: str | None, run_id: str, worker: str | None, options: dict[str, Any]) -> _core.Publisher:
@@ -276,7 +282,7 @@ class Publisher:
         self._require_open()
         return await self._core.flush_async(timeout)
 
-    def close(self, timeout: float | None = None) -> _core.Receipt:
+    def close(self, timeout: float | None = None) -> Receipt:
         """Send what is left, take nothing more, and draw up the receipt. The second time it gives the same.
 
         Args:
@@ -295,7 +301,7 @@ class Publisher:
             time.sleep(_POLL_S)
         return self._ended(self._core.finish())
 
-    async def close_async(self, timeout: float | None = None) -> _core.Receipt:  # noqa: ASYNC109 - it does not cancel anything
+    async def close_async(self, timeout: float | None = None) -> Receipt:  # noqa: ASYNC109 - it does not cancel anything
         """Send what is left, take nothing more, and draw up the receipt, as `close` does.
 
         Cancelled, it leaves the publisher sending what is left; it is to be closed again for the receipt.
@@ -329,10 +335,12 @@ class Publisher:
         """Close it, whatever happened."""
         await self.close_async()
 
-    def _ended(self, receipt: _core.Receipt) -> _core.Receipt:
+    def _ended(self, receipt: _core.Receipt) -> Receipt:
+        from locust_cw._terminal.receipt import Receipt  # noqa: PLC0415 - needed at the end only
+
         with self._closing:
             if self._receipt is None:
-                self._receipt = receipt
+                self._receipt = Receipt(receipt, self._remarks)
                 self._over.set()
                 self._log_waiting()
                 atexit.unregister(self._close_at_exit)
@@ -352,13 +360,17 @@ class Publisher:
             raise ValueError(f"the publisher of run {self.run_id} is closed: make another for another run")
         self._require_owner()
 
-    def _log_messages(self) -> None:
+    def _log_messages(self, spool_dir: str | None) -> None:
+        # Imported here, as this thread has time.
+        from locust_cw._extensions.pending_spools import announce_pending_spools  # noqa: PLC0415 - as said above
+
+        announce_pending_spools(spool_dir, self._over.wait)
         while not self._over.wait(_MESSAGES_EVERY_S):
             self._log_waiting()
 
     def _log_waiting(self) -> None:
-        for level, message in self._core.diagnostics():
-            logger.log(level, "%s", message)
+        for message in self._core.diagnostics():
+            logger.log(message.level, "%s", message.text)
 
     def _close_at_exit(self) -> None:
         if os.getpid() == self._owner:

@@ -1,16 +1,16 @@
-//! Messages to the user, left here by Rust threads until Python's side of the process has time to log them.
+//! Messages for the log. Rust threads leave them here, and Python takes them from time to time: no Rust thread may call Python.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::PoisonError;
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
-/// Most messages that wait; beyond it the oldest is forgotten, first of those for debugging.
+/// Most messages that wait. Beyond that the oldest one is deleted, debug messages first.
 const CAPACITY: usize = 200;
 
-/// How serious a message is, in the words of Python's `logging`.
+/// The level of a message, as in Python's `logging`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are logging's own names")]
+#[expect(missing_docs, reason = "they are the names of logging")]
 pub enum Level {
     Debug,
     Info,
@@ -31,19 +31,30 @@ impl Level {
     }
 }
 
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its level.
+    pub level: Level,
+    /// What it is about. A topic is reported once, or once per outage.
+    pub topic: String,
+    /// The text.
+    pub text: String,
+}
+
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(Level, String)>,
-    said: HashSet<String>,
+    waiting: VecDeque<Message>,
+    reported: HashSet<String>,
 }
 
 impl State {
-    fn add(&mut self, level: Level, message: String) {
+    fn add(&mut self, message: Message) {
         if self.waiting.len() == CAPACITY {
-            let least = self.waiting.iter().position(|(level, _)| *level == Level::Debug).unwrap_or_default();
+            let least = self.waiting.iter().position(|message| message.level == Level::Debug).unwrap_or_default();
             self.waiting.remove(least);
         }
-        self.waiting.push_back((level, message));
+        self.waiting.push_back(message);
     }
 }
 
@@ -54,29 +65,33 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Leaves a message, unless one on the same `subject` was left before.
-    pub fn say_once(&self, subject: &str, level: Level, message: impl Into<String>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.said.insert(subject.to_owned()) {
-            state.add(level, message.into());
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a message.
+    pub fn log(&self, level: Level, topic: &str, text: impl Into<String>) {
+        self.state().add(Message { level, topic: topic.to_owned(), text: text.into() });
+    }
+
+    /// Adds a message, unless there was one on the same topic before.
+    pub fn log_once(&self, level: Level, topic: &str, text: impl Into<String>) {
+        let mut state = self.state();
+        if state.reported.insert(topic.to_owned()) {
+            state.add(Message { level, topic: topic.to_owned(), text: text.into() });
         }
     }
 
-    /// The same, and those that follow for debugging.
-    pub fn say_first(&self, subject: &str, level: Level, message: impl Into<String>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let level = if state.said.insert(subject.to_owned()) { level } else { Level::Debug };
-        state.add(level, message.into());
+    /// Adds a message; after the first on a topic, further ones are debug messages.
+    pub fn log_first(&self, level: Level, topic: &str, text: impl Into<String>) {
+        let mut state = self.state();
+        let level = if state.reported.insert(topic.to_owned()) { level } else { Level::Debug };
+        state.add(Message { level, topic: topic.to_owned(), text: text.into() });
     }
 
-    /// Leaves a message.
-    pub fn say(&self, level: Level, message: impl Into<String>) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).add(level, message.into());
-    }
-
-    /// Takes what waits, oldest first.
-    pub fn take(&self) -> Vec<(Level, String)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).waiting.drain(..).collect()
+    /// Takes the messages that wait, oldest first.
+    pub fn take(&self) -> Vec<Message> {
+        self.state().waiting.drain(..).collect()
     }
 }
 
@@ -85,23 +100,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subject_is_spoken_of_once() {
+    fn a_topic_is_reported_once() {
         let diagnostics = Diagnostics::default();
         for _ in 0..1000 {
-            diagnostics.say_once("outage", Level::Warning, "no answer");
+            diagnostics.log_once(Level::Warning, "outage", "no answer");
         }
-        assert_eq!(diagnostics.take(), [(Level::Warning, "no answer".to_owned())]);
+        let taken = diagnostics.take();
+        assert_eq!((taken.len(), &*taken[0].topic, &*taken[0].text), (1, "outage", "no answer"));
         assert!(diagnostics.take().is_empty());
     }
 
     #[test]
-    fn what_is_for_debugging_gives_way() {
+    fn after_the_first_message_on_a_topic_the_level_is_debug() {
         let diagnostics = Diagnostics::default();
-        diagnostics.say(Level::Warning, "no answer");
-        (0..CAPACITY * 2).for_each(|call| diagnostics.say(Level::Debug, format!("call {call}")));
-        diagnostics.say(Level::Info, "again");
-        let kept = diagnostics.take();
-        assert_eq!(kept.len(), CAPACITY);
-        assert_eq!((&*kept[0].1, &*kept[1].1), ("no answer", "call 202"));
+        (0..3).for_each(|_| diagnostics.log_first(Level::Warning, "refused", "why"));
+        let levels: Vec<_> = diagnostics.take().into_iter().map(|message| message.level).collect();
+        assert_eq!(levels, [Level::Warning, Level::Debug, Level::Debug]);
+    }
+
+    #[test]
+    fn a_full_queue_deletes_debug_messages_first() {
+        let diagnostics = Diagnostics::default();
+        diagnostics.log(Level::Warning, "outage", "no answer");
+        (0..CAPACITY * 2).for_each(|call| diagnostics.log(Level::Debug, "call", format!("call {call}")));
+        diagnostics.log(Level::Info, "outage", "over");
+        let taken = diagnostics.take();
+        assert_eq!(taken.len(), CAPACITY);
+        assert_eq!((&*taken[0].text, &*taken[1].text), ("no answer", "call 202"));
     }
 }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use super::error::Call;
 use super::session::{Connection, Session};
 use crate::config::AwsConfig;
-use crate::delivery::retry::CallError;
+use crate::delivery::error::CallError;
 
 /// Why an operation has no output.
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +73,19 @@ impl Account {
         Ok(self.connection.clients(Call::new(operation, "account", "of the credentials"), make).await?)
     }
 
-    /// The region, as the SDK finds it: the options, the environment, the AWS configuration, the instance.
+    /// The region, profile and endpoints of calls, as the SDK resolves them from the options, the environment, the AWS
+    /// configuration files and, for the region, the instance.
     ///
     /// # Errors
-    /// Where none is configured.
-    pub async fn region(&self) -> Result<Value, AccountError> {
-        Ok(self.clients("GetRegion").await?.session.region.as_str().into())
+    /// Where no region is configured.
+    pub async fn destination(&self) -> Result<Value, AccountError> {
+        let call = Call::new("GetRegion", "account", "of the credentials");
+        let session = self.connection.unchecked_session(call).await?;
+        let mut destination = serde_json::to_value(session.resolved()).unwrap_or_default();
+        let [cloudwatch, logs] = session.are_custom();
+        destination["is_custom_cloudwatch_url"] = cloudwatch.into();
+        destination["is_custom_logs_url"] = logs.into();
+        Ok(destination)
     }
 
     /// Calls an operation.

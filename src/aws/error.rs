@@ -10,7 +10,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::response::{Response, Unusable};
 use super::session::CallContext;
 use crate::config::AwsConfig;
-use crate::delivery::retry::{CallError, Cause, names_a_passing_error};
+use crate::delivery::error::{CallError, Cause, Stage};
+use crate::delivery::retry::names_a_transient_error;
 
 /// What a call is, for the messages about it.
 #[derive(Clone, Copy)]
@@ -33,7 +34,7 @@ impl<'a> Call<'a> {
 
     pub(super) fn failed(self, cause: Cause, detail: &str) -> CallError {
         let context = self.context.map_or_else(String::new, |context| format!(", {}", context.name));
-        let resource = format!("{} {}{context}", self.kind, self.resource);
+        let resource = format!("{} {}{context}", self.kind, self.resource).into();
         // It stands within a sentence.
         let mut detail = detail.trim_end().trim_end_matches('.').to_owned();
         if let (Cause::NoCredentials, Some(profile)) =
@@ -42,7 +43,8 @@ impl<'a> Call<'a> {
             // The SDK has the same words for a profile that there is not as for none at all.
             detail = format!("profile {profile}: {detail}");
         }
-        CallError { operation: self.operation.to_owned(), resource, cause, detail }
+        let (operation, detail) = (self.operation.to_owned(), detail.into());
+        CallError { operation, resource, cause, stage: Stage::Call, detail }
     }
 
     /// There is no region to be called, by these options.
@@ -57,7 +59,7 @@ impl<'a> Call<'a> {
     {
         if let Some(found) = find::<CredentialsError>(error) {
             let cause = if issuer_is_away(found) { Cause::NotSent } else { Cause::NoCredentials };
-            return self.failed(cause, &chain(found));
+            return CallError { stage: Stage::Credentials, ..self.failed(cause, &chain(found)) };
         }
         if let Some(Unusable::Foreign(sign)) = find::<Unusable>(error) {
             return self.failed(Cause::NotAws, sign);
@@ -144,7 +146,7 @@ fn issuer_is_away(error: &CredentialsError) -> bool {
     match error {
         CredentialsError::ProviderTimedOut(_) => true,
         CredentialsError::ProviderError(_) => {
-            find::<ConnectorError>(error).is_some() || names_a_passing_error(&chain(error))
+            find::<ConnectorError>(error).is_some() || names_a_transient_error(&chain(error))
         }
         _ => false,
     }

@@ -16,7 +16,7 @@ use super::intercept::CheckResponse;
 use super::response::Protocol;
 use crate::config::identity::origin_of;
 use crate::config::{AwsConfig, RequiredAccount, ResolvedAws};
-use crate::delivery::retry::{CallError, Cause};
+use crate::delivery::error::{CallError, Cause};
 
 /// How long the account is waited for where no particular one is required.
 const CALLER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,15 +45,46 @@ pub(super) struct Session {
     pub region: String,
     pub context: CallContext,
     caller: OnceCell<Caller>,
+    /// The caller's account was found to be the required one.
+    checked: SharedAttempt<()>,
 }
 
-/// A session that its first caller makes and all share.
-#[derive(Default)]
-pub(super) struct SessionCell {
-    session: OnceCell<Arc<Session>>,
-    /// When and why the last attempt to make it failed: callers that waited for that attempt share its error.
+/// A value that the first caller computes and all others wait for. They share its failure, too.
+struct SharedAttempt<T> {
+    value: OnceCell<T>,
+    /// When and why the last attempt failed.
     failure: Mutex<Option<(Instant, CallError)>>,
 }
+
+impl<T> Default for SharedAttempt<T> {
+    fn default() -> Self {
+        Self { value: OnceCell::new(), failure: Mutex::default() }
+    }
+}
+
+impl<T> SharedAttempt<T> {
+    async fn get(&self, compute: impl AsyncFnOnce() -> Result<T, CallError>) -> Result<&T, CallError> {
+        let asked = Instant::now();
+        let attempt = async || {
+            let last = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // Of an attempt that this caller has waited for.
+            if let Some((_, error)) = last.filter(|(at, _)| *at >= asked) {
+                return Err(error);
+            }
+            let computed = compute().await;
+            if let Err(error) = &computed {
+                let failure = Some((Instant::now(), error.clone()));
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+            }
+            computed
+        };
+        self.value.get_or_try_init(attempt).await
+    }
+}
+
+/// A session that all callers with the same options share.
+#[derive(Default)]
+pub(super) struct SessionCell(SharedAttempt<Arc<Session>>);
 
 /// One caller's clients, made from the session that it shares, and made anew after its credentials have failed.
 pub(super) struct Connection<T> {
@@ -83,15 +114,30 @@ impl<T> Connection<T> {
     /// The session, for a call.
     ///
     /// # Errors
-    /// Those of [`SessionCell::get`].
+    /// Where no region is configured, the environment names a profile that does not exist, or the credentials do not belong
+    /// to the required account.
     pub(super) async fn session(&self, call: Call<'_>) -> Result<Arc<Session>, CallError> {
-        self.cell().get(&self.options, call).await.inspect_err(|error| self.note(error))
+        let session = self.unchecked_session(call).await?;
+        if self.options.recorded.is_some() {
+            let check = async || session.check_account(&self.options.required_account, call).await;
+            session.checked.get(check).await.inspect_err(|error| self.note(error))?;
+        }
+        Ok(session)
+    }
+
+    /// The same, whatever account the credentials belong to: STS is not called.
+    ///
+    /// # Errors
+    /// Where no region is configured, or the environment names a profile that does not exist.
+    pub(super) async fn unchecked_session(&self, call: Call<'_>) -> Result<Arc<Session>, CallError> {
+        let make = async || Session::make(&self.options, call).await.map(Arc::new);
+        self.cell().0.get(make).await.map(Arc::clone).inspect_err(|error| self.note(error))
     }
 
     /// The clients, for a call.
     ///
     /// # Errors
-    /// Those of [`SessionCell::get`].
+    /// Those of [`Self::session`].
     pub(super) async fn clients(
         &self,
         call: Call<'_>,
@@ -157,28 +203,6 @@ impl SessionCell {
         let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|entry| !std::ptr::eq(entry.cell.as_ptr(), Arc::as_ptr(self)));
     }
-
-    /// The session, for a call.
-    ///
-    /// # Errors
-    /// Where no region is configured, the environment names a profile that does not exist, or the credentials are not of the
-    /// required account.
-    pub(super) async fn get(&self, options: &AwsConfig, call: Call<'_>) -> Result<Arc<Session>, CallError> {
-        let asked = Instant::now();
-        let session = self.session.get_or_try_init(|| async {
-            let last = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some((_, error)) = last.filter(|(at, _)| *at >= asked) {
-                return Err(error);
-            }
-            let made = Session::make(options, call).await;
-            if let Err(error) = &made {
-                let failure = Some((Instant::now(), error.clone()));
-                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
-            }
-            made.map(Arc::new)
-        });
-        session.await.map(Arc::clone)
-    }
 }
 
 impl Session {
@@ -203,11 +227,7 @@ impl Session {
             profile: given.clone(),
         };
         let profile = given.or_else(profile_of_environment);
-        let session = Self { configuration, profile, region, context, caller: OnceCell::new() };
-        if recorded.is_some() {
-            session.check_account(&options.required_account, call).await?;
-        }
-        Ok(session)
+        Ok(Self { configuration, profile, region, context, caller: OnceCell::new(), checked: SharedAttempt::default() })
     }
 
     /// Finds out the account before anything is sent or read, and compares it with the required one.
@@ -262,6 +282,11 @@ impl Session {
             logs_url: endpoints.logs.url.clone(),
             sts_url: endpoints.sts.url.clone(),
         }
+    }
+
+    /// Whether the endpoints of CloudWatch and CloudWatch Logs are others than AWS's own.
+    pub(super) const fn are_custom(&self) -> [bool; 2] {
+        [self.configuration.endpoints.cloudwatch.is_custom, self.configuration.endpoints.logs.is_custom]
     }
 
     /// A client of CloudWatch, to be completed.

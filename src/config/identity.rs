@@ -1,29 +1,32 @@
-//! Whose samples a run has: its id, its process, and the host that they belong to.
+//! The identity of a run's samples: the run ID, the process, and the host.
 
 use std::borrow::Cow;
 
 use url::Url;
 
-use crate::config::{MAX_WORKER_CHARS, WORKER_ADDITION_CHARS};
 use crate::ingest::sample::Sample;
 use crate::redact::redact_urls;
 
-/// Stands for the host of a request without a URL, in a run without a host.
+/// The host of a request without a URL, in a run without a host.
 pub const NO_HOST: &str = "(none)";
+/// Longest run ID: it is part of the names of log streams and folders.
+pub const MAX_RUN_ID_CHARS: usize = 64;
+/// Longest name of a process within its run.
+pub const MAX_WORKER_CHARS: usize = 128;
+/// Most characters that are added to the name of a process: one before it, and a number after it.
+const WORKER_ADDITION_CHARS: usize = 5;
 
-/// Who the samples belong to.
+/// The run, process and host that samples belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunIdentity {
-    /// The run's id.
+    /// The run ID.
     pub run_id: String,
     /// The process's name within the run.
     pub worker: String,
-    /// The environment's host as it is published; where it is `None`, each request's URL tells.
+    /// The environment's host as it is published; where it is `None`, the URL of each request determines the host.
     pub host: Option<String>,
-    /// The host where `host` is `None` and no request's URL tells: of gauges, and of what workers report.
+    /// The host of gauges and of workers' reports where `host` is `None`: they have no URL.
     pub fallback_host: Option<String>,
-    /// It tells the user what earlier runs left: one process of a test does.
-    pub announces: bool,
 }
 
 impl RunIdentity {
@@ -39,14 +42,14 @@ impl RunIdentity {
         }
     }
 
-    /// The host of what is not about a single request.
+    /// The host of everything but single requests.
     #[must_use]
     pub fn own_host(&self) -> &str {
         self.host.as_deref().or(self.fallback_host.as_deref()).unwrap_or(NO_HOST)
     }
 }
 
-/// Scheme, host and port of a URL, without any credentials in it; `None` for what is no URL with a host.
+/// Scheme, host and port of a URL, without credentials; `None` for any text but a URL with a host.
 #[must_use]
 pub fn origin_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
@@ -54,18 +57,18 @@ pub fn origin_of(url: &str) -> Option<String> {
     Some(url.port().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
 }
 
-/// A host as it is published: without the user and password before it, with which Locust logs in, and without the values that
-/// a URL may have behind it.
+/// A host as it is published: without the user and password before it, with which Locust logs in, and without the values of a
+/// query after it.
 #[must_use]
 pub fn public_host(host: &str) -> String {
     let host = redact_urls(host);
     let (scheme, rest) = host.split_at(host.find("://").map_or(0, |scheme| scheme + "://".len()));
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let behind_user = rest[..authority].rfind('@').map_or(0, |at_sign| at_sign + 1);
-    format!("{scheme}{}", &rest[behind_user..])
+    let after_user = rest[..authority].rfind('@').map_or(0, |at_sign| at_sign + 1);
+    format!("{scheme}{}", &rest[after_user..])
 }
 
-/// A worker's name is part of a stream's name and of a folder's.
+/// Makes a worker's name valid as a part of the names of a log stream and a folder.
 #[must_use]
 pub fn path_safe(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
@@ -89,7 +92,6 @@ pub(crate) mod tests {
             worker: "w1".into(),
             host: Some("http://shop".into()),
             fallback_host: None,
-            announces: true,
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::accounting::counters::Counters;
 use crate::config::ResolvedAws;
-use crate::delivery::retry::CallError;
+use crate::delivery::error::CallError;
 use crate::logs::event::LogBatch;
 use crate::metrics::datum::Datum;
 

@@ -12,9 +12,10 @@ use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::delivery::call::{Limits, Packer, Unread, logs_call, metrics_call};
 use crate::delivery::client::CloudWatch;
+use crate::delivery::error::{CallError, Cause};
 use crate::delivery::outage::OutageTracker;
 use crate::delivery::outbox::{Outbox, SendMode};
-use crate::delivery::retry::{Backoff, CallError, Cause, RetryAction};
+use crate::delivery::retry::{Backoff, RetryAction};
 use crate::spool::{Destination, Lane, Segment};
 use crate::timestamp::Timestamp;
 
@@ -306,13 +307,18 @@ impl<C: CloudWatch> Sender<C> {
                 let Destination { group, stream, .. } = &self.destination;
                 match self.cloudwatch.create_log_stream(group, stream).await {
                     Ok(None) => {}
-                    Ok(Some(error)) => self.diagnostics.say(
+                    Ok(Some(error)) => self.diagnostics.log(
                         Level::Warning,
+                        &error.topic(),
                         format!("{error} The log group keeps its events for ever until it is given a retention."),
                     ),
                     Err(error) => return self.failed(Lane::Logs, segments, error),
                 }
-                self.diagnostics.say(Level::Debug, format!("CreateLogStream: {stream} of log group {group} is there"));
+                self.diagnostics.log(
+                    Level::Debug,
+                    "CreateLogStream",
+                    format!("CreateLogStream: {stream} of log group {group} is there"),
+                );
                 (*exists, made) = (true, true);
             }
         }
@@ -333,9 +339,9 @@ impl<C: CloudWatch> Sender<C> {
             Ok(rejected_events) => {
                 self.succeeded(Lane::Logs, number, begun);
                 if rejected_events.total() > 0 {
-                    self.diagnostics.say_once(
-                        "log events left out",
+                    self.diagnostics.log_once(
                         Level::Warning,
+                        "log events left out",
                         format!(
                             "CloudWatch Logs left out events of log group {group}: {} too old, {} too new, {} past the \
                              group's retention. The receipt counts them as rejected.",
@@ -383,15 +389,15 @@ impl<C: CloudWatch> Sender<C> {
         };
         let items = if lane == Lane::Metrics { "datums" } else { "events" };
         let elapsed = begun.elapsed().as_millis();
-        self.diagnostics.say(Level::Debug, format!("{what} {number} {items} in {elapsed} ms"));
+        self.diagnostics.log(Level::Debug, "call", format!("{what} {number} {items} in {elapsed} ms"));
     }
 
     /// Tells the user what matters of a failure: each trouble once, each kind of refusal once.
     fn tell(&self, lane: Lane, error: &CallError) {
-        let subject = error.subject();
+        let topic = error.topic();
         let in_trouble = |needs_action| {
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            trouble.failed(lane, Timestamp::now(), &subject, needs_action)
+            trouble.failed(lane, Timestamp::now(), &topic, needs_action)
         };
         if matches!(error.action(), RetryAction::Split | RetryAction::Reject) {
             // CloudWatch answers again, whatever it thinks of this call.
@@ -399,22 +405,22 @@ impl<C: CloudWatch> Sender<C> {
         }
         match error.action() {
             RetryAction::Block if in_trouble(true) => {
-                self.diagnostics.say(Level::Error, format!("{error} Results are kept in the spool."));
+                self.diagnostics.log(Level::Error, &topic, format!("{error} Results are kept in the spool."));
             }
             RetryAction::Retry | RetryAction::RetrySlowly if in_trouble(false) => {
-                self.diagnostics.say(Level::Warning, format!("{error} It is repeated meanwhile."));
+                self.diagnostics.log(Level::Warning, &topic, format!("{error} It is repeated meanwhile."));
             }
             RetryAction::Block | RetryAction::Retry | RetryAction::RetrySlowly => {
-                self.diagnostics.say(Level::Debug, error.to_string());
+                self.diagnostics.log(Level::Debug, &topic, error.to_string());
             }
-            RetryAction::Split | RetryAction::Reject => self.diagnostics.say_first(
-                &subject,
+            RetryAction::Split | RetryAction::Reject => self.diagnostics.log_first(
                 Level::Warning,
+                &topic,
                 format!("{error} What CloudWatch does not take is kept in the spool as rejected."),
             ),
-            RetryAction::Recreate => self.diagnostics.say_first(
-                &subject,
+            RetryAction::Recreate => self.diagnostics.log_first(
                 Level::Warning,
+                &topic,
                 format!("{error} Somebody deleted it: it is made again."),
             ),
         }
@@ -457,9 +463,9 @@ impl<C: CloudWatch> Sender<C> {
                 Ok(Some(halves)) => self.outbox.replace(&segment, halves),
                 Ok(None) => self.reject(&segment),
                 Err(NoRoom) => {
-                    self.diagnostics.say_once(
-                        "no room",
+                    self.diagnostics.log_once(
                         Level::Error,
+                        "no room",
                         "The disk is full: what CloudWatch refuses cannot be cut into pieces to find what it is about, \
                          and waits in the spool. Make room.",
                     );
@@ -503,9 +509,9 @@ impl<C: CloudWatch> Sender<C> {
     /// Rejects what is damaged, and puts back what cannot be read for now. Says whether there was any of the latter.
     fn set_aside(&self, lane: Lane, unread: Unread) -> bool {
         for (segment, error) in unread.damaged {
-            self.diagnostics.say_once(
-                "damaged",
+            self.diagnostics.log_once(
                 Level::Error,
+                "damaged",
                 format!("A file of the spool cannot be read and is put aside as rejected: {error}."),
             );
             if self.keep {
@@ -518,9 +524,9 @@ impl<C: CloudWatch> Sender<C> {
         }
         let any = !unread.unreadable.is_empty();
         for (mut segment, error) in unread.unreadable {
-            self.diagnostics.say_once(
-                "unreadable",
+            self.diagnostics.log_once(
                 Level::Warning,
+                "unreadable",
                 format!("A file of the spool cannot be read for now ({error}). It is tried again."),
             );
             segment.deferred = true;
@@ -532,9 +538,9 @@ impl<C: CloudWatch> Sender<C> {
     fn reject(&self, segment: &Segment) {
         self.counters.rejected.add(segment.contents.share);
         if let Err(error) = self.outbox.spool().reject(segment) {
-            self.diagnostics.say_once(
-                "reject",
+            self.diagnostics.log_once(
                 Level::Warning,
+                "reject",
                 format!("What CloudWatch rejected could not be kept in the spool: {error}."),
             );
         }
@@ -612,7 +618,7 @@ mod tests {
         assert!(sender.set_aside(Lane::Logs, unread));
         assert_eq!((outbox.left().log_events, counters.rejected.get().log_events), (1, 1));
         let said = sender.diagnostics.take();
-        let levels: Vec<_> = said.iter().map(|(level, _)| level).collect();
-        assert_eq!(levels, [&Level::Error, &Level::Warning, &Level::Warning], "{said:?}");
+        let levels: Vec<_> = said.iter().map(|message| message.level).collect();
+        assert_eq!(levels, [Level::Error, Level::Warning, Level::Warning], "{said:?}");
     }
 }

@@ -3,11 +3,13 @@
 pub mod call;
 pub mod client;
 pub mod destination;
+pub mod error;
 pub mod lane;
 pub mod outage;
 pub mod outbox;
 pub mod retry;
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,17 +18,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::{Diagnostics, Level};
+use crate::accounting::messages::{Diagnostics, Level, Message};
 use crate::accounting::pricing::{Usage, estimate};
-use crate::accounting::receipt::{Receipt, Remarks};
+use crate::accounting::receipt::Receipt;
 use crate::config::{LogClass, ResolvedAws};
 use crate::delivery::client::{CloudWatch, DryRun};
 use crate::delivery::destination::Finder;
+use crate::delivery::error::CallError;
 use crate::delivery::lane::{LaneStatus, Sender};
 use crate::delivery::outage::OutageTracker;
 use crate::delivery::outbox::{Outbox, SendMode};
-use crate::delivery::retry::CallError;
-use crate::spool::pending::replay_command;
 use crate::spool::{Destination, Lane, Spool};
 use crate::timestamp::Timestamp;
 
@@ -46,15 +47,26 @@ pub struct Progress {
     /// Nothing is left to wait for: all is settled, or nothing more can be sent.
     pub over: bool,
     /// Why calls fail at present.
-    pub failures: Vec<String>,
-    /// Those of them that do not pass by themselves.
-    pub refusals: Vec<String>,
+    pub failures: Vec<CallError>,
     /// Since when calls fail.
     pub trouble_since: Option<Timestamp>,
     /// The newest second of which CloudWatch has metrics, since the epoch.
     pub delivered_until: Option<u64>,
     /// Bytes that wait to be sent or are under way, on the disk or in memory.
     pub waiting_bytes: u64,
+}
+
+/// What a delivery leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeliveryEnd {
+    /// The folder of what was not delivered, if there is anything.
+    pub spool_folder: Option<PathBuf>,
+    /// The folder of what CloudWatch rejected, if there is anything.
+    pub rejected_folder: Option<PathBuf>,
+    /// Why calls failed, if they still did.
+    pub failures: Vec<CallError>,
+    /// The destination of the data, as far as it became known.
+    pub destination: Option<ResolvedAws>,
 }
 
 /// How a delivery goes about it.
@@ -133,17 +145,14 @@ impl Delivery {
         let at_rest = self.outbox.is_closed()
             && [&metrics, &logs].iter().all(|lane| lane.done || (lane.stopped && lane.tried_at_end));
         let over = at_rest || *self.ended.borrow();
-        let mut errors: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
-        errors.dedup_by_key(|error| error.subject());
-        let failures = errors.iter().map(ToString::to_string).collect();
-        let refusals = errors.iter().filter(|error| !error.may_pass()).map(ToString::to_string).collect();
+        let mut failures: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
+        failures.dedup_by_key(|error| error.topic());
         Progress {
             left,
             settled,
             succeeded: (metrics.succeeded, logs.succeeded),
             over,
             failures,
-            refusals,
             trouble_since: self.trouble.lock().unwrap_or_else(PoisonError::into_inner).since(),
             delivered_until: Some(self.counters.delivered_until.get()).filter(|&second| second > 0),
             waiting_bytes: self.outbox.waiting_bytes(),
@@ -167,11 +176,11 @@ impl Delivery {
 
     /// Takes the messages to the user that have come up, the end of trouble among them.
     #[must_use]
-    pub fn messages(&self) -> Vec<(Level, String)> {
+    pub fn messages(&self) -> Vec<Message> {
         let done = self.lanes.iter().all(|lane| lane.borrow().done);
         let ended = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).end(Timestamp::now(), done);
         if let Some(seconds) = ended {
-            self.diagnostics.say(Level::Info, format!("CloudWatch takes results again, after {seconds} s."));
+            self.diagnostics.log(Level::Info, "outage", format!("CloudWatch takes results again, after {seconds} s."));
         }
         self.diagnostics.take()
     }
@@ -196,20 +205,9 @@ impl Delivery {
         Receipt::new(run_id, &self.counters, spooled, cost)
     }
 
-    /// What is to be said beside that account: where the rest is, and the `reasons` why.
-    #[must_use]
-    pub fn remarks(&self, receipt: &Receipt, dry_run: bool, reasons: Vec<String>) -> Remarks {
-        let spool = self.outbox.spool();
-        let folder = spool.folder();
-        // It is that of a process, in that of its run.
-        let root = folder.and_then(|folder| folder.ancestors().nth(2));
-        let command = root.map(|root| replay_command(&receipt.run_id, root));
-        Remarks::on(receipt, dry_run, folder, command, spool.rejected().as_deref(), reasons)
-    }
-
-    /// Ends it, whatever is left: that stays in the spool. Says why calls failed, if they still did.
-    pub fn end(&self) -> Vec<String> {
-        let reasons = self.progress().failures;
+    /// Ends it, whatever is left: that stays in the spool.
+    pub fn end(&self) -> DeliveryEnd {
+        let failures = self.progress().failures;
         (self.abandon)();
         self.ended.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -220,7 +218,14 @@ impl Delivery {
             let outbox = Arc::clone(&self.outbox);
             wait_for_disk(&[self.runtime.spawn_blocking(move || outbox.spool().tidy_up())]);
         }
-        reasons
+        let spool = self.outbox.spool();
+        let Counts { requests, log_events, .. } = self.outbox.spooled();
+        DeliveryEnd {
+            spool_folder: spool.folder().filter(|_| requests.max(log_events) > 0).map(Path::to_owned),
+            rejected_folder: spool.rejected(),
+            failures,
+            destination: self.destination(),
+        }
     }
 }
 
@@ -296,7 +301,7 @@ mod tests {
 
     use super::*;
     use crate::delivery::client::RejectedLogEvents;
-    use crate::delivery::retry::tests::refused;
+    use crate::delivery::error::tests::refused;
     use crate::logs::event::LogBatch;
     use crate::metrics::datum::Datum;
     use crate::spool::tests::{event, manifest};

@@ -1,4 +1,4 @@
-//! OutageTracker: the time in which calls fail. It begins once and ends once, however many calls fail in between.
+//! The outage: the time in which calls fail. It begins once and ends once, however many calls fail in between.
 
 use std::collections::HashSet;
 

@@ -116,9 +116,9 @@ impl Outbox {
         self.delete_kept(&kept);
         self.drop_waiting(&waiting);
         if early {
-            self.diagnostics.say_once(
-                "half full",
+            self.diagnostics.log_once(
                 Level::Info,
+                "half full",
                 "The spool is half full: what has been recorded so far is published before the test stops.",
             );
             self.wake_all();
@@ -143,9 +143,9 @@ impl Outbox {
     /// Makes room with what was rejected, more than is needed now: each time its whole folder is looked through.
     fn forget_rejected(&self, short: u64) -> MutexGuard<'_, State> {
         let freed = self.spool.forget_rejected(short.max(self.disk_capacity / 8));
-        self.diagnostics.say_once(
-            "rejected",
+        self.diagnostics.log_once(
             Level::Warning,
+            "rejected",
             "The spool is full: the oldest of what CloudWatch rejected is deleted to make room for what it may take. It \
              stays counted as rejected.",
         );
@@ -169,9 +169,9 @@ impl Outbox {
     fn delete_kept(&self, kept: &[Segment]) {
         kept.iter().for_each(|segment| self.spool.remove(segment));
         if !kept.is_empty() {
-            self.diagnostics.say_once(
-                "dry run",
+            self.diagnostics.log_once(
                 Level::Info,
+                "dry run",
                 "The spool of this dry run is full: the oldest of what is in it is deleted, and stays counted.",
             );
         }
@@ -198,9 +198,9 @@ impl Outbox {
             self.spool.remove(segment);
         }
         if !dropped.is_empty() {
-            self.diagnostics.say_once(
-                "spool full",
+            self.diagnostics.log_once(
                 Level::Warning,
+                "spool full",
                 "The spool is full: the oldest log events, then the oldest metrics, are dropped to make room. The \
                  receipt tells how many. Raise --cw-spool-max-mb, or see to what keeps CloudWatch from taking them.",
             );
@@ -512,7 +512,7 @@ pub(crate) mod tests {
         assert_eq!(counters.dropped.get(), Counts::default());
         assert!(first.read().is_err(), "the oldest is gone");
         assert_eq!(outbox.waiting_bytes(), first.disk_bytes * 2);
-        let told: Vec<_> = outbox.diagnostics.take().into_iter().map(|(_, text)| text).collect();
+        let told: Vec<_> = outbox.diagnostics.take().into_iter().map(|message| message.text).collect();
         assert!(told.len() == 1 && told[0].contains("this dry run is full"), "{told:?}");
     }
 

@@ -143,8 +143,9 @@ impl AggregationWorker {
         // Our own messages leave out the values too: they go to the log and to the web UI.
         let name: String = redact_urls(name).chars().take(100).collect();
         if first.too_many {
-            self.diagnostics.say(
+            self.diagnostics.log(
                 Level::Warning,
+                "request names",
                 format!(
                     "More than {} distinct request names: {name:?} and further ones are published as \"(other)\". Group \
                      requests with name=, or raise --cw-max-requests.",
@@ -153,8 +154,9 @@ impl AggregationWorker {
             );
         }
         if first.with_values {
-            self.diagnostics.say(
+            self.diagnostics.log(
                 Level::Warning,
+                "request name with values",
                 format!(
                     "The request name {name:?} has values of a URL, and a name is published as it is: in the metrics' \
                      dimension Request, and in log events. Give such requests a name= without them."
@@ -206,9 +208,9 @@ impl AggregationWorker {
 
     fn push(&self, (segment, error): (Segment, Option<std::io::Error>)) {
         if let Some(error) = error {
-            self.diagnostics.say_once(
-                "spool",
+            self.diagnostics.log_once(
                 Level::Warning,
+                "spool",
                 format!(
                     "The spool cannot be written ({error}): results are sent straight from memory, and what does not \
                      fit there is dropped and counted. See to the disk, or choose another --cw-spool-dir."
@@ -229,7 +231,7 @@ fn next_tick(now: Timestamp) -> i64 {
 mod tests {
     use super::*;
     use crate::config::identity::tests::identity;
-    use crate::config::tests::config;
+    use crate::config::validate::tests::config;
     use crate::delivery::outbox::SendMode;
     use crate::ingest::queue::{QueueSender, queue};
     use crate::ingest::sample::Sample;
@@ -359,7 +361,7 @@ mod model {
 
     use super::*;
     use crate::config::identity::tests::identity;
-    use crate::config::tests::config;
+    use crate::config::validate::tests::config;
     use crate::delivery::outbox::SendMode;
     use crate::ingest::queue::{FlushToken, QueueSender, queue};
     use crate::metrics::aggregator::tests::sample;

@@ -520,7 +520,7 @@ mod tests {
 
     use super::*;
     use crate::config::identity::tests::identity;
-    use crate::config::tests::config;
+    use crate::config::validate::tests::config;
     use crate::metrics::aggregator::tests::sample;
 
     fn formatter(change: impl FnOnce(&mut crate::config::Options)) -> LogFormatter {
@@ -572,7 +572,7 @@ mod tests {
 
     #[test]
     fn the_text_format_is_the_old_line() {
-        let mut formatter = formatter(|o| o.log_format = "text".into());
+        let mut formatter = formatter(|o| o.log_format = LogFormat::Text);
         let good = formatter.of_sample(&sample("/a", 1_795_348_981, 12.5)).expect("logged");
         assert_eq!(
             good.message,
@@ -604,19 +604,19 @@ mod tests {
     #[test]
     fn no_event_shows_the_values_of_a_url_unless_asked_to() {
         let url = "http://user:SECRET@h/x;id=SECRET?access_token=SECRET&page=SECRET#SECRET ";
-        for format in ["json", "text"] {
-            let redacted = events_with(url, |options| options.log_format = format.into());
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let redacted = events_with(url, |options| options.log_format = format);
             let full = events_with(url, |options| {
-                options.log_format = format.into();
-                options.log_urls = "full".into();
+                options.log_format = format;
+                options.log_urls = LogUrls::Full;
             });
             assert_eq!((redacted.len(), full.len()), (4, 4));
             for (redacted, full) in redacted.iter().zip(&full) {
-                assert!(!redacted.contains("SEC"), "{format}: {}", &redacted[..redacted.len().min(400)]);
+                assert!(!redacted.contains("SEC"), "{format:?}: {}", &redacted[..redacted.len().min(400)]);
                 // The text format knows no context.
                 let shows = full.contains("SECRET");
                 assert_eq!(shows, redacted.contains("http://...@h/x;id=...?access_token=...&page=...#..."));
-                assert!(shows || format == "text" && full.contains("[response_length="));
+                assert!(shows || format == LogFormat::Text && full.contains("[response_length="));
             }
         }
     }
@@ -630,19 +630,19 @@ mod tests {
     #[test]
     fn failures_are_always_logged_and_successes_as_often_as_asked() {
         for (logs, share, successes, failures) in [
-            ("all", 1.0, 1000, 10),
-            ("all", 0.1, 100, 10),
-            ("all", 0.0, 0, 10),
-            ("failures", 1.0, 0, 10),
-            ("off", 1.0, 0, 0),
+            (LogChoice::All, 1.0, 1000, 10),
+            (LogChoice::All, 0.1, 100, 10),
+            (LogChoice::All, 0.0, 0, 10),
+            (LogChoice::Failures, 1.0, 0, 10),
+            (LogChoice::Off, 1.0, 0, 0),
         ] {
             let mut formatter = formatter(|o| {
-                o.logs = logs.into();
+                o.logs = logs;
                 o.log_sample = share;
             });
             let good = (0..1000).filter(|_| formatter.of_sample(&sample("/a", 1, 1.0)).is_some()).count();
             let bad = (0..10).filter(|_| formatter.of_sample(&failed()).is_some()).count();
-            assert_eq!((good, bad), (successes, failures), "{logs} {share}");
+            assert_eq!((good, bad), (successes, failures), "{logs:?} {share}");
         }
     }
 
@@ -669,15 +669,15 @@ mod tests {
             users: 0,
         };
         // Of each field, which ends or begins so: `"name":` in JSON, `[name=` in text.
-        let names_of = |format: &str, message: &str| -> Vec<String> {
+        let names_of = |format: LogFormat, message: &str| -> Vec<String> {
             let name = |part: &str| match format {
-                "json" => Some(part.rsplit_once('"')?.1.to_owned()),
-                _ => Some(part.split_once('=')?.0.to_owned()),
+                LogFormat::Json => Some(part.rsplit_once('"')?.1.to_owned()),
+                LogFormat::Text => Some(part.split_once('=')?.0.to_owned()),
             };
-            message.split(if format == "json" { "\":" } else { "[" }).filter_map(name).collect()
+            message.split(if format == LogFormat::Json { "\":" } else { "[" }).filter_map(name).collect()
         };
-        for format in ["json", "text"] {
-            let mut formatter = formatter(|options| options.log_format = format.into());
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let mut formatter = formatter(|options| options.log_format = format);
             let mut names = |fields: &BTreeSet<String>| {
                 names_of(format, &formatter.of_life_cycle(&event(fields)).expect("logged").message)
             };
@@ -725,7 +725,7 @@ mod tests {
             c in prop_oneof![Just('x'), Just('\u{1}'), Just('"'), Just('한')],
             name in 0..6000usize, error in 0..1_048_576usize, context in 0..200_000usize, text in any::<bool>(),
         ) {
-            let mut formatter = formatter(|o| o.log_format = if text { "text" } else { "json" }.into());
+            let mut formatter = formatter(|o| o.log_format = if text { LogFormat::Text } else { LogFormat::Json });
             let repeated = |n: usize| c.to_string().repeat(n);
             let failure = Failure { kind: "E".into(), message: repeated(error) };
             let context = (0..100).map(|i| (i.to_string(), Scalar::Text(repeated(context / 100)))).collect();
@@ -756,14 +756,14 @@ mod tests {
             || (0..100).map(|i| (format!("{i:03}{escaped}"), Scalar::Text(escaped.clone()))).collect::<Vec<_>>();
         let long = "\u{1}".repeat(1 << 20);
         let identity = Arc::new(RunIdentity { host: Some(long.clone()), ..(*identity()).clone() });
-        for format in ["json", "text"] {
-            let mut formatter = LogFormatter::new(&config(|o| o.log_format = format.into()).log, Arc::clone(&identity));
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let mut formatter = LogFormatter::new(&config(|o| o.log_format = format).log, Arc::clone(&identity));
             let event = formatter.of_sample(&Sample { context: entries().into(), ..failed() }).expect("logged");
-            assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format}: {}", event.counted_bytes());
+            assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format:?}: {}", event.counted_bytes());
             let (time, name) = (Timestamp::from_seconds(0), long.clone());
             let event = LifeCycleEvent { time, name, fields: entries(), users: 0 };
             let event = formatter.of_life_cycle(&event).expect("logged");
-            assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format}: {}", event.counted_bytes());
+            assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format:?}: {}", event.counted_bytes());
         }
     }
 }

@@ -216,7 +216,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::config::identity::tests::identity;
-    use crate::config::tests::config;
+    use crate::config::validate::tests::config;
     use crate::ingest::sample::Failure;
     use crate::metrics::histogram::Point;
     use crate::metrics::series::OTHER;

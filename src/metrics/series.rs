@@ -211,7 +211,7 @@ mod tests {
 
     use super::*;
     use crate::config::identity::tests::identity;
-    use crate::config::tests::config;
+    use crate::config::validate::tests::config;
 
     fn values(series: &Series) -> Vec<&str> {
         series.dimensions.iter().map(|dimension| &*dimension.value).collect()

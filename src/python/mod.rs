@@ -1,19 +1,29 @@
-//! The boundary to Python, the only place that knows `pyo3`: values come in, messages and receipts go out.
+//! The boundary to Python, and the only code that imports `pyo3`: values come in, numbers, facts and messages go out.
 
 mod account;
 mod asyncio;
 mod convert;
+mod errors;
 mod options;
 mod partition;
 mod plan;
+mod progress;
 mod publisher;
+mod receipt;
 mod replay;
+mod spools;
+mod status_report;
 mod tools;
 
-pub use account::{Account, AwsError, Call, never_proxied};
-pub use options::{InvalidOptionError, check_options, default_options, spool_root};
+pub use account::{Account, Call};
+pub use errors::register;
+pub use options::{check_options, default_options, option_choices, spool_root};
 pub use partition::{Partition, partition_of};
 pub use plan::{PlannedUsage, estimate_usage};
-pub use publisher::{Flush, Progress, Publisher, Receipt, new_run_id, nothing_recorded};
-pub use replay::{PendingSpool, Replay, pending_spools, remove_empty_spools, replay_command};
-pub use tools::{add_up, dimension_value, estimate_cost, human_bytes, origin_of, priced_regions, public_host};
+pub use progress::{CallFailure, LogMessage, Progress};
+pub use publisher::{Flush, Publisher};
+pub use receipt::{DeliveryCounts, Receipt, empty_receipt};
+pub use replay::Replay;
+pub use spools::{PendingSpool, PendingSpoolSearch, find_pending_spools, pending_spools, remove_empty_spools};
+pub use status_report::StatusReport;
+pub use tools::{dimension_value, estimate_cost, never_proxied, new_run_id, origin_of, priced_regions, public_host};

@@ -4,27 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use pythonize::pythonize;
 use smol_str::SmolStr;
 
 use super::asyncio::awaitable;
 use super::convert;
-use super::options::{config, run_id_of};
-use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::Level;
-use crate::accounting::pricing::Cost;
-use crate::accounting::receipt::{self, LocustTotals, Style};
+use super::errors::not_started;
+use super::options::config;
+use super::progress::{LogMessage, Progress, destination};
+use super::receipt::{Coverage, Receipt};
+use super::status_report::StatusReport;
+use crate::accounting::receipt::LocustTotals;
+use crate::accounting::status_report::Seconds;
 use crate::aws::Aws;
-use crate::config::ResolvedAws;
 use crate::config::identity::{RunIdentity, origin_of, public_host};
-use crate::delivery;
-use crate::ingest::queue::{ControlMessage, QueueSender};
+use crate::config::{LogChoice, validate};
+use crate::ingest::queue::ControlMessage;
 use crate::ingest::sample::{Gauge, LifeCycleEvent, Sample};
 use crate::metrics::datum::{SAMPLE_METRICS, Unit};
-use crate::run::{self, Run};
+use crate::run::{self, ReportExtras, Run, TestState};
 use crate::timestamp::Timestamp;
 
 /// One run: takes samples, publishes them, and accounts for them.
@@ -42,67 +42,10 @@ pub struct Flush {
 
 #[pymethods]
 impl Flush {
-    /// True when everything is done with, false where nothing more can be sent for now, else `None`.
+    /// True when everything is settled, false where nothing more can be sent for now, else `None`.
     #[getter]
     fn settled(&self, py: Python<'_>) -> Option<bool> {
         py.detach(|| self.run.is_flushed(&self.flush))
-    }
-}
-
-/// How far a run's delivery has come.
-#[pyclass(frozen, get_all, module = "locust_cw._core")]
-pub struct Progress {
-    left: u64,
-    settled: u64,
-    metrics_calls: u64,
-    logs_calls: u64,
-    over: bool,
-    failures: Vec<String>,
-    refusals: Vec<String>,
-    trouble_since: Option<f64>,
-    delivered_until: Option<f64>,
-    waiting_bytes: u64,
-}
-
-impl From<delivery::Progress> for Progress {
-    #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch")]
-    fn from(progress: delivery::Progress) -> Self {
-        Self {
-            left: progress.left,
-            settled: progress.settled,
-            metrics_calls: progress.succeeded.0,
-            logs_calls: progress.succeeded.1,
-            over: progress.over,
-            failures: progress.failures,
-            refusals: progress.refusals,
-            trouble_since: progress.trouble_since.map(|time| time.micros() as f64 / 1e6),
-            delivered_until: progress.delivered_until.map(|second| second as f64),
-            waiting_bytes: progress.waiting_bytes,
-        }
-    }
-}
-
-/// The account of a run.
-#[pyclass(frozen, get_all, module = "locust_cw._core")]
-pub struct Receipt {
-    text: String,
-    colored_text: String,
-    json: String,
-    message: String,
-    complete: bool,
-    remarks: Vec<String>,
-}
-
-impl Receipt {
-    pub(super) fn new(receipt: &receipt::Receipt, remarks: &receipt::Remarks) -> Self {
-        Self {
-            text: receipt.to_text(remarks, Style::Plain),
-            colored_text: receipt.to_text(remarks, Style::Ansi),
-            json: receipt.to_json(),
-            message: receipt.to_message(),
-            complete: receipt.is_complete() && !remarks.lacks_accounts,
-            remarks: remarks.lines.clone(),
-        }
     }
 }
 
@@ -114,35 +57,10 @@ fn seconds(timeout: f64) -> PyResult<Duration> {
         .map_err(|_| PyValueError::new_err(format!("a timeout must be a number of seconds, not {timeout}")))
 }
 
-/// Messages, each with `logging`'s number of its level.
-pub(super) fn numbered(messages: Vec<(Level, String)>) -> Vec<(u8, String)> {
-    messages.into_iter().map(|(level, message)| (level.number(), message)).collect()
-}
-
-/// Where data goes, as a dict.
-pub(super) fn destination<'py>(py: Python<'py>, resolved: Option<&ResolvedAws>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    Ok(resolved.map(|resolved| pythonize(py, resolved)).transpose()?)
-}
-
-/// An id for a run that begins now, such as `20261122T110301Z-7f3a`.
-#[pyfunction]
-#[must_use]
-pub fn new_run_id() -> String {
-    run::new_run_id()
-}
-
-/// The receipt of a run of which nothing was recorded, and why.
-#[pyfunction]
-#[must_use]
-pub fn nothing_recorded(run_id: &str, why: String) -> Receipt {
-    let receipt = receipt::Receipt::new(run_id, &Counters::default(), Counts::default(), Cost::default());
-    Receipt::new(&receipt, &receipt::Remarks { lines: vec![why], ..receipt::Remarks::default() })
-}
-
 #[pymethods]
 impl Publisher {
     #[new]
-    #[pyo3(signature = (options, *, run_id, worker, host = None, fallback_host = None, announces = true))]
+    #[pyo3(signature = (options, *, run_id, worker, host = None, fallback_host = None))]
     fn new(
         py: Python<'_>,
         options: &Bound<'_, PyDict>,
@@ -150,15 +68,14 @@ impl Publisher {
         worker: String,
         host: Option<String>,
         fallback_host: Option<&str>,
-        announces: bool,
     ) -> PyResult<Self> {
         let config = config(options)?;
-        let run_id = run_id_of(run_id)?;
+        let run_id = validate::run_id(run_id)?;
         let host = host.map(|host| public_host(&host));
         let fallback_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| public_host(host)));
-        let identity = RunIdentity { run_id, worker, host, fallback_host, announces };
+        let identity = RunIdentity { run_id, worker, host, fallback_host };
         let run = py.detach(|| Run::start(config, identity, crate::runtime::handle()?, Aws::new));
-        Ok(Self { run: Arc::new(run.map_err(|error| PyOSError::new_err(error.to_string()))?) })
+        Ok(Self { run: Arc::new(run.map_err(|error| not_started(&error))?) })
     }
 
     /// Takes a finished request: the listener of Locust's `request` event. Never raises.
@@ -167,7 +84,6 @@ impl Publisher {
         context = None, response = None, start_time = None, url = None, status = None, **_other
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are the arguments of Locust's event")]
-    #[expect(clippy::result_large_err, reason = "a sample that does not fit comes back as it is")]
     fn record(
         &self,
         py: Python<'_>,
@@ -198,7 +114,9 @@ impl Publisher {
             users: self.run.users(),
             context: convert::scalars(context).into(),
         };
-        self.run.record(sample, |sender: &QueueSender, item| py.detach(|| sender.push(item)));
+        if let Err(item) = self.run.try_record(sample) {
+            py.detach(|| self.run.record_blocking(item));
+        }
     }
 
     /// Takes the present value of a gauge.
@@ -274,8 +192,8 @@ impl Publisher {
             run.closed(timeout).await;
             // The end waits for threads.
             let ended = tokio::task::spawn_blocking(move || run.finish()).await;
-            let (receipt, remarks) = ended.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
-            Ok(Receipt::new(&receipt, &remarks))
+            let (receipt, end) = ended.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+            Ok(Receipt::new(receipt, end, Coverage::All))
         })
     }
 
@@ -299,9 +217,9 @@ impl Publisher {
         py.detach(|| self.run.progress()).into()
     }
 
-    /// Takes the messages that wait to be logged, each with `logging`'s number of its level.
-    fn diagnostics(&self) -> Vec<(u8, String)> {
-        numbered(self.run.messages())
+    /// Takes the messages for the log.
+    fn diagnostics(&self) -> Vec<LogMessage> {
+        self.run.messages().into_iter().map(LogMessage::from).collect()
     }
 
     /// Takes what a worker reported of one request name: an entry of Locust's statistics, as it is sent to the master.
@@ -312,43 +230,40 @@ impl Publisher {
         }
     }
 
-    /// The account so far, for the master of the run: what is on its way counts as spooled.
-    fn snapshot(&self, py: Python<'_>) -> String {
-        py.detach(|| self.run.snapshot().to_message())
+    /// What this process reports to its master.
+    #[pyo3(signature = (*, stopped = false, problem = None, refusal = None, remarks = Vec::new()))]
+    fn status_report(
+        &self,
+        py: Python<'_>,
+        stopped: bool,
+        problem: Option<(String, f64)>,
+        refusal: Option<String>,
+        remarks: Vec<String>,
+    ) -> StatusReport {
+        let problem = problem.and_then(|(text, time)| Some((text, Seconds::try_from(time).ok()?)));
+        let test = if stopped { TestState::Stopped } else { TestState::Running };
+        let extras = ReportExtras { test, problem, refusal, remarks };
+        StatusReport { report: py.detach(|| self.run.status_report(extras, Timestamp::now())) }
     }
 
-    /// Ends the run, whatever is left, and draws up its receipt: with those of the workers added, and reconciled with
-    /// Locust's totals where they are given.
-    #[pyo3(signature = (
-        requests = None, failures = None, workers = Vec::new(), lacks_accounts = false, remarks = Vec::new(),
-        dashboard_url = None
-    ))]
+    /// Ends the run, whatever is left, and makes its receipt: with those of other processes added, and reconciled with Locust's
+    /// totals if they are given.
+    #[pyo3(signature = (*, locust_totals = None, workers = Vec::new(), lacks_reports = false, dashboard_url = None))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
-    #[expect(clippy::too_many_arguments, reason = "they are named where it is called")]
     fn finish(
         &self,
         py: Python<'_>,
-        requests: Option<u64>,
-        failures: Option<u64>,
-        workers: Vec<String>,
-        lacks_accounts: bool,
-        remarks: Vec<String>,
+        locust_totals: Option<(u64, u64)>,
+        workers: Vec<PyRef<'_, StatusReport>>,
+        lacks_reports: bool,
         dashboard_url: Option<String>,
-    ) -> PyResult<Receipt> {
-        let locust = requests.zip(failures).map(|(requests, failures)| LocustTotals { requests, failures });
-        let (mut receipt, mut own_remarks) = py
-            .detach(|| {
-                let (mut receipt, remarks) = self.run.finish();
-                for worker in &workers {
-                    receipt.add(&receipt::Receipt::from_json(worker)?);
-                }
-                Ok((receipt, remarks))
-            })
-            .map_err(|error: serde_json::Error| PyValueError::new_err(format!("a worker's receipt: {error}")))?;
-        own_remarks.lacks_accounts = lacks_accounts;
-        own_remarks.lines.extend(remarks);
+    ) -> Receipt {
+        let locust = locust_totals.map(|(requests, failures)| LocustTotals { requests, failures });
+        let (mut receipt, end) = py.detach(|| self.run.finish());
+        workers.iter().for_each(|worker| receipt.add(&worker.report.receipt));
         receipt.dashboard_url = dashboard_url;
-        Ok(Receipt::new(&receipt.reconciled_with(locust), &own_remarks))
+        let coverage = if lacks_reports { Coverage::Partial } else { Coverage::All };
+        Receipt::new(receipt.reconciled_with(locust), end, coverage)
     }
 
     /// Where the data goes, as far as that is known by now.
@@ -371,6 +286,6 @@ impl Publisher {
     /// Whether there are log events.
     #[getter]
     fn has_logs(&self) -> bool {
-        self.run.config.log.choice != crate::config::LogChoice::Off
+        self.run.config.log.choice != LogChoice::Off
     }
 }

@@ -1,9 +1,8 @@
-//! What the processes of earlier runs left in the spool, and the command that sends it.
+//! Spools that the processes of earlier runs left, with data to be sent.
 
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 
-use crate::config::default_spool_dir;
 use crate::spool::{Manifest, Spool, is_live, is_segment};
 
 /// The spool of a process, with something in it to be sent.
@@ -63,23 +62,6 @@ fn pending_spool(folder: &Path) -> Option<PendingSpool> {
     })
 }
 
-/// The command that sends what waits in the folder `root` of a run, or with `--all` of all of them.
-#[must_use]
-pub fn replay_command(run: &str, root: &Path) -> String {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let root = absolute(root);
-    if root == absolute(&default_spool_dir()) {
-        return format!("locust-cw replay {run}");
-    }
-    format!("locust-cw replay {run} --spool-dir {}", quoted(&root.to_string_lossy()))
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c) || (cfg!(windows) && c == '\\');
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\"'\"'")) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -113,16 +95,5 @@ mod tests {
         let names: BTreeSet<_> = spools(root.path()).filter_map(|path| Some(path.file_name()?.to_owned())).collect();
         assert_eq!(names, ["being-made", "left", "live"].map(Into::into).into());
         assert!(left.read().is_ok());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_command_names_a_folder_that_is_not_found_without() {
-        let command = |root: &str| replay_command("r", Path::new(root));
-        assert_eq!(replay_command("r", &default_spool_dir()), "locust-cw replay r");
-        assert_eq!(command("/a/spool"), "locust-cw replay r --spool-dir /a/spool");
-        assert_eq!(command("/it's a spool"), "locust-cw replay r --spool-dir '/it'\"'\"'s a spool'");
-        let here = std::env::current_dir().expect("a folder");
-        assert_eq!(command("spool"), command(here.join("spool").to_str().expect("text")));
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from locust_cw import _core
-from locust_cw._aws.account import Account, is_missing
+from locust_cw._aws.account import Account
 from support.cloudwatch import put_alarm
 from support.fixtures import Aws
 from support.proxy import error, hang
@@ -37,7 +38,7 @@ def test_a_dashboard_is_put_read_and_deleted(account: Account, aws: Aws) -> None
     account.call("DeleteDashboards", DashboardNames=[name])
     with pytest.raises(_core.AwsError) as refused:
         account.call("GetDashboard", DashboardName=name)
-    assert is_missing(refused.value)
+    assert refused.value.kind == "not_found"
 
 
 def test_metrics_are_put_and_read(account: Account, aws: Aws) -> None:
@@ -98,7 +99,12 @@ def test_a_refusal_says_what_was_asked_for_and_what_to_do(account: Account, aws:
     aws.proxy.on("PutDashboard", error("AccessDenied", 403, "not authorized"))
     with pytest.raises(_core.AwsError, match=r"PutDashboard \(dashboard d, .*IAM policy") as refused:
         account.call("PutDashboard", DashboardName="d", DashboardBody="{}")
-    assert refused.value.args[1] == "AccessDenied"
+    assert (refused.value.code, refused.value.kind, refused.value.operation) == (
+        "AccessDenied",
+        "access_denied",
+        "PutDashboard",
+    )
+    assert not refused.value.is_transient
     assert len(aws.proxy.calls()) == 1, "one attempt"
 
 
@@ -107,7 +113,8 @@ def test_nobody_there_is_told_with_the_place(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with nobody_there() as url, pytest.raises(_core.AwsError, match=url) as refused:
         Account({"endpoint_url": url, "region": REGION}).call("GetCallerIdentity")
-    assert refused.value.args[1] == "NotSent"
+    assert (refused.value.code, refused.value.kind, refused.value.stage) == ("NotSent", "unreachable", "call")
+    assert refused.value.is_transient
 
 
 @pytest.mark.parametrize("region", [REGION, None])
@@ -117,7 +124,7 @@ def test_a_profile_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, r
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(_core.AwsError, match=r"\(profile nope") as refused:
         Account({"profile": "nope"} | ({} if region is None else {"region": region})).call("GetCallerIdentity")
-    assert refused.value.args[1] == ("NoRegion" if region is None else "NoCredentials")
+    assert refused.value.code == ("NoRegion" if region is None else "NoCredentials")
 
 
 def test_others_go_on_while_a_call_hangs(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,3 +168,68 @@ def test_the_region_is_found_where_the_aws_cli_finds_it(tmp_path: Path, monkeypa
     monkeypatch.setenv("AWS_REGION", "eu-south-1")
     assert region({}) == "eu-south-1"
     assert region({"region": "us-east-1"}) == "us-east-1"
+
+
+CONFIGURATION = """
+[default]
+endpoint_url = http://default.test  # all of it
+
+[profile shop]
+region = eu-north-1
+services = shop-services
+endpoint_url = http://shop.test
+[profile plain]
+region = eu-north-1
+[profile away]
+endpoint_url = http://away.test
+ignore_configured_endpoint_urls = True
+[services shop-services]
+sts =
+    endpoint_url = http://sts.test
+cloudwatch =
+    endpoint_url = http://metrics.test/?a=b
+[profile logs]
+services = logs-services
+[services logs-services]
+cloudwatch-logs=
+ endpoint_url=http://logs.test
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "found"),
+    [
+        ({}, {}, ("http://default.test", "http://default.test")),
+        ({"profile": "shop"}, {}, ("http://metrics.test/?a=b", "http://shop.test")),
+        ({}, {"AWS_PROFILE": "shop"}, ("http://metrics.test/?a=b", "http://shop.test")),
+        ({"profile": "plain"}, {"AWS_PROFILE": "shop"}, (None, None)),
+        ({"profile": "none"}, {}, (None, None)),
+        ({"profile": "logs"}, {}, (None, "http://logs.test")),
+        ({"profile": "shop"}, {"AWS_ENDPOINT_URL": "http://all.test"}, ("http://all.test", "http://all.test")),
+        ({}, {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://logs.test"}, ("http://default.test", "http://logs.test")),
+        ({"profile": "shop", "endpoint_url": "http://given.test"}, {}, ("http://given.test", "http://given.test")),
+        ({"profile": "away"}, {}, (None, None)),
+        ({}, {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_ENDPOINT_URL": "http://all.test"}, (None, None)),
+        ({}, {"AWS_CONFIG_FILE": "/none"}, (None, None)),
+        ({}, {"AWS_CONFIG_FILE": "/proc/self/exe"}, (None, None)),
+    ],
+)
+def test_an_endpoint_is_found_where_the_sdk_finds_it(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    options: dict[str, Any],
+    variables: dict[str, str],
+    found: tuple[str | None, str | None],
+) -> None:
+    """For metrics, and for logs; None where it is AWS's own."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "config").write_text(CONFIGURATION)
+    for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **variables}.items():
+        monkeypatch.setenv(name, value)
+    destination = Account({"region": REGION, **options}).destination()
+    metrics = destination.cloudwatch_url if destination.is_custom_cloudwatch_url else None
+    logs = destination.logs_url if destination.is_custom_logs_url else None
+    assert (metrics, logs) == found
+    assert metrics or destination.cloudwatch_url == f"https://monitoring.{REGION}.amazonaws.com"
+    assert logs or destination.logs_url == f"https://logs.{REGION}.amazonaws.com"

@@ -246,7 +246,7 @@ def test_the_environment_names_a_profile_as_it_does_for_the_aws_cli(
     for name, value in (("AWS_DEFAULT_PROFILE", default), ("AWS_PROFILE", profile)):
         if value is not None:
             monkeypatch.setenv(name, value)
-    _core.Account({"endpoint_url": aws.proxy.url}).call("GetCallerIdentity", "{}").result()
+    _core.Account({"endpoint_url": aws.proxy.url}).call("GetCallerIdentity", {}).result()
     assert signed_with(aws.proxy, "GetCallerIdentity") == {f"{credentials.access_key} {region}"}
 
 
@@ -255,7 +255,7 @@ def test_a_session_token_may_have_its_older_name(aws: Aws, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_SECURITY_TOKEN", "the token")
     account = _core.Account({"endpoint_url": aws.proxy.url, "region": REGION})
-    account.call("GetCallerIdentity", "{}").result()
+    account.call("GetCallerIdentity", {}).result()
     (call,) = aws.proxy.calls("GetCallerIdentity")
     assert call.headers["x-amz-security-token"] == "the token"
 
@@ -318,7 +318,7 @@ def test_a_profile_that_no_file_has_is_not_passed_over(
         for name, value in roles.ecs.items():
             monkeypatch.setenv(name, str(value))
         with pytest.raises(_core.AwsError, match="wrok"):
-            _core.Account({"endpoint_url": aws.proxy.url, "region": REGION}).call("GetCallerIdentity", "{}").result()
+            _core.Account({"endpoint_url": aws.proxy.url, "region": REGION}).call("GetCallerIdentity", {}).result()
         assert not roles.asked
     assert not aws.proxy.calls()
 
@@ -334,9 +334,9 @@ def test_credentials_that_are_mended_are_found_by_the_next_call(
     account = _core.Account({"endpoint_url": aws.proxy.url, "region": REGION, "profile": "shop"})
     for _ in range(2):
         with pytest.raises(_core.AwsError, match="profile shop"):
-            account.call("GetCallerIdentity", "{}").result()
+            account.call("GetCallerIdentity", {}).result()
     (tmp_path / "config").write_text(PROFILES)
-    account.call("GetCallerIdentity", "{}").result()
+    account.call("GetCallerIdentity", {}).result()
     assert signed_with(aws.proxy, "GetCallerIdentity") == {f"AKIASHOP {REGION}"}
 
 
@@ -351,7 +351,7 @@ def test_a_missing_region_is_looked_for_once_for_all_that_wait(monkeypatch: pyte
         asked = []
         for number in (1, 8):
             account = _core.Account({})
-            for call in [account.region() for _ in range(number)]:
+            for call in [account.destination() for _ in range(number)]:
                 with pytest.raises(_core.AwsError, match="no AWS region is configured"):
                     call.result()
             asked.append(len(roles.asked))

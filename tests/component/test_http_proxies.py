@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +68,7 @@ def test_credentials_of_roles_and_loopback_endpoints_pass_no_proxy(
             monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv(variable, url)
         account = _core.Account({"endpoint_url": aws.proxy.url, "region": REGION})
-        assert json.loads(account.call("GetCallerIdentity", "{}").result())["Account"]
+        assert account.call("GetCallerIdentity", {}).result()["Account"]
         assert roles.asked
         assert not asked
     (call,) = aws.proxy.calls("GetCallerIdentity")
@@ -82,7 +81,7 @@ def test_a_name_that_leads_to_this_machine_passes_no_proxy(aws: Aws, monkeypatch
     with logging_proxy() as (url, asked):
         monkeypatch.setenv("HTTP_PROXY", url)
         endpoint = aws.proxy.url.replace("127.0.0.1", "localhost")
-        _core.Account({"endpoint_url": endpoint, "region": REGION}).call("GetCallerIdentity", "{}").result()
+        _core.Account({"endpoint_url": endpoint, "region": REGION}).call("GetCallerIdentity", {}).result()
         assert not asked
 
 
@@ -95,7 +94,7 @@ def test_https_to_this_machine_passes_no_proxy(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setenv(variable, url)
         account = _core.Account({"endpoint_url": f"https://{host}:9", "region": REGION})
         with pytest.raises(_core.AwsError):
-            account.call("DescribeAlarms", '{"AlarmNames": ["a"]}').result()
+            account.call("DescribeAlarms", {"AlarmNames": ["a"]}).result()
         assert not asked
 
 
@@ -122,7 +121,7 @@ def test_aws_itself_is_called_through_the_proxy_unless_no_proxy_names_it(
         monkeypatch.setenv(variable, url)
 
         def call() -> None:
-            parameters = '{"AlarmNames": ["a"]}'
+            parameters = {"AlarmNames": ["a"]}
             with pytest.raises(_core.AwsError):
                 _core.Account({"region": REGION}).call("DescribeAlarms", parameters).result()
 

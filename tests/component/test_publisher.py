@@ -558,7 +558,7 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
         [
             "nonsense",
             "resolution",
-            "--cw-dimension: has the wrong type",
+            "--cw-dimension: must be a list of text, not ",
             "--cw-run-id: must be",
             "local",
             "timeout",
@@ -640,7 +640,7 @@ def test_an_answer_without_a_length_is_a_failure_that_the_example_counts() -> No
     get = example("asyncio_load.py").get
     with ThreadingTCPServer(("127.0.0.1", 0), WithoutLength) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(ValueError, match="how long"):
+        with pytest.raises(ValueError, match="content-length"):
             asyncio.run(get(f"http://127.0.0.1:{server.server_address[1]}"))
         server.shutdown()
 

@@ -220,7 +220,7 @@ def test_aws_is_looked_for_where_its_partition_is(
     assert states(checks, "failed") == {"metrics endpoint", "logs endpoint"}
     for service, host in {"metrics": "monitoring", "logs": "logs"}.items():
         said = str(checks[f"{service} endpoint"]["text"])
-        assert said.startswith(f"https://{host}.{region}.{domain}/ cannot be reached")
+        assert said.startswith(f"https://{host}.{region}.{domain} cannot be reached")
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])

@@ -22,11 +22,12 @@ from typing import Any
 import psutil
 import pytest
 
-from locust_cw import _core
+from locust_cw._core import StatusReport
 from locust_cw._distributed import registry as _fleet
 from locust_cw._distributed.outages import FleetTrouble
 from locust_cw._webui import status as _status
 from locust_cw._webui.status import Part, Run
+from support import reports
 from support.checks import check_metrics
 from support.cloudwatch import Published, nearest_rank, published
 from support.fixtures import Aws, Locust
@@ -388,7 +389,7 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
     assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(heard.of("fired"))
     assert receipt["reconciled"] is False
     told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
-    assert "all delivered that is known of\n" in told
+    assert "all reported data delivered\n" in told
     assert f"{silent.client_id}: gave no account of its results" in told
     assert heard.client_id not in told
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
@@ -514,22 +515,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def account(run_id: str = "one", *, why: str | None = None, final: bool = False, **changes: Any) -> dict[str, Any]:
-    """What a worker tells; `why` its calls fail."""
-    group = {"observed": 10, "delivered": 4, "spooled": 6, "rejected": 0, "dropped": 0}
-    receipt: dict[str, Any] = {
-        "run_id": run_id,
-        **dict.fromkeys(("requests", "failures", "log_events"), group),
-        "api_calls": {"PutMetricData": 1, "PutLogEvents": 1},
-        **dict.fromkeys(("retries", "uncertain", "bytes_sent"), 0),
-        **dict.fromkeys(("estimated_cost_usd", "metrics_cost_usd"), 0.0),
-        **dict.fromkeys(("locust", "reconciled", "dashboard_url")),
-        "series": [],
-    }
+def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> dict[str, Any]:
+    """What a worker reports; `why` its calls fail."""
+    counts = {"observed": 10, "delivered": 4, "spooled": 6, "rejected": 0, "dropped": 0}
     trouble = {"failures": [] if why is None else [why], "trouble_since": None if why is None else 1.0, "delay_s": 2.0}
-    counts = {"observed": 10, "left": 6, "settled": 4}
-    told = {"run_id": run_id, "receipt": json.dumps(receipt), "remarks": [], "final": final, "status": trouble}
-    return told | counts | changes
+    values = {
+        "receipt": reports.receipt(run_id, requests=counts),
+        "left": 6,
+        "settled": 4,
+        "status": trouble,
+        **changes,
+    }
+    return reports.message(run_id, **values)
 
 
 def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock: Clock) -> None:
@@ -552,8 +549,8 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     )
     part = fleet.parts("one")["b"]
     assert part.vanished
-    assert (part.failures, part.trouble_since, part.delay_s) == ((), None, None)
-    own = Part(account()["receipt"])
+    assert (part.report.failures, part.report.trouble_since, part.report.delay_s) == ([], None, None)
+    own = Part(StatusReport.from_message(account()))
     whole, a, b = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 9.0)
     assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
     assert (whole.delay_s, a.delay_s, b.delay_s) == (7, 7, None)
@@ -612,7 +609,7 @@ def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
     fleet.hear("b", account("one", why="gone"))
     assert fleet.troubles("one") == {"b": "gone"}, "it waits for the end of the earlier one"
     fleet.hear("b", account("one", final=True))
-    assert fleet.receipts("one", publishing=True)[2], "it is complete"
+    assert fleet.reports("one", publishing=True)[2], "it is complete"
     clock.now += 9
     assert fleet.troubles("two") == {}
 
@@ -636,7 +633,7 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
     fleet.look_at("one", clients(**workers), publishing=True)
     fleet.look_at("one", clients(**{**workers, "gone": "missing"}), publishing=True)
     clock.now += 9
-    _, remarks, complete = fleet.receipts("one", publishing=True)
+    _, remarks, complete = fleet.reports("one", publishing=True)
     assert [remark.partition(";")[0] for remark in remarks] == [
         "unread: its account cannot be read, and is left out",
         "gone: vanished",
@@ -651,16 +648,18 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
 def test_nobody_waits_for_accounts_of_workers_that_the_master_publishes_for() -> None:
     fleet = _fleet.Fleet()
     fleet.look_at("one", clients(a="running"), publishing=False)
-    assert fleet.receipts("one", publishing=False) == ([], [], True)
+    assert fleet.reports("one", publishing=False) == ([], [], True)
 
 
 # A worker that tells something else
 
 
 UNREADABLE: dict[str, Any] = {
-    "an empty receipt": account(receipt="{}"),
+    "an empty receipt": account(receipt={}),
+    "an empty receipt of an older version": account(receipt="{}"),
     "no JSON": account(receipt="?"),
     "bytes": account(receipt=b"{}"),
+    "counts of another kind": account(receipt=reports.receipt(requests={"observed": "10"})),
     "no receipt": {key: value for key, value in account().items() if key != "receipt"},
     "no counts": {key: value for key, value in account().items() if key != "left"},
     "text for a count": account(settled="4"),
@@ -691,15 +690,14 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
         fleet.hear("bad", message)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "What worker bad tells of its results cannot be read" in caplog.text
-    own = Part(account()["receipt"])
+    own = Part(StatusReport.from_message(account()))
     told = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 2.0)
     assert [status.process for status in told] == [None, "good"]
     assert list(fleet.troubles("one")) == ["good"]
     assert fleet.progress("one") == (6, 4)
     fleet.hear("good", account(final=True))
-    receipts, remarks, complete = fleet.receipts("one", publishing=True)
-    assert len(receipts) == 1
-    _core.add_up(receipts)
+    last, remarks, complete = fleet.reports("one", publishing=True)
+    assert [report.receipt.requests.observed for report in last] == [10]
     if isinstance(message, dict) and message.get("run_id") == "one":
         assert remarks == ["bad: its account cannot be read, and is left out"]
         assert not complete
@@ -709,7 +707,7 @@ def test_an_account_that_can_be_read_makes_up_for_one_that_cannot() -> None:
     fleet = _fleet.Fleet()
     fleet.hear("a", account(receipt="{}"))
     fleet.hear("a", account(final=True))
-    assert fleet.receipts("one", publishing=True)[1:] == ([], True)
+    assert fleet.reports("one", publishing=True)[1:] == ([], True)
 
 
 # The master publishes

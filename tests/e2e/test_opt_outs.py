@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from locust_cw import InvalidOptionError, LocalCloudWatchError, Publisher, _core
+from locust_cw import InvalidOptionError, LocalCloudWatchError, Publisher
 from locust_cw._distributed import registry as _fleet
 from locust_cw._plugin.session import Session
 from locust_cw._settings import opt_outs as _opt_outs
@@ -27,6 +27,7 @@ from locust_cw._settings import table as _options
 from locust_cw._settings.table import OPTIONS, Option, Options
 from locust_cw._webui import status as _status
 from locust_cw._webui.status import Part, Run
+from support import reports
 from support.checks import check_metrics
 from support.fixtures import Aws, Locust
 from support.fleet import HOST, Fleet, MasterWeb, stats_of
@@ -374,26 +375,25 @@ def test_a_worker_that_opted_out_is_named_once_and_not_waited_for() -> None:
     assert fleet.is_complete("one")
     assert fleet.has_opted_out("out", "one")
     assert not fleet.has_opted_out("out", "two")
-    _, remarks, complete = fleet.receipts("one", publishing=True)
+    _, remarks, complete = fleet.reports("one", publishing=True)
     assert [remark.partition(":")[0] for remark in remarks] == ["gone", "out"]
     assert not complete
 
 
-def account(*, dry_run: bool, **changes: int) -> str:
-    """Of a process with 100 requests, all of which wait unless `changes` say otherwise."""
-    values = json.loads(_core.nothing_recorded("r", "").message)
-    values["requests"] |= {"observed": 100, "delivered": 0, "spooled": 100, **changes}
-    return json.dumps(values | {"dry_run": dry_run})
+def part(*, dry_run: bool = False, stopped: bool = False, **changes: Any) -> Part:
+    """A process with 100 requests, all of which wait unless `changes` say otherwise."""
+    counts = {"observed": 100, "spooled": 100, **changes}
+    return Part(reports.report(receipt=reports.receipt(requests=counts, dry_run=dry_run), status={"stopped": stopped}))
 
 
 def test_a_workers_dry_run_waits_for_nobody() -> None:
     """Its row says that it records; and the whole run is not held to be sending what will not be sent."""
-    done = {"delivered": 100, "spooled": 0}
-    run, own_part = Run("r", "live", 1.0), Part(account(dry_run=False, observed=0, spooled=0), stopped=True)
+    done: dict[str, Any] = {"delivered": 100, "spooled": 0}
+    run, own_part = Run("r", "live", 1.0), part(observed=0, spooled=0, stopped=True)
     for stopped, others, whole in ((False, done, "healthy"), (True, done, "recording"), (True, {}, "draining")):
         workers = {
-            "dry": Part(account(dry_run=True), stopped=stopped),
-            "sends": Part(account(dry_run=False, **others), stopped=stopped),
+            "dry": part(dry_run=True, stopped=stopped),
+            "sends": part(stopped=stopped, **others),
         }
         told = _status.statuses(run, own_part, workers, 9.0)
         assert [status.health for status in told[:2]] == [whole, "recording"]

@@ -240,12 +240,15 @@ def test_strict_starts_where_only_a_retention_fails(aws: Aws, locust: Locust, ta
 
 
 def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.LogCaptureFixture) -> None:
-    reason = "PutMetricData was refused."
+    failure = SimpleNamespace(
+        operation="PutMetricData", topic="refused", message="PutMetricData was refused.", needs_action=True
+    )
+    messages = [(30, "spool", "an earlier run is left"), (40, "refused", "it was refused"), (40, "logs", "logs, too")]
     publisher = SimpleNamespace(
         has_logs=True,
         flush=lambda: None,
-        progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, failures=[reason], refusals=[reason]),
-        diagnostics=lambda: [(30, "an earlier run is left"), (40, f"{reason} Results are kept."), (40, "logs, too")],
+        progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, failures=[failure]),
+        diagnostics=lambda: [SimpleNamespace(level=level, topic=topic, text=text) for level, topic, text in messages],
     )
     refusals: list[str] = []
     test: Any = SimpleNamespace(
@@ -258,7 +261,7 @@ def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.L
     )
     _safeguards.refuse_unless_published(test)
     assert [record.message for record in caplog.records] == ["an earlier run is left", "logs, too"]
-    assert refusals == [f"as --cw-strict asks: {reason}"]
+    assert refusals == ["as --cw-strict asks: PutMetricData was refused."]
 
 
 @pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])

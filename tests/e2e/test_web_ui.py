@@ -26,11 +26,11 @@ from playwright.sync_api import Browser, Route
 
 from locust_cw import _core
 from locust_cw._aws import console
-from locust_cw._aws.endpoint import endpoint_of
 from locust_cw._settings import table as _options
 from locust_cw._webui import status as _status
 from locust_cw._webui import tab as _web
 from locust_cw._webui.status import Part, Run, Status
+from support import reports
 from support.browser import LocustPage, chromium
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb
@@ -462,61 +462,49 @@ def test_an_answer_that_locust_keeps_is_added_to_once() -> None:
 # What is told, and how
 
 
-def account(**changes: Any) -> str:
-    group = {"observed": 100, "delivered": 60, "spooled": 40, "rejected": 0, "dropped": 0}
-    values: dict[str, Any] = {
-        "run_id": "r",
-        "requests": group,
-        "failures": dict.fromkeys(group, 0),
-        "log_events": dict.fromkeys(group, 0),
-        "api_calls": {"PutMetricData": 3, "PutLogEvents": 4},
-        "retries": 1,
-        "uncertain": 2,
-        "bytes_sent": 5,
-        "estimated_cost_usd": 0.5,
-        "metrics_cost_usd": 0.3,
-        "locust": None,
-        "reconciled": None,
-        "dashboard_url": None,
-        "series": [],
-    }
-    values["requests"] = {**group, **changes}
-    return json.dumps(values)
+def part(*, vanished: bool = False, final: bool = False, status: Any = None, **requests: Any) -> Part:
+    """A process with 100 requests, 40 of which wait unless `requests` say otherwise."""
+    counts = {"observed": 100, "delivered": 60, "spooled": 40, **requests}
+    return Part(reports.report(receipt=reports.receipt(requests=counts), status=status, final=final), vanished=vanished)
 
 
-DONE = {"delivered": 100, "spooled": 0}
+DONE: dict[str, Any] = {"delivered": 100, "spooled": 0}
 LIVE = Run("r", "live", started=3000.0)
 
 
+DENIED = {"failures": ["no"], "trouble_since": 1.0}
+
+
 @pytest.mark.parametrize(
-    ("health", "run", "part"),
+    ("health", "run", "own"),
     [
-        ("waiting", LIVE, Part(account(delivered=0, spooled=100))),
-        ("healthy", LIVE, Part(account())),
-        ("trouble", LIVE, Part(account(), failures=("no",), trouble_since=1.0)),
-        ("trouble", LIVE, Part(account(rejected=1), failures=("no",), trouble_since=1.0)),
-        ("loss", LIVE, Part(account(rejected=1))),
-        ("loss", LIVE, Part(account(**DONE, dropped=1), stopped=True)),
-        ("vanished", LIVE, Part(account(), vanished=True)),
-        ("draining", LIVE, Part(account(), stopped=True)),
-        ("undelivered", LIVE, Part(account(), stopped=True, ended=True, failures=("no",))),
-        ("complete", LIVE, Part(account(**DONE), stopped=True)),
-        ("healthy", LIVE, Part(account(**DONE))),
-        ("recording", Run("r", "after the test", 0.0), Part(account())),
-        ("recording", Run("r", "dry run", 0.0), Part(account(), stopped=True)),
+        ("waiting", LIVE, part(delivered=0, spooled=100)),
+        ("healthy", LIVE, part()),
+        ("trouble", LIVE, part(status=DENIED)),
+        ("trouble", LIVE, part(rejected=1, status=DENIED)),
+        ("loss", LIVE, part(rejected=1)),
+        ("loss", LIVE, part(**DONE, dropped=1, status={"stopped": True})),
+        ("vanished", LIVE, part(vanished=True)),
+        ("draining", LIVE, part(status={"stopped": True})),
+        ("undelivered", LIVE, part(final=True, status={"stopped": True, **DENIED})),
+        ("complete", LIVE, part(**DONE, status={"stopped": True})),
+        ("healthy", LIVE, part(**DONE)),
+        ("recording", Run("r", "after the test", 0.0), part()),
+        ("recording", Run("r", "dry run", 0.0), part(status={"stopped": True})),
     ],
 )
-def test_health_is_one_word(health: str, run: Run, part: Part) -> None:
-    (status,) = _status.statuses(run, part, {}, 4000.0, receipt=part.account if part.ended else None)
+def test_health_is_one_word(health: str, run: Run, own: Part) -> None:
+    (status,) = _status.statuses(run, own, {}, 4000.0)
     assert status.health == health
     assert status.health in _status.MEANING
 
 
 def test_the_whole_is_the_sum_and_knows_the_worst() -> None:
     """One worker in trouble is the run's trouble; its delay is the longest."""
-    well = Part(account(**DONE), delay_s=2.0, waiting_bytes=10)
-    ill = Part(account(), failures=("denied",), trouble_since=3600.0, delay_s=9.4, waiting_bytes=5, problem="denied")
-    master = Part(account(observed=0, delivered=0, spooled=0), delay_s=1.0)
+    denied = {"failures": ["denied"], "trouble_since": 3600.0, "problem": "denied", "problem_at": 3600.0}
+    well = part(**DONE, status={"delay_s": 2.0, "waiting_bytes": 10})
+    ill = part(status={**denied, "delay_s": 9.4, "waiting_bytes": 5})
+    master = part(observed=0, delivered=0, spooled=0, status={"delay_s": 1.0})
     whole, a, b = _status.statuses(LIVE, master, {"b": ill, "a": well}, 4200.0)
     assert (whole.process, a.process, b.process) == (None, "a", "b")
     assert (whole.health, a.health, b.health) == ("trouble", "healthy", "trouble")
@@ -525,8 +513,17 @@ def test_the_whole_is_the_sum_and_knows_the_worst() -> None:
     assert whole.spool_bytes == 15
     assert whole.api_calls == 21
     assert whole.problem == b.problem == "denied (since 01:00:00 UTC)"
-    json.dumps(ill.told)
-    assert Part.heard(ill.account, ill.told, 3.0, vanished=False).delay_s == pytest.approx(12.4)
+
+
+def test_the_last_problem_is_told_with_the_name_of_its_worker() -> None:
+    problems = [{"problem": f"what {at}", "problem_at": 3600.0 + at} for at in range(3)]
+    own, first, second = (part(status=problem) for problem in problems)
+    whole, a, b = _status.statuses(LIVE, own, {"a": second, "b": first}, 4200.0)
+    assert [whole.problem, a.problem, b.problem] == [
+        "a: what 2 (01:00:02 UTC)",
+        "what 2 (01:00:02 UTC)",
+        "what 1 (01:00:01 UTC)",
+    ]
 
 
 SESSION = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
@@ -562,26 +559,26 @@ ACCOUNT = "123456789012"
 )
 def test_no_secret_is_shown(told: str, shown: str) -> None:
     """AWS's own words come into the tab and the file: canonical requests, signed addresses, ARNs."""
-    failing = Part(account(), failures=(told,), trouble_since=3600.0)
-    was = Part(account(), problem=told, problem_at=3600.0)
-    for part, when in ((failing, "since 01:00:00"), (was, "01:00:00")):
-        (status,) = _status.statuses(LIVE, part, {}, 4200.0)
+    failing = part(status={"failures": [told], "trouble_since": 3600.0})
+    was = part(status={"problem": told, "problem_at": 3600.0})
+    for own, when in ((failing, "since 01:00:00"), (was, "01:00:00")):
+        (status,) = _status.statuses(LIVE, own, {}, 4200.0)
         assert status.problem == f"{shown} ({when} UTC)"
     assert _status.off(told, 3600.0).problem == f"{shown} (01:00:00 UTC)"
 
 
 def test_the_cost_per_hour_counts_metrics_by_the_clock_hour() -> None:
     """From 00:50 to 01:10 are two clock hours of metrics, and a third of an hour of all else."""
-    (status,) = _status.statuses(LIVE, Part(account()), {}, 4200.0)
+    (status,) = _status.statuses(LIVE, part(), {}, 4200.0)
     assert status.cost_usd == 0.5
     assert status.cost_per_hour_usd == pytest.approx(0.3 / 2 + 0.2 * 3)
-    (status,) = _status.statuses(LIVE, Part(account()), {}, 3005.0)
+    (status,) = _status.statuses(LIVE, part(), {}, 3005.0)
     assert status.cost_per_hour_usd is None
 
 
 @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\t=1", " =1"])
 def test_no_spreadsheet_takes_a_name_for_a_formula(name: str) -> None:
-    heads, _, line = _status.records(_status.statuses(LIVE, Part(account()), {name: Part(account())}, 4200.0))
+    heads, _, line = _status.records(_status.statuses(LIVE, part(), {name: part()}, 4200.0))
     assert heads[0] == "process"
     assert line[0] == f"'{name}"
     assert line[heads.index("observed")] == 100
@@ -644,74 +641,19 @@ OWN_SERVICES = f"services = dev\n[services dev]\nsts =\n  endpoint_url = {ELSEWH
 def test_there_are_links_to_what_is_at_aws_and_to_nothing_else(
     configure: Configure, options: dict[str, Any], variables: dict[str, str], profile: str, found: list[str]
 ) -> None:
-    """A region that is known at once stands for AWS: after one turn of the greenlets the links are there, or never."""
-
-    class Known:
-        def __init__(self, *_: object) -> None:
-            pass
-
-        def region(self) -> str:
-            return "eu-north-1"
-
-    configure(f"[default]\n{profile}\n", **variables).setattr(_web, "Account", Known)
+    """The region is configured, so it is known as soon as the core has read the configuration."""
+    configure(f"[default]\nregion = eu-north-1\n{profile}\n", **variables)
     places = _web.Places(options, None)
-    gevent.sleep(0.01)
+
+    def look() -> dict[str, str]:
+        gevent.sleep(0.01)
+        return places.links
+
+    if found:
+        wait_until(look, "links")
+    else:
+        gevent.sleep(0.5)
     assert list(places.links) == found
-
-
-CONFIGURATION = """
-[default]
-endpoint_url = http://default.test  # all of it
-
-[profile shop]
-region = eu-north-1
-services = shop-services
-endpoint_url = http://shop.test
-[profile plain]
-region = eu-north-1
-[profile away]
-endpoint_url = http://away.test
-ignore_configured_endpoint_urls = True
-[services shop-services]
-sts =
-    endpoint_url = http://sts.test
-cloudwatch =
-    endpoint_url = http://metrics.test/?a=b
-[profile logs]
-services = logs-services
-[services logs-services]
-cloudwatch-logs=
- endpoint_url=http://logs.test
-"""
-
-
-@pytest.mark.parametrize(
-    ("options", "variables", "found"),
-    [
-        ({}, {}, ("http://default.test", "http://default.test")),
-        ({"profile": "shop"}, {}, ("http://metrics.test/?a=b", "http://shop.test")),
-        ({}, {"AWS_PROFILE": "shop"}, ("http://metrics.test/?a=b", "http://shop.test")),
-        ({"profile": "plain"}, {"AWS_PROFILE": "shop"}, (None, None)),
-        ({"profile": "none"}, {}, (None, None)),
-        ({"profile": "logs"}, {}, (None, "http://logs.test")),
-        ({"profile": "shop"}, {"AWS_ENDPOINT_URL": "http://all.test"}, ("http://all.test", "http://all.test")),
-        ({}, {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://logs.test"}, ("http://default.test", "http://logs.test")),
-        ({"profile": "shop", "endpoint_url": "http://given.test"}, {}, ("http://given.test", "http://given.test")),
-        ({"profile": "away"}, {}, (None, None)),
-        ({}, {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", "AWS_ENDPOINT_URL": "http://all.test"}, (None, None)),
-        ({}, {"AWS_CONFIG_FILE": "/none"}, (None, None)),
-        ({}, {"AWS_CONFIG_FILE": "/proc/self/exe"}, (None, None)),
-    ],
-)
-def test_an_endpoint_is_found_where_the_sdk_finds_it(
-    configure: Configure,
-    options: dict[str, Any],
-    variables: dict[str, str],
-    found: tuple[str | None, str | None],
-) -> None:
-    """For metrics, and for logs."""
-    configure(CONFIGURATION, **variables)
-    assert (endpoint_of(options, "cloudwatch"), endpoint_of(options, "cloudwatch_logs")) == found
 
 
 def test_the_first_line_names_the_endpoint_of_the_profile(aws: Aws, locust: Locust, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""The AWS account, for what is asked of it beside publishing: the operations of `src/aws/account.rs`."""
+"""The AWS account, for everything but publishing. `src/aws/account.rs` has the operations."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
@@ -11,19 +11,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 OPTIONS = ("region", "profile", "role_arn", "external_id", "endpoint_url")
-"""Those that say where and as whom."""
+"""The options that select the account, the credentials and the endpoint."""
 
 _POLL_S = 0.05
 
 
+@dataclass(frozen=True)
+class Destination:
+    """Where calls go, as the SDK resolves it from the options, the environment and the AWS configuration files.
+
+    Attributes:
+        region: The region.
+        cloudwatch_url: The endpoint of CloudWatch.
+        logs_url: The endpoint of CloudWatch Logs.
+        is_custom_cloudwatch_url: Whether the endpoint of CloudWatch is not AWS's own.
+        is_custom_logs_url: Whether the endpoint of CloudWatch Logs is not AWS's own.
+
+    """
+
+    region: str
+    cloudwatch_url: str
+    logs_url: str
+    is_custom_cloudwatch_url: bool
+    is_custom_logs_url: bool
+
+
 class Account:
-    """The account that options name.
+    """The account that options select.
 
     Args:
-        options: Those of the core; where and as whom is taken from them.
-        sleep: Lets others run while a call is under way; without it, calls block the thread.
-        recorded: The destination of an earlier run, which goes before the environment and the AWS configuration.
-        account: The account that the credentials must belong to, if not the recorded one; `any` for none in particular.
+        options: Options of the core; those of the account apply.
+        sleep: Lets other greenlets run while a call is in progress. Without it, calls block the thread.
+        recorded: The destination of an earlier run, which takes precedence over the environment and the AWS
+            configuration.
+        account: The account that the credentials must belong to, if not the recorded one; `any` for any account.
 
     """
 
@@ -35,45 +56,50 @@ class Account:
         recorded: Mapping[str, Any] | None = None,
         account: str | None = None,
     ) -> None:
-        """Nothing is looked up before the first call."""
+        """Nothing is resolved before the first call."""
         self._account = _core.Account(
             dict(options), recorded=None if recorded is None else dict(recorded), account=account
         )
         self._sleep = sleep
 
-    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - each has its own
-        """Call an operation of AWS's, such as `GetDashboard`, with its parameters in AWS's names.
+    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - each operation has its own
+        """Call an operation of AWS, such as `GetDashboard`, with its parameters in AWS's names.
 
         Returns:
-            Its output in AWS's names; pages are put together, times are numbers since the epoch.
+            The output in AWS's names. Pages are combined, and times are numbers since the epoch.
 
         Raises:
-            AwsError: If AWS refused the call, or it did not reach it.
+            AwsError: If AWS refused the call, or the call did not reach AWS.
 
         """
-        output: dict[str, Any] = self._wait_for(self._account.call(operation, json.dumps(parameters)))
+        output: dict[str, Any] = self._wait_for(self._account.call(operation, parameters))
         return output
 
+    def destination(self) -> Destination:
+        """Where calls go. Only the region of an EC2 instance needs the network.
+
+        Raises:
+            AwsError: If no region is configured.
+
+        """
+        resolved: dict[str, Any] = self._wait_for(self._account.destination())
+        return Destination(**{name: resolved[name] for name in Destination.__dataclass_fields__})
+
     def region(self) -> str | None:
-        """The region: that of the options, the environment, the AWS configuration or the instance; else None."""
+        """The region; None if none is configured."""
         try:
-            return str(self._wait_for(self._account.region()))
+            return self.destination().region
         except _core.AwsError:
             return None
 
-    def _wait_for(self, call: _core.Call) -> Any:  # noqa: ANN401 - each has its own
+    def _wait_for(self, call: _core.Call) -> Any:  # noqa: ANN401 - each operation has its own
         while self._sleep is not None and not call.done:
             self._sleep(_POLL_S)
-        return json.loads(call.result())
+        return call.result()
 
 
 def message_of(error: Exception) -> str:
-    """What was amiss, with the names that the test's options have in the command."""
-    text = str(error.args[0]).replace("--cw-", "--")
-    # AWS's own words may be spread over lines.
+    """The message of an error for users of the command: its options have the names of Locust's without `cw-`."""
+    text = str(error).replace("--cw-", "--")
+    # Messages of AWS can have several lines.
     return " ".join(text.split()) if isinstance(error, _core.AwsError) else text
-
-
-def is_missing(error: _core.AwsError) -> bool:
-    """Whether what was asked for is not there."""
-    return any(word in error.args[1] for word in ("NotFound", "NoSuch"))

@@ -82,7 +82,7 @@ class Alarms:
         try:
             states = states_of(self._account, self._names)
         except _core.AwsError as error:
-            raise AlarmError(error.args[0]) from error
+            raise AlarmError(error.message) from error
         if states.missing:
             raise AlarmError(
                 f"there is no alarm {', '.join(states.missing)} in this account and region: check the name in "
@@ -106,7 +106,7 @@ class Alarms:
             if not self._failure_logged:
                 self._failure_logged = True
                 logger.warning(
-                    "The states of the alarms of --cw-stop-on-alarm could not be read; retrying: %s", error.args[0]
+                    "The states of the alarms of --cw-stop-on-alarm could not be read; retrying: %s", error.message
                 )
             return None
         self._failure_logged = False

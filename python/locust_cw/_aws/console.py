@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from locust_cw import _core
-from locust_cw._aws.endpoint import endpoint_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from locust_cw._aws.account import Destination
 
 
 def dashboard_url(region: str, name: str) -> str:
@@ -18,9 +17,9 @@ def dashboard_url(region: str, name: str) -> str:
     return _console_url(region, f"dashboards/dashboard/{quote(name)}")
 
 
-def shown_at(options: Mapping[str, Any], region: str, name: str) -> str | None:
-    """The page of a dashboard that was put with these options of the core; None if CloudWatch is not AWS's own."""
-    return None if endpoint_of(options, "cloudwatch") else dashboard_url(region, name)
+def link_to_dashboard(destination: Destination, name: str) -> str | None:
+    """The page of a dashboard; None if CloudWatch is not AWS's own."""
+    return None if destination.is_custom_cloudwatch_url else dashboard_url(destination.region, name)
 
 
 def metrics_url(region: str, namespace: str) -> str:

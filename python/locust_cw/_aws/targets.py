@@ -115,4 +115,4 @@ def _is_valid(value: str, longest: int) -> bool:
 
 
 def _invalid(text: str, problem: str, expected: str) -> _core.InvalidOptionError:
-    return _core.InvalidOptionError(f"argument --cw-target: {text!r}: {problem}; expected {expected}")
+    return _core.InvalidOptionError("target", f"{text!r}: {problem}; expected {expected}")

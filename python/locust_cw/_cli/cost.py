@@ -204,8 +204,7 @@ def _costs(load: Load, options: argparse.Namespace) -> dict[str, Cost]:
         }
     except OverflowError:
         raise _core.InvalidOptionError(
-            "argument --requests-per-second: the cost of so many requests and runs cannot be estimated; give a lower"
-            " number"
+            "requests_per_second", "the cost of so many requests and runs cannot be estimated; give a lower number"
         ) from None
 
 

@@ -119,7 +119,7 @@ def _checked_name(given: str | None, namespace: str) -> str:
     if given is None:
         return default_name(namespace)
     if problem := problem_with(given):
-        raise _core.InvalidOptionError(f"argument --name: {problem}")
+        raise _core.InvalidOptionError("name", problem)
     return given
 
 
@@ -127,15 +127,13 @@ def _view(account: Account, core: dict[str, Any], options: argparse.Namespace) -
     targets = [parse(text) for text in options.target]
     region = account.region()
     if region is None:
-        raise _core.InvalidOptionError(
-            "argument --region: no AWS region is configured: give --region, or set AWS_REGION"
-        )
+        raise _core.InvalidOptionError("region", "no AWS region is configured: give --region, or set AWS_REGION")
     return View.of(core, region=region, host=options.host, targets=targets)
 
 
 def _put(account: Account, name: str, view: View, options: argparse.Namespace) -> int:
     client.put(account, name, view)
-    url = console.shown_at(account_options(options), view.region, name)
+    url = console.link_to_dashboard(account.destination(), name)
     queries = client.save_queries(account, name, view)
     if options.json:
         print_json({"dashboard": name, "url": url, "queries": queries})

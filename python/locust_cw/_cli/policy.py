@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
     check_options(options, "region", "role_arn", "external_id")
     if options.caller is not None and options.role_arn is None:
         raise _core.InvalidOptionError(
-            "argument --caller: it is the principal in the trust policy of a role: give --role-arn as well"
+            "caller", "it is the principal in the trust policy of a role: give --role-arn as well"
         )
     policy = policy_of(statements(policy_request(options), _scope_of(options)))
     if options.role_arn is None:

@@ -20,6 +20,9 @@ from locust_cw._cli.shared_options import account_options, add_recorded_account_
 from locust_cw._runs.record import NoRecordError, Record
 from locust_cw._settings.table import environment_opts_out
 from locust_cw._terminal.progress import ProgressBar
+from locust_cw._terminal.quantities import human_bytes
+from locust_cw._terminal.receipt import Receipt, sent_to
+from locust_cw._terminal.replay_command import replay_command
 from locust_cw._terminal.styles import has_colors
 
 if TYPE_CHECKING:
@@ -157,7 +160,7 @@ def _check_folder(spool_dir: str | None) -> None:
         next(root.iterdir(), None)
     except OSError as error:
         raise _core.InvalidOptionError(
-            f"argument --spool-dir: {root} cannot be read: {error.strerror}. Give the same folder as for the test"
+            "spool_dir", f"{root} cannot be read: {error.strerror}. Give the same folder as for the test"
         ) from None
 
 
@@ -166,9 +169,9 @@ def _list(found: Sequence[_core.PendingSpool], spool_dir: str | None) -> None:
         sys.stdout.write("There is nothing to send.\n")
         return
     for spool in found:
-        size = f"{spool.files} files, {_core.human_bytes(spool.bytes)}"
+        size = f"{spool.files} files, {human_bytes(spool.bytes)}"
         sys.stdout.write(f"{spool.run_id}  {spool.worker}  {size}, {_state_of(spool)}  {spool.folder}\n")
-    one, every = (_core.replay_command(run, spool_dir) for run in ("RUN", "--all"))
+    one, every = (replay_command(run, spool_dir) for run in ("RUN", "--all"))
     sys.stdout.write(f"Send them with: {one}, or {every}\n")
 
 
@@ -241,7 +244,7 @@ class _Sender:
         left, settled, failures = 0, self._settled, list[str]()
         for active in list(self._active):
             progress = active.replay.progress()
-            failures += map(_with_our_names, progress.failures)
+            failures += [_with_our_names(failure.message) for failure in progress.failures]
             left += progress.left
             settled += progress.settled
             self._log_messages(active.replay)
@@ -254,7 +257,8 @@ class _Sender:
     def _finish(self, active: _Active) -> None:
         self._progress_bar.clear()
         self._log_messages(active.replay)
-        receipt = active.replay.finish()
+        finished = active.replay.finish()
+        receipt = Receipt(finished, sent_to(finished))
         if not self._options.dry_run:
             _update_record(active, receipt, self._options.spool_dir)
         sys.stdout.write(_with_our_names(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
@@ -262,13 +266,13 @@ class _Sender:
 
     def _log_messages(self, replay: _core.Replay) -> None:
         """Log a replay's messages. A message that several replays have is logged once."""
-        for level, message in replay.diagnostics():
-            if message not in self._logged:
-                self._logged.add(message)
-                logger.log(level, "%s", _with_our_names(message))
+        for message in replay.diagnostics():
+            if message.text not in self._logged:
+                self._logged.add(message.text)
+                logger.log(message.level, "%s", _with_our_names(message.text))
 
 
-def _update_record(active: _Active, receipt: _core.Receipt, spool_dir: str | None) -> None:
+def _update_record(active: _Active, receipt: Receipt, spool_dir: str | None) -> None:
     """Add the replay to the record of the run, for `verify` and `report`."""
     try:
         record = Record.read(active.spool.run_id, spool_dir)

@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._aws.account import is_missing
 from locust_cw._dashboard.body import make_body
 from locust_cw._dashboard.limits import DashboardError
 from locust_cw._dashboard.log_queries import saved_queries
@@ -34,7 +33,7 @@ def get(account: Account, name: str) -> Json | None:
     try:
         text = account.call("GetDashboard", DashboardName=name)["DashboardBody"]
     except _core.AwsError as error:
-        if is_missing(error):
+        if error.kind == "not_found":
             return None
         raise
     try:
@@ -91,8 +90,8 @@ def save_queries(account: Account, name: str, view: View) -> list[str]:
             saved.append(query_name)
     except _core.AwsError as error:
         # MiniStack has no saved queries.
-        level = logging.WARNING if "AccessDenied" in error.args[1] else logging.DEBUG
-        logger.log(level, "The Logs Insights queries of the dashboard %s were not saved: %s", name, error.args[0])
+        level = logging.WARNING if error.kind == "access_denied" else logging.DEBUG
+        logger.log(level, "The Logs Insights queries of the dashboard %s were not saved: %s", name, error.message)
     return saved
 
 
@@ -109,7 +108,7 @@ def delete(account: Account, name: str) -> bool:
     try:
         account.call("DeleteDashboards", DashboardNames=[name])
     except _core.AwsError as error:
-        if is_missing(error):
+        if error.kind == "not_found":
             return False
         raise
     return True

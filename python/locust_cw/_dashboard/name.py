@@ -27,7 +27,7 @@ def check_name(name: str) -> str:
 
     """
     if problem := problem_with(name):
-        raise _core.InvalidOptionError(f"argument --cw-dashboard: {problem}")
+        raise _core.InvalidOptionError("dashboard", problem)
     return name
 
 

@@ -6,22 +6,18 @@ Both go along with Locust's own messages.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-from locust_cw import _core
-from locust_cw._webui.status import DATES_END, Part
+from locust_cw._core import StatusReport
+from locust_cw._webui.status import Part
 
 if TYPE_CHECKING:
     from locust.env import Environment
     from locust.runners import WorkerNodes
-
-    from locust_cw._core import Publisher, Receipt
 
 logger = logging.getLogger("locust_cw")
 
@@ -83,40 +79,6 @@ def told_by_master(environment: Environment, name: str) -> Any:  # noqa: ANN401 
     return getattr(environment.parsed_options, f"{_TOLD}{name}", None)
 
 
-def account(
-    publisher: Publisher,
-    part: Part,
-    receipt: Receipt | None = None,
-    *,
-    refusal: str | None = None,
-    dry_run: bool = False,
-) -> dict[str, Any]:
-    """What a worker tells of a run: its account so far, or, with its receipt, the last one.
-
-    Args:
-        publisher: It publishes with this.
-        part: Its part in the run, with the account.
-        receipt: Its receipt, once there is one.
-        refusal: Why it did not start the test, if it did not.
-        dry_run: Whether it delivers nothing, so that the end does not wait for what it holds.
-
-    Returns:
-        Plain data for msgpack.
-
-    """
-    progress = publisher.progress()
-    return {
-        "run_id": publisher.run_id,
-        "receipt": part.account,
-        "remarks": [] if receipt is None else receipt.remarks,
-        "final": receipt is not None,
-        "left": 0 if dry_run else progress.left,
-        "settled": progress.settled,
-        "status": part.told,
-        "refusal": refusal,
-    }
-
-
 def opt_out(run_id: str, option: str) -> dict[str, Any]:
     """What a worker tells of a run that it keeps out of, with the option that it set itself."""
     return {"run_id": run_id, "opted_out": option}
@@ -134,47 +96,11 @@ def refusal(message: dict[str, Any], run_id: str) -> str | None:
     return why if isinstance(why, str) else None
 
 
-_FORMS: dict[str, type] = {"receipt": str, "remarks": list, "final": bool, "left": int, "settled": int}
-_SECONDS = ("trouble_since", "problem_at", "delay_s")
-_MAX_BYTES = 2**50  # more than any spool holds
-_STATUS_FORMS: dict[str, type | tuple[type, ...]] = {
-    "failures": (list, tuple),
-    "trouble_since": (int, float, NoneType),
-    "problem": (str, NoneType),
-    "problem_at": (int, float, NoneType),
-    "delay_s": (int, float, NoneType),
-    "waiting_bytes": int,
-    "stopped": bool,
-    "ended": bool,
-}
-
-
-def _is_readable(message: dict[str, Any]) -> bool:
-    """Whether a message is what `account` makes: a worker may have another version of locust-cw."""
-    status = message.get("status") or {}
-    if not (
-        isinstance(status, dict)
-        and all(isinstance(message.get(key), form) for key, form in _FORMS.items())
-        and all(isinstance(status[key], form) for key, form in _STATUS_FORMS.items() if key in status)
-        and all(isinstance(text, str) for text in (*message["remarks"], *status.get("failures", ())))
-        and all(0 <= status[key] < DATES_END for key in _SECONDS if status.get(key) is not None)
-        and 0 <= status.get("waiting_bytes", 0) < _MAX_BYTES
-    ):
-        return False
-    try:
-        _core.add_up([message["receipt"]])
-    except ValueError:
-        return False
-    # The core takes lists for objects, too.
-    receipt = json.loads(message["receipt"])
-    return isinstance(receipt, dict) and isinstance(receipt["requests"], dict)
-
-
 @dataclass
 class _Worker:
     """What is known of one worker's part in a run."""
 
-    account: dict[str, Any]
+    report: StatusReport
     heard_at: float
 
     @property
@@ -183,18 +109,17 @@ class _Worker:
 
     @property
     def vanished(self) -> bool:
-        return not self.account["final"] and self.age_s > _VANISHED_AFTER_S
+        return not self.report.is_final and self.age_s > _VANISHED_AFTER_S
 
     @property
     def trouble(self) -> str | None:
         """Why its calls fail, empty where that is not known; None where they do not."""
-        told = self.account.get("status") or {}
-        return None if told.get("trouble_since") is None else "".join(told.get("failures", ())[:1])
+        return None if self.report.trouble_since is None else "".join(self.report.failures[:1])
 
     @property
     def part(self) -> Part:
-        told = self.account.get("status") or {}
-        return Part.heard(self.account["receipt"], told, self.age_s, vanished=self.vanished)
+        vanished = self.vanished
+        return Part(self.report.without_present() if vanished else self.report.aged(self.age_s), vanished=vanished)
 
 
 @dataclass
@@ -225,7 +150,7 @@ class _Run:
         """Whether every worker has given its last account, or has not been heard of for a while."""
         if self.unheard and time.monotonic() - self.beginning_seen_at <= _VANISHED_AFTER_S:
             return False
-        return all(worker.account["final"] or worker.vanished for worker in self.workers.values())
+        return all(worker.report.is_final or worker.vanished for worker in self.workers.values())
 
 
 class Fleet:
@@ -248,16 +173,19 @@ class Fleet:
         if isinstance(option := message.get("opted_out"), str):
             run.opted_out[client_id] = option
             return
-        if not _is_readable(message):
+        try:
+            report = StatusReport.from_message(message)
+        except ValueError as error:
+            logger.debug("Worker %s: %s", client_id, error)
             run.unread.add(client_id)
             self._complain(client_id)
             return
         run.unread.discard(client_id)
-        if not message["final"]:
+        if not report.is_final:
             self._current[client_id] = run_id
         known = run.workers.get(client_id)
-        if known is None or not known.account["final"]:
-            run.workers[client_id] = _Worker(message, time.monotonic())
+        if known is None or not known.report.is_final:
+            run.workers[client_id] = _Worker(report, time.monotonic())
 
     def _complain(self, client_id: str) -> None:
         if client_id not in self._complained:
@@ -288,8 +216,8 @@ class Fleet:
 
     def progress(self, run_id: str) -> tuple[int, int]:
         """Samples that all workers still have to deliver, and those that are done with."""
-        accounts = [worker.account for worker in self._run(run_id).workers.values()]
-        return sum(told["left"] for told in accounts), sum(told["settled"] for told in accounts)
+        reports = [worker.report for worker in self._run(run_id).workers.values()]
+        return sum(report.left for report in reports), sum(report.settled for report in reports)
 
     def parts(self, run_id: str) -> dict[str, Part]:
         """What each worker told of its part in a run."""
@@ -314,8 +242,8 @@ class Fleet:
         """Whether every worker has given its last account, or has not been heard of for a while."""
         return self._run(run_id).is_complete
 
-    def receipts(self, run_id: str, *, publishing: bool) -> tuple[list[str], list[str], bool]:
-        """All workers' receipts, as they told them, the remarks on them, and whether they are all there is.
+    def reports(self, run_id: str, *, publishing: bool) -> tuple[list[StatusReport], list[str], bool]:
+        """All workers' reports, the remarks on them, and whether they are all there is.
 
         Args:
             run_id: The run, which is forgotten with this.
@@ -323,18 +251,18 @@ class Fleet:
 
         """
         run = self._runs.pop(run_id, _Run())
-        receipts, remarks, complete = [], [], True
+        reports, remarks, complete = [], [], True
         for client_id, worker in sorted(run.workers.items()):
-            told = worker.account
-            receipts.append(told["receipt"])
-            remarks += [f"{client_id}: {remark}" for remark in told["remarks"]]
-            if not told["final"]:
+            report = worker.report
+            reports.append(report)
+            remarks += [f"{client_id}: {remark}" for remark in report.remarks]
+            if not report.is_final:
                 complete = False
-                requests = json.loads(told["receipt"])["requests"]
-                settled = max(requests["observed"] - requests["spooled"], 0)
+                requests = report.receipt.requests
+                settled = max(requests.observed - requests.spooled, 0)
                 remarks.append(
                     f"{client_id}: vanished before its receipt came; as far as it told, {settled:,} of "
-                    f"{requests['observed']:,} requests were settled, and the rest may wait in its spool"
+                    f"{requests.observed:,} requests were settled, and the rest may wait in its spool"
                 )
         opted_out = run.opted_out.keys() - run.workers.keys() - run.unread
         remarks += [
@@ -351,4 +279,4 @@ class Fleet:
             f"{client_id}: gave no account of its results; as far as is known, it published none"
             for client_id in sorted(silent)
         ]
-        return receipts, remarks, complete and not (opted_out or vanished or run.unread or silent)
+        return reports, remarks, complete and not (opted_out or vanished or run.unread or silent)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from locust_cw._aws.alarms import Alarms
+    from locust_cw._core import CallFailure
     from locust_cw._plugin.run import LoadTest
 
 logger = logging.getLogger("locust_cw")
@@ -42,18 +43,19 @@ def refuse_unless_published(test: LoadTest) -> None:
 
     """
     with _before_users(test, _AS_STRICT):
-        reason = _why_unpublished(test)
-    if reason is None:
+        failures = _why_unpublished(test)
+    if failures is None:
         return
-    for level, message in test.publisher.diagnostics():
+    topics = {failure.topic for failure in failures[:1]}
+    for message in test.publisher.diagnostics():
         # The reason is told with the refusal. What else has come up is not to be lost.
-        if not message.startswith(reason):
-            logger.log(level, "%s", message)
-    _refuse(test, f"{_AS_STRICT}{reason}")
+        if message.topic not in topics:
+            logger.log(message.level, "%s", message.text)
+    _refuse(test, f"{_AS_STRICT}{failures[0].message if failures else 'AWS did not answer.'}")
 
 
-def _why_unpublished(test: LoadTest) -> str | None:
-    """Wait for the first calls' answers; what went wrong, if anything did."""
+def _why_unpublished(test: LoadTest) -> list[CallFailure] | None:
+    """Wait for the first calls' answers; what failed, perhaps nothing, or None if AWS takes the calls."""
     publisher = test.publisher
     test.sample()
     publisher.flush()
@@ -62,19 +64,15 @@ def _why_unpublished(test: LoadTest) -> str | None:
         progress = publisher.progress()
         if progress.metrics_calls and (progress.logs_calls or not publisher.has_logs):
             return None
-        if refusals := _without_retention(progress.refusals):
-            return refusals[0]
+        # A retention stops no test: log events wait for a few tries of setting it, and then go without.
+        failures = [failure for failure in progress.failures if failure.operation != "PutRetentionPolicy"]
+        if refusals := [failure for failure in failures if failure.needs_action]:
+            return refusals
         if time.monotonic() > deadline:
-            failures = _without_retention(progress.failures)
             if progress.metrics_calls and progress.failures and not failures:
                 return None
-            return failures[0] if failures else "AWS did not answer."
+            return failures
         gevent.sleep(_POLL_S)
-
-
-def _without_retention(failures: list[str]) -> list[str]:
-    """A retention stops no test: log events wait for a few tries of setting it, and then go without."""
-    return [each for each in failures if not each.startswith("PutRetentionPolicy ")]
 
 
 def watch_alarms(test: LoadTest, alarms: Alarms) -> None:

@@ -11,7 +11,6 @@ import gevent
 from locust_cw import _core
 from locust_cw._aws.account import Account
 from locust_cw._aws.cost import Load, cost_of
-from locust_cw._aws.endpoint import endpoint_of
 from locust_cw._terminal.redaction import without_secrets
 
 if TYPE_CHECKING:
@@ -70,24 +69,36 @@ def _ask(options: Options) -> tuple[str | None, str]:
         # The test is over already.
         why = "identity unknown: STS has not answered yet"
     except _core.AwsError as error:
-        why = _without_identity(error.args[1])
+        why = _without_identity(error)
     except (OSError, RuntimeError, ValueError) as error:
         why = f"identity unknown: {error}"
     return region, f" in {region} ({why})" if region else f" ({why})"
 
 
-def _without_identity(code: str) -> str:
-    if code == "NoCredentials":
+def _without_identity(error: _core.AwsError) -> str:
+    if error.code == "NoCredentials":
         return "there are no usable AWS credentials: 'locust-cw doctor' says what to do"
-    if code == "NotAws":
+    if error.kind == "not_aws":
         return "identity unknown: what answered is not AWS; 'locust-cw doctor' says what to do"
-    if code in ("NoAnswer", "NotSent"):
+    if error.kind == "unreachable":
         return "identity unknown: STS could not be reached"
-    return f"identity unknown: STS answered {code}; 'locust-cw doctor' says what to do"
+    return f"identity unknown: STS answered {error.code}; 'locust-cw doctor' says what to do"
+
+
+def _custom_endpoint(options: Options) -> str | None:
+    """The endpoint of CloudWatch, if it is not AWS's own."""
+    if options["local"] or options["dry_run"]:
+        # A dry run asks no network, not even for a region.
+        return options.core.get("endpoint_url")
+    try:
+        destination = Account(options.core, gevent.sleep).destination()
+    except _core.AwsError:
+        return options.core.get("endpoint_url")
+    return destination.cloudwatch_url if destination.is_custom_cloudwatch_url else None
 
 
 def _place(options: Options) -> str:
-    endpoint = endpoint_of(options.core, "cloudwatch")
+    endpoint = _custom_endpoint(options)
     if options["local"]:
         return f"the local CloudWatch at {endpoint}"
     return f"CloudWatch at {without_secrets(endpoint.partition('?')[0])}" if endpoint else "CloudWatch"
@@ -134,7 +145,7 @@ def _cost(options: Options, region: str | None, *, workers: int | None, from_rep
 
 
 def _is_on_this_machine(options: Options) -> bool:
-    endpoint = endpoint_of(options.core, "cloudwatch")
+    endpoint = _custom_endpoint(options)
     return re.match(r"https?://([^/]*@)?(127\.0\.0\.1|\[::1\]|localhost)(:|/|$)", endpoint or "") is not None
 
 

@@ -25,6 +25,7 @@ from locust_cw._distributed.registry import is_master, is_worker
 from locust_cw._extensions.startup_summary import announcement
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._runs.record import Record, absolute, was_published
+from locust_cw._terminal.receipt import Receipt
 from locust_cw._terminal.styles import has_colors, write
 from locust_cw._webui.status import Part, Run
 from locust_cw._webui.tab import Places
@@ -109,7 +110,7 @@ class LoadTest:
         self._from_reports = options["source"] == "master"
         self._fail_on_loss: bool = options["fail_on_loss"]
         self._receipt_file: str | None = options["receipt"]
-        self._receipt: _core.Receipt | None = None
+        self._receipt: Receipt | None = None
         self._workers_at_end: dict[str, Part] = {}
         self._places: Places | None = None
         self._dashboard: Dashboard | None = None
@@ -168,7 +169,7 @@ class LoadTest:
             return
         view = View.of(options.core, region=region, host=self._record.host, targets=targets)
         self._dashboard = Dashboard(account, name, view, self.publisher.run_id)
-        self._dashboard_url = console.shown_at(options.core, region, name)
+        self._dashboard_url = console.link_to_dashboard(account.destination(), name)
         # To find the region may take seconds, in which the test has gone on.
         if self._record.ramped_up is not None:
             self._mark(self._dashboard.ramped_up, self._record.ramped_up)
@@ -183,7 +184,7 @@ class LoadTest:
             try:
                 mark(*args)
             except _core.AwsError as error:
-                logger.warning("The dashboard was not brought up to date: %s", error.args[0])
+                logger.warning("The dashboard was not brought up to date: %s", error.message)
             except DashboardError as error:
                 logger.warning("The dashboard was not brought up to date: %s", error)
 
@@ -318,37 +319,33 @@ class LoadTest:
     # What is told of it.
 
     @property
+    def report(self) -> _core.StatusReport:
+        """What this process reports of the run."""
+        return self.publisher.status_report(
+            stopped=self.stopped,
+            problem=self.problem,
+            refusal=self.refusal,
+            remarks=[] if self._receipt is None else self._receipt.remarks,
+        )
+
+    @property
     def part(self) -> Part:
         """This process's part in the run."""
-        return Part.of(
-            self.publisher, time.time(), problem=self.problem, stopped=self.stopped, account=self.last_account
-        )
+        return Part(self.report)
 
     @property
     def parts_of_workers(self) -> dict[str, Part]:
-        """What each worker told of its part, as far as it is known."""
-        return self._fleet.parts(self.publisher.run_id) or self._workers_at_end
-
-    @property
-    def account(self) -> dict[str, Any]:
-        """What a worker tells its master of it."""
-        return _fleet.account(
-            self.publisher, self.part, self._receipt, refusal=self.refusal, dry_run=self._mode == "dry run"
-        )
+        """What each worker reported of its part, as far as it is known."""
+        return self._workers_at_end if self._receipt is not None else self._fleet.parts(self.publisher.run_id)
 
     def tell_master(self) -> None:
-        """Tell the master how far this worker is; it is no matter of life and death if that fails."""
-        _fleet.send_to_master(self.environment, self.account)
+        """Report to the master. Best effort: a failure is ignored, as Locust's next report brings the same."""
+        _fleet.send_to_master(self.environment, self.report.to_message())
 
     @property
     def run(self) -> Run:
         """What all processes share."""
         return Run(self.publisher.run_id, self._mode, self._record.started, self._record.stopped)
-
-    @property
-    def last_account(self) -> str | None:
-        """What the process's receipt says, as it tells the master of it; None before there is one."""
-        return None if self._receipt is None else self._receipt.message
 
     @property
     def links(self) -> dict[str, str]:
@@ -359,10 +356,10 @@ class LoadTest:
 
     def log_diagnostics(self) -> None:
         """Log what has come up since the last time."""
-        for level, message in self.publisher.diagnostics():
-            logger.log(level, "%s", message)
-            if level >= logging.WARNING:
-                self.problem = message, time.time()
+        for message in self.publisher.diagnostics():
+            logger.log(message.level, "%s", message.text)
+            if message.level >= logging.WARNING:
+                self.problem = message.text, time.time()
         self._log_fleet_trouble()
         if self.stopped and not self._delivered_said and not self.publisher.progress().left:
             self._delivered_said = True
@@ -410,9 +407,9 @@ class LoadTest:
             return True
         # A worker that was not heard of in time, or has vanished, may come back with what is missing.
         heard = time.monotonic() - self.replaced_at > _TIME_TO_TELL_S
-        return heard and all(part.ended for part in self._fleet.parts(self.publisher.run_id).values())
+        return heard and all(part.report.is_final for part in self._fleet.parts(self.publisher.run_id).values())
 
-    def draw_up_receipt(self, waiting: Waiting) -> _core.Receipt:
+    def draw_up_receipt(self, waiting: Waiting) -> Receipt:
         """Account for it: print the receipt and write it down, or, on a worker, send it to the master."""
         deadline = time.monotonic() + _MARKS_TIMEOUT_S
         while not all(mark.dead for mark in self._marking) and not waiting.given_up and time.monotonic() < deadline:
@@ -420,30 +417,28 @@ class LoadTest:
         self._log_fleet_trouble()
         run_id, worker = self.publisher.run_id, is_worker(self.environment)
         self._workers_at_end = self._fleet.parts(run_id)
-        receipts, remarks, heard_of_all = self._fleet.receipts(run_id, publishing=not self._from_reports)
-        # Locust keeps no totals on a worker that compare with what it recorded.
-        requests, failures = (None, None) if worker else self._totals
+        reports, remarks, heard_of_all = self._fleet.reports(run_id, publishing=not self._from_reports)
         if self.stop_reason is not None:
             remarks.append(self.stop_reason)
         if self._has_own_dry_run:
             remarks.append("opted out with --cw-dry-run: its results are spooled, and none of them was sent")
-        receipt = self._receipt = self.publisher.finish(
-            requests,
-            failures,
-            receipts,
-            lacks_accounts=not heard_of_all,
-            remarks=remarks,
+        finished = self.publisher.finish(
+            # Locust keeps no totals on a worker that compare with what it recorded.
+            locust_totals=None if worker else self._totals,
+            workers=reports,
+            lacks_reports=not heard_of_all,
             dashboard_url=self._dashboard_url,
         )
-        for level, message in self.publisher.diagnostics():
-            logger.log(level, "%s", message)
+        receipt = self._receipt = Receipt(finished, remarks)
+        for message in self.publisher.diagnostics():
+            logger.log(message.level, "%s", message.text)
         if worker:
             # The receipt is the master's to print, and the loss its to tell.
             self.lost = False
             self.tell_master()
             return receipt
         self.lost = self._fail_on_loss and not receipt.complete
-        self._write_record(receipt)
+        self._write_record(finished)
         if self._receipt_file is not None:
             try:
                 Path(self._receipt_file).write_text(f"{receipt.json}\n", encoding="utf-8")
@@ -455,7 +450,7 @@ class LoadTest:
 
     def _write_record(self, receipt: _core.Receipt) -> None:
         self._record.receipt = json.loads(receipt.json)
-        self._record.series = json.loads(receipt.message)["series"]
+        self._record.series = receipt.series
         self._record.destination = self.publisher.destination() or {}
         try:
             self._record.write()

@@ -25,6 +25,7 @@ from locust_cw._aws.local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._dashboard.name import check_name
 from locust_cw._distributed import registry as _fleet
 from locust_cw._distributed.registry import Fleet, is_master, is_worker
+from locust_cw._extensions.pending_spools import announce_pending_spools
 from locust_cw._extensions.preflight import refuse_for_worker, refuse_unless_published, watch_alarms
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.run import LoadTest
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
     from locust.event import Events
 
+    from locust_cw._terminal.receipt import Receipt
     from locust_cw._webui.status import Status
 
 logger = logging.getLogger("locust_cw")
@@ -82,7 +84,7 @@ class Session:
         self._opt_out: dict[str, Any] | None = None
         self._unfinished: list[LoadTest] = []
         # Receipts that nobody has asked for yet, each with the start of its test.
-        self._receipts: list[tuple[float, _core.Receipt]] = []
+        self._receipts: list[tuple[float, Receipt]] = []
         self._fleet = Fleet()
         self._quitting_greenlet: object = None
         self._closing = False
@@ -265,7 +267,6 @@ class Session:
             worker=str(environment.runner.client_id) if worker else process_name(),  # type: ignore[union-attr]
             host=host,
             fallback_host=fallback_host,
-            announces=not worker,
         )
         self._run_ids.add(publisher.run_id)
         test = LoadTest(environment, publisher, options, self._fleet, host=host or fallback_host)
@@ -280,6 +281,8 @@ class Session:
         publisher.event("test_start")
         spawn(self._accompany, test)
         test.announce(options)
+        if not worker:
+            spawn(announce_pending_spools, options["spool_dir"], gevent.sleep)
         if worker:
             # From now on it is waited for.
             test.tell_master()
@@ -407,7 +410,7 @@ class Session:
     def on_report_to_master(self, data: dict[str, Any], **_kwargs: object) -> None:
         """Let the account go along with the statistics it agrees with."""
         if self._test is not None:
-            data[_fleet.MESSAGE] = self._test.account
+            data[_fleet.MESSAGE] = self._test.report.to_message()
         elif self._opt_out is not None:
             data[_fleet.MESSAGE] = self._opt_out
 
@@ -452,7 +455,7 @@ class Session:
         test = self._shown
         if test is None:
             return []
-        return _status.statuses(test.run, test.part, test.parts_of_workers, time.time(), receipt=test.last_account)
+        return _status.statuses(test.run, test.part, test.parts_of_workers, time.time())
 
     def links(self) -> dict[str, str]:
         """Where people look at the last run in the AWS console, by what they see there."""
@@ -510,7 +513,7 @@ class Session:
         """Whether there is anything for this process to end: tests of one that forked it are not."""
         return self._owner in (None, os.getpid())
 
-    def close(self) -> list[_core.Receipt]:
+    def close(self) -> list[Receipt]:
         """Deliver what is left, within the drain timeout, and print and return the receipts, oldest first."""
         if not self._is_ours:
             return []
@@ -565,7 +568,8 @@ class Session:
                 progress_bar.show(
                     progress.left + left,
                     progress.settled + settled,
-                    progress.failures or [why for why in self._fleet.troubles(run_id).values() if why],
+                    [failure.message for failure in progress.failures]
+                    or [why for why in self._fleet.troubles(run_id).values() if why],
                     seconds_to_wait=deadline - now,
                 )
             elif now >= tell_at:

@@ -18,7 +18,7 @@ from typing import Any
 from locust_cw import _core
 from locust_cw._aws.account import OPTIONS
 from locust_cw._aws.metric_data import LATE_S
-from locust_cw._webui.status import DATES_END
+from locust_cw._terminal.replay_command import replay_command
 
 KEPT = 200
 """How many records are kept; the oldest go."""
@@ -119,7 +119,7 @@ class Record:
     @property
     def replay_command(self) -> str:
         """The command that sends what is left of it on this machine."""
-        return _core.replay_command(self.run_id, self.option("spool_dir"))
+        return replay_command(self.run_id, self.option("spool_dir"))
 
     @property
     def sent_elsewhere(self) -> list[dict[str, Any]]:
@@ -203,7 +203,7 @@ def _what_is_wrong(record: Record) -> str | None:
         if not isinstance(getattr(record, name), form):
             return f"{name} is something else"
     times = {name: getattr(record, name) for name in ("started", "ramped_up", "stopped")}
-    good = {name: when is None or 0 <= when < DATES_END for name, when in times.items()} | {
+    good = {name: when is None or 0 <= when < _core.DATES_END for name, when in times.items()} | {
         "targets": all(isinstance(target, str) for target in record.targets),
         "receipt": not record.receipt or _is_receipt(record.receipt),
         "series": all(map(_is_series, record.series)),

@@ -59,6 +59,11 @@ class Option:
         return f"LOCUST_CW_{self.name.upper()}"
 
 
+def _choices(option: str) -> tuple[str, ...]:
+    """The values of an option of the core."""
+    return tuple(_core.option_choices(option))
+
+
 DEFAULT = "default"
 """The dashboard that is named after the namespace."""
 
@@ -78,13 +83,13 @@ OPTIONS = (
     Option("resolution", "Seconds per window and storage resolution: 1 or 60", "SECONDS", int),
     Option("flush_interval", "Seconds between publications in live mode", "SECONDS", float),
     Option("max_requests", f"Distinct request names; further ones are published as {_core.OTHER}", "NUMBER", int),
-    Option("logs", "Which requests become log events", choices=("all", "failures", "off")),
+    Option("logs", "Which requests become log events", choices=_choices("logs")),
     Option("log_sample", "Share of successful requests logged, 0 to 1; failures are always logged", "SHARE", float),
-    Option("log_format", "How log events are written", choices=("json", "text")),
+    Option("log_format", "How log events are written", choices=_choices("log_format")),
     Option(
         "log_urls",
         "URLs in the texts of log events: without the values in them, or as they are",
-        choices=("redacted", "full"),
+        choices=_choices("log_urls"),
     ),
     Option("log_group", "Log group", "NAME"),
     Option("log_stream", "First part of the log stream's name", "PREFIX"),
@@ -92,7 +97,7 @@ OPTIONS = (
     Option(
         "log_class",
         "Class of a log group that is created",
-        choices=("STANDARD", "INFREQUENT_ACCESS"),
+        choices=_choices("log_class"),
     ),
     Option("region", "AWS region; else as the AWS CLI finds it", "REGION"),
     Option("profile", "Profile of the AWS configuration files", "NAME"),
@@ -191,7 +196,7 @@ def from_environment(option: Option) -> Any:  # noqa: ANN401 - each option has i
             return option.type(text)
         except ValueError:
             must_be = "a whole number" if option.type is int else "a number"
-    raise _core.InvalidOptionError(f"argument {option.flag}: {option.variable} must be {must_be}, not {text!r}")
+    raise _core.InvalidOptionError(option.name, f"{option.variable} must be {must_be}, not {text!r}")
 
 
 def environment_opts_out(name: str) -> bool:
@@ -241,7 +246,7 @@ class Options:
 
         """
         if unknown := sorted(set(overrides) - set(names)):
-            raise _core.InvalidOptionError(f"{unknown[0]}: there is no such option")
+            raise _core.InvalidOptionError(unknown[0])
         on_command_line = getattr(command_line, "__dict__", {})
         self._values: dict[str, Any] = {}
         for option in OPTIONS:
@@ -312,7 +317,7 @@ class Options:
             check_name(self.dashboard)
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
-            raise _core.InvalidOptionError(f"argument --cw-receipt: there is no folder for {receipt}")
+            raise _core.InvalidOptionError("receipt", f"there is no folder for {receipt}")
 
 
 def _opts_out(name: str, command_line: object, overrides: Mapping[str, Any]) -> bool:
@@ -349,7 +354,7 @@ def _check_form(option: Option, value: object) -> None:
         good = isinstance(value, (str, os.PathLike)) or (option.const is not None and isinstance(value, bool))
         form = "text"
     if not good:
-        raise _core.InvalidOptionError(f"argument {option.flag}: must be {form}, not {value!r}")
+        raise _core.InvalidOptionError(option.name, f"must be {form}, not {value!r}")
 
 
 def exit_with(error: Exception) -> None:

@@ -8,7 +8,9 @@ from typing import TextIO
 
 _WIDTH_IF_UNKNOWN = 80
 
+BOLD = "1"
 FAINT = "2"
+RED = "31"
 GREEN = "32"
 YELLOW = "33"
 

@@ -5,18 +5,17 @@ Made when somebody asks, from what the processes account for. Knows no clock and
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from locust_cw import _core
+from locust_cw._terminal.quantities import human_bytes
 from locust_cw._terminal.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from locust_cw._core import Publisher
+    from locust_cw._core import Receipt, StatusReport
 
 Mode: TypeAlias = Literal["live", "after the test", "dry run"]
 
@@ -37,9 +36,6 @@ MEANING: dict[Health, str] = {
     "complete": "CloudWatch has everything.",
 }
 """Health in one word, and what the word says."""
-
-DATES_END = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
-"""What is beyond cannot be shown as a date: seconds since the epoch."""
 
 _HOUR_S = 3600.0
 # Before that, a cost per hour would be a guess from a call or two.
@@ -64,84 +60,17 @@ class Run:
     stopped: float | None = None
 
 
-@dataclass(frozen=True)
-class Part:
-    """What one process tells of its part in a run.
+class Part(NamedTuple):
+    """What is known of one process's part in a run.
 
     Attributes:
-        account: The text of its `Publisher.snapshot`, or of its receipt.
-        failures: Why its calls fail at present.
-        trouble_since: Since when, in seconds since the epoch; None while they do not.
-        problem: What was last amiss, if anything was.
-        problem_at: When that was noticed, in seconds since the epoch.
-        delay_s: How old the newest delivered second is; None before the first.
-        waiting_bytes: What its spool holds, and what is not in it yet.
-        stopped: Whether the test is over there.
-        ended: Whether it has drawn up its receipt.
+        report: What it reported.
         vanished: Whether it has not been heard of for too long.
 
     """
 
-    account: str
-    failures: tuple[str, ...] = ()
-    trouble_since: float | None = None
-    problem: str | None = None
-    problem_at: float | None = None
-    delay_s: float | None = None
-    waiting_bytes: int = 0
-    stopped: bool = False
-    ended: bool = False
+    report: StatusReport
     vanished: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        publisher: Publisher,
-        now: float,
-        *,
-        problem: tuple[str, float] | None,
-        stopped: bool,
-        account: str | None = None,
-    ) -> Self:
-        """That of this process.
-
-        Args:
-            publisher: It publishes with this.
-            now: Seconds since the epoch.
-            problem: The last one, and when it was noticed.
-            stopped: Whether the test is over.
-            account: The last one, where the receipt is drawn up.
-
-        """
-        progress = publisher.progress()
-        until = progress.delivered_until
-        what, when = problem or (None, None)
-        return cls(
-            account=publisher.snapshot() if account is None else account,
-            failures=tuple(progress.failures),
-            trouble_since=progress.trouble_since,
-            problem=what,
-            problem_at=when,
-            delay_s=None if until is None else max(now - until, 0.0),
-            waiting_bytes=progress.waiting_bytes,
-            stopped=stopped,
-            ended=account is not None,
-        )
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """As a worker tells it beside its account: plain data for msgpack."""
-        return {name: value for name, value in asdict(self).items() if name not in ("account", "vanished")}
-
-    @classmethod
-    def heard(cls, account: str, told: Mapping[str, Any], age_s: float, *, vanished: bool) -> Self:
-        """As a worker told it so many seconds ago; of one that vanished nobody knows the present."""
-        known = {field.name for field in fields(cls)} - {"account", "vanished"}
-        part = cls(account, **{name: value for name, value in told.items() if name in known}, vanished=vanished)
-        if vanished:
-            return replace(part, failures=(), trouble_since=None, delay_s=None)
-        delay = None if part.delay_s is None else part.delay_s + age_s
-        return replace(part, delay_s=delay, failures=tuple(part.failures))
 
 
 @dataclass(frozen=True)
@@ -190,40 +119,30 @@ class Status:
     cost_per_hour_usd: float | None = None
 
 
-def statuses(
-    run: Run, own: Part, workers: Mapping[str, Part], now: float, *, receipt: str | None = None
-) -> list[Status]:
+def statuses(run: Run, own: Part, workers: Mapping[str, Part], now: float) -> list[Status]:
     """That of the whole run, and those of its workers.
 
     Args:
         run: The run.
-        own: What this process tells: the only one, or the master.
-        workers: What the workers told, by their names.
+        own: What this process reports: the only one, or the master.
+        workers: What the workers reported, by their names.
         now: Seconds since the epoch.
-        receipt: That of the whole run, where it is drawn up.
 
     """
     parts = [own, *workers.values()]
     whole = Part(
-        receipt or _core.add_up([part.account for part in parts]),
-        failures=tuple(dict.fromkeys(failure for part in parts for failure in part.failures)),
-        trouble_since=min((part.trouble_since for part in parts if part.trouble_since is not None), default=None),
-        delay_s=max((part.delay_s for part in parts if part.delay_s is not None), default=None),
-        waiting_bytes=sum(part.waiting_bytes for part in parts),
-        stopped=all(part.stopped or part.vanished for part in parts),
-        ended=receipt is not None,
-        vanished=any(part.vanished for part in parts),
-        **_last_problem({"": own, **workers}),
+        own.report.merge(*(part.report for part in workers.values())), vanished=any(part.vanished for part in parts)
     )
-    held_back = sum(_held_back(run, json.loads(part.account)) for part in parts)
+    held_back = sum(_held_back(run, part.report.receipt) for part in parts)
+    shown = _status(None, run, whole, now, held_back=held_back, ended=own.report.is_final)
     rows = [_status(name, run, workers[name], now) for name in sorted(workers)]
-    return [_status(None, run, whole, now, held_back=held_back), *rows]
+    return [replace(shown, problem=_problem(whole, _last_problem(own, workers), ended=own.report.is_final)), *rows]
 
 
-def _held_back(run: Run, account: Mapping[str, Any]) -> int:
+def _held_back(run: Run, receipt: Receipt) -> int:
     """What waits and is not to be sent: that of a dry run, which may be one worker's alone."""
-    dry_run = run.mode == "dry run" or account.get("dry_run", False)
-    return account["requests"]["spooled"] + account["log_events"]["spooled"] if dry_run else 0
+    dry_run = run.mode == "dry run" or receipt.dry_run
+    return receipt.requests.spooled + receipt.log_events.spooled if dry_run else 0
 
 
 def off(problem: str, when: float) -> Status:
@@ -236,73 +155,84 @@ def _for_people(text: str) -> str:
     return without_secrets(" ".join(text.split()))
 
 
-def _last_problem(parts: Mapping[str, Part]) -> dict[str, Any]:
-    known = [(part.problem_at, name, part.problem) for name, part in parts.items() if part.problem_at is not None]
+def _last_problem(own: Part, workers: Mapping[str, Part]) -> tuple[str, float] | None:
+    """The last problem of all processes, with the name of the worker."""
+    problems = {"": own.report.problem, **{name: part.report.problem for name, part in workers.items()}}
+    known = [(when, name, what) for name, problem in problems.items() if problem for what, when in (problem,)]
     if not known:
-        return {}
-    when, name, problem = max(known)
-    return {"problem": f"{name}: {problem}" if name else problem, "problem_at": when}
+        return None
+    when, name, what = max(known)
+    return f"{name}: {what}" if name else what, when
 
 
-def _status(process: str | None, run: Run, part: Part, now: float, *, held_back: int | None = None) -> Status:
-    account = json.loads(part.account)
-    held_back = _held_back(run, account) if held_back is None else held_back
-    requests, log_events = account["requests"], account["log_events"]
-    lost, log_events_lost = (group["rejected"] + group["dropped"] for group in (requests, log_events))
-    waiting, log_events_waiting = requests["spooled"], log_events["spooled"]
+def _status(  # noqa: PLR0913 - what differs for the whole run
+    process: str | None, run: Run, part: Part, now: float, *, held_back: int | None = None, ended: bool | None = None
+) -> Status:
+    report, receipt = part.report, part.report.receipt
+    ended = report.is_final if ended is None else ended
+    held_back = _held_back(run, receipt) if held_back is None else held_back
+    requests, log_events = receipt.requests, receipt.log_events
+    lost, log_events_lost = (counts.rejected + counts.dropped for counts in (requests, log_events))
     until = now if run.stopped is None else run.stopped
-    shared, cost = account.get("metrics_cost_usd", 0.0), account["estimated_cost_usd"]
-    left = waiting + log_events_waiting
-    calls = account["api_calls"]
+    shared, cost = receipt.metrics_cost_usd, receipt.estimated_cost_usd
+    left = requests.spooled + log_events.spooled
     return Status(
         process=process,
         run_id=run.run_id,
         mode=run.mode,
         health=_health(
-            run, part, left=left, held_back=held_back, lost=lost + log_events_lost, delivered=requests["delivered"]
+            run,
+            part,
+            left=left,
+            held_back=held_back,
+            lost=lost + log_events_lost,
+            delivered=requests.delivered,
+            ended=ended,
         ),
-        problem=_problem(part),
-        observed=requests["observed"],
-        delivered=requests["delivered"],
-        waiting=waiting,
+        problem=_problem(part, report.problem, ended=ended),
+        observed=requests.observed,
+        delivered=requests.delivered,
+        waiting=requests.spooled,
         lost=lost,
-        log_events_waiting=log_events_waiting,
+        log_events_waiting=log_events.spooled,
         log_events_lost=log_events_lost,
-        uncertain=account["uncertain"],
-        delay_s=None if part.delay_s is None or (part.stopped and not left) else round(part.delay_s),
-        api_calls=sum(calls.values()),
-        retries=account["retries"],
-        spool_bytes=part.waiting_bytes,
+        uncertain=receipt.uncertain,
+        delay_s=None if report.delay_s is None or (report.stopped and not left) else round(report.delay_s),
+        api_calls=receipt.put_metric_data_calls + receipt.put_log_events_calls,
+        retries=receipt.retries,
+        spool_bytes=report.waiting_bytes,
         cost_usd=cost,
         cost_per_hour_usd=_per_hour(shared, cost - shared, run.started, until),
     )
 
 
 def _health(  # noqa: PLR0911, PLR0913 - a table
-    run: Run, part: Part, *, left: int, held_back: int, lost: int, delivered: int
+    run: Run, part: Part, *, left: int, held_back: int, lost: int, delivered: int, ended: bool
 ) -> Health:
-    if part.trouble_since is not None and part.failures and not part.ended:
+    if part.report.trouble_since is not None and part.report.failures and not ended:
         return "trouble"
     if part.vanished:
         return "vanished"
     if lost:
         return "loss"
-    if part.stopped or part.ended:
+    if part.report.stopped or ended:
         if not left:
             return "complete"
         if left == held_back:
             return "recording"
-        return "undelivered" if part.ended else "draining"
+        return "undelivered" if ended else "draining"
     if run.mode != "live" or (not delivered and 0 < left == held_back):
         return "recording"
     return "healthy" if delivered else "waiting"
 
 
-def _problem(part: Part) -> str | None:
-    if part.trouble_since is not None and part.failures and not part.ended:
-        return f"{_for_people(part.failures[0])} (since {_clock(part.trouble_since)})"
-    if part.problem is not None and part.problem_at is not None:
-        return f"{_for_people(part.problem)} ({_clock(part.problem_at)})"
+def _problem(part: Part, last: tuple[str, float] | None, *, ended: bool) -> str | None:
+    report = part.report
+    if report.trouble_since is not None and report.failures and not ended:
+        return f"{_for_people(report.failures[0])} (since {_clock(report.trouble_since)})"
+    if last is not None:
+        what, when = last
+        return f"{_for_people(what)} ({_clock(when)})"
     return None
 
 
@@ -357,7 +287,7 @@ def row(status: Status) -> dict[str, str | int | float | None]:
         "delay": status.delay_s,
         "calls": status.api_calls,
         "retries": status.retries,
-        "spool": _core.human_bytes(status.spool_bytes),
+        "spool": human_bytes(status.spool_bytes),
         "cost": round(status.cost_usd, 4),
         "hourly": None if status.cost_per_hour_usd is None else round(status.cost_per_hour_usd, 3),
     }

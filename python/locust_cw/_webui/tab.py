@@ -21,7 +21,6 @@ from flask import Response, jsonify, request
 from locust_cw import _core
 from locust_cw._aws import console
 from locust_cw._aws.account import Account
-from locust_cw._aws.endpoint import endpoint_of
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._webui import status as _status
 
@@ -64,12 +63,16 @@ class Places:
         self._log_group: str | None = None if chosen["logs"] == "off" else chosen["log_group"]
         self._dashboard = dashboard
         self._region: str | None = None
-        elsewhere = endpoint_of(chosen, "cloudwatch") or endpoint_of(chosen, "cloudwatch_logs")
-        if not (chosen["dry_run"] or elsewhere):
+        if not chosen["dry_run"]:
             spawn(self._find_region, options)
 
     def _find_region(self, options: dict[str, Any]) -> None:
-        self._region = Account(options, gevent.sleep).region()
+        try:
+            found = Account(options, gevent.sleep).destination()
+        except _core.AwsError:
+            return
+        if not (found.is_custom_cloudwatch_url or found.is_custom_logs_url):
+            self._region = found.region
 
     @property
     def links(self) -> dict[str, str]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._aws.account import is_missing
 from locust_cw._aws.alarms import states_of
 from locust_cw._cli.doctor.check import Check
 from locust_cw._cli.doctor.requirement import Requirement
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 METRIC = "DoctorCheck"
 """The metric of the datum that is published. It has no dimensions, so it is on no dashboard."""
 
-_NOT_REACHED = ("NotSent", "NoAnswer")
 _FOR_ANY_CALL = (Requirement.REGION, Requirement.ANY_ENDPOINT)
 _FOR_METRICS = (*_FOR_ANY_CALL, Requirement.CREDENTIALS, Requirement.METRICS_ENDPOINT)
 _FOR_LOGS = (*_FOR_ANY_CALL, Requirement.CREDENTIALS, Requirement.LOGS_ENDPOINT)
@@ -63,7 +61,8 @@ def credentials_check() -> AwsCheck:
         return f"{identity['Arn']} (account {identity['Account']})"
 
     def tolerate(error: _core.AwsError) -> Check | None:
-        if error.args[1] not in _NOT_REACHED or "AssumeRole" in error.args[0]:
+        # A role that cannot be assumed is a failure, even if STS is unreachable.
+        if error.kind != "unreachable" or error.stage == "credentials":
             return None
         # In a VPC without internet access, STS may be unreachable. A test does not need it.
         return Check(
@@ -105,7 +104,7 @@ def logs_check(options: argparse.Namespace) -> AwsCheck:
         return f"{created} and PutLogEvents are allowed in log group {group}"
 
     def tolerate(error: _core.AwsError) -> Check | None:
-        if not is_missing(error):
+        if error.kind != "not_found":
             return None
         text = f"log group {group} does not exist; the first test creates it. To check that, give --create-log-group"
         return Check("logs", "skipped", text)
@@ -130,10 +129,10 @@ def _create_stream(account: Account, group: str, stream: str, *, with_group: boo
     try:
         account.call("CreateLogStream", logGroupName=group, logStreamName=stream)
     except _core.AwsError as error:
-        if is_missing(error) and with_group:
+        if error.kind == "not_found" and with_group:
             account.call("CreateLogGroup", logGroupName=group)
             return f"CreateLogGroup, {_create_stream(account, group, stream, with_group=False)}"
-        if not str(error.args[1]).startswith("ResourceAlreadyExists"):
+        if error.kind != "already_exists":
             raise
     return "CreateLogStream"
 
@@ -147,7 +146,7 @@ def dashboard_check(name: str) -> AwsCheck:
         return f"GetDashboard and PutDashboard are allowed for {name} (it was put back unchanged)"
 
     def tolerate(error: _core.AwsError) -> Check | None:
-        if not is_missing(error):
+        if error.kind != "not_found":
             return None
         text = f"GetDashboard is allowed; {name} does not exist yet, so PutDashboard was not checked"
         return Check("dashboard", "skipped", text)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.account import message_of
-from locust_cw._aws.endpoint import Service, endpoint_of, partition_of
 from locust_cw._cli.account import interruptible_account
 from locust_cw._cli.doctor.aws_checks import (
     AwsCheck,
@@ -94,19 +93,10 @@ class Examination:
 
     def _endpoints(self) -> list[tuple[str, Requirement, str]]:
         """The names of the endpoints, what they are required for, and their URLs."""
-        options = account_options(self._options)
-        region = str(self._account.region())
-        services: dict[str, tuple[Requirement, str, Service]] = {
-            "metrics": (Requirement.METRICS_ENDPOINT, "monitoring", "cloudwatch"),
-            "logs": (Requirement.LOGS_ENDPOINT, "logs", "cloudwatch_logs"),
-        }
-        if self._options.logs == "off":
-            del services["logs"]
-        domain = partition_of(region).domain
-        return [
-            (name, requirement, endpoint_of(options, service) or f"https://{host}.{region}.{domain}/")
-            for name, (requirement, host, service) in services.items()
-        ]
+        destination = self._account.destination()
+        metrics = ("metrics", Requirement.METRICS_ENDPOINT, destination.cloudwatch_url)
+        logs = ("logs", Requirement.LOGS_ENDPOINT, destination.logs_url)
+        return [metrics] if self._options.logs == "off" else [metrics, logs]
 
     def _run(self, check: AwsCheck) -> Check:
         if reason := self._requirements.reason_to_skip(check.requires):
@@ -120,5 +110,5 @@ class Examination:
     def _failed(self, check: AwsCheck, error: _core.AwsError) -> Check:
         if check.provides is not None:
             self._requirements.fail(*check.provides)
-        remedy = remedy_for(str(error.args[1]), check.actions, self._options, self._dashboard_name)
+        remedy = remedy_for(error, check.actions, self._options, self._dashboard_name)
         return Check(check.name, "failed", message_of(error), remedy)

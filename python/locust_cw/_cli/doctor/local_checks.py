@@ -14,6 +14,8 @@ from pathlib import Path
 from locust_cw import _core
 from locust_cw._cli.account import is_unreachable
 from locust_cw._cli.doctor.check import Check
+from locust_cw._terminal.quantities import human_bytes
+from locust_cw._terminal.replay_command import replay_command
 
 _IMPORT_TIMEOUT_S = 60.0
 
@@ -63,8 +65,8 @@ def check_spool(spool_dir: str | None) -> Check:
     text = f"{root} can be written"
     if waiting := [each for each in left if not is_unreachable(each.local_url)]:
         runs = len({each.run_id for each in waiting})
-        size = _core.human_bytes(sum(each.bytes for each in waiting))
-        text += f"; {size} of {runs} run(s) are undelivered: {_core.replay_command('--all', spool_dir)} sends them"
+        size = human_bytes(sum(each.bytes for each in waiting))
+        text += f"; {size} of {runs} run(s) are undelivered: {replay_command('--all', spool_dir)} sends them"
     return Check("spool", "ok", text)
 
 

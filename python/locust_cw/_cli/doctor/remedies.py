@@ -10,42 +10,46 @@ from locust_cw import _core
 if TYPE_CHECKING:
     import argparse
 
+    from locust_cw._errors import ErrorKind
+
 CLOSED_VPC = "in a VPC without internet access, create an interface endpoint with private DNS"
 
-_DENIED = ("AccessDenied", "Unauthorized")
-_BY_CODE = (
-    (
-        ("NotAws",),
-        "The response is not from AWS: check --endpoint-url (of a test: --cw-endpoint-url), and proxies on the way.",
+_BY_KIND: dict[ErrorKind, str] = {
+    "not_aws": (
+        "The response is not from AWS: check --endpoint-url (of a test: --cw-endpoint-url), and proxies on the way."
     ),
-    (("NoRegion",), "Give --region, set AWS_REGION, or add a region to the profile."),
+    "no_region": "Give --region, set AWS_REGION, or add a region to the profile.",
+    "unreachable": f"Check the network, the proxy and --endpoint-url; {CLOSED_VPC}.",
+}
+_BY_CODE = (
     (
         ("NoCredentials",),
         "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --profile, run 'aws sso login', or use a role.",
     ),
-    (("NotSent", "NoAnswer"), f"Check the network, the proxy and --endpoint-url; {CLOSED_VPC}."),
     (("Expired", "Skewed", "Signature"), "Set the clock (chronyc makestep), and get new credentials."),
     (
         ("UnrecognizedClient", "InvalidClientTokenId"),
         "Check the credentials, including the session token, and the region.",
     ),
 )
-"""Remedies by parts of error codes."""
+"""Remedies by parts of error codes, for errors about credentials."""
 
 
-def remedy_for(code: str, actions: str, options: argparse.Namespace, dashboard: str | None) -> str:
+def remedy_for(error: _core.AwsError, actions: str, options: argparse.Namespace, dashboard: str | None) -> str:
     """What to do about an error.
 
     Args:
-        code: The error code of AWS or of the core.
+        error: The error.
         actions: The IAM actions that the call needs.
         options: The options of the command.
         dashboard: The name of the test's dashboard.
 
     """
-    if code.startswith(_DENIED):
+    if error.kind == "access_denied":
         return f"Allow {actions}: '{_policy_command(options, dashboard)}' prints the policy."
-    known = (remedy for parts, remedy in _BY_CODE if any(part in code for part in parts))
+    if error.kind in _BY_KIND:
+        return _BY_KIND[error.kind]
+    known = (remedy for parts, remedy in _BY_CODE if any(part in error.code for part in parts))
     return next(known, "See the message of AWS. If the error is temporary, run this command again in some minutes.")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from locust_cw import _core
 from locust_cw._aws.metric_data import FRESH_S
 from locust_cw._cli.verify.comparison import PUBLISHED, Comparison, Verdict
+from locust_cw._terminal.quantities import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def _differences(comparison: Comparison) -> Iterator[str]:
     record = comparison.record
     waiting = [each for each in _core.pending_spools(record.option("spool_dir")) if each.run_id == record.run_id]
     if waiting:
-        size = _core.human_bytes(sum(each.bytes for each in waiting))
+        size = human_bytes(sum(each.bytes for each in waiting))
         yield f"{size} are undelivered on this machine. Send them with: {record.replay_command}"
     elif any(record.receipt[group]["spooled"] for group in PUBLISHED):
         yield "the receipt counts spooled results: replay them on the machines that have the spools"

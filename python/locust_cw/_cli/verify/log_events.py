@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from locust_cw import _core
-from locust_cw._aws.account import is_missing
 from locust_cw._cli.verify.comparison import LogsComparison, Number
 from locust_cw._cli.verify.log_reader import MAX_EVENTS_READ, LoggedEvents, LogReader
 
@@ -34,7 +33,7 @@ def compare_logs(account: Account, record: Record) -> LogsComparison:
     try:
         logged = _read(LogReader(account, record), record, expected)
     except _core.AwsError as error:
-        if not is_missing(error):
+        if error.kind != "not_found":
             raise
         notes.append(f"there is no log group {record.option('log_group')}")
         logged = LoggedEvents(by_name=Counter())

@@ -120,7 +120,7 @@ class LogReader:
                 )["events"]
             except _core.AwsError as error:
                 pause = next(pauses, None)
-                if pause is None or "Throttl" not in str(error.args[1]):
+                if pause is None or error.kind != "throttled":
                     raise
                 time.sleep(pause)
             else:

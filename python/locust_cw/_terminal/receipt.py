@@ -1,0 +1,177 @@
+"""The receipt as people read it: its text, with or without colours, and its remarks."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from locust_cw import _core
+from locust_cw._terminal.quantities import human_bytes
+from locust_cw._terminal.replay_command import replay_command
+from locust_cw._terminal.styles import BOLD, FAINT, GREEN, RED, YELLOW, paint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    Paint = Callable[[str, str], str]
+
+_HEADS = ("observed", "delivered", "spooled", "rejected", "dropped")
+_COLUMN = 11
+_NAME = 12
+
+
+class Receipt:
+    """What happened to every sample of a run."""
+
+    # Its numbers are the core's, which also decides what is complete.
+
+    def __init__(self, core: _core.Receipt, remarks: Sequence[str] = ()) -> None:
+        """Wrap the core's receipt.
+
+        Args:
+            core: The numbers, and the facts beside them.
+            remarks: Lines to add to the text.
+
+        """
+        self._core = core
+        self._remarks = [*remarks_on(core), *remarks]
+
+    @property
+    def text(self) -> str:
+        """For the terminal: a few lines, with a line break at the end."""
+        return text_of(self._core, self._remarks, colors=False)
+
+    @property
+    def colored_text(self) -> str:
+        """The same with ANSI colours."""
+        return text_of(self._core, self._remarks, colors=True)
+
+    @property
+    def json(self) -> str:
+        """One JSON object."""
+        return self._core.json
+
+    @property
+    def message(self) -> str:
+        """The same with the totals of each series, as the record of the run has them."""
+        return json.dumps(json.loads(self.json) | {"series": self._core.series})
+
+    @property
+    def complete(self) -> bool:
+        """Whether CloudWatch has everything that was observed, and every process has reported."""
+        return self._core.complete
+
+    @property
+    def remarks(self) -> list[str]:
+        """Lines of the text that say where undelivered data is, and why."""
+        return list(self._remarks)
+
+
+def remarks_on(receipt: _core.Receipt) -> list[str]:
+    """Where undelivered data is, how to send it, and why it was not delivered."""
+    lines = []
+    if receipt.spool_folder is not None:
+        lines.append(f"What was not delivered waits in {receipt.spool_folder}")
+        if not receipt.dry_run:
+            # A process has a folder in that of its run.
+            root = receipt.spool_folder.parents[1]
+            lines.append(f"Send it with: {replay_command(receipt.run_id, root)}")
+    if receipt.rejected_folder is not None:
+        lines.append(f"What CloudWatch does not take is kept in {receipt.rejected_folder}")
+    return lines + [failure.message for failure in receipt.call_failures]
+
+
+def sent_to(receipt: _core.Receipt) -> list[str]:
+    """Where data was sent, if any was."""
+    delivered = receipt.requests.delivered + receipt.log_events.delivered
+    return [f"Sent to {_place(receipt.destination)}."] if delivered and receipt.destination is not None else []
+
+
+def _place(destination: Mapping[str, Any]) -> str:
+    account = "an unknown account" if destination["account_id"] is None else f"account {destination['account_id']}"
+    urls = [destination[name] for name in ("cloudwatch_url", "logs_url") if destination[name] is not None]
+    origins = sorted({origin for url in urls if (origin := _core.origin_of(url)) is not None})
+    at = f" ({', '.join(origins)})" if origins else ""
+    profile = "" if destination["profile"] is None else f", with profile {destination['profile']}"
+    return f"{account} in region {destination['region'] or 'unknown'}{at}{profile}"
+
+
+def text_of(receipt: _core.Receipt, remarks: Sequence[str], *, colors: bool) -> str:
+    """The text for the terminal."""
+    style = paint if colors else _plain
+    return "".join(f"{line}\n" for line in _lines(receipt, remarks, style))
+
+
+def _plain(_color: str, text: str) -> str:
+    return text
+
+
+def _lines(receipt: _core.Receipt, remarks: Sequence[str], style: Paint) -> Iterator[str]:
+    yield f"{style(BOLD, f'CloudWatch receipt for run {receipt.run_id}:')} {style(*verdict(receipt))}"
+    yield f"{'':{_NAME}}{''.join(f' {head:>{_COLUMN}}' for head in _HEADS)}"
+    yield _row("requests", receipt.requests, style)
+    yield _row("failures", receipt.failures, style)
+    yield _row("log events", receipt.log_events, style)
+    yield _traffic(receipt)
+    if receipt.uncertain:
+        yield (
+            f"Calls with {receipt.uncertain:,} samples and log events in all got no valid answer: where they were sent "
+            "again, CloudWatch may hold them more than once."
+        )
+    if receipt.locust is not None:
+        yield _reconciliation(*receipt.locust, reconciled=bool(receipt.reconciled), style=style)
+    if receipt.dashboard_url is not None:
+        yield f"Dashboard: {receipt.dashboard_url}"
+    yield from remarks
+
+
+def _row(name: str, counts: _core.DeliveryCounts, style: Paint) -> str:
+    cells = (
+        (counts.observed, None),
+        (counts.delivered, None),
+        (counts.spooled, YELLOW),
+        (counts.rejected, RED),
+        (counts.dropped, RED),
+    )
+    return f"{name:{_NAME}}" + "".join(_cell(number, color, style) for number, color in cells)
+
+
+def _cell(number: int, color: str | None, style: Paint) -> str:
+    text = f" {number:>{_COLUMN},}"
+    if number == 0:
+        return style(FAINT, text)
+    return text if color is None else style(color, text)
+
+
+def _traffic(receipt: _core.Receipt) -> str:
+    begin = "Dry run, nothing was sent. It would have been: " if receipt.dry_run else ""
+    return (
+        f"{begin}API calls: PutMetricData {receipt.put_metric_data_calls:,}, PutLogEvents"
+        f" {receipt.put_log_events_calls:,}, repeated {receipt.retries:,}; {human_bytes(receipt.bytes_sent)} sent;"
+        f" about ${receipt.estimated_cost_usd:.4f} (prices of {_core.PRICES_AS_OF})"
+    )
+
+
+def _reconciliation(requests: int, failures: int, *, reconciled: bool, style: Paint) -> str:
+    if reconciled:
+        return f"Reconciled with Locust: {requests:,} requests, {failures:,} failures."
+    return style(RED, f"NOT reconciled with Locust, which counted {requests:,} requests and {failures:,} failures.")
+
+
+def verdict(receipt: _core.Receipt) -> tuple[str, str]:  # noqa: PLR0911 - a table
+    """The receipt in a few words, with their colour."""
+    kinds = (receipt.requests, receipt.failures, receipt.log_events)
+    if receipt.dry_run:
+        return YELLOW, "dry run"
+    if not any(counts.observed for counts in kinds):
+        return YELLOW, "nothing was recorded"
+    if any(counts.rejected or counts.dropped for counts in kinds):
+        return RED, "not all delivered"
+    if any(counts.delivered != counts.observed for counts in kinds):
+        return YELLOW, "not all delivered yet"
+    if receipt.lacks_reports:
+        return YELLOW, "all reported data delivered"
+    if receipt.locust is not None and receipt.locust[0] == 0 and receipt.requests.observed == 0:
+        return YELLOW, "no requests were made"
+    return GREEN, "all delivered"

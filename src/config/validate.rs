@@ -1,0 +1,427 @@
+//! Validation: from [`Options`] to the [`Config`] that the rest of the core uses.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use strum::VariantNames as _;
+
+use super::aws::{AwsConfig, RequiredAccount};
+use super::identity::{MAX_RUN_ID_CHARS, MAX_WORKER_CHARS};
+use super::options::{InvalidOption, LogChoice, LogClass, LogFormat, LogUrls, Options, Problem, SeriesKey};
+use crate::metrics::dimension::{self, Dimension};
+
+/// Retention periods of CloudWatch Logs, in days (PutRetentionPolicy).
+const RETENTION_DAYS: [i32; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
+/// Longest name of a log group or stream (CreateLogGroup, CreateLogStream).
+const MAX_LOG_NAME_CHARS: usize = 512;
+/// Longest namespace (PutMetricData).
+const MAX_NAMESPACE_CHARS: usize = 255;
+/// Length of the run ID and the worker's name in a stream's name, each after a slash.
+const STREAM_SUFFIX_CHARS: usize = MAX_RUN_ID_CHARS + MAX_WORKER_CHARS + 2;
+/// Largest spool, in megabytes: a thousand terabytes, whose number of bytes fits into 64 bits.
+const MAX_SPOOL_MB: u64 = 1 << 30;
+
+/// The log events: which there are, their format and their destination.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogConfig {
+    /// Which requests become log events.
+    pub choice: LogChoice,
+    /// Share of successful requests logged, 0 to 1.
+    pub sample: f64,
+    /// Their format.
+    pub format: LogFormat,
+    /// What they show of URLs.
+    pub urls: LogUrls,
+    /// Name of the log group.
+    pub group: String,
+    /// First part of the stream's name.
+    pub stream_prefix: String,
+    /// Retention of a group that is created, in days.
+    pub retention_days: Option<i32>,
+    /// Class of a group that is created.
+    pub class: LogClass,
+}
+
+/// Validated options.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Publish while the test runs.
+    pub live: bool,
+    /// Do everything but the network.
+    pub dry_run: bool,
+    /// Metrics namespace.
+    pub namespace: String,
+    /// Dimensions of the finest series.
+    pub series: Vec<SeriesKey>,
+    /// Dimensions of every metric.
+    pub constant_dimensions: Vec<Dimension>,
+    /// Seconds per window, and the storage resolution: 1 or 60.
+    pub resolution: u32,
+    /// Time between publications in live mode.
+    pub flush_interval: Duration,
+    /// Distinct request names; further ones go to `(other)`.
+    pub max_requests: usize,
+    /// The log events.
+    pub log: LogConfig,
+    /// The AWS account.
+    pub aws: AwsConfig,
+    /// The run ID, if the user chose one.
+    pub run_id: Option<String>,
+    /// The folder that holds the spools of all runs.
+    pub spool_dir: PathBuf,
+    /// Capacity of the spool of a run, in bytes.
+    pub spool_max_bytes: u64,
+    /// How long to keep sending at the end.
+    pub drain_timeout: Duration,
+}
+
+impl Options {
+    /// Checks every option.
+    ///
+    /// # Errors
+    /// The first option whose value cannot be used.
+    pub fn validate(self) -> Result<Config, InvalidOption> {
+        let log = LogConfig {
+            choice: self.logs,
+            sample: in_range("log_sample", self.log_sample, 0.0, 1.0, "a share from 0 to 1")?,
+            format: self.log_format,
+            urls: self.log_urls,
+            group: log_group(self.log_group)?,
+            stream_prefix: stream_prefix(self.log_stream)?,
+            retention_days: self.log_retention_days.map(retention_days).transpose()?,
+            class: self.log_class,
+        };
+        let aws = AwsConfig {
+            region: not_blank("region", self.region)?,
+            profile: not_blank("profile", self.profile)?,
+            role_arn: self.role_arn.map(role_arn).transpose()?,
+            external_id: not_blank("external_id", self.external_id)?,
+            endpoint_url: self.endpoint_url.map(endpoint_url).transpose()?,
+            local: self.local,
+            recorded: None,
+            required_account: RequiredAccount::Any,
+        };
+        if aws.external_id.is_some() && aws.role_arn.is_none() {
+            return invalid("external_id", "is sent when a role is assumed: it needs --cw-role-arn");
+        }
+        let series = series(&self.dimensions)?;
+        Ok(Config {
+            live: self.live,
+            dry_run: self.dry_run,
+            namespace: namespace(self.namespace)?,
+            constant_dimensions: constant_dimensions(&self.dimension, series.len())?,
+            series,
+            resolution: match self.resolution {
+                1 => 1,
+                60 => 60,
+                other => return invalid("resolution", format!("must be 1 or 60 seconds, not {other}")),
+            },
+            flush_interval: seconds("flush_interval", self.flush_interval, 0.5, 3600.0)?,
+            max_requests: match usize::try_from(self.max_requests) {
+                Ok(number) if number > 0 => number,
+                _ => return invalid("max_requests", format!("must be 1 or more, not {}", self.max_requests)),
+            },
+            log,
+            aws,
+            run_id: self.run_id.map(run_id).transpose()?,
+            spool_dir: spool_dir(self.spool_dir)?,
+            spool_max_bytes: spool_max_bytes(self.spool_max_mb)?,
+            drain_timeout: seconds("drain_timeout", self.drain_timeout, 0.0, 86_400.0)?,
+        })
+    }
+}
+
+fn invalid<T>(option: &str, problem: impl Into<String>) -> Result<T, InvalidOption> {
+    Err(InvalidOption { option: option.to_owned(), problem: Problem::Other(problem.into()) })
+}
+
+fn in_range(option: &str, value: f64, low: f64, high: f64, range: &str) -> Result<f64, InvalidOption> {
+    if (low..=high).contains(&value) { Ok(value) } else { invalid(option, format!("must be {range}, not {value}")) }
+}
+
+fn seconds(option: &str, value: f64, low: f64, high: f64) -> Result<Duration, InvalidOption> {
+    in_range(option, value, low, high, &format!("from {low} to {high} seconds")).map(Duration::from_secs_f64)
+}
+
+fn not_blank(option: &str, text: Option<String>) -> Result<Option<String>, InvalidOption> {
+    match text {
+        Some(text) if text.trim().is_empty() => invalid(option, "must not be empty"),
+        other => Ok(other),
+    }
+}
+
+fn spool_max_bytes(megabytes: i64) -> Result<u64, InvalidOption> {
+    match u64::try_from(megabytes) {
+        Ok(number) if (1..=MAX_SPOOL_MB).contains(&number) => Ok(number * 1024 * 1024),
+        _ => invalid("spool_max_mb", format!("must be from 1 to {MAX_SPOOL_MB}, not {megabytes}")),
+    }
+}
+
+fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|b| (0x20..0x7f).contains(&b))
+}
+
+fn namespace(text: String) -> Result<String, InvalidOption> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_/#: ".contains(c);
+    if text.trim().is_empty() || text.len() > MAX_NAMESPACE_CHARS || !text.chars().all(allowed) {
+        return invalid("namespace", format!("must be 1 to 255 letters, digits or any of . - _ / # :, not {text:?}"));
+    }
+    if text.starts_with("AWS/") || text.starts_with(':') {
+        return invalid("namespace", format!("{text:?} is reserved by AWS; it must not start with 'AWS/' or ':'"));
+    }
+    Ok(text)
+}
+
+fn series(text: &str) -> Result<Vec<SeriesKey>, InvalidOption> {
+    let mut keys = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let Ok(key) = name.parse() else {
+            let known = SeriesKey::VARIANTS.join(", ");
+            return invalid(
+                "dimensions",
+                format!("must be a comma-separated list of {known}; {name:?} is none of them"),
+            );
+        };
+        if keys.contains(&key) {
+            return invalid("dimensions", format!("{name} is given twice"));
+        }
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
+fn constant_dimensions(pairs: &[String], series_len: usize) -> Result<Vec<Dimension>, InvalidOption> {
+    let mut dimensions: Vec<Dimension> = Vec::new();
+    for pair in pairs {
+        let Some((name, value)) = pair.split_once('=') else {
+            return invalid("dimension", format!("must have the form KEY=VALUE, not {pair:?}"));
+        };
+        let (name, value) = (name.trim(), value.trim());
+        let has_valid_length = (1..=dimension::MAX_NAME_CHARS).contains(&name.len());
+        if !has_valid_length || !is_printable_ascii(name) || name.starts_with(':') {
+            return invalid("dimension", format!("{name:?} must be 1 to 255 ASCII characters, not starting with ':'"));
+        }
+        if value.is_empty() {
+            return invalid("dimension", format!("{name} has no value"));
+        }
+        if SeriesKey::VARIANTS.contains(&name) {
+            return invalid("dimension", format!("{name} is set by --cw-dimensions; choose another name"));
+        }
+        if dimensions.iter().any(|d| &*d.name == name) {
+            return invalid("dimension", format!("{name} is given twice"));
+        }
+        dimensions.push(Dimension::new(name, value));
+    }
+    // The gauge of a user class has two more: Host and UserClass.
+    if dimensions.len() + series_len.max(2) > dimension::MAX_DIMENSIONS {
+        return invalid("dimension", "CloudWatch accepts at most 30 dimensions per metric");
+    }
+    Ok(dimensions)
+}
+
+fn log_group(text: String) -> Result<String, InvalidOption> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_/#".contains(c);
+    if text.is_empty() || text.len() > MAX_LOG_NAME_CHARS || !text.chars().all(allowed) || text.starts_with("aws/") {
+        return invalid(
+            "log_group",
+            format!("must be 1 to 512 letters, digits or any of . - _ / #, not starting with 'aws/', not {text:?}"),
+        );
+    }
+    Ok(text)
+}
+
+fn stream_prefix(text: String) -> Result<String, InvalidOption> {
+    let allowed = |c: char| !c.is_control() && c != ':' && c != '*';
+    let longest = MAX_LOG_NAME_CHARS - STREAM_SUFFIX_CHARS;
+    if text.trim().is_empty() || text.chars().count() > longest || !text.chars().all(allowed) {
+        return invalid("log_stream", format!("must be 1 to {longest} characters without ':' and '*', not {text:?}"));
+    }
+    Ok(text)
+}
+
+fn retention_days(days: i64) -> Result<i32, InvalidOption> {
+    let Some(days) = RETENTION_DAYS.into_iter().find(|&allowed| i64::from(allowed) == days) else {
+        let all: Vec<_> = RETENTION_DAYS.iter().map(ToString::to_string).collect();
+        return invalid("log_retention_days", format!("must be one of {}, not {days}", all.join(" ")));
+    };
+    Ok(days)
+}
+
+fn role_arn(text: String) -> Result<String, InvalidOption> {
+    let parts: Vec<_> = text.splitn(6, ':').collect();
+    match parts[..] {
+        ["arn", _, "iam", "", account, role] if !account.is_empty() && role.starts_with("role/") => Ok(text),
+        _ => invalid("role_arn", format!("must have the form arn:aws:iam::123456789012:role/NAME, not {text:?}")),
+    }
+}
+
+fn endpoint_url(text: String) -> Result<String, InvalidOption> {
+    match url::Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
+        _ => invalid("endpoint_url", format!("must be an http:// or https:// URL, not {text:?}")),
+    }
+}
+
+/// Checks a run ID, which is also the name of a folder in the spool and part of the names of log streams.
+///
+/// # Errors
+/// Where it cannot be used.
+pub fn run_id(text: String) -> Result<String, InvalidOption> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    let is_valid = (1..=MAX_RUN_ID_CHARS).contains(&text.len()) && text.chars().all(allowed);
+    if !is_valid || text.starts_with('.') {
+        return invalid("run_id", format!("must be 1 to 64 letters, digits or any of . - _, not {text:?}"));
+    }
+    Ok(text)
+}
+
+/// The folder that holds the spools of all runs: the given one, else the default.
+///
+/// # Errors
+/// Where the given one is blank.
+pub fn spool_dir(given: Option<String>) -> Result<PathBuf, InvalidOption> {
+    Ok(not_blank("spool_dir", given)?.map_or_else(default_spool_dir, PathBuf::from))
+}
+
+/// `locust-cw` in the user's state folder, as the XDG Base Directory Specification has it.
+fn default_spool_dir() -> PathBuf {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::home_dir().map(|home| home.join(".local").join("state"));
+    state.or_else(home).unwrap_or_else(std::env::temp_dir).join("locust-cw")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    pub(crate) fn config(change: impl FnOnce(&mut Options)) -> Config {
+        let mut options = Options::default();
+        change(&mut options);
+        options.validate().expect("valid options")
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        let config = config(|_| {});
+        assert_eq!(config.series, [SeriesKey::Host, SeriesKey::Request]);
+        assert_eq!(config.flush_interval, Duration::from_secs(5));
+        assert!(config.spool_dir.ends_with("locust-cw"));
+    }
+
+    type Change = fn(&mut Options);
+
+    #[test]
+    fn every_bad_value_names_its_option() {
+        let bad: [(&str, Change); 24] = [
+            ("namespace", |o| o.namespace = "AWS/EC2".into()),
+            ("namespace", |o| o.namespace = " ".into()),
+            ("namespace", |o| o.namespace = "é".into()),
+            ("dimensions", |o| o.dimensions = "Host,Path".into()),
+            ("dimensions", |o| o.dimensions = "Host,Host".into()),
+            ("dimension", |o| o.dimension = vec!["Team".into()]),
+            ("dimension", |o| o.dimension = vec!["Host=a".into()]),
+            ("dimension", |o| o.dimension = vec![":Team=a".into()]),
+            ("dimension", |o| o.dimension = vec!["Team=".into()]),
+            ("dimension", |o| o.dimension = vec!["Team=a".into(), "Team=b".into()]),
+            ("dimension", |o| o.dimension = (0..29).map(|i| format!("k{i}=v")).collect()),
+            ("resolution", |o| o.resolution = 10),
+            ("flush_interval", |o| o.flush_interval = -1.0),
+            ("flush_interval", |o| o.flush_interval = f64::NAN),
+            ("max_requests", |o| o.max_requests = 0),
+            ("log_sample", |o| o.log_sample = 1.1),
+            ("log_group", |o| o.log_group = "a b".into()),
+            ("log_stream", |o| o.log_stream = "a:b".into()),
+            ("log_retention_days", |o| o.log_retention_days = Some(8)),
+            ("role_arn", |o| o.role_arn = Some("admin".into())),
+            ("external_id", |o| o.external_id = Some("x".into())),
+            ("endpoint_url", |o| o.endpoint_url = Some("localhost:4566".into())),
+            ("run_id", |o| o.run_id = Some("../x".into())),
+            ("drain_timeout", |o| o.drain_timeout = f64::INFINITY),
+        ];
+        for (option, change) in bad {
+            let mut options = Options::default();
+            change(&mut options);
+            let error = options.validate().expect_err(option);
+            assert_eq!(error.option, option);
+            assert!(error.to_string().starts_with(&format!("argument --cw-{}: ", option.replace('_', "-"))), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_gauge_has_room_for_its_own_dimension_too() {
+        let options = |dimensions: &str, number: usize| Options {
+            dimensions: dimensions.into(),
+            dimension: (0..number).map(|i| format!("k{i}=v")).collect(),
+            ..Options::default()
+        };
+        assert!(options("Host", 28).validate().is_ok());
+        assert_eq!(options("Host", 29).validate().expect_err("30 and the user class").option, "dimension");
+    }
+
+    /// Most of it right, some of it nearly, some anything at all.
+    fn typed(right: &'static str) -> impl Strategy<Value = String> {
+        let nearly = prop::string::string_regex(&format!("{right}[ -~]")).expect("a pattern");
+        prop_oneof![6 => right, 2 => nearly, 1 => ".{0,20}", 1 => any::<String>()]
+    }
+
+    fn has_only(text: &str, allowed: &str, most: usize) -> bool {
+        (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || allowed.contains(c))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+        #[test]
+        fn what_is_accepted_is_what_cloudwatch_takes_and_the_rest_is_refused_by_name(
+            namespace in prop_oneof![4 => typed("[A-Za-z][A-Za-z0-9./# :_-]{0,254}"), 1 => "(:|AWS/|aws/)[A-Za-z]{1,9}"],
+            group in prop_oneof![4 => typed("[A-Za-z][A-Za-z0-9./#_-]{0,511}"), 1 => "(AWS/|aws/)[A-Za-z]{1,9}"],
+            stream in typed("[a-z한/ .-]{1,318}"),
+            run_id in prop::option::of(typed("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")),
+            dimensions in prop_oneof![Just("Host,Request"), Just("Host"), Just("RunId, Method"), Just("Host,")],
+            pairs in prop::collection::vec(typed("[A-Za-z]{1,9}=[a-z한]{1,9}"), 0..4),
+            days in prop::option::of(prop_oneof![Just(7i64), any::<i64>()]),
+            resolution in prop_oneof![4 => Just(1i64), 4 => Just(60), 1 => any::<i64>()],
+            interval in prop_oneof![4 => 0.5..3600.0f64, 1 => any::<f64>()],
+        ) {
+            let options = Options {
+                namespace,
+                log_group: group,
+                log_stream: stream,
+                run_id,
+                dimensions: dimensions.into(),
+                dimension: pairs,
+                log_retention_days: days,
+                resolution,
+                flush_interval: interval,
+                spool_dir: Some("/spool".into()),
+                ..Options::default()
+            };
+            let config = match options.validate() {
+                Ok(config) => config,
+                Err(error) => {
+                    let known = [
+                        "namespace", "log_group", "log_stream", "run_id", "dimensions", "dimension", "log_retention_days",
+                        "resolution", "flush_interval",
+                    ];
+                    prop_assert!(known.contains(&error.option.as_str()), "{error}");
+                    return Ok(());
+                }
+            };
+            prop_assert!(has_only(&config.namespace, ".-_/#: ", 255));
+            prop_assert!(!config.namespace.starts_with(':') && !config.namespace.starts_with("AWS/"));
+            prop_assert!(has_only(&config.log.group, ".-_/#", 512) && !config.log.group.starts_with("aws/"));
+            let run_id = config.run_id.unwrap_or_else(|| "r".repeat(MAX_RUN_ID_CHARS));
+            prop_assert!(has_only(&run_id, ".-_", 64));
+            let stream = format!("{}/{run_id}/{}", config.log.stream_prefix, "w".repeat(MAX_WORKER_CHARS));
+            prop_assert!(stream.chars().count() <= 512 && !stream.contains([':', '*']));
+            let dimensions = &config.constant_dimensions;
+            prop_assert!(dimensions.len() + config.series.len() <= 30);
+            let names: std::collections::BTreeSet<_> = dimensions.iter().map(|d| &*d.name).collect();
+            prop_assert!(names.len() == dimensions.len() && names.iter().all(|name| !name.starts_with(':')));
+            prop_assert!(config.log.retention_days.is_none_or(|days| RETENTION_DAYS.contains(&days)));
+            prop_assert!(matches!(config.resolution, 1 | 60) && config.flush_interval >= Duration::from_millis(500));
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! A call that failed: which call, about what, why, and what the user can do.
+
+use strum::IntoStaticStr;
+
+use super::retry::{RetryAction, action_of_code, action_of_status};
+use crate::config::RequiredAccount;
+
+/// How far a call came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// AWS answered with an error.
+    Refused {
+        /// Its code, such as `ThrottlingException`; empty where the response had none.
+        code: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The call was answered with success, but not by AWS: by a captive portal, a gateway or another service.
+    NotAws,
+    /// The call was sent, or may have been, and no response came: CloudWatch may have accepted it.
+    NoAnswer,
+    /// The call never reached AWS.
+    NotSent,
+    /// No credentials were found, or they could not be renewed.
+    NoCredentials,
+    /// No region is configured.
+    NoRegion,
+    /// The credentials belong to another account than the required one.
+    OtherAccount {
+        /// The account that the run published to, or that the user named.
+        required: RequiredAccount,
+        /// The account of the credentials.
+        actual: String,
+    },
+    /// STS does not say whether the credentials belong to the required account.
+    UnknownAccount {
+        /// The account that the run published to, or that the user named.
+        required: RequiredAccount,
+    },
+}
+
+impl Cause {
+    /// AWS's error code, or the name of the cause.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::NotAws => "NotAws",
+            Self::NoAnswer => "NoAnswer",
+            Self::NotSent => "NotSent",
+            Self::NoCredentials => "NoCredentials",
+            Self::NoRegion => "NoRegion",
+            Self::OtherAccount { .. } => "OtherAccount",
+            Self::UnknownAccount { .. } => "UnknownAccount",
+        }
+    }
+}
+
+/// The kind of an error, as far as callers treat kinds differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum ErrorKind {
+    /// The credentials may not do this.
+    AccessDenied,
+    /// The resource exists already.
+    AlreadyExists,
+    /// The credentials are missing, wrong, expired or of another account.
+    Credentials,
+    /// AWS refused the content of the call.
+    Invalid,
+    /// No region is configured.
+    NoRegion,
+    /// Something else than AWS answered.
+    NotAws,
+    /// The resource does not exist.
+    NotFound,
+    /// The account's request rate is exceeded.
+    Throttled,
+    /// AWS failed to handle the call for now.
+    Unavailable,
+    /// No connection, or no response.
+    Unreachable,
+}
+
+/// The stage at which a call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Stage {
+    /// Before the call: credentials could not be obtained.
+    Credentials,
+    /// In the call itself.
+    Call,
+}
+
+/// A call that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.explain())]
+pub struct CallError {
+    /// Such as `PutMetricData`.
+    pub operation: String,
+    /// What the call was about, such as `namespace Locust`.
+    pub resource: Box<str>,
+    /// How far it came.
+    pub cause: Cause,
+    /// At which stage it failed.
+    pub stage: Stage,
+    /// The message of AWS or the network, with the whole chain of causes.
+    pub detail: Box<str>,
+}
+
+impl CallError {
+    /// What to do about it.
+    #[must_use]
+    pub fn action(&self) -> RetryAction {
+        match self.action_for_data() {
+            // The data is not at fault, and waits until the log group exists.
+            RetryAction::Split | RetryAction::Reject if self.creates_the_log_group() => RetryAction::Block,
+            action => action,
+        }
+    }
+
+    /// What to do about it if the call carried data.
+    fn action_for_data(&self) -> RetryAction {
+        match &self.cause {
+            Cause::NoAnswer | Cause::NotSent => RetryAction::Retry,
+            Cause::NoCredentials
+            | Cause::NoRegion
+            | Cause::NotAws
+            | Cause::OtherAccount { .. }
+            | Cause::UnknownAccount { .. } => RetryAction::Block,
+            Cause::Refused { code, status } => {
+                action_of_code(code).unwrap_or_else(|| action_of_status(*status, code.is_empty()))
+            }
+        }
+    }
+
+    /// The kind of error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        let code = match &self.cause {
+            Cause::Refused { code, .. } => code.as_str(),
+            Cause::NotAws => return ErrorKind::NotAws,
+            Cause::NoAnswer | Cause::NotSent => return ErrorKind::Unreachable,
+            Cause::NoCredentials | Cause::OtherAccount { .. } | Cause::UnknownAccount { .. } => {
+                return ErrorKind::Credentials;
+            }
+            Cause::NoRegion => return ErrorKind::NoRegion,
+        };
+        // AWS names these codes by one convention in all services: `DashboardNotFoundError`, `ResourceNotFoundException`.
+        if code.contains("NotFound") || code.starts_with("NoSuch") {
+            return ErrorKind::NotFound;
+        }
+        if code.contains("AlreadyExists") {
+            return ErrorKind::AlreadyExists;
+        }
+        if code.starts_with("AccessDenied") || code.starts_with("Unauthorized") {
+            return ErrorKind::AccessDenied;
+        }
+        match self.action_for_data() {
+            RetryAction::Retry => ErrorKind::Unavailable,
+            RetryAction::RetrySlowly => ErrorKind::Throttled,
+            RetryAction::Recreate => ErrorKind::NotFound,
+            RetryAction::Split | RetryAction::Reject => ErrorKind::Invalid,
+            RetryAction::Block => ErrorKind::Credentials,
+        }
+    }
+
+    /// Whether only the user can resolve it: AWS was not reached, or repeating the call does not help.
+    #[must_use]
+    pub fn needs_action(&self) -> bool {
+        self.cause == Cause::NotSent || !self.is_transient()
+    }
+
+    /// Whether repeating the call may help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self.action(), RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Recreate)
+    }
+
+    fn creates_the_log_group(&self) -> bool {
+        matches!(self.operation.as_str(), "CreateLogGroup" | "CreateLogStream" | "PutRetentionPolicy")
+    }
+
+    /// Whether AWS refused the signature because of this machine's clock.
+    fn is_about_the_clock(&self) -> bool {
+        // AWS has one code for all wrong signatures, and tells only in words that it is the time of signing.
+        const SKEWED_SIGNATURES: [&str; 2] = ["Signature expired", "Signature not yet current"];
+        let Cause::Refused { code, .. } = &self.cause else { return false };
+        ["RequestTimeTooSkewed", "RequestExpired"].iter().any(|known| code.starts_with(known))
+            || SKEWED_SIGNATURES.iter().any(|words| self.detail.contains(words))
+    }
+
+    /// The message: which call, about what, why, and what to do.
+    fn explain(&self) -> String {
+        let Self { operation, resource, cause, detail, .. } = self;
+        match cause {
+            Cause::NoRegion => {
+                let whose = in_brackets(detail);
+                format!(
+                    "{operation} ({resource}) was not sent: no AWS region is configured{whose}. Give --cw-region, set \
+                     AWS_REGION, or put a region into the profile."
+                )
+            }
+            Cause::NoCredentials => format!(
+                "{operation} ({resource}) was not sent: no usable AWS credentials ({detail}). Set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, name a profile that there is with --cw-profile, log in with 'aws sso login', or run on \
+                 an instance with a role."
+            ),
+            Cause::OtherAccount { required: RequiredAccount::Given(required), actual } => format!(
+                "{operation} ({resource}) was not sent: --account names account {required}, and these credentials belong \
+                 to account {actual}. Choose the credentials with --profile."
+            ),
+            Cause::OtherAccount { required, actual } => {
+                let required = required.id().unwrap_or_default();
+                format!(
+                    "{operation} ({resource}) was not sent: the run published to account {required}, and these \
+                     credentials belong to account {actual}. Use credentials of account {required} (--profile), or \
+                     choose the other account with --account {actual}."
+                )
+            }
+            Cause::UnknownAccount { required } => {
+                let (required, why) = (required.id().unwrap_or_default(), in_brackets(detail));
+                format!(
+                    "{operation} ({resource}) was not sent: STS does not say whether these credentials belong to account \
+                     {required}{why}. Try again, or give --account any to go on without this check."
+                )
+            }
+            Cause::NotAws => format!(
+                "{operation} ({resource}) was not answered by AWS: {detail}. Check --cw-endpoint-url, and proxies or \
+                 sign-in pages on the way."
+            ),
+            Cause::NotSent => format!(
+                "{operation} ({resource}) did not reach AWS: {detail}. Check the network, the region and \
+                 --cw-endpoint-url."
+            ),
+            Cause::NoAnswer => {
+                format!("{operation} ({resource}) got no answer: {detail}. Check the network.")
+            }
+            Cause::Refused { code, status } => {
+                let advice = self.advice(code, *status);
+                let code = if code.is_empty() { "an error without a code" } else { code };
+                format!("{operation} ({resource}) was refused with {code}, HTTP {status}: {detail}.{advice}")
+            }
+        }
+    }
+
+    /// What the user can do about a refusal.
+    fn advice(&self, code: &str, status: u16) -> &'static str {
+        match self.action() {
+            _ if self.is_about_the_clock() => " Set this machine's clock.",
+            RetryAction::Retry => " It is AWS's to mend, or passes by itself.",
+            RetryAction::RetrySlowly if code.is_empty() && status != 429 => {
+                " AWS does not answer so: check --cw-endpoint-url, and proxies on the way."
+            }
+            RetryAction::RetrySlowly => " The account's rate is used up: publish less often, or ask AWS for more.",
+            // The sender adds what it does with the data.
+            RetryAction::Recreate | RetryAction::Split | RetryAction::Reject => "",
+            RetryAction::Block if self.kind() == ErrorKind::AccessDenied => {
+                " Allow this action in the IAM policy of these credentials."
+            }
+            RetryAction::Block if self.action_for_data() != RetryAction::Block => {
+                " Check --cw-log-group, the options it is made with, and the endpoint."
+            }
+            RetryAction::Block => " Check the credentials; they are not those of an account that may do this.",
+        }
+    }
+
+    /// The topic of the error: errors with the same one need not be reported twice.
+    #[must_use]
+    pub fn topic(&self) -> String {
+        match &self.cause {
+            Cause::Refused { code, status } => format!("{} {code} {status}", self.operation),
+            cause => cause.code().to_owned(),
+        }
+    }
+
+    /// Whether other credentials may be all that it takes: there are none, or AWS does not accept these.
+    #[must_use]
+    pub fn needs_credentials(&self) -> bool {
+        match &self.cause {
+            Cause::NoCredentials => true,
+            Cause::Refused { code, .. } => CREDENTIAL_CODES.iter().any(|known| code.starts_with(known)),
+            _ => false,
+        }
+    }
+
+    /// Whether AWS itself has answered, so that the data of a call may be rejected.
+    #[must_use]
+    pub const fn is_from_aws(&self) -> bool {
+        matches!(&self.cause, Cause::Refused { code, .. } if !code.is_empty())
+    }
+
+    /// Whether the call reached AWS, or may have.
+    #[must_use]
+    pub const fn was_sent(&self) -> bool {
+        matches!(self.cause, Cause::Refused { .. } | Cause::NotAws | Cause::NoAnswer)
+    }
+
+    /// Whether CloudWatch may have accepted the call all the same, so that repeating it may count its content twice.
+    #[must_use]
+    pub fn is_uncertain(&self) -> bool {
+        match self.cause {
+            // A gateway may forward a call and answer it itself.
+            Cause::NotAws | Cause::NoAnswer => true,
+            // These are statuses of a gateway, which does not know the outcome of the call behind it.
+            Cause::Refused { status, .. } => matches!(status, 502 | 504),
+            _ => false,
+        }
+    }
+}
+
+/// Beginnings of AWS's codes for credentials that it does not accept.
+const CREDENTIAL_CODES: [&str; 6] = [
+    "ExpiredToken",
+    "TokenRefreshRequired",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "InvalidSignature",
+];
+
+/// A detail in brackets, if there is one.
+fn in_brackets(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn refused(code: &str, status: u16) -> CallError {
+        failed(Cause::Refused { code: code.into(), status })
+    }
+
+    /// A refusal to create the log group.
+    pub(crate) fn making(code: &str, status: u16) -> CallError {
+        CallError { operation: "CreateLogGroup".into(), ..refused(code, status) }
+    }
+
+    pub(crate) fn failed(cause: Cause) -> CallError {
+        CallError {
+            operation: "PutMetricData".into(),
+            resource: "namespace Locust".into(),
+            cause,
+            stage: Stage::Call,
+            detail: "why".into(),
+        }
+    }
+
+    #[test]
+    fn a_message_says_which_call_about_what_and_what_to_do() {
+        let message = refused("AccessDeniedException", 400).to_string();
+        for part in ["PutMetricData", "namespace Locust", "AccessDenied", "IAM policy"] {
+            assert!(message.contains(part), "{message}");
+        }
+        for (error, part) in [
+            (failed(Cause::NoRegion), "--cw-region"),
+            (failed(Cause::NoCredentials), "AWS_ACCESS_KEY_ID"),
+            (failed(Cause::NotSent), "did not reach AWS"),
+            (failed(Cause::NoAnswer), "got no answer"),
+            (refused("ServiceUnavailable", 503), "AWS's to mend"),
+            (refused("", 404), "--cw-endpoint-url"),
+            (refused("Throttling", 400), "The account's rate is used up"),
+            (refused("", 429), "The account's rate is used up"),
+            (refused("InvalidClientTokenId", 403), "Check the credentials"),
+            (refused("RequestTimeTooSkewed", 403), "Set this machine's clock"),
+            (making("InvalidParameterException", 400), "Check --cw-log-group"),
+        ] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_not_aws_s_to_mend() {
+        let detail = "Signature expired: 20261122T110301Z is now earlier than 20261122T111301Z";
+        for said in [detail, "Signature not yet current: 20261122T110301Z is still later than 20261122T105301Z"] {
+            let error = CallError { detail: said.into(), ..refused("InvalidSignatureException", 400) };
+            assert!(error.to_string().ends_with(" Set this machine's clock."), "{error}");
+            assert_eq!(error.action(), RetryAction::Block);
+        }
+        assert!(!refused("InvalidSignatureException", 400).to_string().contains("clock"));
+    }
+
+    #[test]
+    fn only_an_answer_that_never_came_leaves_it_uncertain() {
+        assert!(failed(Cause::NoAnswer).is_uncertain());
+        assert!(refused("", 502).is_uncertain() && refused("", 504).is_uncertain());
+        assert!(!refused("", 500).is_uncertain());
+        assert!(!failed(Cause::NotSent).is_uncertain());
+        assert!(!refused("Throttling", 400).is_uncertain());
+    }
+
+    #[test]
+    fn callers_can_tell_the_kinds_apart() {
+        for (error, kind) in [
+            (refused("AccessDeniedException", 400), "access_denied"),
+            (refused("UnauthorizedOperation", 403), "access_denied"),
+            (refused("ResourceAlreadyExistsException", 400), "already_exists"),
+            (refused("InvalidClientTokenId", 403), "credentials"),
+            (failed(Cause::NoCredentials), "credentials"),
+            (refused("InvalidParameterValue", 400), "invalid"),
+            (failed(Cause::NoRegion), "no_region"),
+            (failed(Cause::NotAws), "not_aws"),
+            (refused("ResourceNotFoundException", 400), "not_found"),
+            (refused("DashboardNotFoundError", 404), "not_found"),
+            (refused("ThrottlingException", 400), "throttled"),
+            (refused("ServiceUnavailable", 503), "unavailable"),
+            (failed(Cause::NotSent), "unreachable"),
+            (failed(Cause::NoAnswer), "unreachable"),
+        ] {
+            assert_eq!(<&str>::from(error.kind()), kind, "{error:?}");
+        }
+    }
+}
