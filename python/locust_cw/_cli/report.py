@@ -88,8 +88,9 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _make(record: Record, wanted: list[Any], options: argparse.Namespace) -> tuple[_findings.Findings, list[Path]]:
-    record.options |= account_options(options)
-    accounts = _findings.account_of(record.account, recorded=record.destination or None, account=options.account)
+    given = account_options(options)
+    record.options |= given
+    accounts = _findings.account_of(record.account | given, recorded=record.destination or None, account=options.account)
     targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
     findings = _findings.gather(record, list(targets.values()), accounts)
     charts = _chart.draw(findings)
