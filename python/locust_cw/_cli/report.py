@@ -88,9 +88,11 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _make(record: Record, wanted: list[Any], options: argparse.Namespace) -> tuple[_findings.Findings, list[Path]]:
-    given = account_options(options)
+    given, recorded = account_options(options), dict(record.destination)
+    accounts = _findings.account_of(record.account | given, recorded=recorded or None, account=options.account)
+    # Where the report says that it asked.
     record.options |= given
-    accounts = _findings.account_of(record.account | given, recorded=record.destination or None, account=options.account)
+    record.destination |= {name: given[name] for name in ("region", "profile") if name in given}
     targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
     findings = _findings.gather(record, list(targets.values()), accounts)
     charts = _chart.draw(findings)
