@@ -152,10 +152,9 @@ def test_a_report_of_nothing_tells_no_secret(aws: Aws, locust: Locust) -> None:
     record = json.loads(file.read_text())
     address = aws.proxy.url.removeprefix("http://")
     role = "arn:aws:iam::123456789012:role/LoadTest"
-    record["options"] |= {
-        "namespace": "Elsewhere", "endpoint_url": f"http://user:pw123@{address}", "local": False, "role_arn": role,
-        "external_id": "s3cr3t",
-    }  # fmt: skip
+    record["options"] |= {"namespace": "Elsewhere", "role_arn": role, "external_id": "s3cr3t"}
+    # The account of the credentials is not that of the role.
+    record["destination"] |= {"account_id": None, "cloudwatch_url": f"http://user:pw123@{address}"}
     file.write_text(json.dumps(record))
     with commanding(run_of_test.folder, "report") as command:
         assert command.exit_code == 1, command.output

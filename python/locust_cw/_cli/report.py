@@ -95,8 +95,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _make(record: Record, wanted: Sequence[Target], options: argparse.Namespace) -> tuple[Findings, list[Path]]:
-    record.options |= account_options(options)
-    accounts = account_of(record.account, recorded=record.destination or None, account=options.account)
+    given, recorded = account_options(options), dict(record.destination)
+    accounts = account_of(record.account | given, recorded=recorded or None, account=options.account)
+    # If CloudWatch has no data, the message names what was requested.
+    record.options |= given
+    record.destination |= {name: given[name] for name in ("region", "profile") if name in given}
     targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
     findings = gather(record, list(targets.values()), accounts)
     charts = _chart.draw(findings)
