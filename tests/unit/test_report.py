@@ -563,7 +563,7 @@ def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -
 def test_the_command_needs_neither_locust_nor_matplotlib_to_start(tmp_path: Path) -> None:
     probe = (
         "import sys; import locust_cw._cli.report;"
-        "sys.exit(any(name in sys.modules for name in ('locust', 'gevent', 'matplotlib', 'numpy')))"
+        "sys.exit(any(name in sys.modules for name in ('locust', 'gevent', 'jinja2', 'matplotlib', 'numpy')))"
     )
     assert run_python(tmp_path, "-c", probe, timeout=60).returncode == 0
 

@@ -13,7 +13,6 @@ from locust_cw._aws.cost import GB, Cost, Load, cost_of
 from locust_cw._cli.output import print_json
 from locust_cw._cli.parser import AddParser, add_command
 from locust_cw._cli.shared_options import check_options
-from locust_cw._settings.table import choices_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +109,7 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
     add("--flush-interval", metavar="SECONDS", type=float, default=default["flush_interval"], help=shown)
     add("--resolution", metavar="SECONDS", type=int, default=default["resolution"], help=f"1 or 60; {shown}")
     add("--max-requests", metavar="NUMBER", type=int, default=default["max_requests"], help=f"distinct names; {shown}")
-    add("--logs", choices=choices_of("logs"), default=default["logs"], help=shown)
+    add("--logs", choices=_core.option_choices("logs"), default=default["logs"], help=shown)
     add(
         "--log-sample",
         metavar="SHARE",
@@ -118,7 +117,7 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
         default=default["log_sample"],
         help=f"share of successful requests that are logged; {shown}",
     )
-    add("--log-class", choices=choices_of("log_class"), default=default["log_class"], help=shown)
+    add("--log-class", choices=_core.option_choices("log_class"), default=default["log_class"], help=shown)
     add("--log-retention-days", metavar="DAYS", type=int, help="also print how much is stored")
     add(
         "--event-bytes",

@@ -18,7 +18,6 @@ from locust_cw._dashboard.body import make_body
 from locust_cw._dashboard.limits import DashboardError
 from locust_cw._dashboard.name import default_name, problem_with
 from locust_cw._dashboard.view import View
-from locust_cw._settings.table import choices_of
 
 if TYPE_CHECKING:
     import argparse
@@ -82,11 +81,11 @@ def _add_view_options(parser: argparse.ArgumentParser) -> None:
         "--dimension", metavar="KEY=VALUE", action="append", help="constant dimension of every metric; repeatable"
     )
     group.add_argument(
-        "--logs", choices=choices_of("logs"), help=f"requests that are logged (default: {default['logs']})"
+        "--logs", choices=_core.option_choices("logs"), help=f"requests that are logged (default: {default['logs']})"
     )
     group.add_argument(
         "--log-format",
-        choices=choices_of("log_format"),
+        choices=_core.option_choices("log_format"),
         help=f"format of log events (default: {default['log_format']})",
     )
     group.add_argument("--log-group", metavar="NAME", help=f"log group (default: {default['log_group']})")

@@ -73,7 +73,7 @@ def add_publish_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("options of the test", "They are the same as for Locust, without --cw-.")
     group.add_argument("--namespace", metavar="NAME", default=default["namespace"], help="default: %(default)s")
     group.add_argument(
-        "--logs", choices=_settings.choices_of("logs"), default=default["logs"], help="default: %(default)s"
+        "--logs", choices=_core.option_choices("logs"), default=default["logs"], help="default: %(default)s"
     )
     group.add_argument("--log-group", metavar="NAME", default=default["log_group"], help="default: %(default)s")
     group.add_argument("--log-stream", metavar="PREFIX", default=default["log_stream"], help="default: %(default)s")

@@ -13,7 +13,6 @@ from locust_cw._cli.output import print_json
 from locust_cw._cli.parser import AddParser, add_command
 from locust_cw._cli.policy_options import add_policy_options, policy_request
 from locust_cw._cli.shared_options import check_options
-from locust_cw._settings.table import choices_of
 
 if TYPE_CHECKING:
     import argparse
@@ -65,7 +64,7 @@ def declare(add_parser: AddParser) -> None:
     )
     add(
         "--log-class",
-        choices=choices_of("log_class"),
+        choices=_core.option_choices("log_class"),
         default=_core.default_options()["log_class"],
         help="class of the log group",
     )

@@ -1,0 +1,66 @@
+"""Which module imports which: the tools do not depend on what a Locust process runs, and there are no cycles."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "python"
+TOOLS = ("_aws", "_dashboard", "_report", "_cli")
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in ROOT.rglob("*.py")}
+
+
+def imports_of(module: str) -> set[str]:
+    """The modules of the package that a module imports anywhere, also for type checking only."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = {f"{node.module}.{each.name}" for each in node.names}
+            found |= {name if name in MODULES else node.module for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+    return {each for each in found if each in MODULES}
+
+
+def folder_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+GRAPH = {module: imports_of(module) for module in MODULES}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_tools_do_not_import_the_plugin(tool: str) -> None:
+    """Nor do the libraries import the command."""
+    forbidden = {"_plugin", "_extensions", "_distributed"} | ({"_cli"} if tool != "_cli" else set())
+    found = {
+        f"{module} -> {each}"
+        for module, imported in GRAPH.items()
+        for each in imported
+        if folder_of(module) == tool and folder_of(each) in forbidden
+    }
+    assert found == set()
+
+
+def test_the_tools_have_no_import_cycles() -> None:
+    """Imports for type checking count as well."""
+    tools = {module: imported for module, imported in GRAPH.items() if folder_of(module) in TOOLS}
+    try:
+        list(TopologicalSorter(tools).static_order())
+    except CycleError as error:
+        pytest.fail(f"{' -> '.join(error.args[1])}")
+
+
+def test_no_module_is_too_long_to_have_one_responsibility() -> None:
+    long = {module: count for module in MODULES if (count := len(MODULES[module].read_text().splitlines())) > 420}
+    assert {module for module in long if folder_of(module) in TOOLS} == set()
