@@ -187,6 +187,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "products of numbers that a float holds exactly")]
     fn log_events_are_those_of_the_options() {
         let events = |logs, log_sample| Plan { logs, log_sample, failures: 0.25, ..PLAN }.usage();
         assert_eq!(events(LogChoice::All, 1.0).log_events, 60_000.0);
