@@ -103,7 +103,7 @@ class Publisher:
         _core.check_options(options)
         # Few programs need what is imported here, and it brings a dozen modules.
         if options.get("local"):
-            from locust_cw._aws.endpoint import check_local  # noqa: PLC0415 - as said above
+            from locust_cw._settings.table import check_local  # noqa: PLC0415 - as said above
 
             check_local(options)
             # A dry run calls nobody.

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._aws import targets as _targets
-from locust_cw._aws.endpoint import check_local
 from locust_cw._dashboard.name import check_name, default_name
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings.opt_outs import OPT_OUTS
@@ -311,13 +310,24 @@ class Options:
         for option in OPTIONS:
             if option.name in self._values and option.name not in _CORE_DEFAULTS:
                 _check_form(option, self._values[option.name])
-        check_local(self.core)
+        check_local(self._values)
         _ = self.targets
         if self.dashboard is not None:
             check_name(self.dashboard)
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
             raise _core.InvalidOptionError("receipt", f"there is no folder for {receipt}")
+
+
+def check_local(options: Mapping[str, Any]) -> None:
+    """Check that no other endpoint is given with `local`: a local CloudWatch has an endpoint of its own.
+
+    Raises:
+        InvalidOptionError: If another endpoint is given.
+
+    """
+    if options.get("local") and options.get("endpoint_url"):
+        raise _core.InvalidOptionError("local", "not together with --cw-endpoint-url")
 
 
 def _opts_out(name: str, command_line: object, overrides: Mapping[str, Any]) -> bool:
