@@ -362,9 +362,9 @@ class Publisher:
 
     def _log_messages(self, spool_dir: str | None) -> None:
         # Imported here, as this thread has time.
-        from locust_cw._extensions.pending_spools import announce_pending_spools  # noqa: PLC0415 - as said above
+        from locust_cw._extensions.pending_spools import log_pending_spools  # noqa: PLC0415 - as said above
 
-        announce_pending_spools(spool_dir, self._over.wait)
+        log_pending_spools(spool_dir, self._over.wait)
         while not self._over.wait(_MESSAGES_EVERY_S):
             self._log_waiting()
 

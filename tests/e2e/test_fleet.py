@@ -24,9 +24,9 @@ import pytest
 
 from locust_cw._core import StatusReport
 from locust_cw._distributed import registry as _fleet
-from locust_cw._distributed.outages import FleetTrouble
+from locust_cw._distributed.outages import WorkerOutages
 from locust_cw._webui import status as _status
-from locust_cw._webui.status import Part, Run
+from locust_cw._webui.status import ProcessStatus, Run
 from support import reports
 from support.checks import check_metrics
 from support.cloudwatch import Published, nearest_rank, published
@@ -531,16 +531,16 @@ def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> d
 
 def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock: Clock) -> None:
     """The others publish again, and are said to; nobody knows what fails where nobody is heard."""
-    fleet, trouble = _fleet.Fleet(), FleetTrouble()
+    fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     for worker in ("a", "b"):
-        fleet.hear(worker, account(why="denied"))
+        fleet.update(worker, account(why="denied"))
     assert trouble.news(fleet.troubles("one"), clock.now) is None
     clock.now += 4
     assert trouble.news(fleet.troubles("one"), clock.now) == (
         logging.WARNING,
         "2 of 2 workers cannot publish at present. a: denied",
     )
-    fleet.hear("a", account())
+    fleet.update("a", account())
     assert trouble.news(fleet.troubles("one"), clock.now) is None, "b may still be there"
     clock.now += 5
     assert trouble.news(fleet.troubles("one"), clock.now) == (
@@ -550,7 +550,7 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     part = fleet.parts("one")["b"]
     assert part.vanished
     assert (part.report.failures, part.report.trouble_since, part.report.delay_s) == ([], None, None)
-    own = Part(StatusReport.from_message(account()))
+    own = ProcessStatus(StatusReport.from_message(account()))
     whole, a, b = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 9.0)
     assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
     assert (whole.delay_s, a.delay_s, b.delay_s) == (7, 7, None)
@@ -574,11 +574,11 @@ def test_the_master_says_that_trouble_is_over_when_a_worker_was_killed_in_it(aws
 
 
 def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
-    fleet, trouble = _fleet.Fleet(), FleetTrouble()
-    fleet.hear("a", account(why="denied"))
+    fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
+    fleet.update("a", account(why="denied"))
     assert trouble.news(fleet.troubles("one"), clock.now) is None
     assert trouble.news(fleet.troubles("one"), clock.now + 4) is not None
-    fleet.hear("a", account())
+    fleet.update("a", account())
     assert trouble.news(fleet.troubles("one"), clock.now + 5) == (
         logging.INFO,
         "All workers publish again, after 5 s.",
@@ -586,8 +586,8 @@ def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
 
 
 def test_trouble_when_the_last_worker_vanishes_is_not_said_to_be_over(clock: Clock) -> None:
-    fleet, trouble = _fleet.Fleet(), FleetTrouble()
-    fleet.hear("a", account(why="denied"))
+    fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
+    fleet.update("a", account(why="denied"))
     assert trouble.news(fleet.troubles("one"), clock.now) is None
     clock.now += 4
     assert trouble.news(fleet.troubles("one"), clock.now) is not None
@@ -597,18 +597,18 @@ def test_trouble_when_the_last_worker_vanishes_is_not_said_to_be_over(clock: Clo
 
 def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
     """The earlier run's is not told of for ever, whatever its workers told last; how it ended is still taken down."""
-    fleet = _fleet.Fleet()
-    fleet.hear("a", account("one", why="denied"))
+    fleet = _fleet.WorkerRegistry()
+    fleet.update("a", account("one", why="denied"))
     assert fleet.troubles("one") == {"a": "denied"}
-    fleet.hear("a", account("two", why="denied"))
+    fleet.update("a", account("two", why="denied"))
     assert fleet.troubles("one") == {}
     assert fleet.troubles("two") == {"a": "denied"}
-    fleet.hear("a", account("one", final=True))
+    fleet.update("a", account("one", final=True))
     assert fleet.troubles("two") == {"a": "denied"}
-    fleet.hear("b", account("two"))
-    fleet.hear("b", account("one", why="gone"))
+    fleet.update("b", account("two"))
+    fleet.update("b", account("one", why="gone"))
     assert fleet.troubles("one") == {"b": "gone"}, "it waits for the end of the earlier one"
-    fleet.hear("b", account("one", final=True))
+    fleet.update("b", account("one", final=True))
     assert fleet.reports("one", publishing=True)[2], "it is complete"
     clock.now += 9
     assert fleet.troubles("two") == {}
@@ -624,14 +624,14 @@ def clients(**states: str) -> Any:
 
 def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> None:
     """What Locust knew of it last decides how; and none that told, or that had nothing to do."""
-    fleet = _fleet.Fleet()
-    fleet.hear("heard", account(final=True))
-    fleet.hear("unread", account(receipt="{}"))
-    fleet.look_at("one", clients(left="running", idle="ready", stopped="running"), publishing=True)
+    fleet = _fleet.WorkerRegistry()
+    fleet.update("heard", account(final=True))
+    fleet.update("unread", account(receipt="{}"))
+    fleet.observe("one", clients(left="running", idle="ready", stopped="running"), publishing=True)
     workers = {"heard": "running", "unread": "running", "silent": "running", "slow": "spawning", "gone": "running"}
     workers["stopped"] = "ready"
-    fleet.look_at("one", clients(**workers), publishing=True)
-    fleet.look_at("one", clients(**{**workers, "gone": "missing"}), publishing=True)
+    fleet.observe("one", clients(**workers), publishing=True)
+    fleet.observe("one", clients(**{**workers, "gone": "missing"}), publishing=True)
     clock.now += 9
     _, remarks, complete = fleet.reports("one", publishing=True)
     assert [remark.partition(";")[0] for remark in remarks] == [
@@ -646,8 +646,8 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
 
 
 def test_nobody_waits_for_accounts_of_workers_that_the_master_publishes_for() -> None:
-    fleet = _fleet.Fleet()
-    fleet.look_at("one", clients(a="running"), publishing=False)
+    fleet = _fleet.WorkerRegistry()
+    fleet.observe("one", clients(a="running"), publishing=False)
     assert fleet.reports("one", publishing=False) == ([], [], True)
 
 
@@ -684,18 +684,18 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
     message: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The others' add up to statuses and to a receipt, which says what is left out."""
-    fleet = _fleet.Fleet()
-    fleet.hear("good", account())
+    fleet = _fleet.WorkerRegistry()
+    fleet.update("good", account())
     for _ in range(3):
-        fleet.hear("bad", message)
+        fleet.update("bad", message)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "What worker bad tells of its results cannot be read" in caplog.text
-    own = Part(StatusReport.from_message(account()))
+    own = ProcessStatus(StatusReport.from_message(account()))
     told = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 2.0)
     assert [status.process for status in told] == [None, "good"]
     assert list(fleet.troubles("one")) == ["good"]
     assert fleet.progress("one") == (6, 4)
-    fleet.hear("good", account(final=True))
+    fleet.update("good", account(final=True))
     last, remarks, complete = fleet.reports("one", publishing=True)
     assert [report.receipt.requests.observed for report in last] == [10]
     if isinstance(message, dict) and message.get("run_id") == "one":
@@ -704,9 +704,9 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
 
 
 def test_an_account_that_can_be_read_makes_up_for_one_that_cannot() -> None:
-    fleet = _fleet.Fleet()
-    fleet.hear("a", account(receipt="{}"))
-    fleet.hear("a", account(final=True))
+    fleet = _fleet.WorkerRegistry()
+    fleet.update("a", account(receipt="{}"))
+    fleet.update("a", account(final=True))
     assert fleet.reports("one", publishing=True)[1:] == ([], True)
 
 

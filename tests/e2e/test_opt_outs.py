@@ -26,7 +26,7 @@ from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings import table as _options
 from locust_cw._settings.table import OPTIONS, Option, Options
 from locust_cw._webui import status as _status
-from locust_cw._webui.status import Part, Run
+from locust_cw._webui.status import ProcessStatus, Run
 from support import reports
 from support.checks import check_metrics
 from support.fixtures import Aws, Locust
@@ -366,12 +366,12 @@ def test_what_a_worker_keeps_on_its_machine_does_not_go_to_aws_as_its_master_doe
 
 def test_a_worker_that_opted_out_is_named_once_and_not_waited_for() -> None:
     """It does not count as vanished, even if Locust misses it."""
-    fleet = _fleet.Fleet()
-    fleet.hear("out", _fleet.opt_out("one", "--cw-disable"))
+    fleet = _fleet.WorkerRegistry()
+    fleet.update("out", _fleet.opt_out("one", "--cw-disable"))
     states = {"out": "ready", "gone": "missing"}
     clients: Any = SimpleNamespace(all=[SimpleNamespace(id=name, state=state) for name, state in states.items()])
-    fleet.look_at("one", clients, publishing=True)
-    fleet.hear("gone", _fleet.opt_out("one", "--cw-disable"))
+    fleet.observe("one", clients, publishing=True)
+    fleet.update("gone", _fleet.opt_out("one", "--cw-disable"))
     assert fleet.is_complete("one")
     assert fleet.has_opted_out("out", "one")
     assert not fleet.has_opted_out("out", "two")
@@ -380,10 +380,12 @@ def test_a_worker_that_opted_out_is_named_once_and_not_waited_for() -> None:
     assert not complete
 
 
-def part(*, dry_run: bool = False, stopped: bool = False, **changes: Any) -> Part:
+def part(*, dry_run: bool = False, stopped: bool = False, **changes: Any) -> ProcessStatus:
     """A process with 100 requests, all of which wait unless `changes` say otherwise."""
     counts = {"observed": 100, "spooled": 100, **changes}
-    return Part(reports.report(receipt=reports.receipt(requests=counts, dry_run=dry_run), status={"stopped": stopped}))
+    return ProcessStatus(
+        reports.report(receipt=reports.receipt(requests=counts, dry_run=dry_run), status={"stopped": stopped})
+    )
 
 
 def test_a_workers_dry_run_waits_for_nobody() -> None:

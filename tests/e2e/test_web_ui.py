@@ -29,7 +29,7 @@ from locust_cw._aws import console
 from locust_cw._settings import table as _options
 from locust_cw._webui import status as _status
 from locust_cw._webui import tab as _web
-from locust_cw._webui.status import Part, Run, Status
+from locust_cw._webui.status import ProcessStatus, Run, Status
 from support import reports
 from support.browser import LocustPage, chromium
 from support.fixtures import Aws, Locust
@@ -462,10 +462,12 @@ def test_an_answer_that_locust_keeps_is_added_to_once() -> None:
 # What is told, and how
 
 
-def part(*, vanished: bool = False, final: bool = False, status: Any = None, **requests: Any) -> Part:
+def part(*, vanished: bool = False, final: bool = False, status: Any = None, **requests: Any) -> ProcessStatus:
     """A process with 100 requests, 40 of which wait unless `requests` say otherwise."""
     counts = {"observed": 100, "delivered": 60, "spooled": 40, **requests}
-    return Part(reports.report(receipt=reports.receipt(requests=counts), status=status, final=final), vanished=vanished)
+    return ProcessStatus(
+        reports.report(receipt=reports.receipt(requests=counts), status=status, final=final), vanished=vanished
+    )
 
 
 DONE: dict[str, Any] = {"delivered": 100, "spooled": 0}
@@ -493,7 +495,7 @@ DENIED = {"failures": ["no"], "trouble_since": 1.0}
         ("recording", Run("r", "dry run", 0.0), part(status={"stopped": True})),
     ],
 )
-def test_health_is_one_word(health: str, run: Run, own: Part) -> None:
+def test_health_is_one_word(health: str, run: Run, own: ProcessStatus) -> None:
     (status,) = _status.statuses(run, own, {}, 4000.0)
     assert status.health == health
     assert status.health in _status.MEANING

@@ -56,7 +56,7 @@ def walk(environment: Environment) -> None:
     environment.stats.reset_all()
     runner.start(2, spawn_rate=100)
     wait_until(lambda: environment.stats.total.num_requests >= REQUESTS)
-    assert is_accompanied()
+    assert is_monitored()
     runner.stop()
 
 
@@ -89,17 +89,17 @@ def publishers() -> Iterator[None]:
         yield
 
 
-def is_accompanied() -> bool:
+def is_monitored() -> bool:
     """Whether a greenlet of ours accompanies a test, as one does until it is over and another has begun."""
-    return any("_accompany" in repr(each) for each in gc.get_objects() if is_running(each))
+    return any("_monitor_loop" in repr(each) for each in gc.get_objects() if is_running(each))
 
 
 def is_quiet() -> bool:
     """Whether nobody accompanies a test that is over, and threads that ended are gone."""
-    accompanied = is_accompanied()
+    monitored = is_monitored()
     before = psutil.Process().num_threads()
     gevent.sleep(0.2)
-    return not accompanied and psutil.Process().num_threads() == before
+    return not monitored and psutil.Process().num_threads() == before
 
 
 def is_running(thing: object) -> bool:

@@ -28,7 +28,7 @@ from locust_cw._dashboard.annotations import Mark
 from locust_cw._dashboard.body import make_body
 from locust_cw._dashboard.name import check_name
 from locust_cw._dashboard.view import View
-from locust_cw._distributed.registry import Fleet
+from locust_cw._distributed.registry import WorkerRegistry
 from locust_cw._report import saturation as _saturation
 from locust_cw._report.gather import gather
 from locust_cw._report.no_data import NoDataError
@@ -37,7 +37,7 @@ from locust_cw._report.saturation import Sample
 from locust_cw._runs.record import NoRecordError, Record, neighbours, span_of
 from locust_cw._settings.table import OPTIONS, Options
 from locust_cw._terminal.progress import ProgressBar
-from locust_cw._terminal.redaction import without_secrets
+from locust_cw._terminal.redaction import redact
 from locust_cw._terminal.styles import plain
 from locust_cw._webui import status as _status
 from locust_cw._webui.status import Run
@@ -150,9 +150,9 @@ TOLD: dict[str, Any] = {
 @given(changed(TOLD) | changed(RECEIPT).map(lambda told: {**TOLD, "receipt": told}) | ANYTHING)
 def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:
     """What the other workers told stands, and everything that is made of it can be."""
-    fleet = Fleet()
-    fleet.hear("good", TOLD)
-    fleet.hear("odd", message)
+    fleet = WorkerRegistry()
+    fleet.update("good", TOLD)
+    fleet.update("odd", message)
     left, settled = fleet.progress("r")
     assert (left, settled) >= (1, 6) or fleet.parts("r").keys() == {"good", "odd"}
     fleet.is_complete("r")
@@ -268,12 +268,12 @@ WORDS = st.text(st.characters(exclude_characters="/@\\", exclude_categories=["Z"
 @given(WORDS, WORDS, st.text(max_size=10), st.text(max_size=10))
 def test_no_password_of_an_address_is_shown(user: str, password: str, before: str, after: str) -> None:
     secret = f"<{password}>"
-    assert secret not in without_secrets(f"{before} https://{user}:{secret}@service.example/{after}").replace(after, "")
+    assert secret not in redact(f"{before} https://{user}:{secret}@service.example/{after}").replace(after, "")
 
 
 @given(st.text())
 def test_nothing_is_covered_twice(text: str) -> None:
-    assert without_secrets(without_secrets(text)) == without_secrets(text)
+    assert redact(redact(text)) == redact(text)
 
 
 @given(st.text())

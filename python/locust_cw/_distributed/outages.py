@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _TOLD_AFTER_S = 3.5
 
 
-class FleetTrouble:
+class WorkerOutages:
     """The trouble of the workers of one run."""
 
     def __init__(self) -> None:

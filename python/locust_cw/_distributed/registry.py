@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from locust_cw._core import StatusReport
-from locust_cw._webui.status import Part
+from locust_cw._webui.status import ProcessStatus
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -62,7 +62,7 @@ def has_command_line(environment: Environment | None) -> bool:
     return options is not None and not isinstance(options, _NoCommandLine)
 
 
-def tell_workers(environment: Environment, **told: bool | str | None) -> None:
+def send_to_workers(environment: Environment, **told: bool | str | None) -> None:
     """Have Locust send this to the workers, with the options of the master's command line.
 
     Under names of its own: what the user gave there is to hold for the next test, too.
@@ -74,7 +74,7 @@ def tell_workers(environment: Environment, **told: bool | str | None) -> None:
         setattr(environment.parsed_options, f"{_TOLD}{name}", value)
 
 
-def told_by_master(environment: Environment, name: str) -> Any:  # noqa: ANN401 - whatever was told
+def sent_by_master(environment: Environment, name: str) -> Any:  # noqa: ANN401 - whatever was told
     """What a worker was last told by that name; None if nothing."""
     return getattr(environment.parsed_options, f"{_TOLD}{name}", None)
 
@@ -117,9 +117,11 @@ class _Worker:
         return None if self.report.trouble_since is None else "".join(self.report.failures[:1])
 
     @property
-    def part(self) -> Part:
+    def part(self) -> ProcessStatus:
         vanished = self.vanished
-        return Part(self.report.without_present() if vanished else self.report.aged(self.age_s), vanished=vanished)
+        return ProcessStatus(
+            self.report.without_present() if vanished else self.report.aged(self.age_s), vanished=vanished
+        )
 
 
 @dataclass
@@ -153,7 +155,7 @@ class _Run:
         return all(worker.report.is_final or worker.vanished for worker in self.workers.values())
 
 
-class Fleet:
+class WorkerRegistry:
     """The master's book of all workers' accounts."""
 
     def __init__(self) -> None:
@@ -163,11 +165,11 @@ class Fleet:
         self._current: dict[str, str] = {}
         self._complained: set[str] = set()
 
-    def hear(self, client_id: str, message: dict[str, Any]) -> None:
+    def update(self, client_id: str, message: dict[str, Any]) -> None:
         """Take down what a worker tells; nothing after its last account, nor what cannot be read."""
         run_id = message.get("run_id") if isinstance(message, dict) else None
         if not isinstance(run_id, str):
-            self._complain(client_id)
+            self._warn_unreadable(client_id)
             return
         run = self._runs.setdefault(run_id, _Run())
         if isinstance(option := message.get("opted_out"), str):
@@ -178,7 +180,7 @@ class Fleet:
         except ValueError as error:
             logger.debug("Worker %s: %s", client_id, error)
             run.unread.add(client_id)
-            self._complain(client_id)
+            self._warn_unreadable(client_id)
             return
         run.unread.discard(client_id)
         if not report.is_final:
@@ -187,7 +189,7 @@ class Fleet:
         if known is None or not known.report.is_final:
             run.workers[client_id] = _Worker(report, time.monotonic())
 
-    def _complain(self, client_id: str) -> None:
+    def _warn_unreadable(self, client_id: str) -> None:
         if client_id not in self._complained:
             self._complained.add(client_id)
             logger.warning(
@@ -196,7 +198,7 @@ class Fleet:
                 client_id,
             )
 
-    def look_at(self, run_id: str, clients: WorkerNodes, *, publishing: bool) -> None:
+    def observe(self, run_id: str, clients: WorkerNodes, *, publishing: bool) -> None:
         """Note which workers Locust misses, which have yet to begin, and which work. Of none need there be an account.
 
         One that is slow to begin may do so when the test is over, and publish then, if the workers are `publishing`
@@ -219,7 +221,7 @@ class Fleet:
         reports = [worker.report for worker in self._run(run_id).workers.values()]
         return sum(report.left for report in reports), sum(report.settled for report in reports)
 
-    def parts(self, run_id: str) -> dict[str, Part]:
+    def parts(self, run_id: str) -> dict[str, ProcessStatus]:
         """What each worker told of its part in a run."""
         return {client_id: worker.part for client_id, worker in self._run(run_id).workers.items()}
 

@@ -17,7 +17,7 @@ logger = logging.getLogger("locust_cw")
 _POLL_S = 0.1
 
 
-def announce_pending_spools(spool_dir: str | None, sleep: Callable[[float], object]) -> None:
+def log_pending_spools(spool_dir: str | None, sleep: Callable[[float], object]) -> None:
     """Log what earlier runs left in the spool and can be sent.
 
     Args:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from locust_cw._aws.alarms import Alarms
     from locust_cw._core import CallFailure
-    from locust_cw._plugin.run import LoadTest
+    from locust_cw._plugin.run import TestRun
 
 logger = logging.getLogger("locust_cw")
 
@@ -35,7 +35,7 @@ _AS_STRICT = "as --cw-strict asks: "
 _AS_UNWATCHED = "as its alarms cannot be watched: "
 
 
-def refuse_unless_published(test: LoadTest) -> None:
+def refuse_unless_published(test: TestRun) -> None:
     """Let a test start only if AWS takes its first calls.
 
     Raises:
@@ -54,7 +54,7 @@ def refuse_unless_published(test: LoadTest) -> None:
     _refuse(test, f"{_AS_STRICT}{failures[0].message if failures else 'AWS did not answer.'}")
 
 
-def _why_unpublished(test: LoadTest) -> list[CallFailure] | None:
+def _why_unpublished(test: TestRun) -> list[CallFailure] | None:
     """Wait for the first calls' answers; what failed, perhaps nothing, or None if AWS takes the calls."""
     publisher = test.publisher
     test.sample()
@@ -75,7 +75,7 @@ def _why_unpublished(test: LoadTest) -> list[CallFailure] | None:
         gevent.sleep(_POLL_S)
 
 
-def watch_alarms(test: LoadTest, alarms: Alarms) -> None:
+def watch_alarms(test: TestRun, alarms: Alarms) -> None:
     """Let a test start only if its alarms can be watched, and stop it when one of them goes off.
 
     Raises:
@@ -105,7 +105,7 @@ def _why_unwatched(alarms: Alarms) -> str | None:
     return reason
 
 
-def _stop_on_alarm(test: LoadTest, alarms: Alarms) -> None:
+def _stop_on_alarm(test: TestRun, alarms: Alarms) -> None:
     while test.is_under_way:
         gevent.sleep(LOOK_EVERY_S)
         alarm = alarms.gone_off() if test.is_under_way else None
@@ -119,7 +119,7 @@ def _stop_on_alarm(test: LoadTest, alarms: Alarms) -> None:
 
 
 @contextmanager
-def _before_users(test: LoadTest, why: str) -> Iterator[None]:
+def _before_users(test: TestRun, why: str) -> Iterator[None]:
     """Have a test that is stopped while it waits for AWS count as refused: it has made no request."""
     test.refused_if_stopped = f"{why}it was stopped before AWS had answered. --run-time counts that wait."
     try:
@@ -134,7 +134,7 @@ def _before_users(test: LoadTest, why: str) -> Iterator[None]:
     test.refused_if_stopped = None
 
 
-def refuse_for_worker(test: LoadTest, client_id: str, why: str) -> None:
+def refuse_for_worker(test: TestRun, client_id: str, why: str) -> None:
     """End a fleet's test that one of its workers has refused, unless that one has come later."""
     if time.time() - test.started > _STRICT_TIMEOUT_S + _MARGIN_S:
         logger.error("Worker %s did not join the test, %s", client_id, why)
@@ -145,11 +145,11 @@ def refuse_for_worker(test: LoadTest, client_id: str, why: str) -> None:
         _stop(test.environment)
 
 
-def _refuse(test: LoadTest, why: str) -> None:
+def _refuse(test: TestRun, why: str) -> None:
     test.refuse(why)
     if is_worker(test.environment):
         # It ends the test of the whole fleet, which is for the master to tell.
-        test.tell_master()
+        test.report_to_master()
     _stop(test.environment)
     _spawn_no_users(test.environment)
 

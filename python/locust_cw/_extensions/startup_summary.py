@@ -11,7 +11,7 @@ import gevent
 from locust_cw import _core
 from locust_cw._aws.account import Account
 from locust_cw._aws.cost import Load, cost_of
-from locust_cw._terminal.redaction import without_secrets
+from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from locust_cw._settings.table import Options
@@ -23,7 +23,7 @@ _AN_HOUR = 60.0  # minutes
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
-def announcement(options: Options, run_id: str, *, workers: int | None, from_reports: bool) -> str:
+def startup_summary(options: Options, run_id: str, *, workers: int | None, from_reports: bool) -> str:
     """Find out what is to be told, and put it into a line. To be called in a greenlet of its own.
 
     Asks AWS for the region and the caller, for some seconds at most. Where no answer comes, or the greenlet is killed
@@ -101,7 +101,7 @@ def _place(options: Options) -> str:
     endpoint = _custom_endpoint(options)
     if options["local"]:
         return f"the local CloudWatch at {endpoint}"
-    return f"CloudWatch at {without_secrets(endpoint.partition('?')[0])}" if endpoint else "CloudWatch"
+    return f"CloudWatch at {redact(endpoint.partition('?')[0])}" if endpoint else "CloudWatch"
 
 
 def _logs(options: Options, *, from_reports: bool) -> str:

@@ -20,14 +20,14 @@ from locust_cw._dashboard.limits import DashboardError
 from locust_cw._dashboard.run_dashboard import Dashboard
 from locust_cw._dashboard.view import View
 from locust_cw._distributed import registry as _fleet
-from locust_cw._distributed.outages import FleetTrouble
+from locust_cw._distributed.outages import WorkerOutages
 from locust_cw._distributed.registry import is_master, is_worker
-from locust_cw._extensions.startup_summary import announcement
+from locust_cw._extensions.startup_summary import startup_summary
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._runs.record import Record, absolute, was_published
 from locust_cw._terminal.receipt import Receipt
 from locust_cw._terminal.styles import has_colors, write
-from locust_cw._webui.status import Part, Run
+from locust_cw._webui.status import ProcessStatus, Run
 from locust_cw._webui.tab import Places
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from locust_cw._aws.targets import Target
-    from locust_cw._distributed.registry import Fleet
-    from locust_cw._plugin.shutdown import Waiting
+    from locust_cw._distributed.registry import WorkerRegistry
+    from locust_cw._plugin.shutdown import DrainWait
     from locust_cw._settings.table import Options
     from locust_cw._webui.status import Mode
 
@@ -52,7 +52,7 @@ _TIME_TO_TELL_S = 5.0
 _WITHOUT_USERS = ("ready", "stopped")
 
 
-class LoadTest:
+class TestRun:
     """A test, from its start to its receipt.
 
     Attributes:
@@ -65,14 +65,20 @@ class LoadTest:
         is_unstarted: Whether this process did not start it.
         problem: What was last logged as amiss, and when.
         refused_if_stopped: What is told if it is stopped now: its start waits for AWS, and it has no users yet.
-        announcing: What tells of the start, while AWS is asked as whom.
+        summary_greenlet: What tells of the start, while AWS is asked as whom.
         concluding: Whether its receipt is being drawn up, or is there.
         lost: Whether the exit code has to tell of a loss: of an assumed one, until the receipt is there.
 
     """
 
     def __init__(
-        self, environment: Environment, publisher: _core.Publisher, options: Options, fleet: Fleet, *, host: str | None
+        self,
+        environment: Environment,
+        publisher: _core.Publisher,
+        options: Options,
+        fleet: WorkerRegistry,
+        *,
+        host: str | None,
     ) -> None:
         """A test that starts now, of which nothing is recorded yet."""
         self.environment = environment
@@ -84,11 +90,11 @@ class LoadTest:
         self.refusal: str | None = None
         self.is_unstarted = False
         self.refused_if_stopped: str | None = None
-        self.announcing: gevent.Greenlet[..., None] | None = None
+        self.summary_greenlet: gevent.Greenlet[..., None] | None = None
         self.concluding = False
         self.lost: bool = options["fail_on_loss"]
         self._fleet = fleet
-        self._fleet_trouble = FleetTrouble()
+        self._fleet_trouble = WorkerOutages()
         self._record = Record(
             publisher.run_id,
             options.core | {"spool_dir": absolute(options["spool_dir"])},
@@ -105,13 +111,13 @@ class LoadTest:
             )
         self._mode: Mode = "dry run" if options["dry_run"] else "live" if options["live"] else "after the test"
         # Its master's tests are none.
-        told = _fleet.told_by_master(environment, "dry_run")
+        told = _fleet.sent_by_master(environment, "dry_run")
         self._has_own_dry_run = is_worker(environment) and options.own["dry_run"] and not told
         self._from_reports = options["source"] == "master"
         self._fail_on_loss: bool = options["fail_on_loss"]
         self._receipt_file: str | None = options["receipt"]
         self._receipt: Receipt | None = None
-        self._workers_at_end: dict[str, Part] = {}
+        self._workers_at_end: dict[str, ProcessStatus] = {}
         self._places: Places | None = None
         self._dashboard: Dashboard | None = None
         self._dashboard_url: str | None = None
@@ -149,10 +155,10 @@ class LoadTest:
         workers = runner.worker_count if is_master(self.environment) else None  # type: ignore[union-attr]
 
         def announce() -> None:
-            line = announcement(options, self.publisher.run_id, workers=workers, from_reports=self.publishes_reports)
+            line = startup_summary(options, self.publisher.run_id, workers=workers, from_reports=self.publishes_reports)
             logger.log(level, "%s", line)
 
-        self.announcing = spawn(announce)
+        self.summary_greenlet = spawn(announce)
 
     def make_dashboard(self, options: Options, name: str, targets: Sequence[Target]) -> None:
         """Make or update the dashboard of that name, beside the load."""
@@ -190,10 +196,10 @@ class LoadTest:
 
         self._marking.append(spawn(try_to_mark))
 
-    def users_are_there(self, user_count: int) -> None:
+    def on_ramp_up_complete(self, user_count: int) -> None:
         """Note that all users have been spawned, the first time as the end of the ramp-up."""
         if self.environment.reset_stats:
-            self.before_reset()
+            self.on_reset()
         if self._record.ramped_up is None:
             self._record.ramped_up = time.time()
             if self._dashboard is not None:
@@ -234,10 +240,10 @@ class LoadTest:
         self._record.stopped = time.time()
         if self._dashboard is not None:
             self._mark(self._dashboard.stopped, self._record.stopped, self.stop_reason)
-        self.look_at_totals()
+        self.snapshot_totals()
         self.sample()
         if not is_master(self.environment):
-            self.tell_of_stop()
+            self.log_test_stop()
         self.publisher.drain()
 
     def resume(self) -> None:
@@ -245,7 +251,7 @@ class LoadTest:
         self.stopped = self._stop_told = False
         self.publisher.resume()
 
-    def tell_of_stop(self) -> None:
+    def log_test_stop(self) -> None:
         """Log the end of the test, with its statistics: a master has those of its workers after its `test_stop`."""
         if self._stop_told:
             return
@@ -266,15 +272,15 @@ class LoadTest:
 
     # Locust's totals.
 
-    def look_at_totals(self) -> None:
+    def snapshot_totals(self) -> None:
         """Remember Locust's totals: the next test's start clears them."""
         total = self.environment.stats.total
         requests, failures = self._reset_totals
         self._totals = requests + total.num_requests, failures + total.num_failures
 
-    def before_reset(self) -> None:
+    def on_reset(self) -> None:
         """Remember what Locust is about to forget in the middle of the test."""
-        self.look_at_totals()
+        self.snapshot_totals()
         self._reset_totals = self._totals
 
     # Gauges.
@@ -292,7 +298,7 @@ class LoadTest:
             publisher.gauge("WorkerCount", runner.worker_count, "Count")  # type: ignore[union-attr]
             # Before users are spawned no worker is at fault; a test that is refused has none.
             publishing = not self._from_reports and runner.state not in _WITHOUT_USERS  # type: ignore[union-attr]
-            self._fleet.look_at(publisher.run_id, runner.clients, publishing=publishing)  # type: ignore[union-attr]
+            self._fleet.observe(publisher.run_id, runner.clients, publishing=publishing)  # type: ignore[union-attr]
         # Of a processor, by all threads, since the last time.
         before, self._sampled = self._sampled, (time.monotonic(), time.process_time())
         seconds, used = (after - earlier for after, earlier in zip(self._sampled, before, strict=True))
@@ -329,16 +335,16 @@ class LoadTest:
         )
 
     @property
-    def part(self) -> Part:
+    def part(self) -> ProcessStatus:
         """This process's part in the run."""
-        return Part(self.report)
+        return ProcessStatus(self.report)
 
     @property
-    def parts_of_workers(self) -> dict[str, Part]:
+    def worker_statuses(self) -> dict[str, ProcessStatus]:
         """What each worker reported of its part, as far as it is known."""
         return self._workers_at_end if self._receipt is not None else self._fleet.parts(self.publisher.run_id)
 
-    def tell_master(self) -> None:
+    def report_to_master(self) -> None:
         """Report to the master. Best effort: a failure is ignored, as Locust's next report brings the same."""
         _fleet.send_to_master(self.environment, self.report.to_message())
 
@@ -390,7 +396,7 @@ class LoadTest:
         # Another start takes its place, for another test.
         self.refused_if_stopped = None
         if self.stopped:
-            self.tell_of_stop()
+            self.log_test_stop()
         self.environment.events.request.remove_listener(self.publisher.record)
         self.publisher.seal()
         self.replaced_at = time.monotonic()
@@ -400,7 +406,7 @@ class LoadTest:
         """Whether it is detached and has nothing left to wait for, here and on its workers."""
         progress = self.publisher.progress()
         settled = progress.over and (self._mode == "dry run" or not progress.left)
-        beside = [*self._marking, *([self.announcing] if self.announcing is not None else ())]
+        beside = [*self._marking, *([self.summary_greenlet] if self.summary_greenlet is not None else ())]
         if not settled or not all(greenlet.dead for greenlet in beside) or self.replaced_at is None:
             return False
         if not is_master(self.environment):
@@ -409,7 +415,7 @@ class LoadTest:
         heard = time.monotonic() - self.replaced_at > _TIME_TO_TELL_S
         return heard and all(part.report.is_final for part in self._fleet.parts(self.publisher.run_id).values())
 
-    def draw_up_receipt(self, waiting: Waiting) -> Receipt:
+    def build_receipt(self, waiting: DrainWait) -> Receipt:
         """Account for it: print the receipt and write it down, or, on a worker, send it to the master."""
         deadline = time.monotonic() + _MARKS_TIMEOUT_S
         while not all(mark.dead for mark in self._marking) and not waiting.given_up and time.monotonic() < deadline:
@@ -435,7 +441,7 @@ class LoadTest:
         if worker:
             # The receipt is the master's to print, and the loss its to tell.
             self.lost = False
-            self.tell_master()
+            self.report_to_master()
             return receipt
         self.lost = self._fail_on_loss and not receipt.complete
         self._write_record(finished)

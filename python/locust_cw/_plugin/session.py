@@ -24,12 +24,12 @@ from locust_cw._aws.alarms import Alarms
 from locust_cw._aws.local import LocalCloudWatch, LocalCloudWatchError
 from locust_cw._dashboard.name import check_name
 from locust_cw._distributed import registry as _fleet
-from locust_cw._distributed.registry import Fleet, is_master, is_worker
-from locust_cw._extensions.pending_spools import announce_pending_spools
+from locust_cw._distributed.registry import WorkerRegistry, is_master, is_worker
+from locust_cw._extensions.pending_spools import log_pending_spools
 from locust_cw._extensions.preflight import refuse_for_worker, refuse_unless_published, watch_alarms
 from locust_cw._plugin.greenlets import spawn
-from locust_cw._plugin.run import LoadTest
-from locust_cw._plugin.shutdown import Waiting
+from locust_cw._plugin.run import TestRun
+from locust_cw._plugin.shutdown import DrainWait
 from locust_cw._publisher import process_name
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings import table as _options
@@ -76,19 +76,19 @@ class Session:
         self._assigned_run_id: str | None = None
         self._run_ids: set[str] = set()
         self._local: LocalCloudWatch | None = None
-        self._test: LoadTest | None = None
+        self._test: TestRun | None = None
         # What the web UI tells of: the last test, or why nothing of it is published, and since when.
-        self._shown: LoadTest | None = None
+        self._shown: TestRun | None = None
         self._unpublished: tuple[str, float] | None = None
         # What a worker tells of a test that it keeps out of, though its master publishes.
         self._opt_out: dict[str, Any] | None = None
-        self._unfinished: list[LoadTest] = []
+        self._unfinished: list[TestRun] = []
         # Receipts that nobody has asked for yet, each with the start of its test.
         self._receipts: list[tuple[float, Receipt]] = []
-        self._fleet = Fleet()
+        self._fleet = WorkerRegistry()
         self._quitting_greenlet: object = None
         self._closing = False
-        self._waiting = Waiting()
+        self._waiting = DrainWait()
         self._lost = False
         self._failed = False
         # What the last start was for, and whose stops are noted.
@@ -107,7 +107,7 @@ class Session:
             InvalidOptionError: If one cannot be used.
 
         """
-        if _fleet.told_by_master(environment, "disable") is None:
+        if _fleet.sent_by_master(environment, "disable") is None:
             _opt_outs.note_unless_known(environment.parsed_options)
         options = Options(environment.parsed_options, overrides)
         if not options["disable"]:
@@ -142,7 +142,7 @@ class Session:
         worker = (
             getattr(environment.parsed_options, "worker", False)
             # Of a program's worker no command line tells.
-            or _fleet.told_by_master(environment, "disable") is not None
+            or _fleet.sent_by_master(environment, "disable") is not None
         )
         while worker and environment.runner is None and time.monotonic() < deadline:
             gevent.sleep(_POLL_S)
@@ -194,10 +194,10 @@ class Session:
         self._lost = self._lost or loses
         if is_master(environment):
             # So that it is true of the workers, too, until the next test starts.
-            _fleet.tell_workers(environment, disable=True)
+            _fleet.send_to_workers(environment, disable=True)
 
     @staticmethod
-    def _let_start(test: LoadTest, options: Options) -> None:
+    def _let_start(test: TestRun, options: Options) -> None:
         if options["dry_run"]:
             return
         if options["strict"]:
@@ -208,9 +208,9 @@ class Session:
     def _agree_on_publishing(self, environment: Environment, options: Options) -> None:
         """Have no worker publish where it or its master opts out, whichever of their sources says so."""
         if is_master(environment):
-            _fleet.tell_workers(environment, **{name: bool(options[name]) for name in OPT_OUTS}, local_url=None)
+            _fleet.send_to_workers(environment, **{name: bool(options[name]) for name in OPT_OUTS}, local_url=None)
         elif is_worker(environment):
-            told = {name: _fleet.told_by_master(environment, name) for name in OPT_OUTS}
+            told = {name: _fleet.sent_by_master(environment, name) for name in OPT_OUTS}
             for name in OPT_OUTS:
                 if told[name] is not None:
                     # The master's options stand in the place of the worker's, and may be those of an earlier test.
@@ -218,9 +218,9 @@ class Session:
             if options.own["local"]:
                 options.set("local", True)  # noqa: FBT003 - the value of an option
             if told["disable"] is False:
-                self._tell_of_opt_out(environment, options, dry_run=bool(told["dry_run"]))
+                self._report_opt_out(environment, options, dry_run=bool(told["dry_run"]))
 
-    def _tell_of_opt_out(self, environment: Environment, options: Options, *, dry_run: bool) -> None:
+    def _report_opt_out(self, environment: Environment, options: Options, *, dry_run: bool) -> None:
         """Tell a master that publishes if this worker has it publish nothing of its requests.
 
         A worker that publishes for itself gives an account of its dry run. Where the master publishes for the workers,
@@ -229,7 +229,7 @@ class Session:
         opts_out = ["disable"]
         if options["source"] == "master" and not dry_run:
             opts_out.append("dry_run")
-            if _fleet.told_by_master(environment, "local_url") is None:
+            if _fleet.sent_by_master(environment, "local_url") is None:
                 opts_out.append("local")
         for name in opts_out:
             if options.own[name]:
@@ -246,7 +246,7 @@ class Session:
             # The last of the listeners, as it ends the process.
             self._events.quit.add_listener(self._exit_on_loss)
 
-    def _start_test(self, environment: Environment, options: Options) -> LoadTest:
+    def _start_test(self, environment: Environment, options: Options) -> TestRun:
         worker = is_worker(environment)
         run_id = options["run_id"] if worker else self._next_run_id(options["run_id"])
         if not worker and environment.parsed_options is not None:
@@ -269,7 +269,7 @@ class Session:
             fallback_host=fallback_host,
         )
         self._run_ids.add(publisher.run_id)
-        test = LoadTest(environment, publisher, options, self._fleet, host=host or fallback_host)
+        test = TestRun(environment, publisher, options, self._fleet, host=host or fallback_host)
         self._test = self._shown = test
         self._unfinished.append(test)
         if is_master(environment) and _fleet.MESSAGE not in environment.runner.custom_messages:  # type: ignore[union-attr]
@@ -279,13 +279,13 @@ class Session:
         self._quitting_greenlet = None
         self._events.request.add_listener(publisher.record)
         publisher.event("test_start")
-        spawn(self._accompany, test)
+        spawn(self._monitor_loop, test)
         test.announce(options)
         if not worker:
-            spawn(announce_pending_spools, options["spool_dir"], gevent.sleep)
+            spawn(log_pending_spools, options["spool_dir"], gevent.sleep)
         if worker:
             # From now on it is waited for.
-            test.tell_master()
+            test.report_to_master()
         if options.dashboard is not None and not worker and not options["dry_run"]:
             test.make_dashboard(options, options.dashboard, targets)
         return test
@@ -297,11 +297,11 @@ class Session:
         """
         if is_worker(environment):
             # The master may have it from its program, of which the options that it sends do not tell.
-            url = _fleet.told_by_master(environment, "local_url")
+            url = _fleet.sent_by_master(environment, "local_url")
         else:
             url = self._local.endpoint_url if self._local is not None and options["local"] else None
             if is_master(environment):
-                _fleet.tell_workers(environment, local_url=url)
+                _fleet.send_to_workers(environment, local_url=url)
         if url is not None:
             options.set("endpoint_url", url)
             options.set("local", True)  # noqa: FBT003 - the value of an option
@@ -362,12 +362,12 @@ class Session:
     def on_spawning_complete(self, user_count: int, **_kwargs: object) -> None:
         """Note the end of the ramp-up."""
         if self._test is not None:
-            self._test.users_are_there(user_count)
+            self._test.on_ramp_up_complete(user_count)
 
     def on_reset_stats(self, **_kwargs: object) -> None:
         """Remember the statistics that the web UI's button resets."""
         if self._test is not None:
-            self._test.before_reset()
+            self._test.on_reset()
 
     def on_cpu_warning(self, cpu_usage: float, **_kwargs: object) -> None:
         """Log Locust's warning with the run."""
@@ -379,7 +379,7 @@ class Session:
         if self._test is not None and not self._test.stopped:
             self._test.stop()
 
-    def _accompany(self, test: LoadTest) -> None:
+    def _monitor_loop(self, test: TestRun) -> None:
         """Sample what the test uses, and once another has begun and this one is delivered, be done with it."""
         while not test.concluding:
             # After the full second, so that each has one sample, and late enough to have its windows closed too.
@@ -391,18 +391,18 @@ class Session:
                     test.count_users()
             if test is not self._test:
                 if not self._closing and test.is_delivered:
-                    self._conclude(test)
+                    self._finalize(test)
                     return
                 if is_worker(test.environment):
                     # Locust's reports tell of the new test.
-                    test.tell_master()
+                    test.report_to_master()
             elif not test.stopped:
                 test.sample()
             else:
                 # Requests may end after the test.
-                test.look_at_totals()
+                test.snapshot_totals()
                 if is_master(test.environment) and test.environment.runner.state == "stopped":  # type: ignore[union-attr]
-                    test.tell_of_stop()
+                    test.log_test_stop()
             test.log_diagnostics()
 
     # A fleet.
@@ -417,7 +417,7 @@ class Session:
     def on_worker_report(self, client_id: str, data: dict[str, Any], **_kwargs: object) -> None:
         """Take a worker's account, and its statistics where those are what is published."""
         if isinstance(told := data.get(_fleet.MESSAGE), dict):
-            self._hear(client_id, told)
+            self._handle_worker_report(client_id, told)
         test = self._test
         if test is None or self._fleet.has_opted_out(client_id, test.publisher.run_id):
             return
@@ -427,16 +427,16 @@ class Session:
                 test.publisher.report(entry)
 
     def _on_account(self, msg: Any, **_kwargs: object) -> None:  # noqa: ANN401 - Locust's Message has no types
-        self._hear(msg.node_id, msg.data)
+        self._handle_worker_report(msg.node_id, msg.data)
 
-    def _hear(self, client_id: str, told: dict[str, Any]) -> None:
-        self._fleet.hear(client_id, told)
+    def _handle_worker_report(self, client_id: str, told: dict[str, Any]) -> None:
+        self._fleet.update(client_id, told)
         for test in self._unfinished if isinstance(told, dict) else ():
             why = _fleet.refusal(told, test.publisher.run_id)
             if why is not None and not test.concluding and not test.has_failed:
                 refuse_for_worker(test, client_id, why)
 
-    def _hear_workers(self) -> None:
+    def _drain_worker_messages(self) -> None:
         """Take the workers' messages in Locust's place: its own greenlets end before `quit`."""
         runner: Any = self._environment and self._environment.runner
         while True:
@@ -455,7 +455,7 @@ class Session:
         test = self._shown
         if test is None:
             return []
-        return _status.statuses(test.run, test.part, test.parts_of_workers, time.time())
+        return _status.statuses(test.run, test.part, test.worker_statuses, time.time())
 
     def links(self) -> dict[str, str]:
         """Where people look at the last run in the AWS console, by what they see there."""
@@ -469,14 +469,14 @@ class Session:
         if test is not None:
             test.detach()
 
-    def _conclude(self, test: LoadTest) -> None:
+    def _finalize(self, test: TestRun) -> None:
         """Draw up the receipt of a test and let go of it. Harmless twice: the end may come while another looks."""
         with self._waiting.uninterrupted():
             if test.concluding:
                 return
             test.concluding = True
             try:
-                self._receipts.append((test.started, test.draw_up_receipt(self._waiting)))
+                self._receipts.append((test.started, test.build_receipt(self._waiting)))
             except Exception:
                 # The other tests have theirs all the same.
                 logger.exception("The receipt of run %s could not be drawn up", test.publisher.run_id)
@@ -518,19 +518,19 @@ class Session:
         if not self._is_ours:
             return []
         if self._test is not None:
-            self._test.look_at_totals()
+            self._test.snapshot_totals()
         self._end_test()
         self._closing = True
         begun = time.monotonic()
         progress_bar = ProgressBar()
-        ear = None
+        receiver = None
         if is_master(self._environment) and not len(self._environment.runner.greenlet):  # type: ignore[union-attr]
-            ear = spawn(self._hear_workers)
+            receiver = spawn(self._drain_worker_messages)
         with self._waiting.ended_by_ctrl_c():
             while self._unfinished:
                 test = self._unfinished[0]
-                if test.announcing is not None:
-                    test.announcing.kill()
+                if test.summary_greenlet is not None:
+                    test.summary_greenlet.kill()
                 self._wait_for(test, progress_bar, begun + test.publisher.drain_timeout)
                 progress_bar.clear()
                 if test.concluding:
@@ -538,13 +538,13 @@ class Session:
                     self._waiting.sleep(_POLL_S)
                     continue
                 if self._waiting.given_up:
-                    self._tell_of_leftovers(test)
-                self._conclude(test)
+                    self._log_leftovers(test)
+                self._finalize(test)
         atexit.unregister(self._finish_at_exit)
         self._owner = None
         self._closing = False
-        if ear is not None:
-            ear.kill(block=False)
+        if receiver is not None:
+            receiver.kill(block=False)
         self._receipts.sort(key=lambda known: known[0])
         receipts, self._receipts = [receipt for _, receipt in self._receipts], []
         if self._local is not None and receipts:
@@ -552,7 +552,7 @@ class Session:
             self._local = None
         return receipts
 
-    def _wait_for(self, test: LoadTest, progress_bar: ProgressBar, deadline: float) -> None:
+    def _wait_for(self, test: TestRun, progress_bar: ProgressBar, deadline: float) -> None:
         run_id = test.publisher.run_id
         worker = is_worker(test.environment)
         if is_master(test.environment):
@@ -574,11 +574,11 @@ class Session:
                 )
             elif now >= tell_at:
                 tell_at = now + _SAMPLE_EVERY_S
-                test.tell_master()
+                test.report_to_master()
             self._waiting.sleep(_POLL_S)
 
     @staticmethod
-    def _tell_of_leftovers(test: LoadTest) -> None:
+    def _log_leftovers(test: TestRun) -> None:
         """Say what becomes of what nobody waits for any longer."""
         left = test.samples_left
         if left and not is_worker(test.environment):

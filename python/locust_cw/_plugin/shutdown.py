@@ -1,4 +1,4 @@
-"""Waiting for CloudWatch at the end of a process, for as long as the user cares to."""
+"""DrainWait for CloudWatch at the end of a process, for as long as the user cares to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PATIENT_S = 3.0
 
 
-class Waiting:
+class DrainWait:
     """The waiting of one session.
 
     Attributes:
@@ -30,7 +30,7 @@ class Waiting:
         """Nobody waits yet."""
         self.given_up = False
         # After a waiting that was ended.
-        self._patience: _Patience | None = None
+        self._patience: _InterruptGracePeriod | None = None
         # What takes Ctrl-C while it is put off.
         self._put_off: Callable[..., None] | None = None
 
@@ -55,7 +55,7 @@ class Waiting:
             yield
         finally:
             if self.given_up:
-                self._patience = _Patience()
+                self._patience = _InterruptGracePeriod()
             else:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -103,7 +103,7 @@ class Waiting:
         return True
 
 
-class _Patience:
+class _InterruptGracePeriod:
     """The moment after a waiting that was ended, in which Ctrl-C does nothing.
 
     What is pressed once more was meant for the waiting. It would end the process with a wrong exit code.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from locust_cw._aws.metric_data import FRESH_S, shortest_period
 from locust_cw._runs.record import LOCAL_IS_GONE
-from locust_cw._terminal.redaction import without_secrets
+from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from locust_cw._runs.record import Record
@@ -63,4 +63,4 @@ def _destination(record: Record) -> str:
     }
     named = {name: given.get(name) for name in ("role_arn", "account", "region", "profile", "endpoint_url")}
     shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in named.items() if value)
-    return without_secrets(shown) or "the AWS account and region in use"
+    return redact(shown) or "the AWS account and region in use"

@@ -20,7 +20,7 @@ _COVERS = (
 )
 
 
-def without_secrets(text: str) -> str:
+def redact(text: str) -> str:
     """The same text with dots in place of what is nobody's business, and addresses without user and password."""
     for secret, cover in _COVERS:
         text = secret.sub(cover, text)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from locust_cw._terminal.quantities import human_bytes
-from locust_cw._terminal.redaction import without_secrets
+from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class Run:
     stopped: float | None = None
 
 
-class Part(NamedTuple):
+class ProcessStatus(NamedTuple):
     """What is known of one process's part in a run.
 
     Attributes:
@@ -119,7 +119,7 @@ class Status:
     cost_per_hour_usd: float | None = None
 
 
-def statuses(run: Run, own: Part, workers: Mapping[str, Part], now: float) -> list[Status]:
+def statuses(run: Run, own: ProcessStatus, workers: Mapping[str, ProcessStatus], now: float) -> list[Status]:
     """That of the whole run, and those of its workers.
 
     Args:
@@ -130,7 +130,7 @@ def statuses(run: Run, own: Part, workers: Mapping[str, Part], now: float) -> li
 
     """
     parts = [own, *workers.values()]
-    whole = Part(
+    whole = ProcessStatus(
         own.report.merge(*(part.report for part in workers.values())), vanished=any(part.vanished for part in parts)
     )
     held_back = sum(_held_back(run, part.report.receipt) for part in parts)
@@ -152,10 +152,10 @@ def off(problem: str, when: float) -> Status:
 
 def _for_people(text: str) -> str:
     """A message on one line, without secrets: AWS's own words are among them."""
-    return without_secrets(" ".join(text.split()))
+    return redact(" ".join(text.split()))
 
 
-def _last_problem(own: Part, workers: Mapping[str, Part]) -> tuple[str, float] | None:
+def _last_problem(own: ProcessStatus, workers: Mapping[str, ProcessStatus]) -> tuple[str, float] | None:
     """The last problem of all processes, with the name of the worker."""
     problems = {"": own.report.problem, **{name: part.report.problem for name, part in workers.items()}}
     known = [(when, name, what) for name, problem in problems.items() if problem for what, when in (problem,)]
@@ -166,7 +166,13 @@ def _last_problem(own: Part, workers: Mapping[str, Part]) -> tuple[str, float] |
 
 
 def _status(  # noqa: PLR0913 - what differs for the whole run
-    process: str | None, run: Run, part: Part, now: float, *, held_back: int | None = None, ended: bool | None = None
+    process: str | None,
+    run: Run,
+    part: ProcessStatus,
+    now: float,
+    *,
+    held_back: int | None = None,
+    ended: bool | None = None,
 ) -> Status:
     report, receipt = part.report, part.report.receipt
     ended = report.is_final if ended is None else ended
@@ -207,7 +213,7 @@ def _status(  # noqa: PLR0913 - what differs for the whole run
 
 
 def _health(  # noqa: PLR0911, PLR0913 - a table
-    run: Run, part: Part, *, left: int, held_back: int, lost: int, delivered: int, ended: bool
+    run: Run, part: ProcessStatus, *, left: int, held_back: int, lost: int, delivered: int, ended: bool
 ) -> Health:
     if part.report.trouble_since is not None and part.report.failures and not ended:
         return "trouble"
@@ -226,7 +232,7 @@ def _health(  # noqa: PLR0911, PLR0913 - a table
     return "healthy" if delivered else "waiting"
 
 
-def _problem(part: Part, last: tuple[str, float] | None, *, ended: bool) -> str | None:
+def _problem(part: ProcessStatus, last: tuple[str, float] | None, *, ended: bool) -> str | None:
     report = part.report
     if report.trouble_since is not None and report.failures and not ended:
         return f"{_for_people(report.failures[0])} (since {_clock(report.trouble_since)})"
@@ -256,7 +262,7 @@ COLUMNS = (
     ("health", "Health"),
     ("observed", "Requests"),
     ("delivered", "Delivered"),
-    ("waiting", "Waiting"),
+    ("waiting", "DrainWait"),
     ("lost", "Lost"),
     ("uncertain", "Uncertain"),
     ("logs", "Logs waiting"),

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from locust_cw import _core
 from locust_cw._cli.doctor.check import Check
 from locust_cw._cli.doctor.remedies import CLOSED_VPC
-from locust_cw._terminal.redaction import without_secrets
+from locust_cw._terminal.redaction import redact
 
 MAX_SKEW_S = 60
 """Above, minutes of the test differ from those of the service under test. AWS refuses calls from five minutes on."""
@@ -29,7 +29,7 @@ def check_endpoint(name: str, url: str) -> tuple[Check, float | None]:
         The result, and the seconds by which this machine's clock is ahead, if the response contains a date.
 
     """
-    shown = without_secrets(url)
+    shown = redact(url)
     try:
         skew = _clock_skew(url)
     except (OSError, ValueError, http.client.HTTPException) as error:

@@ -21,7 +21,7 @@ from locust_cw._cli.doctor.local_checks import check_locust, check_spool, check_
 from locust_cw._cli.doctor.remedies import remedy_for
 from locust_cw._cli.doctor.requirement import Requirement, Requirements
 from locust_cw._cli.shared_options import account_options, dashboard_of
-from locust_cw._terminal.redaction import without_secrets
+from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     import argparse
@@ -86,7 +86,7 @@ class Examination:
             skews += [] if skew is None else [skew]
             if check.state == "failed":
                 unreachable += 1
-                self._requirements.fail(requirement, f"{without_secrets(url)} cannot be reached")
+                self._requirements.fail(requirement, f"{redact(url)} cannot be reached")
         if unreachable == len(endpoints):
             self._requirements.fail(Requirement.ANY_ENDPOINT, "no endpoint can be reached")
         yield check_clock(skews[0] if skews else None)
