@@ -1,4 +1,4 @@
-"""The AWS account, for everything but publishing. `src/aws/account.rs` has the operations."""
+"""The AWS account, for everything but publishing. `src/aws/account/` has the operations."""
 
 from __future__ import annotations
 

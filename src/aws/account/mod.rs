@@ -1,0 +1,155 @@
+//! Everything but publishing that is asked of the account: dashboards, alarms, metric data, log queries, identity.
+//!
+//! Inputs and outputs are JSON in AWS's own names, as the AWS command line takes and gives them; times are numbers since
+//! the epoch, in each API's unit. Each operation is one attempt with a time-out, but for pages, which are put together.
+
+mod cloudwatch;
+mod logs;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::aws::error::Call;
+use crate::aws::session::{Connection, Session};
+use crate::config::AwsConfig;
+use crate::delivery::error::CallError;
+
+/// Why an operation has no output.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The caller's mistake.
+    #[error("{operation}: {reason}")]
+    Input {
+        /// Such as `PutDashboard`.
+        operation: String,
+        /// What is wrong with its input.
+        reason: String,
+    },
+    /// AWS's, the network's or the credentials' refusal.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+struct Clients {
+    session: Arc<Session>,
+    metrics: aws_sdk_cloudwatch::Client,
+    logs: aws_sdk_cloudwatchlogs::Client,
+}
+
+/// The account that options name. Nothing is looked up before the first call.
+pub struct Account {
+    connection: Connection<Clients>,
+}
+
+/// One operation under way: its name and its clients.
+struct Operation<'a> {
+    name: &'a str,
+    clients: &'a Clients,
+}
+
+impl Account {
+    /// The account of these options.
+    #[must_use]
+    pub fn new(config: AwsConfig) -> Self {
+        Self { connection: Connection::new(config) }
+    }
+
+    async fn clients(&self, operation: &str) -> Result<Arc<Clients>, AccountError> {
+        let make = |session: Arc<Session>| Clients {
+            metrics: aws_sdk_cloudwatch::Client::from_conf(session.cloudwatch().build()),
+            logs: aws_sdk_cloudwatchlogs::Client::from_conf(session.logs().build()),
+            session,
+        };
+        Ok(self.connection.clients(Call::new(operation, "account", "of the credentials"), make).await?)
+    }
+
+    /// The region, profile and endpoints of calls, as the SDK resolves them from the options, the environment, the AWS
+    /// configuration files and, for the region, the instance.
+    ///
+    /// # Errors
+    /// Where no region is configured.
+    pub async fn destination(&self) -> Result<Value, AccountError> {
+        let call = Call::new("GetRegion", "account", "of the credentials");
+        let session = self.connection.unchecked_session(call).await?;
+        let mut destination = serde_json::to_value(session.resolved()).unwrap_or_default();
+        let [cloudwatch, logs] = session.are_custom();
+        destination["is_custom_cloudwatch_url"] = cloudwatch.into();
+        destination["is_custom_logs_url"] = logs.into();
+        Ok(destination)
+    }
+
+    /// Calls an operation.
+    ///
+    /// # Errors
+    /// Where the input is not what the operation takes, or the call fails.
+    pub async fn call(&self, operation: &str, input: &Value) -> Result<Value, AccountError> {
+        let output = self.try_call(operation, input).await;
+        if let Err(AccountError::Call(error)) = &output {
+            self.connection.note(error);
+        }
+        output
+    }
+
+    async fn try_call(&self, operation: &str, input: &Value) -> Result<Value, AccountError> {
+        let clients = self.clients(operation).await?;
+        let this = Operation { name: operation, clients: &clients };
+        match operation {
+            "GetCallerIdentity" => this.get_caller_identity().await,
+            "PutDashboard" => this.put_dashboard(this.parse(input)?).await,
+            "GetDashboard" => this.get_dashboard(this.parse(input)?).await,
+            "DeleteDashboards" => this.delete_dashboards(this.parse(input)?).await,
+            "GetMetricData" => this.get_metric_data(this.parse(input)?).await,
+            "PutMetricData" => this.put_metric_data(this.parse(input)?).await,
+            "DescribeAlarms" => this.describe_alarms(this.parse(input)?).await,
+            "CreateLogGroup" => this.create_log_group(this.parse(input)?).await,
+            "CreateLogStream" => this.create_log_stream(this.parse(input)?).await,
+            "PutLogEvents" => this.put_log_events(this.parse(input)?).await,
+            "FilterLogEvents" => this.filter_log_events(this.parse(input)?).await,
+            "StartQuery" => this.start_query(this.parse(input)?).await,
+            "GetQueryResults" => this.get_query_results(this.parse(input)?).await,
+            "DescribeQueryDefinitions" => this.describe_query_definitions(this.parse(input)?).await,
+            "PutQueryDefinition" => this.put_query_definition(this.parse(input)?).await,
+            _ => Err(this.wrong("there is no such operation".to_owned())),
+        }
+    }
+}
+
+impl Operation<'_> {
+    fn parse<T: DeserializeOwned>(&self, input: &Value) -> Result<T, AccountError> {
+        T::deserialize(input).map_err(|error| self.wrong(error.to_string()))
+    }
+
+    fn wrong(&self, reason: String) -> AccountError {
+        AccountError::Input { operation: self.name.to_owned(), reason }
+    }
+
+    fn built<T, E: Error>(&self, built: Result<T, E>) -> Result<T, AccountError> {
+        built.map_err(|error| self.wrong(error.to_string()))
+    }
+
+    /// What came of a call that is about something: of which kind, and its name.
+    fn answer<T, E>(
+        &self,
+        kind: &'static str,
+        about: &str,
+        answer: Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<T, AccountError>
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        let call = Call::new(self.name, kind, about).at(&self.clients.session.context);
+        Ok(answer.map_err(|error| call.error(&error))?)
+    }
+
+    async fn get_caller_identity(&self) -> Result<Value, AccountError> {
+        let caller = self.clients.session.caller().await?;
+        Ok(json!({"Account": caller.account, "Arn": caller.arn, "UserId": caller.user_id}))
+    }
+}
