@@ -10,7 +10,9 @@ use locust_cw::config::{LogFormat, LogUrls, Options};
 use locust_cw::ingest::sample::{
     Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar,
 };
-use locust_cw::logs::event::{LogEvent, LogFormatter, LogLine, MAX_EVENT_BYTES};
+use locust_cw::logs::event::{LogEvent, MAX_EVENT_BYTES};
+use locust_cw::logs::formats::LogFormatter;
+use locust_cw::logs::line::LogLine;
 use locust_cw::metrics::aggregator::Aggregator;
 use locust_cw::metrics::datum::{REQUEST_COUNT, Unit};
 use locust_cw::timestamp::Timestamp;

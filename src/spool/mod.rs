@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::accounting::counters::Counts;
 use crate::config::identity::RunIdentity;
 use crate::config::{AwsConfig, Config, LogClass, ResolvedAws};
-use crate::logs::event::{LogEvent, LogLine};
+use crate::logs::event::LogEvent;
+use crate::logs::line::LogLine;
 use crate::metrics::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
 
 /// The two kinds of data, which do not wait for each other.

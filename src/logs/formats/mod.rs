@@ -1,0 +1,440 @@
+//! The two formats of log events: which samples are logged, and how an event fits into CloudWatch's size.
+
+mod json;
+mod text;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use self::json::{LifeCycleJson, RequestJson};
+use self::text::TextLine;
+use super::line::LogLine;
+use crate::config::identity::RunIdentity;
+use crate::config::{LogChoice, LogConfig, LogFormat, LogUrls};
+use crate::ingest::sample::{Failure, LifeCycleEvent, Sample, Scalar};
+use crate::redact::redact_urls;
+
+/// To how many bytes each text of an event is cut, one try after the other, until the event fits.
+///
+/// With the last of them 100 entries of a `context` fit even where each character becomes six.
+const TEXT_LIMITS: [usize; 5] = [usize::MAX, 128 * 1024, 16 * 1024, 1024, 128];
+
+/// Turns samples and life-cycle events into log events, and numbers them.
+pub struct LogFormatter {
+    identity: Arc<RunIdentity>,
+    choice: LogChoice,
+    share: f64,
+    format: LogFormat,
+    urls: LogUrls,
+    /// Number of the last event; (`run_id`, `worker`, `seq`) is unique.
+    seq: u64,
+    /// What is left of the share of successful requests that are due.
+    due: f64,
+}
+
+impl LogFormatter {
+    /// Numbers begin at 1.
+    #[must_use]
+    pub fn new(config: &LogConfig, identity: Arc<RunIdentity>) -> Self {
+        // The first of every 1/share successful requests is logged, beginning with the very first.
+        let due = 1.0 - config.sample;
+        let (choice, share, format, urls) = (config.choice, config.sample, config.format, config.urls);
+        Self { identity, choice, share, format, urls, seq: 0, due }
+    }
+
+    /// Writes the event of a sample. Says whether there is one: not every sample is to be logged.
+    #[must_use]
+    pub fn write_sample(&mut self, sample: &Sample, line: &mut LogLine) -> bool {
+        if !self.is_logged(sample) {
+            return false;
+        }
+        self.seq += 1;
+        let time = sample.time.millis();
+        fit(line, |line, limit| match self.format {
+            LogFormat::Json => line.write_json(time, &self.json(sample, limit)),
+            LogFormat::Text => line.write_text(time, &self.text(sample, limit)),
+        });
+        true
+    }
+
+    /// Writes the event of something that happened to the whole test. Says whether there is one: logs may be off.
+    #[must_use]
+    pub fn write_life_cycle(&mut self, event: &LifeCycleEvent, line: &mut LogLine) -> bool {
+        if self.choice == LogChoice::Off {
+            return false;
+        }
+        self.seq += 1;
+        let time = event.time.millis();
+        fit(line, |line, limit| match self.format {
+            LogFormat::Json => line.write_json(time, &self.life_cycle_json(event, limit)),
+            LogFormat::Text => line.write_text(time, &self.life_cycle_text(event, limit)),
+        });
+        true
+    }
+
+    fn is_logged(&mut self, sample: &Sample) -> bool {
+        match self.choice {
+            LogChoice::Off => false,
+            _ if sample.failure.is_some() => true,
+            LogChoice::Failures => false,
+            // The very first would be due.
+            LogChoice::All if self.share == 0.0 => false,
+            LogChoice::All => {
+                self.due += self.share;
+                let logged = self.due >= 1.0;
+                if logged {
+                    self.due -= 1.0;
+                }
+                logged
+            }
+        }
+    }
+
+    fn json<'a>(&'a self, sample: &'a Sample, limit: usize) -> RequestJson<'a> {
+        let failure = sample.failure.as_deref();
+        RequestJson {
+            time: sample.time.iso8601(),
+            run_id: &self.identity.run_id,
+            worker: &self.identity.worker,
+            seq: self.seq,
+            host: cut(self.identity.host_of(sample), limit),
+            method: cut(sample.method.as_str(), limit),
+            name: cut(sample.name.as_str(), limit),
+            outcome: if failure.is_some() { "failure" } else { "success" },
+            response_time_ms: sample.response_time_ms,
+            response_bytes: sample.response_bytes,
+            status: sample.status,
+            error_type: failure.map(|f| cut(&f.kind, limit)),
+            error: failure.map(|f| cut(self.shown(&f.message), limit)),
+            users: sample.users,
+            context: self.fields(&sample.context, limit),
+        }
+    }
+
+    fn life_cycle_json<'a>(&'a self, event: &'a LifeCycleEvent, limit: usize) -> LifeCycleJson<'a> {
+        LifeCycleJson {
+            time: event.time.iso8601(),
+            run_id: &self.identity.run_id,
+            worker: &self.identity.worker,
+            seq: self.seq,
+            event: cut(&event.name, limit),
+            host: self.identity.host.as_deref().map(|host| cut(host, limit)),
+            users: event.users,
+            fields: beside(&LIFE_CYCLE_JSON, self.fields(&event.fields, limit)),
+        }
+    }
+
+    fn text(&self, sample: &Sample, limit: usize) -> String {
+        let mut line = TextLine::new(sample.time);
+        line.text("host", &self.identity.host_of(sample), limit);
+        line.text("request_type", &sample.method, limit);
+        line.text("name", &sample.name, limit);
+        line.number("response_time", sample.response_time_ms);
+        match sample.failure.as_deref() {
+            None => line.number("response_length", sample.response_bytes),
+            Some(Failure { kind, message }) => {
+                // An exception without a text still tells what it is.
+                line.text("exception", &self.shown(if message.is_empty() { kind } else { message }), limit);
+            }
+        }
+        line.text("user", &sample.users.to_string(), limit);
+        line.0
+    }
+
+    fn life_cycle_text(&self, event: &LifeCycleEvent, limit: usize) -> String {
+        let mut line = TextLine::new(event.time);
+        line.text("event", &event.name, limit);
+        line.text("run_id", &self.identity.run_id, limit);
+        line.text("worker", &self.identity.worker, limit);
+        if let Some(host) = &self.identity.host {
+            line.text("host", host, limit);
+        }
+        for (key, value) in beside(&LIFE_CYCLE_TEXT, self.fields(&event.fields, limit)) {
+            line.text(&key, &value.as_str().map_or_else(|| value.to_string(), str::to_owned), limit);
+        }
+        line.text("user", &event.users.to_string(), limit);
+        line.0
+    }
+
+    /// A text as events show it. To be cut only then: a URL that was cut could not be told any more.
+    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.urls {
+            LogUrls::Redacted => redact_urls(text),
+            LogUrls::Full => Cow::Borrowed(text),
+        }
+    }
+
+    fn fields(&self, entries: &[(String, Scalar)], limit: usize) -> BTreeMap<String, Value> {
+        let json = |value: &Scalar| match value {
+            Scalar::Null => Value::Null,
+            Scalar::Bool(truth) => Value::from(*truth),
+            Scalar::Int(number) => Value::from(*number),
+            // JSON has no NaN and no infinity: their names stand for them.
+            Scalar::Float(number) if !number.is_finite() => Value::from(number.to_string()),
+            Scalar::Float(number) => Value::from(*number),
+            Scalar::Text(text) => Value::from(cut(self.shown(text), limit)),
+        };
+        entries.iter().map(|(key, value)| (cut(key, limit).into_owned(), json(value))).collect()
+    }
+}
+
+/// Has an event written with ever shorter texts until CloudWatch takes it.
+fn fit(line: &mut LogLine, write: impl Fn(&mut LogLine, usize)) {
+    for limit in TEXT_LIMITS {
+        write(line, limit);
+        if line.fits() {
+            break;
+        }
+    }
+}
+
+/// At most `limit` bytes of a text, ending in how much is missing.
+fn cut<'a>(text: impl Into<Cow<'a, str>>, limit: usize) -> Cow<'a, str> {
+    let text = text.into();
+    if text.len() <= limit {
+        return text;
+    }
+    let end = text.floor_char_boundary(limit);
+    Cow::Owned(format!("{}... ({} bytes more)", &text[..end], text.len() - end))
+}
+
+/// Our own names in an event of the run's life as JSON.
+const LIFE_CYCLE_JSON: [&str; 7] = ["time", "run_id", "worker", "seq", "event", "host", "users"];
+/// The same as text.
+const LIFE_CYCLE_TEXT: [&str; 6] = ["timestamp", "event", "run_id", "worker", "host", "user"];
+
+/// Fields with names unlike ours: each name stands there once, or readers take whichever they like.
+fn beside(ours: &[&str], mut fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    for &ours in ours {
+        if let Some(value) = fields.remove(ours) {
+            let mut name = format!("{ours}_");
+            while fields.contains_key(&name) {
+                name.push('_');
+            }
+            fields.insert(name, value);
+        }
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::identity::tests::identity;
+    use crate::config::validate::tests::config;
+    use crate::logs::event::{LogEvent, MAX_EVENT_BYTES};
+    use crate::metrics::aggregator::tests::sample;
+    use crate::timestamp::Timestamp;
+
+    fn formatter(change: impl FnOnce(&mut crate::config::Options)) -> LogFormatter {
+        LogFormatter::new(&config(change).log, identity())
+    }
+
+    /// The event that a line holds: what counts for it has to be true.
+    fn event_of(line: &LogLine) -> LogEvent {
+        let event: LogEvent = serde_json::from_slice(line.as_bytes()).expect("a line of JSON");
+        assert_eq!((line.timestamp(), line.counted_bytes()), (event.timestamp, event.counted_bytes()));
+        assert_eq!(line.as_bytes().iter().position(|&byte| byte == b'\n'), Some(line.as_bytes().len() - 1));
+        event
+    }
+
+    impl LogFormatter {
+        fn of_sample(&mut self, sample: &Sample) -> Option<LogEvent> {
+            let mut line = LogLine::default();
+            self.write_sample(sample, &mut line).then(|| event_of(&line))
+        }
+
+        fn of_life_cycle(&mut self, event: &LifeCycleEvent) -> Option<LogEvent> {
+            let mut line = LogLine::default();
+            self.write_life_cycle(event, &mut line).then(|| event_of(&line))
+        }
+    }
+
+    fn failed() -> Sample {
+        let failure = Failure { kind: "HTTPError".into(), message: "500 for\nurl".into() };
+        Sample { failure: Some(failure.into()), status: Some(500), ..sample("/a", 1_795_348_981, 12.5) }
+    }
+
+    #[test]
+    fn a_request_becomes_the_json_object_of_the_contract() {
+        let mut formatter = formatter(|_| {});
+        let context = [("user".to_owned(), Scalar::Int(7)), ("x".to_owned(), Scalar::Float(f64::NAN))].into();
+        let event = formatter.of_sample(&Sample { context, ..failed() }).expect("logged");
+        let got: Value = serde_json::from_str(&event.message).expect("JSON");
+        assert_eq!(
+            got,
+            json!({
+                "time": "2026-11-22T12:03:01.000000Z", "run_id": "20261122T110301Z-7f3a", "worker": "w1", "seq": 1,
+                "host": "http://shop", "method": "GET", "name": "/a", "outcome": "failure", "response_time_ms": 12.5,
+                "response_bytes": 10, "status": 500, "error_type": "HTTPError", "error": "500 for\nurl", "users": 1,
+                "context": {"user": 7, "x": "NaN"},
+            })
+        );
+        assert_eq!(event.timestamp, 1_795_348_981_000);
+    }
+
+    #[test]
+    fn the_text_format_is_the_old_line() {
+        let mut formatter = formatter(|o| o.log_format = LogFormat::Text);
+        let good = formatter.of_sample(&sample("/a", 1_795_348_981, 12.5)).expect("logged");
+        assert_eq!(
+            good.message,
+            "[timestamp=2026/11/22 12:03:01.000000 UTC] [host=http://shop] [request_type=GET] [name=/a] \
+             [response_time=12.5] [response_length=10] [user=1]"
+        );
+        let bad = formatter.of_sample(&failed()).expect("logged");
+        assert!(bad.message.ends_with("[response_time=12.5] [exception=500 for\\nurl] [user=1]"));
+    }
+
+    /// An event of each kind whose texts have `url` in them.
+    fn events_with(url: &str, change: impl FnOnce(&mut crate::config::Options)) -> Vec<String> {
+        let mut formatter = formatter(change);
+        let failure = |message: &str| Some(Failure { kind: "E".into(), message: message.into() }.into());
+        let entry = || ("from".to_owned(), Scalar::Text(format!("for url: {url}")));
+        let samples = [
+            Sample { failure: failure(&format!("404 for url: {url}")), ..sample("/a", 1, 1.0) },
+            // What cannot be in one event is cut, within the URL too.
+            Sample { failure: failure(&url.repeat(MAX_EVENT_BYTES / url.len())), ..sample("/a", 1, 1.0) },
+            Sample { context: [entry()].into(), ..sample("/a", 1, 1.0) },
+        ];
+        let event =
+            LifeCycleEvent { time: Timestamp::from_seconds(1), name: "x".into(), fields: vec![entry()], users: 0 };
+        let mut events: Vec<_> = samples.iter().filter_map(|sample| formatter.of_sample(sample)).collect();
+        events.extend(formatter.of_life_cycle(&event));
+        events.into_iter().map(|event| event.message).collect()
+    }
+
+    #[test]
+    fn no_event_shows_the_values_of_a_url_unless_asked_to() {
+        let url = "http://user:SECRET@h/x;id=SECRET?access_token=SECRET&page=SECRET#SECRET ";
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let redacted = events_with(url, |options| options.log_format = format);
+            let full = events_with(url, |options| {
+                options.log_format = format;
+                options.log_urls = LogUrls::Full;
+            });
+            assert_eq!((redacted.len(), full.len()), (4, 4));
+            for (redacted, full) in redacted.iter().zip(&full) {
+                assert!(!redacted.contains("SEC"), "{format:?}: {}", &redacted[..redacted.len().min(400)]);
+                // The text format knows no context.
+                let shows = full.contains("SECRET");
+                assert_eq!(shows, redacted.contains("http://...@h/x;id=...?access_token=...&page=...#..."));
+                assert!(shows || format == LogFormat::Text && full.contains("[response_length="));
+            }
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_request_stays_as_it_is() {
+        let event = formatter(|_| {}).of_sample(&sample("/x?page=2", 1, 1.0)).expect("logged");
+        assert!(event.message.contains(r#""name":"/x?page=2""#), "{}", event.message);
+    }
+
+    #[test]
+    fn failures_are_always_logged_and_successes_as_often_as_asked() {
+        for (logs, share, successes, failures) in [
+            (LogChoice::All, 1.0, 1000, 10),
+            (LogChoice::All, 0.1, 100, 10),
+            (LogChoice::All, 0.0, 0, 10),
+            (LogChoice::Failures, 1.0, 0, 10),
+            (LogChoice::Off, 1.0, 0, 0),
+        ] {
+            let mut formatter = formatter(|o| {
+                o.logs = logs;
+                o.log_sample = share;
+            });
+            let good = (0..1000).filter(|_| formatter.of_sample(&sample("/a", 1, 1.0)).is_some()).count();
+            let bad = (0..10).filter(|_| formatter.of_sample(&failed()).is_some()).count();
+            assert_eq!((good, bad), (successes, failures), "{logs:?} {share}");
+        }
+    }
+
+    #[test]
+    fn a_life_cycle_event_is_numbered_with_the_others() {
+        let mut formatter = formatter(|_| {});
+        formatter.of_sample(&failed());
+        let event = LifeCycleEvent {
+            time: Timestamp::from_seconds(1_795_348_981),
+            name: "test_stop".into(),
+            fields: vec![("requests".into(), Scalar::Int(3))],
+            users: 0,
+        };
+        let got: Value = serde_json::from_str(&formatter.of_life_cycle(&event).expect("logged").message).expect("JSON");
+        assert_eq!((&got["event"], &got["seq"], &got["requests"]), (&json!("test_stop"), &json!(2), &json!(3)));
+    }
+
+    #[test]
+    fn a_field_with_a_name_of_ours_stands_beside_ours() {
+        let event = |fields: &BTreeSet<String>| LifeCycleEvent {
+            time: Timestamp::from_seconds(1_795_348_981),
+            name: "deploy".into(),
+            fields: fields.iter().map(|name| (name.clone(), Scalar::Int(3))).collect(),
+            users: 0,
+        };
+        // Of each field, which ends or begins so: `"name":` in JSON, `[name=` in text.
+        let names_of = |format: LogFormat, message: &str| -> Vec<String> {
+            let name = |part: &str| match format {
+                LogFormat::Json => Some(part.rsplit_once('"')?.1.to_owned()),
+                LogFormat::Text => Some(part.split_once('=')?.0.to_owned()),
+            };
+            message.split(if format == LogFormat::Json { "\":" } else { "[" }).filter_map(name).collect()
+        };
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let mut formatter = formatter(|options| options.log_format = format);
+            let mut names = |fields: &BTreeSet<String>| {
+                names_of(format, &formatter.of_life_cycle(&event(fields)).expect("logged").message)
+            };
+            let ours: BTreeSet<_> = names(&BTreeSet::new()).into_iter().collect();
+            assert!(ours.contains("event") && ours.len() >= 6, "{ours:?}");
+            let fields: BTreeSet<_> = ours.iter().cloned().chain(["event_".to_owned()]).collect();
+            let all = names(&fields);
+            let wanted: BTreeSet<_> =
+                ours.iter().flat_map(|name| [name.clone(), format!("{name}_")]).chain(["event__".to_owned()]).collect();
+            assert_eq!((all.len(), all.into_iter().collect::<BTreeSet<_>>()), (wanted.len(), wanted));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn every_event_fits_whatever_it_holds(
+            c in prop_oneof![Just('x'), Just('\u{1}'), Just('"'), Just('한')],
+            name in 0..6000usize, error in 0..1_048_576usize, context in 0..200_000usize, text in any::<bool>(),
+        ) {
+            let mut formatter = formatter(|o| o.log_format = if text { LogFormat::Text } else { LogFormat::Json });
+            let repeated = |n: usize| c.to_string().repeat(n);
+            let failure = Failure { kind: "E".into(), message: repeated(error) };
+            let context = (0..100).map(|i| (i.to_string(), Scalar::Text(repeated(context / 100)))).collect();
+            let sample = Sample { name: repeated(name).into(), failure: Some(failure.into()), context, ..sample("", 1, 1.0) };
+            let event = formatter.of_sample(&sample).expect("failures are logged");
+            prop_assert!(event.counted_bytes() <= MAX_EVENT_BYTES);
+            prop_assert!(text || serde_json::from_str::<Value>(&event.message).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_longest_of_all_fits_too() {
+        let escaped = "\u{1}".repeat(1024);
+        let entries =
+            || (0..100).map(|i| (format!("{i:03}{escaped}"), Scalar::Text(escaped.clone()))).collect::<Vec<_>>();
+        let long = "\u{1}".repeat(1 << 20);
+        let identity = Arc::new(RunIdentity { host: Some(long.clone()), ..(*identity()).clone() });
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let mut formatter = LogFormatter::new(&config(|o| o.log_format = format).log, Arc::clone(&identity));
+            let event = formatter.of_sample(&Sample { context: entries().into(), ..failed() }).expect("logged");
+            assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format:?}: {}", event.counted_bytes());
+            let (time, name) = (Timestamp::from_seconds(0), long.clone());
+            let event = LifeCycleEvent { time, name, fields: entries(), users: 0 };
+            let event = formatter.of_life_cycle(&event).expect("logged");
+            assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format:?}: {}", event.counted_bytes());
+        }
+    }
+}
