@@ -197,7 +197,7 @@ WALK = ["-u", "5", "-r", "100", "-t", "2s", "--host", "http://walked.test"]
 @pytest.mark.parametrize("event", ["a task", "test_stop", "quitting", "quit"])
 def test_a_listener_may_end_locust(aws: Aws, locust: Locust, event: str) -> None:
     """With an exit code of its own, which stays, and all is delivered."""
-    run = locust.run("leaving.py", *WALK, env={"LEAVE": f"sys.exit in {event}"})
+    run = locust.run("leaving.py", *WALK, env={"LEAVE": f"sys.exit in {event}"}, new_interpreter=True)
     assert run.exit_code == 7
     receipt = run.receipt.check_delivered()
     assert aws.cloudwatch.sum("RequestCount", Host="http://walked.test") == receipt["requests"]["observed"] > 0
@@ -206,7 +206,7 @@ def test_a_listener_may_end_locust(aws: Aws, locust: Locust, event: str) -> None
 @pytest.mark.parametrize("event", ["test_start", "a task", "test_stop", "quit"])
 def test_a_process_that_locust_forks_ends_as_it_likes(aws: Aws, locust: Locust, event: str) -> None:
     """With its own exit code and without a word, and Locust goes on."""
-    run = locust.run("leaving.py", *WALK, env={"LEAVE": f"fork in {event}"})
+    run = locust.run("leaving.py", *WALK, env={"LEAVE": f"fork in {event}"}, new_interpreter=True)
     assert run.exit_code == 0
     assert "the child ended with 7" in run.out
     assert run.err.count("CloudWatch receipt") == 1

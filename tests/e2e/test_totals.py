@@ -26,7 +26,8 @@ def stopped_at(run: LocustRun) -> float:
 @pytest.mark.parametrize("live", [True, False], ids=["live", "end"])
 def test_every_total_equals_locusts(aws: Aws, locust: Locust, target: Target, *, live: bool) -> None:
     """Counts, sample counts and log events; published during the test if live, else not before it stopped."""
-    run = locust.run("shop.py", *RUN, "--host", target.url, *(["--cw-live", "--cw-flush-interval=1"] if live else []))
+    how = ["--cw-live", "--cw-flush-interval=1"] if live else []
+    run = locust.run("shop.py", *RUN, "--host", target.url, *how, new_interpreter=True)
     assert run.exit_code == 1, "as always when requests failed"
     assert set(run.stats.requests) == {"/ok", "/items/[id]", "/missing", "/broken", "/slow"}
     check_story(aws.cloudwatch, run, target.url)

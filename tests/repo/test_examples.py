@@ -28,6 +28,7 @@ from botocore.validate import ParamValidator
 
 from support.checks import check_log_events, check_metrics
 from support.fixtures import Aws
+from support.fork_server import Process
 from support.locust_run import LocustRun, Receipt, clean_environment, launch
 from support.paths import EXAMPLES, LOCUSTFILES
 from support.servers import REGION, free_port, serving, wait_until
@@ -61,7 +62,7 @@ def started(aws: Aws, folder: Path, *command: str | Path, env: Mapping[str, str]
 
 
 @contextmanager
-def ending_session(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def ending_session(process: Process) -> Iterator[None]:
     """Kill on the way out what still runs of a session that the process leads: a script's own processes, too."""
     try:
         yield

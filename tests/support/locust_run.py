@@ -8,12 +8,16 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from support.fork_server import AVAILABLE, ForkServer, Kind, Process
 from support.paths import LOCUSTFILES, PACKAGE
 from support.servers import REGION, free_port, wait_until
 from support.users_python import USERS_PYTHON
@@ -72,7 +76,7 @@ class Receipt:
 class LocustRun:
     """One process and the folder it writes to, which is also its home."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+    def __init__(self, process: Process, folder: Path) -> None:
         self.process = process
         self.folder = folder
 
@@ -117,7 +121,7 @@ class LocustRun:
     @property
     def exit_code(self) -> int:
         self.finish()
-        return self.process.returncode
+        return int(self.process.returncode)
 
     @property
     def receipt(self) -> Receipt:
@@ -212,15 +216,62 @@ def run_python(
 
 def launch(folder: Path, *command: str | Path, env: Mapping[str, str], new_session: bool = False) -> LocustRun:
     """Start a program in `folder`, to which its output goes. End it with `ending`."""
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+    with _files(folder) as (silent, out, err):
         process = subprocess.Popen(
             command,
             cwd=folder,
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=silent,
             stdout=out,
             stderr=err,
             start_new_session=new_session,
+        )
+    return LocustRun(process, folder)
+
+
+@contextmanager
+def _files(folder: Path) -> Iterator[tuple[int, int, int]]:
+    """A program's standard input, which is empty, and its output in `folder`."""
+    with (
+        Path(os.devnull).open("rb") as silent,
+        (folder / "stdout").open("wb") as out,
+        (folder / "stderr").open("wb") as err,
+    ):
+        yield silent.fileno(), out.fileno(), err.fileno()
+
+
+@cache
+def _server(kind: Kind) -> ForkServer:
+    python = USERS_PYTHON if kind == "locust" else sys.executable
+    return ForkServer(python, kind, clean_environment(Path(tempfile.gettempdir())))
+
+
+def launch_locust(folder: Path, *args: str, env: Mapping[str, str], new_interpreter: bool = False) -> LocustRun:
+    """`python -m locust` with these arguments, forked unless it needs an interpreter of its own."""
+    # With --processes, Locust forks its workers itself.
+    needs_own = new_interpreter or any(arg.startswith("--processes") for arg in args)
+    if needs_own or not AVAILABLE or not _server("locust").can_start(env):
+        return launch(folder, USERS_PYTHON, "-m", "locust", *args, env=env)
+    with _files(folder) as files:
+        process = _server("locust").start(
+            "locust", ["locust", *args], path=str(folder), folder=folder, env=env, files=files
+        )
+    return LocustRun(process, folder)
+
+
+def launch_command(folder: Path, *args: str, env: Mapping[str, str], new_interpreter: bool = False) -> LocustRun:
+    """The same of `locust-cw`."""
+    program = Path(sys.executable).with_name("locust-cw")
+    if new_interpreter or not AVAILABLE or not _server("command").can_start(env):
+        return launch(folder, program, *args, env=env)
+    with _files(folder) as files:
+        process = _server("command").start(
+            "locust_cw._cli.main:main",
+            [str(program), *args],
+            path=str(program.parent),
+            folder=folder,
+            env=env,
+            files=files,
         )
     return LocustRun(process, folder)
 
@@ -231,6 +282,7 @@ def start(  # noqa: PLR0913 - a process has many sides
     *args: str,
     module: str = "locust",
     terminal: bool = False,
+    new_interpreter: bool = False,
     headless: bool = True,
     receipt: bool = True,
     json_file: bool = True,
@@ -239,16 +291,19 @@ def start(  # noqa: PLR0913 - a process has many sides
 ) -> LocustRun:
     """Start Locust with files of `locustfiles` (several: separated by commas). End it with `ending`.
 
-    It runs in `folder`, its home too, which has `files`; `env` adds to the environment or, with None, takes out.
+    It runs in `folder`, its home too, which has `files`; `env` adds to the environment or, with None, takes out. It is
+    forked from a process that has imported Locust, unless it is to have a new interpreter or a terminal.
     """
     for name, text in (files or {}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = ",".join(str(LOCUSTFILES / name) for name in locustfile.split(","))
+    options = ["-f", ",".join(str(LOCUSTFILES / name) for name in locustfile.split(","))]
+    options += ["--headless", "--only-summary"] if headless else []
+    options += ["--json-file", str(folder / "locust")] if json_file else []
+    options += ["--cw-receipt", str(folder / "receipt.json")] if receipt else []
+    environment = clean_environment(folder, **(env or {}))
+    if module == "locust" and not terminal:
+        return launch_locust(folder, *options, *args, env=environment, new_interpreter=new_interpreter)
     command = [sys.executable, "-c", IN_A_TERMINAL] if terminal else []
-    command += [USERS_PYTHON, "-m", module, "-f", paths]
-    command += ["--headless", "--only-summary"] if headless else []
-    command += ["--json-file", str(folder / "locust")] if json_file else []
-    command += ["--cw-receipt", str(folder / "receipt.json")] if receipt else []
-    return launch(folder, *command, *args, env=clean_environment(folder, **(env or {})))
+    return launch(folder, *command, USERS_PYTHON, "-m", module, *options, *args, env=environment)

@@ -6,7 +6,6 @@ import os
 import random
 import re
 import signal
-import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -20,7 +19,7 @@ from typing import Any, Self
 from zlib import crc32
 
 from support.cloudwatch import CloudWatch, LogEvent
-from support.locust_run import LocustRun, clean_environment, launch
+from support.locust_run import LocustRun, clean_environment, launch_command
 from support.proxy import Answer, Call, Exchange, Fault, Proxy, error, hang, passing, reset, swallow
 from support.servers import ending, wait_until
 
@@ -332,8 +331,7 @@ def commanding(folder: Path, *args: str, env: dict[str, str | None] | None = Non
     """A `locust-cw` under way, at home in `folder` as the run it is about; its output goes to a folder within."""
     own = next(path for number in count(1) if not (path := folder / f"command{number}").exists())
     own.mkdir(parents=True)
-    program = Path(sys.executable).with_name("locust-cw")
-    command = launch(own, program, *args, env=clean_environment(folder, **(env or {})))
+    command = launch_command(own, *args, env=clean_environment(folder, **(env or {})))
     with ending(command.process):
         yield command
 

@@ -17,7 +17,10 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TypeVar
 
+from support.fork_server import Process
+
 T = TypeVar("T")
+P = TypeVar("P", bound=Process)
 REGION = "eu-north-1"  # none of the usual defaults, so a hard-coded region shows
 
 
@@ -82,7 +85,7 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def ending(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def ending(process: P) -> Iterator[P]:
     """The process, killed on the way out if it still runs."""
     try:
         yield process

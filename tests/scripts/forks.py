@@ -1,0 +1,125 @@
+"""Starts Python programs without importing what they import first: forks a process that has imported it.
+
+    forks.py DESCRIPTOR KIND
+
+A packet that arrives on the socket DESCRIPTOR is a JSON object that describes a program, and brings the files that are
+its standard input, output and error. The answer is its process ID, and, once it has ended, its exit code. See
+`support/fork_server.py`, the other side.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import runpy
+import select
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# What the programs import, without the modules of locust-cw. Each program imports those, as it does in a new process.
+PRELOADED = {
+    "locust": ("locust.main", "runpy", "decimal", "importlib.metadata", "random", "shlex", "textwrap"),
+    "command": (
+        "argparse",
+        "dataclasses",
+        "decimal",
+        "http.client",
+        "importlib.metadata",
+        "importlib.resources",
+        "shlex",
+        "statistics",
+        "subprocess",
+        "textwrap",
+        "urllib.request",
+    ),
+}
+LARGEST_REQUEST = 1 << 20
+
+
+def preload(kind: str) -> Callable[[], int]:
+    """Import what programs of this kind import, and return how to fork."""
+    for name in PRELOADED[kind]:
+        importlib.import_module(name)
+    # The linker is the slow part of importing the native module. This does not execute the module.
+    package = importlib.util.find_spec("locust_cw")
+    assert package and package.origin  # noqa: PT018 - a package has both
+    for library in Path(package.origin).parent.glob("_core*.so"):
+        ctypes.CDLL(str(library))
+    assert len(list(Path("/proc/self/task").iterdir())) == 1, "threads do not survive a fork"
+    if kind != "locust":
+        return os.fork
+    from gevent.os import fork_gevent  # noqa: PLC0415 - programs of other kinds have no gevent
+
+    # It makes gevent's hub, which urllib3 creates, usable in the child.
+    return fork_gevent
+
+
+def serve(channel: socket.socket, kind: str) -> dict[str, Any]:
+    """Fork a process for each request until the other side closes the socket. Returns only in such a process."""
+    # Before gevent replaces them.
+    close, waitpid, receive, poll = os.close, os.waitpid, socket.recv_fds, select.poll()
+    poll.register(channel, select.POLLIN)
+    fork = preload(kind)
+    gc.collect()
+    gc.freeze()
+    running: dict[int, int] = {}
+    channel.send(b"{}")
+    while True:
+        for ready, _ in poll.poll():
+            if ready != channel.fileno():
+                process = running.pop(ready)
+                poll.unregister(ready)
+                close(ready)
+                code = os.waitstatus_to_exitcode(waitpid(process, 0)[1])
+                channel.send(json.dumps({"ended": process, "code": code}).encode())
+                continue
+            try:
+                packet, files, _, _ = receive(channel, LARGEST_REQUEST, 3)
+            except ConnectionResetError:  # it ended without having read all
+                packet, files = b"", []
+            if not packet:
+                os._exit(0)
+            process = fork()
+            if process == 0:
+                for target, file in enumerate(files):
+                    os.dup2(file, target)
+                for file in (channel.detach(), *files, *running):
+                    close(file)
+                return dict(json.loads(packet))
+            for file in files:
+                close(file)
+            watched = os.pidfd_open(process)
+            running[watched] = process
+            poll.register(watched, select.POLLIN)
+            channel.send(json.dumps({"started": process}).encode())
+
+
+def become(program: dict[str, Any]) -> None:
+    """Take on what a new process gets from the one that starts it."""
+    os.chdir(program["folder"])
+    os.environ.clear()
+    os.environ.update(program["env"])
+    sys.argv = program["argv"]
+    sys.path[0] = program["path"]
+
+
+def main() -> None:
+    descriptor, kind = sys.argv[1:]
+    program = serve(socket.socket(fileno=int(descriptor)), kind)
+    become(program)
+    if kind == "locust":
+        runpy.run_module(program["run"], run_name="__main__", alter_sys=True)
+    else:
+        module, _, function = program["run"].partition(":")
+        sys.exit(getattr(importlib.import_module(module), function)())
+
+
+if __name__ == "__main__":
+    main()
