@@ -23,22 +23,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# What the programs import, without the modules of locust-cw. Each program imports those, as it does in a new process.
+# What the programs import. Locust's are without the modules of locust-cw: each locustfile imports those, as it does in
+# a new process, and its import registers locust-cw's options and hooks.
 PRELOADED = {
-    "locust": ("locust.main", "runpy", "decimal", "importlib.metadata", "random", "shlex", "textwrap"),
-    "command": (
-        "argparse",
-        "dataclasses",
-        "decimal",
-        "http.client",
-        "importlib.metadata",
-        "importlib.resources",
-        "shlex",
-        "statistics",
-        "subprocess",
-        "textwrap",
-        "urllib.request",
-    ),
+    "locust": ("locust.main", "runpy"),
+    "command": ("locust_cw._cli.main",),
 }
 LARGEST_REQUEST = 1 << 20
 

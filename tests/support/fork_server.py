@@ -1,4 +1,4 @@
-"""Starts Locust and `locust-cw` in milliseconds: by forking a process that has imported what they import.
+"""Starts Locust and `locust-cw` in a tenth of the time, by forking a process that has imported what they import.
 
 Each kind has one such process for each process of pytest. A program that runs in a fork cannot tell, except by what was
 imported before, so tests of imports, of the start, of `--processes` and of the packages start a new interpreter.
