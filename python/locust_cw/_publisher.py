@@ -38,11 +38,12 @@ class Publisher:
     Use it as a context manager, `with` or `async with`, or call `close`: it sends what is left. A publisher that is
     still open when the interpreter exits is closed then. One does not work in a forked process: each makes its own.
 
-    An option that the program does not give is read from its environment variable, such as ``LOCUST_CW_NAMESPACE``.
-    Either of them can opt out. With `disable` or ``LOCUST_CW_DISABLE=true`` nothing is recorded: there is no thread, no
-    file and no call. Every method still works, `flush` returns True, and the receipt counts nothing, says why, and is
-    `complete`. With `dry_run` or ``LOCUST_CW_DRY_RUN=true`` everything happens but the network calls: the receipt
-    counts everything as spooled, and is not `complete`.
+    An option that the program does not give is read from its environment variable, such as ``LOCUST_CW_NAMESPACE``, or
+    else from `locust.conf` or `pyproject.toml`, as Locust reads them. Each source can opt out. With `disable` or
+    ``LOCUST_CW_DISABLE=true`` nothing is recorded: there is no thread, no file and no call. Every method still works,
+    `flush` returns True, and the receipt counts nothing, says why, and is `complete`. With `dry_run` or
+    ``LOCUST_CW_DRY_RUN=true`` everything happens but the network calls: the receipt counts everything as spooled, and
+    is not `complete`.
 
     What comes up, such as trouble with AWS, is logged by the logger `locust_cw`.
     """
@@ -380,8 +381,11 @@ class Publisher:
 
 
 def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given, and those that environment variables add; an opt-out holds on either side."""
-    if "disable" not in given and not any(name.startswith("LOCUST_CW_") for name in os.environ):
+    """The options that were given, and those that variables and files add; an opt-out holds wherever it is set."""
+    from locust_cw._settings.sources import existing_files  # noqa: PLC0415 - needed by programs with a publisher only
+
+    has_variables = any(name.startswith("LOCUST_CW_") for name in os.environ)
+    if "disable" not in given and not has_variables and not existing_files():
         return given
     # Few programs need what is imported here, and it brings modules with it.
     from locust_cw._settings.table import NAMES_OF_PUBLISHER, Options  # noqa: PLC0415 - as said above

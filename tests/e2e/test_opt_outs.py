@@ -24,7 +24,9 @@ from locust_cw._distributed import registry as _fleet
 from locust_cw._plugin.session import Session
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings import table as _options
-from locust_cw._settings.table import OPTIONS, Option, Options
+from locust_cw._settings.option import Option
+from locust_cw._settings.sources import from_environment
+from locust_cw._settings.table import OPTIONS, Options
 from locust_cw._webui import status as _status
 from locust_cw._webui.status import ProcessStatus, Run
 from support import reports
@@ -84,7 +86,7 @@ def test_a_variable_is_read_as_the_command_lines_parser_reads_it(option: Option,
     """The same value, or both refuse it."""
     with own(**{option.variable: text}):
         try:
-            value = _options.from_environment(option)
+            value = from_environment(option)
         except InvalidOptionError as error:
             refused = str(error)
             with pytest.raises(RefusedError):

@@ -278,7 +278,8 @@ def test_a_start_beside_a_live_test_tells_of_nothing(aws: Aws, locust: Locust, t
 def test_replay_lists_what_there_is(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     """Without a name it sends nothing."""
     spool = f"--spool-dir={tmp_path / 'spool'}"
-    assert replay(tmp_path).out == replay(tmp_path, "--all").out == "There is nothing to send.\n"
+    where = tmp_path / "state" / "locust-cw"
+    assert replay(tmp_path).out == replay(tmp_path, "--all").out == f"There is nothing to send in {where}.\n"
     runs = [left_behind(aws, locust, f"--cw-spool-dir={tmp_path / 'spool'}") for _ in range(2)]
     calls = len(aws.proxy.calls())
     command = replay(tmp_path, spool)

@@ -12,6 +12,7 @@ from locust_cw import _core
 from locust_cw._aws.cost import GB, Cost, Load, cost_of
 from locust_cw._cli.output import print_json
 from locust_cw._cli.parser import AddParser, add_command
+from locust_cw._cli.settings import from_test
 from locust_cw._cli.shared_options import check_options
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _add_load_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_test_options(parser: argparse.ArgumentParser) -> None:
-    default, shown = _core.default_options(), "default: %(default)s"
+    shown = "default: %(default)s"
     when = parser.add_mutually_exclusive_group().add_argument
     when(
         "--at-end",
@@ -106,19 +107,27 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
     )
     when("--live", action="store_true", default=True, help="publish while the test runs; this is the default here")
     add = parser.add_argument
-    add("--flush-interval", metavar="SECONDS", type=float, default=default["flush_interval"], help=shown)
-    add("--resolution", metavar="SECONDS", type=int, default=default["resolution"], help=f"1 or 60; {shown}")
-    add("--max-requests", metavar="NUMBER", type=int, default=default["max_requests"], help=f"distinct names; {shown}")
-    add("--logs", choices=_core.option_choices("logs"), default=default["logs"], help=shown)
+    add("--flush-interval", metavar="SECONDS", type=float, default=from_test("flush_interval"), help=shown)
+    add("--resolution", metavar="SECONDS", type=int, default=from_test("resolution"), help=f"1 or 60; {shown}")
+    add(
+        "--max-requests", metavar="NUMBER", type=int, default=from_test("max_requests"), help=f"distinct names; {shown}"
+    )
+    add("--logs", choices=_core.option_choices("logs"), default=from_test("logs"), help=shown)
     add(
         "--log-sample",
         metavar="SHARE",
         type=float,
-        default=default["log_sample"],
+        default=from_test("log_sample"),
         help=f"share of successful requests that are logged; {shown}",
     )
-    add("--log-class", choices=_core.option_choices("log_class"), default=default["log_class"], help=shown)
-    add("--log-retention-days", metavar="DAYS", type=int, help="also print how much is stored")
+    add("--log-class", choices=_core.option_choices("log_class"), default=from_test("log_class"), help=shown)
+    add(
+        "--log-retention-days",
+        metavar="DAYS",
+        type=int,
+        default=from_test("log_retention_days"),
+        help="also print how much is stored",
+    )
     add(
         "--event-bytes",
         metavar="BYTES",
@@ -126,7 +135,7 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
         default=_core.EVENT_BYTES,
         help=f"size of the text of a log event; {shown}",
     )
-    add("--region", metavar="REGION", help="region of the prices (default: us-east-1)")
+    add("--region", metavar="REGION", default=from_test("region"), help="region of the prices (default: us-east-1)")
 
 
 def _number_up_to(most: int) -> Callable[[str], float]:

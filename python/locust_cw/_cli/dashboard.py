@@ -12,12 +12,14 @@ from locust_cw._aws.targets import FORMS, parse
 from locust_cw._cli.account import interruptible_account
 from locust_cw._cli.output import print_error, print_json
 from locust_cw._cli.parser import AddParser, add_command
+from locust_cw._cli.settings import FromTest, Repeatable, from_test
 from locust_cw._cli.shared_options import account_options, add_account_options, given_options
 from locust_cw._dashboard import client
 from locust_cw._dashboard.body import make_body
 from locust_cw._dashboard.limits import DashboardError
 from locust_cw._dashboard.name import default_name, problem_with
 from locust_cw._dashboard.view import View
+from locust_cw._settings.table import dashboard_name
 
 if TYPE_CHECKING:
     import argparse
@@ -58,7 +60,9 @@ def declare(add_parser: AddParser) -> None:
         epilog=_EPILOG.format(forms="".join(f"  {form}\n" for form in FORMS)),
     )
     parser.add_argument("action", choices=("print", "put", "delete"), metavar="print|put|delete", help="what to do")
-    parser.add_argument("--name", help="name of the dashboard (default: made from the namespace)")
+    parser.add_argument(
+        "--name", default=from_test("dashboard"), help="name of the dashboard (default: made from the namespace)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     _add_view_options(parser)
     add_account_options(parser)
@@ -69,35 +73,48 @@ def _add_view_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "contents of the dashboard", "The options are the same as for Locust, without --cw-."
     )
-    default = _core.default_options()
-    group.add_argument(
-        "--namespace", metavar="NAME", help=f"namespace of the test's metrics (default: {default['namespace']})"
+    add, shown = group.add_argument, "default: %(default)s"
+    add("--namespace", metavar="NAME", default=from_test("namespace"), help=f"namespace of the test's metrics; {shown}")
+    add(
+        "--host",
+        metavar="URL",
+        default=from_test("host"),
+        help="host under test (default: the first one that has metrics)",
     )
-    group.add_argument("--host", metavar="URL", help="host under test (default: the first one that has metrics)")
-    group.add_argument(
-        "--dimensions", metavar="LIST", help=f"dimensions of a series (default: {default['dimensions']})"
+    add("--dimensions", metavar="LIST", default=from_test("dimensions"), help=f"dimensions of a series; {shown}")
+    add(
+        "--dimension",
+        metavar="KEY=VALUE",
+        action=Repeatable,
+        default=from_test("dimension"),
+        help="constant dimension of every metric; repeatable",
     )
-    group.add_argument(
-        "--dimension", metavar="KEY=VALUE", action="append", help="constant dimension of every metric; repeatable"
+    add(
+        "--logs",
+        choices=_core.option_choices("logs"),
+        default=from_test("logs"),
+        help=f"requests that are logged; {shown}",
     )
-    group.add_argument(
-        "--logs", choices=_core.option_choices("logs"), help=f"requests that are logged (default: {default['logs']})"
-    )
-    group.add_argument(
+    add(
         "--log-format",
         choices=_core.option_choices("log_format"),
-        help=f"format of log events (default: {default['log_format']})",
+        default=from_test("log_format"),
+        help=f"format of log events; {shown}",
     )
-    group.add_argument("--log-group", metavar="NAME", help=f"log group (default: {default['log_group']})")
-    group.add_argument(
-        "--target", metavar="KIND:ID", action="append", default=[], help="AWS resource under test; repeatable"
+    add("--log-group", metavar="NAME", default=from_test("log_group"), help=f"log group; {shown}")
+    add(
+        "--target",
+        metavar="KIND:ID",
+        action=Repeatable,
+        default=FromTest("target", []),
+        help="AWS resource under test; repeatable",
     )
 
 
 def _run(options: argparse.Namespace) -> int:
     core = account_options(options) | given_options(options, *_OF_THE_CORE)
     _core.check_options(core)
-    name = _checked_name(options.name, core.get("namespace", _core.default_options()["namespace"]))
+    name = _checked_name(options.name, options.namespace)
     account = interruptible_account(account_options(options))
     try:
         if options.action == "delete":
@@ -115,11 +132,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _checked_name(given: str | None, namespace: str) -> str:
-    if given is None:
-        return default_name(namespace)
-    if problem := problem_with(given):
+    # The value of --cw-dashboard can also be `default`, or `none`.
+    name = dashboard_name(given, namespace) or default_name(namespace)
+    if problem := problem_with(name):
         raise _core.InvalidOptionError("name", problem)
-    return given
+    return name
 
 
 def _view(account: Account, core: dict[str, Any], options: argparse.Namespace) -> View:

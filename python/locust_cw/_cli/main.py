@@ -17,6 +17,7 @@ from locust_cw._aws.account import message_of
 from locust_cw._cli import cost, dashboard, policy, replay, report, template
 from locust_cw._cli.doctor import command as doctor
 from locust_cw._cli.output import print_error
+from locust_cw._cli.settings import resolve
 from locust_cw._cli.verify import command as verify
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         command.declare(commands.add_parser)
     options = parser.parse_args(arguments)
     try:
+        resolve(options)
         code: int = options.run_command(options)
     except _core.InvalidOptionError as error:
         print_error(message_of(error))

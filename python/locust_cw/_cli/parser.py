@@ -23,7 +23,7 @@ def add_command(
         epilog: What its own help ends with: examples, details and exit codes.
 
     """
-    return add_parser(
+    parser = add_parser(
         name,
         help=summary,
         description=description,
@@ -31,3 +31,9 @@ def add_command(
         # It keeps the line breaks of both texts.
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="configuration file of Locust to read in addition to locust.conf and pyproject.toml",
+    )
+    return parser

@@ -10,6 +10,7 @@ from locust_cw._cli.iam_policy import ArnScope, caller_policy, policy_of, statem
 from locust_cw._cli.output import print_json
 from locust_cw._cli.parser import AddParser, add_command
 from locust_cw._cli.policy_options import add_policy_options, policy_request
+from locust_cw._cli.settings import from_test
 from locust_cw._cli.shared_options import check_options
 
 _DESCRIPTION = """\
@@ -43,11 +44,17 @@ def declare(add_parser: AddParser) -> None:
     )
     add_policy_options(parser, uses_help="what the policy is for; repeatable; default: publish")
     add = parser.add_argument
-    add("--log-retention-days", metavar="DAYS", type=int, help="retention that the test sets for a group it creates")
-    add("--region", metavar="REGION", help="region in the ARNs (default: any)")
+    add(
+        "--log-retention-days",
+        metavar="DAYS",
+        type=int,
+        default=from_test("log_retention_days"),
+        help="retention that the test sets for a group it creates",
+    )
+    add("--region", metavar="REGION", default=from_test("region"), help="region in the ARNs (default: any)")
     add("--account", metavar="ID", type=_account, help="account ID in the ARNs (default: any)")
-    add("--role-arn", metavar="ARN", help="role that the test publishes with")
-    add("--external-id", metavar="ID", help="external ID that the role is assumed with")
+    add("--role-arn", metavar="ARN", default=from_test("role_arn"), help="role that the test publishes with")
+    add("--external-id", metavar="ID", default=from_test("external_id"), help="external ID to assume the role with")
     add("--caller", metavar="ARN", help="principal that assumes the role, for its trust policy")
     parser.set_defaults(run_command=_run)
 

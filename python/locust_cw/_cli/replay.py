@@ -16,9 +16,9 @@ from locust_cw._aws.account import OPTIONS
 from locust_cw._cli.account import is_unreachable
 from locust_cw._cli.output import print_error
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.shared_options import account_options, add_recorded_account_options
+from locust_cw._cli.settings import FromTest, opt_out_of
+from locust_cw._cli.shared_options import account_options, add_recorded_account_options, add_spool_option
 from locust_cw._runs.record import NoRecordError, Record
-from locust_cw._settings.table import environment_opts_out
 from locust_cw._terminal.progress import ProgressBar
 from locust_cw._terminal.quantities import human_bytes
 from locust_cw._terminal.receipt import Receipt, sent_to
@@ -65,11 +65,10 @@ def declare(add_parser: AddParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
+        default=FromTest("dry_run", default=False),
         help="send nothing and show what would be sent, as LOCUST_CW_DRY_RUN=true does",
     )
-    parser.add_argument(
-        "--spool-dir", metavar="FOLDER", help="spool folder of the tests (default: the user's state folder)"
-    )
+    add_spool_option(parser)
     add_recorded_account_options(parser)
     parser.set_defaults(run_command=_run)
 
@@ -80,9 +79,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.run is None and not options.all:
         _list(found, options.spool_dir)
         return 0
-    options.dry_run = options.dry_run or environment_opts_out("dry_run")
-    if not options.dry_run and environment_opts_out("disable"):
-        print_error("nothing was sent, because LOCUST_CW_DISABLE is set: unset it, and run this command again")
+    if not options.dry_run and (source := opt_out_of(options)):
+        print_error(f"nothing was sent, because {source} is set: unset it, and run this command again")
         return 1
     if not options.dry_run:
         _core.remove_empty_spools(options.spool_dir)
@@ -93,7 +91,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _replay_all(spools: Sequence[_core.PendingSpool], options: argparse.Namespace) -> int:
     if not spools:
-        sys.stdout.write("There is nothing to send.\n")
+        _say_nothing_to_send(options.spool_dir)
         return 0
     # A spool for a local CloudWatch that has ended is not a failure: no one expects its data.
     sendable = _without_unreachable(spools, options)
@@ -166,13 +164,17 @@ def _check_folder(spool_dir: str | None) -> None:
 
 def _list(found: Sequence[_core.PendingSpool], spool_dir: str | None) -> None:
     if not found:
-        sys.stdout.write("There is nothing to send.\n")
+        _say_nothing_to_send(spool_dir)
         return
     for spool in found:
         size = f"{spool.files} files, {human_bytes(spool.bytes)}"
         sys.stdout.write(f"{spool.run_id}  {spool.worker}  {size}, {_state_of(spool)}  {spool.folder}\n")
     one, every = (replay_command(run, spool_dir) for run in ("RUN", "--all"))
     sys.stdout.write(f"Send them with: {one}, or {every}\n")
+
+
+def _say_nothing_to_send(spool_dir: str | None) -> None:
+    sys.stdout.write(f"There is nothing to send in {_core.spool_root(spool_dir)}.\n")
 
 
 def _state_of(spool: _core.PendingSpool) -> str:

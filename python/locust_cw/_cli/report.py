@@ -13,7 +13,7 @@ from locust_cw._aws.targets import Target, parse
 from locust_cw._cli.account import is_unreachable
 from locust_cw._cli.output import print_error, print_json
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.shared_options import account_options, add_recorded_account_options
+from locust_cw._cli.shared_options import account_options, add_recorded_account_options, add_spool_option
 from locust_cw._report import chart as _chart
 from locust_cw._report.accounts import account_of
 from locust_cw._report.findings import PERCENTILES, Findings, Row
@@ -60,9 +60,7 @@ def declare(add_parser: AddParser) -> None:
         help="AWS resource to chart in addition to the --cw-target of the run; repeatable",
     )
     parser.add_argument("--json", action="store_true", help="print the findings and the files as one JSON object")
-    parser.add_argument(
-        "--spool-dir", metavar="FOLDER", help="spool folder of the test (default: the user's state folder)"
-    )
+    add_spool_option(parser)
     add_recorded_account_options(parser)
     parser.set_defaults(run_command=_run)
 

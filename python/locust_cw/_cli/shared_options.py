@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._aws.account import OPTIONS
+from locust_cw._cli.settings import FromTest, Repeatable, from_test
 from locust_cw._dashboard.name import check_name
 from locust_cw._settings import table as _settings
 
@@ -13,16 +14,13 @@ if TYPE_CHECKING:
     import argparse
 
 
-def add_account_options(
-    parser: argparse.ArgumentParser, default: str = "the same configuration as the AWS CLI"
-) -> argparse._ArgumentGroup:
-    """Declare the options that select the account.
+def add_account_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that select the account, with the sources that they have for a test."""
+    group = _declare_account(parser, "the same configuration as the AWS CLI")
+    group.set_defaults(**{name: from_test(name) for name in OPTIONS})
 
-    Args:
-        parser: The parser of the sub-command.
-        default: What applies without them.
 
-    """
+def _declare_account(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("AWS account and credentials", f"By default, {default}.")
     group.add_argument("--region", metavar="REGION", help="AWS region")
     group.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration files")
@@ -33,8 +31,8 @@ def add_account_options(
 
 
 def add_recorded_account_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the same options for a sub-command on a run, whose record contains its destination."""
-    group = add_account_options(parser, default="the destination of the run")
+    """Declare the same options for a sub-command on a run, whose record has all of them."""
+    group = _declare_account(parser, "the destination of the run")
     group.add_argument(
         "--account",
         metavar="ID",
@@ -69,23 +67,36 @@ def check_options(options: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def add_publish_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of a test that decide which permissions it needs, with the names that they have there."""
-    default = _core.default_options()
     group = parser.add_argument_group("options of the test", "They are the same as for Locust, without --cw-.")
-    group.add_argument("--namespace", metavar="NAME", default=default["namespace"], help="default: %(default)s")
-    group.add_argument(
-        "--logs", choices=_core.option_choices("logs"), default=default["logs"], help="default: %(default)s"
-    )
-    group.add_argument("--log-group", metavar="NAME", default=default["log_group"], help="default: %(default)s")
-    group.add_argument("--log-stream", metavar="PREFIX", default=default["log_stream"], help="default: %(default)s")
-    group.add_argument(
+    add, shown = group.add_argument, "default: %(default)s"
+    add("--namespace", metavar="NAME", default=from_test("namespace"), help=shown)
+    add("--logs", choices=_core.option_choices("logs"), default=from_test("logs"), help=shown)
+    add("--log-group", metavar="NAME", default=from_test("log_group"), help=shown)
+    add("--log-stream", metavar="PREFIX", default=from_test("log_stream"), help=shown)
+    add(
         "--dashboard",
         metavar="NAME",
         nargs="?",
         const=_settings.DEFAULT,
+        default=from_test("dashboard"),
         help="dashboard of the test; without NAME, it is named after the namespace",
     )
-    group.add_argument(
-        "--stop-on-alarm", metavar="NAME", action="append", default=[], help="alarm that stops the test; repeatable"
+    add(
+        "--stop-on-alarm",
+        metavar="NAME",
+        action=Repeatable,
+        default=FromTest("stop_on_alarm", []),
+        help="alarm that stops the test; repeatable",
+    )
+
+
+def add_spool_option(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that selects the spool folder of a test."""
+    parser.add_argument(
+        "--spool-dir",
+        metavar="FOLDER",
+        default=from_test("spool_dir"),
+        help="spool folder of the test (default: the user's state folder)",
     )
 
 

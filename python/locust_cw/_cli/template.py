@@ -12,6 +12,7 @@ from locust_cw._cli.iam_policy import ArnScope, PolicyRequest, caller_policy, po
 from locust_cw._cli.output import print_json
 from locust_cw._cli.parser import AddParser, add_command
 from locust_cw._cli.policy_options import add_policy_options, policy_request
+from locust_cw._cli.settings import from_test
 from locust_cw._cli.shared_options import check_options
 
 if TYPE_CHECKING:
@@ -60,16 +61,22 @@ def declare(add_parser: AddParser) -> None:
         "--log-retention-days",
         metavar="DAYS",
         type=int,
+        default=from_test("log_retention_days"),
         help=f"retention of the log group; default: {_RETENTION_DAYS} if the stack creates it, else unchanged",
     )
     add(
         "--log-class",
         choices=_core.option_choices("log_class"),
-        default=_core.default_options()["log_class"],
+        default=from_test("log_class"),
         help="class of the log group",
     )
-    add("--role-arn", metavar="ARN", help="role that the test publishes with, in the account with the logs")
-    add("--external-id", metavar="ID", help="external ID that the role is assumed with")
+    add(
+        "--role-arn",
+        metavar="ARN",
+        default=from_test("role_arn"),
+        help="role that the test publishes with, in the account with the logs",
+    )
+    add("--external-id", metavar="ID", default=from_test("external_id"), help="external ID to assume the role with")
     add(
         "--install",
         metavar="REQUIREMENT",

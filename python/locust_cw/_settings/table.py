@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,48 +12,14 @@ from locust_cw._aws import targets as _targets
 from locust_cw._dashboard.name import check_name, default_name
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings.opt_outs import OPT_OUTS
+from locust_cw._settings.option import Option
+from locust_cw._settings.sources import Sources, from_environment
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Mapping
 
     from locust_cw._aws.targets import Target
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of the command line.
-
-    Attributes:
-        name: Its name in Python form: `flush_interval` for ``--cw-flush-interval``.
-        help: What it is for.
-        metavar: Its value in the help text; a flag has none.
-        type: What its text becomes; None for a flag, and list for one that can be repeated.
-        choices: All values there are.
-        default: Where it is no option of the core, which has its own defaults.
-        const: Its value where the option is given without one.
-        form: Whether the web UI's start form shows it: where another value for the next test makes sense.
-
-    """
-
-    name: str
-    help: str
-    metavar: str | None = None
-    type: type | None = str
-    choices: tuple[str, ...] | None = None
-    default: object = None
-    const: str | None = None
-    form: bool = False
-
-    @property
-    def flag(self) -> str:
-        """What the command line calls it."""
-        return f"--cw-{self.name.replace('_', '-')}"
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that sets it."""
-        return f"LOCUST_CW_{self.name.upper()}"
 
 
 def _choices(option: str) -> tuple[str, ...]:
@@ -133,15 +97,10 @@ NAMES = frozenset(option.name for option in OPTIONS)
 NAMES_OF_PUBLISHER = frozenset(_CORE_DEFAULTS) | {"disable"}
 """Of those that a `Publisher` has."""
 
-# As the parser of the command line reads them.
-_YES = ("true", "yes", "on", "1")
-_NO = ("false", "no", "off", "0")
-
 
 def choices_of(name: str) -> tuple[str, ...]:
     """All values that an option takes, for the commands' options of the same name."""
-    (choices,) = (option.choices for option in OPTIONS if option.name == name and option.choices is not None)
-    return choices
+    return option_of(name).choices or ()
 
 
 def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -> None:
@@ -172,54 +131,13 @@ def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -
     _opt_outs.watch(parser)
 
 
-def from_environment(option: Option) -> Any:  # noqa: ANN401 - each option has its own type
-    """The value of an option's environment variable, read as the parser of the command line reads it; None without one.
-
-    Raises:
-        InvalidOptionError: If the value cannot be used.
-
-    """
-    text = os.environ.get(option.variable)
-    if text is None or (text == "" and option.const is not None):
-        return None
-    if option.type is None:
-        if text.lower() in (*_YES, *_NO):
-            return text.lower() in _YES
-        must_be = f"one of {', '.join((*_YES, *_NO))}"
-    elif option.type is list:
-        return _listed(text)
-    elif option.choices is not None and text not in option.choices:
-        must_be = f"one of {', '.join(option.choices)}"
-    else:
-        try:
-            return option.type(text)
-        except ValueError:
-            must_be = "a whole number" if option.type is int else "a number"
-    raise _core.InvalidOptionError(option.name, f"{option.variable} must be {must_be}, not {text!r}")
-
-
-def environment_opts_out(name: str) -> bool:
-    """Whether the environment variable of an option that is a flag sets it.
-
-    Raises:
-        InvalidOptionError: If the value cannot be used.
-
-    """
-    return any(from_environment(option) for option in OPTIONS if option.name == name)
-
-
-def _listed(text: str) -> list[str]:
-    """The parts of a list: `[a, b]`, which may be JSON, or else the one that the text is."""
-    if not (text.startswith("[") and text.endswith("]")):
-        return [text]
-    try:
-        return [str(part) for part in json.loads(text)]
-    except ValueError:
-        return [part.strip() for part in text[1:-1].split(",")]
+def option_of(name: str) -> Option:
+    """The option with this name."""
+    return next(option for option in OPTIONS if option.name == name)
 
 
 class Options:
-    """The options of one run: those given in Python, else the command line's, else the environment's.
+    """The options of one run: those given in Python, else the command line's, the environment's, or a file's.
 
     An opt-out holds wherever it is set: no other source takes it back.
 
@@ -241,18 +159,20 @@ class Options:
             names: Of the options that there are.
 
         Raises:
-            InvalidOptionError: If there is no such option, or if an environment variable or an opt-out cannot be used.
+            InvalidOptionError: If there is no such option, or if an environment variable, a file or an opt-out cannot
+                be used.
 
         """
         if unknown := sorted(set(overrides) - set(names)):
             raise _core.InvalidOptionError(unknown[0])
         on_command_line = getattr(command_line, "__dict__", {})
         self._values: dict[str, Any] = {}
+        sources = Sources()
         for option in OPTIONS:
             if option.name not in names:
                 continue
             key = f"cw_{option.name}"
-            value = on_command_line[key] if key in on_command_line else from_environment(option)
+            value = on_command_line[key] if key in on_command_line else sources.value(option)
             if option.type is list and value is not None:
                 # Posted to the web UI it is text where there was no list before; else Locust takes it apart itself.
                 parts = value.split(",") if isinstance(value, str) else value
@@ -262,7 +182,7 @@ class Options:
             # An empty field of the web UI's form is no value.
             if value is not None and not (option.form and value == ""):
                 self._values[option.name] = value
-        self.own = {name: _opts_out(name, command_line, overrides) for name in _opt_outs.KEPT}
+        self.own = {name: _opts_out(name, command_line, overrides, sources) for name in _opt_outs.KEPT}
         for name in OPT_OUTS:
             self._values[name] = self.own[name] or bool(on_command_line.get(f"cw_{name}"))
 
@@ -330,15 +250,18 @@ def check_local(options: Mapping[str, Any]) -> None:
         raise _core.InvalidOptionError("local", "not together with --cw-endpoint-url")
 
 
-def _opts_out(name: str, command_line: object, overrides: Mapping[str, Any]) -> bool:
+def _opts_out(name: str, command_line: object, overrides: Mapping[str, Any], sources: Sources) -> bool:
     """Whether this process itself sets an option: any of its sources an opt-out, else the first that says anything."""
-    (option,) = (option for option in OPTIONS if option.name == name)
+    option = option_of(name)
     given = overrides.get(name)
     if given is not None:
         _check_form(option, given)
         if given or name not in OPT_OUTS:
             return bool(given)
-    return name in _opt_outs.noted(command_line) or bool(from_environment(option))
+    # Locust's command line has read the files.
+    has_read_files = hasattr(command_line, f"cw_{name}")
+    configured = from_environment(option) if has_read_files else sources.value(option)
+    return name in _opt_outs.noted(command_line) or bool(configured)
 
 
 def dashboard_name(given: object, namespace: str) -> str | None:

@@ -14,6 +14,7 @@ from locust_cw._cli.shared_options import (
     account_options,
     add_account_options,
     add_publish_options,
+    add_spool_option,
     check_options,
 )
 
@@ -51,9 +52,7 @@ def declare(add_parser: AddParser) -> None:
     )
     add_publish_options(parser)
     parser.add_argument("--create-log-group", action="store_true", help="create the log group if it does not exist")
-    parser.add_argument(
-        "--spool-dir", metavar="FOLDER", help="spool folder of the test (default: the user's state folder)"
-    )
+    add_spool_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_account_options(parser)
     parser.set_defaults(run_command=_run)

@@ -9,7 +9,7 @@ from locust_cw._aws.account import message_of
 from locust_cw._cli.account import interruptible_account, is_unreachable
 from locust_cw._cli.output import print_error
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.shared_options import account_options, add_recorded_account_options
+from locust_cw._cli.shared_options import account_options, add_recorded_account_options, add_spool_option
 from locust_cw._cli.verify.comparison import Comparison, Verdict
 from locust_cw._cli.verify.log_events import compare_logs
 from locust_cw._cli.verify.metrics import compare_metrics
@@ -53,9 +53,7 @@ def declare(add_parser: AddParser) -> None:
         epilog=_EPILOG,
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help="run ID (default: the newest run)")
-    parser.add_argument(
-        "--spool-dir", metavar="FOLDER", help="spool folder of the test (default: the user's state folder)"
-    )
+    add_spool_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all numbers")
     add_recorded_account_options(parser)
     parser.set_defaults(run_command=_run)
