@@ -3,7 +3,8 @@
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 
-use crate::spool::{Manifest, Spool, is_live, is_segment};
+use crate::spool::files::{is_live, is_segment};
+use crate::spool::{Manifest, Spool};
 
 /// The spool of a process, with something in it to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
