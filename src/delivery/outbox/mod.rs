@@ -1,17 +1,18 @@
 //! What waits to be sent: the segments of the spool, by lane, within the room there is for them.
 
+mod lane_queue;
+mod room;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::{Diagnostics, Level};
+use crate::accounting::messages::Diagnostics;
+use crate::delivery::outbox::lane_queue::LaneState;
 use crate::spool::{Lane, Segment, Spool};
 use crate::sync::{Mutex, MutexGuard};
-
-/// Most bytes of segments that wait in memory where the disk cannot be written.
-const MEMORY_CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// When a lane may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,23 +23,6 @@ pub enum SendMode {
     Periodic,
     /// At once.
     Immediate,
-}
-
-#[derive(Default)]
-struct LaneState {
-    /// Oldest first.
-    pending: VecDeque<Segment>,
-    /// Segments up to this id may go, whatever the mode.
-    due: u64,
-    /// Those from this id on became due with the last flush: what came before is a backlog.
-    fresh: u64,
-    /// The places of segments that were taken and are not settled, what they stand for, and how much of that is in
-    /// memory alone.
-    taken: Vec<u64>,
-    in_flight: Counts,
-    in_flight_in_memory: Counts,
-    /// What a dry run is done with.
-    kept: Counts,
 }
 
 struct State {
@@ -93,118 +77,6 @@ impl Outbox {
     #[must_use]
     pub fn spool(&self) -> &Spool {
         &self.spool
-    }
-
-    /// Adds a new segment, and makes room for it.
-    pub fn push(&self, segment: Segment) {
-        let lane = segment.lane;
-        let mut state = self.state();
-        state.account_bytes(&segment, true);
-        state.lanes[lane as usize].insert(segment);
-        let early = state.mode == SendMode::Deferred && self.is_half_full(&state);
-        if early {
-            state.lanes.iter_mut().for_each(LaneState::release);
-        }
-        let kept = self.take_kept(&mut state);
-        let short = state.disk_bytes.saturating_sub(self.disk_capacity);
-        if short > 0 && state.rejected_bytes > 0 {
-            drop(state);
-            state = self.forget_rejected(short);
-        }
-        let waiting = self.take_waiting(&mut state);
-        drop(state);
-        self.delete_kept(&kept);
-        self.drop_waiting(&waiting);
-        if early {
-            self.diagnostics.log_once(
-                Level::Info,
-                "half full",
-                "The spool is half full: what has been recorded so far is published before the test stops.",
-            );
-            self.wake_all();
-        }
-        self.wake(lane);
-    }
-
-    /// Whether what waits takes half of the room that it may take. That of what was rejected is lost to it, and what a
-    /// dry run is done with makes room.
-    fn is_half_full(&self, state: &State) -> bool {
-        let kept: u64 = state.kept.iter().map(|segment| segment.disk_bytes).sum();
-        let room = self.disk_capacity.saturating_sub(state.rejected_bytes);
-        state.disk_bytes.saturating_sub(state.rejected_bytes + kept) > room / 2
-            || state.memory_bytes > MEMORY_CAPACITY_BYTES / 2
-    }
-
-    /// Takes off what a dry run is done with until what waits fits: before anything that it is not done with.
-    fn take_kept(&self, state: &mut State) -> Vec<Segment> {
-        self.take_oldest(state, |state| &mut state.kept)
-    }
-
-    /// Makes room with what was rejected, more than is needed now: each time its whole folder is looked through.
-    fn forget_rejected(&self, short: u64) -> MutexGuard<'_, State> {
-        let freed = self.spool.forget_rejected(short.max(self.disk_capacity / 8));
-        self.diagnostics.log_once(
-            Level::Warning,
-            "rejected",
-            "The spool is full: the oldest of what CloudWatch rejected is deleted to make room for what it may take. It \
-             stays counted as rejected.",
-        );
-        let mut state = self.state();
-        let freed = freed.unwrap_or(u64::MAX).min(state.rejected_bytes);
-        state.rejected_bytes -= freed;
-        state.disk_bytes = state.disk_bytes.saturating_sub(freed);
-        state
-    }
-
-    /// Takes segments off until what waits fits: the oldest logs first, then the oldest metrics.
-    fn take_waiting(&self, state: &mut State) -> Vec<Segment> {
-        let mut taken = Vec::new();
-        for lane in Lane::ALL.into_iter().rev() {
-            taken.extend(self.take_oldest(state, |state| &mut state.lanes[lane as usize].pending));
-        }
-        taken
-    }
-
-    /// Deletes what a dry run was done with. It stays counted.
-    fn delete_kept(&self, kept: &[Segment]) {
-        kept.iter().for_each(|segment| self.spool.remove(segment));
-        if !kept.is_empty() {
-            self.diagnostics.log_once(
-                Level::Info,
-                "dry run",
-                "The spool of this dry run is full: the oldest of what is in it is deleted, and stays counted.",
-            );
-        }
-    }
-
-    /// Takes the oldest of a line until what waits fits, or none is left that would help.
-    fn take_oldest(&self, state: &mut State, line: impl Fn(&mut State) -> &mut VecDeque<Segment>) -> Vec<Segment> {
-        let mut taken = Vec::new();
-        while state.disk_bytes > self.disk_capacity || state.memory_bytes > MEMORY_CAPACITY_BYTES {
-            let memory_is_short = state.memory_bytes > MEMORY_CAPACITY_BYTES;
-            let line = line(state);
-            let oldest = line.iter().position(|segment| segment.is_in_memory() == memory_is_short);
-            let Some(segment) = oldest.and_then(|oldest| line.remove(oldest)) else { break };
-            state.account_bytes(&segment, false);
-            taken.push(segment);
-        }
-        taken
-    }
-
-    /// Deletes what waited, and counts it as dropped.
-    fn drop_waiting(&self, dropped: &[Segment]) {
-        for segment in dropped {
-            self.counters.dropped.add(segment.contents.share);
-            self.spool.remove(segment);
-        }
-        if !dropped.is_empty() {
-            self.diagnostics.log_once(
-                Level::Warning,
-                "spool full",
-                "The spool is full: the oldest log events, then the oldest metrics, are dropped to make room. The \
-                 receipt tells how many. Raise --cw-spool-max-mb, or see to what keeps CloudWatch from taking them.",
-            );
-        }
     }
 
     /// Takes the oldest segments of a lane that may go now, for as long as `fits` says so.
@@ -437,40 +309,6 @@ impl State {
     fn account_bytes(&mut self, segment: &Segment, added: bool) {
         let bytes = if segment.is_in_memory() { &mut self.memory_bytes } else { &mut self.disk_bytes };
         *bytes = if added { *bytes + segment.disk_bytes } else { bytes.saturating_sub(segment.disk_bytes) };
-    }
-}
-
-impl LaneState {
-    /// Lets everything go that waits now.
-    fn release(&mut self) {
-        self.fresh = self.due + 1;
-        let last = self.pending.back().map_or(0, |segment| segment.sequence);
-        self.due = self.due.max(last);
-    }
-
-    fn mark_in_flight(&mut self, segment: &Segment) {
-        self.taken.push(segment.sequence);
-        self.in_flight += segment.contents.share;
-        if segment.is_in_memory() {
-            self.in_flight_in_memory += segment.contents.share;
-        }
-    }
-
-    fn complete(&mut self, segment: &Segment) {
-        if let Some(taken) = self.taken.iter().position(|&place| place == segment.sequence) {
-            self.taken.swap_remove(taken);
-        }
-        self.in_flight -= segment.contents.share;
-        if segment.is_in_memory() {
-            self.in_flight_in_memory -= segment.contents.share;
-        }
-    }
-
-    /// Puts a segment where it belongs: calls that fail come back in any order.
-    fn insert(&mut self, segment: Segment) {
-        let key = |segment: &Segment| (segment.sequence, segment.id);
-        let place = self.pending.partition_point(|other| key(other) < key(&segment));
-        self.pending.insert(place, segment);
     }
 }
 

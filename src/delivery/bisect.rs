@@ -1,0 +1,184 @@
+//! What CloudWatch refuses is cut into pieces, until the guilty item is alone and rejected. What cannot be read is put aside.
+
+use crate::accounting::messages::Level;
+use crate::delivery::call::Unread;
+use crate::delivery::client::CloudWatch;
+use crate::delivery::send::Sender;
+use crate::spool::{Lane, Segment};
+
+/// The disk has no room for the pieces of a segment.
+pub(super) struct NoRoom;
+
+impl<C: CloudWatch> Sender<C> {
+    /// Puts the segments back in smaller pieces, so that the guilty item is alone at last and the others are taken.
+    pub(super) fn split(&self, lane: Lane, mut segments: Vec<Segment>) -> Result<(), NoRoom> {
+        if segments.len() > 1 {
+            // The outbox packs as much as fits, so the pieces have to say that they do not fit together.
+            segments.iter_mut().for_each(|segment| segment.isolated = true);
+            self.outbox.put_back(lane, segments);
+            return Ok(());
+        }
+        for mut segment in segments {
+            match self.halves(&segment) {
+                Ok(Some(halves)) => self.outbox.replace(&segment, halves),
+                Ok(None) => self.reject(&segment),
+                Err(NoRoom) => {
+                    self.diagnostics.log_once(
+                        Level::Error,
+                        "no room",
+                        "The disk is full: what CloudWatch refuses cannot be cut into pieces to find what it is about, \
+                         and waits in the spool. Make room.",
+                    );
+                    segment.deferred = true;
+                    self.outbox.put_back(lane, vec![segment]);
+                    return Err(NoRoom);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The two halves of a segment, `None` of one that has none.
+    fn halves(&self, segment: &Segment) -> Result<Option<Vec<Segment>>, NoRoom> {
+        if segment.contents.items < 2 {
+            return Ok(None);
+        }
+        let spool = self.outbox.spool();
+        let middle = segment.contents.items / 2;
+        let mut halves: Vec<Segment> = match segment.lane {
+            Lane::Metrics => {
+                let Ok(datums) = segment.datums() else { return Ok(None) };
+                let Some((first, second)) = datums.split_at_checked(middle) else { return Ok(None) };
+                [first, second].into_iter().map(|half| spool.write_datums(half).0).collect()
+            }
+            Lane::Logs => {
+                let Ok(events) = segment.events() else { return Ok(None) };
+                let Some((first, second)) = events.split_at_checked(middle) else { return Ok(None) };
+                [first, second].into_iter().map(|half| spool.write_events(half).0).collect()
+            }
+        };
+        if !segment.is_in_memory() && halves.iter().any(Segment::is_in_memory) {
+            // The disk is full: what is on it stays there, whole.
+            halves.iter().for_each(|half| spool.remove(half));
+            return Err(NoRoom);
+        }
+        halves.iter_mut().for_each(|half| half.isolated = true);
+        Ok(Some(halves))
+    }
+
+    /// Rejects what is damaged, and puts back what cannot be read for now. Says whether there was any of the latter.
+    pub(super) fn set_aside(&self, lane: Lane, unread: Unread) -> bool {
+        for (segment, error) in unread.damaged {
+            self.diagnostics.log_once(
+                Level::Error,
+                "damaged",
+                format!("A file of the spool cannot be read and is put aside as rejected: {error}."),
+            );
+            if self.keep {
+                // In a dry run it stays where it is.
+                self.counters.rejected.add(segment.contents.share);
+                self.outbox.settle_rejected(&segment);
+            } else {
+                self.reject(&segment);
+            }
+        }
+        let any = !unread.unreadable.is_empty();
+        for (mut segment, error) in unread.unreadable {
+            self.diagnostics.log_once(
+                Level::Warning,
+                "unreadable",
+                format!("A file of the spool cannot be read for now ({error}). It is tried again."),
+            );
+            segment.deferred = true;
+            self.outbox.put_back(lane, vec![segment]);
+        }
+        any
+    }
+
+    pub(super) fn reject(&self, segment: &Segment) {
+        self.counters.rejected.add(segment.contents.share);
+        if let Err(error) = self.outbox.spool().reject(segment) {
+            self.diagnostics.log_once(
+                Level::Warning,
+                "reject",
+                format!("What CloudWatch rejected could not be kept in the spool: {error}."),
+            );
+        }
+        self.outbox.settle_rejected(segment);
+    }
+}
+
+/// Whether there is anything to be cut.
+pub(super) fn can_be_split(segments: &[Segment]) -> bool {
+    segments.iter().map(|segment| segment.contents.items).sum::<usize>() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::accounting::counters::Counters;
+    use crate::delivery::client::DryRun;
+    use crate::delivery::outbox::{Outbox, SendMode};
+    use crate::spool::Spool;
+    use crate::spool::tests::{event, manifest};
+
+    fn sender(spool: Spool) -> (Arc<Sender<DryRun>>, Arc<Outbox>, Arc<Counters>) {
+        let counters: Arc<Counters> = Arc::default();
+        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::default(), 1 << 30, SendMode::Immediate));
+        let (cloudwatch, to) = (DryRun { counters: Arc::clone(&counters) }, manifest().destination());
+        let (diagnostics, trouble) = (Arc::default(), Arc::default());
+        let sender = Sender::new(
+            Arc::new(cloudwatch),
+            to,
+            false,
+            Arc::clone(&outbox),
+            Arc::clone(&counters),
+            diagnostics,
+            trouble,
+        );
+        (sender, outbox, counters)
+    }
+
+    #[test]
+    fn what_cannot_be_cut_for_want_of_room_waits_and_is_not_rejected() {
+        let root = tempfile::tempdir().expect("a folder");
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (segment, _) = Spool::create(elsewhere.path(), &manifest())
+            .expect("a spool")
+            .write_events(&[event(1, "a"), event(2, "b")]);
+        std::fs::remove_dir_all(root.path().join("run")).expect("removed");
+        let (sender, outbox, counters) = sender(spool);
+        outbox.push(segment);
+        let taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
+        assert!(sender.split(Lane::Logs, taken).is_err());
+        assert_eq!((outbox.left().log_events, counters.rejected.get().log_events), (2, 0));
+        assert!(outbox.take(Lane::Logs, usize::MAX, |_| true)[0].read().is_ok(), "it is where it was");
+    }
+
+    #[test]
+    fn what_cannot_be_read_for_now_waits_and_what_never_can_is_rejected() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        // Where it would be put aside.
+        let folder = spool.folder().expect("on the disk").to_owned();
+        std::fs::write(folder.join("rejected"), "").expect("written");
+        let segments = [1, 2].map(|time| spool.write_events(&[event(time, "a")]).0);
+        let (sender, outbox, counters) = sender(spool);
+        segments.into_iter().for_each(|segment| outbox.push(segment));
+        let mut taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
+        let [unreadable, damaged] = [taken.pop(), taken.pop()].map(|segment| segment.expect("two of them"));
+        let too_many_open_files = std::io::Error::from_raw_os_error(24);
+        let unread = Unread {
+            damaged: vec![(damaged, std::io::ErrorKind::InvalidData.into())],
+            unreadable: vec![(unreadable, too_many_open_files)],
+        };
+        assert!(sender.set_aside(Lane::Logs, unread));
+        assert_eq!((outbox.left().log_events, counters.rejected.get().log_events), (1, 1));
+        let said = sender.diagnostics.take();
+        let levels: Vec<_> = said.iter().map(|message| message.level).collect();
+        assert_eq!(levels, [Level::Error, Level::Warning, Level::Warning], "{said:?}");
+    }
+}

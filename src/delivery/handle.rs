@@ -1,0 +1,317 @@
+//! A delivery under way: it is started, looked at, and ended.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::accounting::counters::{Counters, Counts};
+use crate::accounting::messages::{Diagnostics, Level, Message};
+use crate::accounting::pricing::{Usage, estimate};
+use crate::accounting::receipt::Receipt;
+use crate::config::{LogClass, ResolvedAws};
+use crate::delivery::client::{CloudWatch, DryRun};
+use crate::delivery::destination::Finder;
+use crate::delivery::error::CallError;
+use crate::delivery::lane::LaneStatus;
+use crate::delivery::outage::OutageTracker;
+use crate::delivery::outbox::{Outbox, SendMode};
+use crate::delivery::progress::{DeliveryEnd, Progress};
+use crate::delivery::send::Sender;
+use crate::spool::{Destination, Lane, Spool};
+use crate::timestamp::Timestamp;
+
+/// How long the end waits for a disk that does not answer.
+const DISK_TIMEOUT: Duration = Duration::from_secs(3);
+const DISK_PAUSE: Duration = Duration::from_millis(2);
+
+/// How a delivery goes about it.
+#[derive(Debug, Clone, Copy)]
+pub struct DeliveryOptions {
+    /// When the lanes begin to send.
+    pub mode: SendMode,
+    /// Time between publications at [`SendMode::Periodic`].
+    pub flush_interval: Option<Duration>,
+    /// How many bytes the spool may hold.
+    pub capacity_bytes: u64,
+    /// Send nothing, and leave everything in the spool.
+    pub dry_run: bool,
+    /// Record with the spool where its data goes.
+    pub records_destination: bool,
+}
+
+/// A delivery under way.
+pub struct Delivery {
+    /// The account of it.
+    pub counters: Arc<Counters>,
+    /// What waits.
+    pub outbox: Arc<Outbox>,
+    /// Messages to the user.
+    pub diagnostics: Arc<Diagnostics>,
+    trouble: Arc<Mutex<OutageTracker>>,
+    lanes: [watch::Receiver<LaneStatus>; 2],
+    abandon: Box<dyn Fn() + Send + Sync>,
+    resolved: watch::Receiver<Option<ResolvedAws>>,
+    ended: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    runtime: Handle,
+}
+
+impl Delivery {
+    /// Starts to send what is pushed into the outbox.
+    pub fn start<C: CloudWatch>(
+        spool: Spool,
+        destination: Destination,
+        options: DeliveryOptions,
+        diagnostics: Arc<Diagnostics>,
+        runtime: Handle,
+        cloudwatch: impl FnOnce(&Arc<Counters>) -> C,
+    ) -> Self {
+        let counters = Arc::new(Counters::default());
+        let outbox = Arc::new(Outbox::new(
+            spool,
+            Arc::clone(&counters),
+            Arc::clone(&diagnostics),
+            options.capacity_bytes,
+            options.mode,
+        ));
+        let parts = Parts { destination, options, counters, outbox, diagnostics, runtime };
+        if options.dry_run {
+            let dry_run = DryRun { counters: Arc::clone(&parts.counters) };
+            parts.start(dry_run)
+        } else {
+            let cloudwatch = cloudwatch(&parts.counters);
+            parts.start(cloudwatch)
+        }
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let [metrics, logs] = self.lanes.each_ref().map(|lane| lane.borrow().clone());
+        let (observed, delivered) = (self.counters.observed.get(), self.counters.delivered.get());
+        let (rejected, dropped) = (self.counters.rejected.get(), self.counters.dropped.get());
+        let kept = self.outbox.kept();
+        let settled = |part: fn(Counts) -> u64| part(delivered) + part(rejected) + part(dropped) + part(kept);
+        let (requests, events) = (settled(|s| s.requests), settled(|s| s.log_events));
+        let left_requests = observed.requests.saturating_sub(requests);
+        let left_events = observed.log_events.saturating_sub(events);
+        let (left, settled) =
+            if left_requests > left_events { (left_requests, requests) } else { (left_events, events) };
+        let at_rest = self.outbox.is_closed()
+            && [&metrics, &logs].iter().all(|lane| lane.done || (lane.stopped && lane.tried_at_end));
+        let over = at_rest || *self.ended.borrow();
+        let mut failures: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
+        failures.dedup_by_key(|error| error.topic());
+        Progress {
+            left,
+            settled,
+            succeeded: (metrics.succeeded, logs.succeeded),
+            over,
+            failures,
+            trouble_since: self.trouble.lock().unwrap_or_else(PoisonError::into_inner).since(),
+            delivered_until: Some(self.counters.delivered_until.get()).filter(|&second| second > 0),
+            waiting_bytes: self.outbox.waiting_bytes(),
+        }
+    }
+
+    /// Whether everything up to a segment is done with; `None` while that may still come, false where nothing more can be
+    /// sent for now.
+    #[must_use]
+    pub fn is_settled(&self, last: u64) -> Option<bool> {
+        let mut all = true;
+        for (lane, status) in Lane::ALL.iter().zip(&self.lanes) {
+            let settled = self.outbox.is_settled(*lane, last);
+            if !settled && !status.borrow().stopped && !*self.ended.borrow() {
+                return None;
+            }
+            all &= settled;
+        }
+        Some(all)
+    }
+
+    /// Takes the messages to the user that have come up, the end of trouble among them.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        let done = self.lanes.iter().all(|lane| lane.borrow().done);
+        let ended = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).end(Timestamp::now(), done);
+        if let Some(seconds) = ended {
+            self.diagnostics.log(Level::Info, "outage", format!("CloudWatch takes results again, after {seconds} s."));
+        }
+        self.diagnostics.take()
+    }
+
+    /// Where the data goes, as far as that is known by now.
+    #[must_use]
+    pub fn destination(&self) -> Option<ResolvedAws> {
+        self.resolved.borrow().clone()
+    }
+
+    /// The account of it, with what the spool still holds.
+    #[must_use]
+    pub fn account(&self, run_id: &str, log_class: LogClass, spooled: Counts) -> Receipt {
+        let cost = estimate(Usage {
+            // A metric costs nothing before CloudWatch has some of it.
+            metric_hours: if self.counters.delivered_until.get() > 0 { self.counters.metric_hours.get() } else { 0 },
+            calls: self.counters.put_metric_data.get(),
+            log_bytes: self.counters.log_bytes.get(),
+            log_class,
+            region: self.counters.region.get().map(String::as_str),
+        });
+        Receipt::new(run_id, &self.counters, spooled, cost)
+    }
+
+    /// Ends it, whatever is left: that stays in the spool.
+    pub fn end(&self) -> DeliveryEnd {
+        let failures = self.progress().failures;
+        (self.abandon)();
+        self.ended.send_replace(true);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        // Once they are over, nothing touches the outbox any more. A panic there has been reported by the panic hook.
+        let answers = wait_for_disk(&tasks);
+        self.outbox.drop_memory();
+        if answers {
+            let outbox = Arc::clone(&self.outbox);
+            wait_for_disk(&[self.runtime.spawn_blocking(move || outbox.spool().tidy_up())]);
+        }
+        let spool = self.outbox.spool();
+        let Counts { requests, log_events, .. } = self.outbox.spooled();
+        DeliveryEnd {
+            spool_folder: spool.folder().filter(|_| requests.max(log_events) > 0).map(Path::to_owned),
+            rejected_folder: spool.rejected(),
+            failures,
+            destination: self.destination(),
+        }
+    }
+}
+
+/// Waits for tasks that only a disk which does not answer can hold up, but not for that disk: what is under way then is in
+/// the receipt as what it was before. Says whether it has answered.
+fn wait_for_disk(tasks: &[JoinHandle<()>]) -> bool {
+    let deadline = Instant::now() + DISK_TIMEOUT;
+    // Not in the runtime: its threads may be the ones that are held up, and with them its clock.
+    while !tasks.iter().all(JoinHandle::is_finished) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(DISK_PAUSE);
+    }
+    true
+}
+
+/// What a delivery is made of before it is known what it sends to.
+struct Parts {
+    destination: Destination,
+    options: DeliveryOptions,
+    counters: Arc<Counters>,
+    outbox: Arc<Outbox>,
+    diagnostics: Arc<Diagnostics>,
+    runtime: Handle,
+}
+
+impl Parts {
+    fn start<C: CloudWatch>(self, cloudwatch: C) -> Delivery {
+        let Self { destination, options, counters, outbox, diagnostics, runtime } = self;
+        let trouble = Arc::new(Mutex::new(OutageTracker::default()));
+        let cloudwatch = Arc::new(cloudwatch);
+        let sender = Sender::new(
+            Arc::clone(&cloudwatch),
+            destination,
+            options.dry_run,
+            Arc::clone(&outbox),
+            Arc::clone(&counters),
+            Arc::clone(&diagnostics),
+            Arc::clone(&trouble),
+        );
+        let mut tasks = Vec::new();
+        let lanes = Lane::ALL.map(|lane| {
+            let (status, lane_status) = watch::channel(LaneStatus::default());
+            tasks.push(runtime.spawn(Arc::clone(&sender).run(lane, options.flush_interval, status)));
+            lane_status
+        });
+        let (ended, end) = watch::channel(false);
+        let (known, resolved) = watch::channel(None);
+        let records = options.records_destination;
+        let finder = Finder { cloudwatch, outbox: Arc::clone(&outbox), records, known };
+        tasks.push(runtime.spawn(finder.run(end)));
+        let abandon = Box::new(move || sender.abandon());
+        Delivery {
+            counters,
+            outbox,
+            diagnostics,
+            trouble,
+            lanes,
+            abandon,
+            resolved,
+            ended,
+            tasks: Mutex::new(tasks),
+            runtime,
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::delivery::client::RejectedLogEvents;
+    use crate::delivery::error::tests::refused;
+    use crate::logs::event::LogBatch;
+    use crate::metrics::datum::Datum;
+    use crate::spool::tests::{event, manifest};
+
+    /// Refuses log events, and has their file not answer any more.
+    struct Stalling(PathBuf);
+
+    impl CloudWatch for Stalling {
+        async fn put_metric_data(&self, _: &str, _: Vec<Datum>) -> Result<(), CallError> {
+            Ok(())
+        }
+
+        async fn put_log_events(&self, _: &str, _: &str, _: LogBatch) -> Result<RejectedLogEvents, CallError> {
+            std::fs::remove_file(&self.0).expect("there");
+            let made = std::process::Command::new("mkfifo").arg(&self.0).status().expect("a pipe");
+            assert!(made.success());
+            Err(CallError { operation: "PutLogEvents".into(), ..refused("InvalidParameterException", 400) })
+        }
+
+        async fn create_log_stream(&self, _: &str, _: &str) -> Result<Option<CallError>, CallError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_disk_that_does_not_answer() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool");
+        let (segment, _) = spool.write_events(&[event(1, "a"), event(2, "b")]);
+        let files = std::fs::read_dir(spool.folder().expect("on the disk")).expect("readable");
+        let mut paths = files.map(|file| file.expect("readable").path());
+        let file = paths.find(|path| path.to_string_lossy().contains("-logs.")).expect("the segment's");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("one");
+        let options = DeliveryOptions {
+            mode: SendMode::Immediate,
+            flush_interval: None,
+            capacity_bytes: 1 << 30,
+            dry_run: false,
+            records_destination: true,
+        };
+        let (handle, cloudwatch) = (runtime.handle().clone(), Stalling(file.clone()));
+        let delivery =
+            Delivery::start(spool, manifest().destination(), options, Arc::default(), handle, |_| cloudwatch);
+        delivery.outbox.push(segment);
+        let refused = || delivery.counters.put_log_events.get() > 0;
+        while !refused() {
+            std::thread::sleep(DISK_PAUSE);
+        }
+        delivery.end();
+        assert_eq!(delivery.outbox.spooled().log_events, 2);
+        // Lets it be read at last, as the runtime waits for it.
+        std::fs::write(&file, "").expect("somebody reads");
+    }
+}

@@ -1,0 +1,287 @@
+//! Sends one call of a lane: what it holds, and what its answer means for that.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::accounting::counters::{Counters, Counts};
+use crate::accounting::messages::{Diagnostics, Level};
+use crate::delivery::bisect::{NoRoom, can_be_split};
+use crate::delivery::call::{Limits, Packer, logs_call, metrics_call};
+use crate::delivery::client::CloudWatch;
+use crate::delivery::error::{CallError, Cause};
+use crate::delivery::in_flight::InFlightGuard;
+use crate::delivery::outage::OutageTracker;
+use crate::delivery::outbox::Outbox;
+use crate::delivery::retry::RetryAction;
+use crate::spool::{Destination, Lane, Segment};
+use crate::timestamp::Timestamp;
+
+/// What both lanes share.
+pub struct Sender<C> {
+    cloudwatch: Arc<C>,
+    destination: Destination,
+    /// Segments stay in the spool although they were "sent".
+    pub(super) keep: bool,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) diagnostics: Arc<Diagnostics>,
+    trouble: Arc<std::sync::Mutex<OutageTracker>>,
+    stream_exists: Mutex<bool>,
+    pub(super) abandoned: AtomicBool,
+}
+
+/// How a call ended.
+pub(super) enum Outcome {
+    /// CloudWatch took it.
+    Taken,
+    /// CloudWatch will never take it as it is: it is rejected, or back in the outbox in pieces.
+    Refused(CallError),
+    /// It is back in the outbox, to be repeated, at once or after a success on the way.
+    Failed { error: CallError, on_the_way: bool },
+    /// There was nothing to send after all.
+    Nothing,
+    /// There was nothing to send that could be read.
+    Unreadable,
+}
+
+impl<C: CloudWatch> Sender<C> {
+    /// A sender that has not begun.
+    #[must_use]
+    pub fn new(
+        cloudwatch: Arc<C>,
+        destination: Destination,
+        keep: bool,
+        outbox: Arc<Outbox>,
+        counters: Arc<Counters>,
+        diagnostics: Arc<Diagnostics>,
+        trouble: Arc<std::sync::Mutex<OutageTracker>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            cloudwatch,
+            destination,
+            keep,
+            outbox,
+            counters,
+            diagnostics,
+            trouble,
+            stream_exists: Mutex::new(false),
+            abandoned: AtomicBool::new(false),
+        })
+    }
+
+    /// Cuts off all calls and begins no further one: both lanes end at once.
+    pub fn abandon(&self) {
+        self.abandoned.store(true, SeqCst);
+        self.outbox.wake_all();
+    }
+
+    pub(super) fn take(&self, lane: Lane) -> Vec<Segment> {
+        let limits = Limits::of(lane);
+        let merged = lane == Lane::Metrics && self.destination.windows_in_parts;
+        let mut packer = Packer::new(if merged { limits.times_merge() } else { limits });
+        let (mut empty, mut complete) = (true, false);
+        self.outbox.take(lane, limits.bytes(), |segment| {
+            if complete || (!empty && segment.isolated) {
+                return false;
+            }
+            let within = packer.try_add(segment.contents.items, segment.contents.wire_bytes, segment.contents.span);
+            // The first one goes in any case. What a damaged time or a foreign hand made larger than a call may be would
+            // else hold up all behind it; CloudWatch refuses it, and it is cut.
+            let fits = within || empty;
+            if fits {
+                (empty, complete) = (false, segment.isolated || !within);
+            }
+            fits
+        })
+    }
+
+    pub(super) async fn send(self: Arc<Self>, lane: Lane, segments: Vec<Segment>) -> Outcome {
+        if segments.iter().any(|segment| segment.repeated) {
+            self.counters.retries.add(1);
+        }
+        match lane {
+            Lane::Metrics => self.send_metrics(segments).await,
+            Lane::Logs => self.send_logs(segments).await,
+        }
+    }
+
+    async fn send_metrics(&self, segments: Vec<Segment>) -> Outcome {
+        // Reading and merging is work for the processor, a matter of milliseconds.
+        let Ok(call) = tokio::task::spawn_blocking(move || metrics_call(segments)).await else {
+            return Outcome::Nothing;
+        };
+        self.outbox.put_back(Lane::Metrics, call.rest);
+        let unreadable = self.set_aside(Lane::Metrics, call.unread);
+        if call.segments.is_empty() {
+            return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
+        }
+        let in_flight = InFlightGuard::new(&self.counters, Lane::Metrics, &call.segments);
+        let (begun, number) = (Instant::now(), call.datums.len());
+        let put = self.cloudwatch.put_metric_data(&self.destination.namespace, call.datums).await;
+        in_flight.settle(put.as_ref().err());
+        match put {
+            Ok(()) => {
+                self.succeeded(Lane::Metrics, number, begun);
+                let newest = call.segments.iter().map(|segment| segment.contents.span.1 / 1000).max();
+                self.counters.delivered_until.raise_to(newest.unwrap_or_default().try_into().unwrap_or_default());
+                self.settle(call.segments, 0);
+                Outcome::Taken
+            }
+            Err(error) => self.failed(Lane::Metrics, call.segments, error),
+        }
+    }
+
+    async fn send_logs(&self, segments: Vec<Segment>) -> Outcome {
+        let mut made = false;
+        {
+            let mut exists = self.stream_exists.lock().await;
+            if !*exists {
+                let Destination { group, stream, .. } = &self.destination;
+                match self.cloudwatch.create_log_stream(group, stream).await {
+                    Ok(None) => {}
+                    Ok(Some(error)) => self.diagnostics.log(
+                        Level::Warning,
+                        &error.topic(),
+                        format!("{error} The log group keeps its events for ever until it is given a retention."),
+                    ),
+                    Err(error) => return self.failed(Lane::Logs, segments, error),
+                }
+                self.diagnostics.log(
+                    Level::Debug,
+                    "CreateLogStream",
+                    format!("CreateLogStream: {stream} of log group {group} is there"),
+                );
+                (*exists, made) = (true, true);
+            }
+        }
+        let Ok(call) = tokio::task::spawn_blocking(move || logs_call(segments)).await else {
+            return Outcome::Nothing;
+        };
+        let unreadable = self.set_aside(Lane::Logs, call.unread);
+        if call.segments.is_empty() {
+            return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
+        }
+        let Destination { group, stream, .. } = &self.destination;
+        let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
+        let in_flight = InFlightGuard::new(&self.counters, Lane::Logs, &call.segments);
+        let (begun, number) = (Instant::now(), call.batch.events);
+        let put = self.cloudwatch.put_log_events(group, stream, call.batch).await;
+        in_flight.settle(put.as_ref().err());
+        match put {
+            Ok(rejected_events) => {
+                self.succeeded(Lane::Logs, number, begun);
+                if rejected_events.total() > 0 {
+                    self.diagnostics.log_once(
+                        Level::Warning,
+                        "log events left out",
+                        format!(
+                            "CloudWatch Logs left out events of log group {group}: {} too old, {} too new, {} past the \
+                             group's retention. The receipt counts them as rejected.",
+                            rejected_events.too_old, rejected_events.too_new, rejected_events.expired
+                        ),
+                    );
+                }
+                self.counters.log_bytes.add_len(bytes);
+                self.settle(call.segments, rejected_events.total());
+                Outcome::Taken
+            }
+            Err(error) => {
+                if error.action() == RetryAction::Recreate {
+                    *self.stream_exists.lock().await = false;
+                }
+                match self.failed(Lane::Logs, call.segments, error) {
+                    Outcome::Failed { error, .. } => Outcome::Failed { error, on_the_way: made },
+                    other => other,
+                }
+            }
+        }
+    }
+
+    fn settle(&self, segments: Vec<Segment>, rejected_events: u64) {
+        if self.keep {
+            return self.outbox.keep(segments);
+        }
+        let mut share = Counts::default();
+        segments.iter().for_each(|segment| share += segment.contents.share);
+        let rejected = rejected_events.min(share.log_events);
+        self.counters.rejected.add(Counts { log_events: rejected, ..Counts::default() });
+        self.counters.delivered.add(Counts { log_events: share.log_events - rejected, ..share });
+        self.outbox.settle(&segments);
+    }
+
+    fn succeeded(&self, lane: Lane, number: usize, begun: Instant) {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).succeeded(lane);
+        if self.keep {
+            // A dry run: CloudWatch knows nothing of it.
+            return;
+        }
+        let what = match lane {
+            Lane::Metrics => "PutMetricData: CloudWatch took",
+            Lane::Logs => "PutLogEvents: CloudWatch Logs took",
+        };
+        let items = if lane == Lane::Metrics { "datums" } else { "events" };
+        let elapsed = begun.elapsed().as_millis();
+        self.diagnostics.log(Level::Debug, "call", format!("{what} {number} {items} in {elapsed} ms"));
+    }
+
+    /// Tells the user what matters of a failure: each trouble once, each kind of refusal once.
+    fn tell(&self, lane: Lane, error: &CallError) {
+        let topic = error.topic();
+        let in_trouble = |needs_action| {
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            trouble.failed(lane, Timestamp::now(), &topic, needs_action)
+        };
+        if matches!(error.action(), RetryAction::Split | RetryAction::Reject) {
+            // CloudWatch answers again, whatever it thinks of this call.
+            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).succeeded(lane);
+        }
+        match error.action() {
+            RetryAction::Block if in_trouble(true) => {
+                self.diagnostics.log(Level::Error, &topic, format!("{error} Results are kept in the spool."));
+            }
+            RetryAction::Retry | RetryAction::RetrySlowly if in_trouble(false) => {
+                self.diagnostics.log(Level::Warning, &topic, format!("{error} It is repeated meanwhile."));
+            }
+            RetryAction::Block | RetryAction::Retry | RetryAction::RetrySlowly => {
+                self.diagnostics.log(Level::Debug, &topic, error.to_string());
+            }
+            RetryAction::Split | RetryAction::Reject => self.diagnostics.log_first(
+                Level::Warning,
+                &topic,
+                format!("{error} What CloudWatch does not take is kept in the spool as rejected."),
+            ),
+            RetryAction::Recreate => self.diagnostics.log_first(
+                Level::Warning,
+                &topic,
+                format!("{error} Somebody deleted it: it is made again."),
+            ),
+        }
+    }
+
+    fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> Outcome {
+        segments.iter_mut().for_each(|segment| segment.repeated = true);
+        self.tell(lane, &error);
+        match error.action() {
+            // A gateway's limit, which is not CloudWatch's: nothing is rejected for it.
+            RetryAction::Split if !error.is_from_aws() && !can_be_split(&segments) => {
+                self.outbox.put_back(lane, segments);
+                Outcome::Failed { error: CallError { cause: Cause::NotAws, ..error }, on_the_way: false }
+            }
+            RetryAction::Split => match self.split(lane, segments) {
+                Ok(()) => Outcome::Refused(error),
+                Err(NoRoom) => Outcome::Failed { error, on_the_way: false },
+            },
+            RetryAction::Reject => {
+                segments.iter().for_each(|segment| self.reject(segment));
+                Outcome::Refused(error)
+            }
+            RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Recreate | RetryAction::Block => {
+                self.outbox.put_back(lane, segments);
+                Outcome::Failed { error, on_the_way: false }
+            }
+        }
+    }
+}
