@@ -87,7 +87,7 @@ impl Replay {
         if !self.dry_run && [Some(&old), young.as_ref()].into_iter().flatten().any(Segment::is_in_memory) {
             // The disk is full: what is on it stays there, whole, for another time.
             [Some(&old), young.as_ref()].into_iter().flatten().for_each(|part| spool.remove(part));
-            outbox.leave(&segment);
+            outbox.leave_in_spool(&segment);
             self.delivery.diagnostics.log_once(
                 Level::Error,
                 "no room",
@@ -224,7 +224,7 @@ mod tests {
                     Step::Send(number) => {
                         let segments = take(&current, number);
                         sent.extend(texts(&segments));
-                        current.settle(&segments);
+                        current.settle(segments, 0);
                     }
                     Step::Fail(number) => current.put_back(Lane::Logs, take(&current, number)),
                     Step::Split => {

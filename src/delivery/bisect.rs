@@ -4,7 +4,7 @@ use crate::accounting::messages::Level;
 use crate::delivery::call::Unread;
 use crate::delivery::client::CloudWatch;
 use crate::delivery::send::Sender;
-use crate::spool::{Lane, Segment};
+use crate::spool::{Lane, Packing, Segment};
 
 /// The disk has no room for the pieces of a segment.
 pub(super) struct NoRoom;
@@ -14,14 +14,14 @@ impl<C: CloudWatch> Sender<C> {
     pub(super) fn split(&self, lane: Lane, mut segments: Vec<Segment>) -> Result<(), NoRoom> {
         if segments.len() > 1 {
             // The outbox packs as much as fits, so the pieces have to say that they do not fit together.
-            segments.iter_mut().for_each(|segment| segment.isolated = true);
+            segments.iter_mut().for_each(|segment| segment.packing = Packing::Isolated);
             self.outbox.put_back(lane, segments);
             return Ok(());
         }
-        for mut segment in segments {
+        for segment in segments {
             match self.halves(&segment) {
                 Ok(Some(halves)) => self.outbox.replace(&segment, halves),
-                Ok(None) => self.reject(&segment),
+                Ok(None) => self.outbox.reject(segment),
                 Err(NoRoom) => {
                     self.diagnostics.log_once(
                         Level::Error,
@@ -29,8 +29,7 @@ impl<C: CloudWatch> Sender<C> {
                         "The disk is full: what CloudWatch refuses cannot be cut into pieces to find what it is about, \
                          and waits in the spool. Make room.",
                     );
-                    segment.deferred = true;
-                    self.outbox.put_back(lane, vec![segment]);
+                    self.outbox.defer(segment);
                     return Err(NoRoom);
                 }
             }
@@ -45,7 +44,7 @@ impl<C: CloudWatch> Sender<C> {
         }
         let spool = self.outbox.spool();
         let middle = segment.contents.items / 2;
-        let mut halves: Vec<Segment> = match segment.lane {
+        let halves: Vec<Segment> = match segment.lane {
             Lane::Metrics => {
                 let Ok(datums) = segment.datums() else { return Ok(None) };
                 let Some((first, second)) = datums.split_at_checked(middle) else { return Ok(None) };
@@ -62,49 +61,29 @@ impl<C: CloudWatch> Sender<C> {
             halves.iter().for_each(|half| spool.remove(half));
             return Err(NoRoom);
         }
-        halves.iter_mut().for_each(|half| half.isolated = true);
         Ok(Some(halves))
     }
 
     /// Rejects what is damaged, and puts back what cannot be read for now. Says whether there was any of the latter.
-    pub(super) fn set_aside(&self, lane: Lane, unread: Unread) -> bool {
+    pub(super) fn set_aside(&self, unread: Unread) -> bool {
         for (segment, error) in unread.damaged {
             self.diagnostics.log_once(
                 Level::Error,
                 "damaged",
                 format!("A file of the spool cannot be read and is put aside as rejected: {error}."),
             );
-            if self.keep {
-                // In a dry run it stays where it is.
-                self.counters.rejected.add(segment.contents.share);
-                self.outbox.settle_rejected(&segment);
-            } else {
-                self.reject(&segment);
-            }
+            self.outbox.reject(segment);
         }
         let any = !unread.unreadable.is_empty();
-        for (mut segment, error) in unread.unreadable {
+        for (segment, error) in unread.unreadable {
             self.diagnostics.log_once(
                 Level::Warning,
                 "unreadable",
                 format!("A file of the spool cannot be read for now ({error}). It is tried again."),
             );
-            segment.deferred = true;
-            self.outbox.put_back(lane, vec![segment]);
+            self.outbox.defer(segment);
         }
         any
-    }
-
-    pub(super) fn reject(&self, segment: &Segment) {
-        self.counters.rejected.add(segment.contents.share);
-        if let Err(error) = self.outbox.spool().reject(segment) {
-            self.diagnostics.log_once(
-                Level::Warning,
-                "reject",
-                format!("What CloudWatch rejected could not be kept in the spool: {error}."),
-            );
-        }
-        self.outbox.settle_rejected(segment);
     }
 }
 
@@ -119,6 +98,7 @@ mod tests {
 
     use super::*;
     use crate::accounting::counters::Counters;
+    use crate::accounting::messages::Diagnostics;
     use crate::delivery::client::DryRun;
     use crate::delivery::outbox::{Outbox, SendMode};
     use crate::spool::Spool;
@@ -126,18 +106,13 @@ mod tests {
 
     fn sender(spool: Spool) -> (Arc<Sender<DryRun>>, Arc<Outbox>, Arc<Counters>) {
         let counters: Arc<Counters> = Arc::default();
-        let outbox = Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::default(), 1 << 30, SendMode::Immediate));
+        let diagnostics: Arc<Diagnostics> = Arc::default();
+        let outbox = Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Immediate);
+        let outbox = Arc::new(outbox);
         let (cloudwatch, to) = (DryRun { counters: Arc::clone(&counters) }, manifest().destination());
-        let (diagnostics, trouble) = (Arc::default(), Arc::default());
-        let sender = Sender::new(
-            Arc::new(cloudwatch),
-            to,
-            false,
-            Arc::clone(&outbox),
-            Arc::clone(&counters),
-            diagnostics,
-            trouble,
-        );
+        let trouble = Arc::default();
+        let sender =
+            Sender::new(Arc::new(cloudwatch), to, Arc::clone(&outbox), Arc::clone(&counters), diagnostics, trouble);
         (sender, outbox, counters)
     }
 
@@ -175,7 +150,7 @@ mod tests {
             damaged: vec![(damaged, std::io::ErrorKind::InvalidData.into())],
             unreadable: vec![(unreadable, too_many_open_files)],
         };
-        assert!(sender.set_aside(Lane::Logs, unread));
+        assert!(sender.set_aside(unread));
         assert_eq!((outbox.left().log_events, counters.rejected.get().log_events), (1, 1));
         let said = sender.diagnostics.take();
         let levels: Vec<_> = said.iter().map(|message| message.level).collect();

@@ -44,11 +44,11 @@ impl<C: CloudWatch> Finder<C> {
             // What is known without a call does not wait for STS.
             match self.cloudwatch.resolve().await {
                 Ok(None) => return,
-                Ok(Some(resolved)) => self.publish(resolved),
+                Ok(Some(resolved)) => self.publish(&resolved),
                 Err(_) => {}
             }
             if let Ok(Some(resolved)) = self.cloudwatch.resolve_account().await {
-                self.publish(resolved);
+                self.publish(&resolved);
                 return;
             }
             sleep(pause).await;
@@ -56,16 +56,16 @@ impl<C: CloudWatch> Finder<C> {
         }
     }
 
-    fn publish(&self, resolved: ResolvedAws) {
+    fn publish(&self, resolved: &ResolvedAws) {
         let is_new = self.known.send_if_modified(|known| {
-            let is_new = known.as_ref() != Some(&resolved);
+            let is_new = known.as_ref() != Some(resolved);
             *known = Some(resolved.clone());
             is_new
         });
         if is_new && self.records {
             // In place, so that the end of the delivery waits for it. Best effort: without it, a replay goes by the options
             // and its own environment.
-            let _ = tokio::task::block_in_place(|| self.outbox.spool().record_resolved(&resolved));
+            let _ = tokio::task::block_in_place(|| self.outbox.spool().record_resolved(resolved));
         }
     }
 }

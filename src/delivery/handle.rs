@@ -18,7 +18,7 @@ use crate::delivery::destination::Finder;
 use crate::delivery::error::CallError;
 use crate::delivery::lane::LaneStatus;
 use crate::delivery::outage::OutageTracker;
-use crate::delivery::outbox::{Outbox, SendMode};
+use crate::delivery::outbox::{Outbox, Retention, SendMode};
 use crate::delivery::progress::{DeliveryEnd, Progress};
 use crate::delivery::send::Sender;
 use crate::spool::{Destination, Lane, Spool};
@@ -71,13 +71,10 @@ impl Delivery {
         cloudwatch: impl FnOnce(&Arc<Counters>) -> C,
     ) -> Self {
         let counters = Arc::new(Counters::default());
-        let outbox = Arc::new(Outbox::new(
-            spool,
-            Arc::clone(&counters),
-            Arc::clone(&diagnostics),
-            options.capacity_bytes,
-            options.mode,
-        ));
+        let (capacity, mode) = (options.capacity_bytes, options.mode);
+        let retention = if options.dry_run { Retention::Keep } else { Retention::Delete };
+        let outbox = Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), capacity, mode);
+        let outbox = Arc::new(outbox.with_retention(retention));
         let parts = Parts { destination, options, counters, outbox, diagnostics, runtime };
         if options.dry_run {
             let dry_run = DryRun { counters: Arc::clone(&parts.counters) };
@@ -94,8 +91,8 @@ impl Delivery {
         let [metrics, logs] = self.lanes.each_ref().map(|lane| lane.borrow().clone());
         let (observed, delivered) = (self.counters.observed.get(), self.counters.delivered.get());
         let (rejected, dropped) = (self.counters.rejected.get(), self.counters.dropped.get());
-        let kept = self.outbox.kept();
-        let settled = |part: fn(Counts) -> u64| part(delivered) + part(rejected) + part(dropped) + part(kept);
+        let retained = self.outbox.retained();
+        let settled = |part: fn(Counts) -> u64| part(delivered) + part(rejected) + part(dropped) + part(retained);
         let (requests, events) = (settled(|s| s.requests), settled(|s| s.log_events));
         let left_requests = observed.requests.saturating_sub(requests);
         let left_events = observed.log_events.saturating_sub(events);
@@ -220,7 +217,6 @@ impl Parts {
         let sender = Sender::new(
             Arc::clone(&cloudwatch),
             destination,
-            options.dry_run,
             Arc::clone(&outbox),
             Arc::clone(&counters),
             Arc::clone(&diagnostics),

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::accounting::counters::{Counters, Counts};
+use crate::accounting::counters::Counters;
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::delivery::bisect::{NoRoom, can_be_split};
 use crate::delivery::call::{Limits, Packer, logs_call, metrics_call};
@@ -14,17 +14,15 @@ use crate::delivery::client::CloudWatch;
 use crate::delivery::error::{CallError, Cause};
 use crate::delivery::in_flight::InFlightGuard;
 use crate::delivery::outage::OutageTracker;
-use crate::delivery::outbox::Outbox;
+use crate::delivery::outbox::{Outbox, Retention};
 use crate::delivery::retry::RetryAction;
-use crate::spool::{Destination, Lane, Segment};
+use crate::spool::{Destination, Lane, Packing, Segment};
 use crate::timestamp::Timestamp;
 
 /// What both lanes share.
 pub struct Sender<C> {
     cloudwatch: Arc<C>,
     destination: Destination,
-    /// Segments stay in the spool although they were "sent".
-    pub(super) keep: bool,
     pub(super) outbox: Arc<Outbox>,
     pub(super) counters: Arc<Counters>,
     pub(super) diagnostics: Arc<Diagnostics>,
@@ -53,7 +51,6 @@ impl<C: CloudWatch> Sender<C> {
     pub fn new(
         cloudwatch: Arc<C>,
         destination: Destination,
-        keep: bool,
         outbox: Arc<Outbox>,
         counters: Arc<Counters>,
         diagnostics: Arc<Diagnostics>,
@@ -62,7 +59,6 @@ impl<C: CloudWatch> Sender<C> {
         Arc::new(Self {
             cloudwatch,
             destination,
-            keep,
             outbox,
             counters,
             diagnostics,
@@ -84,7 +80,7 @@ impl<C: CloudWatch> Sender<C> {
         let mut packer = Packer::new(if merged { limits.times_merge() } else { limits });
         let (mut empty, mut complete) = (true, false);
         self.outbox.take(lane, limits.bytes(), |segment| {
-            if complete || (!empty && segment.isolated) {
+            if complete || (!empty && segment.packing == Packing::Isolated) {
                 return false;
             }
             let within = packer.try_add(segment.contents.items, segment.contents.wire_bytes, segment.contents.span);
@@ -92,14 +88,14 @@ impl<C: CloudWatch> Sender<C> {
             // else hold up all behind it; CloudWatch refuses it, and it is cut.
             let fits = within || empty;
             if fits {
-                (empty, complete) = (false, segment.isolated || !within);
+                (empty, complete) = (false, segment.packing == Packing::Isolated || !within);
             }
             fits
         })
     }
 
     pub(super) async fn send(self: Arc<Self>, lane: Lane, segments: Vec<Segment>) -> Outcome {
-        if segments.iter().any(|segment| segment.repeated) {
+        if segments.iter().any(|segment| segment.failed_calls > 0) {
             self.counters.retries.add(1);
         }
         match lane {
@@ -114,7 +110,7 @@ impl<C: CloudWatch> Sender<C> {
             return Outcome::Nothing;
         };
         self.outbox.put_back(Lane::Metrics, call.rest);
-        let unreadable = self.set_aside(Lane::Metrics, call.unread);
+        let unreadable = self.set_aside(call.unread);
         if call.segments.is_empty() {
             return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
         }
@@ -127,7 +123,7 @@ impl<C: CloudWatch> Sender<C> {
                 self.succeeded(Lane::Metrics, number, begun);
                 let newest = call.segments.iter().map(|segment| segment.contents.span.1 / 1000).max();
                 self.counters.delivered_until.raise_to(newest.unwrap_or_default().try_into().unwrap_or_default());
-                self.settle(call.segments, 0);
+                self.outbox.settle(call.segments, 0);
                 Outcome::Taken
             }
             Err(error) => self.failed(Lane::Metrics, call.segments, error),
@@ -160,7 +156,7 @@ impl<C: CloudWatch> Sender<C> {
         let Ok(call) = tokio::task::spawn_blocking(move || logs_call(segments)).await else {
             return Outcome::Nothing;
         };
-        let unreadable = self.set_aside(Lane::Logs, call.unread);
+        let unreadable = self.set_aside(call.unread);
         if call.segments.is_empty() {
             return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
         }
@@ -185,7 +181,7 @@ impl<C: CloudWatch> Sender<C> {
                     );
                 }
                 self.counters.log_bytes.add_len(bytes);
-                self.settle(call.segments, rejected_events.total());
+                self.outbox.settle(call.segments, rejected_events.total());
                 Outcome::Taken
             }
             Err(error) => {
@@ -200,21 +196,9 @@ impl<C: CloudWatch> Sender<C> {
         }
     }
 
-    fn settle(&self, segments: Vec<Segment>, rejected_events: u64) {
-        if self.keep {
-            return self.outbox.keep(segments);
-        }
-        let mut share = Counts::default();
-        segments.iter().for_each(|segment| share += segment.contents.share);
-        let rejected = rejected_events.min(share.log_events);
-        self.counters.rejected.add(Counts { log_events: rejected, ..Counts::default() });
-        self.counters.delivered.add(Counts { log_events: share.log_events - rejected, ..share });
-        self.outbox.settle(&segments);
-    }
-
     fn succeeded(&self, lane: Lane, number: usize, begun: Instant) {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).succeeded(lane);
-        if self.keep {
+        if self.outbox.retention() == Retention::Keep {
             // A dry run: CloudWatch knows nothing of it.
             return;
         }
@@ -262,7 +246,7 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> Outcome {
-        segments.iter_mut().for_each(|segment| segment.repeated = true);
+        segments.iter_mut().for_each(|segment| segment.failed_calls += 1);
         self.tell(lane, &error);
         match error.action() {
             // A gateway's limit, which is not CloudWatch's: nothing is rejected for it.
@@ -275,7 +259,7 @@ impl<C: CloudWatch> Sender<C> {
                 Err(NoRoom) => Outcome::Failed { error, on_the_way: false },
             },
             RetryAction::Reject => {
-                segments.iter().for_each(|segment| self.reject(segment));
+                segments.into_iter().for_each(|segment| self.outbox.reject(segment));
                 Outcome::Refused(error)
             }
             RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Recreate | RetryAction::Block => {

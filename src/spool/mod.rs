@@ -11,7 +11,7 @@ mod segment;
 
 pub use folder::Spool;
 pub use manifest::{Destination, Manifest};
-pub use segment::{Contents, LogLines, Segment};
+pub use segment::{Contents, LogLines, Packing, Pending, Segment, SegmentState};
 
 /// The two kinds of data, which do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -80,12 +80,45 @@ impl LogLines {
     }
 }
 
+/// Where a segment is on its way to CloudWatch. The outbox changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentState {
+    /// It waits to be sent.
+    Pending(Pending),
+    /// A call that contains it is in flight.
+    InFlight,
+    /// A dry run has processed it. It stays in the spool.
+    Retained,
+    /// CloudWatch refused it, or its file is damaged.
+    Rejected,
+}
+
+/// The turn of a segment that waits to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pending {
+    /// The last flush released it, or the next one will. In live mode, fresh metrics are sent before a backlog.
+    Fresh,
+    /// An earlier flush released it.
+    Backlog,
+    /// It could not be read or split for now. All other segments are sent first.
+    Deferred,
+}
+
+/// Whether a segment may share a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// It is sent with as many other segments as fit.
+    Shared,
+    /// It is sent alone, because CloudWatch refused a call that contained it.
+    Isolated,
+}
+
 /// A number of lines that are written, sent and removed together. It always fits into one call.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// Rising in the order of writing.
+    /// Segments are numbered in the order in which they are written.
     pub id: u64,
-    /// Its place among the others: the id, or that of the segment it was cut from.
+    /// Its position among the others: its own id, or that of the segment that it was split from.
     pub sequence: u64,
     /// Datums or log events.
     pub lane: Lane,
@@ -93,19 +126,28 @@ pub struct Segment {
     pub contents: Contents,
     /// Size of the lines, on the disk or in memory.
     pub disk_bytes: u64,
-    /// Whether a call with it failed before.
-    pub repeated: bool,
-    /// Whether it must have a call to itself: something in its last call was at fault.
-    pub isolated: bool,
-    /// Whether others go first: it could not be read, or cut, for now.
-    pub deferred: bool,
+    /// Where it is on its way.
+    pub state: SegmentState,
+    /// Whether it may share a call.
+    pub packing: Packing,
+    /// Failed calls that contained it.
+    pub failed_calls: u32,
     pub(super) storage: Storage,
 }
 
 impl Segment {
     pub(super) const fn new(id: u64, lane: Lane, contents: Contents, disk_bytes: u64, storage: Storage) -> Self {
-        let (repeated, isolated, deferred) = (false, false, false);
-        Self { id, sequence: id, lane, contents, disk_bytes, repeated, isolated, deferred, storage }
+        Self {
+            id,
+            sequence: id,
+            lane,
+            contents,
+            disk_bytes,
+            state: SegmentState::Pending(Pending::Fresh),
+            packing: Packing::Shared,
+            failed_calls: 0,
+            storage,
+        }
     }
 
     /// Whether it is lost when the process ends.

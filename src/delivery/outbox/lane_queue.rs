@@ -1,57 +1,154 @@
-//! The segments of one lane: those that wait, by their places, and those that are under way.
+//! The queue of one lane: the segments that wait, in order, and which of them may be sent next.
 
 use std::collections::VecDeque;
 
-use crate::accounting::counters::Counts;
-use crate::spool::Segment;
+use crate::delivery::outbox::SendMode;
+use crate::delivery::outbox::ledger::Ledger;
+use crate::spool::{Lane, Pending, Segment, SegmentState};
 
-#[derive(Default)]
-pub(super) struct LaneState {
+/// The segments of one lane.
+pub(super) struct LaneQueue {
+    lane: Lane,
     /// Oldest first.
-    pub(super) pending: VecDeque<Segment>,
-    /// Segments up to this id may go, whatever the mode.
-    pub(super) due: u64,
-    /// Those from this id on became due with the last flush: what came before is a backlog.
-    pub(super) fresh: u64,
-    /// The places of segments that were taken and are not settled, what they stand for, and how much of that is in
-    /// memory alone.
-    pub(super) taken: Vec<u64>,
-    pub(super) in_flight: Counts,
-    pub(super) in_flight_in_memory: Counts,
-    /// What a dry run is done with.
-    pub(super) kept: Counts,
+    pending: VecDeque<Segment>,
+    /// Segments up to this sequence number may be sent in any mode.
+    due: u64,
+    /// The first sequence number that was not due before the last flush.
+    fresh_from: u64,
+    /// Sequence numbers of the segments in flight.
+    in_flight: Vec<u64>,
 }
 
-impl LaneState {
-    /// Lets everything go that waits now.
+impl LaneQueue {
+    pub(super) const fn new(lane: Lane) -> Self {
+        Self { lane, pending: VecDeque::new(), due: 0, fresh_from: 0, in_flight: Vec::new() }
+    }
+
+    /// Adds a new segment.
+    pub(super) fn push(&mut self, mut segment: Segment, ledger: &mut Ledger) {
+        segment.state = self.pending_state(&segment);
+        ledger.enter(&segment);
+        self.insert(segment);
+    }
+
+    /// Lets all segments that wait now be sent.
     pub(super) fn release(&mut self) {
-        self.fresh = self.due + 1;
+        self.fresh_from = self.due + 1;
         let last = self.pending.back().map_or(0, |segment| segment.sequence);
         self.due = self.due.max(last);
-    }
-
-    pub(super) fn mark_in_flight(&mut self, segment: &Segment) {
-        self.taken.push(segment.sequence);
-        self.in_flight += segment.contents.share;
-        if segment.is_in_memory() {
-            self.in_flight_in_memory += segment.contents.share;
+        for segment in &mut self.pending {
+            if segment.state == SegmentState::Pending(Pending::Fresh) && segment.sequence < self.fresh_from {
+                segment.state = SegmentState::Pending(Pending::Backlog);
+            }
         }
     }
 
+    /// Takes the oldest segments that may be sent now, for as long as they fit.
+    pub(super) fn take(
+        &mut self,
+        mode: SendMode,
+        full_call_bytes: usize,
+        mut fits: impl FnMut(&Segment) -> bool,
+        ledger: &mut Ledger,
+    ) -> Vec<Segment> {
+        let is_full =
+            || self.pending.iter().map(|segment| segment.contents.wire_bytes).sum::<usize>() >= full_call_bytes;
+        let due = match mode {
+            SendMode::Immediate => u64::MAX,
+            SendMode::Periodic if is_full() => u64::MAX,
+            SendMode::Periodic | SendMode::Deferred => self.due,
+        };
+        let mut taken = Vec::new();
+        for turn in turns(self.lane, mode) {
+            let mut at = 0;
+            while let Some(segment) = self.pending.get(at).filter(|segment| segment.sequence <= due) {
+                if !turn.iter().any(|&pending| segment.state == SegmentState::Pending(pending)) {
+                    at += 1;
+                    continue;
+                }
+                if !fits(segment) {
+                    break;
+                }
+                let Some(mut segment) = self.pending.remove(at) else { break };
+                ledger.change(&mut segment, SegmentState::InFlight);
+                self.in_flight.push(segment.sequence);
+                taken.push(segment);
+            }
+            if !taken.is_empty() {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Puts a segment that was in flight back into its position.
+    pub(super) fn put_back(&mut self, mut segment: Segment, ledger: &mut Ledger) {
+        self.complete(&segment);
+        let state = self.pending_state(&segment);
+        ledger.change(&mut segment, state);
+        self.insert(segment);
+    }
+
+    /// Puts a segment that was in flight back into its position. All others are sent before it.
+    pub(super) fn defer(&mut self, mut segment: Segment, ledger: &mut Ledger) {
+        self.complete(&segment);
+        ledger.change(&mut segment, SegmentState::Pending(Pending::Deferred));
+        self.insert(segment);
+    }
+
+    /// Forgets a segment that was in flight.
     pub(super) fn complete(&mut self, segment: &Segment) {
-        if let Some(taken) = self.taken.iter().position(|&place| place == segment.sequence) {
-            self.taken.swap_remove(taken);
-        }
-        self.in_flight -= segment.contents.share;
-        if segment.is_in_memory() {
-            self.in_flight_in_memory -= segment.contents.share;
+        if let Some(at) = self.in_flight.iter().position(|&sequence| sequence == segment.sequence) {
+            self.in_flight.swap_remove(at);
         }
     }
 
-    /// Puts a segment where it belongs: calls that fail come back in any order.
-    pub(super) fn insert(&mut self, segment: Segment) {
-        let key = |segment: &Segment| (segment.sequence, segment.id);
-        let place = self.pending.partition_point(|other| key(other) < key(&segment));
-        self.pending.insert(place, segment);
+    /// Removes the oldest segment that is stored in memory, or on disk.
+    pub(super) fn remove_oldest(&mut self, in_memory: bool, ledger: &mut Ledger) -> Option<Segment> {
+        remove_oldest(&mut self.pending, in_memory, ledger)
     }
+
+    /// Removes all segments that wait in memory.
+    pub(super) fn remove_memory(&mut self) {
+        self.pending.retain(|segment| !segment.is_in_memory());
+    }
+
+    /// Whether no segment waits or is in flight.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Whether no segment up to a sequence number waits or is in flight.
+    pub(super) fn is_settled(&self, last: u64) -> bool {
+        let waits = self.pending.front().is_some_and(|segment| segment.sequence <= last);
+        !waits && self.in_flight.iter().all(|&sequence| sequence > last)
+    }
+
+    const fn pending_state(&self, segment: &Segment) -> SegmentState {
+        let is_fresh = segment.sequence >= self.fresh_from;
+        SegmentState::Pending(if is_fresh { Pending::Fresh } else { Pending::Backlog })
+    }
+
+    /// Calls that fail return their segments in any order.
+    fn insert(&mut self, segment: Segment) {
+        let key = |segment: &Segment| (segment.sequence, segment.id);
+        let at = self.pending.partition_point(|other| key(other) < key(&segment));
+        self.pending.insert(at, segment);
+    }
+}
+
+/// Which segments are sent in one call, and which only if there are no others.
+const fn turns(lane: Lane, mode: SendMode) -> &'static [&'static [Pending]] {
+    match (lane, mode) {
+        // CloudWatch accepts datums in any order, so fresh ones do not wait behind a backlog.
+        (Lane::Metrics, SendMode::Periodic) => &[&[Pending::Fresh], &[Pending::Backlog], &[Pending::Deferred]],
+        // Log events keep their order.
+        _ => &[&[Pending::Backlog, Pending::Fresh], &[Pending::Deferred]],
+    }
+}
+
+/// Removes the oldest of some segments that is stored in memory, or on disk.
+pub(super) fn remove_oldest(segments: &mut VecDeque<Segment>, in_memory: bool, ledger: &mut Ledger) -> Option<Segment> {
+    let at = segments.iter().position(|segment| segment.is_in_memory() == in_memory)?;
+    segments.remove(at).inspect(|segment| ledger.remove(segment))
 }

@@ -1,7 +1,9 @@
-//! What waits to be sent: the segments of the spool, by lane, within the room there is for them.
+//! The outbox: the segments that wait to be sent, by lane, within the room that the spool has for them.
 
 mod lane_queue;
+mod ledger;
 mod room;
+mod settle;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
@@ -9,15 +11,18 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::Notify;
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::Diagnostics;
-use crate::delivery::outbox::lane_queue::LaneState;
-use crate::spool::{Lane, Segment, Spool};
+use crate::accounting::messages::{Diagnostics, Level};
+use crate::delivery::outbox::lane_queue::LaneQueue;
+use crate::delivery::outbox::ledger::Ledger;
+use crate::spool::{Lane, Packing, Segment, Spool};
 use crate::sync::{Mutex, MutexGuard};
 
-/// When a lane may send.
+pub use settle::Retention;
+
+/// When the lanes may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendMode {
-    /// Not before the test stops.
+    /// When the test stops.
     Deferred,
     /// At every flush interval.
     Periodic,
@@ -26,18 +31,25 @@ pub enum SendMode {
 }
 
 struct State {
-    lanes: [LaneState; 2],
+    queues: [LaneQueue; 2],
+    /// Segments that a dry run has processed, oldest first.
+    retained: VecDeque<Segment>,
+    ledger: Ledger,
     mode: SendMode,
-    /// Segments that a dry run is done with and leaves in the spool for as long as there is room, oldest first.
-    kept: VecDeque<Segment>,
-    disk_bytes: u64,
-    memory_bytes: u64,
-    /// Those of them that wait for nothing any more, and still take their room.
-    rejected_bytes: u64,
-    closed: bool,
+    is_closed: bool,
 }
 
-/// The segments that wait, and the rules by which they may go.
+impl State {
+    const fn queue(&mut self, lane: Lane) -> &mut LaneQueue {
+        &mut self.queues[lane as usize]
+    }
+
+    fn release(&mut self) {
+        self.queues.iter_mut().for_each(LaneQueue::release);
+    }
+}
+
+/// The segments that wait, and the rules by which they may be sent.
 pub struct Outbox {
     state: Mutex<State>,
     wake: [Notify; 2],
@@ -45,6 +57,7 @@ pub struct Outbox {
     counters: Arc<Counters>,
     diagnostics: Arc<Diagnostics>,
     disk_capacity: u64,
+    retention: Retention,
 }
 
 impl Outbox {
@@ -58,132 +71,99 @@ impl Outbox {
         mode: SendMode,
     ) -> Self {
         let state = State {
-            lanes: Default::default(),
+            queues: Lane::ALL.map(LaneQueue::new),
+            retained: VecDeque::new(),
+            ledger: Ledger::default(),
             mode,
-            kept: VecDeque::new(),
-            disk_bytes: 0,
-            memory_bytes: 0,
-            rejected_bytes: 0,
-            closed: false,
+            is_closed: false,
         };
-        Self { state: Mutex::new(state), wake: Default::default(), spool, counters, diagnostics, disk_capacity }
+        let (state, wake) = (Mutex::new(state), Default::default());
+        Self { state, wake, spool, counters, diagnostics, disk_capacity, retention: Retention::Delete }
+    }
+
+    /// The outbox with another policy for settled segments.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The spool behind it.
+    /// The spool of the segments.
     #[must_use]
-    pub fn spool(&self) -> &Spool {
+    pub const fn spool(&self) -> &Spool {
         &self.spool
     }
 
-    /// Takes the oldest segments of a lane that may go now, for as long as `fits` says so.
-    pub fn take(&self, kind: Lane, full_call_bytes: usize, mut fits: impl FnMut(&Segment) -> bool) -> Vec<Segment> {
-        let mut state = self.state();
-        let mode = state.mode;
-        let lane = &mut state.lanes[kind as usize];
-        let full = mode == SendMode::Periodic
-            && lane.pending.iter().map(|segment| segment.contents.wire_bytes).sum::<usize>() >= full_call_bytes;
-        let due = if mode == SendMode::Immediate || full { u64::MAX } else { lane.due };
-        // Datums may come in any order, so the live ones do not wait behind a backlog. Log events keep theirs.
-        let fresh =
-            lane.pending.iter().position(|segment| !segment.deferred && (lane.fresh..=due).contains(&segment.sequence));
-        let start = fresh.filter(|_| kind == Lane::Metrics && mode == SendMode::Periodic).unwrap_or_default();
-        let mut taken = Vec::new();
-        for deferred in [false, true] {
-            let mut at = start;
-            while let Some(segment) = lane.pending.get(at).filter(|segment| segment.sequence <= due) {
-                if segment.deferred != deferred {
-                    at += 1;
-                    continue;
-                }
-                let Some(segment) = Some(at).filter(|_| fits(segment)).and_then(|at| lane.pending.remove(at)) else {
-                    break;
-                };
-                lane.mark_in_flight(&segment);
-                taken.push(segment);
-            }
-            if !taken.is_empty() {
-                break;
-            }
-        }
-        taken
+    /// The policy for settled segments.
+    #[must_use]
+    pub const fn retention(&self) -> Retention {
+        self.retention
     }
 
-    /// Puts segments that were taken back into their places.
+    /// Adds a new segment, and makes room for it.
+    pub fn push(&self, segment: Segment) {
+        let lane = segment.lane;
+        let mut state = self.state();
+        let State { queues, ledger, .. } = &mut *state;
+        queues[lane as usize].push(segment, ledger);
+        let early = self.release_early(&mut state);
+        self.make_room(state);
+        if early {
+            self.diagnostics.log_once(
+                Level::Info,
+                "half full",
+                "The spool is half full: what has been recorded so far is published before the test stops.",
+            );
+            self.wake_all();
+        }
+        self.wake(lane);
+    }
+
+    /// Takes the oldest segments of a lane that may be sent now, for as long as they fit.
+    pub fn take(&self, lane: Lane, full_call_bytes: usize, fits: impl FnMut(&Segment) -> bool) -> Vec<Segment> {
+        let mut state = self.state();
+        let State { queues, ledger, mode, .. } = &mut *state;
+        queues[lane as usize].take(*mode, full_call_bytes, fits, ledger)
+    }
+
+    /// Puts segments that were in flight back into their positions.
     pub fn put_back(&self, lane: Lane, segments: Vec<Segment>) {
         let mut state = self.state();
-        for segment in segments {
-            state.lanes[lane as usize].complete(&segment);
-            state.lanes[lane as usize].insert(segment);
-        }
+        let State { queues, ledger, .. } = &mut *state;
+        segments.into_iter().for_each(|segment| queues[lane as usize].put_back(segment, ledger));
     }
 
-    /// Puts the parts of a segment that was cut into its place.
+    /// Puts a segment that was in flight back into its position. All others are sent before it.
+    pub fn defer(&self, segment: Segment) {
+        let mut state = self.state();
+        let State { queues, ledger, .. } = &mut *state;
+        queues[segment.lane as usize].defer(segment, ledger);
+    }
+
+    /// Replaces a segment that was in flight by the parts that it was split into. Each is sent alone.
     pub fn replace(&self, whole: &Segment, parts: Vec<Segment>) {
         let mut state = self.state();
-        state.account_bytes(whole, false);
-        state.lanes[whole.lane as usize].complete(whole);
+        let State { queues, ledger, .. } = &mut *state;
+        let queue = &mut queues[whole.lane as usize];
+        queue.complete(whole);
+        ledger.remove(whole);
         for mut part in parts {
-            state.account_bytes(&part, true);
-            part.sequence = whole.sequence;
-            state.lanes[part.lane as usize].insert(part);
+            (part.sequence, part.packing) = (whole.sequence, Packing::Isolated);
+            queue.push(part, ledger);
         }
         drop(state);
         self.spool.remove(whole);
     }
 
-    /// Forgets segments that were taken and are done with.
-    pub fn settle(&self, segments: &[Segment]) {
-        let mut state = self.state();
-        for segment in segments {
-            state.account_bytes(segment, false);
-            state.lanes[segment.lane as usize].complete(segment);
-        }
-        drop(state);
-        segments.iter().for_each(|segment| self.spool.remove(segment));
-    }
-
-    /// Is done with a segment that was taken and put aside: on the disk it still takes its room.
-    pub fn settle_rejected(&self, segment: &Segment) {
-        let mut state = self.state();
-        if segment.is_in_memory() {
-            state.account_bytes(segment, false);
-        } else {
-            state.rejected_bytes += segment.disk_bytes;
-        }
-        state.lanes[segment.lane as usize].complete(segment);
-    }
-
-    /// Leaves a segment that was never taken in the spool.
-    pub fn leave(&self, segment: &Segment) {
-        self.state().lanes[segment.lane as usize].kept += segment.contents.share;
-    }
-
-    /// Is done with segments that were taken, and leaves them in the spool for as long as there is room.
-    pub fn keep(&self, segments: Vec<Segment>) {
-        let mut state = self.state();
-        for segment in segments {
-            let lane = &mut state.lanes[segment.lane as usize];
-            lane.complete(&segment);
-            lane.kept += segment.contents.share;
-            if segment.is_in_memory() {
-                // Nobody could look at it later, and so it takes no room from what is still to be counted.
-                state.account_bytes(&segment, false);
-            } else {
-                state.kept.push_back(segment);
-            }
-        }
-    }
-
-    /// Lets everything of a lane that waits now go.
+    /// Lets everything of a lane that waits now be sent.
     pub fn flush_lane(&self, lane: Lane) {
-        self.state().lanes[lane as usize].release();
+        self.state().queue(lane).release();
     }
 
-    /// Lets everything that waits now go.
+    /// Lets everything that waits now be sent.
     pub fn flush(&self) {
         for lane in Lane::ALL {
             self.flush_lane(lane);
@@ -191,7 +171,7 @@ impl Outbox {
         }
     }
 
-    /// Lets everything go from now on, as soon as it is there.
+    /// Lets everything be sent at once from now on.
     pub fn drain(&self) {
         self.set_mode(SendMode::Immediate);
     }
@@ -202,33 +182,29 @@ impl Outbox {
         self.wake_all();
     }
 
-    /// Says that no segment will be pushed any more.
+    /// Declares that no segment will be pushed any more.
     pub fn close(&self) {
-        self.state().closed = true;
+        self.state().is_closed = true;
         self.wake_all();
     }
 
     /// Whether no segment will be pushed any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state().closed
+        self.state().is_closed
     }
 
-    /// Whether a lane is empty and stays so.
+    /// Whether a lane is empty and will stay empty.
     #[must_use]
     pub fn is_done(&self, lane: Lane) -> bool {
-        let state = self.state();
-        let lane = &state.lanes[lane as usize];
-        state.closed && lane.pending.is_empty() && lane.taken.is_empty()
+        let mut state = self.state();
+        state.is_closed && state.queue(lane).is_empty()
     }
 
-    /// Whether everything of a lane up to a place is done with.
+    /// Whether all segments of a lane up to a sequence number are settled.
     #[must_use]
     pub fn is_settled(&self, lane: Lane, last: u64) -> bool {
-        let state = self.state();
-        let lane = &state.lanes[lane as usize];
-        let waits = lane.pending.front().is_some_and(|segment| segment.sequence <= last);
-        !waits && lane.taken.iter().all(|&place| place > last)
+        self.state().queue(lane).is_settled(last)
     }
 
     /// When the lanes may send.
@@ -237,60 +213,42 @@ impl Outbox {
         self.state().mode
     }
 
-    /// Bytes of what waits or is under way, or was kept by a dry run.
+    /// Bytes of segments that wait, are in flight, or were retained by a dry run.
     #[must_use]
     pub fn waiting_bytes(&self) -> u64 {
         let state = self.state();
-        (state.disk_bytes + state.memory_bytes).saturating_sub(state.rejected_bytes)
+        state.ledger.useful_bytes_on_disk() + state.ledger.memory_bytes()
     }
 
-    /// What waits or is under way.
+    /// What waits or is in flight.
     #[must_use]
     pub fn left(&self) -> Counts {
-        self.sum(|lane, sum| {
-            *sum += lane.in_flight;
-            lane.pending.iter().for_each(|segment| *sum += segment.contents.share);
-        })
+        self.state().ledger.left()
     }
 
-    /// What counts as spooled: all that is left, and what a dry run is done with.
+    /// What counts as spooled: everything that is left, and what a dry run has processed.
     #[must_use]
     pub fn spooled(&self) -> Counts {
-        let mut spooled = self.left();
-        spooled += self.kept();
+        let state = self.state();
+        let mut spooled = state.ledger.left();
+        spooled += state.ledger.retained();
         spooled
     }
 
-    /// What a dry run is done with.
+    /// What a dry run has processed.
     #[must_use]
-    pub fn kept(&self) -> Counts {
-        self.sum(|lane, sum| *sum += lane.kept)
+    pub fn retained(&self) -> Counts {
+        self.state().ledger.retained()
     }
 
-    fn sum(&self, add: impl Fn(&LaneState, &mut Counts)) -> Counts {
-        let mut sum = Counts::default();
-        self.state().lanes.iter().for_each(|lane| add(lane, &mut sum));
-        sum
-    }
-
-    /// Gives up what waits in memory, which the end of the process would lose, and counts it.
+    /// Counts what is in memory as dropped, because the end of the process loses it.
     pub fn drop_memory(&self) {
         let mut state = self.state();
-        for lane in &mut state.lanes {
-            let lost = std::mem::take(&mut lane.in_flight_in_memory);
-            self.counters.dropped.add(lost);
-            lane.in_flight -= lost;
-            lane.pending.retain(|segment| {
-                let lost = segment.is_in_memory();
-                if lost {
-                    self.counters.dropped.add(segment.contents.share);
-                }
-                !lost
-            });
-        }
+        self.counters.dropped.add(state.ledger.remove_memory());
+        state.queues.iter_mut().for_each(LaneQueue::remove_memory);
     }
 
-    /// Lets both lanes look again whether there is something to do.
+    /// Makes both lanes check whether they can send.
     pub fn wake_all(&self) {
         Lane::ALL.into_iter().for_each(|lane| self.wake(lane));
     }
@@ -299,16 +257,9 @@ impl Outbox {
         self.wake[lane as usize].notify_one();
     }
 
-    /// Waits until something changed that may let a lane send.
+    /// Waits for a change after which a lane may be able to send.
     pub async fn woken(&self, lane: Lane) {
         self.wake[lane as usize].notified().await;
-    }
-}
-
-impl State {
-    fn account_bytes(&mut self, segment: &Segment, added: bool) {
-        let bytes = if segment.is_in_memory() { &mut self.memory_bytes } else { &mut self.disk_bytes };
-        *bytes = if added { *bytes + segment.disk_bytes } else { bytes.saturating_sub(segment.disk_bytes) };
     }
 }
 
@@ -339,14 +290,15 @@ pub(crate) mod tests {
         let (first, _) = spool.write_events(&[event(1, "x")]);
         let counters = Arc::new(Counters::default());
         let outbox =
-            Outbox::new(spool, Arc::clone(&counters), Arc::default(), first.disk_bytes * 2, SendMode::Immediate);
+            Outbox::new(spool, Arc::clone(&counters), Arc::default(), first.disk_bytes * 2, SendMode::Immediate)
+                .with_retention(Retention::Keep);
         outbox.push(first.clone());
         for time in 2..=5 {
             let taken = outbox.take(Lane::Logs, usize::MAX, |_| true);
-            outbox.keep(taken);
+            outbox.settle(taken, 0);
             push_event(&outbox, time);
         }
-        assert_eq!((outbox.kept().log_events, outbox.left().log_events), (4, 1));
+        assert_eq!((outbox.retained().log_events, outbox.left().log_events), (4, 1));
         assert_eq!(counters.dropped.get(), Counts::default());
         assert!(first.read().is_err(), "the oldest is gone");
         assert_eq!(outbox.waiting_bytes(), first.disk_bytes * 2);
@@ -360,15 +312,17 @@ pub(crate) mod tests {
             let root = tempfile::tempdir().expect("a folder");
             let spool = Spool::create(root.path(), &manifest()).expect("a spool");
             let bytes = spool.write_events(&[event(1, "x")]).0.disk_bytes;
-            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), bytes * 10, SendMode::Deferred);
+            let retention = if rejected { Retention::Delete } else { Retention::Keep };
+            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), bytes * 10, SendMode::Deferred)
+                .with_retention(retention);
             (1..=4).for_each(|time| push_event(&outbox, time));
             outbox.flush();
             let done = outbox.take(Lane::Logs, usize::MAX, |_| true);
             assert_eq!(done.len(), 4);
             if rejected {
-                done.iter().for_each(|segment| outbox.settle_rejected(segment));
+                done.into_iter().for_each(|segment| outbox.reject(segment));
             } else {
-                outbox.keep(done);
+                outbox.settle(done, 0);
             }
             (5..=7).for_each(|time| push_event(&outbox, time));
             assert!(taken(&outbox, Lane::Logs).is_empty(), "3 of 6 or 10 segments wait");
@@ -389,9 +343,8 @@ pub(crate) mod tests {
                 Outbox::new(spool, Arc::clone(&counters), Arc::default(), bytes * segments, SendMode::Immediate);
             for time in 10..=59 {
                 push_event(&outbox, time);
-                let [segment] = &outbox.take(Lane::Logs, usize::MAX, |_| true)[..] else { panic!("it was dropped") };
-                outbox.spool().reject(segment).expect("moved");
-                outbox.settle_rejected(segment);
+                let segment = outbox.take(Lane::Logs, usize::MAX, |_| true).pop().expect("it was not dropped");
+                outbox.reject(segment);
             }
             (60..60 + segments).for_each(|time| push_event(&outbox, time.cast_signed()));
             assert_eq!((outbox.left().log_events, counters.dropped.get()), (segments, Counts::default()));
@@ -410,10 +363,9 @@ pub(crate) mod tests {
         outbox.flush();
         push(2.0);
         outbox.flush();
-        let mut fresh = outbox.take(Lane::Metrics, usize::MAX, |_| true);
+        let fresh = outbox.take(Lane::Metrics, usize::MAX, |_| true);
         assert_eq!(fresh.iter().map(|segment| segment.id).collect::<Vec<_>>(), [2]);
-        fresh.iter_mut().for_each(|segment| segment.deferred = true);
-        outbox.put_back(Lane::Metrics, fresh);
+        fresh.into_iter().for_each(|segment| outbox.defer(segment));
         assert_eq!(taken(&outbox, Lane::Metrics), [1]);
         assert_eq!(taken(&outbox, Lane::Metrics), [2]);
     }
@@ -422,9 +374,8 @@ pub(crate) mod tests {
     fn what_steps_back_goes_when_nothing_else_may() {
         let outbox = outbox(1 << 30, SendMode::Immediate);
         (1..=3).for_each(|time| push_event(&outbox, time));
-        let mut first = outbox.take(Lane::Logs, usize::MAX, |segment| segment.id == 1);
-        first.iter_mut().for_each(|segment| segment.deferred = true);
-        outbox.put_back(Lane::Logs, first);
+        let first = outbox.take(Lane::Logs, usize::MAX, |segment| segment.id == 1);
+        first.into_iter().for_each(|segment| outbox.defer(segment));
         assert_eq!(taken(&outbox, Lane::Logs), [2, 3]);
         assert!(!outbox.is_settled(Lane::Logs, 1));
         assert_eq!(taken(&outbox, Lane::Logs), [1]);
@@ -432,10 +383,10 @@ pub(crate) mod tests {
 
     #[test]
     fn what_a_dry_run_is_done_with_takes_no_room_in_memory() {
-        let outbox = outbox(1 << 30, SendMode::Immediate);
+        let outbox = outbox(1 << 30, SendMode::Immediate).with_retention(Retention::Keep);
         push_event(&outbox, 1);
-        outbox.keep(outbox.take(Lane::Logs, usize::MAX, |_| true));
-        assert_eq!((outbox.kept().log_events, outbox.waiting_bytes()), (1, 0));
+        outbox.settle(outbox.take(Lane::Logs, usize::MAX, |_| true), 0);
+        assert_eq!((outbox.retained().log_events, outbox.waiting_bytes()), (1, 0));
     }
 
     #[test]
@@ -551,7 +502,7 @@ pub(crate) mod tests {
         outbox.put_back(Lane::Logs, segments);
         assert_eq!(outbox.left().log_events, 1);
         assert!(!outbox.is_settled(Lane::Logs, 1));
-        outbox.settle(&outbox.take(Lane::Logs, usize::MAX, |_| true));
+        outbox.settle(outbox.take(Lane::Logs, usize::MAX, |_| true), 0);
         assert_eq!(outbox.left(), Counts::default());
         assert!(outbox.is_done(Lane::Logs) && outbox.is_settled(Lane::Logs, 1));
     }
@@ -585,20 +536,18 @@ pub(crate) mod tests {
         prop::collection::vec(step, 0..80)
     }
 
-    fn share_of(segments: &[Segment]) -> Counts {
-        let mut sum = Counts::default();
-        segments.iter().for_each(|segment| sum += segment.contents.share);
-        sum
-    }
-
     proptest! {
         #[test]
-        fn nothing_is_lost_or_there_twice_whatever_becomes_of_the_calls(steps in steps(), small in any::<bool>()) {
+        fn nothing_is_lost_or_there_twice_whatever_becomes_of_the_calls(
+            steps in steps(), small in any::<bool>(), keep in any::<bool>(),
+        ) {
             let root = tempfile::tempdir().expect("a folder");
             let spool = Spool::create(root.path(), &manifest()).expect("a spool");
             let capacity = if small { 2_000 } else { u64::MAX };
-            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), capacity, SendMode::Periodic);
-            let (mut pushed, mut done) = (Counts::default(), Counts::default());
+            let retention = if keep { Retention::Keep } else { Retention::Delete };
+            let outbox = Outbox::new(spool, Arc::default(), Arc::default(), capacity, SendMode::Periodic)
+                .with_retention(retention);
+            let mut pushed = Counts::default();
             let mut calls: Vec<Vec<Segment>> = Vec::new();
             let write = |lane, items: usize| match lane {
                 Lane::Metrics => outbox.spool().write_datums(&vec![datum(1.0); items]).0,
@@ -626,26 +575,22 @@ pub(crate) mod tests {
                         }
                     }
                     Step::PutBack(_) => call.into_iter().for_each(|segment| outbox.put_back(segment.lane, vec![segment])),
-                    Step::Settle(_) => {
-                        done += share_of(&call);
-                        outbox.settle(&call);
-                    }
+                    Step::Settle(_) => outbox.settle(call, 0),
                     Step::Cut(_) => for whole in call {
                         let items = whole.contents.items;
                         let parts = [items / 2, items - items / 2].map(|items| write(whole.lane, items));
                         outbox.replace(&whole, parts.into());
                     },
                     Step::Reject(_) => for segment in call {
-                        done += segment.contents.share;
-                        outbox.spool().reject(&segment).expect("moved");
-                        outbox.settle_rejected(&segment);
+                        outbox.reject(segment);
                     },
                     Step::SendMode(mode) => outbox.set_mode(mode),
                     Step::Flush => outbox.flush(),
                 }
-                let mut all = outbox.left();
-                all += done;
-                all += outbox.counters.dropped.get();
+                let mut all = outbox.spooled();
+                for settled in [&outbox.counters.delivered, &outbox.counters.rejected, &outbox.counters.dropped] {
+                    all += settled.get();
+                }
                 prop_assert_eq!(all, pushed);
             }
             calls.into_iter().flatten().for_each(|segment| outbox.put_back(segment.lane, vec![segment]));
@@ -655,10 +600,11 @@ pub(crate) mod tests {
                 let rest = outbox.take(lane, usize::MAX, |_| true);
                 prop_assert!(rest.iter().all(|segment| segment.read().is_ok()), "what waits is on the disk");
                 prop_assert_eq!(outbox.is_done(lane), rest.is_empty());
-                outbox.settle(&rest);
+                outbox.settle(rest, 0);
                 prop_assert!(outbox.is_done(lane) && outbox.is_settled(lane, u64::MAX));
             }
-            prop_assert_eq!((outbox.left(), outbox.waiting_bytes()), (Counts::default(), 0));
+            let retained = outbox.state().retained.iter().map(|segment| segment.disk_bytes).sum();
+            prop_assert_eq!((outbox.left(), outbox.waiting_bytes()), (Counts::default(), retained));
         }
     }
 }

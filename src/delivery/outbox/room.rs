@@ -1,64 +1,73 @@
-//! The room that the outbox has, on the disk and in memory: what makes room where it is short, and in which order.
-
-use std::collections::VecDeque;
+//! The room of the outbox, on disk and in memory: what is deleted if there is too little, and in which order.
 
 use crate::accounting::messages::Level;
-use crate::delivery::outbox::{Outbox, SendMode, State, lane_queue::LaneState};
+use crate::delivery::outbox::lane_queue::remove_oldest;
+use crate::delivery::outbox::{Outbox, SendMode, State};
 use crate::spool::{Lane, Segment};
 use crate::sync::MutexGuard;
 
-/// Most bytes of segments that wait in memory where the disk cannot be written.
+/// Most bytes of segments that wait in memory if the disk cannot be written.
 const MEMORY_CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
 
 impl Outbox {
-    /// Adds a new segment, and makes room for it.
-    pub fn push(&self, segment: Segment) {
-        let lane = segment.lane;
-        let mut state = self.state();
-        state.account_bytes(&segment, true);
-        state.lanes[lane as usize].insert(segment);
-        let early = state.mode == SendMode::Deferred && self.is_half_full(&state);
-        if early {
-            state.lanes.iter_mut().for_each(LaneState::release);
-        }
-        let kept = self.take_kept(&mut state);
-        let short = state.disk_bytes.saturating_sub(self.disk_capacity);
-        if short > 0 && state.rejected_bytes > 0 {
+    /// Deletes what is needed to make room for everything that waits: what a dry run has processed, then what CloudWatch
+    /// has rejected, then the oldest log events, then the oldest metrics.
+    pub(super) fn make_room<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+        let processed = self.remove_processed(&mut state);
+        let missing = state.ledger.disk_bytes().saturating_sub(self.disk_capacity);
+        if missing > 0 && state.ledger.rejected_bytes() > 0 {
             drop(state);
-            state = self.forget_rejected(short);
+            state = self.delete_rejected(missing);
         }
-        let waiting = self.take_waiting(&mut state);
+        let waiting = self.remove_waiting(&mut state);
         drop(state);
-        self.delete_kept(&kept);
+        self.delete_processed(&processed);
         self.drop_waiting(&waiting);
+    }
+
+    /// Releases everything that waits for the end of the test if it takes half of the room. The room of rejected segments
+    /// is lost to it; what a dry run has processed makes room.
+    pub(super) fn release_early(&self, state: &mut State) -> bool {
+        let room = self.disk_capacity.saturating_sub(state.ledger.rejected_bytes());
+        let is_half_full =
+            state.ledger.left_bytes_on_disk() > room / 2 || state.ledger.memory_bytes() > MEMORY_CAPACITY_BYTES / 2;
+        let early = state.mode == SendMode::Deferred && is_half_full;
         if early {
-            self.diagnostics.log_once(
-                Level::Info,
-                "half full",
-                "The spool is half full: what has been recorded so far is published before the test stops.",
-            );
-            self.wake_all();
+            state.release();
         }
-        self.wake(lane);
+        early
     }
 
-    /// Whether what waits takes half of the room that it may take. That of what was rejected is lost to it, and what a
-    /// dry run is done with makes room.
-    fn is_half_full(&self, state: &State) -> bool {
-        let kept: u64 = state.kept.iter().map(|segment| segment.disk_bytes).sum();
-        let room = self.disk_capacity.saturating_sub(state.rejected_bytes);
-        state.disk_bytes.saturating_sub(state.rejected_bytes + kept) > room / 2
-            || state.memory_bytes > MEMORY_CAPACITY_BYTES / 2
+    fn needs_room(&self, state: &State) -> bool {
+        state.ledger.disk_bytes() > self.disk_capacity || memory_is_full(state)
     }
 
-    /// Takes off what a dry run is done with until what waits fits: before anything that it is not done with.
-    fn take_kept(&self, state: &mut State) -> Vec<Segment> {
-        self.take_oldest(state, |state| &mut state.kept)
+    fn remove_processed(&self, state: &mut State) -> Vec<Segment> {
+        let mut removed = Vec::new();
+        while self.needs_room(state) {
+            let in_memory = memory_is_full(state);
+            let Some(segment) = remove_oldest(&mut state.retained, in_memory, &mut state.ledger) else { break };
+            removed.push(segment);
+        }
+        removed
     }
 
-    /// Makes room with what was rejected, more than is needed now: each time its whole folder is looked through.
-    fn forget_rejected(&self, short: u64) -> MutexGuard<'_, State> {
-        let freed = self.spool.forget_rejected(short.max(self.disk_capacity / 8));
+    fn remove_waiting(&self, state: &mut State) -> Vec<Segment> {
+        let mut removed = Vec::new();
+        for lane in Lane::ALL.into_iter().rev() {
+            while self.needs_room(state) {
+                let in_memory = memory_is_full(state);
+                let State { queues, ledger, .. } = &mut *state;
+                let Some(segment) = queues[lane as usize].remove_oldest(in_memory, ledger) else { break };
+                removed.push(segment);
+            }
+        }
+        removed
+    }
+
+    /// Deletes more rejected segments than are needed now, because each time their whole folder is read.
+    fn delete_rejected(&self, missing: u64) -> MutexGuard<'_, State> {
+        let freed = self.spool.forget_rejected(missing.max(self.disk_capacity / 8));
         self.diagnostics.log_once(
             Level::Warning,
             "rejected",
@@ -66,25 +75,13 @@ impl Outbox {
              stays counted as rejected.",
         );
         let mut state = self.state();
-        let freed = freed.unwrap_or(u64::MAX).min(state.rejected_bytes);
-        state.rejected_bytes -= freed;
-        state.disk_bytes = state.disk_bytes.saturating_sub(freed);
+        state.ledger.remove_rejected(freed.unwrap_or(u64::MAX));
         state
     }
 
-    /// Takes segments off until what waits fits: the oldest logs first, then the oldest metrics.
-    fn take_waiting(&self, state: &mut State) -> Vec<Segment> {
-        let mut taken = Vec::new();
-        for lane in Lane::ALL.into_iter().rev() {
-            taken.extend(self.take_oldest(state, |state| &mut state.lanes[lane as usize].pending));
-        }
-        taken
-    }
-
-    /// Deletes what a dry run was done with. It stays counted.
-    fn delete_kept(&self, kept: &[Segment]) {
-        kept.iter().for_each(|segment| self.spool.remove(segment));
-        if !kept.is_empty() {
+    fn delete_processed(&self, processed: &[Segment]) {
+        processed.iter().for_each(|segment| self.spool.remove(segment));
+        if !processed.is_empty() {
             self.diagnostics.log_once(
                 Level::Info,
                 "dry run",
@@ -93,21 +90,6 @@ impl Outbox {
         }
     }
 
-    /// Takes the oldest of a line until what waits fits, or none is left that would help.
-    fn take_oldest(&self, state: &mut State, line: impl Fn(&mut State) -> &mut VecDeque<Segment>) -> Vec<Segment> {
-        let mut taken = Vec::new();
-        while state.disk_bytes > self.disk_capacity || state.memory_bytes > MEMORY_CAPACITY_BYTES {
-            let memory_is_short = state.memory_bytes > MEMORY_CAPACITY_BYTES;
-            let line = line(state);
-            let oldest = line.iter().position(|segment| segment.is_in_memory() == memory_is_short);
-            let Some(segment) = oldest.and_then(|oldest| line.remove(oldest)) else { break };
-            state.account_bytes(&segment, false);
-            taken.push(segment);
-        }
-        taken
-    }
-
-    /// Deletes what waited, and counts it as dropped.
     fn drop_waiting(&self, dropped: &[Segment]) {
         for segment in dropped {
             self.counters.dropped.add(segment.contents.share);
@@ -122,4 +104,8 @@ impl Outbox {
             );
         }
     }
+}
+
+const fn memory_is_full(state: &State) -> bool {
+    state.ledger.memory_bytes() > MEMORY_CAPACITY_BYTES
 }
