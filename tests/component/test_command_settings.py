@@ -11,6 +11,7 @@ import pytest
 from locust_cw import InvalidOptionError, Publisher
 from locust_cw._cli.main import main
 from locust_cw._settings.table import Options
+from support.answering import answering
 from support.locust_run import run_python
 from support.paths import SCRIPTS
 
@@ -138,6 +139,32 @@ def test_a_file_that_does_not_exist_is_named(command: Command) -> None:
     code, _, err = command("replay", "--config=nowhere")
     assert code == 2
     assert "the configuration file nowhere cannot be read: No such file" in err
+
+
+# Opt-outs
+
+
+@pytest.mark.parametrize("name", ["DISABLE", "DRY_RUN"])
+def test_commands_do_not_write_where_the_environment_opts_out(
+    command: Command, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Those that read still call AWS."""
+    monkeypatch.setenv(f"LOCUST_CW_{name}", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with answering() as aws:
+        url = f"--endpoint-url={aws.url}"
+        checks = json.loads(command("doctor", "--dashboard=Board", "--stop-on-alarm=a", "--json", url)[1])["checks"]
+        for action in ("put", "delete"):
+            code, out, err = command("dashboard", action, url)
+            assert (code, out) == (1, "")
+            assert err.startswith(f"locust-cw: error: the dashboard was not changed, because LOCUST_CW_{name} is set:")
+        assert [call.operation for call in aws.calls()] == ["GetCallerIdentity", "DescribeAlarms"]
+    found = {each["name"]: (each["state"], each["text"]) for each in checks}
+    for check in ("metrics", "logs", "dashboard"):
+        assert found[check] == ("skipped", f"LOCUST_CW_{name} is set, so nothing is written to AWS")
+    assert found["credentials"][0] == found["alarms"][0] == "ok"
+    assert command("dashboard", "print")[0] == 0
 
 
 # Programs without a command line of Locust's

@@ -12,7 +12,7 @@ from locust_cw._aws.targets import FORMS, parse
 from locust_cw._cli.account import interruptible_account
 from locust_cw._cli.output import print_error, print_json
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.settings import FromTest, Repeatable, from_test
+from locust_cw._cli.settings import FromTest, Repeatable, from_test, opt_out_of
 from locust_cw._cli.shared_options import account_options, add_account_options, given_options
 from locust_cw._dashboard import client
 from locust_cw._dashboard.body import make_body
@@ -36,6 +36,8 @@ command does it without a test:
   print   print the body as JSON, for review or for a template; AWS is not called
   put     create or update the dashboard; marks of runs and widgets that users added are kept
   delete  delete the dashboard with its marks; saved Logs Insights queries are kept
+
+With LOCUST_CW_DISABLE or LOCUST_CW_DRY_RUN, put and delete change nothing.
 """
 _EPILOG = """\
 targets, for --target:
@@ -115,6 +117,9 @@ def _run(options: argparse.Namespace) -> int:
     core = account_options(options) | given_options(options, *_OF_THE_CORE)
     _core.check_options(core)
     name = _checked_name(options.name, options.namespace)
+    if options.action != "print" and (source := opt_out_of(options)):
+        print_error(f"the dashboard was not changed, because {source} is set: unset it, and run this command again")
+        return 1
     account = interruptible_account(account_options(options))
     try:
         if options.action == "delete":

@@ -42,6 +42,7 @@ class AwsCheck:
         call: Makes the calls. Returns what was found: a text if all is well.
         tolerate: The result for an error that is no failure; None for a failure.
         provides: What later checks cannot do without this one, and the reason for them.
+        writes: Whether it writes to AWS.
 
     """
 
@@ -51,6 +52,7 @@ class AwsCheck:
     call: Callable[[Account], str | Check]
     tolerate: Callable[[_core.AwsError], Check | None] = _fails
     provides: tuple[Requirement, str] | None = None
+    writes: bool = False
 
 
 def credentials_check() -> AwsCheck:
@@ -88,7 +90,7 @@ def metrics_check(namespace: str) -> AwsCheck:
         account.call("PutMetricData", Namespace=namespace, MetricData=[datum])
         return f"PutMetricData is allowed in namespace {namespace} (one datum of {METRIC} was published)"
 
-    return AwsCheck("metrics", _FOR_METRICS, f"cloudwatch:PutMetricData in namespace {namespace}", call)
+    return AwsCheck("metrics", _FOR_METRICS, f"cloudwatch:PutMetricData in namespace {namespace}", call, writes=True)
 
 
 def logs_check(options: argparse.Namespace) -> AwsCheck:
@@ -110,7 +112,7 @@ def logs_check(options: argparse.Namespace) -> AwsCheck:
         return Check("logs", "skipped", text)
 
     actions = f"logs:CreateLogGroup, logs:CreateLogStream and logs:PutLogEvents on {group}"
-    return AwsCheck("logs", _FOR_LOGS, actions, call, tolerate)
+    return AwsCheck("logs", _FOR_LOGS, actions, call, tolerate, writes=True)
 
 
 def _create_stream(account: Account, group: str, stream: str, *, with_group: bool) -> str:
@@ -152,7 +154,7 @@ def dashboard_check(name: str) -> AwsCheck:
         return Check("dashboard", "skipped", text)
 
     actions = f"cloudwatch:GetDashboard and cloudwatch:PutDashboard for {name}"
-    return AwsCheck("dashboard", _FOR_METRICS, actions, call, tolerate)
+    return AwsCheck("dashboard", _FOR_METRICS, actions, call, tolerate, writes=True)
 
 
 def alarms_check(names: Sequence[str]) -> AwsCheck:

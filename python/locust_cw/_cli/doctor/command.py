@@ -35,7 +35,8 @@ examples:
 
 The command publishes one datum of the metric DoctorCheck in the namespace (about $0.0004), and one log event in the
 stream <prefix>/doctor/<this machine> of the log group. It creates the log group only with --create-log-group. It puts
-the dashboard, if it exists, back unchanged.
+the dashboard, if it exists, back unchanged. With LOCUST_CW_DISABLE or LOCUST_CW_DRY_RUN, it does none of this, and
+skips these checks.
 
 exit code: 0 nothing failed, 1 something failed, 2 invalid argument
 """

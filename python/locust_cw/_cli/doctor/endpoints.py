@@ -6,9 +6,11 @@ import contextlib
 import email.utils
 import http.client
 import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from locust_cw import _core
@@ -21,6 +23,30 @@ MAX_SKEW_S = 60
 
 _TIMEOUT_S = 5.0
 
+_GATEWAY_STATUSES = (407, 500, 502, 503, 504)
+_GATEWAY_REMEDY = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, the proxy or gateway itself, and --endpoint-url."
+
+
+@dataclass(frozen=True)
+class _Response:
+    """What a server answered to a request without a signature.
+
+    Attributes:
+        status: The HTTP status.
+        skew: Seconds by which this machine's clock is ahead of the `Date` of the response; None if it has none.
+        has_request_id: Whether it has the request ID that AWS gives to each response.
+
+    """
+
+    status: int
+    skew: float | None
+    has_request_id: bool
+
+    @property
+    def is_of_gateway(self) -> bool:
+        """Whether a proxy or load balancer answered in place of the endpoint."""
+        return not self.has_request_id and self.status in _GATEWAY_STATUSES
+
 
 def check_endpoint(name: str, url: str) -> tuple[Check, float | None]:
     """Send a request to an endpoint.
@@ -31,10 +57,17 @@ def check_endpoint(name: str, url: str) -> tuple[Check, float | None]:
     """
     shown = redact(url)
     try:
-        skew = _clock_skew(url)
+        response = _request(url)
     except (OSError, ValueError, http.client.HTTPException) as error:
         return Check(name, "failed", f"{shown} cannot be reached: {_reason(error)}", _remedy(error)), None
-    return Check(name, "ok", f"{shown} responds"), skew
+    if response.is_of_gateway:
+        phrase = http.client.responses.get(response.status, "")
+        text = (
+            f"{shown} cannot be reached: a proxy or gateway answered in its place, with HTTP {response.status} {phrase}"
+        )
+        # The date is that of the proxy's clock.
+        return Check(name, "failed", text.rstrip(), _GATEWAY_REMEDY), None
+    return Check(name, "ok", f"{shown} responds"), response.skew
 
 
 def check_clock(skew: float | None) -> Check:
@@ -57,11 +90,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Return no request, so that urllib raises the response as an error."""
 
 
-def _clock_skew(url: str) -> float | None:
+def _request(url: str) -> _Response:
     """Request the URL.
-
-    Returns:
-        Seconds by which this machine's clock is ahead of the `Date` of the response; None if it has none.
 
     Raises:
         OSError: If there was no response.
@@ -79,17 +109,23 @@ def _clock_skew(url: str) -> float | None:
         proxies = {scheme: found[name] for scheme in ("http", "https") for name in ("all", scheme) if name in found}
         opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies))
         with opener.open(urllib.request.Request(bare, method="HEAD"), timeout=_TIMEOUT_S) as response:  # noqa: S310 - the user's URL
-            date = response.headers.get("Date")
+            status, headers = response.status, response.headers
     except urllib.error.HTTPError as refused:
         # An error status or a redirect is a response, too.
-        date = refused.headers.get("Date")
+        status, headers = refused.code, refused.headers
         refused.close()
     middle = (before + time.time()) / 2
+    has_request_id = any(headers.get(name) for name in ("x-amzn-RequestId", "x-amz-request-id"))
+    return _Response(status, _skew(headers.get("Date"), middle), has_request_id)
+
+
+def _skew(date: str | None, now: float) -> float | None:
+    """The seconds by which `now` is ahead of a `Date`."""
     if date is None:
         return None
     with contextlib.suppress(ValueError, TypeError):
         # The header has whole seconds, so on average the actual time is half a second later.
-        return middle - (email.utils.parsedate_to_datetime(date).timestamp() + 0.5)
+        return now - (email.utils.parsedate_to_datetime(date).timestamp() + 0.5)
     return None
 
 
@@ -102,6 +138,11 @@ def _reason(error: Exception) -> str:
 
 
 def _remedy(error: Exception) -> str:
-    if isinstance(getattr(error, "reason", error), socket.gaierror):
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, socket.gaierror):
         return f"Check the name of the region and DNS; {CLOSED_VPC}."
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return "Set AWS_CA_BUNDLE to a file with the CA certificate of the endpoint or of the proxy that inspects TLS."
+    if isinstance(reason, ssl.SSLError):
+        return "Check --endpoint-url: if this port does not speak TLS, the URL begins with http://. Check the proxy."
     return f"Check the network (route, security group, proxy) and --endpoint-url; {CLOSED_VPC}."

@@ -20,6 +20,7 @@ from locust_cw._cli.doctor.endpoints import check_clock, check_endpoint
 from locust_cw._cli.doctor.local_checks import check_locust, check_spool, check_versions
 from locust_cw._cli.doctor.remedies import remedy_for
 from locust_cw._cli.doctor.requirement import Requirement, Requirements
+from locust_cw._cli.settings import opt_out_of
 from locust_cw._cli.shared_options import account_options, dashboard_of
 from locust_cw._terminal.redaction import redact
 
@@ -41,6 +42,7 @@ class Examination:
         self._options = options
         self._account = interruptible_account(account_options(options))
         self._dashboard_name = dashboard_of(options)
+        self._opt_out = opt_out_of(options)
         self._requirements = Requirements()
 
     def run(self) -> Iterator[Check]:
@@ -101,6 +103,8 @@ class Examination:
     def _run(self, check: AwsCheck) -> Check:
         if reason := self._requirements.reason_to_skip(check.requires):
             return Check(check.name, "skipped", reason)
+        if check.writes and self._opt_out is not None:
+            return Check(check.name, "skipped", f"{self._opt_out} is set, so nothing is written to AWS")
         try:
             found = check.call(self._account)
         except _core.AwsError as error:

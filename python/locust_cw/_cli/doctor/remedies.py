@@ -26,7 +26,15 @@ _BY_CODE = (
         ("NoCredentials",),
         "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --profile, run 'aws sso login', or use a role.",
     ),
-    (("Expired", "Skewed", "Signature"), "Set the clock (chronyc makestep), and get new credentials."),
+    (
+        ("Skewed", "RequestExpired", "InvalidSignatureException"),
+        "Set the clock: timedatectl set-ntp true, or chronyc makestep.",
+    ),
+    (("Expired",), "Get new credentials: run 'aws sso login', or renew the session token."),
+    (
+        ("SignatureDoesNotMatch",),
+        "Check AWS_SECRET_ACCESS_KEY or the profile: the secret key does not belong to the key ID.",
+    ),
     (
         ("UnrecognizedClient", "InvalidClientTokenId"),
         "Check the credentials, including the session token, and the region.",
@@ -45,6 +53,8 @@ def remedy_for(error: _core.AwsError, actions: str, options: argparse.Namespace,
         dashboard: The name of the test's dashboard.
 
     """
+    if error.stage == "credentials" and options.role_arn is not None:
+        return f"Check that the credentials that assume the role are valid. Allow {actions}."
     if error.kind == "access_denied":
         return f"Allow {actions}: '{_policy_command(options, dashboard)}' prints the policy."
     if error.kind in _BY_KIND:
