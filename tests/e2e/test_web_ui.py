@@ -8,29 +8,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any
 
-import gevent
 import pytest
-from flask import Blueprint, Flask, Response, jsonify
 from playwright.sync_api import Browser, Route
 
-from locust_cw import _core
-from locust_cw._aws import console
-from locust_cw._settings import table as _options
 from locust_cw._webui import status as _status
 from locust_cw._webui import tab as _web
-from locust_cw._webui.status import ProcessStatus, Run, Status
-from support import reports
 from support.browser import LocustPage, chromium
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb
@@ -380,289 +371,11 @@ def test_the_page_waits_for_nothing(aws: Aws, locust: Locust) -> None:
     assert get(f"{web.url}/stats/requests").count(b'"cloudwatch"') == 1, "the answer that Locust keeps is added to once"
 
 
-# Locust's own answer
-
-
-class Told:
-    """Takes the session's place: what it tells, and how often it was asked."""
-
-    def __init__(self, *told: Status | Exception) -> None:
-        self.told = told
-        self.asked = 0
-
-    def statuses(self) -> list[Status]:
-        self.asked += 1
-        if isinstance(self.told[0], Exception):
-            raise self.told[0]
-        return [status for status in self.told if isinstance(status, Status)]
-
-    def links(self) -> dict[str, str]:
-        return {}
-
-
-class Polled:
-    """A page that keeps an answer, as Locust's does: its own can be had in a process of its own alone."""
-
-    def __init__(self, told: Told) -> None:
-        self.kept: Response | None = None
-        self.app = Flask(__name__)
-        self.template_args: dict[str, Any] = {}
-        blueprint = Blueprint("locust", __name__)
-        blueprint.add_url_rule("/stats/requests", "request_stats", self._answer)
-        self.app.register_blueprint(blueprint)
-        _web.show(told, SimpleNamespace(web_ui=self))  # type: ignore[arg-type]
-
-    @staticmethod
-    def auth_required_if_enabled(view: Any) -> Any:
-        return view
-
-    def _answer(self) -> Response:
-        self.kept = self.kept or jsonify({"stats": [{"name": "/"}]})
-        return self.kept
-
-    def poll(self) -> dict[str, Any]:
-        answer = self.app.test_client().get("/stats/requests")
-        assert answer.status_code == 200
-        return dict(answer.get_json())
-
-
-def test_a_fault_of_ours_leaves_locusts_answer_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
-    """It is told once."""
-    polled = Polled(Told(ValueError("a process's account")))
-    for _ in range(3):
-        assert polled.poll() == {"stats": [{"name": "/"}]}
-        polled.kept = None
-    told = [record.getMessage() for record in caplog.records if record.name == "locust_cw"]
-    assert told == ["""The figures of the CloudWatch tab cannot be shown: ValueError("a process's account")"""]
-
-
-def test_an_answer_that_locust_keeps_is_added_to_once() -> None:
-    """However many browsers poll. What another plugin takes away from it meanwhile is added again."""
-    told = Told(Status(None, "r", "live", "healthy", observed=7))
-    polled = Polled(told)
-    first = polled.poll()
-    assert [row["observed"] for row in first["extended_stats"][0]["data"]] == [7]
-    for _ in range(5):
-        assert polled.poll() == first
-    assert told.asked == 1
-    polled.kept = None
-    polled.poll()
-    assert told.asked == 2, "Locust's next answer has its own"
-
-    def overwrite(response: Response) -> Response:
-        if response.is_json:
-            response.set_data(json.dumps({**response.get_json(), "extended_stats": [{"key": "theirs", "data": []}]}))
-        return response
-
-    polled.app.after_request_funcs[None].append(overwrite)  # the last goes first
-    for _ in range(2):
-        assert [entry["key"] for entry in polled.poll()["extended_stats"]] == ["theirs", "cloudwatch"]
-
-
-# What is told, and how
-
-
-def part(*, vanished: bool = False, final: bool = False, status: Any = None, **requests: Any) -> ProcessStatus:
-    """A process with 100 requests, 40 of which wait unless `requests` say otherwise."""
-    counts = {"observed": 100, "delivered": 60, "spooled": 40, **requests}
-    return ProcessStatus(
-        reports.report(receipt=reports.receipt(requests=counts), status=status, final=final), vanished=vanished
-    )
-
-
-DONE: dict[str, Any] = {"delivered": 100, "spooled": 0}
-LIVE = Run("r", "live", started=3000.0)
-
-
-DENIED = {"failures": ["no"], "trouble_since": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("health", "run", "own"),
-    [
-        ("waiting", LIVE, part(delivered=0, spooled=100)),
-        ("healthy", LIVE, part()),
-        ("trouble", LIVE, part(status=DENIED)),
-        ("trouble", LIVE, part(rejected=1, status=DENIED)),
-        ("loss", LIVE, part(rejected=1)),
-        ("loss", LIVE, part(**DONE, dropped=1, status={"stopped": True})),
-        ("vanished", LIVE, part(vanished=True)),
-        ("draining", LIVE, part(status={"stopped": True})),
-        ("undelivered", LIVE, part(final=True, status={"stopped": True, **DENIED})),
-        ("complete", LIVE, part(**DONE, status={"stopped": True})),
-        ("healthy", LIVE, part(**DONE)),
-        ("recording", Run("r", "after the test", 0.0), part()),
-        ("recording", Run("r", "dry run", 0.0), part(status={"stopped": True})),
-    ],
-)
-def test_health_is_one_word(health: str, run: Run, own: ProcessStatus) -> None:
-    (status,) = _status.statuses(run, own, {}, 4000.0)
-    assert status.health == health
-    assert status.health in _status.MEANING
-
-
-def test_the_whole_is_the_sum_and_knows_the_worst() -> None:
-    """One worker in trouble is the run's trouble; its delay is the longest."""
-    denied = {"failures": ["denied"], "trouble_since": 3600.0, "problem": "denied", "problem_at": 3600.0}
-    well = part(**DONE, status={"delay_s": 2.0, "waiting_bytes": 10})
-    ill = part(status={**denied, "delay_s": 9.4, "waiting_bytes": 5})
-    master = part(observed=0, delivered=0, spooled=0, status={"delay_s": 1.0})
-    whole, a, b = _status.statuses(LIVE, master, {"b": ill, "a": well}, 4200.0)
-    assert (whole.process, a.process, b.process) == (None, "a", "b")
-    assert (whole.health, a.health, b.health) == ("trouble", "healthy", "trouble")
-    assert (whole.observed, whole.delivered, whole.waiting) == (200, 160, 40)
-    assert whole.delay_s == 9
-    assert whole.spool_bytes == 15
-    assert whole.api_calls == 21
-    assert whole.problem == b.problem == "denied (since 01:00:00 UTC)"
-
-
-def test_the_last_problem_is_told_with_the_name_of_its_worker() -> None:
-    problems = [{"problem": f"what {at}", "problem_at": 3600.0 + at} for at in range(3)]
-    own, first, second = (part(status=problem) for problem in problems)
-    whole, a, b = _status.statuses(LIVE, own, {"a": second, "b": first}, 4200.0)
-    assert [whole.problem, a.problem, b.problem] == [
-        "a: what 2 (01:00:02 UTC)",
-        "what 2 (01:00:02 UTC)",
-        "what 1 (01:00:01 UTC)",
-    ]
-
-
-SESSION = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJHMEUCIQ=="
-ACCOUNT = "123456789012"
-
-
-@pytest.mark.parametrize(
-    ("told", "shown"),
-    [
-        (f"host:x\nx-amz-security-token:{SESSION}\n\nhost;date", "host:x x-amz-security-token:... host;date"),
-        (f"X-Amz-Security-Token: {SESSION}", "X-Amz-Security-Token: ..."),
-        (
-            f"https://s.example/?X-Amz-Credential=AKIDEXAMPLE%2F2026&X-Amz-Signature=5d672d&a=b&X-Amz-Security-Token={SESSION}",
-            "https://s.example/?X-Amz-Credential=...&X-Amz-Signature=...&a=b&X-Amz-Security-Token=...",
-        ),
-        ("Credential=AKIDEXAMPLE/2026, Signature=fe5f80.", "Credential=..., Signature=..."),
-        (
-            f'{{"SessionToken": "{SESSION}", "SecretAccessKey": "wJalr/K7"}}',
-            '{"SessionToken": "...", "SecretAccessKey": "..."}',
-        ),
-        (f"aws_session_token = {SESSION}", "aws_session_token = ..."),
-        ("of AKIAABCDEFGHIJKLMNOP", "of AKIA..."),
-        (f"account {ACCOUNT} of arn:aws:iam::{ACCOUNT}:role/x", "account ... of arn:aws:iam::...:role/x"),
-        ("at https://u:p@ss@h.example/x@y?a=1", "at https://h.example/x@y?a=1"),
-        ("run 20261122T110301Z-7f3a since 1790000000000", "run 20261122T110301Z-7f3a since 1790000000000"),
-        (
-            "The security token included in the request is invalid",
-            "The security token included in the request is invalid",
-        ),
-        ("Signature expired: 20261122T110301Z", "Signature expired: 20261122T110301Z"),
-    ],
-    ids=lambda text: text[:24],
-)
-def test_no_secret_is_shown(told: str, shown: str) -> None:
-    """AWS's own words come into the tab and the file: canonical requests, signed addresses, ARNs."""
-    failing = part(status={"failures": [told], "trouble_since": 3600.0})
-    was = part(status={"problem": told, "problem_at": 3600.0})
-    for own, when in ((failing, "since 01:00:00"), (was, "01:00:00")):
-        (status,) = _status.statuses(LIVE, own, {}, 4200.0)
-        assert status.problem == f"{shown} ({when} UTC)"
-    assert _status.off(told, 3600.0).problem == f"{shown} (01:00:00 UTC)"
-
-
-def test_the_cost_per_hour_counts_metrics_by_the_clock_hour() -> None:
-    """From 00:50 to 01:10 are two clock hours of metrics, and a third of an hour of all else."""
-    (status,) = _status.statuses(LIVE, part(), {}, 4200.0)
-    assert status.cost_usd == 0.5
-    assert status.cost_per_hour_usd == pytest.approx(0.3 / 2 + 0.2 * 3)
-    (status,) = _status.statuses(LIVE, part(), {}, 3005.0)
-    assert status.cost_per_hour_usd is None
-
-
-@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\t=1", " =1"])
-def test_no_spreadsheet_takes_a_name_for_a_formula(name: str) -> None:
-    heads, _, line = _status.records(_status.statuses(LIVE, part(), {name: part()}, 4200.0))
-    assert heads[0] == "process"
-    assert line[0] == f"'{name}"
-    assert line[heads.index("observed")] == 100
-
-
-def test_links_lead_to_the_console_of_the_partition() -> None:
-    """Whatever the names are made of, they stay within the address."""
-    found = _web.links("eu-north-1", "My/App", "/aws/x y", "Shop")
-    assert found == {
-        "Dashboard Shop": "https://eu-north-1.console.aws.amazon.com/cloudwatch/home?region=eu-north-1"
-        "#dashboards/dashboard/Shop",
-        "Metrics in My/App": "https://eu-north-1.console.aws.amazon.com/cloudwatch/home?region=eu-north-1"
-        "#metricsV2:graph=~();namespace=~'My*2fApp",
-        "Log group /aws/x y": "https://eu-north-1.console.aws.amazon.com/cloudwatch/home?region=eu-north-1"
-        "#logsV2:log-groups/log-group/$252Faws$252Fx$2520y",
-    }
-    assert "https://cn-north-1.console.amazonaws.cn/" in console.metrics_url("cn-north-1", "L")
-    assert "https://us-gov-west-1.console.amazonaws-us-gov.com/" in console.log_group_url("us-gov-west-1", "L")
-    for address in _web.links("eu-north-1", NASTY, NASTY, None).values():
-        assert not set(address) & set("<> ")
-
-
-Configure: TypeAlias = Callable[..., pytest.MonkeyPatch]
-
-
-@pytest.fixture
-def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Configure:
-    """Makes an AWS configuration file, and leaves no other variables than those given."""
-
-    def configure(text: str, **variables: str) -> pytest.MonkeyPatch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            monkeypatch.delenv(name)
-        (tmp_path / "config").write_text(text)
-        for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **variables}.items():
-            monkeypatch.setenv(name, value)
-        return monkeypatch
-
-    return configure
-
-
-ELSEWHERE = "http://127.0.0.1:9"
-OWN_SERVICES = f"services = dev\n[services dev]\nsts =\n  endpoint_url = {ELSEWHERE}\n"
-
-
-@pytest.mark.parametrize(
-    ("options", "variables", "profile", "found"),
-    [
-        ({}, {}, "", ["Metrics in Locust", "Log group LocustTests"]),
-        ({"logs": "off"}, {}, "", ["Metrics in Locust"]),
-        ({"endpoint_url": ELSEWHERE}, {}, "", []),
-        ({"dry_run": True}, {}, "", []),
-        ({}, {"AWS_ENDPOINT_URL": ELSEWHERE}, "", []),
-        ({}, {"AWS_ENDPOINT_URL_CLOUDWATCH": ELSEWHERE}, "", []),
-        ({}, {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": ELSEWHERE}, "", []),
-        ({}, {}, f"endpoint_url = {ELSEWHERE}", []),
-        ({}, {}, f"{OWN_SERVICES}cloudwatch =\n  endpoint_url = {ELSEWHERE}", []),
-        ({"logs": "off"}, {"AWS_ENDPOINT_URL": ""}, OWN_SERVICES, ["Metrics in Locust"]),
-    ],
-)
-def test_there_are_links_to_what_is_at_aws_and_to_nothing_else(
-    configure: Configure, options: dict[str, Any], variables: dict[str, str], profile: str, found: list[str]
-) -> None:
-    """The region is configured, so it is known as soon as the core has read the configuration."""
-    configure(f"[default]\nregion = eu-north-1\n{profile}\n", **variables)
-    places = _web.Places(options, None)
-
-    def look() -> dict[str, str]:
-        gevent.sleep(0.01)
-        return places.links
-
-    if found:
-        wait_until(look, "links")
-    else:
-        gevent.sleep(0.5)
-    assert list(places.links) == found
-
-
 def test_the_first_line_names_the_endpoint_of_the_profile(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     """Results go there, as the SDK goes by the same; STS, which has no section of its own, is where nobody answers."""
     url = aws.proxy.url
     (tmp_path / "config").write_text(
-        f"[profile shop]\nendpoint_url = {ELSEWHERE}\nservices = here\n"
+        f"[profile shop]\nendpoint_url = http://127.0.0.1:9\nservices = here\n"
         f"[services here]\ncloudwatch =\n  endpoint_url = {url}\ncloudwatch-logs =\n  endpoint_url = {url}\n"
     )
     options = [option for option in aws.options if "endpoint" not in option]
@@ -672,31 +385,3 @@ def test_the_first_line_names_the_endpoint_of_the_profile(aws: Aws, locust: Locu
     assert re.search(r"identity unknown: STS (could not be reached|has not answered)", run.err)
     assert "At AWS it would cost" in run.err
     run.receipt.check_delivered()
-
-
-def test_the_links_are_there_once_the_region_is_known(configure: Configure) -> None:
-    """As the core finds it."""
-    configure("")
-    places = _web.Places({"region": "eu-north-1", "logs": "off"}, None)
-
-    def look() -> dict[str, str]:
-        gevent.sleep(0.01)
-        return places.links
-
-    wait_until(look, "links")
-    assert list(places.links) == ["Metrics in Locust"]
-
-
-@pytest.mark.parametrize(
-    ("given", "name"),
-    [
-        (None, None), ("", None), (False, None), ("false", None),
-        (True, "My-App"), ("true", "My-App"), ("default", "My-App"), ("Shop", "Shop"),
-    ],
-)  # fmt: skip
-def test_the_dashboard_is_named_from_wherever_it_is_asked_for(given: object, name: str | None) -> None:
-    """In Python, in an environment variable, in the form."""
-    options = _options.Options(None, {"namespace": "My/App", "dashboard": given})
-    assert options.dashboard == name
-    options.check()
-    assert _core.default_options()["namespace"] == "Locust"

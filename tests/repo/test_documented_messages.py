@@ -1,0 +1,162 @@
+"""Each message to users has an entry in docs/troubleshooting.md, and each entry is of a message that there is."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from support.pages import DOCS
+from support.paths import ROOT
+
+VARYING = "…"
+
+NO_MESSAGES = {
+    "HTTP connect timeout": "of the SDK's, to be recognised",
+    "tcp connect error": "the same",
+    "invalid peer certificate": "the same",
+    "…... (… bytes more)": "the end of a text that was cut",
+    "(… that has no text)": "in place of an exception's text, in the log",
+    "log events left out": "the topic of a message",
+    "… … …": "the parts of the receipt's or the status's line",
+    "… … … in … ms": "a call, at DEBUG",
+    "of the credentials": "what a call was about",
+    "HTTP ……, …": "what is wrong with a response, in the same message",
+    "profile …: …": "whose credentials, in the same message",
+    "PutMetricData: CloudWatch took": "a call, at DEBUG",
+    "PutLogEvents: CloudWatch Logs took": "the same",
+    "CreateLogStream: … of log group … is there": "the same",
+    "its result was taken before": "a mistake of our own, never a user's",
+    "not a status report of this version of locust-cw: …": "at DEBUG; the warning has an entry",
+    "… is not a number of seconds from 0 to the year 9999": "the reason in it",
+    "a list of text": "the type that an option needs, in a message",
+    "a truth value": "the same",
+    "a whole number": "the same",
+    "request name with values": "the topic of a message",
+    "there is no such operation": "the same",
+    "locust-cw: error: …": "how each message of the command begins",
+    "module … has no attribute …": "as Python itself says it",
+    "locust: error: …": "how each message of an option begins",
+    "KIND:ID, where KIND is one of …": "the end of a message",
+    "Average, Sum, Minimum, Maximum, SampleCount, p99 or similar": "the same",
+}
+"""Texts in the sources that look like messages, and what they are."""
+
+SINKS = {"_invalid", "_refuse", "critical", "error", "exception", "exit_with", "log", "print_error", "warning"}
+"""Functions whose arguments people read. So are an exception's, a receipt's remarks, notes, and what goes to stderr."""
+
+REASONS = {
+    "_completeness",
+    "_differences",
+    "_from_receipt",
+    "_not_found",
+    "_overlap_notes",
+    "_reason",
+    "_undelivered",
+    "_why_not",
+    "_without_identity",
+    "generator_notes",
+    "load_notes",
+    "news",
+    "problem_with",
+}
+"""Functions that return what people read."""
+
+
+def template_of(node: ast.expr) -> str:
+    """A text as it stands in Python, with `…` for what varies."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return re.sub(r"%[sdr]", VARYING, text).strip()
+        case ast.JoinedStr(values=parts):
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else VARYING for part in parts).strip()
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return f"{template_of(left)}{template_of(right)}"
+        case _:
+            return VARYING
+
+
+def told_by(call: ast.Call) -> Iterator[ast.expr]:
+    """The arguments of a call that people read."""
+    function = ast.unparse(call.func)
+    name = function.rpartition(".")[2]
+    if name in SINKS or name.endswith("Error") or function.endswith(("notes.append", "remarks.append", "stderr.write")):
+        yield from call.args
+    elif name == "Check" and len(call.args) > 2 and ast.unparse(call.args[1]) == "'failed'":
+        # What doctor found; its remedy stands beside it.
+        yield call.args[2]
+
+
+def is_message(text: str) -> bool:
+    """Words, and not only what varies."""
+    return len(text.replace(VARYING, " ").split()) >= 2
+
+
+def python_messages() -> Iterator[str]:
+    for path in (ROOT / "python").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                yield from map(template_of, told_by(node))
+            elif isinstance(node, ast.AugAssign) and ast.unparse(node.target).endswith("remarks"):
+                yield from (template_of(each) for each in ast.walk(node.value) if isinstance(each, ast.JoinedStr))
+            elif isinstance(node, ast.FunctionDef) and node.name in REASONS:
+                # Its docstring is none of them.
+                texts = (each for part in node.body[1:] for each in ast.walk(part))
+                yield from (template_of(each) for each in texts if isinstance(each, ast.JoinedStr))
+
+
+def python_texts() -> Iterator[str]:
+    for path in (ROOT / "python").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.expr):
+                yield template_of(node)
+
+
+def rust_messages() -> Iterator[str]:
+    """Every text of three words or more outside tests, comments and attributes that are no messages."""
+    for path in (ROOT / "src").rglob("*.rs"):
+        source = path.read_text().split("#[cfg(test)]")[0]
+        source = re.sub(r"^\s*//.*$", "", source, flags=re.MULTILINE)
+        # A quotation mark may also be a character, or stand in a raw string, which without a space is no message.
+        source = re.sub(r"""'"'|\bb?r(#*)"[^ ]*?"\1""", "", source)
+        source = re.sub(r"#!?\[(?:expect|allow)\(.*?\)\]", "", source, flags=re.DOTALL)
+        for literal in re.findall(r'"((?:[^"\\]|\\.)*)"', source, re.DOTALL):
+            text = re.sub(r"\\\n\s*", "", literal).replace('\\"', '"')
+            text = re.sub(r"\{[^{}]*\}", VARYING, text).strip()
+            if text.count(" ") >= 2:
+                yield text
+
+
+def entries() -> list[str]:
+    """What stands in the first column of the page's tables, but the last, which is about what has no message."""
+    page = (DOCS / "troubleshooting.md").read_text().split("\n## Without a message")[0]
+    return [found.strip() for found in re.findall(r"^\| `(.+?)` \|", page, re.MULTILINE)]
+
+
+def answers(entry: str, message: str) -> bool:
+    """Whether an entry is about a message: it stands in it, or is all of it that does not vary."""
+    core = entry.strip(f"{VARYING} .")
+    # A few words may stand in any message.
+    return core in message and (len(core) >= 25 or len(core) >= 0.3 * len(message))
+
+
+def test_every_message_has_an_entry() -> None:
+    """A new message needs one: what it means, and what to do."""
+    messages = {text for text in {*python_messages(), *rust_messages()} if is_message(text)} - set(NO_MESSAGES)
+    assert len(messages) > 80
+    known = entries()
+    unanswered = sorted(text for text in messages if not any(answers(entry, text) for entry in known))
+    assert unanswered == [], "docs/troubleshooting.md has no entry for these"
+
+
+def test_every_entry_is_of_a_message_that_there_is() -> None:
+    """What the product no longer says is taken off the page."""
+    texts = {*python_texts(), *rust_messages()}
+    stale = [entry for entry in entries() if not any(answers(entry, text) for text in texts)]
+    assert stale == []
+    assert len(entries()) == len(set(entries())), "an entry stands there twice"
+
+
+def test_the_exceptions_are_still_there() -> None:
+    texts = {*python_messages(), *rust_messages()}
+    assert sorted(set(NO_MESSAGES) - texts) == []

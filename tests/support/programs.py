@@ -1,0 +1,60 @@
+"""Programs that publish without Locust."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, Self
+
+from support.fixtures import Aws
+from support.locust_run import clean_environment, launch
+
+HOST = "http://service.example"
+PRELUDE = """
+import asyncio, json, os, sys, threading, time
+from locust_cw import Publisher
+options = json.loads(sys.argv[1])
+def wait_until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit("waited in vain")
+        time.sleep(0.01)
+"""
+
+
+class Program:
+    """A program of its own that publishes to a test's corner of CloudWatch, and prints what it finds as JSON lines."""
+
+    def __init__(self, folder: Path, aws: Aws, code: str, prelude: str = "", **options: Any) -> None:
+        options = {"host": HOST, **aws.in_python, **options}
+        code = prelude + PRELUDE + textwrap.dedent(code)
+        self._run = launch(folder, sys.executable, "-c", code, json.dumps(options), env=clean_environment(folder))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._run.process.poll() is None:
+            self._run.process.kill()
+            self._run.process.wait()
+
+    def wait_for(self, pattern: str) -> None:
+        self._run.wait_for(pattern)
+
+    def finish(self) -> list[Any]:
+        """What it printed, ended by itself and without a word of complaint."""
+        assert self._run.exit_code == 0, self._run.err
+        assert not self._run.err
+        return [json.loads(line) for line in self._run.out.splitlines()]
+
+
+def run(folder: Path, aws: Aws, code: str, **how: Any) -> list[Any]:
+    with Program(folder, aws, code, **how) as program:
+        return program.finish()
+
+
+def requests(aws: Aws) -> float:
+    return aws.cloudwatch.sum("RequestCount", Host=HOST)

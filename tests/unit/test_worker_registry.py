@@ -1,0 +1,209 @@
+"""What a master knows of its workers: their outages, those that do not report, and reports that it cannot read."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from locust_cw._core import StatusReport
+from locust_cw._distributed import registry as _fleet
+from locust_cw._distributed.outages import WorkerOutages
+from locust_cw._webui import status as _status
+from locust_cw._webui.status import ProcessStatus, Run
+from support import reports
+
+
+class Clock:
+    """What the master's book goes by."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(_fleet, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> dict[str, Any]:
+    """What a worker reports; `why` its calls fail."""
+    counts = {"observed": 10, "delivered": 4, "spooled": 6, "rejected": 0, "dropped": 0}
+    trouble = {"failures": [] if why is None else [why], "trouble_since": None if why is None else 1.0, "delay_s": 2.0}
+    values = {
+        "receipt": reports.receipt(run_id, requests=counts),
+        "left": 6,
+        "settled": 4,
+        "status": trouble,
+        **changes,
+    }
+    return reports.message(run_id, **values)
+
+
+def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock: Clock) -> None:
+    """The others publish again, and are said to; nobody knows what fails where nobody is heard."""
+    fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
+    for worker in ("a", "b"):
+        fleet.update(worker, account(why="denied"))
+    assert trouble.news(fleet.troubles("one"), clock.now) is None
+    clock.now += 4
+    assert trouble.news(fleet.troubles("one"), clock.now) == (
+        logging.WARNING,
+        "2 of 2 workers cannot publish at present. a: denied",
+    )
+    fleet.update("a", account())
+    assert trouble.news(fleet.troubles("one"), clock.now) is None, "b may still be there"
+    clock.now += 5
+    assert trouble.news(fleet.troubles("one"), clock.now) == (
+        logging.INFO,
+        "All workers that are left publish again, after 9 s.",
+    )
+    part = fleet.parts("one")["b"]
+    assert part.vanished
+    assert (part.report.failures, part.report.trouble_since, part.report.delay_s) == ([], None, None)
+    own = ProcessStatus(StatusReport.from_message(account()))
+    whole, a, b = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 9.0)
+    assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
+    assert (whole.delay_s, a.delay_s, b.delay_s) == (7, 7, None)
+    clock.now += 9
+    assert trouble.news(fleet.troubles("one"), clock.now) is None, "nobody is left"
+
+
+def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
+    fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
+    fleet.update("a", account(why="denied"))
+    assert trouble.news(fleet.troubles("one"), clock.now) is None
+    assert trouble.news(fleet.troubles("one"), clock.now + 4) is not None
+    fleet.update("a", account())
+    assert trouble.news(fleet.troubles("one"), clock.now + 5) == (
+        logging.INFO,
+        "All workers publish again, after 5 s.",
+    )
+
+
+def test_trouble_when_the_last_worker_vanishes_is_not_said_to_be_over(clock: Clock) -> None:
+    fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
+    fleet.update("a", account(why="denied"))
+    assert trouble.news(fleet.troubles("one"), clock.now) is None
+    clock.now += 4
+    assert trouble.news(fleet.troubles("one"), clock.now) is not None
+    clock.now += 4
+    assert trouble.news(fleet.troubles("one"), clock.now) is None
+
+
+def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
+    """The earlier run's is not told of for ever, whatever its workers told last; how it ended is still taken down."""
+    fleet = _fleet.WorkerRegistry()
+    fleet.update("a", account("one", why="denied"))
+    assert fleet.troubles("one") == {"a": "denied"}
+    fleet.update("a", account("two", why="denied"))
+    assert fleet.troubles("one") == {}
+    assert fleet.troubles("two") == {"a": "denied"}
+    fleet.update("a", account("one", final=True))
+    assert fleet.troubles("two") == {"a": "denied"}
+    fleet.update("b", account("two"))
+    fleet.update("b", account("one", why="gone"))
+    assert fleet.troubles("one") == {"b": "gone"}, "it waits for the end of the earlier one"
+    fleet.update("b", account("one", final=True))
+    assert fleet.reports("one", publishing=True)[2], "it is complete"
+    clock.now += 9
+    assert fleet.troubles("two") == {}
+
+
+# Workers of which nothing was heard
+
+
+def clients(**states: str) -> Any:
+    """Workers as Locust's master has them, by name."""
+    return SimpleNamespace(all=[SimpleNamespace(id=name, state=state) for name, state in states.items()])
+
+
+def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> None:
+    """What Locust knew of it last decides how; and none that told, or that had nothing to do."""
+    fleet = _fleet.WorkerRegistry()
+    fleet.update("heard", account(final=True))
+    fleet.update("unread", account(receipt="{}"))
+    fleet.observe("one", clients(left="running", idle="ready", stopped="running"), publishing=True)
+    workers = {"heard": "running", "unread": "running", "silent": "running", "slow": "spawning", "gone": "running"}
+    workers["stopped"] = "ready"
+    fleet.observe("one", clients(**workers), publishing=True)
+    fleet.observe("one", clients(**{**workers, "gone": "missing"}), publishing=True)
+    clock.now += 9
+    _, remarks, complete = fleet.reports("one", publishing=True)
+    assert [remark.partition(";")[0] for remark in remarks] == [
+        "unread: its account cannot be read, and is left out",
+        "gone: vanished",
+        "slow: vanished",
+        "left: gave no account of its results",
+        "silent: gave no account of its results",
+        "stopped: gave no account of its results",
+    ]
+    assert not complete
+
+
+def test_nobody_waits_for_accounts_of_workers_that_the_master_publishes_for() -> None:
+    fleet = _fleet.WorkerRegistry()
+    fleet.observe("one", clients(a="running"), publishing=False)
+    assert fleet.reports("one", publishing=False) == ([], [], True)
+
+
+# A worker that tells something else
+
+
+UNREADABLE: dict[str, Any] = {
+    "an empty receipt": account(receipt={}),
+    "an empty receipt of an older version": account(receipt="{}"),
+    "no JSON": account(receipt="?"),
+    "bytes": account(receipt=b"{}"),
+    "counts of another kind": account(receipt=reports.receipt(requests={"observed": "10"})),
+    "no receipt": {key: value for key, value in account().items() if key != "receipt"},
+    "no counts": {key: value for key, value in account().items() if key != "left"},
+    "text for a count": account(settled="4"),
+    "a status of another kind": account(status=["trouble"]),
+    "failures of another kind": account(status={"failures": 1}),
+    "a failure of another kind": account(status={"failures": [1], "trouble_since": 1.0}),
+    "a remark of another kind": account(remarks=[1]),
+    "a delay of another kind": account(status={"delay_s": "1"}),
+    "a time of another kind": account(status={"trouble_since": "1"}),
+    "a problem of another kind": account(status={"problem": 1, "problem_at": "1"}),
+    "bytes that wait of another kind": account(status={"waiting_bytes": "1"}),
+    "less than no bytes that wait": account(status={"waiting_bytes": -1}),
+    "more bytes than there are": account(status={"waiting_bytes": 2**70}),
+    "no run": {},
+    "a run of another kind": {**account(), "run_id": []},
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("message", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
+    message: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others' add up to statuses and to a receipt, which says what is left out."""
+    fleet = _fleet.WorkerRegistry()
+    fleet.update("good", account())
+    for _ in range(3):
+        fleet.update("bad", message)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "What worker bad tells of its results cannot be read" in caplog.text
+    own = ProcessStatus(StatusReport.from_message(account()))
+    told = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 2.0)
+    assert [status.process for status in told] == [None, "good"]
+    assert list(fleet.troubles("one")) == ["good"]
+    assert fleet.progress("one") == (6, 4)
+    fleet.update("good", account(final=True))
+    last, remarks, complete = fleet.reports("one", publishing=True)
+    assert [report.receipt.requests.observed for report in last] == [10]
+    if isinstance(message, dict) and message.get("run_id") == "one":
+        assert remarks == ["bad: its account cannot be read, and is left out"]
+        assert not complete
+
+
+def test_an_account_that_can_be_read_makes_up_for_one_that_cannot() -> None:
+    fleet = _fleet.WorkerRegistry()
+    fleet.update("a", account(receipt="{}"))
+    fleet.update("a", account(final=True))
+    assert fleet.reports("one", publishing=True)[1:] == ([], True)
