@@ -136,6 +136,11 @@ impl Run {
         }
     }
 
+    /// Logs a warning, the first time that there is one on this topic.
+    pub fn warn_once(&self, topic: &str, text: &str) {
+        self.delivery.diagnostics.log_once(Level::Warning, topic, text);
+    }
+
     /// Takes what a worker reported, waiting for room for a bounded time.
     pub fn report(&self, report: Report) {
         self.delivery.counters.observed.add(report.share());

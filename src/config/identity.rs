@@ -42,6 +42,23 @@ impl RunIdentity {
         }
     }
 
+    /// The origin of a request that went to another host than the run's; [`Self::host_of`] of any other.
+    #[must_use]
+    pub fn target_of<'a>(&'a self, sample: &'a Sample) -> Cow<'a, str> {
+        let own = self.host.as_deref().and_then(origin_of);
+        match sample.url.as_deref().and_then(origin_of).filter(|origin| own.as_ref() != Some(origin)) {
+            Some(origin) => Cow::Owned(origin),
+            None => self.host_of(sample),
+        }
+    }
+
+    /// Whether a URL is below the run's host, as nearly all are: then a sample does not need it.
+    #[must_use]
+    pub fn is_own_url(&self, url: &str) -> bool {
+        let below = self.host.as_deref().and_then(|host| url.strip_prefix(host));
+        below.is_some_and(|below| below.is_empty() || below.starts_with(['/', '?', '#']))
+    }
+
     /// The host of everything but single requests.
     #[must_use]
     pub fn own_host(&self) -> &str {
@@ -57,15 +74,20 @@ pub fn origin_of(url: &str) -> Option<String> {
     Some(url.port().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
 }
 
-/// A host as it is published: without the user and password before it, with which Locust logs in, and without the values of a
-/// query after it.
+/// A host as it is published: without credentials, without the values of a query, and the same for all spellings of one
+/// origin, such as `HTTP://Shop.test:80/` and `http://shop.test`.
 #[must_use]
 pub fn public_host(host: &str) -> String {
     let host = redact_urls(host);
     let (scheme, rest) = host.split_at(host.find("://").map_or(0, |scheme| scheme + "://".len()));
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let after_user = rest[..authority].rfind('@').map_or(0, |at_sign| at_sign + 1);
-    format!("{scheme}{}", &rest[after_user..])
+    let public = format!("{scheme}{}", &rest[after_user..authority]);
+    let path = &rest[authority..];
+    match origin_of(&public) {
+        Some(origin) => origin + path.trim_end_matches('/'),
+        None => public + path,
+    }
 }
 
 /// Makes a worker's name valid as a part of the names of a log stream and a folder.
@@ -111,11 +133,36 @@ pub(crate) mod tests {
             ("user:password@shop", "shop"),
             ("http://user:pa/ss@shop", "http://shop"),
             ("https://shop?access_token=abc", "https://shop?access_token=..."),
-            ("http://[::1]:80", "http://[::1]:80"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+            ("http://shop.test/", "http://shop.test"),
+            ("HTTP://Shop.Test:80//", "http://shop.test"),
+            ("https://shop.test:443/api/", "https://shop.test/api"),
+            ("shop.test", "shop.test"),
             ("", ""),
         ] {
             assert_eq!(public_host(host), public);
             assert_eq!(public_host(public), public);
+        }
+    }
+
+    #[test]
+    fn a_request_to_another_origin_is_recognized() {
+        let identity = RunIdentity { host: Some("http://shop.test/api".into()), ..(*identity()).clone() };
+        let target = |url: Option<&str>| {
+            identity.target_of(&Sample { url: url.map(Into::into), ..sample("/a", 100, 5.0) }).into_owned()
+        };
+        assert_eq!(target(None), "http://shop.test/api");
+        assert_eq!(target(Some("http://shop.test:80/login")), "http://shop.test/api");
+        assert_eq!(target(Some("https://pay.test/card")), "https://pay.test");
+        assert_eq!(target(Some("/relative")), "http://shop.test/api");
+        for (url, is_own) in [
+            ("http://shop.test/api", true),
+            ("http://shop.test/api/a", true),
+            ("http://shop.test/api?x", true),
+            ("http://shop.test/apis", false),
+            ("http://shop.test.evil/api", false),
+        ] {
+            assert_eq!(identity.is_own_url(url), is_own, "{url}");
         }
     }
 

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
-use crate::ingest::sample::{
-    Failure, MAX_CONTEXT_ENTRIES, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, MAX_TEXT_BYTES, Report, Scalar,
-};
+use crate::ingest::sample::{Failure, MAX_TEXT_BYTES, Report};
 use crate::metrics::histogram::Point;
 use crate::redact::head;
 use crate::timestamp::Timestamp;
@@ -19,7 +17,7 @@ pub fn text<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>) -> T {
     text_up_to(value, MAX_TEXT_BYTES)
 }
 
-fn text_up_to<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>, limit: usize) -> T {
+pub(super) fn text_up_to<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>, limit: usize) -> T {
     if let Ok(string) = value.cast::<PyString>() {
         return head(&string.to_string_lossy(), limit).into();
     }
@@ -37,8 +35,8 @@ fn text_up_to<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>, limit: usize) 
     }
 }
 
-/// What a value is in Rust, where it is that. It may be of the user's, with code of its own.
-fn value_of<'py, T>(value: &Bound<'py, PyAny>) -> Option<T>
+/// A Python value as a Rust type; `None` if it cannot be converted. Its conversion may run the user's code.
+pub(super) fn value_of<'py, T>(value: &Bound<'py, PyAny>) -> Option<T>
 where
     T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
 {
@@ -54,7 +52,8 @@ fn put_off_ctrl_c(py: Python<'_>, error: &PyErr) {
     }
 }
 
-fn type_name(value: &Bound<'_, PyAny>) -> String {
+/// The name of a value's type, such as `str`.
+pub(super) fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
@@ -90,40 +89,6 @@ pub fn status_of(response: Option<&Bound<'_, PyAny>>) -> Option<u16> {
 /// An HTTP status.
 pub fn status(status: Option<&Bound<'_, PyAny>>) -> Option<u16> {
     value_of(status?).filter(|&status| status > 0)
-}
-
-/// The scalar entries of a dict whose keys are text; nothing of what is no dict.
-pub fn scalars(context: Option<&Bound<'_, PyAny>>) -> Vec<(String, Scalar)> {
-    let Some(dict) = context.and_then(|context| context.cast::<PyDict>().ok()) else { return Vec::new() };
-    if dict.is_empty() {
-        return Vec::new();
-    }
-    // Only exact scalars are read, so that no code of the user's runs while the dict is being walked.
-    dict.iter()
-        .filter_map(|(key, value)| {
-            let key = key.cast::<PyString>().ok()?.to_string_lossy();
-            let key = &key[..key.floor_char_boundary(MAX_ENTRY_NAME_BYTES)];
-            Some((key.to_owned(), scalar(&value)?))
-        })
-        .take(MAX_CONTEXT_ENTRIES)
-        .collect()
-}
-
-fn scalar(value: &Bound<'_, PyAny>) -> Option<Scalar> {
-    if value.is_none() {
-        return Some(Scalar::Null);
-    }
-    if let Ok(truth) = value.cast_exact::<PyBool>() {
-        return Some(Scalar::Bool(truth.is_true()));
-    }
-    if let Ok(number) = value.cast_exact::<PyInt>() {
-        return Some(number.extract().map_or_else(|_| Scalar::Text(text_up_to(value, MAX_ENTRY_BYTES)), Scalar::Int));
-    }
-    if let Ok(number) = value.cast_exact::<PyFloat>() {
-        return Some(Scalar::Float(number.value()));
-    }
-    let text = value.cast::<PyString>().ok()?;
-    Some(Scalar::Text(head(&text.to_string_lossy(), MAX_ENTRY_BYTES).into()))
 }
 
 /// More of one request in a second there never is, and sums of it are far from what a counter can hold.

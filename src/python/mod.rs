@@ -2,6 +2,7 @@
 
 mod account;
 mod asyncio;
+mod context;
 mod convert;
 mod errors;
 mod options;

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use smol_str::SmolStr;
 
 use super::asyncio::awaitable;
-use super::convert;
 use super::errors::not_started;
 use super::options::config;
 use super::progress::{LogMessage, Progress, destination};
 use super::receipt::{Coverage, Receipt};
 use super::status_report::StatusReport;
+use super::{context, convert};
 use crate::accounting::receipt::LocustTotals;
 use crate::accounting::status_report::Seconds;
 use crate::aws::Aws;
@@ -24,6 +24,7 @@ use crate::config::{LogChoice, validate};
 use crate::ingest::queue::ControlMessage;
 use crate::ingest::sample::{Gauge, LifeCycleEvent, Sample};
 use crate::metrics::datum::{SAMPLE_METRICS, Unit};
+use crate::redact::redact_urls;
 use crate::run::{self, ReportExtras, Run, TestState};
 use crate::timestamp::Timestamp;
 
@@ -46,6 +47,31 @@ impl Flush {
     #[getter]
     fn settled(&self, py: Python<'_>) -> Option<bool> {
         py.detach(|| self.run.is_flushed(&self.flush))
+    }
+}
+
+impl Publisher {
+    /// A request's URL, unless it is below the run's host, as most are.
+    fn foreign_url(&self, url: Option<&Bound<'_, PyAny>>) -> Option<Box<str>> {
+        let url = url.filter(|url| !url.is_none())?;
+        let text = url.cast::<PyString>().ok().and_then(|url| url.to_str().ok());
+        if text.is_some_and(|url| self.run.identity.is_own_url(url)) { None } else { Some(convert::text(url)) }
+    }
+
+    /// Warns once that response times are of a type that cannot be a number, such as text: no percentile would show them.
+    fn warn_unless_number(&self, response_time: Option<&Bound<'_, PyAny>>, sample: &Sample) {
+        if let Some(value) = response_time.filter(|value| !value.is_none() && convert::number(Some(value)).is_none()) {
+            self.run.warn_once(
+                "response time",
+                &format!(
+                    "The response time of {} {} has the type {}, and is not published: the request is counted without a \
+                     time. Pass milliseconds as a number. Further such requests are not reported.",
+                    sample.method,
+                    redact_urls(&sample.name),
+                    convert::type_name(value)
+                ),
+            );
+        }
     }
 }
 
@@ -106,14 +132,17 @@ impl Publisher {
             time: Timestamp::of_completion(start, response_time_ms.unwrap_or_default(), Timestamp::now()),
             method: text(request_type),
             name: text(name),
-            url: if self.run.identity.host.is_none() { url.map(convert::text) } else { None },
+            url: self.foreign_url(url),
             response_time_ms,
             response_bytes: convert::measure(response_length),
             failure: convert::failure(exception).map(Box::new),
             status: convert::status(status).or_else(|| convert::status_of(response)),
             users: self.run.users(),
-            context: convert::scalars(context).into(),
+            context: context::entries(context).into(),
         };
+        if sample.response_time_ms.is_none() {
+            self.warn_unless_number(response_time, &sample);
+        }
         if let Err(item) = self.run.try_record(sample) {
             py.detach(|| self.run.record_blocking(item));
         }
@@ -146,7 +175,7 @@ impl Publisher {
     /// Logs something that happened to the whole test.
     #[pyo3(signature = (name, fields = None))]
     fn event(&self, py: Python<'_>, name: String, fields: Option<&Bound<'_, PyAny>>) {
-        let fields = convert::scalars(fields);
+        let fields = context::entries(fields);
         let event = LifeCycleEvent { time: Timestamp::now(), name, fields, users: self.run.users() };
         py.detach(|| self.run.push(ControlMessage::LifeCycle(Box::new(event))));
     }
