@@ -77,7 +77,7 @@ const fn trails(byte: u8) -> bool {
 /// Where the URL is in an error of geventhttpclient's, as `FastHttpUser` reports them: `URL http://h/x?a=b c: code=404`.
 ///
 /// It stands there as it was given, with the white space and the quotation marks in it.
-fn raw_url(text: &str) -> Option<Range<usize>> {
+pub(crate) fn raw_url(text: &str) -> Option<Range<usize>> {
     let url = text.strip_prefix("URL ").filter(|url| url.starts_with("http://") || url.starts_with("https://"))?;
     let start = text.len() - url.len();
     // Without an end it was cut.

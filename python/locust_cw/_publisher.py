@@ -157,7 +157,8 @@ class Publisher:
             exception: Why the request failed; None for a success. Of its text the log shows no values in URLs, such as
                 ``?token=...``, unless the option `log_urls` is ``full``.
             status: HTTP status, for the log.
-            context: Its scalar entries are logged, texts as that of the exception.
+            context: Logged: numbers as numbers, other values as text like that of the exception, and the entries of a
+                nested dict with names such as ``cart.items``. At most 100 entries.
             start_time: When the request began, in seconds since the epoch. Its time is this plus `response_time`;
                 now, if that is not known, more than a week ago, or more than an hour ahead.
             url: Tells the host where the publisher has none.

@@ -1,5 +1,6 @@
 //! Log events: from samples to the lines that CloudWatch Logs stores. Pure: nothing here knows a clock, a network or Python.
 
+mod error_text;
 mod escaped_json;
 pub mod event;
 pub mod formats;

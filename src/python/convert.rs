@@ -62,6 +62,13 @@ pub fn measure(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
     number(value).filter(|number| number.is_finite() && *number >= 0.0)
 }
 
+/// Whether a value is `None` or of a type that converts to a number. Runs no code of the value's.
+pub fn has_numeric_type(value: &Bound<'_, PyAny>) -> bool {
+    let class = value.get_type();
+    let converts = |method| class.hasattr(method).unwrap_or(false);
+    value.is_none() || converts(intern!(value.py(), "__float__")) || converts(intern!(value.py(), "__index__"))
+}
+
 /// Any number.
 pub fn number(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
     value.filter(|value| !value.is_none()).and_then(value_of)

@@ -58,20 +58,17 @@ impl Publisher {
         if text.is_some_and(|url| self.run.identity.is_own_url(url)) { None } else { Some(convert::text(url)) }
     }
 
-    /// Warns once that response times are of a type that cannot be a number, such as text: no percentile would show them.
+    /// Warns once that response times are of a type that is no number, such as text: no percentile would show them.
     fn warn_unless_number(&self, response_time: Option<&Bound<'_, PyAny>>, sample: &Sample) {
-        if let Some(value) = response_time.filter(|value| !value.is_none() && convert::number(Some(value)).is_none()) {
-            self.run.warn_once(
-                "response time",
-                &format!(
-                    "The response time of {} {} has the type {}, and is not published: the request is counted without a \
-                     time. Pass milliseconds as a number. Further such requests are not reported.",
-                    sample.method,
-                    redact_urls(&sample.name),
-                    convert::type_name(value)
-                ),
-            );
-        }
+        let Some(value) = response_time.filter(|value| !convert::has_numeric_type(value)) else { return };
+        let text = format!(
+            "The response time of {} {} has the type {}, and is not published: the request is counted without a time. \
+             Pass milliseconds as a number. Further such requests are not reported.",
+            sample.method,
+            redact_urls(&sample.name),
+            convert::type_name(value)
+        );
+        self.run.warn_once("response time", &text);
     }
 }
 

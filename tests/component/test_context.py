@@ -76,7 +76,7 @@ def test_numbers_are_logged_as_numbers(aws: Aws) -> None:
         "fraction": Fraction(1, 4),
         "level": Level.HIGH,
         "true": True,
-        "numpy_true": np.bool_(True),
+        "numpy_true": np.bool_(1),
         "none": None,
     }
     expected = {
@@ -147,3 +147,17 @@ def test_a_context_that_changes_while_it_is_read_disturbs_nothing(aws: Aws) -> N
 def test_at_most_100_entries_are_logged(aws: Aws) -> None:
     assert len(logged(aws, {"many": {str(i): i for i in range(500)}, "more": 1})) == 100
     assert logged(aws, "no dict") == {}
+
+
+@pytest.mark.parametrize("response_time", ["12", b"12", [12]])
+def test_a_response_time_that_is_no_number_is_reported_once(
+    aws: Aws, caplog: pytest.LogCaptureFixture, response_time: Any
+) -> None:
+    with Publisher(host=HOST, **aws.in_python) as publisher:
+        for value in (response_time, response_time, None, float("nan"), -1, 12):
+            publisher.record("GET", "/a", value)
+        receipt = publisher.close()
+    assert json.loads(receipt.json)["requests"]["delivered"] == 6
+    assert aws.cloudwatch.count("ResponseTime_ms", Host=HOST) == 1
+    [warning] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith(f"The response time of GET /a has the type {type(response_time).__name__}, and is not")

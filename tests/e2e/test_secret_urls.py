@@ -53,16 +53,18 @@ def test_no_secret_of_a_url_reaches_cloudwatch_or_the_disk(
         assert SECRET not in event.message, event.message[:500]
     # The rest of each URL is there.
     texts = "\n".join(event.message for event in events)
+    prefix, middle, suffix = ('"url":"', '"', "") if log_format == "json" else ("URL ", ": code=404", "for url: ")
+    retried = f'"url":"/retried?{SHOWN}' if log_format == "json" else f"with url: /retried?{SHOWN} (Caused by"
     for text in (
-        f"with url: /retried?{SHOWN} (Caused by",
+        retried,
         f"no {target.url}/checked?{SHOWN}, but 404",
-        f"for url: {target.url}/raised?{SHOWN}",
-        f"URL {target.url}/missing?{SHOWN}: code=404",
-        f"URL {target.url}/missing?password=...&page=...: code=404",
-        f"URL {target.url}/missing?...: code=404",
-        f"URL {target.url}/missing?page=...#access_token=...: code=404",
-        f"URL {target.url}/missing;jsessionid=...: code=404",
-        f"URL {target.url.replace('://', '://...@')}/missing: code=404",
+        f"{suffix}{target.url}/raised?{SHOWN}",
+        f"{prefix}{target.url}/missing?{SHOWN}{middle}",
+        f"{prefix}{target.url}/missing?password=...&page=...{middle}",
+        f"{prefix}{target.url}/missing?...{middle}",
+        f"{prefix}{target.url}/missing?page=...#access_token=...{middle}",
+        f"{prefix}{target.url}/missing;jsessionid=...{middle}",
+        f"{prefix}{target.url.replace('://', '://...@')}/missing{middle}",
         f"url='{target.url}/x?{SHOWN}'",
     ):
         assert text in texts
@@ -92,8 +94,8 @@ def test_whole_urls_are_logged_where_that_is_asked_for(aws: Aws, locust: Locust,
     run(locust, target, "--cw-log-urls=full").receipt.check_delivered()
     logged = "\n".join(event.message for event in aws.cloudwatch.events())
     for part in (
-        f"/retried?access_token={SECRET}&page=2'{SECRET} (Caused by",
-        f"URL {target.url}/missing?access_token={SECRET}&page=2: code=404",
+        f'"url":"/retried?access_token={SECRET}&page=2\'{SECRET}"',
+        f'"url":"{target.url}/missing?access_token={SECRET}&page=2"',
         f"/missing;jsessionid={SECRET}",
         f"user:{SECRET}@",
         f'"seen":"{target.url}/missing?access_token={SECRET}&page=2"',

@@ -36,6 +36,8 @@ pub(super) struct RequestJson<'a> {
     pub(super) error_type: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) url: Option<Cow<'a, str>>,
     pub(super) users: u32,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) context: BTreeMap<String, Value>,

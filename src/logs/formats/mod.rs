@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use self::json::{LifeCycleJson, RequestJson};
 use self::text::TextLine;
+use super::error_text::separate_url;
 use super::line::LogLine;
 use crate::config::identity::RunIdentity;
 use crate::config::{LogChoice, LogConfig, LogFormat, LogUrls};
@@ -95,20 +96,24 @@ impl LogFormatter {
 
     fn json<'a>(&'a self, sample: &'a Sample, limit: usize) -> RequestJson<'a> {
         let failure = sample.failure.as_deref();
+        let error = failure.map(|failure| separate_url(self.shown(&failure.message)));
+        let (error, url) = error.map_or((None, None), |(error, url)| (Some(error), url));
         RequestJson {
             time: sample.time.iso8601(),
             run_id: &self.identity.run_id,
             worker: &self.identity.worker,
             seq: self.seq,
-            host: cut(self.identity.host_of(sample), limit),
+            host: cut(self.identity.target_of(sample), limit),
             method: cut(sample.method.as_str(), limit),
             name: cut(sample.name.as_str(), limit),
             outcome: if failure.is_some() { "failure" } else { "success" },
-            response_time_ms: sample.response_time_ms,
+            response_time_ms: sample.response_time_ms.map(to_microseconds),
             response_bytes: sample.response_bytes,
             status: sample.status,
             error_type: failure.map(|f| cut(&f.kind, limit)),
-            error: failure.map(|f| cut(self.shown(&f.message), limit)),
+            error: error.map(|error| cut(error, limit)),
+            // Locust's clients may have replaced the URL by the request's name.
+            url: url.filter(|url| *url != sample.name.as_str()).map(|url| cut(url, limit)),
             users: sample.users,
             context: self.fields(&sample.context, limit),
         }
@@ -129,10 +134,10 @@ impl LogFormatter {
 
     fn text(&self, sample: &Sample, limit: usize) -> String {
         let mut line = TextLine::new(sample.time);
-        line.text("host", &self.identity.host_of(sample), limit);
+        line.text("host", &self.identity.target_of(sample), limit);
         line.text("request_type", &sample.method, limit);
         line.text("name", &sample.name, limit);
-        line.number("response_time", sample.response_time_ms);
+        line.number("response_time", sample.response_time_ms.map(to_microseconds));
         match sample.failure.as_deref() {
             None => line.number("response_length", sample.response_bytes),
             Some(Failure { kind, message }) => {
@@ -189,6 +194,11 @@ fn fit(line: &mut LogLine, write: impl Fn(&mut LogLine, usize)) {
             break;
         }
     }
+}
+
+/// Milliseconds with at most three decimals: a clock's further digits say nothing, and are paid for as log data.
+fn to_microseconds(ms: f64) -> f64 {
+    (ms * 1000.0).round() / 1000.0
 }
 
 /// At most `limit` bytes of a text, ending in how much is missing.
@@ -279,6 +289,37 @@ mod tests {
             })
         );
         assert_eq!(event.timestamp, 1_795_348_981_000);
+    }
+
+    #[test]
+    fn response_times_are_logged_in_microseconds() {
+        for (ms, logged) in [(0.1 + 0.2, "0.3"), (81.400_000_000_000_006, "81.4"), (12.0, "12"), (0.000_4, "0")] {
+            let sample = Sample { response_time_ms: Some(ms), ..failed() };
+            let json = formatter(|_| {}).of_sample(&sample).expect("logged").message;
+            assert!(json.contains(&format!(r#""response_time_ms":{logged},"#)), "{json}");
+            let text = formatter(|o| o.log_format = LogFormat::Text).of_sample(&sample).expect("logged").message;
+            assert!(text.contains(&format!("[response_time={logged}]")), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_event_of_a_request_to_another_origin_names_it() {
+        let url = Some("https://pay.example/card?x=1".into());
+        let event = formatter(|_| {}).of_sample(&Sample { url, ..sample("/a", 1, 1.0) }).expect("logged");
+        assert!(event.message.contains(r#""host":"https://pay.example","#), "{}", event.message);
+    }
+
+    #[test]
+    fn the_url_of_an_error_has_a_field_of_its_own_unless_it_is_the_name() {
+        let failure = |message: &str| Some(Failure { kind: "E".into(), message: message.into() }.into());
+        for (message, url) in
+            [("404 for url: http://h/x?id=7", r#""url":"http://h/x?id=...""#), ("404 for url: /a", "")]
+        {
+            let sample = Sample { failure: failure(message), ..sample("/a", 1, 1.0) };
+            let event = formatter(|_| {}).of_sample(&sample).expect("logged").message;
+            assert!(event.contains(r#""error":"404""#) && event.contains(url), "{event}");
+            assert_eq!(event.contains(r#""url""#), !url.is_empty());
+        }
     }
 
     #[test]
