@@ -1,4 +1,4 @@
-"""What a command line opts out of, noted before the options of a master replace it.
+"""What a worker keeps of its own command line: its opt-outs, and settings of its machine that the master does not have.
 
 Locust sends a master's options to its workers with each start. There they replace the worker's own, and the first time
 that may come before any event. So a command line is noted as soon as it is parsed.
@@ -22,8 +22,11 @@ OPT_OUTS = ("disable", "dry_run")
 KEPT = (*OPT_OUTS, "local")
 """Options of a worker that its master cannot take back: without `local` it would publish to AWS."""
 
+OF_MACHINE = ("spool_dir", "region", "profile", "role_arn", "external_id", "endpoint_url")
+"""Options that each machine may have for itself: a master without a value does not replace the value of a worker."""
+
 # By identity, as command lines compare by their values and have no hash.
-_noted: dict[int, tuple[ReferenceType[object], frozenset[str]]] = {}
+_noted: dict[int, tuple[ReferenceType[object], dict[str, object]]] = {}
 
 
 def watch(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +48,14 @@ def note_unless_known(command_line: object) -> None:
         _note(command_line)
 
 
-def noted(command_line: object) -> frozenset[str]:
-    """The names of the options that a command line opted out with when it was noted."""
-    return _noted[id(command_line)][1] if id(command_line) in _noted else frozenset()
+def is_noted(command_line: object) -> bool:
+    """Whether a command line was noted."""
+    return id(command_line) in _noted
+
+
+def noted(command_line: object, name: str) -> Any:  # noqa: ANN401 - each option has its own type
+    """The value of an option of `KEPT` or `OF_MACHINE` when its command line was noted; None if it had none."""
+    return _noted[id(command_line)][1].get(name) if is_noted(command_line) else None
 
 
 def _note(command_line: object) -> None:
@@ -60,5 +68,5 @@ def _note(command_line: object) -> None:
     with suppress(TypeError):
         _noted[key] = (
             ref(command_line, forget),
-            frozenset(name for name in KEPT if getattr(command_line, f"cw_{name}", None)),
+            {name: value for name in (*KEPT, *OF_MACHINE) if (value := getattr(command_line, f"cw_{name}", None))},
         )

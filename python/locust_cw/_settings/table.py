@@ -173,6 +173,8 @@ class Options:
                 continue
             key = f"cw_{option.name}"
             value = on_command_line[key] if key in on_command_line else sources.value(option)
+            if value is None and option.name in _opt_outs.OF_MACHINE:
+                value = _value_of_machine(option, command_line, sources)
             if option.type is list and value is not None:
                 # Posted to the web UI it is text where there was no list before; else Locust takes it apart itself.
                 parts = value.split(",") if isinstance(value, str) else value
@@ -261,7 +263,15 @@ def _opts_out(name: str, command_line: object, overrides: Mapping[str, Any], sou
     # Locust's command line has read the files.
     has_read_files = hasattr(command_line, f"cw_{name}")
     configured = from_environment(option) if has_read_files else sources.value(option)
-    return name in _opt_outs.noted(command_line) or bool(configured)
+    return bool(_opt_outs.noted(command_line, name) or configured)
+
+
+def _value_of_machine(option: Option, command_line: object, sources: Sources) -> Any:  # noqa: ANN401 - each option has its own type
+    """The value that this process has for itself, where the options of its master have none."""
+    if _opt_outs.is_noted(command_line):
+        return _opt_outs.noted(command_line, option.name)
+    # Locust makes a command line for a worker that has none, from the options of its master.
+    return sources.value(option)
 
 
 def dashboard_name(given: object, namespace: str) -> str | None:
