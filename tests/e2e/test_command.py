@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from locust_cw import _core
-from locust_cw._cli import replay as _replay
+from locust_cw._cli.replay.sender import with_our_names
 from support.fixtures import Aws, Locust
 from support.locust_run import clean_environment, run_python
 from support.outages import PACED, commanding, run
@@ -242,7 +242,7 @@ def test_a_number_that_cannot_be_is_told_what_it_must_be(tmp_path: Path, given: 
 
 def test_replay_names_the_options_that_it_has_as_its_own() -> None:
     said = "Give --cw-region, or --cw-endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
-    assert _replay._with_our_names(said) == (  # noqa: SLF001 - AWS has to say it in a replay
+    assert with_our_names(said) == (
         "Give --region, or --endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
     )
 

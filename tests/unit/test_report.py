@@ -523,6 +523,9 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
         done = run_python(run.folder, "-c", without, "report", *args, timeout=60)
         assert done.returncode == 1
         assert told in done.stderr
+    done = run_python(run.folder, "-c", without, "report", "--json", timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"] == []
 
 
 def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -> None:

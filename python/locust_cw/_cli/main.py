@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.account import message_of
-from locust_cw._cli import cost, dashboard, policy, replay, report, template
+from locust_cw._cli import cost, dashboard, policy, report, template
 from locust_cw._cli.doctor import command as doctor
 from locust_cw._cli.output import print_error
+from locust_cw._cli.replay import command as replay
 from locust_cw._cli.settings import resolve
 from locust_cw._cli.verify import command as verify
 

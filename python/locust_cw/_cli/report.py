@@ -59,7 +59,11 @@ def declare(add_parser: AddParser) -> None:
         default=[],
         help="AWS resource to chart in addition to the --cw-target of the run; repeatable",
     )
-    parser.add_argument("--json", action="store_true", help="print the findings and the files as one JSON object")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print findings and files as one JSON object; without matplotlib and --out, it writes no file",
+    )
     add_spool_option(parser)
     add_recorded_account_options(parser)
     parser.set_defaults(run_command=_run)
@@ -72,8 +76,12 @@ def _run(options: argparse.Namespace) -> int:
         if is_unreachable(record.local_url) and options.endpoint_url is None:
             print_error(LOCAL_IS_GONE)
             return 1
-        _chart.require()
-        findings, files = _make(record, wanted, options)
+        # A program that reads the findings needs no charts, unless it says where they go.
+        with_files = options.out is not None or not options.json or _chart.is_possible()
+        if with_files:
+            _chart.require()
+        findings = _findings(record, wanted, options)
+        files = _write(findings, options.out or Path(f"report-{record.run_id}")) if with_files else []
     except _core.AwsError as error:
         print_error(message_of(error))
         return 1
@@ -92,16 +100,18 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _make(record: Record, wanted: Sequence[Target], options: argparse.Namespace) -> tuple[Findings, list[Path]]:
+def _findings(record: Record, wanted: Sequence[Target], options: argparse.Namespace) -> Findings:
     given, recorded = account_options(options), dict(record.destination)
     accounts = account_of(record.account | given, recorded=recorded or None, account=options.account)
     # If CloudWatch has no data, the message names what was requested.
     record.options |= given
     record.destination |= {name: given[name] for name in ("region", "profile") if name in given}
     targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
-    findings = gather(record, list(targets.values()), accounts)
+    return gather(record, list(targets.values()), accounts)
+
+
+def _write(findings: Findings, folder: Path) -> list[Path]:
     charts = _chart.draw(findings)
-    folder: Path = options.out or Path(f"report-{record.run_id}")
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
     page.write_text(render(findings, charts, time.time()), encoding="utf-8")
@@ -109,7 +119,7 @@ def _make(record: Record, wanted: Sequence[Target], options: argparse.Namespace)
     for chart in charts:
         files.append(folder / f"{chart.name}.png")
         files[-1].write_bytes(chart.png)
-    return findings, files
+    return files
 
 
 def _as_json(findings: Findings, files: Sequence[Path]) -> dict[str, Any]:

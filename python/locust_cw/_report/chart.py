@@ -89,6 +89,15 @@ class Chart:
     png: bytes
 
 
+def is_possible() -> bool:
+    """Whether the packages of the extra `report` are installed."""
+    return not _missing_modules()
+
+
+def _missing_modules() -> list[str]:
+    return [name for name in _REQUIRED_MODULES if importlib.util.find_spec(name) is None]
+
+
 def require() -> None:
     """Check that the packages of the extra `report` are installed.
 
@@ -96,8 +105,7 @@ def require() -> None:
         NoChartsError: If one is missing.
 
     """
-    missing = [name for name in _REQUIRED_MODULES if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := _missing_modules():
         raise NoChartsError(f"a report needs {' and '.join(missing)}: run pip install 'locust-cw[report]'")
 
 
