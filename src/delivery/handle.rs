@@ -16,7 +16,7 @@ use crate::config::{LogClass, ResolvedAws};
 use crate::delivery::client::{CloudWatch, DryRun};
 use crate::delivery::destination::Finder;
 use crate::delivery::error::CallError;
-use crate::delivery::lane::LaneStatus;
+use crate::delivery::lane::{LaneLoop, LaneStatus, Phase};
 use crate::delivery::outage::OutageTracker;
 use crate::delivery::outbox::{Outbox, Retention, SendMode};
 use crate::delivery::progress::{DeliveryEnd, Progress};
@@ -98,10 +98,9 @@ impl Delivery {
         let left_events = observed.log_events.saturating_sub(events);
         let (left, settled) =
             if left_requests > left_events { (left_requests, requests) } else { (left_events, events) };
-        let at_rest = self.outbox.is_closed()
-            && [&metrics, &logs].iter().all(|lane| lane.done || (lane.stopped && lane.tried_at_end));
+        let at_rest = self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.is_over());
         let over = at_rest || *self.ended.borrow();
-        let mut failures: Vec<CallError> = [metrics.failed, logs.failed].into_iter().flatten().collect();
+        let mut failures: Vec<CallError> = [metrics.failure, logs.failure].into_iter().flatten().collect();
         failures.dedup_by_key(|error| error.topic());
         Progress {
             left,
@@ -122,7 +121,7 @@ impl Delivery {
         let mut all = true;
         for (lane, status) in Lane::ALL.iter().zip(&self.lanes) {
             let settled = self.outbox.is_settled(*lane, last);
-            if !settled && !status.borrow().stopped && !*self.ended.borrow() {
+            if !settled && !status.borrow().is_blocked() && !*self.ended.borrow() {
                 return None;
             }
             all &= settled;
@@ -133,7 +132,7 @@ impl Delivery {
     /// Takes the messages to the user that have come up, the end of trouble among them.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
-        let done = self.lanes.iter().all(|lane| lane.borrow().done);
+        let done = self.lanes.iter().all(|lane| lane.borrow().phase == Phase::Done);
         let ended = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).end(Timestamp::now(), done);
         if let Some(seconds) = ended {
             self.diagnostics.log(Level::Info, "outage", format!("CloudWatch takes results again, after {seconds} s."));
@@ -225,7 +224,8 @@ impl Parts {
         let mut tasks = Vec::new();
         let lanes = Lane::ALL.map(|lane| {
             let (status, lane_status) = watch::channel(LaneStatus::default());
-            tasks.push(runtime.spawn(Arc::clone(&sender).run(lane, options.flush_interval, status)));
+            let lane_loop = LaneLoop::new(Arc::clone(&sender), lane, options.flush_interval, status);
+            tasks.push(runtime.spawn(lane_loop.run()));
             lane_status
         });
         let (ended, end) = watch::channel(false);

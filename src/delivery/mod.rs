@@ -11,6 +11,7 @@ mod in_flight;
 mod lane;
 mod outage;
 pub mod outbox;
+mod pacing;
 mod progress;
 pub mod retry;
 mod send;

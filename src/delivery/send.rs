@@ -28,20 +28,22 @@ pub struct Sender<C> {
     pub(super) diagnostics: Arc<Diagnostics>,
     trouble: Arc<std::sync::Mutex<OutageTracker>>,
     stream_exists: Mutex<bool>,
-    pub(super) abandoned: AtomicBool,
+    abandoned: AtomicBool,
 }
 
 /// How a call ended.
 pub(super) enum Outcome {
-    /// CloudWatch took it.
-    Taken,
-    /// CloudWatch will never take it as it is: it is rejected, or back in the outbox in pieces.
+    /// CloudWatch accepted it.
+    Accepted,
+    /// CloudWatch will never accept it as it is. It is rejected, or back in the outbox in parts.
     Refused(CallError),
-    /// It is back in the outbox, to be repeated, at once or after a success on the way.
-    Failed { error: CallError, on_the_way: bool },
+    /// It failed, and is back in the outbox to be repeated.
+    Failed(CallError),
+    /// The same, after the log stream was created.
+    FailedAfterSuccess(CallError),
     /// There was nothing to send after all.
-    Nothing,
-    /// There was nothing to send that could be read.
+    Empty,
+    /// No file of it could be read.
     Unreadable,
 }
 
@@ -72,6 +74,11 @@ impl<C: CloudWatch> Sender<C> {
     pub fn abandon(&self) {
         self.abandoned.store(true, SeqCst);
         self.outbox.wake_all();
+    }
+
+    /// Whether no further call may start.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(SeqCst)
     }
 
     pub(super) fn take(&self, lane: Lane) -> Vec<Segment> {
@@ -107,12 +114,12 @@ impl<C: CloudWatch> Sender<C> {
     async fn send_metrics(&self, segments: Vec<Segment>) -> Outcome {
         // Reading and merging is work for the processor, a matter of milliseconds.
         let Ok(call) = tokio::task::spawn_blocking(move || metrics_call(segments)).await else {
-            return Outcome::Nothing;
+            return Outcome::Empty;
         };
         self.outbox.put_back(Lane::Metrics, call.rest);
         let unreadable = self.set_aside(call.unread);
         if call.segments.is_empty() {
-            return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
+            return if unreadable { Outcome::Unreadable } else { Outcome::Empty };
         }
         let in_flight = InFlightGuard::new(&self.counters, Lane::Metrics, &call.segments);
         let (begun, number) = (Instant::now(), call.datums.len());
@@ -124,14 +131,14 @@ impl<C: CloudWatch> Sender<C> {
                 let newest = call.segments.iter().map(|segment| segment.contents.span.1 / 1000).max();
                 self.counters.delivered_until.raise_to(newest.unwrap_or_default().try_into().unwrap_or_default());
                 self.outbox.settle(call.segments, 0);
-                Outcome::Taken
+                Outcome::Accepted
             }
             Err(error) => self.failed(Lane::Metrics, call.segments, error),
         }
     }
 
     async fn send_logs(&self, segments: Vec<Segment>) -> Outcome {
-        let mut made = false;
+        let mut created = false;
         {
             let mut exists = self.stream_exists.lock().await;
             if !*exists {
@@ -150,15 +157,15 @@ impl<C: CloudWatch> Sender<C> {
                     "CreateLogStream",
                     format!("CreateLogStream: {stream} of log group {group} is there"),
                 );
-                (*exists, made) = (true, true);
+                (*exists, created) = (true, true);
             }
         }
         let Ok(call) = tokio::task::spawn_blocking(move || logs_call(segments)).await else {
-            return Outcome::Nothing;
+            return Outcome::Empty;
         };
         let unreadable = self.set_aside(call.unread);
         if call.segments.is_empty() {
-            return if unreadable { Outcome::Unreadable } else { Outcome::Nothing };
+            return if unreadable { Outcome::Unreadable } else { Outcome::Empty };
         }
         let Destination { group, stream, .. } = &self.destination;
         let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
@@ -182,14 +189,14 @@ impl<C: CloudWatch> Sender<C> {
                 }
                 self.counters.log_bytes.add_len(bytes);
                 self.outbox.settle(call.segments, rejected_events.total());
-                Outcome::Taken
+                Outcome::Accepted
             }
             Err(error) => {
                 if error.action() == RetryAction::Recreate {
                     *self.stream_exists.lock().await = false;
                 }
                 match self.failed(Lane::Logs, call.segments, error) {
-                    Outcome::Failed { error, .. } => Outcome::Failed { error, on_the_way: made },
+                    Outcome::Failed(error) if created => Outcome::FailedAfterSuccess(error),
                     other => other,
                 }
             }
@@ -252,11 +259,11 @@ impl<C: CloudWatch> Sender<C> {
             // A gateway's limit, which is not CloudWatch's: nothing is rejected for it.
             RetryAction::Split if !error.is_from_aws() && !can_be_split(&segments) => {
                 self.outbox.put_back(lane, segments);
-                Outcome::Failed { error: CallError { cause: Cause::NotAws, ..error }, on_the_way: false }
+                Outcome::Failed(CallError { cause: Cause::NotAws, ..error })
             }
             RetryAction::Split => match self.split(lane, segments) {
                 Ok(()) => Outcome::Refused(error),
-                Err(NoRoom) => Outcome::Failed { error, on_the_way: false },
+                Err(NoRoom) => Outcome::Failed(error),
             },
             RetryAction::Reject => {
                 segments.into_iter().for_each(|segment| self.outbox.reject(segment));
@@ -264,7 +271,7 @@ impl<C: CloudWatch> Sender<C> {
             }
             RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Recreate | RetryAction::Block => {
                 self.outbox.put_back(lane, segments);
-                Outcome::Failed { error, on_the_way: false }
+                Outcome::Failed(error)
             }
         }
     }
