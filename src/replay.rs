@@ -119,8 +119,8 @@ impl Replay {
 
     /// Takes the messages to the user that have come up.
     #[must_use]
-    pub fn messages(&self) -> Vec<Message> {
-        self.delivery.messages()
+    pub fn take_messages(&self) -> Vec<Message> {
+        self.delivery.take_messages()
     }
 
     /// Where the data goes, as far as that is known by now.
@@ -282,7 +282,7 @@ mod tests {
             assert!(Instant::now() < deadline, "{:?}", replay.progress());
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert!(replay.messages().iter().any(|message| message.text.contains("over 14 days old")));
+        assert!(replay.take_messages().iter().any(|message| message.text.contains("over 14 days old")));
         let (receipt, _) = replay.finish();
         let events = receipt.log_events;
         assert_eq!((events.observed, events.delivered, events.rejected), (3, 1, 2));
@@ -329,7 +329,7 @@ mod tests {
         fs::remove_dir_all(&folder).expect("removed");
         replay.delivery.counters.observed.add(segment.contents.share);
         replay.push(segment, NOW);
-        assert!(replay.messages().iter().any(|message| message.text.contains("The disk is full")));
+        assert!(replay.take_messages().iter().any(|message| message.text.contains("The disk is full")));
         let (receipt, _) = replay.finish();
         let events = receipt.log_events;
         assert_eq!((events.observed, events.spooled, events.rejected), (2, 2, 0));

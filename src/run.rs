@@ -215,8 +215,8 @@ impl Run {
 
     /// Takes the messages to the user that have come up.
     #[must_use]
-    pub fn messages(&self) -> Vec<Message> {
-        self.delivery.messages()
+    pub fn take_messages(&self) -> Vec<Message> {
+        self.delivery.take_messages()
     }
 
     /// How far the delivery has come.
@@ -280,7 +280,7 @@ impl Run {
             settled: progress.settled,
             status: ProcessStatus {
                 failures: progress.failures.iter().map(ToString::to_string).collect(),
-                trouble_since: progress.trouble_since.and_then(|since| since.seconds_f64().try_into().ok()),
+                trouble_since: progress.outage_since.and_then(|since| since.seconds_f64().try_into().ok()),
                 problem,
                 problem_at,
                 delay_s: delay_s.and_then(|delay| delay.try_into().ok()),
@@ -661,7 +661,7 @@ mod tests {
         record(&run, 100);
         run.push(ControlMessage::Close);
         wait_until_over(&run);
-        let mut said = run.messages();
+        let mut said = run.take_messages();
         said.retain(|message| message.level != Level::Debug);
         // One for each operation.
         assert_eq!(said.len(), 2, "{said:?}");

@@ -100,6 +100,7 @@ mod tests {
     use crate::accounting::counters::Counters;
     use crate::accounting::messages::Diagnostics;
     use crate::delivery::client::DryRun;
+    use crate::delivery::outage::OutageMonitor;
     use crate::delivery::outbox::{Outbox, SendMode};
     use crate::spool::Spool;
     use crate::spool::tests::{event, manifest};
@@ -110,9 +111,9 @@ mod tests {
         let outbox = Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Immediate);
         let outbox = Arc::new(outbox);
         let (cloudwatch, to) = (DryRun { counters: Arc::clone(&counters) }, manifest().destination());
-        let trouble = Arc::default();
+        let outage = Arc::new(OutageMonitor::new(Arc::clone(&diagnostics)));
         let sender =
-            Sender::new(Arc::new(cloudwatch), to, Arc::clone(&outbox), Arc::clone(&counters), diagnostics, trouble);
+            Sender::new(Arc::new(cloudwatch), to, Arc::clone(&outbox), Arc::clone(&counters), diagnostics, outage);
         (sender, outbox, counters)
     }
 

@@ -9,20 +9,19 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::{Diagnostics, Level, Message};
+use crate::accounting::messages::{Diagnostics, Message};
 use crate::accounting::pricing::{Usage, estimate};
 use crate::accounting::receipt::Receipt;
 use crate::config::{LogClass, ResolvedAws};
 use crate::delivery::client::{CloudWatch, DryRun};
 use crate::delivery::destination::Finder;
 use crate::delivery::error::CallError;
-use crate::delivery::lane::{LaneLoop, LaneStatus, Phase};
-use crate::delivery::outage::OutageTracker;
+use crate::delivery::lane::{LaneLoop, LaneStatus};
+use crate::delivery::outage::OutageMonitor;
 use crate::delivery::outbox::{Outbox, Retention, SendMode};
 use crate::delivery::progress::{DeliveryEnd, Progress};
 use crate::delivery::send::Sender;
 use crate::spool::{Destination, Lane, Spool};
-use crate::timestamp::Timestamp;
 
 /// How long the end waits for a disk that does not answer.
 const DISK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -51,7 +50,7 @@ pub struct Delivery {
     pub outbox: Arc<Outbox>,
     /// Messages to the user.
     pub diagnostics: Arc<Diagnostics>,
-    trouble: Arc<Mutex<OutageTracker>>,
+    outage: Arc<OutageMonitor>,
     lanes: [watch::Receiver<LaneStatus>; 2],
     abandon: Box<dyn Fn() + Send + Sync>,
     resolved: watch::Receiver<Option<ResolvedAws>>,
@@ -108,7 +107,7 @@ impl Delivery {
             succeeded: (metrics.succeeded, logs.succeeded),
             over,
             failures,
-            trouble_since: self.trouble.lock().unwrap_or_else(PoisonError::into_inner).since(),
+            outage_since: self.outage.since(),
             delivered_until: Some(self.counters.delivered_until.get()).filter(|&second| second > 0),
             waiting_bytes: self.outbox.waiting_bytes(),
         }
@@ -129,14 +128,9 @@ impl Delivery {
         Some(all)
     }
 
-    /// Takes the messages to the user that have come up, the end of trouble among them.
+    /// Takes the messages to the user that wait.
     #[must_use]
-    pub fn messages(&self) -> Vec<Message> {
-        let done = self.lanes.iter().all(|lane| lane.borrow().phase == Phase::Done);
-        let ended = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).end(Timestamp::now(), done);
-        if let Some(seconds) = ended {
-            self.diagnostics.log(Level::Info, "outage", format!("CloudWatch takes results again, after {seconds} s."));
-        }
+    pub fn take_messages(&self) -> Vec<Message> {
         self.diagnostics.take()
     }
 
@@ -211,7 +205,7 @@ struct Parts {
 impl Parts {
     fn start<C: CloudWatch>(self, cloudwatch: C) -> Delivery {
         let Self { destination, options, counters, outbox, diagnostics, runtime } = self;
-        let trouble = Arc::new(Mutex::new(OutageTracker::default()));
+        let outage = Arc::new(OutageMonitor::new(Arc::clone(&diagnostics)));
         let cloudwatch = Arc::new(cloudwatch);
         let sender = Sender::new(
             Arc::clone(&cloudwatch),
@@ -219,7 +213,7 @@ impl Parts {
             Arc::clone(&outbox),
             Arc::clone(&counters),
             Arc::clone(&diagnostics),
-            Arc::clone(&trouble),
+            Arc::clone(&outage),
         );
         let mut tasks = Vec::new();
         let lanes = Lane::ALL.map(|lane| {
@@ -232,13 +226,14 @@ impl Parts {
         let (known, resolved) = watch::channel(None);
         let records = options.records_destination;
         let finder = Finder { cloudwatch, outbox: Arc::clone(&outbox), records, known };
-        tasks.push(runtime.spawn(finder.run(end)));
+        tasks.push(runtime.spawn(finder.run(end.clone())));
+        tasks.push(runtime.spawn(Arc::clone(&outage).run(end)));
         let abandon = Box::new(move || sender.abandon());
         Delivery {
             counters,
             outbox,
             diagnostics,
-            trouble,
+            outage,
             lanes,
             abandon,
             resolved,

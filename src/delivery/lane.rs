@@ -109,6 +109,9 @@ impl<C: CloudWatch> LaneLoop<C> {
         } else {
             Phase::Live
         };
+        if phase == Phase::Done {
+            self.sender.outage.lane_done(self.lane);
+        }
         if phase != before {
             self.pacing.resume(Instant::now());
             let health = self.pacing.health();

@@ -1,48 +1,66 @@
-//! The outage: the time in which calls fail. It begins once and ends once, however many calls fail in between.
+//! The outage: the time in which calls fail. It starts once and ends once, however many calls fail in between.
+//!
+//! The monitor owns it: the lanes report how calls end, and a task of its own notices the end.
 
 use std::collections::HashSet;
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use crate::accounting::messages::{Diagnostics, Level};
+use crate::delivery::error::CallError;
+use crate::delivery::retry::RetryAction;
 use crate::spool::Lane;
 use crate::timestamp::Timestamp;
 
-/// So long nothing may have failed before trouble counts as over: calls that fail now and then are one trouble.
+/// An outage is over when no call has failed for this long: calls that fail now and then are one outage.
 const CALM_MICROS: i64 = 10_000_000;
 
 /// Whether calls fail, and since when.
 #[derive(Debug, Default)]
-pub struct OutageTracker {
+struct OutageTracker {
     since: Option<Timestamp>,
     last_failure: Option<Timestamp>,
     failing: [bool; Lane::ALL.len()],
-    /// What the user was told in its course.
-    told: HashSet<String>,
+    /// Topics that were logged during the outage.
+    logged: HashSet<String>,
 }
 
 impl OutageTracker {
-    /// A call failed. Says whether the user should be told why: where trouble begins with it, and where it is `needs_action`,
-    /// so that only the user can help, and this is the first on its `subject`.
-    pub fn failed(&mut self, lane: Lane, now: Timestamp, subject: &str, needs_action: bool) -> bool {
-        let begins = self.since.is_none();
+    /// A call failed. Returns whether to log why: if the outage starts with it, or if only the user can resolve it
+    /// (`needs_action`) and it is the first on its topic.
+    fn failed(&mut self, lane: Lane, now: Timestamp, topic: &str, needs_action: bool) -> bool {
+        let starts = self.since.is_none();
         self.since.get_or_insert(now);
         self.last_failure = Some(now);
         self.failing[lane as usize] = true;
-        (begins || needs_action) && self.told.insert(subject.to_owned())
+        (starts || needs_action) && self.logged.insert(topic.to_owned())
     }
 
     /// A call succeeded.
-    pub const fn succeeded(&mut self, lane: Lane) {
+    const fn succeeded(&mut self, lane: Lane) {
         self.failing[lane as usize] = false;
     }
 
     /// Since when calls fail.
-    #[must_use]
-    pub const fn since(&self) -> Option<Timestamp> {
+    const fn since(&self) -> Option<Timestamp> {
         self.since
     }
 
-    /// Ends it where it is over: nothing fails any more, and that has been so for a while or there is `nothing_left` to
-    /// be sent. Says how many seconds it took.
-    pub fn end(&mut self, now: Timestamp, nothing_left: bool) -> Option<i64> {
+    /// How long no further call may fail until the outage is over; `None` without an outage, or while calls fail.
+    fn calm_in(&self, now: Timestamp) -> Option<Duration> {
+        let last = self.last_failure.filter(|_| !self.failing.contains(&true))?;
+        // The clock may have been set back.
+        let rest = (last.micros() + CALM_MICROS - now.micros()).clamp(0, CALM_MICROS);
+        Some(Duration::from_micros(rest.unsigned_abs()))
+    }
+
+    /// Ends the outage if it is over: no lane fails any more, and that has been so for a while, or there is `nothing_left`
+    /// to send. Returns its length in seconds.
+    fn end(&mut self, now: Timestamp, nothing_left: bool) -> Option<i64> {
         let (since, last) = (self.since?, self.last_failure?);
         let calm = nothing_left || now.micros() - last.micros() >= CALM_MICROS;
         if !calm || self.failing.contains(&true) {
@@ -53,47 +71,199 @@ impl OutageTracker {
     }
 }
 
+/// The owner of the outage of a delivery. It logs the start, the end, and failures that matter.
+pub(super) struct OutageMonitor {
+    tracker: Mutex<OutageTracker>,
+    /// Lanes that have nothing left to send.
+    done: Mutex<HashSet<Lane>>,
+    changed: Notify,
+    diagnostics: Arc<Diagnostics>,
+}
+
+impl OutageMonitor {
+    pub(super) fn new(diagnostics: Arc<Diagnostics>) -> Self {
+        Self { tracker: Mutex::default(), done: Mutex::default(), changed: Notify::new(), diagnostics }
+    }
+
+    fn tracker(&self) -> MutexGuard<'_, OutageTracker> {
+        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when calls fail.
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        self.tracker().since()
+    }
+
+    /// A call succeeded, or CloudWatch answered it.
+    pub(super) fn call_succeeded(&self, lane: Lane) {
+        self.tracker().succeeded(lane);
+        self.changed.notify_one();
+    }
+
+    /// A call failed. Logs what matters to the user: each outage once, each kind of refusal once.
+    pub(super) fn call_failed(&self, lane: Lane, error: &CallError) {
+        let topic = error.topic();
+        match error.action() {
+            RetryAction::Block if self.fails(lane, &topic, true) => {
+                self.diagnostics.log(Level::Error, &topic, format!("{error} Results are kept in the spool."));
+            }
+            RetryAction::Retry | RetryAction::RetrySlowly if self.fails(lane, &topic, false) => {
+                self.diagnostics.log(Level::Warning, &topic, format!("{error} It is repeated meanwhile."));
+            }
+            RetryAction::Block | RetryAction::Retry | RetryAction::RetrySlowly => {
+                self.diagnostics.log(Level::Debug, &topic, error.to_string());
+            }
+            RetryAction::Split | RetryAction::Reject => {
+                // CloudWatch answers, whatever it thinks of this call.
+                self.call_succeeded(lane);
+                self.diagnostics.log_first(
+                    Level::Warning,
+                    &topic,
+                    format!("{error} What CloudWatch does not take is kept in the spool as rejected."),
+                );
+            }
+            RetryAction::Recreate => self.diagnostics.log_first(
+                Level::Warning,
+                &topic,
+                format!("{error} Somebody deleted it: it is made again."),
+            ),
+        }
+    }
+
+    fn fails(&self, lane: Lane, topic: &str, needs_action: bool) -> bool {
+        let is_logged = self.tracker().failed(lane, Timestamp::now(), topic, needs_action);
+        self.changed.notify_one();
+        is_logged
+    }
+
+    /// A lane has nothing left to send. With nothing left in both, an outage is over at once.
+    pub(super) fn lane_done(&self, lane: Lane) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.insert(lane);
+        if done.len() == Lane::ALL.len() {
+            self.end(true);
+        }
+    }
+
+    fn end(&self, nothing_left: bool) {
+        let ended = self.tracker().end(Timestamp::now(), nothing_left);
+        if let Some(seconds) = ended {
+            self.diagnostics.log(Level::Info, "outage", format!("CloudWatch takes results again, after {seconds} s."));
+        }
+    }
+
+    /// Notices the end of each outage, until the delivery has `ended`.
+    pub(super) async fn run(self: Arc<Self>, mut ended: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.watch() => {}
+            // An error means that the delivery is gone, which is its end too.
+            _ = ended.wait_for(|ended| *ended) => {}
+        }
+    }
+
+    async fn watch(&self) {
+        loop {
+            let calm = self.tracker().calm_in(Timestamp::now());
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = wait(calm) => self.end(false),
+            }
+        }
+    }
+}
+
+/// Waits for a time, or forever.
+async fn wait(time: Option<Duration>) {
+    match time {
+        Some(time) => sleep(time).await,
+        None => pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::delivery::error::Cause;
+    use crate::delivery::error::tests::failed;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(seconds)
     }
 
     #[test]
-    fn it_is_told_once_when_it_begins_and_once_when_it_ends() {
-        let mut trouble = OutageTracker::default();
-        assert!(trouble.failed(Lane::Metrics, at(0), "away", false));
-        assert!(!trouble.failed(Lane::Logs, at(1), "away", false));
-        trouble.succeeded(Lane::Metrics);
-        assert!(!trouble.failed(Lane::Metrics, at(23), "slow", false), "it is the same trouble");
-        assert_eq!(trouble.since(), Some(at(0)));
-        trouble.succeeded(Lane::Metrics);
-        assert_eq!(trouble.end(at(60), true), None, "the log events still fail");
-        trouble.succeeded(Lane::Logs);
-        assert_eq!(trouble.end(at(32), false), None, "it may not be over yet");
-        assert_eq!(trouble.end(at(33), false), Some(23));
-        assert_eq!((trouble.end(at(99), true), trouble.since()), (None, None));
-        assert!(trouble.failed(Lane::Metrics, at(100), "away", false), "it is another");
+    fn it_is_logged_once_when_it_starts_and_once_when_it_ends() {
+        let mut outage = OutageTracker::default();
+        assert!(outage.failed(Lane::Metrics, at(0), "away", false));
+        assert!(!outage.failed(Lane::Logs, at(1), "away", false));
+        outage.succeeded(Lane::Metrics);
+        assert!(!outage.failed(Lane::Metrics, at(23), "slow", false), "it is the same outage");
+        assert_eq!(outage.since(), Some(at(0)));
+        outage.succeeded(Lane::Metrics);
+        assert_eq!(outage.end(at(60), true), None, "the log events still fail");
+        assert_eq!(outage.calm_in(at(60)), None);
+        outage.succeeded(Lane::Logs);
+        assert_eq!(outage.end(at(32), false), None, "it may not be over yet");
+        assert_eq!(outage.calm_in(at(32)), Some(Duration::from_secs(1)));
+        assert_eq!(outage.end(at(33), false), Some(23));
+        assert_eq!((outage.end(at(99), true), outage.since()), (None, None));
+        assert!(outage.failed(Lane::Metrics, at(100), "away", false), "it is another");
     }
 
     #[test]
     fn with_nothing_left_to_be_sent_it_is_over_at_once() {
-        let mut trouble = OutageTracker::default();
-        trouble.failed(Lane::Logs, at(0), "away", false);
-        trouble.succeeded(Lane::Logs);
-        assert_eq!(trouble.end(at(1), true), Some(0));
+        let mut outage = OutageTracker::default();
+        outage.failed(Lane::Logs, at(0), "away", false);
+        outage.succeeded(Lane::Logs);
+        assert_eq!(outage.end(at(1), true), Some(0));
     }
 
     #[test]
-    fn what_only_the_user_can_mend_is_told_beside_it() {
-        let mut trouble = OutageTracker::default();
-        assert!(trouble.failed(Lane::Metrics, at(0), "away", false));
-        let denied: Vec<_> = (1..4).map(|now| trouble.failed(Lane::Logs, at(now), "denied", true)).collect();
+    fn what_only_the_user_can_resolve_is_logged_during_it() {
+        let mut outage = OutageTracker::default();
+        assert!(outage.failed(Lane::Metrics, at(0), "away", false));
+        let denied: Vec<_> = (1..4).map(|now| outage.failed(Lane::Logs, at(now), "denied", true)).collect();
         assert_eq!(denied, [true, false, false]);
+    }
+
+    fn monitor() -> (Arc<OutageMonitor>, Arc<Diagnostics>) {
+        let diagnostics: Arc<Diagnostics> = Arc::default();
+        (Arc::new(OutageMonitor::new(Arc::clone(&diagnostics))), diagnostics)
+    }
+
+    #[test]
+    fn the_end_is_logged_when_both_lanes_are_done() {
+        let (monitor, diagnostics) = monitor();
+        monitor.call_failed(Lane::Metrics, &failed(Cause::NoAnswer));
+        monitor.lane_done(Lane::Logs);
+        assert!(monitor.since().is_some());
+        monitor.call_succeeded(Lane::Metrics);
+        monitor.lane_done(Lane::Metrics);
+        assert_eq!(monitor.since(), None);
+        let levels: Vec<_> = diagnostics.take().into_iter().map(|message| message.level).collect();
+        assert_eq!(levels, [Level::Warning, Level::Info]);
+    }
+
+    #[test]
+    fn the_end_is_logged_although_nothing_asks_for_it() {
+        let (monitor, diagnostics) = monitor();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        monitor.call_failed(Lane::Metrics, &failed(Cause::NoAnswer));
+        monitor.tracker().last_failure = Some(Timestamp::now().plus_micros(-CALM_MICROS));
+        let (end, ended) = watch::channel(false);
+        let watch = runtime.spawn(Arc::clone(&monitor).run(ended));
+        runtime.block_on(async {
+            monitor.call_succeeded(Lane::Metrics);
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+            while monitor.since().is_some() {
+                assert!(tokio::time::Instant::now() < deadline);
+                sleep(Duration::from_millis(1)).await;
+            }
+            end.send_replace(true);
+            watch.await.expect("it ends with the delivery");
+        });
+        assert_eq!(diagnostics.take().len(), 2);
     }
 
     #[derive(Debug, Clone, Copy)]
@@ -106,7 +276,7 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
         let lane = || prop_oneof![Just(Lane::Metrics), Just(Lane::Logs)];
         let step = prop_oneof![
-            2 => (lane(), 0..3u8, any::<bool>()).prop_map(|(lane, subject, needs_action)| Step::Failed(lane, subject, needs_action)),
+            2 => (lane(), 0..3u8, any::<bool>()).prop_map(|(lane, topic, needs_action)| Step::Failed(lane, topic, needs_action)),
             2 => lane().prop_map(Step::Succeeded),
             1 => any::<bool>().prop_map(Step::End),
         ];
@@ -115,36 +285,36 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_trouble_begins_and_ends_once_and_says_each_thing_once(steps in steps()) {
-            let mut trouble = OutageTracker::default();
-            let (mut now, mut last, mut told) = (0, 0, Vec::new());
+        fn each_outage_starts_and_ends_once_and_each_topic_is_logged_once(steps in steps()) {
+            let mut outage = OutageTracker::default();
+            let (mut now, mut last, mut logged) = (0, 0, Vec::new());
             let mut failing = [false; 2];
             for (elapsed, step) in steps {
                 now += elapsed;
-                let since = trouble.since();
+                let since = outage.since();
                 match step {
-                    Step::Failed(lane, subject, needs_action) => {
-                        let tells = trouble.failed(lane, at(now), &subject.to_string(), needs_action);
-                        prop_assert_eq!(tells, since.is_none() || (needs_action && !told.contains(&subject)));
-                        if tells {
-                            told.push(subject);
+                    Step::Failed(lane, topic, needs_action) => {
+                        let logs = outage.failed(lane, at(now), &topic.to_string(), needs_action);
+                        prop_assert_eq!(logs, since.is_none() || (needs_action && !logged.contains(&topic)));
+                        if logs {
+                            logged.push(topic);
                         }
                         (failing[lane as usize], last) = (true, now);
-                        prop_assert_eq!(trouble.since(), since.or(Some(at(now))));
+                        prop_assert_eq!(outage.since(), since.or(Some(at(now))));
                     }
                     Step::Succeeded(lane) => {
-                        trouble.succeeded(lane);
+                        outage.succeeded(lane);
                         failing[lane as usize] = false;
-                        prop_assert_eq!(trouble.since(), since);
+                        prop_assert_eq!(outage.since(), since);
                     }
                     Step::End(nothing_left) => {
                         let over = since.is_some() && failing == [false; 2] && (nothing_left || now - last >= 10);
                         let lasted = since.filter(|_| over).map(|since| last - since.seconds());
-                        prop_assert_eq!(trouble.end(at(now), nothing_left), lasted);
+                        prop_assert_eq!(outage.end(at(now), nothing_left), lasted);
                         if over {
-                            told.clear();
+                            logged.clear();
                         }
-                        prop_assert_eq!(trouble.since().is_some(), since.is_some() && !over);
+                        prop_assert_eq!(outage.since().is_some(), since.is_some() && !over);
                     }
                 }
             }

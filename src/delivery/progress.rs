@@ -20,7 +20,7 @@ pub struct Progress {
     /// Why calls fail at present.
     pub failures: Vec<CallError>,
     /// Since when calls fail.
-    pub trouble_since: Option<Timestamp>,
+    pub outage_since: Option<Timestamp>,
     /// The newest second of which CloudWatch has metrics, since the epoch.
     pub delivered_until: Option<u64>,
     /// Bytes that wait to be sent or are under way, on the disk or in memory.

@@ -1,7 +1,7 @@
 //! Sends one call of a lane: what it holds, and what its answer means for that.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -13,11 +13,10 @@ use crate::delivery::call::{Limits, Packer, logs_call, metrics_call};
 use crate::delivery::client::CloudWatch;
 use crate::delivery::error::{CallError, Cause};
 use crate::delivery::in_flight::InFlightGuard;
-use crate::delivery::outage::OutageTracker;
+use crate::delivery::outage::OutageMonitor;
 use crate::delivery::outbox::{Outbox, Retention};
 use crate::delivery::retry::RetryAction;
 use crate::spool::{Destination, Lane, Packing, Segment};
-use crate::timestamp::Timestamp;
 
 /// What both lanes share.
 pub struct Sender<C> {
@@ -26,7 +25,7 @@ pub struct Sender<C> {
     pub(super) outbox: Arc<Outbox>,
     pub(super) counters: Arc<Counters>,
     pub(super) diagnostics: Arc<Diagnostics>,
-    trouble: Arc<std::sync::Mutex<OutageTracker>>,
+    pub(super) outage: Arc<OutageMonitor>,
     stream_exists: Mutex<bool>,
     abandoned: AtomicBool,
 }
@@ -56,7 +55,7 @@ impl<C: CloudWatch> Sender<C> {
         outbox: Arc<Outbox>,
         counters: Arc<Counters>,
         diagnostics: Arc<Diagnostics>,
-        trouble: Arc<std::sync::Mutex<OutageTracker>>,
+        outage: Arc<OutageMonitor>,
     ) -> Arc<Self> {
         Arc::new(Self {
             cloudwatch,
@@ -64,7 +63,7 @@ impl<C: CloudWatch> Sender<C> {
             outbox,
             counters,
             diagnostics,
-            trouble,
+            outage,
             stream_exists: Mutex::new(false),
             abandoned: AtomicBool::new(false),
         })
@@ -204,7 +203,7 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     fn succeeded(&self, lane: Lane, number: usize, begun: Instant) {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).succeeded(lane);
+        self.outage.call_succeeded(lane);
         if self.outbox.retention() == Retention::Keep {
             // A dry run: CloudWatch knows nothing of it.
             return;
@@ -218,43 +217,9 @@ impl<C: CloudWatch> Sender<C> {
         self.diagnostics.log(Level::Debug, "call", format!("{what} {number} {items} in {elapsed} ms"));
     }
 
-    /// Tells the user what matters of a failure: each trouble once, each kind of refusal once.
-    fn tell(&self, lane: Lane, error: &CallError) {
-        let topic = error.topic();
-        let in_trouble = |needs_action| {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            trouble.failed(lane, Timestamp::now(), &topic, needs_action)
-        };
-        if matches!(error.action(), RetryAction::Split | RetryAction::Reject) {
-            // CloudWatch answers again, whatever it thinks of this call.
-            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).succeeded(lane);
-        }
-        match error.action() {
-            RetryAction::Block if in_trouble(true) => {
-                self.diagnostics.log(Level::Error, &topic, format!("{error} Results are kept in the spool."));
-            }
-            RetryAction::Retry | RetryAction::RetrySlowly if in_trouble(false) => {
-                self.diagnostics.log(Level::Warning, &topic, format!("{error} It is repeated meanwhile."));
-            }
-            RetryAction::Block | RetryAction::Retry | RetryAction::RetrySlowly => {
-                self.diagnostics.log(Level::Debug, &topic, error.to_string());
-            }
-            RetryAction::Split | RetryAction::Reject => self.diagnostics.log_first(
-                Level::Warning,
-                &topic,
-                format!("{error} What CloudWatch does not take is kept in the spool as rejected."),
-            ),
-            RetryAction::Recreate => self.diagnostics.log_first(
-                Level::Warning,
-                &topic,
-                format!("{error} Somebody deleted it: it is made again."),
-            ),
-        }
-    }
-
     fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> Outcome {
         segments.iter_mut().for_each(|segment| segment.failed_calls += 1);
-        self.tell(lane, &error);
+        self.outage.call_failed(lane, &error);
         match error.action() {
             // A gateway's limit, which is not CloudWatch's: nothing is rejected for it.
             RetryAction::Split if !error.is_from_aws() && !can_be_split(&segments) => {

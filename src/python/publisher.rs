@@ -245,7 +245,7 @@ impl Publisher {
 
     /// Takes the messages for the log.
     fn diagnostics(&self) -> Vec<LogMessage> {
-        self.run.messages().into_iter().map(LogMessage::from).collect()
+        self.run.take_messages().into_iter().map(LogMessage::from).collect()
     }
 
     /// Takes what a worker reported of one request name: an entry of Locust's statistics, as it is sent to the master.

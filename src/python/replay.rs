@@ -65,7 +65,7 @@ impl Replay {
 
     /// Takes the messages for the log.
     fn diagnostics(&self) -> Vec<LogMessage> {
-        self.replay.messages().into_iter().map(LogMessage::from).collect()
+        self.replay.take_messages().into_iter().map(LogMessage::from).collect()
     }
 
     /// Ends the replay, whatever is left, and makes the receipt of what was in the spool.
