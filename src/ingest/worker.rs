@@ -435,7 +435,7 @@ mod model {
                     Timestamp::from_millis(ticks.get() * 400)
                 });
             });
-            let sender = thread::spawn({
+            let lanes = thread::spawn({
                 let outbox = Arc::clone(&outbox);
                 move || send(&outbox)
             });
@@ -454,7 +454,7 @@ mod model {
             let all = before + other.join().expect("no panic");
             sender.send_control(ControlMessage::Close);
             intake.join().expect("no panic");
-            sender.join().expect("no panic");
+            lanes.join().expect("no panic");
             let Counts { requests, log_events, .. } = counters.delivered.get();
             assert_eq!((requests, log_events), (all, all));
             assert_eq!(outbox.left(), Counts::default());
