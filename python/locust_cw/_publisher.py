@@ -64,7 +64,8 @@ class Publisher:
                 the origin of each request's `url` is.
             run_id: Names the run; if neither given nor in ``LOCUST_CW_RUN_ID``, generated, such as
                 ``20261122T110301Z-7f3a``.
-            worker: Names this process within the run; made from host name and process id if not given.
+            worker: Names this process within the run; made from the host name, the process ID and a random part if not
+                given.
             live: Publish every few seconds, as is done if neither this nor ``LOCUST_CW_LIVE`` says otherwise. If False,
                 everything is published by `flush` and `close`.
             **options: Those of the command line that say whether and what is published, where and as whom, in Python
@@ -396,13 +397,16 @@ def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def process_name() -> str:
-    """What this process is called within its run, where nobody has given it a name."""
-    return f"{socket.gethostname()}-{os.getpid()}"
+    """A name for this process within its run: host name, process ID and a random part.
+
+    Containers can share both host name and process ID, and the name must be unique where they share a run ID too.
+    """
+    return f"{socket.gethostname()}-{os.getpid()}-{os.urandom(2).hex()}"
 
 
 def _deadline(timeout: float | None) -> float:
     if timeout is None:
         return float("inf")
-    if not timeout >= 0:
-        raise ValueError(f"a timeout must be a number of seconds, not {timeout}")
+    if not isinstance(timeout, (int, float)) or not timeout >= 0:
+        raise ValueError(f"a timeout must be a number of seconds, not {timeout!r}")
     return time.monotonic() + timeout

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from locust_cw import Publisher
 from support.fixtures import Aws
 from support.locust_run import Receipt
 from support.programs import HOST, requests, run
@@ -363,3 +364,21 @@ def test_ctrl_c_in_what_a_request_is_asked_for_is_heard(aws: Aws, tmp_path: Path
     print(json.dumps([heard, json.loads(publisher.close().json)["requests"]["observed"]]))
     """
     assert run(tmp_path, aws, code) == [[3, 4]]
+
+
+@pytest.mark.parametrize("timeout", ["x", -1, float("nan"), [1]])
+def test_a_timeout_that_is_no_number_of_seconds_is_refused(tmp_path: Path, timeout: object) -> None:
+    with Publisher(host=HOST, dry_run=True, spool_dir=str(tmp_path)) as publisher:
+        for wait in (publisher.flush, publisher.close):
+            with pytest.raises(ValueError, match="a timeout must be a number of seconds, not "):
+                wait(timeout)  # type: ignore[arg-type]
+
+
+def test_processes_that_share_host_name_process_id_and_run_id_have_names_of_their_own(tmp_path: Path) -> None:
+    """As two containers do."""
+    for _ in range(2):
+        with Publisher(host=HOST, run_id="shared", dry_run=True, spool_dir=str(tmp_path)) as publisher:
+            publisher.record("GET", "/a", 1.0)
+    names = [path.name for path in (tmp_path / "shared").iterdir() if path.is_dir()]
+    assert len(names) == 2
+    assert len({name.rpartition("-")[2] for name in names}) == 2, names
