@@ -17,12 +17,16 @@ from locust_cw._aws.account import message_of
 from locust_cw._cli import cost, dashboard, policy, report, template
 from locust_cw._cli.doctor import command as doctor
 from locust_cw._cli.output import print_error
+from locust_cw._cli.parser import did_you_mean, flags_of
 from locust_cw._cli.replay import command as replay
 from locust_cw._cli.settings import resolve
 from locust_cw._cli.verify import command as verify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+_INVALID = 2
+"""What argparse exits with for an invalid argument."""
 
 _INTERRUPTED = 130
 """What shells return for a command that Ctrl-C ended: 128 and the number of the signal."""
@@ -69,22 +73,37 @@ def _abandon_output() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+def _make_parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser of the command, and those of the sub-commands by name."""
     parser = argparse.ArgumentParser(
         prog="locust-cw", description="Tools for load tests that publish to Amazon CloudWatch."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {_core.VERSION}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for command in _COMMANDS:
         command.declare(commands.add_parser)
-    options = parser.parse_args(arguments)
+    return parser, commands.choices
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser, commands = _make_parser()
+    if not arguments:
+        parser.print_help()
+        return _INVALID
+    if (first := arguments[0]) not in commands and not first.startswith("-"):
+        parser.error(f"there is no command {first!r}{did_you_mean(first, commands)}. 'locust-cw --help' lists them")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        of_command = commands[options.command]
+        of_command.error(f"unrecognized arguments: {' '.join(unknown)}{did_you_mean(unknown[0], flags_of(of_command))}")
     try:
         resolve(options)
         code: int = options.run_command(options)
     except _core.InvalidOptionError as error:
         print_error(message_of(error))
-        return 2
+        return _INVALID
     except KeyboardInterrupt:
         return _INTERRUPTED
     return code

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
@@ -37,3 +38,14 @@ def add_command(
         help="configuration file of Locust to read in addition to locust.conf and pyproject.toml",
     )
     return parser
+
+
+def flags_of(parser: argparse.ArgumentParser) -> list[str]:
+    """The options of a parser, such as `--region`."""
+    return list(parser._option_string_actions)  # noqa: SLF001 - argparse has no public way to list them
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is not known: the one that is most like it, if any is."""
+    similar = difflib.get_close_matches(given.partition("=")[0], list(known), n=1)
+    return f" (did you mean {similar[0]!r}?)" if similar else ""
