@@ -225,6 +225,7 @@ def _log_widget(properties: dict[str, Any], where: str) -> Iterator[str]:
 
 def log_query_problems(query: str, where: str = "query") -> Iterator[str]:
     """What is wrong with a query of Logs Insights, its sources left out."""
+    query = re.sub(r"^#.*$", "", query, flags=re.MULTILINE)  # a comment
     bare = re.sub(r"\"[^\"]*\"|'[^']*'|/(?:\\.|[^/|])+/", "''", query)
     if "'" in bare.replace("''", "") or '"' in bare:
         yield f"{where}: a quotation mark is not closed"

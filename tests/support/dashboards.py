@@ -9,7 +9,6 @@ from typing import Any
 from locust_cw._aws import targets as _targets
 from locust_cw._dashboard.annotations import Mark
 from locust_cw._dashboard.view import View
-from locust_cw._dashboard.widget_json import OURS
 from support.dashboard_grammar import assert_valid
 from support.fixtures import Aws
 from support.servers import REGION
@@ -60,9 +59,15 @@ def marks(run: int) -> list[Mark]:
 
 def widget(body: dict[str, Any], title: str) -> dict[str, Any]:
     shown = [each for each in body["widgets"] if isinstance(each.get("properties"), dict)]
-    (found,) = [each for each in shown if str(each["properties"].get("title")).startswith(title)]
+    (found,) = [each for each in shown if _is_called(each, title)]
     assert isinstance(found, dict)
     return found
+
+
+def _is_called(widget: dict[str, Any], title: str) -> bool:
+    """Whether a title is this one, or begins with it where it goes on about the same."""
+    own = str(widget["properties"].get("title"))
+    return own == title or (own.startswith(title) and not own.startswith(f"{title} by name"))
 
 
 def lines(body: dict[str, Any]) -> list[str]:
@@ -76,7 +81,7 @@ def lines(body: dict[str, Any]) -> list[str]:
 
 def marked_runs(body: dict[str, Any]) -> list[str]:
     """The runs that it has marks of, oldest first."""
-    graph = widget(body, f"Requests and failures per second{OURS}")
+    graph = widget(body, "Requests and failures per second")
     marks = map(Mark.read, graph["properties"].get("annotations", {}).get("vertical", []))
     return list(dict.fromkeys(mark.run_id for mark in marks if mark is not None))
 

@@ -23,6 +23,7 @@ from locust_cw._dashboard.variables import MAX_HOSTS
 from locust_cw._dashboard.view import View
 from support.dashboard_grammar import assert_valid, expressions_of, log_query_problems, metrics_of, resolved
 from support.dashboards import (
+    BALANCER,
     HOST,
     NOON,
     all_targets,
@@ -114,7 +115,7 @@ def test_targets_stand_on_the_time_axis_of_the_load() -> None:
     titles = {str(each["properties"].get("title")): each["properties"] for each in body["widgets"]}
     for target in all_targets():
         for signal in target.signals:
-            graph = titles[f"{signal.title}, {target.title} (locust-cw)"]
+            graph = titles[f"{signal.title}, {target.title}"]
             assert (graph["period"], graph["view"]) == (60, "timeSeries")
             assert [each["label"] for each in graph["annotations"]["vertical"]] == lines(body)
     assert "us-east-1" in {metric[3].get("region") for metric in metrics_of(body) if metric[0] == "AWS/CloudFront"}
@@ -137,7 +138,60 @@ def test_marks_give_way_to_cloudwatchs_limit_of_size() -> None:
     assert left == [f"run-{run}" for run in range(20 - len(left), 20)]
 
 
+# Periods
+
+
+@pytest.mark.parametrize("resolution", [1, 60])
+def test_rates_are_right_for_whatever_period_is_chosen(resolution: int) -> None:
+    """CloudWatch chooses the period by the time range. Metrics of a minute are divided by 60 s at least."""
+    body = assert_valid(make_body(view(targets=all_targets(), resolution=resolution)))
+    assert body["periodOverride"] == "auto"
+    expressions = expressions_of(body)
+    assert not [text for text in expressions if re.search(r"SEARCH\([^)]*', \d+\)|/60\b", text)]
+    own = [text for text in expressions if "RequestCount" in text and "SEARCH" in text]
+    own += [text for text in expressions if "FailureCount" in text]
+    least = "PERIOD(m1)" if resolution == 1 else "IF(PERIOD(m1) < 60, 60, PERIOD(m1))"
+    assert own
+    assert all(f"/{least}" in text for text in own)
+    balancer = widget(body, f"Traffic, Application Load Balancer {BALANCER}")["properties"]["metrics"]
+    quotients = [line[0]["expression"] for line in balancer if "expression" in line[0]]
+    assert quotients
+    assert all("IF(PERIOD(" in text for text in quotients)
+
+
+def test_a_link_opens_at_the_time_of_the_run() -> None:
+    page = console.dashboard_url(REGION, "Shop")
+    assert console.at_times(page, NOON, NOON + 60) == (
+        f"{page}?start=2026-11-22T11:59:45.000Z&end=2026-11-22T12:01:15.000Z"
+    )
+    assert console.at_times(page, NOON, NOON + 36_000) == (
+        f"{page}?start=2026-11-22T11:30:00.000Z&end=2026-11-22T22:30:00.000Z"
+    )
+    assert console.at_times(page, NOON, None) == page
+    assert console.at_times(None, NOON, NOON + 60) is None
+
+
 # Marks and what others added
+
+
+def test_titles_are_plain_and_a_widget_with_another_title_is_the_users() -> None:
+    """Whose a widget is stands where the console does not show it."""
+    body = json.loads(json.dumps(make_body(view(targets=all_targets()[:1]), marks(1))))
+    titles = [str(each["properties"].get("title", "")) for each in body["widgets"]]
+    assert not [title for title in titles if "locust" in title.lower()]
+    for each in body["widgets"]:
+        if each["type"] == "text":
+            shown = re.sub(r"\[\]\([^)]*\)", "", each["properties"]["markdown"])
+            assert "locustcw" not in shown
+    assert make_body(view(targets=all_targets()[:1]), (), body) == body
+    for kind, key in (("metric", "title"), ("log", "title"), ("text", "markdown")):
+        changed = copy.deepcopy(body)
+        mine = next(each for each in changed["widgets"] if each["type"] == kind)
+        mine["properties"][key] = "Mine: " + mine["properties"][key]
+        updated = make_body(view(targets=all_targets()[:1]), (), changed)
+        assert len(updated["widgets"]) == len(body["widgets"]) + 1
+        assert updated["widgets"][-1]["properties"][key] == mine["properties"][key]
+        assert make_body(view(targets=all_targets()[:1]), (), updated) == updated
 
 
 def test_runs_add_their_marks_and_the_oldest_go() -> None:
@@ -182,7 +236,7 @@ def test_what_others_added_stays() -> None:
         {"type": "text", "width": 3, "height": 2, "properties": {"markdown": "unplaced"}},
     ]
     edited = copy.deepcopy(body)
-    copied = copy.deepcopy(widget(edited, "Response time ("))
+    copied = copy.deepcopy(widget(edited, "Response time"))
     copied["y"], copied["properties"]["period"] = 900, 10
     edited["widgets"] = [theirs[0], *edited["widgets"], *theirs[1:], copied]
     edited["start"] = "-PT12H"
@@ -223,7 +277,7 @@ JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-5, 1000)
-    | st.sampled_from(["Users and workers (locust-cw)", "# x (locust-cw)"]),
+    | st.sampled_from(["Users and workers", "locustcw_1a2b3c4d", "# x [](#locustcw_1a2b3c4d)"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -234,6 +288,8 @@ JSON = st.recursive(
                     "y",
                     "properties",
                     "title",
+                    "metrics",
+                    "query",
                     "markdown",
                     "annotations",
                     "vertical",
@@ -300,7 +356,16 @@ def test_a_view_is_made_of_the_tests_options() -> None:
     assert made.series == ("Host", "Request", "Method")
     assert made.constants == (("stage", "a=b"),)
     assert (made.namespace, made.logs, made.log_format, made.log_group) == ("N", "failures", "json", "LocustTests")
-    assert made.host == _core.dimension_value("https://ü")
+    assert made.host == _core.dimension_value(_core.public_host("https://ü"))
+    assert made.resolution == 1
+
+
+def test_a_host_is_listed_as_the_user_wrote_it() -> None:
+    for host, label in (("https://bücher.example/", "https://bücher.example"), ("http://u:pw@shop.example", None)):
+        made = View.of({}, region=REGION, host=host)
+        (choice,) = make_body(made)["variables"][1]["values"]
+        assert choice == {"value": made.host, "label": label or made.host}
+        assert "pw" not in json.dumps(make_body(made))
 
 
 def test_a_dashboard_shows_the_host_as_it_is_published() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -10,6 +11,11 @@ from locust_cw import _core
 
 if TYPE_CHECKING:
     from locust_cw._aws.account import Destination
+
+
+_MARGIN = 0.05
+"""Time shown before the start and after the end, as a share of the duration."""
+_LEAST_MARGIN_S = 15.0
 
 
 def dashboard_url(region: str, name: str) -> str:
@@ -20,6 +26,23 @@ def dashboard_url(region: str, name: str) -> str:
 def link_to_dashboard(destination: Destination, name: str) -> str | None:
     """The page of a dashboard; None if CloudWatch is not AWS's own."""
     return None if destination.is_custom_cloudwatch_url else dashboard_url(destination.region, name)
+
+
+def at_times(url: str | None, start: float, end: float | None) -> str | None:
+    """The page of a dashboard that opens at the time of a run.
+
+    Args:
+        url: The page.
+        start: Start of the run, in seconds since the epoch.
+        end: End of the run; None if it has not ended.
+
+    """
+    if url is None or end is None:
+        return url
+    margin = max(_LEAST_MARGIN_S, (end - start) * _MARGIN)
+    shown = (datetime.fromtimestamp(when, UTC) for when in (start - margin, end + margin))
+    first, last = (when.isoformat(timespec="milliseconds").replace("+00:00", "Z") for when in shown)
+    return f"{url}?start={first}&end={last}"
 
 
 def metrics_url(region: str, namespace: str) -> str:

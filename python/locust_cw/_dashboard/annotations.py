@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from locust_cw import _core
-from locust_cw._dashboard.widget_json import Json, list_of, title_of
+from locust_cw._dashboard.ownership import shown_title
+from locust_cw._dashboard.widget_json import Json, list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,14 +84,14 @@ class Annotations:
         for widget in ours:
             annotations = widget["properties"].get("annotations")
             if isinstance(annotations, dict):
-                self._by_title.setdefault(title_of(widget), annotations)
+                self._by_title.setdefault(shown_title(widget), annotations)
 
     def add_to(self, widget: Json) -> None:
         """Annotate a widget, if it is a graph over time."""
         properties = widget["properties"]
         if properties.get("view") != "timeSeries":
             return
-        added = self._by_title.get(title_of(widget), {})
+        added = self._by_title.get(shown_title(widget), {})
         vertical = [mark.annotation() for run in self.runs for mark in run]
         vertical += [each for each in list_of(added.get("vertical")) if Mark.read(each) is None]
         horizontal = list(properties.pop("annotations", {}).get("horizontal", ()))

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from locust_cw._dashboard.annotations import Annotations, Mark
 from locust_cw._dashboard.limits import MAX_BODY_BYTES, MAX_WIDGETS, DashboardError
+from locust_cw._dashboard.ownership import claim, split_by_owner
 from locust_cw._dashboard.variables import variables
-from locust_cw._dashboard.widget_json import Json, split_by_owner
 from locust_cw._dashboard.widgets import Grid, put_load, put_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from locust_cw._dashboard.view import View
+    from locust_cw._dashboard.widget_json import Json
 
 _KEPT_SETTINGS = ("start", "end", "periodOverride")
 
@@ -59,10 +60,12 @@ def _assemble(view: View, annotations: Annotations, existing: Json, others: Sequ
         put_target(grid, view, target)
     for widget in grid.widgets:
         annotations.add_to(widget)
+        claim(widget)
     kept: Json = {name: existing[name] for name in _KEPT_SETTINGS if name in existing}
     return {
         "start": "-PT3H",
-        "periodOverride": "inherit",
+        # CloudWatch chooses the period by the time range that is shown: seconds for a test of a minute.
+        "periodOverride": "auto",
         **kept,
         "variables": variables(view, existing.get("variables")),
         "widgets": [*grid.widgets, *_moved_below(others, grid.height)],

@@ -11,11 +11,11 @@ from locust_cw._dashboard.variables import HOST_PLACEHOLDER, NAMESPACE_PLACEHOLD
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from locust_cw._aws.metric import Metric
+    from locust_cw._aws.metric import Divisor, Metric
     from locust_cw._dashboard.view import View
 
 PERIOD_S = 60
-"""Seconds per point: CloudWatch keeps data of seconds for three hours only, and AWS services publish once a minute."""
+"""Seconds per point where no period is chosen: AWS services publish once a minute."""
 
 
 def load_metric(view: View, name: str, stat: str, label: str, host: str = HOST_PLACEHOLDER) -> list[Any]:
@@ -61,18 +61,31 @@ def with_options(metric: list[Any], **options: object) -> list[Any]:
     return [*metric[:-1], {**metric[-1], **options}]
 
 
-def rates(metrics: Iterable[tuple[list[Any], str | None]]) -> list[list[Any]]:
-    """Metrics with the divisor of each; those with one are hidden, and an expression shows the quotient."""
+def rates(metrics: Iterable[tuple[list[Any], Divisor | None]], resolution: int = PERIOD_S) -> list[list[Any]]:
+    """Metrics as rates per second.
+
+    Args:
+        metrics: Metrics, each with its divisor. Those with one are hidden, and an expression shows the quotient.
+        resolution: Seconds between two values of a metric.
+
+    """
     lines: list[list[Any]] = []
     for number, (metric, divisor) in enumerate(metrics, 1):
         if divisor is None:
             lines.append(metric)
             continue
-        quotient = {"expression": f"m{number}/{divisor}(m{number})", "label": metric[-1]["label"], "id": f"e{number}"}
+        seconds = seconds_of(f"m{number}", resolution) if divisor == "PERIOD" else f"{divisor}(m{number})"
+        quotient = {"expression": f"m{number}/{seconds}", "label": metric[-1]["label"], "id": f"e{number}"}
         if region := metric[-1].get("region"):
             quotient["region"] = region
         lines += [with_options(metric, id=f"m{number}", visible=False), [quotient]]
     return lines
+
+
+def seconds_of(metric_id: str, resolution: int) -> str:
+    """The seconds that a value of a metric stands for: the period of the graph, or those between two values."""
+    period = f"PERIOD({metric_id})"
+    return period if resolution == 1 else f"IF({period} < {resolution}, {resolution}, {period})"
 
 
 def search(view: View, metric: str, stat: str, series: Sequence[str], host: str = HOST_PLACEHOLDER) -> str:
@@ -82,7 +95,8 @@ def search(view: View, metric: str, stat: str, series: Sequence[str], host: str 
     # A search cannot escape quotation marks and backslashes.
     terms += [(name, value) for name, value in view.constants if not set(value) & set("\"'\\")]
     conditions = " ".join(f'{_identifier(name)}="{value}"' for name, value in terms)
-    return f"SEARCH('{found} {conditions}', '{stat}', {PERIOD_S})"
+    # Without a period here, the period of the graph applies.
+    return f"SEARCH('{found} {conditions}', '{stat}')"
 
 
 def most_requested(view: View) -> str:

@@ -78,6 +78,6 @@ def _host(view: View, known: list[object]) -> Json:
             "populateFrom": "Host",
         }
     # A search finds a new metric only after some minutes. A host that is known is listed at once.
-    chosen = {"value": view.host, "label": view.host}
+    chosen = {"value": view.host, "label": view.host_label or view.host}
     others = [value for value in known if isinstance(value, dict) and value.get("value") != view.host]
     return variable | {"defaultValue": view.host, "values": [chosen, *others][:MAX_HOSTS]}

@@ -24,7 +24,9 @@ class View:
         logs: Which requests are logged: `all`, `failures` or `off`.
         log_format: `json` or `text`.
         log_group: The log group.
-        host: The host under test; None if the user classes have hosts of their own.
+        resolution: Seconds between two values of the test's metrics.
+        host: The host under test, as the dimension has it; None if the user classes have hosts of their own.
+        host_label: The host as the user wrote it; None for the same as `host`.
         constants: The dimensions that all metrics have.
         targets: The AWS resources under test.
 
@@ -37,7 +39,9 @@ class View:
     logs: str
     log_format: str
     log_group: str
+    resolution: int
     host: str | None = None
+    host_label: str | None = None
     constants: tuple[tuple[str, str], ...] = ()
     targets: tuple[Target, ...] = ()
 
@@ -55,7 +59,10 @@ class View:
             logs=chosen["logs"],
             log_format=chosen["log_format"],
             log_group=chosen["log_group"],
+            resolution=chosen["resolution"],
             host=None if host is None else _core.dimension_value(_core.public_host(host)),
+            # With a password or a query, only the host that is published can be shown.
+            host_label=None if host is None or set("@?") & set(host) else host.rstrip("/"),
             constants=tuple((name.strip(), _core.dimension_value(value.strip())) for name, _, value in constants),
             targets=tuple(targets),
         )

@@ -12,18 +12,19 @@ from locust_cw._dashboard.expressions import (
     most_requested,
     rates,
     search,
+    seconds_of,
     target_metric,
     with_options,
 )
 from locust_cw._dashboard.limits import COLUMNS
 from locust_cw._dashboard.log_queries import newest_failures
 from locust_cw._dashboard.variables import HOST_PLACEHOLDER, NAMESPACE_PLACEHOLDER
-from locust_cw._dashboard.widget_json import OURS, Json
 
 if TYPE_CHECKING:
     from locust_cw._aws.metric import Signal
     from locust_cw._aws.targets import Target
     from locust_cw._dashboard.view import View
+    from locust_cw._dashboard.widget_json import Json
 
 MAX_LINES = 20
 """Names on one graph, those with the highest values. CloudWatch draws up to 100, too many to tell apart."""
@@ -67,8 +68,7 @@ class Grid:
     def put_text(self, height: int, markdown: str) -> None:
         """Place a text over the whole width. Its first line is its title."""
         self.new_row()
-        first, _, rest = markdown.partition("\n")
-        self.put("text", COLUMNS, height, {"markdown": f"{first}{OURS}\n{rest}".rstrip("\n")})
+        self.put("text", COLUMNS, height, {"markdown": markdown})
         self.new_row()
 
     def put_graph(self, properties: Json) -> None:
@@ -85,7 +85,7 @@ def put_load(grid: Grid, view: View) -> None:
     )
     requests = load_metric(view, "RequestCount", "Sum", "requests")
     failures = load_metric(view, "FailureCount", "Sum", "failures")
-    lines = rates([(requests, "PERIOD"), (failures, "PERIOD")])
+    lines = rates([(requests, "PERIOD"), (failures, "PERIOD")], view.resolution)
     grid.put_graph(_graph(view, "Requests and failures per second", "per second", lines))
     percentiles = [load_metric(view, "ResponseTime_ms", each, each) for each in ("p50", "p95", "p99")]
     grid.put_graph(_graph(view, "Response time", "ms", percentiles))
@@ -136,7 +136,7 @@ def _put_generator(grid: Grid, view: View) -> None:
 def _put_failures(grid: Grid, view: View) -> None:
     properties = {
         "region": view.region,
-        "title": f"Newest failures{OURS}",
+        "title": "Newest failures",
         "query": newest_failures(view),
         "view": "table",
     }
@@ -146,13 +146,9 @@ def _put_failures(grid: Grid, view: View) -> None:
 def _put_names(grid: Grid, view: View) -> None:
     """Place the widgets that compare request names."""
     for title, unit, lines in (
-        ("Busiest names: requests per second", "per second", _top_names(view, "RequestCount", "Sum", f"/{PERIOD_S}")),
-        ("Slowest names: p95", "ms", _top_names(view, "ResponseTime_ms", "p95")),
-        (
-            "Most failing names: failures per second",
-            "per second",
-            _top_names(view, "FailureCount", "Sum", f"/{PERIOD_S}"),
-        ),
+        ("Busiest names: requests per second", "per second", _top_rates(view, "RequestCount")),
+        ("Slowest names: p95", "ms", [[_top_names(search(view, "ResponseTime_ms", "p95", view.series))]]),
+        ("Most failing names: failures per second", "per second", _top_rates(view, "FailureCount")),
     ):
         grid.put_graph(_graph(view, title, unit, lines))
     label = "${PROP('Dim.Method')} " * ("Method" in view.series) + "${PROP('Dim.Request')}"
@@ -170,16 +166,23 @@ def _put_names(grid: Grid, view: View) -> None:
     grid.put("metric", _HALF, _TABLE_HEIGHT, bars)
 
 
-def _top_names(view: View, metric: str, stat: str, divisor: str = "") -> list[Any]:
-    found = search(view, metric, stat, view.series)
+def _top_rates(view: View, metric: str) -> list[list[Any]]:
+    """The names with the highest sums per second."""
+    # PERIOD takes a metric, and returns the period that is chosen for the graph.
+    of_host = with_options(load_metric(view, metric, "Sum", metric), id="m1", visible=False)
+    return [of_host, [_top_names(f"{search(view, metric, 'Sum', view.series)}/{seconds_of('m1', view.resolution)}")]]
+
+
+def _top_names(lines: str) -> Json:
+    """The highest of the lines that an expression results in."""
     # Without a label here, each line keeps the label of its metric through the metric math.
-    return [[{"expression": f"SLICE(SORT({found}{divisor}, MAX, DESC), 0, {MAX_LINES})", "label": "", "id": "e1"}]]
+    return {"expression": f"SLICE(SORT({lines}, MAX, DESC), 0, {MAX_LINES})", "label": "", "id": "e1"}
 
 
 def _graph(view: View, title: str, unit: str, metrics: list[list[Any]]) -> Json:
     axis = {"min": 0, "showUnits": False, **({"label": unit} if unit else {})}
     return {
-        "title": title + OURS,
+        "title": title,
         "region": view.region,
         "view": "timeSeries",
         "stacked": False,

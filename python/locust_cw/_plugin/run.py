@@ -433,7 +433,7 @@ class TestRun:
             locust_totals=None if worker else self._totals,
             workers=reports,
             lacks_reports=not heard_of_all,
-            dashboard_url=self._dashboard_url,
+            dashboard_url=console.at_times(self._dashboard_url, self._record.started, self._record.stopped),
         )
         receipt = self._receipt = Receipt(finished, remarks)
         for message in self.publisher.diagnostics():
