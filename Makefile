@@ -23,12 +23,12 @@ help: ## list all commands
 demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the results back
 	$(BIN)/python examples/demo/demo.py
 
-# Most tests mainly wait, so more processes run than there are cores. The tests of a file share a local CloudWatch.
+# Many tests mainly wait, so more processes run than there are cores.
 TEST_PROCESSES ?= 4
 test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs
 	cargo test --locked --no-default-features
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 # For some of the tests: make coverage TESTS='tests/unit tests/e2e/test_wire.py'
 coverage: $(BUILT) ## report which lines the tests reach, in target/coverage/html

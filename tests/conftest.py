@@ -1,4 +1,4 @@
-"""Fixtures: a local CloudWatch for each file, one target for all; a proxy, a namespace and a log group for each test.
+"""Fixtures: a local CloudWatch and a target for all tests; a proxy, a namespace and a log group for each.
 
 When a test is over, every call it made AWS receive is held against AWS's limits.
 """
@@ -30,21 +30,9 @@ settings.load_profile("default")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# The files that take longest, longest first: begun last, they would be waited for alone.
-LONGEST = (
-    "outages", "fleet", "web_ui", "verify", "aws_trouble", "replay", "options", "documentation", "policy", "terminal",
-    "alarm", "report", "web_runs",
-)  # fmt: skip
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = [f"test_{name}.py" for name in LONGEST]
-    items.sort(key=lambda item: order.index(item.path.name) if item.path.name in order else len(order))
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a local CloudWatch: one for each file of tests, as it becomes slow with what it holds."""
+    """The URL of a local CloudWatch, one for each process of pytest."""
     with servers.ministack(tmp_path_factory.mktemp("ministack")) as url:
         yield url
 
@@ -62,6 +50,8 @@ def aws(ministack: str) -> Iterator[Aws]:
     with Proxy(ministack) as proxy:
         yield Aws(proxy, CloudWatch(ministack, name, f"/{name}"))
         assert_within_limits(proxy.calls())
+    # It becomes slow with what it holds.
+    servers.forget_all(ministack)
 
 
 @pytest.fixture

@@ -11,12 +11,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from locust_cw import _core
-from locust_cw._cli.replay.sender import with_our_names
 from support.fixtures import Aws, Locust
 from support.locust_run import clean_environment, run_python
 from support.outages import PACED, commanding, run
@@ -60,39 +58,6 @@ def test_no_command_needs_locust(
         assert checks["locust"]["state"] == "failed"
         assert "no gevent here" in checks["locust"]["text"] or "no locust here" in checks["locust"]["text"]
         assert "pip install" in checks["locust"]["remedy"]
-
-
-@pytest.mark.parametrize(
-    ("args", "told"),
-    [
-        (("policy", "--namespace=AWS/EC2"), "--namespace"),
-        (("policy", "--log-retention-days=8"), "--log-retention-days"),
-        (("policy", "--external-id=x"), "--role-arn"),
-        (("policy", "--account=12"), "--account"),
-        (("policy", "--caller=arn:aws:iam::123456789012:root"), "--caller"),
-        (("template", "--role-arn=admin"), "--role-arn"),
-        (("template", "--log-group=a b"), "--log-group"),
-        (("doctor", "--endpoint-url=localhost"), "--endpoint-url"),
-        (("doctor", "--log-stream=a:b"), "--log-stream"),
-        (("cost",), "--requests-per-second"),
-        ((*COST, "--resolution=10"), "--resolution"),
-        ((*COST, "--failure-share=2"), "--failure-share"),
-        ((*COST, "--names=0"), "--names"),
-        ((*COST, "--at-end", "--live"), "--live"),
-        (("cost", "--requests-per-second=inf"), "--requests-per-second"),
-        ((*COST, "--requests-per-second=1e7", "--minutes=43800", "--runs-per-month=1e6"), "--requests-per-second"),
-        (("replay", "20261122T110301Z-7f3a", "--all"), "--all"),
-        (("replay", "--spool-dir=missing"), "--spool-dir: missing cannot be read"),
-        (("replay", "--all", f"--spool-dir={__file__}"), f"--spool-dir: {__file__} cannot be read"),
-        (("replay", "20261122T110301Z-7f3a", "--spool-dir=missing"), "--spool-dir: missing cannot be read"),
-    ],
-)
-def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: str) -> None:
-    with commanding(tmp_path, *args) as command:
-        assert command.exit_code == 2, command.output
-    assert told in command.err
-    assert "--cw-" not in command.err
-    assert not command.out
 
 
 @pytest.mark.parametrize("command", [("doctor",), ("verify",), ("report",), ("dashboard", "put")], ids=" ".join)
@@ -212,96 +177,3 @@ def test_the_estimate_is_what_the_receipt_says(
         for event in call.params["logEvents"]
     )
     assert log_bytes / FACTOR < told["per_run"]["log_bytes"] < log_bytes * FACTOR
-
-
-def cost(folder: Path, *args: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(run(folder, *COST, *args, "--json"))
-    return told
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        ("--names=ten", "a whole number from 1 to 1,000,000"),
-        ("--workers=1.5", "a whole number from 1 to 1,000,000"),
-        ("--event-bytes=1e300", "a whole number from 1 to 1,000,000"),
-        ("--minutes=long", "a number from 0.001 to 43,800"),
-        ("--minutes=1e-300", "a number from 0.001 to 43,800"),
-        ("--requests-per-second=1e300", "a number from 0.001 to 10,000,000"),
-        ("--runs-per-month=nan", "a number from 0.001 to 1,000,000"),
-        ("--runs-per-month=1e300", "a number from 0.001 to 1,000,000"),
-        ("--failure-share=few", "a share from 0 to 1"),
-    ],
-)
-def test_a_number_that_cannot_be_is_told_what_it_must_be(tmp_path: Path, given: str, wanted: str) -> None:
-    name, value = given.split("=")
-    with commanding(tmp_path, *COST, given) as command:
-        assert command.exit_code == 2
-    assert command.err.endswith(f"argument {name}: must be {wanted}, not '{value}'\n")
-
-
-def test_replay_names_the_options_that_it_has_as_its_own() -> None:
-    said = "Give --cw-region, or --cw-endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
-    assert with_our_names(said) == (
-        "Give --region, or --endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
-    )
-
-
-def test_a_region_without_prices_is_told(tmp_path: Path) -> None:
-    assert "us-east-1: there are none of nowhere-1" in run(tmp_path, *COST, "--region=nowhere-1")
-    assert "none of" not in run(tmp_path, *COST, "--region=ap-northeast-2")
-
-
-def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:
-    told = cost(tmp_path, "--minutes=90", "--names=9", "--failure-share=0", "--log-sample=0.5", "--event-bytes=174")
-    # Ten series of four metrics, and three gauges, in two hours that have begun.
-    assert told["per_run"]["metrics"] == 43
-    assert told["usd"]["run"]["metrics"] == pytest.approx(43 * 2 / 730 * 0.30)
-    assert told["per_run"]["log_bytes"] == 100 * 90 * 60 // 2 * 200
-    logs, _ = _core.estimate_cost(metric_hours=0, calls=0, log_bytes=0)
-    assert logs == 0
-    assert told["usd"]["run"]["logs"] == pytest.approx(
-        _core.estimate_cost(metric_hours=0, calls=0, log_bytes=told["per_run"]["log_bytes"])[1]
-    )
-    assert told["usd"]["run"]["calls"] == pytest.approx(told["per_run"]["calls"] * 0.01 / 1000)
-    for per in told["usd"].values():
-        assert per["total"] == pytest.approx(per["metrics"] + per["calls"] + per["logs"])
-    assert told["usd"]["month"]["logs"] == pytest.approx(20 * told["usd"]["run"]["logs"])
-    assert told["usd"]["hour"]["logs"] == pytest.approx(told["usd"]["run"]["logs"] / 1.5)
-
-
-@pytest.mark.parametrize("args", [("--minutes=2", "--runs-per-month=3000"), ("--minutes=43800",)])
-def test_a_metric_costs_its_price_a_month_at_most(tmp_path: Path, args: tuple[str, ...]) -> None:
-    """However many hours the runs have together."""
-    told = cost(tmp_path, *args)
-    assert told["usd"]["month"]["metrics"] == pytest.approx(told["per_run"]["metrics"] * 0.30)
-
-
-@pytest.mark.parametrize(
-    ("args", "part", "factor"),
-    [
-        (("--logs=off",), "logs", 0),
-        (("--logs=failures", "--failure-share=0.25"), "logs", 0.25),
-        (("--log-sample=0", "--failure-share=0.25"), "logs", 0.25),
-        (("--log-class=INFREQUENT_ACCESS",), "logs", 0.5),
-        (("--region=ap-northeast-2",), "logs", 1.52),
-        (("--region=eu-north-1",), "logs", 1),
-        (("--flush-interval=10",), "calls", 0.5),
-        (("--minutes=20",), "calls", 2),
-        (("--hosts=2",), "metrics", (2 * 55 + 3) / (55 + 3)),
-        (("--names=300",), "metrics", (202 * 5 + 3) / (55 + 3)),
-    ],
-)
-def test_each_option_of_cost_counts(tmp_path: Path, args: tuple[str, ...], part: str, factor: float) -> None:
-    usual = cost(tmp_path)["usd"]["run"][part]
-    assert cost(tmp_path, *args)["usd"]["run"][part] == pytest.approx(usual * factor, rel=0.02)
-
-
-def test_calls_grow_with_time_and_not_with_load(tmp_path: Path) -> None:
-    """A hundred times the load is fewer than three times the calls; full seconds of many names need several."""
-    usual = cost(tmp_path)["per_run"]["calls"]
-    assert cost(tmp_path, "--requests-per-second=10000")["per_run"]["calls"] < 3 * usual
-    assert cost(tmp_path, "--requests-per-second=10000", "--names=200")["per_run"]["calls"] > 3 * usual
-    table = run(tmp_path, *COST, "--log-retention-days=30")
-    assert "GB-months" in table
-    assert _core.PRICES_AS_OF in table

@@ -164,3 +164,8 @@ def ministack(folder: Path) -> Iterator[str]:
         url = start() or start() or start()
         assert url, f"MiniStack does not start, see {log.name}"
         yield url
+
+
+def forget_all(ministack: str) -> None:
+    """Have a local CloudWatch forget what it holds."""
+    get(f"{ministack}/_ministack/reset", b"")

@@ -1,0 +1,272 @@
+"""`locust-cw doctor` finds what is wrong, tells what to do, and blames nothing else for it."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import time
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from locust_cw._cli.doctor import examination
+from locust_cw._cli.doctor.check import Check
+from support import servers
+from support.cloudwatch import client, put_alarm
+from support.in_process import command
+from support.locust_run import NO_KEYS, run_python
+from support.proxy import Proxy, error
+from support.servers import nobody_there
+
+GROUP = "/doctor/group"
+
+
+@pytest.fixture
+def proxy(ministack: str) -> Iterator[Proxy]:
+    with Proxy(ministack) as proxy:
+        yield proxy
+    servers.forget_all(ministack)
+
+
+@pytest.fixture(autouse=True)
+def _no_locust(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing Locust, in a process of its own, would take most of the time."""
+    monkeypatch.setattr(examination, "check_locust", lambda: Check("locust", "ok", "Locust 2.47"))
+
+
+def examine(
+    folder: Path, *args: str, code: int = 0, env: Mapping[str, str | None] | None = None
+) -> dict[str, dict[str, str | None]]:
+    """The checks by their name."""
+    done = command(folder, "doctor", *args, "--json", env=env)
+    told = json.loads(done.out)
+    assert told["ok"] == (code == 0)
+    assert done.exit_code == code
+    checks = {each["name"]: each for each in told["checks"]}
+    assert len(checks) == len(told["checks"])
+    for each in checks.values():
+        assert bool(each["remedy"]) == (each["state"] == "failed"), each
+        assert "--cw-" not in str(each["text"])
+    return checks
+
+
+def states(checks: dict[str, dict[str, str | None]], state: str) -> set[str]:
+    return {name for name, each in checks.items() if each["state"] == state}
+
+
+REFUSALS = {
+    "PutMetricData": ("metrics", "cloudwatch:PutMetricData"),
+    "CreateLogStream": ("logs", "logs:CreateLogStream"),
+    "PutLogEvents": ("logs", "logs:PutLogEvents"),
+    "CreateLogGroup": ("logs", "logs:CreateLogGroup"),
+    "GetDashboard": ("dashboard", "cloudwatch:GetDashboard"),
+    "PutDashboard": ("dashboard", "cloudwatch:PutDashboard"),
+    "DescribeAlarms": ("alarms", "cloudwatch:DescribeAlarms"),
+}
+
+
+@pytest.mark.parametrize("operation", REFUSALS)
+def test_each_refusal_is_found(ministack: str, proxy: Proxy, tmp_path: Path, operation: str) -> None:
+    failed, action = REFUSALS[operation]
+    name = f"refusal-{operation}"
+    cloudwatch = client("cloudwatch", ministack)
+    cloudwatch.put_dashboard(DashboardName=name, DashboardBody='{"widgets":[]}')
+    put_alarm(cloudwatch, name)
+    proxy.on(operation, error("AccessDeniedException", 400, "not for you"))
+    given = ("--endpoint-url", proxy.url, f"--log-group=/doctor/{name}", "--create-log-group")
+    checks = examine(tmp_path, *given, "--dashboard", name, "--stop-on-alarm", name, code=1)
+    assert states(checks, "failed") == {failed}
+    assert states(checks, "skipped") == set()
+    assert "not for you" in str(checks[failed]["text"])
+    assert action in str(checks[failed]["remedy"])
+    # The remedy is a command that prints a policy with that action.
+    words = str(checks[failed]["remedy"]).split("'")[1].split()
+    assert words[:2] == ["locust-cw", "policy"]
+    assert action in command(tmp_path, *words[1:]).out
+
+
+def test_dashboard_and_alarms_are_looked_at_only_if_asked_for(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
+    cloudwatch = client("cloudwatch", ministack)
+    cloudwatch.put_dashboard(DashboardName="asked", DashboardBody='{"widgets":[]}')
+    put_alarm(cloudwatch, "asked")
+    given = ("--endpoint-url", proxy.url, "--logs=off")
+    usual = examine(tmp_path, *given)
+    assert not {"dashboard", "alarms", "logs", "logs endpoint"} & set(usual)
+    assert "dashboard" not in examine(tmp_path, *given, "--dashboard=none")
+    by_namespace = examine(tmp_path, *given, "--namespace=asked", "--dashboard")
+    assert "dashboard" in states(by_namespace, "ok")
+    checks = examine(tmp_path, *given, "--dashboard=asked", "--stop-on-alarm=asked")
+    assert {"dashboard", "alarms"} < states(checks, "ok")
+    assert cloudwatch.get_dashboard(DashboardName="asked")["DashboardBody"] == '{"widgets":[]}'
+    checks = examine(tmp_path, *given, "--dashboard=missing", "--stop-on-alarm=asked", "--stop-on-alarm=none", code=1)
+    assert states(checks, "skipped") == {"dashboard"}
+    assert states(checks, "failed") == {"alarms"}
+    assert "no alarm none" in str(checks["alarms"]["text"])
+
+
+def test_a_log_group_that_is_not_there_is_not_made_unasked(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
+    checks = examine(tmp_path, "--endpoint-url", proxy.url, "--log-group=/doctor/absent")
+    assert states(checks, "skipped") == {"logs"}
+    assert "--create-log-group" in str(checks["logs"]["text"])
+    groups = client("logs", ministack).describe_log_groups(logGroupNamePrefix="/doctor/absent")["logGroups"]
+    assert groups == []
+
+
+@pytest.mark.parametrize(
+    ("env", "failed", "skipped"),
+    [
+        (
+            {"AWS_REGION": None},
+            "region",
+            {"endpoints", "clock", "credentials", "metrics", "logs"},
+        ),
+        (
+            NO_KEYS,
+            "credentials",
+            {"metrics", "logs"},
+        ),
+    ],
+    ids=["no region", "no credentials"],
+)
+def test_what_depends_on_a_failure_is_skipped(
+    proxy: Proxy, tmp_path: Path, env: dict[str, str | None], failed: str, skipped: set[str]
+) -> None:
+    checks = examine(tmp_path, "--endpoint-url", proxy.url, code=1, env=env)
+    assert states(checks, "failed") == {failed}
+    assert states(checks, "skipped") == skipped
+    assert not {"PutMetricData", "PutLogEvents"} & {call.operation for call in proxy.calls()}
+
+
+def test_a_region_is_found_where_the_sdk_finds_it(proxy: Proxy, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"[profile blue]\nregion = us-west-2\nendpoint_url = {proxy.url}\n")
+    env = {"AWS_REGION": None, "AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "blue"}
+    checks = examine(tmp_path, "--logs=off", env=env)
+    assert checks["region"]["text"] == "us-west-2"
+    assert proxy.url in str(checks["metrics endpoint"]["text"])
+    credentials = proxy.calls("PutMetricData")[0].headers["authorization"]
+    assert "/us-west-2/monitoring/" in credentials
+
+
+@pytest.fixture
+def away() -> Iterator[str]:
+    """Where nobody answers."""
+    with nobody_there() as url:
+        yield url
+
+
+def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path, away: str) -> None:
+    checks = examine(tmp_path, "--endpoint-url", away, code=1)
+    assert states(checks, "failed") == {"metrics endpoint", "logs endpoint"}
+    assert states(checks, "skipped") == {"clock", "credentials", "metrics", "logs"}
+    # One service that is away does not keep the other from being tried.
+    env = {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_CLOUDWATCH": away}
+    checks = examine(tmp_path, f"--log-group={GROUP}", "--create-log-group", code=1, env=env)
+    assert states(checks, "failed") == {"metrics endpoint"}
+    assert states(checks, "skipped") == {"metrics"}
+    checks = examine(tmp_path, "--endpoint-url=http://user:pw123@nowhere.invalid", "--logs=off", code=1)
+    assert "DNS" in str(checks["metrics endpoint"]["remedy"])
+    assert "http://nowhere.invalid cannot be reached" in str(checks["metrics endpoint"]["text"])
+    assert "pw123" not in str(checks)
+
+
+def test_an_endpoint_with_a_password(proxy: Proxy, tmp_path: Path) -> None:
+    """It is reached as a test reaches it, and told without."""
+    address = proxy.url.removeprefix("http://")
+    checks = examine(tmp_path, f"--endpoint-url=http://user:p@w123@{address}", "--logs=off")
+    assert checks["metrics endpoint"]["text"] == f"{proxy.url} responds"
+    assert {"metrics endpoint", "clock", "metrics"} < states(checks, "ok")
+    assert "w123" not in str(checks)
+
+
+@pytest.mark.parametrize(
+    ("region", "domain"),
+    [
+        ("eu-north-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-gov-west-1", "amazonaws.com"),
+    ],
+)
+def test_aws_is_looked_for_where_its_partition_is(
+    proxy: Proxy, tmp_path: Path, away: str, region: str, domain: str
+) -> None:
+    """And not found there, behind an HTTP proxy that is away: no test asks AWS itself."""
+    env = {"https_proxy": away, "no_proxy": None, "NO_PROXY": None, "AWS_ENDPOINT_URL_STS": proxy.url}
+    checks = examine(tmp_path, f"--region={region}", code=1, env=env)
+    assert states(checks, "failed") == {"metrics endpoint", "logs endpoint"}
+    for service, host in {"metrics": "monitoring", "logs": "logs"}.items():
+        said = str(checks[f"{service} endpoint"]["text"])
+        assert said.startswith(f"https://{host}.{region}.{domain} cannot be reached")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_an_endpoint_that_sends_one_elsewhere_is_reached(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: str, status: int
+) -> None:
+    """AWS may do so with whoever has no signature: to a site that nobody needs, and whose clock is not its own."""
+
+    def moved(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("Location", away)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    monkeypatch.setattr(BaseHTTPRequestHandler, "do_HEAD", moved, raising=False)
+    checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off")
+    assert {"metrics endpoint", "clock"} < states(checks, "ok")
+
+
+def test_sts_may_be_away(proxy: Proxy, tmp_path: Path, away: str) -> None:
+    """A closed network has a way to CloudWatch alone, and a test needs no other."""
+    env = {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_STS": away}
+    checks = examine(tmp_path, "--logs=off", env=env)
+    assert states(checks, "skipped") == {"credentials"}
+    assert {"metrics"} < states(checks, "ok")
+
+
+@pytest.mark.parametrize("off", [-3600, 3600])
+def test_a_clock_that_is_wrong(proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: int) -> None:
+    """Told by the `Date` of the endpoint's answer, which the proxy's own HTTP server writes."""
+
+    def told(*_: object) -> str:
+        return email.utils.formatdate(time.time() + off, usegmt=True)
+
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", told)
+    checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off", code=1)
+    assert states(checks, "failed") == {"clock"}
+    assert ("behind" if off > 0 else "ahead of") in str(checks["clock"]["text"])
+    seconds = int("".join(filter(str.isdigit, str(checks["clock"]["text"]).split(" s ")[0])))
+    assert abs(seconds - abs(off)) < 30
+
+
+def test_the_spool(proxy: Proxy, tmp_path: Path) -> None:
+    """It can be written, and what waits in it is told of."""
+    spool = tmp_path / "state" / "locust-cw"
+    proxy.on("*", error("ServiceUnavailable", 503))
+    # By another process: what this one leaves belongs to a live test.
+    publish = """
+import json, sys, locust_cw
+with locust_cw.Publisher(**json.loads(sys.argv[1])) as publisher:
+    publisher.record("GET", "/", 1.0)
+"""
+    options = {"endpoint_url": proxy.url, "spool_dir": str(spool), "drain_timeout": 0}
+    assert run_python(tmp_path, "-c", publish, json.dumps(options)).returncode == 0
+    proxy.heal()
+    checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off")
+    assert "1 run(s) are undelivered" in str(checks["spool"]["text"])
+    assert "replay" in str(checks["spool"]["text"])
+    (manifest,) = spool.rglob("run.json")
+    of_the_run = json.loads(manifest.read_text())
+    with nobody_there() as gone:
+        of_the_run["aws"] |= {"local": True, "endpoint_url": gone}
+        manifest.write_text(json.dumps(of_the_run))
+        checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off")
+    assert "undelivered" not in str(checks["spool"]["text"]), "it was for a local CloudWatch that is gone"
+    (tmp_path / "file").write_text("no folder")
+    # A name that no folder can have is as one in a closed folder: nobody can tell whether it is there.
+    for unusable in (f"{tmp_path}/file/spool", f"{tmp_path}/{'long' * 100}"):
+        checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off", f"--spool-dir={unusable}", code=1)
+        assert states(checks, "failed") == {"spool"}
+        assert "cannot be written" in str(checks["spool"]["text"])

@@ -1,0 +1,45 @@
+"""The local CloudWatch of `--cw-local` finds a port, or says why it cannot start, and leaves nothing."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from locust_cw._aws import local as _local
+from support.servers import free_port
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32",
+    reason="there MiniStack may bind a port that is taken (SO_REUSEADDR)",
+)
+def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one is tried, but not for ever."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        ports = [taken, free_port(), taken, taken, taken]
+        monkeypatch.setattr(_local, "_free_port", lambda: ports.pop(0))
+        with _local.LocalCloudWatch() as running:
+            assert not running.endpoint_url.endswith(f":{taken}")
+        with pytest.raises(_local.LocalCloudWatchError, match="already in use"):
+            _local.LocalCloudWatch()
+    assert ports == []
+
+
+def test_a_local_cloudwatch_that_the_system_refuses_is_told_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(_local.LocalCloudWatchError, match="could not be started"):
+        _local.LocalCloudWatch()
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(_local.LocalCloudWatchError, match="could not be started"):
+        _local.LocalCloudWatch()

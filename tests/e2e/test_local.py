@@ -1,0 +1,112 @@
+"""What a test keeps off AWS stays off it: `--cw-local`, `--cw-dry-run`, `--cw-disable`, in fleets and programs, too."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from support.fixtures import Aws, Locust
+from support.fleet import Fleet
+from support.locust_run import NOBODY, clean_environment
+from support.paths import SCRIPTS
+from support.scripted import HOST
+from support.servers import Target, ending, free_port, wait_until
+
+NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="Locust forks its workers")
+
+
+def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None:
+    """A MiniStack is started, published to and ended; no credentials needed."""
+    run = locust.start("shop.py", "-t", "5s", "--host", target.url, "--cw-local", "--cw-live", options=[], env=NOBODY)
+
+    children = wait_until(psutil.Process(run.process.pid).children, "a child process runs")
+    run.finish()
+    run.receipt.check_delivered()
+    wait_until(lambda: not any(child.is_running() for child in children), "the child process is ended")
+
+
+PROCESSES = pytest.param(["--processes=2"], id="fleet", marks=NOT_ON_WINDOWS)
+
+
+@pytest.mark.parametrize("processes", [pytest.param([], id="alone"), PROCESSES])
+def test_local_leaves_the_options_open_to_change(locust: Locust, processes: list[str]) -> None:
+    """Where it listens is known to all processes, and is nothing that the user gave beside it."""
+    args = ("-u", "2", "-r", "100", "-t", "6s", "--host", HOST)
+    run = locust.run("attached_late.py", *processes, *args, "--cw-local", "--cw-live", options=[])
+    assert run.output.count("attached late") == max(len(processes) * 3, 1), run.output
+    assert run.stumbles == 0, run.err
+    run.receipt.check_delivered()
+
+
+@pytest.mark.parametrize(
+    ("attached", "fate"),
+    [
+        ({"local": True}, "delivered"),
+        ({"local": True, "dry_run": True}, "spooled"),
+        ({"dry_run": True}, "spooled"),
+        ({"disable": True}, None),
+    ],
+    ids=str,
+)
+def test_what_a_masters_program_keeps_off_aws_stays_off_it(
+    aws: Aws, locust: Locust, attached: dict[str, bool], fate: str | None
+) -> None:
+    """Its workers know of it from the master alone, whatever else their own options say."""
+    env: dict[str, str | None] = {"AWS_ENDPOINT_URL": aws.proxy.url}
+    fleet = Fleet(
+        locust, "--cw-live", "-u2", "-t3", "--host", HOST, "--exit-code-on-error=0", workers=1, options=[],
+        locustfile="attached_fleet.py", worker_env=env, env={**env, "ATTACH": json.dumps(attached)},
+    )  # fmt: skip
+    fleet.finish()
+    fired = fleet.fired.requests.total()
+    assert fired > 0
+    assert not aws.proxy.calls(), "AWS, for all that the workers know"
+    assert [run.complaints() for run in fleet.processes] == [[], []]
+    if fate is None:
+        assert not fleet.master.has_receipt
+        assert not any((run.folder / "state").exists() for run in fleet.processes)
+    else:
+        assert fleet.master.receipt.check()["requests"][fate] == fired
+
+
+@pytest.mark.parametrize("own", [{}, {"local": True}], ids=str)
+def test_a_librarys_fleet_is_told_of_each_test_what_holds_for_it(
+    aws: Aws, tmp_path: Path, own: dict[str, bool]
+) -> None:
+    """Without a command line, too, whose options Locust would send; and one test's are not the next one's."""
+    tests: list[dict[str, Any]] = [{"local": True}, {"disable": True}, {"dry_run": True}]
+    fates = ["delivered", "spooled"]
+    if not own:
+        tests = [{"namespace": aws.cloudwatch.namespace}, {"disable": True}, *tests]
+        fates = ["delivered", *fates]
+    arguments = [sys.executable, str(SCRIPTS / "library_fleet.py")]
+    port = str(free_port())
+    env = clean_environment(tmp_path, AWS_ENDPOINT_URL=aws.proxy.url)
+    worker = subprocess.Popen([*arguments, "worker", port, json.dumps(own)], env=env)
+    with ending(worker):
+        master = subprocess.run(
+            [*arguments, "master", port, json.dumps(tests)],
+            env=env, stdout=subprocess.PIPE, text=True, timeout=90, check=True,
+        )  # fmt: skip
+        assert worker.wait(30) == 0
+    receipts = json.loads(master.stdout)
+    for receipt, fate in zip(receipts, fates, strict=True):
+        assert receipt["requests"][fate] == receipt["requests"]["observed"] >= 50
+        # Locust may lack a worker's last report, and has at least 50 of each test.
+        assert receipt["requests"]["observed"] < receipt["locust"]["requests"] + 45, "and nothing of another test"
+    streams = {call.params["logStreamName"].split("/")[1] for call in aws.proxy.calls("PutLogEvents")}
+    assert streams == (set() if own else {receipts[0]["run_id"]})
+
+
+def test_locust_does_not_start_without_the_local_cloudwatch_it_was_told_to_bring(locust: Locust) -> None:
+    """Nor with an exception in a listener, after which the test would go on and publish nothing."""
+    run = locust.run("no_python.py", "-t", "3s", "--host", HOST, "--cw-local", options=[], receipt=False)
+    assert run.exit_code == 2
+    assert "could not be started" in run.err
+    assert run.stumbles == 0

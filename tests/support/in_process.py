@@ -1,0 +1,40 @@
+"""`locust-cw` in the process of the test, for tests of many arguments."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+from locust_cw._cli.main import main
+from support.locust_run import clean_environment
+
+
+@dataclass(frozen=True)
+class Done:
+    """How it ended, and what it printed."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+def command(folder: Path, *args: str, env: Mapping[str, str | None] | None = None) -> Done:
+    """Run the command in `folder`, its home, too; `env` adds to its environment or, with None, takes out."""
+    out, err = io.StringIO(), io.StringIO()
+    environment = clean_environment(folder, **(env or {}))
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        chdir(folder),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            code = main(args)
+        except SystemExit as end:  # argparse's
+            code = int(end.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())

@@ -1,0 +1,109 @@
+"""A value that cannot be is refused with the name of its option, and text with commas is a list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from locust_cw import InvalidOptionError
+from locust_cw._aws import local as _local
+from locust_cw._extensions import preflight as _safeguards
+from locust_cw._plugin.session import Session
+from locust_cw._settings.table import Options
+from support.option_parser import RefusedError, own, parser
+
+BAD = [
+    "--cw-resolution=7",
+    "--cw-resolution=often",
+    "--cw-flush-interval=-1",
+    "--cw-flush-interval=0",
+    "--cw-flush-interval=nan",
+    "--cw-max-requests=-1",
+    "--cw-drain-timeout=-1",
+    "--cw-drain-timeout=soon",
+    "--cw-dimensions=Foo",
+    "--cw-dimension=novalue",
+    "--cw-dimension==v",
+    "--cw-namespace=AWS/x",
+    "--cw-namespace=:x",
+    "--cw-logs=maybe",
+    "--cw-log-sample=2",
+    "--cw-log-sample=-0.1",
+    "--cw-log-format=xml",
+    "--cw-log-urls=some",
+    "--cw-log-group=a b",
+    "--cw-log-group=aws/x",
+    "--cw-log-stream=a:b",
+    "--cw-log-retention-days=8",
+    "--cw-log-class=X",
+    "--cw-endpoint-url=nonsense",
+    "--cw-role-arn=x",
+    "--cw-run-id=a b:*",
+    "--cw-external-id=without-a-role",
+    "--cw-spool-max-mb=0",
+    "--cw-source=nobody",
+    "--cw-local",  # with an endpoint
+]
+
+
+@pytest.mark.parametrize("option", BAD)
+def test_a_bad_value_is_refused_with_the_name_of_its_option(option: str) -> None:
+    """By the command line's parser or by the check of all options."""
+    with own(), pytest.raises((RefusedError, InvalidOptionError)) as refused:
+        Options(parser().parse_args(["--cw-endpoint-url=http://127.0.0.1:9", option]), {}).check()
+    assert option.split("=", 1)[0] in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "targets"),
+    [
+        ("sqs:a,rds:b", ["sqs:a", "rds:b"]),
+        ("sqs:a", ["sqs:a"]),
+        ("sqs:a,,rds:b,", ["sqs:a", "rds:b"]),
+        (["sqs:a", ""], ["sqs:a"]),
+        ("", None),
+        ([""], None),
+        (None, None),
+    ],
+    ids=str,
+)
+def test_what_can_be_repeated_may_be_a_text_with_commas(value: object, targets: list[str] | None) -> None:
+    """As the web UI's address gets it, if it was not given at the start; what is empty is not there."""
+    assert Options(SimpleNamespace(cw_target=value), {})["target"] == targets
+
+
+def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.LogCaptureFixture) -> None:
+    failure = SimpleNamespace(
+        operation="PutMetricData", topic="refused", message="PutMetricData was refused.", needs_action=True
+    )
+    messages = [(30, "spool", "an earlier run is left"), (40, "refused", "it was refused"), (40, "logs", "logs, too")]
+    publisher = SimpleNamespace(
+        has_logs=True,
+        flush=lambda: None,
+        progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, failures=[failure]),
+        diagnostics=lambda: [SimpleNamespace(level=level, topic=topic, text=text) for level, topic, text in messages],
+    )
+    refusals: list[str] = []
+    test: Any = SimpleNamespace(
+        publisher=publisher,
+        sample=lambda: None,
+        environment=SimpleNamespace(runner=None, process_exit_code=None),
+        is_under_way=True,
+        refusal=None,
+        refuse=refusals.append,
+    )
+    _safeguards.refuse_unless_published(test)
+    assert [record.message for record in caplog.records] == ["an earlier run is left", "logs, too"]
+    assert refusals == ["as --cw-strict asks: PutMetricData was refused."]
+
+
+def test_a_worker_that_is_not_told_where_it_is_does_not_publish_to_aws(tmp_path: Path) -> None:
+    environment = SimpleNamespace(parsed_options=SimpleNamespace(cw_local=True), runner=type("WorkerRunner", (), {})())
+    options = Options(environment.parsed_options, {"spool_dir": str(tmp_path)})
+    # Locust's own events would have gevent patch the tests' process.
+    session = Session(SimpleNamespace())  # type: ignore[arg-type]
+    with pytest.raises(_local.LocalCloudWatchError, match="does not tell where"):
+        session._direct_to_local(environment, options)  # type: ignore[arg-type]  # noqa: SLF001 - no Locust sends that
