@@ -12,7 +12,7 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
 # An active Python environment of the user must have no effect.
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
-unexport CONDA_PREFIX PYTHONHOME PYTHONPATH
+unexport CONDA_PREFIX PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
 .PHONY: help demo test coverage soak locust-suite fuzz fuzz-python model screenshots lint format wheel bench docs clean

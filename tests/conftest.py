@@ -5,7 +5,9 @@ When a test is over, every call it made AWS receive is held against AWS's limits
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,6 +22,10 @@ from support.cloudwatch import CloudWatch
 from support.fixtures import Aws, Locust
 from support.proxy import Proxy
 from support.servers import Target
+
+# Else each process would compile all modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes is up to what else the machine does. With `make fuzz-python` there are more of them.
 settings.register_profile("default", deadline=None)

@@ -38,3 +38,10 @@ def command(folder: Path, *args: str, env: Mapping[str, str | None] | None = Non
         except SystemExit as end:  # argparse's
             code = int(end.code or 0)
     return Done(code, out.getvalue(), err.getvalue())
+
+
+def run(folder: Path, *args: str, code: int = 0, env: Mapping[str, str | None] | None = None) -> str:
+    """What a command prints that ends with this exit code."""
+    done = command(folder, *args, env=env)
+    assert done.exit_code == code, done
+    return done.out

@@ -9,16 +9,9 @@ from typing import Any
 import pytest
 
 from locust_cw import _core
-from support.in_process import command
+from support.in_process import command, run
 
 COST = ("cost", "--requests-per-second=100")
-
-
-def run(folder: Path, *args: str) -> str:
-    """What it prints."""
-    done = command(folder, *args)
-    assert done.exit_code == 0, done.err
-    return done.out
 
 
 def cost(folder: Path, *args: str) -> dict[str, Any]:
