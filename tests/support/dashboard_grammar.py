@@ -10,35 +10,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from support.dashboard_metrics import (
+    SEARCH_QUERY,
+    _written_out,
+    metrics_problems,
+)
+from support.dashboard_values import (
+    is_int,
+    is_number,
+    period_and_stat_problems,
+    region_problems,
+    unknown_keys,
+)
+
 MAX_WIDGETS = 500
-MAX_METRICS_PER_WIDGET = 500
 MAX_METRICS = 2500
 MAX_VARIABLES = 25
-MAX_DIMENSIONS = 30
-MAX_EXPRESSION = 1024
 MAX_BYTES = 1_000_000  # of a request to CloudWatch, read the strict way
 COLUMNS = 24
 MAX_HEIGHT = 1000
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
-ID = re.compile(r"[a-z][A-Za-z0-9_]{0,254}")
 DURATION = re.compile(r"-P(?=.)(\d+[YMWD])*(T(\d+[HMS])+)?")
-COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
-REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-STATISTIC = re.compile(
-    r"Average|Sum|Minimum|Maximum|SampleCount|IQM|(p|tm|tc|ts|wm)\d{1,3}(\.\d+)?|(PR|TM|TC|TS|WM)\([\d.%]*:[\d.%]*\)"
-)
-HIGH_RESOLUTION_PERIODS = {1, 5, 10, 30}
-FUNCTIONS = {
-    "ABS", "AND", "ANOMALY_DETECTION_BAND", "ASC", "AVG", "CEIL", "DAY", "DESC", "DIFF", "DIFF_TIME", "EPOCH",
-    "FILL", "FIRST", "FLOOR", "HOUR", "IF", "LAMBDA", "LAST", "LINEAR", "LOG", "LOG10", "MAX", "METRICS",
-    "METRIC_COUNT", "MIN", "MINUTE", "MONTH", "OR", "PERIOD", "RATE", "REMOVE_EMPTY", "REPEAT", "RUNNING_SUM",
-    "SEARCH", "SERVICE_QUOTA", "SLICE", "SORT", "STDDEV", "SUM", "TIME_SERIES", "YEAR",
-}  # fmt: skip
 LOG_COMMANDS = {"display", "fields", "filter", "pattern", "diff", "parse", "sort", "stats", "limit", "dedup", "unmask"}
 MAX_LOG_LIMIT = 10_000
 
@@ -49,7 +46,6 @@ METRIC_KEYS = {
     "timezone", "title", "trend", "view", "yAxis",
 }  # fmt: skip
 LOG_KEYS = {"accountId", "query", "queryLanguage", "region", "stacked", "title", "view"}
-RENDERING_KEYS = {"accountId", "color", "id", "label", "period", "region", "stat", "visible", "yAxis"}
 VARIABLE_KEYS = {
     "defaultValue", "id", "inputType", "label", "pattern", "populateFrom", "property", "search", "type", "values",
     "visible",
@@ -117,22 +113,8 @@ def expressions_of(body: dict[str, Any]) -> list[str]:
     ]
 
 
-def _unknown(value: dict[str, Any], known: Iterable[str], where: str) -> Iterator[str]:
-    for key in value:
-        if key not in known:
-            yield f"{where}: no such key {key}"
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _body(body: dict[str, Any]) -> Iterator[str]:
-    yield from _unknown(body, {"start", "end", "periodOverride", "variables", "widgets"}, "body")
+    yield from unknown_keys(body, {"start", "end", "periodOverride", "variables", "widgets"}, "body")
     start, end = body.get("start"), body.get("end")
     if start is not None and not (isinstance(start, str) and (DURATION.fullmatch(start) or _is_time(start))):
         yield f"body: start {start!r} is neither a duration nor a time"
@@ -167,14 +149,14 @@ def _widget(widget: Any, where: str) -> Iterator[str]:
     if not isinstance(widget, dict):
         yield f"{where}: no object"
         return
-    yield from _unknown(widget, WIDGET_KEYS, where)
+    yield from unknown_keys(widget, WIDGET_KEYS, where)
     if ("x" in widget) != ("y" in widget):
         yield f"{where}: x without y, or y without x"
     for key, low, high in (("x", 0, COLUMNS - 1), ("y", 0, None), ("width", 1, COLUMNS), ("height", 1, MAX_HEIGHT)):
         value = widget.get(key, low)
-        if not _is_int(value) or value < low or (high is not None and value > high):
+        if not is_int(value) or value < low or (high is not None and value > high):
             yield f"{where}: {key} is {value!r}"
-        elif key == "width" and _is_int(widget.get("x", 0)) and widget.get("x", 0) + value > COLUMNS:
+        elif key == "width" and is_int(widget.get("x", 0)) and widget.get("x", 0) + value > COLUMNS:
             yield f"{where}: reaches beyond column {COLUMNS}"
     checks = {"metric": _metric_widget, "text": _text_widget, "log": _log_widget}
     properties = widget.get("properties")
@@ -190,7 +172,7 @@ def _overlaps(widgets: list[dict[str, Any]]) -> Iterator[str]:
     taken: dict[tuple[int, int], int] = {}
     for number, widget in enumerate(widgets):
         sides = [widget.get("x"), widget.get("y"), widget.get("width", 6), widget.get("height", 6)]
-        if not all(_is_int(side) and 0 <= side <= MAX_HEIGHT * MAX_WIDGETS for side in sides):
+        if not all(is_int(side) and 0 <= side <= MAX_HEIGHT * MAX_WIDGETS for side in sides):
             continue
         x, y, width, height = (int(side or 0) for side in sides)
         cells = [(column, row) for column in range(x, x + width) for row in range(y, y + height)]
@@ -200,7 +182,7 @@ def _overlaps(widgets: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _text_widget(properties: dict[str, Any], where: str) -> Iterator[str]:
-    yield from _unknown(properties, {"markdown", "background"}, where)
+    yield from unknown_keys(properties, {"markdown", "background"}, where)
     if not isinstance(properties.get("markdown"), str):
         yield f"{where}: markdown is required"
     if properties.get("background", "solid") not in ("solid", "transparent"):
@@ -208,8 +190,8 @@ def _text_widget(properties: dict[str, Any], where: str) -> Iterator[str]:
 
 
 def _log_widget(properties: dict[str, Any], where: str) -> Iterator[str]:
-    yield from _unknown(properties, LOG_KEYS, where)
-    yield from _region(properties, where)
+    yield from unknown_keys(properties, LOG_KEYS, where)
+    yield from region_problems(properties, where)
     if properties.get("view", "table") not in ("table", "timeSeries", "bar", "pie"):
         yield f"{where}: view {properties['view']!r}"
     query = properties.get("query")
@@ -239,15 +221,9 @@ def log_query_problems(query: str, where: str = "query") -> Iterator[str]:
             yield f"{where}: {command.strip()!r}"
 
 
-def _region(properties: dict[str, Any], where: str) -> Iterator[str]:
-    region = properties.get("region")
-    if not isinstance(region, str) or not REGION.fullmatch(region):
-        yield f"{where}: region is required, not {region!r}"
-
-
 def _metric_widget(properties: dict[str, Any], where: str) -> Iterator[str]:
-    yield from _unknown(properties, METRIC_KEYS, where)
-    yield from _region(properties, where)
+    yield from unknown_keys(properties, METRIC_KEYS, where)
+    yield from region_problems(properties, where)
     view = properties.get("view", "timeSeries")
     if view not in ("timeSeries", "singleValue", "gauge", "bar", "pie", "table"):
         yield f"{where}: view {view!r}"
@@ -256,7 +232,7 @@ def _metric_widget(properties: dict[str, Any], where: str) -> Iterator[str]:
             yield f"{where}: {key} is {properties[key]!r}"
     if not isinstance(properties.get("title", ""), str):
         yield f"{where}: title is {properties['title']!r}"
-    yield from _period_and_stat(properties, where)
+    yield from period_and_stat_problems(properties, where)
     yield from _axes(properties, view, where)
     yield from _annotations(properties.get("annotations", {}), view, where)
     if "table" in properties:
@@ -265,11 +241,11 @@ def _metric_widget(properties: dict[str, Any], where: str) -> Iterator[str]:
     if metrics is None and "alarms" not in properties.get("annotations", {}):
         yield f"{where}: metrics is required"
     elif metrics is not None:
-        yield from _metrics(metrics, where)
+        yield from metrics_problems(metrics, where)
 
 
 def _table(table: dict[str, Any], view: str, where: str) -> Iterator[str]:
-    yield from _unknown(table, TABLE_KEYS, where)
+    yield from unknown_keys(table, TABLE_KEYS, where)
     if view != "table":
         yield f"{where} without the view"
     if table.get("layout", "horizontal") not in ("horizontal", "vertical"):
@@ -278,21 +254,12 @@ def _table(table: dict[str, Any], view: str, where: str) -> Iterator[str]:
         yield f"{where}: summaryColumns {table['summaryColumns']!r}"
 
 
-def _period_and_stat(options: dict[str, Any], where: str) -> Iterator[str]:
-    period = options.get("period", 60)
-    if not _is_int(period) or period <= 0 or (period % 60 and period not in HIGH_RESOLUTION_PERIODS):
-        yield f"{where}: period {period!r}"
-    stat = options.get("stat", "Sum")
-    if not isinstance(stat, str) or not STATISTIC.fullmatch(stat):
-        yield f"{where}: stat {stat!r}"
-
-
 def _axes(properties: dict[str, Any], view: str, where: str) -> Iterator[str]:
     axes = properties.get("yAxis", {})
-    yield from _unknown(axes, {"left", "right"}, f"{where}: yAxis")
+    yield from unknown_keys(axes, {"left", "right"}, f"{where}: yAxis")
     for axis in axes.values():
-        yield from _unknown(axis, {"label", "max", "min", "showUnits"}, f"{where}: yAxis")
-        if not all(_is_number(axis[end]) for end in ("min", "max") if end in axis):
+        yield from unknown_keys(axis, {"label", "max", "min", "showUnits"}, f"{where}: yAxis")
+        if not all(is_number(axis[end]) for end in ("min", "max") if end in axis):
             yield f"{where}: an end of yAxis is no number"
         if not isinstance(axis.get("label", ""), str) or not isinstance(axis.get("showUnits", True), bool):
             yield f"{where}: yAxis has a wrong label or showUnits"
@@ -303,7 +270,7 @@ def _axes(properties: dict[str, Any], view: str, where: str) -> Iterator[str]:
 
 
 def _annotations(annotations: dict[str, Any], view: str, where: str) -> Iterator[str]:
-    yield from _unknown(annotations, {"alarms", "horizontal", "vertical"}, f"{where}: annotations")
+    yield from unknown_keys(annotations, {"alarms", "horizontal", "vertical"}, f"{where}: annotations")
     if annotations.get("vertical") and view != "timeSeries":
         yield f"{where}: vertical annotations need the view timeSeries"
     for kind, fills in (("horizontal", ("above", "below", "none")), ("vertical", ("before", "after", "none"))):
@@ -319,8 +286,8 @@ def _annotation(one: Any, kind: str, fills: tuple[str, ...], where: str) -> Iter
         yield f"{where}: no object"
         return
     known = {"color", "fill", "label", "value", "visible"} | ({"yAxis"} if kind == "horizontal" else set())
-    yield from _unknown(one, known, where)
-    fits = _is_time(one.get("value")) if kind == "vertical" else _is_number(one.get("value"))
+    yield from unknown_keys(one, known, where)
+    fits = _is_time(one.get("value")) if kind == "vertical" else is_number(one.get("value"))
     if not fits:
         yield f"{where}: value {one.get('value')!r}"
     if not isinstance(one.get("label", ""), str):
@@ -336,116 +303,6 @@ def _is_time(value: Any) -> bool:
         return datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         return False
-
-
-# Metrics and expressions
-
-
-def _metrics(metrics: Any, where: str) -> Iterator[str]:
-    if not isinstance(metrics, list) or not metrics:
-        yield f"{where}: metrics is no list, or empty"
-        return
-    if len(metrics) > MAX_METRICS_PER_WIDGET:
-        yield f"{where}: {len(metrics)} metrics"
-    before: list[str] = []
-    for number, metric in enumerate(metrics):
-        at = f"{where}, metric {number}"
-        if not isinstance(metric, list) or not metric:
-            yield f"{at}: no list, or empty"
-            return
-        texts = metric[:-1] if isinstance(metric[-1], dict) else metric
-        if not all(isinstance(part, str) and part for part in texts):
-            yield f"{at}: a part is no text, or empty"
-            return
-        before = _written_out(texts, before) if texts else before
-        if texts and (len(before) < 2 or len(before) % 2 or len(before) > 2 + 2 * MAX_DIMENSIONS):
-            yield f"{at}: {texts} is no namespace, name and pairs of a dimension and its value"
-        yield from _rendering(metric[-1] if isinstance(metric[-1], dict) else {}, at, expression=not texts)
-    yield from _together(metrics, where)
-
-
-def _together(metrics: list[list[Any]], where: str) -> Iterator[str]:
-    renderings = [metric[-1] for metric in metrics if isinstance(metric[-1], dict)]
-    if not any(rendering.get("visible", True) for rendering in renderings) and len(renderings) == len(metrics):
-        yield f"{where}: nothing is visible"
-    ids = [rendering["id"] for rendering in renderings if "id" in rendering]
-    for name in {name for name in ids if ids.count(name) > 1}:
-        yield f"{where}: the id {name} is there twice"
-    for rendering in renderings:
-        if "expression" in rendering:
-            yield from _expression(str(rendering["expression"]), set(ids), where)
-
-
-def _written_out(texts: list[str], before: list[str]) -> list[str]:
-    if texts[0] == "...":
-        return before[: len(before) - len(texts) + 1] + texts[1:]
-    return [before[index] if text == "." and index < len(before) else text for index, text in enumerate(texts)]
-
-
-def _rendering(rendering: dict[str, Any], where: str, *, expression: bool) -> Iterator[str]:
-    yield from _unknown(rendering, RENDERING_KEYS | ({"expression"} if expression else set()), where)
-    if expression and not isinstance(rendering.get("expression"), str):
-        yield f"{where}: neither a metric nor an expression"
-    yield from _period_and_stat(rendering, where)
-    if "id" in rendering and not (isinstance(rendering["id"], str) and ID.fullmatch(rendering["id"])):
-        yield f"{where}: id {rendering['id']!r}"
-    if not isinstance(rendering.get("visible", True), bool):
-        yield f"{where}: visible {rendering['visible']!r}"
-    if rendering.get("yAxis", "left") not in ("left", "right"):
-        yield f"{where}: yAxis {rendering['yAxis']!r}"
-    if "color" in rendering and not COLOR.fullmatch(str(rendering["color"])):
-        yield f"{where}: color {rendering['color']!r}"
-    if "region" in rendering:
-        yield from _region(rendering, where)
-    if not isinstance(rendering.get("label", ""), str):
-        yield f"{where}: label {rendering['label']!r}"
-
-
-SEARCH = re.compile(r"SEARCH\('(?P<query>[^']*)',\s*'(?P<stat>[^']+)'(?:,\s*(?P<period>\d+))?\)")
-PART = r"(?:\"[^\"]+\"|[A-Za-z0-9_/.:#-]+)"
-SEARCH_QUERY = re.compile(
-    rf"\s*\{{\s*(?P<schema>{PART}(?:\s*,\s*{PART})*)\s*\}}\s*(?P<terms>(?:{PART}=(?:\"[^\"]*\"|[^\s\"]+)\s*)*)"
-)
-NAMED = r"(?:[A-Za-z_]\w*|\"[^\"]+\")"
-CONDITION = rf"{NAMED}\s*!?=\s*'[^']*'"
-METRICS_INSIGHTS = re.compile(
-    r"(?P<select>SELECT) (?P<function>AVG|COUNT|MAX|MIN|SUM)"
-    rf"\({NAMED}\) FROM (?:SCHEMA\(\"[^\"]+\"(?:, {NAMED})*\)|\"[^\"]+\")"
-    rf"(?: WHERE {CONDITION}(?: (?:AND|OR) {CONDITION})*)?"
-    rf"(?: GROUP BY {NAMED}(?:, {NAMED})*)?"
-    r"(?: ORDER BY (?P<ordered>AVG|COUNT|MAX|MIN|SUM)\(\)(?: ASC| DESC)?)?(?: LIMIT (?P<limit>\d+))?"
-)
-
-
-def _expression(expression: str, ids: set[str], where: str) -> Iterator[str]:
-    at = f"{where}: expression {expression!r}"
-    if len(expression) > MAX_EXPRESSION:
-        yield f"{at}: longer than {MAX_EXPRESSION}"
-    if expression.startswith("SELECT"):
-        found = METRICS_INSIGHTS.fullmatch(expression)
-        if found is None:
-            yield f"{at}: no query of Metrics Insights"
-        elif found["limit"] and not 1 <= int(found["limit"]) <= 500:
-            yield f"{at}: its limit"
-    else:
-        yield from _mathematics(expression, ids, at)
-
-
-def _mathematics(expression: str, ids: set[str], at: str) -> Iterator[str]:
-    for search in SEARCH.finditer(expression):
-        if SEARCH_QUERY.fullmatch(search["query"]) is None:
-            yield f"{at}: what is searched for"
-        rest = {"stat": search["stat"], "period": int(search["period"] or 60)}
-        yield from _period_and_stat(rest, at)
-    math = SEARCH.sub(" 1 ", expression)
-    math = re.sub(r'"[^"]*"', " 1 ", math)
-    if "'" in math or '"' in math or math.count("(") != math.count(")"):
-        yield f"{at}: not balanced"
-    if re.search(r"[^\w\s()+\-*/^.,<>=!&|\[\]]", math):
-        yield f"{at}: a character that is no mathematics"
-    for word in re.findall(r"[A-Za-z_]\w*", math):
-        if word not in FUNCTIONS and word not in ids:
-            yield f"{at}: {word} is neither a function nor an id"
 
 
 # Variables
@@ -465,7 +322,7 @@ def _variables(variables: Any, widgets: str) -> Iterator[str]:
 
 
 def _variable(variable: dict[str, Any], widgets: str, where: str) -> Iterator[str]:
-    yield from _unknown(variable, VARIABLE_KEYS, where)
+    yield from unknown_keys(variable, VARIABLE_KEYS, where)
     yield from _choices(variable, where)
     kind = variable.get("type")
     if not isinstance(variable.get("id"), str) or not re.fullmatch(r"\w{1,32}", variable["id"]):

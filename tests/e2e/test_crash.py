@@ -1,0 +1,211 @@
+"""A killed process costs the last second at most, and the next start tells of what it left."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.fixtures import Aws, Locust
+from support.outages import (
+    HOST,
+    LIVE,
+    LONG,
+    PACED,
+    Answered,
+    commanding,
+    files_in,
+    fired,
+    folders_in,
+    identities,
+    kill_in_step,
+    replay,
+    spool_of,
+    stop,
+    stop_when,
+    wait_for_more,
+)
+from support.proxy import Call, hang, passing
+from support.replays import check_all_there, left_behind, run_id_of, told_commands
+from support.servers import wait_until
+
+NOT_YET_ON_DISK = 1.0
+"""Seconds that may be missing."""
+
+WINDOW_CLOSES = 0.5
+"""Seconds after a full second in which its samples are put together and written, on a machine that is busy."""
+
+AT_ONCE = 100
+"""Requests made between two lines in the file they are counted in."""
+
+_random = random.Random(9)
+MOMENTS = [round(_random.uniform(0.3, 6), 3) for _ in range(10 if LONG else 3)]
+
+
+def metrics_sent_twice(calls: list[Call], answers: Answered, killed_at: float) -> float:
+    """Requests counted again because the process died before it had seen that they were taken."""
+    accepted = [call for call in calls if call.operation == "PutMetricData" and call.accepted]
+    # A busy machine may have dealt with an answer late, but the threads that had no time for it sent nothing either.
+    last_sent = max((call.received_at for call in accepted if call.received_at < killed_at - 0.5), default=0)
+    seen: dict[str, Call] = {}
+    twice = 0.0
+    for call in accepted:
+        for datum in call.params["MetricData"]:
+            if datum["MetricName"] != "RequestCount" or len(datum["Dimensions"]) != 1:
+                continue
+            first = seen.setdefault(repr(datum), call)
+            if first is not call:
+                assert answers.time(first) > last_sent, "taken and known to be: not to be sent again"
+                twice += datum["Value"]
+    return twice
+
+
+@pytest.mark.parametrize("live", [LIVE, ()], ids=["live", "end"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_crash_costs_the_last_second_at_most(aws: Aws, locust: Locust, moment: float, live: tuple[str, ...]) -> None:
+    """`kill -9` while the load runs, then `replay --all`: of metrics and of log events, none of which is damaged."""
+    aws.proxy.on("*", answers := Answered())
+    run = locust.start(*PACED, *live)
+    wait_until(lambda: fired(run), "requests are made")
+    begun = time.time()
+    wait_until(lambda: time.time() >= begun + moment, "the moment has come")
+    killed_at = kill_in_step(run)
+    run.process.wait()
+    assert live or not aws.proxy.publishing(), "nothing was sent before the end"
+    command = replay(run.folder, "--all")
+    assert command.exit_code == 0, command.output
+    assert files_in(spool_of(run)) == []
+
+    least = fired(run, until=killed_at - NOT_YET_ON_DISK - WINDOW_CLOSES)
+    most = fired(run) + AT_ONCE
+    held = aws.cloudwatch.sum("RequestCount", Host=HOST)
+    twice = metrics_sent_twice(aws.proxy.calls(), answers, killed_at)
+    assert least <= held - twice <= most
+    names = [aws.cloudwatch.sum("RequestCount", Host=HOST, Request=f"/{number}") for number in range(5)]
+    assert sum(names) == held
+    events = aws.cloudwatch.events()
+    logged = identities([event for event in events if event.is_request])
+    assert least <= len(logged) <= most
+    assert {seq for *_, seq in identities(events)} == set(range(1, len(identities(events)) + 1)), "a gap"
+    assert logged.total() == len(logged) or live
+
+
+def test_a_crash_while_sending_costs_nothing(aws: Aws, locust: Locust) -> None:
+    """Killed when some was taken after the test: what was not is sent by `replay`, and nothing a second time."""
+    run = locust.start(*PACED, env={"RATE": "4000"})
+    wait_for_more(run, 20_000)
+    # The metrics and one call of log events are taken, and that is seen.
+    aws.proxy.on("PutLogEvents", hang)
+    aws.proxy.on("PutLogEvents", passing, times=1)
+    written = list(spool_of(run).glob("*/*/*-logs.jsonl"))
+    stop(run)
+    wait_until(lambda: not all(file.exists() for file in written), "the first log events have left the disk")
+    wait_until(lambda: not list(spool_of(run).glob("*/*/*-metrics.jsonl")), "the metrics have left the disk")
+    run.signal(signal.SIGKILL)
+    run.process.wait()
+    aws.proxy.heal()
+    assert replay(run.folder, "--all").exit_code == 0
+    requests = fired(run)
+    assert requests <= aws.cloudwatch.sum("RequestCount", Host=HOST) <= requests + AT_ONCE
+    logged = identities([event for event in aws.cloudwatch.events() if event.is_request])
+    assert logged.total() == len(logged) == aws.cloudwatch.sum("RequestCount", Host=HOST)
+
+
+def test_a_crash_with_nothing_left_to_send_leaves_no_litter(aws: Aws, locust: Locust) -> None:
+    """`replay --all` takes the folder away, too, that had nothing in it when its process was killed."""
+    run = locust.start(*PACED, *LIVE, env={"RATE": "20"})
+    wait_until(lambda: any(call.accepted for call in aws.proxy.calls("PutLogEvents")), "publication began")
+    stop_when([run.process.pid], lambda: not files_in(spool_of(run)), "nothing is left for a moment")
+    run.signal(signal.SIGKILL)
+    run.process.wait()
+    assert replay(run.folder, "--all").exit_code == 0
+    assert folders_in(spool_of(run)) == []
+
+
+def test_replay_sends_what_each_process_of_a_killed_run_left(aws: Aws, locust: Locust) -> None:
+    """A master and two workers, with one command."""
+    run = locust.start(*PACED, "--processes=2", "-u", "2", "-r", "2")
+    processes = [run.process.pid]
+    wait_until(lambda: len({file.parent for file in files_in(spool_of(run))}) == 3, "three processes have files")
+    wait_for_more(run, 2000)
+    processes += [child.pid for child in psutil.Process(run.process.pid).children()]
+    assert len(processes) == 3
+    killed_at = kill_in_step(run, *processes)
+    psutil.wait_procs([psutil.Process(pid) for pid in processes if psutil.pid_exists(pid)], timeout=10)
+    (folder,) = folders_in(spool_of(run))
+    command = replay(run.folder, folder.name)
+    assert command.exit_code == 0, command.output
+    least = fired(run, until=killed_at - NOT_YET_ON_DISK - WINDOW_CLOSES)
+    assert least <= aws.cloudwatch.sum("RequestCount", Host=HOST) <= fired(run) + 2 * AT_ONCE
+    assert least <= sum(event.is_request for event in aws.cloudwatch.events()) <= fired(run) + 2 * AT_ONCE
+    assert len({event.fields["worker"] for event in aws.cloudwatch.events() if event.is_request}) == 2
+    assert aws.cloudwatch.count("UserCount", Host=HOST) > 0
+    assert folders_in(spool_of(run)) == []
+
+
+# The next start
+
+
+def test_the_next_start_tells_of_what_is_left_and_leaves_it_alone(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """And how to send it: of one run its name, of several `--all`."""
+    where = f"--cw-spool-dir={tmp_path / 'spool'}"
+    first = left_behind(aws, locust, where)
+    left = files_in(tmp_path / "spool")
+    second = locust.run(*PACED, *LIVE, where, "-t", "2s")
+    second.receipt.check_delivered()
+    assert told_commands(second)[0][:3] == ["locust-cw", "replay", run_id_of(first)]
+    assert files_in(tmp_path / "spool") == left
+    assert aws.cloudwatch.sum("RequestCount", Host=HOST) == second.stats.requests.total()
+
+    third = left_behind(aws, locust, where)
+    fourth = locust.run(*PACED, *LIVE, where, "-t", "2s")
+    (every,) = told_commands(fourth)
+    assert every[:3] == ["locust-cw", "replay", "--all"]
+    with commanding(first.folder, *every[1:]) as command:
+        assert command.exit_code == 0, command.output
+    check_all_there(aws, first, second, third, fourth)
+
+
+@pytest.mark.parametrize("where", [None, "a spool", "{folder}/it's"], ids=["default", "relative", "absolute"])
+def test_the_command_that_is_told_sends_what_is_left(
+    aws: Aws, locust: Locust, tmp_path: Path, where: str | None
+) -> None:
+    """Typed as it stands there, in any folder, wherever the spool is."""
+    env = {} if where is None else {"LOCUST_CW_SPOOL_DIR": where.format(folder=tmp_path)}
+    run = left_behind(aws, locust, env=env)
+    (told,) = told_commands(run)
+    assert len(told) == (3 if where is None else 5)
+    with commanding(run.folder, *told[1:]) as command:
+        assert command.exit_code == 0, command.output
+    check_all_there(aws, run)
+
+
+def test_what_was_meant_for_a_local_cloudwatch_keeps_nobody_waiting(locust: Locust, tmp_path: Path) -> None:
+    """It ended with its test: `--all` passes it over and says so, and no start speaks of it."""
+    where = f"--cw-spool-dir={tmp_path / 'spool'}"
+    run = locust.start(*PACED, "--cw-local", "--cw-run-id=trial", where, options=[])
+    wait_until(lambda: files_in(tmp_path / "spool"), "files in its spool")
+    run.signal(signal.SIGKILL)
+    run.process.wait()
+    left = files_in(tmp_path / "spool")
+    for arguments, exit_code in (["--all"], 0), (["trial"], 1):
+        command = replay(run.folder, *arguments, f"--spool-dir={tmp_path / 'spool'}")
+        assert command.exit_code == exit_code, command.output
+        assert "published to a local CloudWatch that has ended" in command.output
+    assert files_in(tmp_path / "spool") == left
+    assert "Send them with" not in locust.run(*PACED, *LIVE, where, "-t", "1s").err
+
+
+def test_a_start_beside_a_live_test_tells_of_nothing(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    where = f"--cw-spool-dir={tmp_path / 'spool'}"
+    live = locust.start(*PACED, where)
+    wait_until(lambda: files_in(tmp_path / "spool"), "files in its spool")
+    beside = locust.run(*PACED, where, "-t", "1s")
+    assert "Send them with" not in beside.err
+    stop(live)
+    live.finish()
+    check_all_there(aws, live, beside)
