@@ -91,8 +91,8 @@ impl Replay {
             self.delivery.diagnostics.log_once(
                 Level::Error,
                 "no room",
-                "The disk is full: what is partly over 14 days old cannot be taken apart, and stays. Make room, and run \
-                 it again.",
+                "The disk is full: a file that is partly over 14 days old cannot be split, and stays in the spool. Free \
+                 disk space, and replay again.",
             );
             return;
         }
@@ -111,8 +111,8 @@ impl Replay {
             self.delivery.diagnostics.log_once(
                 Level::Warning,
                 "too old",
-                "Some of it is over 14 days old: CloudWatch does not take it any more. It counts as rejected, and is kept \
-                 in the spool's folder \"rejected\".",
+                "Some of the data is over 14 days old, and CloudWatch no longer accepts it. It counts as rejected, and is \
+                 kept in the spool's folder \"rejected\".",
             );
         }
     }

@@ -130,8 +130,8 @@ impl Run {
             self.delivery.diagnostics.log_once(
                 Level::Warning,
                 "queue full",
-                "Results come faster than this machine can take them in: some are dropped, and the receipt tells how many. \
-                 The load generator is short of processor time.",
+                "The queue is full: some requests are dropped, and the receipt counts them. The load generator is short of \
+                 CPU time.",
             );
         }
     }
@@ -387,8 +387,8 @@ fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnos
         Level::Warning,
         "spool",
         format!(
-            "The spool folder {} cannot be used ({error}): results are sent straight from memory, and what does not fit \
-             there is dropped and counted. Choose another --cw-spool-dir.",
+            "The spool folder {} cannot be used ({error}): data is sent from memory, and data that does not fit there is \
+             dropped and counted. Choose another --cw-spool-dir.",
             config.spool_dir.display()
         ),
     );

@@ -26,8 +26,8 @@ impl<C: CloudWatch> Sender<C> {
                     self.diagnostics.log_once(
                         Level::Error,
                         "no room",
-                        "The disk is full: what CloudWatch refuses cannot be cut into pieces to find what it is about, \
-                         and waits in the spool. Make room.",
+                        "The disk is full: data that CloudWatch refuses cannot be split to find the invalid item, and \
+                         waits in the spool. Free disk space.",
                     );
                     self.outbox.defer(segment);
                     return Err(NoRoom);
@@ -70,7 +70,7 @@ impl<C: CloudWatch> Sender<C> {
             self.diagnostics.log_once(
                 Level::Error,
                 "damaged",
-                format!("A file of the spool cannot be read and is put aside as rejected: {error}."),
+                format!("A file of the spool is damaged and counts as rejected: {error}."),
             );
             self.outbox.reject(segment);
         }
@@ -79,7 +79,7 @@ impl<C: CloudWatch> Sender<C> {
             self.diagnostics.log_once(
                 Level::Warning,
                 "unreadable",
-                format!("A file of the spool cannot be read for now ({error}). It is tried again."),
+                format!("A file of the spool cannot be read at present ({error}). locust-cw tries again."),
             );
             self.outbox.defer(segment);
         }

@@ -5,15 +5,6 @@ use crate::delivery::error::{CallError, Cause, ErrorKind};
 use crate::delivery::retry::RetryAction;
 
 impl CallError {
-    /// Whether AWS refused the signature because of this machine's clock.
-    fn is_about_the_clock(&self) -> bool {
-        // AWS has one code for all wrong signatures, and tells only in words that it is the time of signing.
-        const SKEWED_SIGNATURES: [&str; 2] = ["Signature expired", "Signature not yet current"];
-        let Cause::Refused { code, .. } = &self.cause else { return false };
-        ["RequestTimeTooSkewed", "RequestExpired"].iter().any(|known| code.starts_with(known))
-            || SKEWED_SIGNATURES.iter().any(|words| self.detail.contains(words))
-    }
-
     /// The message: which call, about what, why, and what to do.
     pub(super) fn explain(&self) -> String {
         let Self { operation, resource, cause, detail, .. } = self;
@@ -22,12 +13,12 @@ impl CallError {
                 let whose = in_brackets(detail);
                 format!(
                     "{operation} ({resource}) was not sent: no AWS region is configured{whose}. Give --cw-region, set \
-                     AWS_REGION, or put a region into the profile."
+                     AWS_REGION, or add a region to the profile."
                 )
             }
             Cause::NoCredentials => format!(
                 "{operation} ({resource}) was not sent: no usable AWS credentials ({detail}). Set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY, name a profile that there is with --cw-profile, log in with 'aws sso login', or run on \
+                 AWS_SECRET_ACCESS_KEY, name an existing profile with --cw-profile, log in with 'aws sso login', or run on \
                  an instance with a role."
             ),
             Cause::OtherAccount { required: RequiredAccount::Given(required), actual } => format!(
@@ -58,7 +49,7 @@ impl CallError {
                  --cw-endpoint-url."
             ),
             Cause::NoAnswer => {
-                format!("{operation} ({resource}) got no answer: {detail}. Check the network.")
+                format!("{operation} ({resource}) got no response: {detail}. Check the network.")
             }
             Cause::Refused { code, status } => {
                 let advice = self.advice(code, *status);
@@ -71,23 +62,36 @@ impl CallError {
     /// What the user can do about a refusal.
     fn advice(&self, code: &str, status: u16) -> &'static str {
         match self.action() {
-            _ if self.is_about_the_clock() => " Set this machine's clock.",
-            RetryAction::Retry => " It is AWS's to mend, or passes by itself.",
+            _ if is_any_of(&CLOCK_CODES, code) => " Set this machine's clock.",
+            // AWS has the same codes for a wrong key and for a wrong clock.
+            _ if is_any_of(&SIGNATURE_CODES, code) => " Check the secret access key, and set this machine's clock.",
+            RetryAction::Retry => " This is usually transient.",
             RetryAction::RetrySlowly if code.is_empty() && status != 429 => {
-                " AWS does not answer so: check --cw-endpoint-url, and proxies on the way."
+                " This is not a response of AWS: check --cw-endpoint-url, and proxies on the way."
             }
-            RetryAction::RetrySlowly => " The account's rate is used up: publish less often, or ask AWS for more.",
+            RetryAction::RetrySlowly => {
+                " The account's request rate is exceeded: publish less often, or ask AWS for a higher quota."
+            }
             // The sender adds what it does with the data.
             RetryAction::Recreate | RetryAction::Split | RetryAction::Reject => "",
             RetryAction::Block if self.kind() == ErrorKind::AccessDenied => {
                 " Allow this action in the IAM policy of these credentials."
             }
             RetryAction::Block if self.action_for_data() != RetryAction::Block => {
-                " Check --cw-log-group, the options it is made with, and the endpoint."
+                " Check --cw-log-group, the options of the log group, and the endpoint."
             }
-            RetryAction::Block => " Check the credentials; they are not those of an account that may do this.",
+            RetryAction::Block => " Check the credentials: AWS does not accept them for this call.",
         }
     }
+}
+
+/// Beginnings of AWS's codes for a call that was signed too long ago, or in the future.
+const CLOCK_CODES: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
+/// Beginnings of AWS's codes for a signature that is not the expected one.
+const SIGNATURE_CODES: [&str; 2] = ["SignatureDoesNotMatch", "InvalidSignature"];
+
+fn is_any_of(known: &[&str], code: &str) -> bool {
+    known.iter().any(|known| code.starts_with(known))
 }
 
 /// A detail in brackets, if there is one.
@@ -110,11 +114,11 @@ mod tests {
             (failed(Cause::NoRegion), "--cw-region"),
             (failed(Cause::NoCredentials), "AWS_ACCESS_KEY_ID"),
             (failed(Cause::NotSent), "did not reach AWS"),
-            (failed(Cause::NoAnswer), "got no answer"),
-            (refused("ServiceUnavailable", 503), "AWS's to mend"),
+            (failed(Cause::NoAnswer), "got no response"),
+            (refused("ServiceUnavailable", 503), "usually transient"),
             (refused("", 404), "--cw-endpoint-url"),
-            (refused("Throttling", 400), "The account's rate is used up"),
-            (refused("", 429), "The account's rate is used up"),
+            (refused("Throttling", 400), "The account's request rate is exceeded"),
+            (refused("", 429), "The account's request rate is exceeded"),
             (refused("InvalidClientTokenId", 403), "Check the credentials"),
             (refused("RequestTimeTooSkewed", 403), "Set this machine's clock"),
             (making("InvalidParameterException", 400), "Check --cw-log-group"),
@@ -124,13 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_clock_is_not_aws_s_to_mend() {
-        let detail = "Signature expired: 20261122T110301Z is now earlier than 20261122T111301Z";
-        for said in [detail, "Signature not yet current: 20261122T110301Z is still later than 20261122T105301Z"] {
-            let error = CallError { detail: said.into(), ..refused("InvalidSignatureException", 400) };
-            assert!(error.to_string().ends_with(" Set this machine's clock."), "{error}");
-            assert_eq!(error.action(), RetryAction::Block);
+    fn a_wrong_clock_is_for_the_user_to_correct() {
+        for code in ["RequestTimeTooSkewed", "RequestExpired", "SignatureDoesNotMatch", "InvalidSignatureException"] {
+            assert!(refused(code, 403).to_string().ends_with("et this machine's clock."), "{code}");
         }
-        assert!(!refused("InvalidSignatureException", 400).to_string().contains("clock"));
+        assert_eq!(refused("InvalidSignatureException", 400).action(), RetryAction::Block);
     }
 }

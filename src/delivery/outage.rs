@@ -108,7 +108,7 @@ impl OutageMonitor {
                 self.diagnostics.log(Level::Error, &topic, format!("{error} Results are kept in the spool."));
             }
             RetryAction::Retry | RetryAction::RetrySlowly if self.fails(lane, &topic, false) => {
-                self.diagnostics.log(Level::Warning, &topic, format!("{error} It is repeated meanwhile."));
+                self.diagnostics.log(Level::Warning, &topic, format!("{error} locust-cw keeps retrying."));
             }
             RetryAction::Block | RetryAction::Retry | RetryAction::RetrySlowly => {
                 self.diagnostics.log(Level::Debug, &topic, error.to_string());
@@ -119,13 +119,13 @@ impl OutageMonitor {
                 self.diagnostics.log_first(
                     Level::Warning,
                     &topic,
-                    format!("{error} What CloudWatch does not take is kept in the spool as rejected."),
+                    format!("{error} locust-cw keeps rejected data in the spool."),
                 );
             }
             RetryAction::Recreate => self.diagnostics.log_first(
                 Level::Warning,
                 &topic,
-                format!("{error} Somebody deleted it: it is made again."),
+                format!("{error} The log group or stream was deleted; recreating it."),
             ),
         }
     }
@@ -148,7 +148,7 @@ impl OutageMonitor {
     fn end(&self, nothing_left: bool) {
         let ended = self.tracker().end(Timestamp::now(), nothing_left);
         if let Some(seconds) = ended {
-            self.diagnostics.log(Level::Info, "outage", format!("CloudWatch takes results again, after {seconds} s."));
+            self.diagnostics.log(Level::Info, "outage", format!("CloudWatch accepts data again, after {seconds} s."));
         }
     }
 

@@ -147,14 +147,14 @@ impl<C: CloudWatch> Sender<C> {
                     Ok(Some(error)) => self.diagnostics.log(
                         Level::Warning,
                         &error.topic(),
-                        format!("{error} The log group keeps its events for ever until it is given a retention."),
+                        format!("{error} Until the log group has a retention, it keeps its events forever."),
                     ),
                     Err(error) => return self.failed(Lane::Logs, segments, error),
                 }
                 self.diagnostics.log(
                     Level::Debug,
                     "CreateLogStream",
-                    format!("CreateLogStream: {stream} of log group {group} is there"),
+                    format!("CreateLogStream: log group {group} has stream {stream}"),
                 );
                 (*exists, created) = (true, true);
             }
@@ -178,10 +178,10 @@ impl<C: CloudWatch> Sender<C> {
                 if rejected_events.total() > 0 {
                     self.diagnostics.log_once(
                         Level::Warning,
-                        "log events left out",
+                        "rejected events",
                         format!(
-                            "CloudWatch Logs left out events of log group {group}: {} too old, {} too new, {} past the \
-                             group's retention. The receipt counts them as rejected.",
+                            "CloudWatch Logs rejected events for log group {group}: {} too old, {} too new, {} older than \
+                             the group's retention. The receipt counts them as rejected.",
                             rejected_events.too_old, rejected_events.too_new, rejected_events.expired
                         ),
                     );
@@ -209,8 +209,8 @@ impl<C: CloudWatch> Sender<C> {
             return;
         }
         let what = match lane {
-            Lane::Metrics => "PutMetricData: CloudWatch took",
-            Lane::Logs => "PutLogEvents: CloudWatch Logs took",
+            Lane::Metrics => "PutMetricData: CloudWatch accepted",
+            Lane::Logs => "PutLogEvents: CloudWatch Logs accepted",
         };
         let items = if lane == Lane::Metrics { "datums" } else { "events" };
         let elapsed = begun.elapsed().as_millis();

@@ -213,8 +213,8 @@ impl AggregationWorker {
                 Level::Warning,
                 "spool",
                 format!(
-                    "The spool cannot be written ({error}): results are sent straight from memory, and what does not \
-                     fit there is dropped and counted. See to the disk, or choose another --cw-spool-dir."
+                    "The spool cannot be written ({error}): data is sent from memory, and data that does not fit there is \
+                     dropped and counted. Check the disk, or choose another --cw-spool-dir."
                 ),
             );
         }

@@ -167,7 +167,8 @@ impl Segment {
                 let text = fs::read_to_string(path)?;
                 if crc32fast::hash(text.as_bytes()) != *checksum {
                     let name = path.display();
-                    let changed = format!("{name} is not as it was written: its CRC-32 differs from that in its name");
+                    let changed =
+                        format!("{name} was changed after it was written: its CRC-32 differs from the one in its name");
                     return Err(io::Error::new(io::ErrorKind::InvalidData, changed));
                 }
                 Ok(Arc::new(text))

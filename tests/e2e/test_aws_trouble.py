@@ -107,8 +107,8 @@ def test_a_retention_that_cannot_be_set_holds_nothing_up(aws: Aws, locust: Locus
     *before, last = run.complaints()
     assert len(before) == (tries > 1), "what is tried again is said once"
     assert all("PutRetentionPolicy" in each for each in (*before, last))
-    assert all(each.endswith("It is repeated meanwhile.") for each in before)
-    assert last.endswith("The log group keeps its events for ever until it is given a retention.")
+    assert all(each.endswith("locust-cw keeps retrying.") for each in before)
+    assert last.endswith("Until the log group has a retention, it keeps its events forever.")
 
 
 FAULTS: dict[str, Fault] = {

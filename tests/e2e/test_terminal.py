@@ -184,7 +184,7 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(aws: Aws, locust: Locus
         r"(PutMetricData|PutLogEvents|CreateLogGroup|CreateLogStream) .* refused with ServiceUnavailable, HTTP 503",
         begun,
     )
-    (ended,) = lines_of(run, "CloudWatch takes results again, after ")
+    (ended,) = lines_of(run, "CloudWatch accepts data again, after ")
     assert run.err.index(begun) < run.err.index(ended)
 
 

@@ -71,8 +71,7 @@ impl Outbox {
         self.diagnostics.log_once(
             Level::Warning,
             "rejected",
-            "The spool is full: the oldest of what CloudWatch rejected is deleted to make room for what it may take. It \
-             stays counted as rejected.",
+            "The spool is full: the oldest rejected data is deleted to make room. It stays counted as rejected.",
         );
         let mut state = self.state();
         state.ledger.remove_rejected(freed.unwrap_or(u64::MAX));
@@ -85,7 +84,7 @@ impl Outbox {
             self.diagnostics.log_once(
                 Level::Info,
                 "dry run",
-                "The spool of this dry run is full: the oldest of what is in it is deleted, and stays counted.",
+                "The spool of this dry run is full: the oldest data in it is deleted, and stays counted.",
             );
         }
     }
@@ -100,7 +99,7 @@ impl Outbox {
                 Level::Warning,
                 "spool full",
                 "The spool is full: the oldest log events, then the oldest metrics, are dropped to make room. The \
-                 receipt tells how many. Raise --cw-spool-max-mb, or see to what keeps CloudWatch from taking them.",
+                 receipt counts them. Raise --cw-spool-max-mb, or resolve why CloudWatch does not accept data.",
             );
         }
     }

@@ -32,7 +32,7 @@ impl Outbox {
             self.diagnostics.log_once(
                 Level::Warning,
                 "reject",
-                format!("What CloudWatch rejected could not be kept in the spool: {error}."),
+                format!("Rejected data could not be kept in the spool: {error}."),
             );
         }
         let mut state = self.state();
