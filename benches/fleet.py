@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import count
 
-# From src/delivery/lane.rs, src/delivery/call.rs, src/delivery/retry.rs and src/ingest/worker.rs.
+# From src/delivery/pacing.rs, src/delivery/limits.rs, src/delivery/retry.rs and src/ingest/worker.rs.
 FLUSH_INTERVAL_S = 5.0
 JITTER = 0.1
 CALLS_AT_ONCE = 4

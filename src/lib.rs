@@ -97,11 +97,11 @@ mod _core {
 
     /// Most datums of one call.
     #[pymodule_export]
-    const MAX_DATUMS: usize = crate::delivery::call::MAX_DATUMS;
+    const MAX_DATUMS: usize = crate::delivery::limits::MAX_DATUMS;
 
     /// Most bytes of the datums of one call.
     #[pymodule_export]
-    const MAX_METRICS_BYTES: usize = crate::delivery::call::MAX_METRICS_BYTES;
+    const MAX_METRICS_BYTES: usize = crate::delivery::limits::MAX_METRICS_BYTES;
 
     /// What a log event counts beside its text.
     #[pymodule_export]

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use locust_cw::delivery::call::{MAX_DATUMS, logs_call, metrics_call};
+use locust_cw::delivery::call::{logs_call, metrics_call};
+use locust_cw::delivery::limits::MAX_DATUMS;
 use locust_cw::logs::event::LogEvent;
 use locust_cw::metrics::datum::{Body, Datum};
 use locust_cw::metrics::histogram::MAX_VALUES_PER_DATUM;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::config::LogChoice;
-use crate::delivery::call::{MAX_DATUMS, MAX_METRICS_BYTES};
+use crate::delivery::limits::{MAX_DATUMS, MAX_METRICS_BYTES};
 use crate::logs::event::EVENT_OVERHEAD_BYTES;
 use crate::metrics::histogram::MAX_VALUES_PER_DATUM;
 

@@ -3,114 +3,16 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::delivery::limits::{Limits, Packer};
 use crate::logs::event::LogBatch;
 use crate::metrics::datum::{Body, Datum, DatumKey};
 use crate::metrics::histogram::{Histogram, MAX_VALUES_PER_DATUM};
 use crate::spool::{Lane, Segment};
 
-/// Most datums of one call (PutMetricData).
-pub const MAX_DATUMS: usize = 1000;
-/// Largest call (PutMetricData): 1 MB, less room for the namespace and what frames the datums.
-pub const MAX_METRICS_BYTES: usize = 1_000_000 - 1000;
-/// Most events of one call (PutLogEvents).
-pub const MAX_EVENTS: usize = 10_000;
-/// Largest call (PutLogEvents), its events counted with 26 bytes each beside their text.
-pub const MAX_LOGS_BYTES: usize = 1_048_576;
-/// Longest time between the first and the last event of one call (PutLogEvents): 24 hours, in milliseconds.
-pub const MAX_LOGS_SPAN_MS: i64 = 24 * 3600 * 1000;
-
-/// How many calls' worth of parts of a minute are looked through for ones that are the same series and minute.
-const MERGE_CALLS: usize = 60;
-
-/// The limits of a lane's calls.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    items: usize,
-    bytes: usize,
-    span_ms: i64,
-}
-
-impl Limits {
-    /// What one call of a lane may hold.
-    #[must_use]
-    pub const fn of(lane: Lane) -> Self {
-        match lane {
-            Lane::Metrics => Self { items: MAX_DATUMS, bytes: MAX_METRICS_BYTES, span_ms: i64::MAX },
-            Lane::Logs => Self { items: MAX_EVENTS, bytes: MAX_LOGS_BYTES, span_ms: MAX_LOGS_SPAN_MS },
-        }
-    }
-
-    /// Size of a call that is full.
-    #[must_use]
-    pub const fn bytes(self) -> usize {
-        self.bytes
-    }
-
-    /// What may be read in order to be merged into one call, where windows come in parts.
-    #[must_use]
-    pub const fn times_merge(self) -> Self {
-        Self { items: self.items * MERGE_CALLS, bytes: self.bytes * MERGE_CALLS, span_ms: self.span_ms }
-    }
-}
-
-/// Says of one segment after the other whether it still fits.
-pub struct Packer {
-    limits: Limits,
-    items: usize,
-    bytes: usize,
-    span: Option<(i64, i64)>,
-}
-
-impl Packer {
-    /// An empty call.
-    #[must_use]
-    pub const fn new(limits: Limits) -> Self {
-        Self { limits, items: 0, bytes: 0, span: None }
-    }
-
-    /// A call that nothing fits into any more.
-    #[must_use]
-    pub const fn full() -> Self {
-        Self::new(Limits { items: 0, bytes: 0, span_ms: 0 })
-    }
-
-    /// Counts in something of this size and span, if it fits too, and says whether it did.
-    pub fn try_add(&mut self, items: usize, bytes: usize, (first, last): (i64, i64)) -> bool {
-        let (start, end) = self.span.unwrap_or((first, last));
-        let span = (start.min(first), end.max(last));
-        let (items, bytes) = (self.items + items, self.bytes + bytes);
-        let fits = items <= self.limits.items
-            && bytes <= self.limits.bytes
-            && span.1.saturating_sub(span.0) < self.limits.span_ms;
-        if fits {
-            (self.items, self.bytes, self.span) = (items, bytes, Some(span));
-        }
-        fits
-    }
-}
-
-/// Cuts a list into parts that each fit into one call. An item alone always fits.
-pub fn split<T>(lane: Lane, items: Vec<T>, bytes: impl Fn(&T) -> usize, time_ms: impl Fn(&T) -> i64) -> Vec<Vec<T>> {
-    let mut parts: Vec<Vec<T>> = Vec::new();
-    let mut packer = Packer::new(Limits::of(lane));
-    for item in items {
-        let (size, time) = (bytes(&item), time_ms(&item));
-        match parts.last_mut() {
-            Some(part) if packer.try_add(1, size, (time, time)) => part.push(item),
-            _ => {
-                packer = Packer::new(Limits::of(lane));
-                packer.try_add(1, size, (time, time));
-                parts.push(vec![item]);
-            }
-        }
-    }
-    parts
-}
-
 /// The datums of one call, the segments they come from, and the segments that did not fit any more.
 #[derive(Debug)]
 pub struct MetricsCall {
-    /// At most [`MAX_DATUMS`].
+    /// At most [`MAX_DATUMS`](crate::delivery::limits::MAX_DATUMS).
     pub datums: Vec<Datum>,
     /// Where they come from.
     pub segments: Vec<Segment>,
@@ -273,6 +175,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::delivery::limits::{MAX_DATUMS, MAX_METRICS_BYTES, split};
     use crate::logs::event::LogEvent;
     use crate::metrics::datum::RESPONSE_TIME;
     use crate::metrics::datum::tests::key;
@@ -351,24 +254,6 @@ mod tests {
         let segment = spool.write_datums(&datums).0;
         let call = metrics_call(vec![segment.clone(), segment]);
         assert_eq!((call.datums, call.segments.len(), call.rest.len()), (datums, 1, 1));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn every_part_is_within_the_limits_and_nothing_is_lost(
-            sizes in prop::collection::vec(prop_oneof![27..500usize, 100_000..=MAX_LOGS_BYTES], 0..500),
-            gap in prop_oneof![Just(1i64), Just(3_600_000)],
-        ) {
-            let items: Vec<_> = sizes.into_iter().zip((0..).step_by(1)).map(|(size, i)| (size, i * gap)).collect();
-            let parts = split(Lane::Logs, items.clone(), |item| item.0, |item| item.1);
-            for part in &parts {
-                prop_assert!(part.len() <= MAX_EVENTS);
-                prop_assert!(part.iter().map(|item| item.0).sum::<usize>() <= MAX_LOGS_BYTES);
-                prop_assert!(part[part.len() - 1].1 - part[0].1 < MAX_LOGS_SPAN_MS);
-            }
-            prop_assert_eq!(parts.concat(), items);
-        }
     }
 
     proptest! {

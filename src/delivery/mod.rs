@@ -9,6 +9,7 @@ mod explain;
 mod handle;
 mod in_flight;
 mod lane;
+pub mod limits;
 mod outage;
 pub mod outbox;
 mod pacing;

@@ -10,7 +10,7 @@ use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::config::Config;
 use crate::config::identity::RunIdentity;
-use crate::delivery::call::{Limits, Packer, split};
+use crate::delivery::limits::{Limits, Packer, split};
 use crate::delivery::outbox::Outbox;
 use crate::ingest::queue::{Closed, ControlMessage, Item, Next, QueueReceiver};
 use crate::logs::formats::LogFormatter;
