@@ -1,4 +1,4 @@
-//! Replay: sends what the spool of a process that has ended still holds.
+//! Replay: sends the data that the spool of an ended process still holds.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::spool::{Lane, Manifest, Segment, Spool};
 use crate::timestamp::{MAX_AGE_SECONDS, Timestamp};
 
-/// How long before CloudWatch refuses data for its age it is no longer sent: it may be on its way for some time.
+/// Data is no longer sent this long before CloudWatch refuses it for its age, because sending may take some time.
 const AGE_MARGIN_SECONDS: i64 = 3600;
 
-/// A replay under way.
+/// A running replay.
 pub struct Replay {
     manifest: Manifest,
     delivery: Delivery,
@@ -26,10 +26,10 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Begins to send what a folder holds, less what is too old for CloudWatch.
+    /// Starts to send the data of a folder, except for data that is too old for CloudWatch.
     ///
     /// # Errors
-    /// `WouldBlock` where the process whose spool it is still lives; else where the folder cannot be read.
+    /// `WouldBlock` if the process of the spool still runs, and any other error if the folder cannot be read.
     pub fn start<C: CloudWatch>(
         folder: &Path,
         change: impl FnOnce(&mut Manifest),
@@ -52,41 +52,41 @@ impl Replay {
         });
         let replay = Self { manifest, delivery, dry_run };
         for segment in segments {
-            replay.delivery.counters.observed.add(segment.contents.share);
+            replay.delivery.counters.observed.add(segment.contents.counts);
             replay.push(segment, now);
         }
         replay.delivery.outbox.close();
         Ok(replay)
     }
 
-    /// Pushes a segment, after taking out what is too old.
+    /// Pushes a segment without its items that are too old.
     fn push(&self, segment: Segment, now: Timestamp) {
         let oldest = (now.seconds() - MAX_AGE_SECONDS + AGE_MARGIN_SECONDS) * 1000;
         let outbox = &self.delivery.outbox;
-        // A damaged file, of which nothing is known, is found out when it is sent.
+        // The sender rejects damaged files, whose contents are unknown.
         if segment.contents.span.0 >= oldest || segment.contents.items == 0 {
             outbox.push(segment);
             return;
         }
-        // In a dry run the parts are weighed, and nothing is changed on the disk.
+        // A dry run measures the parts in memory, and changes nothing on disk.
         let scratch = self.dry_run.then(|| Spool::in_memory(&self.manifest));
         let spool = scratch.as_ref().unwrap_or_else(|| outbox.spool());
-        let (old, mut young) = match segment.lane {
+        let (old, mut recent) = match segment.lane {
             Lane::Metrics => {
                 let Ok(datums) = segment.datums() else { return outbox.push(segment) };
-                let (old, young): (Vec<_>, Vec<_>) =
+                let (old, recent): (Vec<_>, Vec<_>) =
                     datums.into_iter().partition(|datum| datum.key.timestamp.saturating_mul(1000) < oldest);
-                (spool.write_datums(&old).0, (!young.is_empty()).then(|| spool.write_datums(&young).0))
+                (spool.write_datums(&old).0, (!recent.is_empty()).then(|| spool.write_datums(&recent).0))
             }
             Lane::Logs => {
                 let Ok(events) = segment.events() else { return outbox.push(segment) };
-                let (old, young): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event.timestamp < oldest);
-                (spool.write_events(&old).0, (!young.is_empty()).then(|| spool.write_events(&young).0))
+                let (old, recent): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event.timestamp < oldest);
+                (spool.write_events(&old).0, (!recent.is_empty()).then(|| spool.write_events(&recent).0))
             }
         };
-        if !self.dry_run && [Some(&old), young.as_ref()].into_iter().flatten().any(Segment::is_in_memory) {
-            // The disk is full: what is on it stays there, whole, for another time.
-            [Some(&old), young.as_ref()].into_iter().flatten().for_each(|part| spool.remove(part));
+        if !self.dry_run && [Some(&old), recent.as_ref()].into_iter().flatten().any(Segment::is_in_memory) {
+            // The disk is full: the segment stays on it as a whole, for a later replay.
+            [Some(&old), recent.as_ref()].into_iter().flatten().for_each(|part| spool.remove(part));
             outbox.leave_in_spool(&segment);
             self.delivery.diagnostics.log_once(
                 Level::Error,
@@ -96,17 +96,17 @@ impl Replay {
             );
             return;
         }
-        self.delivery.counters.rejected.add(old.contents.share);
+        self.delivery.counters.rejected.add(old.contents.counts);
         if !self.dry_run {
-            // If it cannot be put aside it stays, and is found too old again the next time.
+            // Best effort: if it cannot be moved, it stays, and the next replay rejects it.
             let _ = spool.reject(&old);
             spool.remove(&segment);
         }
-        if let Some(young) = &mut young {
-            young.sequence = segment.sequence;
+        if let Some(recent) = &mut recent {
+            recent.sequence = segment.sequence;
         }
-        young.into_iter().for_each(|segment| outbox.push(segment));
-        let Counts { requests, log_events, .. } = old.contents.share;
+        recent.into_iter().for_each(|segment| outbox.push(segment));
+        let Counts { requests, log_events, .. } = old.contents.counts;
         if requests.max(log_events) > 0 {
             self.delivery.diagnostics.log_once(
                 Level::Warning,
@@ -117,29 +117,29 @@ impl Replay {
         }
     }
 
-    /// Takes the messages to the user that have come up.
+    /// Takes the messages to the user that wait.
     #[must_use]
     pub fn take_messages(&self) -> Vec<Message> {
         self.delivery.take_messages()
     }
 
-    /// Where the data goes, as far as that is known by now.
+    /// The destination of the data, as far as it is known.
     #[must_use]
     pub fn destination(&self) -> Option<ResolvedAws> {
         self.delivery.destination()
     }
 
-    /// How far it has come.
+    /// The progress so far.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.delivery.progress()
     }
 
-    /// Ends it, whatever is left, and draws up the account of what was in the spool.
+    /// Ends the replay and builds the receipt of the data that was in the spool.
     pub fn finish(&self) -> (Receipt, DeliveryEnd) {
         let end = self.delivery.end();
         let spooled = self.delivery.outbox.spooled();
-        let receipt = self.delivery.account(&self.manifest.run_id, self.manifest.log_class, spooled);
+        let receipt = self.delivery.receipt(&self.manifest.run_id, self.manifest.log_class, spooled);
         (Receipt { dry_run: self.dry_run, ..receipt }, end)
     }
 }
@@ -162,15 +162,15 @@ mod tests {
     /// What happens to a spool.
     #[derive(Debug, Clone, Copy)]
     enum Step {
-        /// A segment of so many events is written.
+        /// A segment with this many events is written.
         Write(usize),
-        /// A call of so many segments is taken by CloudWatch.
+        /// CloudWatch accepts a call with this many segments.
         Send(usize),
-        /// A call of so many segments fails.
+        /// A call with this many segments fails.
         Fail(usize),
-        /// A call of one segment is refused, and it is cut in two.
+        /// CloudWatch refuses a call with one segment, and it is split.
         Split,
-        /// The process dies in the middle of a call of so many segments, and another one takes over.
+        /// The process dies during a call with this many segments, and another one continues.
         Crash(usize),
     }
 
@@ -206,7 +206,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn nothing_that_was_written_is_lost_whatever_happens(steps in steps()) {
+        fn no_written_data_is_lost_whatever_happens(steps in steps()) {
             let root = tempfile::tempdir().expect("a folder");
             let spool = Spool::create(root.path(), &manifest()).expect("a spool");
             let folder = spool.folder().expect("a folder").to_owned();
@@ -240,7 +240,7 @@ mod tests {
                         }
                     }
                     Step::Crash(number) => {
-                        // What was taken is gone with the process; what it wrote is not.
+                        // The process loses the segments in flight, but not their files.
                         drop(take(&current, number));
                         drop(current);
                         let (spool, _, segments) = Spool::reopen(&folder, true).expect("left behind");
@@ -250,7 +250,7 @@ mod tests {
                 let waiting = take(&current, usize::MAX);
                 let held: BTreeSet<_> = texts(&waiting).into_iter().collect();
                 current.put_back(Lane::Logs, waiting);
-                prop_assert!(held.is_disjoint(&sent), "what was taken is not sent again");
+                prop_assert!(held.is_disjoint(&sent), "accepted data is not sent again");
                 let all: BTreeSet<_> = held.union(&sent).cloned().collect();
                 prop_assert_eq!(&all, &written);
             }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_old_is_put_aside_and_counted() {
+    fn data_that_is_too_old_is_rejected_and_counted() {
         let root = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let old = NOW.millis() - 15 * 24 * 3600 * 1000;
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_no_call_has_room_for_does_not_hold_up_the_replay() {
+    fn a_file_that_is_too_large_for_a_call_does_not_hold_up_the_replay() {
         let root = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let _ = spool.write_events(&[
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_apart_on_a_full_disk_stays_whole() {
+    fn a_file_that_cannot_be_split_on_a_full_disk_stays_whole() {
         let (root, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let old = NOW.millis() - 15 * 24 * 3600 * 1000;
@@ -325,9 +325,9 @@ mod tests {
         drop(empty);
         let runtime = runtime();
         let replay = start(&folder, &runtime);
-        // Nothing can be written into a folder that is gone, as on a full disk.
+        // As on a full disk, nothing can be written into a folder that does not exist.
         fs::remove_dir_all(&folder).expect("removed");
-        replay.delivery.counters.observed.add(segment.contents.share);
+        replay.delivery.counters.observed.add(segment.contents.counts);
         replay.push(segment, NOW);
         assert!(replay.take_messages().iter().any(|message| message.text.contains("The disk is full")));
         let (receipt, _) = replay.finish();

@@ -1,4 +1,4 @@
-//! One run, from its first sample to its receipt: the queue, the threads and the tasks behind it.
+//! One run, from its first sample to its receipt: the queue, the aggregation thread, and the delivery.
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -23,39 +23,39 @@ use crate::ingest::worker::AggregationWorker;
 use crate::spool::{Manifest, Spool};
 use crate::timestamp::Timestamp;
 
-/// How long the end waits for the intake: it is done within moments, unless the disk does not answer.
-const INTAKE_TIMEOUT: Duration = Duration::from_secs(3);
-const INTAKE_PAUSE: Duration = Duration::from_millis(2);
-/// How often a future that waits for the delivery looks how far it is.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// How many names are tried for a process whose own is taken by what an earlier one of the same run left.
-const MAX_NAMES: usize = 100;
+/// How long the end waits for the aggregation thread, which takes moments unless the disk does not respond.
+const AGGREGATION_TIMEOUT: Duration = Duration::from_secs(3);
+const AGGREGATION_PAUSE: Duration = Duration::from_millis(2);
+/// How often a future polls the progress of the delivery.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// How many worker names to try if earlier processes of the same run and name left data.
+const MAX_WORKER_NAMES: usize = 100;
 
 /// A run.
 pub struct Run {
     /// The options.
     pub config: Config,
-    /// Its id and whose samples they are.
+    /// The run ID, the worker, and the host.
     pub identity: Arc<RunIdentity>,
-    /// Users running in this process, as log events tell.
+    /// Users in this process, for log events.
     pub users: AtomicU32,
     delivery: Delivery,
     sender: QueueSender,
-    intake: Mutex<Option<JoinHandle<()>>>,
-    /// The end has come without it.
-    intake_failed: AtomicBool,
-    /// The account of it, once it has ended.
+    aggregation: Mutex<Option<JoinHandle<()>>>,
+    /// The aggregation thread did not end by itself.
+    aggregation_failed: AtomicBool,
+    /// The receipt, once the run has ended.
     ended: Mutex<Option<(Receipt, DeliveryEnd)>>,
 }
 
-/// A flush under way.
+/// A flush whose data may still be in flight.
 pub struct Flush(FlushToken);
 
 impl Run {
-    /// Starts a run that publishes to `cloudwatch`, or, with `--cw-dry-run`, to nowhere.
+    /// Starts a run that publishes to `cloudwatch`, or nowhere with `--cw-dry-run`.
     ///
     /// # Errors
-    /// Where the intake thread cannot be started.
+    /// If the aggregation thread cannot be started.
     pub fn start<C: CloudWatch>(
         config: Config,
         identity: RunIdentity,
@@ -65,7 +65,7 @@ impl Run {
         Self::start_by(Timestamp::now, config, identity, runtime, cloudwatch)
     }
 
-    /// The same, with the intake's clock.
+    /// The same, with the clock of the aggregation thread.
     fn start_by<C: CloudWatch>(
         clock: impl Fn() -> Timestamp + Send + 'static,
         config: Config,
@@ -88,38 +88,39 @@ impl Run {
         });
 
         let identity = Arc::new(identity);
-        let (sender, exit) = queue();
+        let (sender, receiver) = queue();
         let (outbox, counters) = (Arc::clone(&delivery.outbox), Arc::clone(&delivery.counters));
-        let intake = AggregationWorker::new(&config, &identity, outbox, counters, Arc::clone(&delivery.diagnostics));
-        let intake = std::thread::Builder::new()
+        let worker = AggregationWorker::new(&config, &identity, outbox, counters, Arc::clone(&delivery.diagnostics));
+        let thread = std::thread::Builder::new()
             .name("locust-cw-intake".to_owned())
-            .spawn(move || intake.run(&exit, clock))
-            // The tasks of the delivery would wait for it, and keep the spool.
+            .spawn(move || worker.run(&receiver, clock))
+            // Otherwise the tasks of the delivery would wait for the thread, and keep the spool locked.
             .inspect_err(|_| drop(delivery.end()))?;
-        let intake = Mutex::new(Some(intake));
+        let aggregation = Mutex::new(Some(thread));
         Ok(Self {
             config,
             identity,
             users: AtomicU32::new(0),
             delivery,
             sender,
-            intake,
-            intake_failed: AtomicBool::new(false),
+            aggregation,
+            aggregation_failed: AtomicBool::new(false),
             ended: Mutex::default(),
         })
     }
 
-    /// Takes a sample without waiting.
+    /// Records a sample without waiting.
     ///
     /// # Errors
-    /// Gives the sample back where the queue is full: [`Self::record_blocking`] waits for room.
+    /// Returns the sample if the queue is full: [`Self::record_blocking`] waits for room.
     #[expect(clippy::result_large_err, reason = "a sample without room is given back as it is")]
     pub fn try_record(&self, sample: Sample) -> Result<(), Item> {
         self.delivery.counters.observed.add(counts_of(&sample));
         self.sender.try_push(Item::Sample(sample))
     }
 
-    /// Takes what [`Self::try_record`] gave back, waiting for room for a bounded time; without room it is dropped.
+    /// Records what [`Self::try_record`] returned. Waits for room for a bounded time, and then drops it. Python calls it with the
+    /// GIL released.
     pub fn record_blocking(&self, item: Item) {
         if let Err(item) = self.sender.push(item) {
             let counts = match &item {
@@ -141,18 +142,18 @@ impl Run {
         self.delivery.diagnostics.log_once(Level::Warning, topic, text);
     }
 
-    /// Takes what a worker reported, waiting for room for a bounded time.
+    /// Records what a worker reported. Waits for room for a bounded time.
     pub fn report(&self, report: Report) {
         self.delivery.counters.observed.add(report.share());
         self.record_blocking(Item::Report(Box::new(report)));
     }
 
-    /// Takes what is small, rare, and must not be lost. Never waits.
-    pub fn push(&self, notice: ControlMessage) {
-        self.sender.send_control(notice);
+    /// Sends a control message: it is small and rare, and must not be lost. Never waits.
+    pub fn push(&self, message: ControlMessage) {
+        self.sender.send_control(message);
     }
 
-    /// Waits until a sample would be taken without waiting, or as long as a hook would.
+    /// Waits for room in the queue, for as long as a hook would wait.
     pub async fn room(&self) {
         if !self.has_room() {
             self.push(ControlMessage::Wake);
@@ -160,99 +161,97 @@ impl Run {
         until(ENQUEUE_TIMEOUT, || self.has_room().then_some(())).await;
     }
 
-    /// Sends everything taken so far. Says whether all of it is done with before the `timeout`, if there is one.
+    /// Sends everything recorded so far. Returns whether all of it is settled before the `timeout`, if there is one.
     pub async fn flushed(&self, timeout: Option<Duration>) -> bool {
         let flush = self.flush();
         until(timeout.unwrap_or(Duration::MAX), || self.is_flushed(&flush)).await.unwrap_or(false)
     }
 
-    /// Sends everything taken so far and takes nothing more. Returns when nothing is left to wait for, or after the
-    /// `timeout`.
+    /// Sends everything recorded so far and records nothing more. Returns when waiting is no use, or after the `timeout`.
     pub async fn closed(&self, timeout: Duration) {
         self.push(ControlMessage::Close);
         until(timeout, || self.progress().over.then_some(())).await;
     }
 
-    /// Whether a sample would be taken without waiting.
+    /// Whether the queue has room.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.sender.has_room()
     }
 
-    /// Begins to send everything taken so far.
+    /// Starts to send everything recorded so far.
     #[must_use]
     pub fn flush(&self) -> Flush {
-        let mark = FlushToken::default();
-        self.push(ControlMessage::Flush(Arc::clone(&mark)));
-        Flush(mark)
+        let token = FlushToken::default();
+        self.push(ControlMessage::Flush(Arc::clone(&token)));
+        Flush(token)
     }
 
-    /// Whether everything taken before a flush is done with; `None` while that may still come, false where nothing more
-    /// can be sent for now.
+    /// Whether everything recorded before a flush is settled: `None` while that may still happen, false if nothing more can be
+    /// sent at present.
     #[must_use]
     pub fn is_flushed(&self, flush: &Flush) -> Option<bool> {
         match flush.0.get() {
             Some(&last) => self.delivery.is_settled(last),
-            // After the end nobody sets the mark.
+            // After the end, the token is no longer set.
             None if self.delivery.outbox.is_closed() => {
                 let settled = self.delivery.is_settled(u64::MAX);
-                settled.map(|settled| settled && !self.intake_failed.load(Relaxed))
+                settled.map(|settled| settled && !self.aggregation_failed.load(Relaxed))
             }
             None => None,
         }
     }
 
-    /// Goes on after a drain: a worker came back into its test.
+    /// Ends a drain, because a worker has returned to its test.
     pub fn resume(&self) {
         self.delivery.outbox.set_mode(mode_of(&self.config));
     }
 
-    /// Where the data goes, as far as that is known by now.
+    /// The destination of the data, as far as it is known.
     #[must_use]
     pub fn destination(&self) -> Option<ResolvedAws> {
         self.delivery.destination()
     }
 
-    /// Takes the messages to the user that have come up.
+    /// Takes the messages to the user that wait.
     #[must_use]
     pub fn take_messages(&self) -> Vec<Message> {
         self.delivery.take_messages()
     }
 
-    /// How far the delivery has come.
+    /// The progress of the delivery.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.delivery.progress()
     }
 
-    /// Ends the run, whatever is left, and draws up its receipt. What was not delivered stays in the spool. The second
-    /// time it gives the same.
+    /// Ends the run and builds its receipt. Undelivered data stays in the spool. Later calls return the same receipt.
     pub fn finish(&self) -> (Receipt, DeliveryEnd) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         ended.get_or_insert_with(|| self.end()).clone()
     }
 
     fn end(&self) -> (Receipt, DeliveryEnd) {
-        let intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(intake) = intake {
+        let thread = self.aggregation.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
             self.push(ControlMessage::Close);
-            let deadline = Instant::now() + INTAKE_TIMEOUT;
-            while !intake.is_finished() && Instant::now() < deadline {
-                std::thread::sleep(INTAKE_PAUSE);
+            let deadline = Instant::now() + AGGREGATION_TIMEOUT;
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(AGGREGATION_PAUSE);
             }
         }
         if !self.delivery.outbox.is_closed() {
-            // An intake that hangs or has panicked never says so, and a flush would wait for it for ever.
-            self.intake_failed.store(true, Relaxed);
+            // A thread that hangs or has panicked does not close the outbox, and a flush would wait for it forever.
+            self.aggregation_failed.store(true, Relaxed);
             self.delivery.outbox.close();
         }
         let end = self.delivery.end();
-        self.drop_what_never_came();
-        (self.account(self.delivery.outbox.spooled()), end)
+        self.drop_unaccounted();
+        (self.receipt(self.delivery.outbox.spooled()), end)
     }
 
-    /// Counts what is lost in the queue of an intake that hangs, in a disk that does not answer, or has panicked.
-    fn drop_what_never_came(&self) {
+    /// Counts what is lost in the queue as dropped, if the aggregation thread has panicked, or hangs on an unresponsive disk.
+    fn drop_unaccounted(&self) {
         let counters = &self.delivery.counters;
         let mut missing = counters.observed.get();
         for known in
@@ -291,11 +290,11 @@ impl Run {
         }
     }
 
-    /// The receipt so far: what is on its way counts as spooled.
+    /// The receipt so far. Data that is not settled counts as spooled.
     #[must_use]
     pub fn snapshot(&self) -> Receipt {
-        let mut receipt = self.account(Counts::default());
-        // Reports are sent every few seconds: the series are in the last one only.
+        let mut receipt = self.receipt(Counts::default());
+        // Reports are sent every few seconds, so only the last one contains the series.
         receipt.series.clear();
         for counts in [&mut receipt.requests, &mut receipt.failures, &mut receipt.log_events] {
             let settled = counts.delivered + counts.rejected + counts.dropped;
@@ -304,19 +303,19 @@ impl Run {
         receipt
     }
 
-    fn account(&self, spooled: Counts) -> Receipt {
-        let receipt = self.delivery.account(&self.identity.run_id, self.config.log.class, spooled);
+    fn receipt(&self, spooled: Counts) -> Receipt {
+        let receipt = self.delivery.receipt(&self.identity.run_id, self.config.log.class, spooled);
         Receipt { dry_run: self.config.dry_run, ..receipt }
     }
 
-    /// Users running in this process, as far as Python has told.
+    /// Users in this process, as last set by Python.
     #[must_use]
     pub fn users(&self) -> u32 {
         self.users.load(Relaxed)
     }
 }
 
-/// What the core does not know of a process, for its report.
+/// The part of a report that the core does not know.
 #[derive(Debug, Clone, Default)]
 pub struct ReportExtras {
     /// Whether the test runs.
@@ -335,7 +334,7 @@ pub enum TestState {
     /// It runs.
     #[default]
     Running,
-    /// It has stopped; requests may still end.
+    /// It has stopped. Requests may still finish.
     Stopped,
 }
 
@@ -349,15 +348,15 @@ fn age(second: u64, now: Timestamp) -> f64 {
     (now.seconds_f64() - second as f64).max(0.0)
 }
 
-/// Looks from time to time, until there is something to be seen or the time is over.
-async fn until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Polls until there is a value, or the time is over.
+async fn until<T>(timeout: Duration, mut poll: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {
-        let seen = look();
-        if seen.is_some() || begun.elapsed() >= timeout {
-            return seen;
+        let value = poll();
+        if value.is_some() || begun.elapsed() >= timeout {
+            return value;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -365,8 +364,8 @@ const fn mode_of(config: &Config) -> SendMode {
     if config.live { SendMode::Periodic } else { SendMode::Deferred }
 }
 
-/// Opens the spool. What an earlier process of the same run and name left is not mixed with what comes: the name gets a
-/// number then.
+/// Opens the spool. If an earlier process of the same run and name left data, the worker's name gets a number, so that the two
+/// are not mixed.
 fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnostics) -> (Spool, Manifest) {
     let name = identity.worker.clone();
     let mut number = 1;
@@ -375,7 +374,8 @@ fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnos
         match Spool::create(&config.spool_dir, &manifest) {
             Ok(spool) => return (spool, manifest),
             Err(error)
-                if number < MAX_NAMES && matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::WouldBlock) =>
+                if number < MAX_WORKER_NAMES
+                    && matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::WouldBlock) =>
             {
                 number += 1;
                 identity.worker = format!("{name}-{number}");
@@ -395,7 +395,7 @@ fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnos
     (Spool::in_memory(&manifest), manifest)
 }
 
-/// An id for a run that begins now, such as `20261122T110301Z-7f3a`.
+/// An ID for a run that starts now, such as `20261122T110301Z-7f3a`.
 #[must_use]
 pub fn new_run_id() -> String {
     format!("{}-{:04x}", Timestamp::now().compact(), rand::random::<u16>())
@@ -416,21 +416,21 @@ mod tests {
     use crate::metrics::aggregator::tests::sample;
     use crate::metrics::datum::{Datum, FAILURE_COUNT};
 
-    /// A CloudWatch that answers as told: one of `answers` to each call that brings data, then success.
+    /// A scripted CloudWatch: each call with data fails with one of `answers`; then calls succeed.
     #[derive(Default)]
     struct Scripted {
         answers: Mutex<Vec<CallError>>,
-        /// Calls that brought data.
+        /// Calls with data.
         begun: AtomicU32,
-        taken: Mutex<Vec<usize>>,
+        accepted: Mutex<Vec<usize>>,
         events: Mutex<Vec<LogEvent>>,
         hang: bool,
-        /// How the log stream is made, else it is there.
+        /// Why the log stream cannot be created, if it cannot.
         made: Option<CallError>,
-        /// Calls that hold a datum of this metric, for a request, are refused.
-        guilty: Option<&'static str>,
-        /// The same for log events that contain this.
-        guilty_text: Option<&'static str>,
+        /// Calls with a datum of this metric, for a request, are refused.
+        invalid: Option<&'static str>,
+        /// Calls with a log event that contains this text are refused.
+        invalid_text: Option<&'static str>,
     }
 
     impl Scripted {
@@ -447,17 +447,17 @@ mod tests {
     impl CloudWatch for Arc<Scripted> {
         async fn put_metric_data(&self, _: &str, datums: Vec<Datum>) -> Result<(), CallError> {
             self.answer("PutMetricData").await?;
-            if datums.iter().any(|d| Some(&*d.key.metric) == self.guilty && d.key.dimensions.len() > 1) {
+            if datums.iter().any(|d| Some(&*d.key.metric) == self.invalid && d.key.dimensions.len() > 1) {
                 return Err(refused("InvalidParameterValue", 400));
             }
-            self.taken.lock().expect("sound").push(datums.len());
+            self.accepted.lock().expect("sound").push(datums.len());
             Ok(())
         }
 
         async fn put_log_events(&self, _: &str, _: &str, batch: LogBatch) -> Result<RejectedLogEvents, CallError> {
             self.answer("PutLogEvents").await?;
             let events: Vec<LogEvent> = serde_json::from_str(&batch.json).expect("JSON");
-            if events.iter().any(|event| self.guilty_text.is_some_and(|text| event.message.contains(text))) {
+            if events.iter().any(|event| self.invalid_text.is_some_and(|text| event.message.contains(text))) {
                 return Err(refused("InvalidParameterException", 400));
             }
             self.events.lock().expect("sound").extend(events);
@@ -491,7 +491,7 @@ mod tests {
             change(options);
         });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("one");
-        // It outlives the test, as the real one outlives every run.
+        // It outlives the test, as the real one outlives each run.
         let runtime = Box::leak(Box::new(runtime)).handle();
         let cloudwatch = Arc::new(cloudwatch);
         let given = Arc::clone(&cloudwatch);
@@ -547,7 +547,7 @@ mod tests {
         record(&run, 1000);
         wait_until(&run, || run.delivery.outbox.left().requests > 0);
         run.delivery.outbox.wake_all();
-        // The runtime has one thread: the lanes had their turns, and whatever they would begin is done.
+        // The runtime has one thread, so the lanes have had the chance to start calls.
         let turns = async {
             for _ in 0..20 {
                 tokio::task::yield_now().await;
@@ -555,13 +555,13 @@ mod tests {
             }
         };
         runtime.block_on(runtime.spawn(turns)).expect("no panic");
-        assert!(cloudwatch.taken.lock().expect("sound").is_empty());
+        assert!(cloudwatch.accepted.lock().expect("sound").is_empty());
         record(&run, 10);
         run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
         assert_eq!(receipt.requests.delivered, 1010);
-        assert!(!cloudwatch.taken.lock().expect("sound").is_empty());
+        assert!(!cloudwatch.accepted.lock().expect("sound").is_empty());
         adds_up(&receipt);
         assert_eq!(std::fs::read_dir(folder.path()).expect("there").count(), 0);
     }
@@ -576,11 +576,11 @@ mod tests {
         }
         run.finish();
         assert_eq!(run.is_flushed(&run.flush()), Some(true), "nothing is left after the end");
-        assert!(!cloudwatch.taken.lock().expect("sound").is_empty());
+        assert!(!cloudwatch.accepted.lock().expect("sound").is_empty());
     }
 
     #[test]
-    fn a_flush_does_not_wait_for_what_only_the_user_can_mend() {
+    fn a_flush_does_not_wait_for_the_user_to_resolve_a_problem() {
         let answers = (0..50).map(|_| refused("AccessDenied", 403)).collect();
         let Test { run, folder: _folder, .. } =
             start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |o| o.live = true);
@@ -602,7 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_fail_are_repeated_until_they_are_taken() {
+    fn failed_calls_are_repeated_until_they_are_accepted() {
         let answers =
             vec![failed(Cause::NoAnswer), refused("Throttling", 400), refused("", 503), failed(Cause::NotSent)];
         let Test { run, folder: _folder, .. } =
@@ -618,8 +618,8 @@ mod tests {
     }
 
     #[test]
-    fn the_guilty_datum_alone_is_rejected() {
-        let scripted = Scripted { guilty: Some(FAILURE_COUNT), ..Scripted::default() };
+    fn only_the_invalid_datum_is_rejected() {
+        let scripted = Scripted { invalid: Some(FAILURE_COUNT), ..Scripted::default() };
         let Test { run, cloudwatch, folder, .. } = start(scripted, |o| o.logs = LogChoice::Off);
         record_one(&run, "/a");
         run.push(ControlMessage::Close);
@@ -627,18 +627,18 @@ mod tests {
         let (receipt, _) = run.finish();
         adds_up(&receipt);
         assert_eq!(receipt.requests.delivered, 1);
-        // Totals, a time and a size for the request and for its host, less the guilty one.
-        assert_eq!(cloudwatch.taken.lock().expect("sound").iter().sum::<usize>(), 7);
+        // Totals, a time and a size for the request and for its host, without the invalid one.
+        assert_eq!(cloudwatch.accepted.lock().expect("sound").iter().sum::<usize>(), 7);
         let rejected = folder.path().join(&receipt.run_id).join("w1").join("rejected");
         assert_eq!(std::fs::read_dir(rejected).expect("there").count(), 1);
     }
 
     #[test]
-    fn the_guilty_log_event_alone_is_rejected() {
+    fn only_the_invalid_log_event_is_rejected() {
         let Test { run, cloudwatch, folder, .. } =
-            start(Scripted { guilty_text: Some("/guilty"), ..Scripted::default() }, |_| {});
+            start(Scripted { invalid_text: Some("/invalid"), ..Scripted::default() }, |_| {});
         record(&run, 7);
-        record_one(&run, "/guilty");
+        record_one(&run, "/invalid");
         record(&run, 4);
         run.push(ControlMessage::Close);
         wait_until_over(&run);
@@ -650,11 +650,11 @@ mod tests {
             std::fs::read_dir(rejected).expect("there").map(|entry| entry.expect("one").path()).collect();
         assert_eq!(kept.len(), 1);
         let text = std::fs::read_to_string(&kept[0]).expect("readable");
-        assert!(text.contains("/guilty") && text.lines().count() == 1, "{text}");
+        assert!(text.contains("/invalid") && text.lines().count() == 1, "{text}");
     }
 
     #[test]
-    fn a_refusal_that_only_the_user_can_mend_is_said_once_and_keeps_everything() {
+    fn a_refusal_that_only_the_user_can_resolve_is_logged_once_and_keeps_everything() {
         let answers = (0..50).map(|_| refused("AccessDenied", 403)).collect();
         let Test { run, folder: _folder, .. } =
             start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |_| {});
@@ -672,8 +672,8 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_user_could_mend_is_tried_once_more_at_the_end() {
-        // A few for each lane, and mended before the test ends.
+    fn a_blocked_lane_is_tried_once_more_at_the_end() {
+        // One for each lane. The problem is resolved before the test ends.
         let answers = vec![refused("AccessDenied", 403), refused("AccessDenied", 403)];
         let Test { run, cloudwatch, folder: _folder, .. } =
             start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |o| o.live = true);
@@ -689,7 +689,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_group_that_cannot_be_made_rejects_no_event() {
+    fn a_log_group_that_cannot_be_created_rejects_no_event() {
         let refused = making("InvalidParameterException", 400);
         let Test { run, folder, .. } = start(Scripted { made: Some(refused), ..Scripted::default() }, |_| {});
         record(&run, 100);
@@ -699,7 +699,7 @@ mod tests {
         assert_eq!((receipt.requests.delivered, receipt.log_events.spooled), (100, 100));
         assert!(end.failures.iter().any(|error| error.to_string().contains("Check --cw-log-group")), "{end:?}");
         let files = std::fs::read_dir(folder.path().join(&receipt.run_id).join("w1")).expect("there").count();
-        assert!(files < 10, "they are not cut: {files}");
+        assert!(files < 10, "they are not split: {files}");
         adds_up(&receipt);
     }
 
@@ -716,7 +716,7 @@ mod tests {
         assert!(folder.path().join(&receipt.run_id).join("w1/run.json").exists());
     }
 
-    /// Records what no intake takes any more, after ten samples that were delivered, and ends the run.
+    /// Records samples that the aggregation thread does not take any more, after ten that were delivered, and ends the run.
     fn drops_the_rest(run: &Run) {
         record(run, 100);
         let flush = run.flush();
@@ -728,11 +728,11 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_with_an_intake_that_hangs_is_counted_as_dropped() {
+    fn samples_of_a_hanging_aggregation_thread_count_as_dropped() {
         let (answers, looks) = (Arc::new(Mutex::new(())), Arc::new(AtomicU32::new(0)));
-        let of_intake = (Arc::clone(&answers), Arc::clone(&looks));
+        let of_thread = (Arc::clone(&answers), Arc::clone(&looks));
         let clock = move || {
-            let (answers, looks) = &of_intake;
+            let (answers, looks) = &of_thread;
             looks.fetch_add(1, Relaxed);
             let _answer = answers.lock().unwrap_or_else(PoisonError::into_inner);
             Timestamp::now()
@@ -748,7 +748,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_an_intake_that_panicked_is_counted_as_dropped() {
+    fn samples_after_a_panic_of_the_aggregation_thread_count_as_dropped() {
         let panics = Arc::new(AtomicBool::new(false));
         let clock = Arc::clone(&panics);
         let clock = move || if clock.load(Relaxed) { panic!("as the test ordered") } else { Timestamp::now() };
@@ -756,13 +756,13 @@ mod tests {
         record(&run, 10);
         assert!(flushed(&run));
         panics.store(true, Relaxed);
-        let intake = |run: &Run| run.intake.lock().expect("sound").as_ref().is_none_or(JoinHandle::is_finished);
-        wait_until(&run, || intake(&run));
+        let has_ended = |run: &Run| run.aggregation.lock().expect("sound").as_ref().is_none_or(JoinHandle::is_finished);
+        wait_until(&run, || has_ended(&run));
         drops_the_rest(&run);
     }
 
     #[test]
-    fn what_an_earlier_process_of_the_same_name_left_is_not_mixed_with_what_comes() {
+    fn data_of_an_earlier_process_of_the_same_name_is_not_mixed_with_new_data() {
         let folder = tempfile::tempdir().expect("a folder");
         let config = config(|options| options.spool_dir = folder.path().to_str().map(Into::into));
         let open = || {
@@ -776,7 +776,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_run_sends_nothing_and_tells_what_it_would_have_cost() {
+    fn a_dry_run_sends_nothing_and_estimates_its_cost() {
         let Test { run, cloudwatch, folder: _folder, .. } = start(Scripted::default(), |o| o.dry_run = true);
         record(&run, 100);
         run.push(ControlMessage::Close);
@@ -784,7 +784,7 @@ mod tests {
         let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.api_calls.put_metric_data), (100, 1));
         assert!(receipt.estimated_cost_usd > 0.0 && receipt.bytes_sent > 0);
-        assert!(cloudwatch.taken.lock().expect("sound").is_empty());
+        assert!(cloudwatch.accepted.lock().expect("sound").is_empty());
         adds_up(&receipt);
     }
 }

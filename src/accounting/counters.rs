@@ -1,4 +1,4 @@
-//! The account of what happened to every sample, while it happens.
+//! Counters of what happens to each sample.
 
 use std::collections::BTreeMap;
 use std::ops::{AddAssign, SubAssign};
@@ -11,7 +11,7 @@ use crate::metrics::dimension::Dimension;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// How many requests, failures and log events something stands for.
+/// Numbers of requests, failures and log events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Finished requests, failed ones included.
@@ -24,7 +24,7 @@ pub struct Counts {
 
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
-        // Numbers that another process or a disk tells may be anything.
+        // Numbers from another process or a disk can have any value.
         self.requests = self.requests.saturating_add(other.requests);
         self.failures = self.failures.saturating_add(other.failures);
         self.log_events = self.log_events.saturating_add(other.log_events);
@@ -48,10 +48,13 @@ pub struct AtomicCounts {
 }
 
 impl AtomicCounts {
-    /// Adds a share. Sums that it adds nothing to, most of them, are not touched.
-    pub fn add(&self, share: Counts) {
-        let parts =
-            [(&self.requests, share.requests), (&self.failures, share.failures), (&self.log_events, share.log_events)];
+    /// Adds counts. Most of them are zero, and their sums are not touched.
+    pub fn add(&self, counts: Counts) {
+        let parts = [
+            (&self.requests, counts.requests),
+            (&self.failures, counts.failures),
+            (&self.log_events, counts.log_events),
+        ];
         for (sum, part) in parts {
             if part > 0 {
                 sum.fetch_add(part, Relaxed);
@@ -70,22 +73,22 @@ impl AtomicCounts {
     }
 }
 
-/// A number that several threads count up.
+/// A number that several threads increase.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds to it.
+    /// Adds a number.
     pub fn add(&self, number: u64) {
         self.0.fetch_add(number, Relaxed);
     }
 
-    /// Adds to it, where the number is a size.
+    /// Adds a size.
     pub fn add_len(&self, length: usize) {
         self.add(u64::try_from(length).unwrap_or(u64::MAX));
     }
 
-    /// Raises it to a number.
+    /// Raises it to a number, unless it is higher.
     pub fn raise_to(&self, number: u64) {
         self.0.fetch_max(number, Relaxed);
     }
@@ -97,12 +100,12 @@ impl Counter {
     }
 }
 
-/// Requests and failures of each series, by its dimensions, as they were published.
+/// Published requests and failures of each series, by its dimensions.
 #[derive(Debug, Default)]
 pub struct SeriesTotals(Mutex<BTreeMap<Arc<[Dimension]>, Counts>>);
 
 impl SeriesTotals {
-    /// Adds up those of a batch of datums.
+    /// Adds those of a batch of datums.
     pub fn add(&self, datums: &[Datum]) {
         let mut totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for datum in datums {
@@ -121,17 +124,17 @@ impl SeriesTotals {
     }
 }
 
-/// Everything the receipt is made from. At any time `observed` is at least the sum of the other three; what is missing
-/// to it waits somewhere between the queue and CloudWatch.
+/// The base of the receipt. At any time, `observed` is at least the sum of the other three. The difference is on its way
+/// between the queue and CloudWatch.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Every sample that a hook was called with, and every log event that was made.
+    /// Samples that hooks received, and log events.
     pub observed: AtomicCounts,
-    /// What CloudWatch has taken.
+    /// Accepted by CloudWatch.
     pub delivered: AtomicCounts,
-    /// What CloudWatch will not take.
+    /// Refused by CloudWatch.
     pub rejected: AtomicCounts,
-    /// What was given up for want of room.
+    /// Lost, because there was no room.
     pub dropped: AtomicCounts,
     /// Calls of `PutMetricData`, repeated ones included.
     pub put_metric_data: Counter,
@@ -139,18 +142,17 @@ pub struct Counters {
     pub put_log_events: Counter,
     /// Calls that were repeated.
     pub retries: Counter,
-    /// Samples and log events of calls that got no answer, each time anew: at most so many copies CloudWatch may hold
-    /// beside what was counted.
+    /// Upper bound on duplicates: samples and log events in calls that got no response. Each such call counts.
     pub uncertain: Counter,
-    /// Bytes of request bodies sent to AWS, compressed as they went.
+    /// Bytes of request bodies sent to AWS, after compression.
     pub bytes_sent: Counter,
-    /// Bytes of log events taken, as CloudWatch counts them.
+    /// Bytes of accepted log events, as CloudWatch counts them.
     pub log_bytes: Counter,
     /// Hours in which a metric had data, summed up over the metrics.
     pub metric_hours: Counter,
     /// Requests and failures by series.
     pub series: SeriesTotals,
-    /// The newest second of which CloudWatch has taken datums, or would have in a dry run, since the epoch.
+    /// The newest second, since the epoch, whose datums CloudWatch has accepted, or would have in a dry run.
     pub delivered_until: Counter,
     /// The AWS region, once it is known.
     pub region: OnceLock<String>,
@@ -164,7 +166,7 @@ mod tests {
     use crate::metrics::datum::tests::key;
     use crate::metrics::datum::{Body, RESPONSE_TIME};
 
-    fn shares() -> impl Strategy<Value = Counts> {
+    fn any_counts() -> impl Strategy<Value = Counts> {
         let number = || prop_oneof![0..1000u64, any::<u64>()];
         (number(), number(), number()).prop_map(|(requests, failures, log_events)| Counts {
             requests,
@@ -175,7 +177,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn shares_add_up_in_any_order_and_never_wrap(parts in prop::collection::vec(shares(), 0..20)) {
+        fn counts_add_up_in_any_order_and_never_wrap(parts in prop::collection::vec(any_counts(), 0..20)) {
             let sum = |parts: &mut dyn Iterator<Item = &Counts>| {
                 let mut sum = Counts::default();
                 parts.for_each(|&part| sum += part);

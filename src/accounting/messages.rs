@@ -1,11 +1,11 @@
-//! Messages for the log. Rust threads leave them here, and Python takes them from time to time: no Rust thread may call Python.
+//! Messages for the log. Rust threads store them here, and Python takes them: no Rust thread may call Python.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::PoisonError;
 
 use crate::sync::{Mutex, MutexGuard};
 
-/// Most messages that wait. Beyond that the oldest one is deleted, debug messages first.
+/// Most messages that wait. Beyond that, the oldest one is deleted, debug messages first.
 const CAPACITY: usize = 200;
 
 /// The level of a message, as in Python's `logging`.
@@ -36,7 +36,7 @@ impl Level {
 pub struct Message {
     /// Its level.
     pub level: Level,
-    /// What it is about. A topic is reported once, or once per outage.
+    /// What it is about. Some topics are logged once per run, or once per outage.
     pub topic: String,
     /// The text.
     pub text: String,

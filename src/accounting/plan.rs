@@ -1,4 +1,4 @@
-//! What a planned test uses of CloudWatch: the base of an estimate before the run.
+//! The usage of a planned test: the base of a cost estimate before the run.
 
 use serde::Deserialize;
 
@@ -54,7 +54,7 @@ pub struct Plan {
     pub event_bytes: u64,
 }
 
-/// What a run of it uses.
+/// The usage of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedUsage {
     /// Metrics with data.
@@ -68,7 +68,7 @@ pub struct PlannedUsage {
 }
 
 impl Plan {
-    /// What a run uses.
+    /// The usage of a run.
     #[must_use]
     pub fn usage(&self) -> PlannedUsage {
         let log_events = self.log_events();

@@ -1,26 +1,26 @@
-//! What AWS charges, as of the date below: the base of every estimate.
+//! AWS's prices, as of the date below: the base of each estimate.
 
 use crate::config::LogClass;
 
 /// When the prices were looked up.
 pub const PRICES_AS_OF: &str = "2026-11";
 
-/// Custom metrics: USD a month, for as many metrics at most, each tier at its own price.
+/// Custom metrics: tiers as the highest number of metrics, with the price of each in USD a month.
 const METRIC_TIERS: [(f64, f64); 4] = [(10_000.0, 0.30), (250_000.0, 0.10), (1_000_000.0, 0.05), (f64::INFINITY, 0.02)];
 /// Hours in the month over which metrics are charged by the hour.
 pub const HOURS_PER_MONTH: u32 = 730;
 /// `PutMetricData`: USD per call.
 const CALL: f64 = 0.01 / 1000.0;
-/// Log ingestion, class Standard: USD per GB, where the region is not in the table.
+/// Log ingestion, class Standard: USD per GB, if the region is not in the table.
 const LOGS_PER_GB: f64 = 0.50;
 /// Log ingestion, class Standard: USD per GB, by region.
 const LOGS_PER_GB_BY_REGION: [(&str, f64); 2] = [("us-east-1", 0.50), ("ap-northeast-2", 0.76)];
-/// What the class Infrequent Access costs of the class Standard.
+/// Price of the class Infrequent Access as a share of the class Standard.
 const INFREQUENT_ACCESS: f64 = 0.5;
 
 const GB: f64 = 1024.0 * 1024.0 * 1024.0;
 
-/// What was used.
+/// The usage of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage<'a> {
     /// Hours with data, summed up over all metrics.
@@ -38,9 +38,9 @@ pub struct Usage<'a> {
 /// An estimate in USD, without storage, free tier, discounts and taxes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Cost {
-    /// For the metrics themselves, which several processes share.
+    /// For the metrics, which the processes of a run share.
     pub metrics: f64,
-    /// For calls and log events, which each process has of its own.
+    /// For calls and log events, which each process makes itself.
     pub traffic: f64,
 }
 
@@ -49,7 +49,7 @@ pub fn regions() -> impl Iterator<Item = &'static str> {
     LOGS_PER_GB_BY_REGION.iter().map(|(region, _)| *region)
 }
 
-/// What a usage costs.
+/// The cost of a usage.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 pub fn estimate(usage: Usage<'_>) -> Cost {

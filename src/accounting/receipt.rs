@@ -13,15 +13,15 @@ use crate::metrics::dimension::Dimension;
 /// What happened to the requests, the failures or the log events of a run. `observed` is the sum of the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryCounts {
-    /// All that hooks reported, or that were made of it.
+    /// Reported by hooks, or created from their reports.
     pub observed: u64,
-    /// CloudWatch has confirmed it.
+    /// Confirmed by CloudWatch.
     pub delivered: u64,
-    /// It is on disk, and can be sent later.
+    /// On disk, and can be sent later.
     pub spooled: u64,
-    /// CloudWatch refused it.
+    /// Refused by CloudWatch.
     pub rejected: u64,
-    /// It is lost.
+    /// Lost.
     pub dropped: u64,
 }
 
@@ -130,7 +130,7 @@ impl Receipt {
     /// Makes a receipt from the counters and what the spool still holds.
     #[must_use]
     pub fn new(run_id: &str, counters: &Counters, spooled: Counts, cost: Cost) -> Self {
-        // `observed` is read last: a sample that moves on meanwhile is then never accounted for before it was observed.
+        // `observed` is read last, so that a sample that is settled meanwhile is never counted without having been observed.
         let (delivered, rejected, dropped) =
             (counters.delivered.get(), counters.rejected.get(), counters.dropped.get());
         let observed = counters.observed.get();
@@ -195,7 +195,7 @@ impl Receipt {
         }
     }
 
-    /// Adds what another process sent, and its cost. A dry run sent nothing, and counts only where all processes are dry runs.
+    /// Adds what another process sent, and its cost. A dry run sent nothing, and counts only if all processes are dry runs.
     fn add_traffic(&mut self, other: &Self) {
         if other.dry_run && !self.dry_run {
             return;
@@ -211,10 +211,10 @@ impl Receipt {
         add_to(&mut self.retries, other.retries);
         add_to(&mut self.uncertain, other.uncertain);
         add_to(&mut self.bytes_sent, other.bytes_sent);
-        // All processes of a run publish much the same metrics.
+        // All processes of a run publish nearly the same metrics.
         let metrics = self.metrics_cost_usd.max(other.metrics_cost_usd);
         let traffic = [&*self, other].map(|receipt| receipt.estimated_cost_usd - receipt.metrics_cost_usd);
-        // JSON has no infinity.
+        // JSON cannot express infinity.
         self.estimated_cost_usd = (metrics + traffic[0] + traffic[1]).clamp(f64::MIN, f64::MAX);
         self.metrics_cost_usd = metrics;
     }
@@ -242,12 +242,12 @@ impl Receipt {
             reconciled: self.reconciled,
             dashboard_url: self.dashboard_url.as_deref(),
         };
-        // Numbers and text can always be written.
+        // Numbers and text can always be written as JSON.
         serde_json::to_string_pretty(&user_receipt).unwrap_or_default()
     }
 }
 
-/// Adds a number of another process, which may be anything.
+/// Adds a number of another process, which can have any value.
 const fn add_to(sum: &mut u64, number: u64) {
     *sum = sum.saturating_add(number);
 }
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dry_run_would_have_sent_is_no_part_of_what_the_others_sent() {
+    fn a_dry_run_adds_nothing_to_what_other_processes_sent() {
         let mut sends = receipt(LocustTotals::default());
         sends.api_calls = ApiCalls { put_metric_data: 3, put_log_events: 2 };
         sends.bytes_sent = 10;
@@ -416,14 +416,14 @@ mod tests {
     }
 }
 
-/// With every order in which threads may run, as far as they are tried out: `make model`.
+/// Tests with many orders in which threads may run: `make model`.
 #[cfg(all(test, shuttle))]
 mod model {
     use super::*;
     use crate::sync::thread;
 
     #[test]
-    fn whenever_a_receipt_is_drawn_up_no_more_is_accounted_for_than_was_observed() {
+    fn a_receipt_never_accounts_for_more_than_was_observed() {
         let body = || {
             let counters = Arc::new(Counters::default());
             let hooks: Vec<_> = [true, false]

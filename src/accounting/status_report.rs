@@ -1,6 +1,6 @@
-//! What one process of a run reports to the master: its receipt so far, what is left to deliver, and its present trouble.
+//! The report of a process to its master: its receipt so far, what is left to deliver, and its present state.
 //!
-//! Reports of several processes merge into one. They are sent along with Locust's own messages, as plain data.
+//! Reports of several processes merge into one. They travel with Locust's own messages, as plain data.
 
 use std::fmt;
 
@@ -125,13 +125,13 @@ impl StatusReport {
         self
     }
 
-    /// The report of a process that has vanished: nothing is known of its present state.
+    /// The report of a process that has disappeared: its present state is unknown.
     #[must_use]
     pub fn without_present(mut self) -> Self {
         let Self { status, .. } = &mut self;
         status.failures.clear();
         (status.trouble_since, status.delay_s) = (None, None);
-        // There is no test any more that others could wait for.
+        // Other processes need not wait for its test.
         status.stopped = true;
         self
     }

@@ -1,4 +1,4 @@
-//! What CloudWatch refuses is cut into pieces, until the guilty item is alone and rejected. What cannot be read is put aside.
+//! Splits data that CloudWatch refuses until the invalid item is alone and rejected. Handles files that cannot be read.
 
 use crate::accounting::messages::Level;
 use crate::delivery::call::Unread;
@@ -6,14 +6,14 @@ use crate::delivery::client::CloudWatch;
 use crate::delivery::send::Sender;
 use crate::spool::{Lane, Packing, Segment};
 
-/// The disk has no room for the pieces of a segment.
+/// The disk has no room for the parts of a segment.
 pub(super) struct NoRoom;
 
 impl<C: CloudWatch> Sender<C> {
-    /// Puts the segments back in smaller pieces, so that the guilty item is alone at last and the others are taken.
+    /// Puts the segments back as smaller parts, so that CloudWatch accepts all but the invalid item in the end.
     pub(super) fn split(&self, lane: Lane, mut segments: Vec<Segment>) -> Result<(), NoRoom> {
         if segments.len() > 1 {
-            // The outbox packs as much as fits, so the pieces have to say that they do not fit together.
+            // Otherwise the next call would combine them again.
             segments.iter_mut().for_each(|segment| segment.packing = Packing::Isolated);
             self.outbox.put_back(lane, segments);
             return Ok(());
@@ -37,7 +37,7 @@ impl<C: CloudWatch> Sender<C> {
         Ok(())
     }
 
-    /// The two halves of a segment, `None` of one that has none.
+    /// The two halves of a segment; `None` if it has a single item, or its file is damaged.
     fn halves(&self, segment: &Segment) -> Result<Option<Vec<Segment>>, NoRoom> {
         if segment.contents.items < 2 {
             return Ok(None);
@@ -57,15 +57,15 @@ impl<C: CloudWatch> Sender<C> {
             }
         };
         if !segment.is_in_memory() && halves.iter().any(Segment::is_in_memory) {
-            // The disk is full: what is on it stays there, whole.
+            // The disk is full: the segment stays on it as a whole.
             halves.iter().for_each(|half| spool.remove(half));
             return Err(NoRoom);
         }
         Ok(Some(halves))
     }
 
-    /// Rejects what is damaged, and puts back what cannot be read for now. Says whether there was any of the latter.
-    pub(super) fn set_aside(&self, unread: Unread) -> bool {
+    /// Rejects damaged segments, and defers those that cannot be read at present. Returns whether there are any of the latter.
+    pub(super) fn handle_unread(&self, unread: Unread) -> bool {
         for (segment, error) in unread.damaged {
             self.diagnostics.log_once(
                 Level::Error,
@@ -87,7 +87,7 @@ impl<C: CloudWatch> Sender<C> {
     }
 }
 
-/// Whether there is anything to be cut.
+/// Whether there is more than one item.
 pub(super) fn can_be_split(segments: &[Segment]) -> bool {
     segments.iter().map(|segment| segment.contents.items).sum::<usize>() > 1
 }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_cut_for_want_of_room_waits_and_is_not_rejected() {
+    fn a_segment_that_cannot_be_split_on_a_full_disk_waits_and_is_not_rejected() {
         let root = tempfile::tempdir().expect("a folder");
         let elsewhere = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
@@ -135,10 +135,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_for_now_waits_and_what_never_can_is_rejected() {
+    fn an_unreadable_segment_waits_and_a_damaged_one_is_rejected() {
         let root = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
-        // Where it would be put aside.
+        // A file in place of the folder for rejected segments.
         let folder = spool.folder().expect("on the disk").to_owned();
         std::fs::write(folder.join("rejected"), "").expect("written");
         let segments = [1, 2].map(|time| spool.write_events(&[event(time, "a")]).0);
@@ -151,7 +151,7 @@ mod tests {
             damaged: vec![(damaged, std::io::ErrorKind::InvalidData.into())],
             unreadable: vec![(unreadable, too_many_open_files)],
         };
-        assert!(sender.set_aside(unread));
+        assert!(sender.handle_unread(unread));
         assert_eq!((outbox.left().log_events, counters.rejected.get().log_events), (1, 1));
         let said = sender.diagnostics.take();
         let levels: Vec<_> = said.iter().map(|message| message.level).collect();

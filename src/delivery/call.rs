@@ -1,4 +1,4 @@
-//! Calls: segments put together into as few requests as CloudWatch's limits allow.
+//! The content of a call: segments are combined into as few calls as CloudWatch's limits allow.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,37 +9,37 @@ use crate::metrics::datum::{Body, Datum, DatumKey};
 use crate::metrics::histogram::{Histogram, MAX_VALUES_PER_DATUM};
 use crate::spool::{Lane, Segment};
 
-/// The datums of one call, the segments they come from, and the segments that did not fit any more.
+/// The datums of one call, their segments, and the segments that did not fit.
 #[derive(Debug)]
 pub struct MetricsCall {
     /// At most [`MAX_DATUMS`](crate::delivery::limits::MAX_DATUMS).
     pub datums: Vec<Datum>,
-    /// Where they come from.
+    /// The segments that contain them.
     pub segments: Vec<Segment>,
-    /// To be put back.
+    /// Segments that did not fit.
     pub rest: Vec<Segment>,
-    /// Those that could not be read.
+    /// Segments that could not be read.
     pub unread: Unread,
 }
 
 /// Segments that could not be read, each with the reason.
 #[derive(Debug, Default)]
 pub struct Unread {
-    /// They never will be.
+    /// The files are damaged.
     pub damaged: Vec<(Segment, io::Error)>,
-    /// They may be later: files are short, or the disk does not answer.
+    /// A later attempt may succeed: too many files are open, or the disk does not respond.
     pub unreadable: Vec<(Segment, io::Error)>,
 }
 
 impl Unread {
     fn push(&mut self, segment: Segment, error: io::Error) {
-        let for_good =
+        let is_damaged =
             matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound);
-        if for_good { &mut self.damaged } else { &mut self.unreadable }.push((segment, error));
+        if is_damaged { &mut self.damaged } else { &mut self.unreadable }.push((segment, error));
     }
 }
 
-/// Reads metrics segments and merges their datums for as long as they fit into one call. The first one always does.
+/// Reads metrics segments and merges their datums while they fit into one call. The first segment always does.
 #[must_use]
 pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
     let mut call = MetricsCall { datums: vec![], segments: vec![], rest: vec![], unread: Unread::default() };
@@ -58,7 +58,7 @@ pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
                     datums.into_iter().for_each(|datum| merge.add(datum));
                     call.segments.push(segment);
                 } else if call.segments.is_empty() {
-                    // Merged it might be larger than it is, and then it would never go.
+                    // Merging can make a segment larger. It is sent unmerged, because otherwise it would never fit.
                     packer = Packer::full();
                     call.datums = datums;
                     call.segments.push(segment);
@@ -72,7 +72,7 @@ pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
     call
 }
 
-/// At most how many datums a number of values needs, once they are merged into buckets and two extremes.
+/// Upper bound on the datums for a number of values, after they are merged into buckets and two extremes.
 const fn datums_for(values: usize) -> usize {
     if values <= MAX_VALUES_PER_DATUM {
         values.div_ceil(MAX_VALUES_PER_DATUM)
@@ -81,7 +81,7 @@ const fn datums_for(values: usize) -> usize {
     }
 }
 
-/// Datums of the same window, series and metric become one.
+/// Merges datums of the same window, series and metric.
 #[derive(Default)]
 struct Merge {
     totals: BTreeMap<DatumKey, (u32, f64)>,
@@ -89,13 +89,13 @@ struct Merge {
 }
 
 impl Merge {
-    /// At most how many datums and bytes the call grows by.
+    /// Upper bound on the datums and bytes by which the call grows.
     fn growth(&self, datums: &[Datum]) -> (usize, usize) {
         let mut lengths: BTreeMap<&DatumKey, usize> = BTreeMap::new();
         let (mut items, mut bytes) = (0, 0);
         for datum in datums {
             match &datum.body {
-                // A total that is there already only changes its number.
+                // An existing total only changes its value.
                 Body::Total(_) if self.totals.contains_key(&datum.key) => continue,
                 Body::Total(_) => items += 1,
                 Body::Points(points) => {
@@ -136,14 +136,14 @@ impl Merge {
     }
 }
 
-/// The events of one call, the segments they come from, and the damaged ones.
+/// The events of one call, their segments, and those that could not be read.
 #[derive(Debug)]
 pub struct LogsCall {
     /// The events.
     pub batch: LogBatch,
-    /// Where they come from.
+    /// The segments that contain them.
     pub segments: Vec<Segment>,
-    /// Those that could not be read.
+    /// Segments that could not be read.
     pub unread: Unread,
 }
 
@@ -257,7 +257,7 @@ mod tests {
     }
 
     proptest! {
-        // Each merges as much as a dozen full calls.
+        // Each case merges up to a dozen full calls.
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn a_merged_call_is_within_the_limits(

@@ -1,4 +1,4 @@
-//! The network, as a trait: everything before it runs without AWS.
+//! CloudWatch, as a trait: everything in front of it runs without AWS.
 
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::delivery::error::CallError;
 use crate::logs::event::LogBatch;
 use crate::metrics::datum::Datum;
 
-/// How many events of a call CloudWatch Logs left out, by reason.
+/// How many events of an accepted call CloudWatch Logs rejected, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RejectedLogEvents {
     /// Over 14 days old, or older than the group's creation allows.
@@ -28,7 +28,7 @@ impl RejectedLogEvents {
     }
 }
 
-/// The calls this product makes. Each is one attempt with a time-out; repeating is the sender's business.
+/// The calls that publish data. Each is one attempt with a timeout; the sender repeats it.
 pub trait CloudWatch: Send + Sync + 'static {
     /// `PutMetricData`.
     fn put_metric_data(
@@ -45,26 +45,26 @@ pub trait CloudWatch: Send + Sync + 'static {
         batch: LogBatch,
     ) -> impl Future<Output = Result<RejectedLogEvents, CallError>> + Send;
 
-    /// Makes a stream, and its group with class and retention where there is none yet. It is no error that they exist.
-    /// Gives the error of a retention that cannot be set: events are taken without it.
+    /// Creates a log stream, and its group with class and retention, unless they exist. Returns the error of a retention that
+    /// cannot be set: CloudWatch accepts events without one.
     fn create_log_stream(
         &self,
         group: &str,
         stream: &str,
     ) -> impl Future<Output = Result<Option<CallError>, CallError>> + Send;
 
-    /// Where calls go, as far as that is known without a call; `None` where nothing is sent.
+    /// The destination, as far as it is known without a call; `None` if nothing is sent.
     fn resolve(&self) -> impl Future<Output = Result<Option<ResolvedAws>, CallError>> + Send {
         ready(Ok(None))
     }
 
-    /// The same, with the account, which may take a call.
+    /// The destination with the account, which may need a call.
     fn resolve_account(&self) -> impl Future<Output = Result<Option<ResolvedAws>, CallError>> + Send {
         ready(Ok(None))
     }
 }
 
-/// Takes everything and sends nothing (`--cw-dry-run`). Sizes are those before compression.
+/// Accepts everything and sends nothing (`--cw-dry-run`). Sizes are those before compression.
 pub struct DryRun {
     /// Where the bytes are counted.
     pub counters: Arc<Counters>,

@@ -1,6 +1,6 @@
-//! Finds out where a run's data goes, beside the sending, and records it with the spool.
+//! Resolves the destination of a run while it publishes, and records it in the spool.
 //!
-//! A replay may be run from a shell with another region, profile or endpoint: it goes by what is recorded here.
+//! A replay uses the recorded destination, because its shell may have another region, profile or endpoint.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,28 +12,28 @@ use crate::config::ResolvedAws;
 use crate::delivery::client::CloudWatch;
 use crate::delivery::outbox::Outbox;
 
-/// Pauses between attempts: nothing waits for them, and in a closed network STS is never reached.
+/// Pauses between attempts. Nothing waits for them, and in a closed network STS cannot be reached at all.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
-/// Finds out the destination of one delivery.
-pub struct Finder<C> {
-    /// What calls AWS.
+/// Resolves the destination of one delivery.
+pub struct DestinationFinder<C> {
+    /// The client that resolves it.
     pub cloudwatch: Arc<C>,
-    /// Its spool records the destination, if `records`.
+    /// Its spool stores the destination, if `records`.
     pub outbox: Arc<Outbox>,
-    /// A replay goes by what is recorded, and does not replace it.
+    /// A replay uses the recorded destination, and does not replace it.
     pub records: bool,
-    /// Where the destination is published.
+    /// Receives the destination.
     pub known: watch::Sender<Option<ResolvedAws>>,
 }
 
-impl<C: CloudWatch> Finder<C> {
-    /// Tries until the account is known too, or the delivery has `ended`.
+impl<C: CloudWatch> DestinationFinder<C> {
+    /// Runs until the account is known, too, or the delivery has `ended`.
     pub async fn run(self, mut ended: watch::Receiver<bool>) {
         tokio::select! {
             () = self.find() => {}
-            // An error says that the delivery is gone, which is its end too.
+            // An error means that the delivery is gone, which is its end, too.
             _ = ended.wait_for(|ended| *ended) => {}
         }
     }
@@ -41,7 +41,7 @@ impl<C: CloudWatch> Finder<C> {
     async fn find(&self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            // What is known without a call does not wait for STS.
+            // The part that is known without a call does not wait for STS.
             match self.cloudwatch.resolve().await {
                 Ok(None) => return,
                 Ok(Some(resolved)) => self.publish(&resolved),
@@ -63,8 +63,8 @@ impl<C: CloudWatch> Finder<C> {
             is_new
         });
         if is_new && self.records {
-            // In place, so that the end of the delivery waits for it. Best effort: without it, a replay goes by the options
-            // and its own environment.
+            // In place, so that the end of the delivery waits for it. Best effort: otherwise, a replay uses the options and its
+            // own environment.
             let _ = tokio::task::block_in_place(|| self.outbox.spool().record_resolved(resolved));
         }
     }

@@ -1,16 +1,16 @@
-//! A call that failed: how far it came, and of which kind its failure is.
+//! A call that failed: the cause, the kind of error, and what it means for the data.
 
 use strum::IntoStaticStr;
 
 use super::retry::{RetryAction, action_of_code, action_of_status};
 use crate::config::RequiredAccount;
 
-/// How far a call came.
+/// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// AWS answered with an error.
     Refused {
-        /// Its code, such as `ThrottlingException`; empty where the response had none.
+        /// Its code, such as `ThrottlingException`; empty if the response had none.
         code: String,
         /// HTTP status.
         status: u16,
@@ -56,7 +56,7 @@ impl Cause {
     }
 }
 
-/// The kind of an error, as far as callers treat kinds differently.
+/// The kinds of errors that callers treat differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum ErrorKind {
@@ -70,13 +70,13 @@ pub enum ErrorKind {
     Invalid,
     /// No region is configured.
     NoRegion,
-    /// Something else than AWS answered.
+    /// A server other than AWS answered.
     NotAws,
     /// The resource does not exist.
     NotFound,
     /// The account's request rate is exceeded.
     Throttled,
-    /// AWS failed to handle the call for now.
+    /// AWS cannot handle the call at present.
     Unavailable,
     /// No connection, or no response.
     Unreachable,
@@ -100,9 +100,9 @@ pub struct CallError {
     pub operation: String,
     /// What the call was about, such as `namespace Locust`.
     pub resource: Box<str>,
-    /// How far it came.
+    /// Why it failed.
     pub cause: Cause,
-    /// At which stage it failed.
+    /// The stage at which it failed.
     pub stage: Stage,
     /// The message of AWS or the network, with the whole chain of causes.
     pub detail: Box<str>,
@@ -113,7 +113,7 @@ impl CallError {
     #[must_use]
     pub fn action(&self) -> RetryAction {
         match self.action_for_data() {
-            // The data is not at fault, and waits until the log group exists.
+            // The data is valid, and waits until the log group exists.
             RetryAction::Split | RetryAction::Reject if self.creates_the_log_group() => RetryAction::Block,
             action => action,
         }
@@ -190,7 +190,7 @@ impl CallError {
         }
     }
 
-    /// Whether other credentials may be all that it takes: there are none, or AWS does not accept these.
+    /// Whether other credentials may help: there are none, or AWS does not accept these.
     #[must_use]
     pub fn needs_credentials(&self) -> bool {
         match &self.cause {
@@ -212,13 +212,13 @@ impl CallError {
         matches!(self.cause, Cause::Refused { .. } | Cause::NotAws | Cause::NoAnswer)
     }
 
-    /// Whether CloudWatch may have accepted the call all the same, so that repeating it may count its content twice.
+    /// Whether CloudWatch may have accepted the call nevertheless, so that repeating it may count its content twice.
     #[must_use]
     pub fn is_uncertain(&self) -> bool {
         match self.cause {
             // A gateway may forward a call and answer it itself.
             Cause::NotAws | Cause::NoAnswer => true,
-            // These are statuses of a gateway, which does not know the outcome of the call behind it.
+            // A gateway with these statuses does not know the outcome of the call.
             Cause::Refused { status, .. } => matches!(status, 502 | 504),
             _ => false,
         }

@@ -1,4 +1,4 @@
-//! A delivery under way: it is started, looked at, and ended.
+//! A running delivery: its start, its progress, and its end.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::accounting::pricing::{Usage, estimate};
 use crate::accounting::receipt::Receipt;
 use crate::config::{LogClass, ResolvedAws};
 use crate::delivery::client::{CloudWatch, DryRun};
-use crate::delivery::destination::Finder;
+use crate::delivery::destination::DestinationFinder;
 use crate::delivery::error::CallError;
 use crate::delivery::lane::{LaneLoop, LaneStatus};
 use crate::delivery::outage::OutageMonitor;
@@ -23,14 +23,14 @@ use crate::delivery::progress::{DeliveryEnd, Progress};
 use crate::delivery::send::Sender;
 use crate::spool::{Destination, Lane, Spool};
 
-/// How long the end waits for a disk that does not answer.
+/// How long the end waits for a disk that does not respond.
 const DISK_TIMEOUT: Duration = Duration::from_secs(3);
 const DISK_PAUSE: Duration = Duration::from_millis(2);
 
-/// How a delivery goes about it.
+/// The options of a delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryOptions {
-    /// When the lanes begin to send.
+    /// When the lanes start to send.
     pub mode: SendMode,
     /// Time between publications at [`SendMode::Periodic`].
     pub flush_interval: Option<Duration>,
@@ -38,15 +38,15 @@ pub struct DeliveryOptions {
     pub capacity_bytes: u64,
     /// Send nothing, and leave everything in the spool.
     pub dry_run: bool,
-    /// Record with the spool where its data goes.
+    /// Record the resolved destination in the spool.
     pub records_destination: bool,
 }
 
-/// A delivery under way.
+/// A running delivery.
 pub struct Delivery {
-    /// The account of it.
+    /// What happened to its data so far.
     pub counters: Arc<Counters>,
-    /// What waits.
+    /// The data that waits.
     pub outbox: Arc<Outbox>,
     /// Messages to the user.
     pub diagnostics: Arc<Diagnostics>,
@@ -60,7 +60,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Starts to send what is pushed into the outbox.
+    /// Starts to send the segments that are pushed into the outbox.
     pub fn start<C: CloudWatch>(
         spool: Spool,
         destination: Destination,
@@ -84,7 +84,7 @@ impl Delivery {
         }
     }
 
-    /// How far it has come.
+    /// The progress so far.
     #[must_use]
     pub fn progress(&self) -> Progress {
         let [metrics, logs] = self.lanes.each_ref().map(|lane| lane.borrow().clone());
@@ -113,8 +113,8 @@ impl Delivery {
         }
     }
 
-    /// Whether everything up to a segment is done with; `None` while that may still come, false where nothing more can be
-    /// sent for now.
+    /// Whether all segments up to an ID are settled: `None` while that may still happen, false if nothing more can be sent at
+    /// present.
     #[must_use]
     pub fn is_settled(&self, last: u64) -> Option<bool> {
         let mut all = true;
@@ -134,17 +134,17 @@ impl Delivery {
         self.diagnostics.take()
     }
 
-    /// Where the data goes, as far as that is known by now.
+    /// The destination of the data, as far as it is known.
     #[must_use]
     pub fn destination(&self) -> Option<ResolvedAws> {
         self.resolved.borrow().clone()
     }
 
-    /// The account of it, with what the spool still holds.
+    /// The receipt so far, with what the spool still holds.
     #[must_use]
-    pub fn account(&self, run_id: &str, log_class: LogClass, spooled: Counts) -> Receipt {
+    pub fn receipt(&self, run_id: &str, log_class: LogClass, spooled: Counts) -> Receipt {
         let cost = estimate(Usage {
-            // A metric costs nothing before CloudWatch has some of it.
+            // A metric costs nothing before CloudWatch has data of it.
             metric_hours: if self.counters.delivered_until.get() > 0 { self.counters.metric_hours.get() } else { 0 },
             calls: self.counters.put_metric_data.get(),
             log_bytes: self.counters.log_bytes.get(),
@@ -154,18 +154,18 @@ impl Delivery {
         Receipt::new(run_id, &self.counters, spooled, cost)
     }
 
-    /// Ends it, whatever is left: that stays in the spool.
+    /// Ends the delivery. Data that is left stays in the spool.
     pub fn end(&self) -> DeliveryEnd {
         let failures = self.progress().failures;
         (self.abandon)();
         self.ended.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        // Once they are over, nothing touches the outbox any more. A panic there has been reported by the panic hook.
-        let answers = wait_for_disk(&tasks);
+        // After they have ended, nothing changes the outbox any more. The panic hook has reported a panic in one of them.
+        let responds = wait_for_disk(&tasks);
         self.outbox.drop_memory();
-        if answers {
+        if responds {
             let outbox = Arc::clone(&self.outbox);
-            wait_for_disk(&[self.runtime.spawn_blocking(move || outbox.spool().tidy_up())]);
+            wait_for_disk(&[self.runtime.spawn_blocking(move || outbox.spool().remove_if_empty())]);
         }
         let spool = self.outbox.spool();
         let Counts { requests, log_events, .. } = self.outbox.spooled();
@@ -178,11 +178,11 @@ impl Delivery {
     }
 }
 
-/// Waits for tasks that only a disk which does not answer can hold up, but not for that disk: what is under way then is in
-/// the receipt as what it was before. Says whether it has answered.
+/// Waits for tasks that only an unresponsive disk can delay, for a bounded time. Returns whether they have ended. The receipt
+/// counts what is in flight then as before.
 fn wait_for_disk(tasks: &[JoinHandle<()>]) -> bool {
     let deadline = Instant::now() + DISK_TIMEOUT;
-    // Not in the runtime: its threads may be the ones that are held up, and with them its clock.
+    // Not on the runtime: its own threads, and with them its timers, may be blocked.
     while !tasks.iter().all(JoinHandle::is_finished) {
         if Instant::now() >= deadline {
             return false;
@@ -192,7 +192,7 @@ fn wait_for_disk(tasks: &[JoinHandle<()>]) -> bool {
     true
 }
 
-/// What a delivery is made of before it is known what it sends to.
+/// The parts of a delivery that do not depend on the type of its client.
 struct Parts {
     destination: Destination,
     options: DeliveryOptions,
@@ -225,7 +225,7 @@ impl Parts {
         let (ended, end) = watch::channel(false);
         let (known, resolved) = watch::channel(None);
         let records = options.records_destination;
-        let finder = Finder { cloudwatch, outbox: Arc::clone(&outbox), records, known };
+        let finder = DestinationFinder { cloudwatch, outbox: Arc::clone(&outbox), records, known };
         tasks.push(runtime.spawn(finder.run(end.clone())));
         tasks.push(runtime.spawn(Arc::clone(&outage).run(end)));
         let abandon = Box::new(move || sender.abandon());
@@ -256,7 +256,7 @@ mod tests {
     use crate::metrics::datum::Datum;
     use crate::spool::tests::{event, manifest};
 
-    /// Refuses log events, and has their file not answer any more.
+    /// Refuses log events, and makes their file block its readers.
     struct Stalling(PathBuf);
 
     impl CloudWatch for Stalling {
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_does_not_wait_for_a_disk_that_does_not_answer() {
+    fn the_end_does_not_wait_for_a_disk_that_does_not_respond() {
         let root = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (segment, _) = spool.write_events(&[event(1, "a"), event(2, "b")]);
@@ -302,7 +302,7 @@ mod tests {
         }
         delivery.end();
         assert_eq!(delivery.outbox.spooled().log_events, 2);
-        // Lets it be read at last, as the runtime waits for it.
-        std::fs::write(&file, "").expect("somebody reads");
+        // Unblocks the reader, because the runtime waits for it.
+        std::fs::write(&file, "").expect("a reader");
     }
 }

@@ -1,4 +1,4 @@
-//! A call under way: when it ends, however it ends, it is counted.
+//! Counts a call in flight when it ends, however it ends.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use crate::accounting::counters::Counters;
 use crate::delivery::error::CallError;
 use crate::spool::{Lane, Segment};
 
-/// A call under way, counted when it ends. Dropped without an answer, as when it is cut off, it counts as uncertain.
+/// Counts a call when it ends. If it is dropped without a response, because the call was cut off, its content counts as
+/// uncertain.
 pub(super) struct InFlightGuard {
     counters: Arc<Counters>,
     lane: Lane,
@@ -16,13 +17,13 @@ pub(super) struct InFlightGuard {
 
 impl InFlightGuard {
     pub(super) fn new(counters: &Arc<Counters>, lane: Lane, segments: &[Segment]) -> Self {
-        let number = segments.iter().map(|s| s.contents.share.requests + s.contents.share.log_events).sum();
+        let number = segments.iter().map(|s| s.contents.counts.requests + s.contents.counts.log_events).sum();
         Self { counters: Arc::clone(counters), lane, number, sent: true }
     }
 
-    /// Knows how the call ended.
+    /// Records how the call ended.
     pub(super) fn settle(mut self, error: Option<&CallError>) {
-        // A call that comes before it, such as one to STS, says nothing of this one.
+        // A call that precedes it, such as one to STS, says nothing about this one.
         if error.is_some_and(|error| error.operation != operation_of(self.lane)) {
             (self.number, self.sent) = (0, false);
             return;
@@ -34,7 +35,7 @@ impl InFlightGuard {
     }
 }
 
-/// The call that carries a lane's data.
+/// The operation that sends the data of a lane.
 const fn operation_of(lane: Lane) -> &'static str {
     match lane {
         Lane::Metrics => "PutMetricData",

@@ -4,16 +4,16 @@ use crate::spool::Lane;
 
 /// Most datums of one call (PutMetricData).
 pub const MAX_DATUMS: usize = 1000;
-/// Largest call (PutMetricData): 1 MB, less room for the namespace and what frames the datums.
+/// Largest call (PutMetricData): 1 MB, less room for the namespace and the framing of the datums.
 pub const MAX_METRICS_BYTES: usize = 1_000_000 - 1000;
 /// Most events of one call (PutLogEvents).
 pub const MAX_EVENTS: usize = 10_000;
-/// Largest call (PutLogEvents), its events counted with 26 bytes each beside their text.
+/// Largest call (PutLogEvents). Each event counts as its text and 26 bytes.
 pub const MAX_LOGS_BYTES: usize = 1_048_576;
 /// Longest time between the first and the last event of one call (PutLogEvents): 24 hours, in milliseconds.
 pub const MAX_LOGS_SPAN_MS: i64 = 24 * 3600 * 1000;
 
-/// How many calls' worth of parts of a minute are looked through for ones that are the same series and minute.
+/// How many calls' worth of segments are read in order to merge parts of the same minute and series.
 const MERGE_CALLS: usize = 60;
 
 /// The limits of a lane's calls.
@@ -25,7 +25,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What one call of a lane may hold.
+    /// The limits of one call of a lane.
     #[must_use]
     pub const fn of(lane: Lane) -> Self {
         match lane {
@@ -34,20 +34,20 @@ impl Limits {
         }
     }
 
-    /// Size of a call that is full.
+    /// Size of a full call.
     #[must_use]
     pub const fn bytes(self) -> usize {
         self.bytes
     }
 
-    /// What may be read in order to be merged into one call, where windows come in parts.
+    /// How much to read in order to merge it into one call, if windows are recorded in parts.
     #[must_use]
-    pub const fn times_merge(self) -> Self {
+    pub const fn for_merging(self) -> Self {
         Self { items: self.items * MERGE_CALLS, bytes: self.bytes * MERGE_CALLS, span_ms: self.span_ms }
     }
 }
 
-/// Says of one segment after the other whether it still fits.
+/// Adds up segments while they fit into one call.
 pub struct Packer {
     limits: Limits,
     items: usize,
@@ -62,13 +62,13 @@ impl Packer {
         Self { limits, items: 0, bytes: 0, span: None }
     }
 
-    /// A call that nothing fits into any more.
+    /// A full call.
     #[must_use]
     pub const fn full() -> Self {
         Self::new(Limits { items: 0, bytes: 0, span_ms: 0 })
     }
 
-    /// Counts in something of this size and span, if it fits too, and says whether it did.
+    /// Adds items of this size and span if they fit. Returns whether they do.
     pub fn try_add(&mut self, items: usize, bytes: usize, (first, last): (i64, i64)) -> bool {
         let (start, end) = self.span.unwrap_or((first, last));
         let span = (start.min(first), end.max(last));
@@ -83,7 +83,7 @@ impl Packer {
     }
 }
 
-/// Cuts a list into parts that each fit into one call. An item alone always fits.
+/// Splits a list into parts that each fit into one call. A single item always fits.
 pub fn split<T>(lane: Lane, items: Vec<T>, bytes: impl Fn(&T) -> usize, time_ms: impl Fn(&T) -> i64) -> Vec<Vec<T>> {
     let mut parts: Vec<Vec<T>> = Vec::new();
     let mut packer = Packer::new(Limits::of(lane));

@@ -1,4 +1,4 @@
-//! The second half of a run's way: from the outbox to CloudWatch, and what is left in the end. A replay is this half alone.
+//! Delivery: from the outbox to CloudWatch. A run records data in front of it; a replay consists of it alone.
 
 mod bisect;
 pub mod call;

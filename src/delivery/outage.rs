@@ -114,7 +114,7 @@ impl OutageMonitor {
                 self.diagnostics.log(Level::Debug, &topic, error.to_string());
             }
             RetryAction::Split | RetryAction::Reject => {
-                // CloudWatch answers, whatever it thinks of this call.
+                // CloudWatch has answered, so this is no outage.
                 self.call_succeeded(lane);
                 self.diagnostics.log_first(
                     Level::Warning,

@@ -1,4 +1,4 @@
-//! How far a delivery has come, and what it leaves behind.
+//! The progress of a delivery, and what it leaves behind.
 
 use std::path::PathBuf;
 
@@ -6,16 +6,16 @@ use crate::config::ResolvedAws;
 use crate::delivery::error::CallError;
 use crate::timestamp::Timestamp;
 
-/// How far a delivery has come.
+/// The progress of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Requests and log events that are on their way, whichever are more.
+    /// Requests or log events that are not settled, whichever are more.
     pub left: u64,
-    /// Requests and log events that are settled, of the same kind.
+    /// Requests or log events of the same kind that are settled.
     pub settled: u64,
     /// Calls that succeeded, of datums and of log events.
     pub succeeded: (u64, u64),
-    /// Nothing is left to wait for: all is settled, or nothing more can be sent.
+    /// Waiting is no use: everything is settled, or nothing more can be sent.
     pub over: bool,
     /// Why calls fail at present.
     pub failures: Vec<CallError>,
@@ -23,19 +23,19 @@ pub struct Progress {
     pub outage_since: Option<Timestamp>,
     /// The newest second of which CloudWatch has metrics, since the epoch.
     pub delivered_until: Option<u64>,
-    /// Bytes that wait to be sent or are under way, on the disk or in memory.
+    /// Bytes that wait or are in flight, on disk or in memory.
     pub waiting_bytes: u64,
 }
 
 /// What a delivery leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliveryEnd {
-    /// The folder of what was not delivered, if there is anything.
+    /// The folder of undelivered data, if there is any.
     pub spool_folder: Option<PathBuf>,
-    /// The folder of what CloudWatch rejected, if there is anything.
+    /// The folder of rejected data, if there is any.
     pub rejected_folder: Option<PathBuf>,
-    /// Why calls failed, if they still did.
+    /// Why the last calls failed.
     pub failures: Vec<CallError>,
-    /// The destination of the data, as far as it became known.
+    /// The destination of the data, as far as it is known.
     pub destination: Option<ResolvedAws>,
 }

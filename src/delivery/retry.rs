@@ -1,8 +1,8 @@
-//! What to do about a call that failed: one table by AWS's error codes, and the pauses between attempts.
+//! The reaction to a failed call: one table of AWS's error codes, and the pauses between attempts.
 
 use std::time::Duration;
 
-/// What is done about a call that failed.
+/// The reaction to a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryAction {
     /// Repeat it with backoff and full jitter.
@@ -15,11 +15,11 @@ pub enum RetryAction {
     Recreate,
     /// Reject this batch.
     Reject,
-    /// Nothing helps until the user changes something: say so, keep everything, and try again from time to time.
+    /// Keep the data until the user changes something: log what to do, and try again from time to time.
     Block,
 }
 
-/// AWS's error codes, where the HTTP status alone does not decide. A code may have the suffix `Exception`, which is not
+/// AWS's error codes, if the HTTP status alone does not decide. A code may have the suffix `Exception`, which is not
 /// compared.
 const CODES: [(&str, RetryAction); 42] = [
     ("Throttling", RetryAction::RetrySlowly),
@@ -62,7 +62,7 @@ const CODES: [(&str, RetryAction); 42] = [
     ("IncompleteSignature", RetryAction::Block),
     ("MissingAuthenticationToken", RetryAction::Block),
     ("OptInRequired", RetryAction::Block),
-    // The endpoint is that of another service.
+    // The endpoint belongs to another service.
     ("InvalidAction", RetryAction::Block),
     ("UnknownOperation", RetryAction::Block),
 ];
@@ -82,7 +82,7 @@ pub const fn action_of_status(status: u16, is_without_code: bool) -> RetryAction
         413 => RetryAction::Split,
         401 | 403 => RetryAction::Block,
         408 | 500.. => RetryAction::Retry,
-        // AWS always gives a code, so something else answered, such as a proxy.
+        // AWS always sends a code, so another server answered, such as a proxy.
         _ if is_without_code => RetryAction::RetrySlowly,
         _ => RetryAction::Reject,
     }
@@ -92,7 +92,7 @@ pub const fn action_of_status(status: u16, is_without_code: bool) -> RetryAction
 #[must_use]
 pub fn names_a_transient_error(message: &str) -> bool {
     CODES.iter().any(|(code, action)| {
-        // Within a message about credentials, an expired token is one that does not renew itself.
+        // In a message about credentials, an expired token is one that is not renewed.
         matches!(action, RetryAction::Retry | RetryAction::RetrySlowly)
             && !code.contains("Expired")
             && message.contains(code)
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_error_has_its_remedy() {
+    fn each_kind_of_error_has_its_reaction() {
         for (error, action) in [
             (refused("Throttling", 400), RetryAction::RetrySlowly),
             (refused("ThrottlingException", 400), RetryAction::RetrySlowly),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_passes_is_known_by_its_name_alone() {
+    fn a_transient_error_is_known_by_its_name_alone() {
         assert!(names_a_transient_error("an error occurred while loading credentials: ServiceUnavailable: try again"));
         assert!(names_a_transient_error("service error: Throttling: Rate exceeded"));
         assert!(!names_a_transient_error("AccessDenied: not authorized to perform sts:AssumeRole"));
@@ -219,7 +219,7 @@ mod tests {
         assert!(Backoff::of(RetryAction::RetrySlowly).pause(1, 1.0) > backoff.pause(1, 1.0));
     }
 
-    fn remedies() -> impl Strategy<Value = RetryAction> {
+    fn actions() -> impl Strategy<Value = RetryAction> {
         use RetryAction::{Block, Recreate, Reject, Retry, RetrySlowly, Split};
         prop_oneof![Just(Retry), Just(RetrySlowly), Just(Split), Just(Recreate), Just(Reject), Just(Block)]
     }
@@ -227,7 +227,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_pause_never_shrinks_with_failures_nor_grows_over_its_cap(
-            action in remedies(), failures in any::<u32>(), chance in 0.0..=1.0f64,
+            action in actions(), failures in any::<u32>(), chance in 0.0..=1.0f64,
         ) {
             let backoff = Backoff::of(action);
             let pause = backoff.pause(failures, chance);
@@ -244,7 +244,7 @@ mod tests {
         }
 
         #[test]
-        fn an_unknown_error_is_told_and_what_aws_may_mend_is_repeated(code in "[A-Z][a-z]{0,12}X?", status in 100..600u16) {
+        fn an_unknown_error_is_named_and_is_repeated_if_it_may_be_transient(code in "[A-Z][a-z]{0,12}X?", status in 100..600u16) {
             prop_assume!(!CODES.iter().any(|(known, _)| code == *known || code.strip_suffix("Exception") == Some(known)));
             let error = refused(&code, status);
             prop_assert!(error.to_string().contains(&code) && error.was_sent());

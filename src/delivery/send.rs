@@ -1,4 +1,4 @@
-//! Sends one call of a lane: what it holds, and what its answer means for that.
+//! Sends one call of a lane, and settles its segments by the response.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -19,7 +19,7 @@ use crate::delivery::outbox::{Outbox, Retention};
 use crate::delivery::retry::RetryAction;
 use crate::spool::{Destination, Lane, Packing, Segment};
 
-/// What both lanes share.
+/// The part of sending that both lanes share.
 pub struct Sender<C> {
     cloudwatch: Arc<C>,
     destination: Destination,
@@ -48,7 +48,7 @@ pub(super) enum Outcome {
 }
 
 impl<C: CloudWatch> Sender<C> {
-    /// A sender that has not begun.
+    /// A sender of a delivery.
     #[must_use]
     pub fn new(
         cloudwatch: Arc<C>,
@@ -70,7 +70,7 @@ impl<C: CloudWatch> Sender<C> {
         })
     }
 
-    /// Cuts off all calls and begins no further one: both lanes end at once.
+    /// Cuts off all calls and starts no further one: both lanes end at once.
     pub fn abandon(&self) {
         self.abandoned.store(true, SeqCst);
         self.outbox.wake_all();
@@ -84,15 +84,15 @@ impl<C: CloudWatch> Sender<C> {
     pub(super) fn take(&self, lane: Lane) -> Vec<Segment> {
         let limits = Limits::of(lane);
         let merged = lane == Lane::Metrics && self.destination.windows_in_parts;
-        let mut packer = Packer::new(if merged { limits.times_merge() } else { limits });
+        let mut packer = Packer::new(if merged { limits.for_merging() } else { limits });
         let (mut empty, mut complete) = (true, false);
         self.outbox.take(lane, limits.bytes(), |segment| {
             if complete || (!empty && segment.packing == Packing::Isolated) {
                 return false;
             }
             let within = packer.try_add(segment.contents.items, segment.contents.wire_bytes, segment.contents.span);
-            // The first one goes in any case. What a damaged time or a foreign hand made larger than a call may be would
-            // else hold up all behind it; CloudWatch refuses it, and it is cut.
+            // The first segment is always sent. A damaged time or an edit can make it larger than a call may be, and it would hold
+            // up all others; CloudWatch refuses it, and it is split.
             let fits = within || empty;
             if fits {
                 (empty, complete) = (false, segment.packing == Packing::Isolated || !within);
@@ -112,12 +112,12 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     async fn send_metrics(&self, segments: Vec<Segment>) -> Outcome {
-        // Reading and merging is work for the processor, a matter of milliseconds.
+        // Reading and merging takes milliseconds of CPU time.
         let Ok(call) = tokio::task::spawn_blocking(move || metrics_call(segments)).await else {
             return Outcome::Empty;
         };
         self.outbox.put_back(Lane::Metrics, call.rest);
-        let unreadable = self.set_aside(call.unread);
+        let unreadable = self.handle_unread(call.unread);
         if call.segments.is_empty() {
             return if unreadable { Outcome::Unreadable } else { Outcome::Empty };
         }
@@ -127,7 +127,7 @@ impl<C: CloudWatch> Sender<C> {
         in_flight.settle(put.as_ref().err());
         match put {
             Ok(()) => {
-                self.succeeded(Lane::Metrics, number, begun);
+                self.log_success(Lane::Metrics, number, begun);
                 let newest = call.segments.iter().map(|segment| segment.contents.span.1 / 1000).max();
                 self.counters.delivered_until.raise_to(newest.unwrap_or_default().try_into().unwrap_or_default());
                 self.outbox.settle(call.segments, 0);
@@ -163,7 +163,7 @@ impl<C: CloudWatch> Sender<C> {
         let Ok(call) = tokio::task::spawn_blocking(move || logs_call(segments)).await else {
             return Outcome::Empty;
         };
-        let unreadable = self.set_aside(call.unread);
+        let unreadable = self.handle_unread(call.unread);
         if call.segments.is_empty() {
             return if unreadable { Outcome::Unreadable } else { Outcome::Empty };
         }
@@ -175,7 +175,7 @@ impl<C: CloudWatch> Sender<C> {
         in_flight.settle(put.as_ref().err());
         match put {
             Ok(rejected_events) => {
-                self.succeeded(Lane::Logs, number, begun);
+                self.log_success(Lane::Logs, number, begun);
                 if rejected_events.total() > 0 {
                     self.diagnostics.log_once(
                         Level::Warning,
@@ -203,10 +203,10 @@ impl<C: CloudWatch> Sender<C> {
         }
     }
 
-    fn succeeded(&self, lane: Lane, number: usize, begun: Instant) {
+    fn log_success(&self, lane: Lane, number: usize, begun: Instant) {
         self.outage.call_succeeded(lane);
         if self.outbox.retention() == Retention::Keep {
-            // A dry run: CloudWatch knows nothing of it.
+            // A dry run makes no call.
             return;
         }
         let what = match lane {
@@ -222,7 +222,7 @@ impl<C: CloudWatch> Sender<C> {
         segments.iter_mut().for_each(|segment| segment.failed_calls += 1);
         self.outage.call_failed(lane, &error);
         match error.action() {
-            // A gateway's limit, which is not CloudWatch's: nothing is rejected for it.
+            // The limit of a gateway, not of CloudWatch: nothing is rejected because of it.
             RetryAction::Split if !error.is_from_aws() && !can_be_split(&segments) => {
                 self.outbox.put_back(lane, segments);
                 Outcome::Failed(CallError { cause: Cause::NotAws, ..error })

@@ -202,7 +202,7 @@ impl AggregationWorker {
         if self.lines.is_empty() {
             return;
         }
-        let next = LogLines::as_many_as(&self.lines);
+        let next = LogLines::with_capacity_of(&self.lines);
         let written = self.outbox.spool().write_lines(std::mem::replace(&mut self.lines, next));
         self.push(written);
     }

@@ -1,4 +1,4 @@
-//! The files of a spool's folder: their names, and how they are written.
+//! The files in the folder of a spool: their names, locks and permissions, and how they are written.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,32 +6,32 @@ use std::path::{Path, PathBuf};
 
 use crate::spool::Lane;
 
-/// Folder for what CloudWatch will not take.
+/// Folder of the segments that CloudWatch refuses permanently.
 pub(super) const REJECTED: &str = "rejected";
-/// What a folder says of itself.
+/// File of the manifest.
 pub(super) const MANIFEST: &str = "run.json";
-/// Locked by the process whose spool it is.
+/// File that the process of the spool locks while it runs.
 pub(super) const LOCK: &str = "lock";
-/// Ending of a file that is not written to its end.
-pub(super) const HALF: &str = "part";
+/// Extension of a file that is being written.
+pub(super) const PARTIAL: &str = "part";
 
-/// Whether something is in a spool's folder beside what is in all of them. One that cannot be read is taken to have.
-pub(super) fn has_more_than_its_manifest(folder: &Path) -> bool {
+/// Whether a folder contains more than its manifest and lock. A folder that cannot be read may contain data.
+pub(super) fn holds_data(folder: &Path) -> bool {
     let more = |entry: io::Result<fs::DirEntry>| {
         entry.is_ok_and(|entry| !matches!(entry.file_name().to_str(), Some(LOCK | MANIFEST)))
     };
     fs::read_dir(folder).map_or(true, |mut entries| entries.any(more))
 }
 
-/// What a segment's file is called, such as `000000012-5d41402a-logs.jsonl`.
-pub(super) struct Name {
+/// The name of a segment's file, such as `000000012-5d41402a-logs.jsonl`.
+pub(super) struct SegmentName {
     pub(super) id: u64,
     /// CRC-32 of the file.
     pub(super) checksum: u32,
     pub(super) lane: Lane,
 }
 
-impl Name {
+impl SegmentName {
     /// The name of a segment's file; `None` for any other file.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let text = path.file_name()?.to_str()?;
@@ -43,38 +43,38 @@ impl Name {
     }
 }
 
-impl std::fmt::Display for Name {
+impl std::fmt::Display for SegmentName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:09}-{:08x}-{}.jsonl", self.id, self.checksum, self.lane.name())
     }
 }
 
-/// Whether a file is a segment's.
+/// Whether a file is a segment.
 pub(super) fn is_segment(path: &Path) -> bool {
-    Name::of(path).is_some()
+    SegmentName::of(path).is_some()
 }
 
-/// The highest id in a folder and in what was rejected from it, else 0.
+/// The highest ID in a folder and among its rejected segments; 0 without any.
 pub(super) fn last_id(folder: &Path) -> io::Result<u64> {
     let mut last = 0;
     for folder in [folder.to_owned(), folder.join(REJECTED)] {
         if folder.is_dir() {
             for entry in fs::read_dir(folder)? {
-                last = last.max(Name::of(&entry?.path()).map_or(0, |name| name.id));
+                last = last.max(SegmentName::of(&entry?.path()).map_or(0, |name| name.id));
             }
         }
     }
     Ok(last)
 }
 
-/// Locks a folder for as long as the file is open.
+/// Locks a folder while the returned file is open.
 pub(super) fn lock(folder: &Path) -> io::Result<File> {
     let file = new_file(&folder.join(LOCK))?;
     file.try_lock().map_err(io::Error::from)?;
     Ok(file)
 }
 
-/// Whether the process whose spool this is still lives.
+/// Whether the process of a spool still runs.
 pub(super) fn is_live(folder: &Path) -> bool {
     matches!(lock(folder), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
@@ -95,13 +95,14 @@ fn new_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Writes a file so that nobody ever sees half of it.
+/// Writes a file that readers see as a whole or not at all.
 pub(super) fn write_whole(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
-    let (half, whole) = (folder.join(format!("{name}.{HALF}")), folder.join(name));
-    let written =
-        new_file(&half).and_then(|mut file| file.write_all(text.as_bytes())).and_then(|()| fs::rename(&half, &whole));
+    let (partial, whole) = (folder.join(format!("{name}.{PARTIAL}")), folder.join(name));
+    let written = new_file(&partial)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&partial, &whole));
     if let Err(error) = written {
-        let _ = fs::remove_file(&half);
+        let _ = fs::remove_file(&partial);
         return Err(error);
     }
     Ok(whole)

@@ -1,4 +1,4 @@
-//! The folder of one run and process: segments are written to it, found in it again, and removed.
+//! The folder of one run and process: it writes, finds and removes segments.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,31 +12,31 @@ use crate::logs::event::LogEvent;
 use crate::logs::line::LogLine;
 use crate::metrics::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
 use crate::spool::files::{
-    HALF, LOCK, MANIFEST, Name, REJECTED, has_more_than_its_manifest, last_id, lock, make_folder, write_whole,
+    LOCK, MANIFEST, PARTIAL, REJECTED, SegmentName, holds_data, last_id, lock, make_folder, write_whole,
 };
 use crate::spool::segment::{Contents, LogLines, Segment, Storage};
 use crate::spool::{Lane, Manifest};
 
-/// The folder of one run and process, or the memory that stands in for it.
+/// The folder of one run and process. Without a usable disk, segments stay in memory.
 pub struct Spool {
     folder: Option<PathBuf>,
     series: Vec<String>,
     next_id: AtomicU64,
-    /// Held for as long as the process lives, so that another can tell that it does.
+    /// Held while the process runs, so that other processes can see that it does.
     _lock: Option<File>,
 }
 
 impl Spool {
-    /// Makes the folder `root/run/worker`, for its owner alone.
+    /// Creates the folder `root/run/worker`, which only its owner can read.
     ///
     /// # Errors
-    /// `WouldBlock` where it belongs to a process that lives, `AlreadyExists` where one that has ended left something in
-    /// it, else where it cannot be made; [`Spool::in_memory`] is what is left then.
+    /// `WouldBlock` if a running process uses it, `AlreadyExists` if an earlier process left data in it, and any other error if
+    /// it cannot be created; the caller can use [`Spool::in_memory`] then.
     pub fn create(root: &Path, manifest: &Manifest) -> io::Result<Self> {
         let folder = root.join(&manifest.run_id).join(&manifest.worker);
         make_folder(&folder)?;
         let lock = lock(&folder)?;
-        if has_more_than_its_manifest(&folder) {
+        if holds_data(&folder) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         manifest.write(&folder)?;
@@ -44,11 +44,11 @@ impl Spool {
         Ok(Self { folder: Some(folder), series: manifest.series.clone(), next_id, _lock: Some(lock) })
     }
 
-    /// Opens the folder that a process which has ended left behind, with the segments in it, oldest first, and removes
-    /// what was not written to its end if `clean`.
+    /// Opens the folder of a process that has ended, with its segments, oldest first. If `clean`, removes files that were not
+    /// written completely.
     ///
     /// # Errors
-    /// `WouldBlock` where the process still lives; else where the folder cannot be read.
+    /// `WouldBlock` if the process still runs, and any other error if the folder cannot be read.
     pub fn reopen(folder: &Path, clean: bool) -> io::Result<(Self, Manifest, Vec<Segment>)> {
         let lock = lock(folder)?;
         let manifest = Manifest::read(folder)?;
@@ -58,11 +58,11 @@ impl Spool {
         let mut segments = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == HALF) {
+            if path.extension().is_some_and(|ending| ending == PARTIAL) {
                 if clean {
                     fs::remove_file(path)?;
                 }
-            } else if let Some(name) = Name::of(&path) {
+            } else if let Some(name) = SegmentName::of(&path) {
                 segments.push(spool.segment(&name, path)?);
             }
         }
@@ -70,8 +70,8 @@ impl Spool {
         Ok((spool, manifest, segments))
     }
 
-    /// Looks at a file of the spool. One that is damaged stands for nothing; sending it will find out.
-    fn segment(&self, &Name { id, checksum, lane }: &Name, path: PathBuf) -> io::Result<Segment> {
+    /// Reads a file of the spool. A damaged one counts as empty here; the sender rejects it later.
+    fn segment(&self, &SegmentName { id, checksum, lane }: &SegmentName, path: PathBuf) -> io::Result<Segment> {
         let disk_bytes = fs::metadata(&path)?.len();
         let contents = Contents::default();
         let mut segment = Segment::new(id, lane, contents, disk_bytes, Storage::Disk { path, checksum });
@@ -82,17 +82,17 @@ impl Spool {
         Ok(segment)
     }
 
-    /// Records where the data of this spool goes, for a process that sends it later.
+    /// Records the resolved destination of the data, for a process that sends it later.
     ///
     /// # Errors
-    /// Where the manifest cannot be read or written.
+    /// If the manifest cannot be read or written.
     pub fn record_resolved(&self, resolved: &ResolvedAws) -> io::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let manifest = Manifest { resolved: Some(resolved.clone()), ..Manifest::read(folder)? };
         manifest.write(folder)
     }
 
-    /// The id of the last segment written.
+    /// The ID of the last segment written.
     #[must_use]
     pub fn last_id(&self) -> u64 {
         self.next_id.load(Relaxed) - 1
@@ -104,22 +104,22 @@ impl Spool {
         Self { folder: None, series: manifest.series.clone(), next_id: AtomicU64::new(1), _lock: None }
     }
 
-    /// The folder, where there is one.
+    /// The folder, if there is one.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 
-    /// The folder of what CloudWatch will not take, where there is any.
+    /// The folder of rejected segments, if there are any.
     #[must_use]
     pub fn rejected(&self) -> Option<PathBuf> {
         self.folder().map(|folder| folder.join(REJECTED)).filter(|folder| folder.is_dir())
     }
 
-    /// Writes datums that fit into one call. Where the disk refuses them they stay in memory, and the error tells why.
+    /// Writes datums that fit into one call. If the disk cannot be written, they stay in memory, and the error says why.
     #[must_use]
     pub fn write_datums(&self, datums: &[Datum]) -> (Segment, Option<io::Error>) {
-        // A datum is plain data: it always has a JSON form.
+        // A datum is plain data, so it can always be written as JSON.
         let lines = datums.iter().map(|datum| datum.to_json().unwrap_or_default() + "\n");
         self.write(Lane::Metrics, self.contents_of_datums(datums), lines.collect())
     }
@@ -132,7 +132,7 @@ impl Spool {
         self.write_lines(lines)
     }
 
-    /// Writes log events that are lines already, as [`Self::write_datums`] does.
+    /// Writes log events that are already lines, as [`Self::write_datums`] does.
     #[must_use]
     pub fn write_lines(&self, lines: LogLines) -> (Segment, Option<io::Error>) {
         self.write(Lane::Logs, lines.contents, String::from_utf8(lines.text).unwrap_or_default())
@@ -145,7 +145,7 @@ impl Spool {
             items: datums.len(),
             wire_bytes: datums.iter().map(Datum::wire_bytes).sum(),
             span: span(datums.iter().map(|datum| datum.key.timestamp.saturating_mul(1000))),
-            share: Counts { requests: total(REQUEST_COUNT), failures: total(FAILURE_COUNT), log_events: 0 },
+            counts: Counts { requests: total(REQUEST_COUNT), failures: total(FAILURE_COUNT), log_events: 0 },
         }
     }
 
@@ -153,12 +153,12 @@ impl Spool {
         let id = self.next_id.fetch_add(1, Relaxed);
         let disk_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         let checksum = crc32fast::hash(text.as_bytes());
-        let name = Name { id, checksum, lane };
+        let name = SegmentName { id, checksum, lane };
         let written = self.folder.as_ref().map(|folder| write_whole(folder, &name.to_string(), &text));
         let (storage, error) = match written {
             Some(Ok(path)) => (Storage::Disk { path, checksum }, None),
             failed => {
-                // It is counted by its length.
+                // The room that it takes is counted by its length.
                 text.shrink_to_fit();
                 (Storage::Memory(Arc::new(text)), failed.and_then(Result::err))
             }
@@ -166,24 +166,24 @@ impl Spool {
         (Segment::new(id, lane, contents, disk_bytes, storage), error)
     }
 
-    /// Forgets a segment that was taken or given up.
+    /// Removes the file of a segment that was accepted or dropped.
     pub fn remove(&self, segment: &Segment) {
         if let Storage::Disk { path, .. } = &segment.storage {
-            // One that is gone already is as good as removed.
+            // Best effort: the file may be gone already.
             let _ = fs::remove_file(path);
         }
     }
 
-    /// Puts a segment that CloudWatch will not take aside, where it can be looked at.
+    /// Moves a segment that CloudWatch refuses to the rejected ones, for inspection.
     ///
     /// # Errors
-    /// Where the file cannot be moved.
+    /// If the file cannot be moved.
     pub fn reject(&self, segment: &Segment) -> io::Result<()> {
         if let (Storage::Disk { path, .. }, Some(folder)) = (&segment.storage, &self.folder)
             && let Some(name) = path.file_name()
         {
             let rejected = folder.join(REJECTED);
-            // The spool's own folder is not made again: without its lock and manifest nobody would find what is in it.
+            // The folder of the spool is not recreated: without lock and manifest, no process would find its data.
             if folder.is_dir() {
                 make_folder(&rejected)?;
             }
@@ -192,12 +192,12 @@ impl Spool {
         Ok(())
     }
 
-    /// Deletes the oldest of what was put aside, so many bytes of it or all there is. Gives how many bytes that were, `None`
-    /// if all there is.
-    pub fn forget_rejected(&self, bytes: u64) -> Option<u64> {
+    /// Deletes the oldest rejected segments, at least `bytes` if there are as many. Returns the bytes deleted; `None` if nothing
+    /// is left.
+    pub fn delete_rejected(&self, bytes: u64) -> Option<u64> {
         let entries = fs::read_dir(self.rejected()?).ok()?;
         let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        // Their names begin with their numbers.
+        // The names start with the IDs.
         paths.sort_unstable();
         let mut freed = 0;
         for path in paths {
@@ -212,26 +212,26 @@ impl Spool {
         None
     }
 
-    /// Removes the folder of a process that was killed if nothing is left in it. One that is not finished, or has
-    /// something in it that is not ours, is let be.
+    /// Removes the folder of a process that was killed, if it holds no data. A folder that is being created, or that contains
+    /// files of other programs, stays.
     pub(crate) fn remove_empty(folder: &Path) {
-        // A folder that is just being made has no `run.json` before it is locked.
+        // A process that creates a folder locks it before it writes `run.json`.
         if folder.join(MANIFEST).exists()
             && let Ok((spool, ..)) = Self::reopen(folder, true)
         {
-            spool.tidy_up();
+            spool.remove_if_empty();
         }
     }
 
-    /// Removes the folder if nothing is left in it to be sent or looked at.
-    pub fn tidy_up(&self) {
+    /// Removes the folder if it holds no data to send or inspect.
+    pub fn remove_if_empty(&self) {
         let Some(folder) = &self.folder else { return };
-        if !has_more_than_its_manifest(folder) {
+        if !holds_data(folder) {
             for name in [MANIFEST, LOCK] {
                 let _ = fs::remove_file(folder.join(name));
             }
             let _ = fs::remove_dir(folder);
-            // The run's folder goes with the last of its processes.
+            // The last process of a run removes the folder of the run.
             let _ = folder.parent().map(fs::remove_dir);
         }
     }
@@ -258,11 +258,11 @@ mod tests {
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (segment, error) = spool.write_datums(&[datum(3.0), datum(4.0)]);
         assert!(error.is_none() && !segment.is_in_memory());
-        assert_eq!((segment.contents.share.requests, segment.contents.items), (7, 2));
+        assert_eq!((segment.contents.counts.requests, segment.contents.items), (7, 2));
         assert_eq!(segment.datums().expect("readable"), [datum(3.0), datum(4.0)]);
         let events = [event(2, "b\n\"c\""), event(1, "한")];
         let (segment, _) = spool.write_events(&events);
-        assert_eq!((segment.contents.share.log_events, segment.contents.span), (2, (1, 2)));
+        assert_eq!((segment.contents.counts.log_events, segment.contents.span), (2, (1, 2)));
         assert_eq!(segment.contents.wire_bytes, 26 * 2 + 5 + 3);
         assert_eq!(segment.events().expect("readable"), events);
     }
@@ -286,10 +286,10 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (segment, _) = spool.write_datums(&[datum(1.0)]);
-        spool.tidy_up();
+        spool.remove_if_empty();
         assert!(segment.read().is_ok());
         spool.remove(&segment);
-        spool.tidy_up();
+        spool.remove_if_empty();
         assert_eq!(fs::read_dir(root.path()).expect("readable").count(), 0);
     }
 
@@ -299,7 +299,7 @@ mod tests {
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (segment, _) = spool.write_datums(&[datum(1.0)]);
         spool.reject(&segment).expect("moved");
-        spool.tidy_up();
+        spool.remove_if_empty();
         let kept = path_of(&segment).file_name().expect("a name");
         assert!(root.path().join("run/w1/rejected").join(kept).exists());
     }
@@ -398,7 +398,7 @@ mod tests {
         let text = fs::read_to_string(path_of(&metrics)).expect("there");
         let far = text.replace("1795348981", &i64::MAX.to_string()).replace("3.0", "1e300").replace("4.0", "1e300");
         spool.remove(&metrics);
-        let name = Name { id: 1, checksum: crc32fast::hash(far.as_bytes()), lane: Lane::Metrics };
+        let name = SegmentName { id: 1, checksum: crc32fast::hash(far.as_bytes()), lane: Lane::Metrics };
         fs::write(folder.join(name.to_string()), far).expect("written");
         for stranger in ["18446744073709551615-00000000-logs", "+5-00000000-logs", "5-00000000-logs", "000000005-logs"]
         {
@@ -407,7 +407,7 @@ mod tests {
         drop(spool);
         let (_again, _, segments) = Spool::reopen(&folder, true).expect("readable");
         assert_eq!(segments.iter().map(|segment| segment.id).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!((segments[0].contents.share.requests, segments[0].contents.span), (u64::MAX, (i64::MAX, i64::MAX)));
+        assert_eq!((segments[0].contents.counts.requests, segments[0].contents.span), (u64::MAX, (i64::MAX, i64::MAX)));
     }
 
     proptest! {
@@ -432,7 +432,7 @@ mod tests {
                 prop_assert_eq!((found.contents, found.disk_bytes), (written.contents, written.disk_bytes));
             }
             let requests: u64 = totals.iter().map(|&total| u64::from(total)).sum();
-            prop_assert_eq!(segments[0].contents.share.requests, requests);
+            prop_assert_eq!(segments[0].contents.counts.requests, requests);
         }
     }
 }

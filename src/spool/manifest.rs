@@ -1,4 +1,4 @@
-//! What a spool's folder says of itself, and where its data goes.
+//! The manifest of a spool, and the destination of its data.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use crate::config::identity::RunIdentity;
 use crate::config::{AwsConfig, Config, LogClass, ResolvedAws};
 use crate::spool::files::{MANIFEST, write_whole};
 
-/// What a spool's folder says of itself, in `run.json`: all that is needed to send its files.
+/// The content of `run.json`: everything that is needed to send the files of the folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The run.
@@ -31,18 +31,18 @@ pub struct Manifest {
     pub log_class: LogClass,
     /// Retention of a log group that is created, in days.
     pub log_retention_days: Option<i32>,
-    /// The AWS account, as far as it was given.
+    /// The AWS options of the run.
     pub aws: AwsConfig,
-    /// Where its data goes by the environment of the process that recorded it, once that is known.
+    /// The destination that the options and the environment of the recording process resolve to, once it is known.
     #[serde(default)]
     pub resolved: Option<ResolvedAws>,
-    /// It was never meant to be sent, unless somebody asks for this very run.
+    /// A dry run recorded it. It is sent only if the user names this run.
     #[serde(default)]
     pub dry_run: bool,
 }
 
 impl Manifest {
-    /// What the spool of a run says of itself.
+    /// The manifest of a run.
     #[must_use]
     pub fn of(config: &Config, identity: &RunIdentity) -> Self {
         let series = config.series.iter().map(|key| key.name().to_owned());
@@ -63,14 +63,14 @@ impl Manifest {
         }
     }
 
-    /// Whether a later process can send it: not what a dry run wrote, and not what was for a local CloudWatch, which ended with
-    /// its test.
+    /// Whether a later process should send the data: not that of a dry run, and not that for a local CloudWatch, which ended
+    /// with its test.
     #[must_use]
     pub const fn is_replayable(&self) -> bool {
         !self.dry_run && !self.aws.local
     }
 
-    /// Where its data goes.
+    /// The destination of the data.
     #[must_use]
     pub fn destination(&self) -> Destination {
         Destination {
@@ -84,7 +84,7 @@ impl Manifest {
     /// Reads a folder's `run.json`.
     ///
     /// # Errors
-    /// Where there is none, or it is damaged.
+    /// If it does not exist, or is damaged.
     pub fn read(folder: &Path) -> io::Result<Self> {
         Ok(serde_json::from_str(&fs::read_to_string(folder.join(MANIFEST))?)?)
     }
@@ -97,7 +97,7 @@ impl Manifest {
     }
 }
 
-/// Where a run's data goes.
+/// The destination of a run's data.
 #[derive(Debug, Clone)]
 pub struct Destination {
     /// Metrics namespace.
@@ -106,6 +106,6 @@ pub struct Destination {
     pub group: String,
     /// Log stream.
     pub stream: String,
-    /// Parts of a window come one after the other, and are merged when they are sent.
+    /// Windows are longer than a second: their parts are recorded one by one, and merged when they are sent.
     pub windows_in_parts: bool,
 }

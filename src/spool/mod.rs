@@ -1,7 +1,15 @@
-//! The spool: what is to be sent, on disk, until CloudWatch has taken it.
+//! The spool: data on disk that CloudWatch has not accepted yet.
 //!
-//! One folder per run and process, of JSON Lines files; a line is what the AWS command line takes for a datum or an event.
-//! A file appears whole, by renaming, and is removed when its content was taken.
+//! On-disk format: one folder per run and process, `<root>/<run>/<worker>`, with
+//!
+//! - `run.json`, the manifest: everything that a later process needs to send the rest
+//! - `NNNNNNNNN-CCCCCCCC-metrics.jsonl` and `-logs.jsonl`, the segments: JSON Lines in the format of the AWS CLI, named by their
+//!   number and the CRC-32 of the file
+//! - `rejected/`, segments that CloudWatch refuses permanently
+//! - `lock`, locked while the process runs
+//!
+//! Invariants: a file appears as a whole, by renaming; it fits into one API call; it leaves the folder only when CloudWatch has
+//! accepted or refused it, or when it is dropped and counted.
 
 mod files;
 mod folder;
@@ -13,7 +21,7 @@ pub use folder::Spool;
 pub use manifest::{Destination, Manifest};
 pub use segment::{Contents, LogLines, Packing, Pending, Segment, SegmentState};
 
-/// The two kinds of data, which do not wait for each other.
+/// The two kinds of data. They are sent independently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// Datums, for `PutMetricData`.
@@ -23,7 +31,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// Both. Where there is no room for all, what stands last is given up first.
+    /// Both, the more important one first. Without room for both, logs are dropped first.
     pub const ALL: [Self; 2] = [Self::Metrics, Self::Logs];
 
     const fn name(self) -> &'static str {

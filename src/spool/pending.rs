@@ -1,4 +1,4 @@
-//! Spools that the processes of earlier runs left, with data to be sent.
+//! Spools of earlier runs that still hold data to send.
 
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 use crate::spool::files::{is_live, is_segment};
 use crate::spool::{Manifest, Spool};
 
-/// The spool of a process, with something in it to be sent.
+/// A spool that holds data to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingSpool {
     /// The folder.
     pub folder: PathBuf,
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// Whether its process still lives, and sends it.
+    /// Whether its process still runs, and sends the data itself.
     pub live: bool,
-    /// Files to be sent.
+    /// Files to send.
     pub files: usize,
     /// Their size.
     pub bytes: u64,
 }
 
-/// Everything below a spool folder that is still to be sent, oldest run first. What cannot be read is passed over.
+/// All spools below a folder that hold data to send, oldest run first. Folders that cannot be read are skipped.
 #[must_use]
 pub fn pending_spools(root: &Path) -> Vec<PendingSpool> {
     let mut found: Vec<_> = spools(root).filter_map(|folder| pending_spool(&folder)).collect();
@@ -29,8 +29,7 @@ pub fn pending_spools(root: &Path) -> Vec<PendingSpool> {
     found
 }
 
-/// Removes what processes that were killed left below a spool folder and is of no use to anybody: folders with nothing
-/// in them.
+/// Removes folders without data that killed processes left below a spool folder.
 pub fn remove_empty(root: &Path) {
     spools(root)
         .filter(|folder| files_to_send(folder).next().is_none())

@@ -1,4 +1,4 @@
-//! A segment: what it holds, and how it is read again.
+//! A segment: its contents, its state, and how it is read.
 
 use std::fs;
 use std::io;
@@ -11,29 +11,29 @@ use crate::logs::line::LogLine;
 use crate::metrics::datum::Datum;
 use crate::spool::Lane;
 
-/// Where a segment's lines are.
+/// Where the lines of a segment are stored.
 #[derive(Debug, Clone)]
 pub(super) enum Storage {
     Disk {
         path: PathBuf,
-        /// CRC-32 of the file, as its name tells.
+        /// CRC-32 of the file, from its name.
         checksum: u32,
     },
-    /// Where the disk cannot be written.
+    /// If the disk cannot be written.
     Memory(Arc<String>),
 }
 
-/// What a segment holds, as far as its sender needs to know.
+/// What the sender needs to know of the contents of a segment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// How many datums or log events.
+    /// Number of datums or log events.
     pub items: usize,
-    /// What they count for against the limit of a call, in bytes.
+    /// Bytes that count towards the limit of a call.
     pub wire_bytes: usize,
-    /// Milliseconds since the epoch of the first and the last.
+    /// Times of the first and the last one, in milliseconds since the epoch.
     pub span: (i64, i64),
     /// What they stand for in the receipt.
-    pub share: Counts,
+    pub counts: Counts,
 }
 
 impl Contents {
@@ -49,11 +49,11 @@ impl Contents {
         self.span = (first.min(time), last.max(time));
         self.items += 1;
         self.wire_bytes += counted_bytes;
-        self.share.log_events += 1;
+        self.counts.log_events += 1;
     }
 }
 
-/// The log events of a segment that is still to be written, as its lines.
+/// Log events for the next segment, as lines.
 #[derive(Default)]
 pub struct LogLines {
     pub(super) contents: Contents,
@@ -61,26 +61,26 @@ pub struct LogLines {
 }
 
 impl LogLines {
-    /// None, with room for as many as others were: they come at much the same rate.
+    /// No events, with the capacity of earlier ones: the rate of events hardly changes.
     #[must_use]
-    pub fn as_many_as(others: &Self) -> Self {
+    pub fn with_capacity_of(others: &Self) -> Self {
         Self { contents: Contents::default(), text: Vec::with_capacity(others.text.len()) }
     }
 
-    /// Adds one.
+    /// Adds an event.
     pub fn push(&mut self, line: &LogLine) {
         self.contents.add(line.timestamp(), line.counted_bytes());
         self.text.extend_from_slice(line.as_bytes());
     }
 
-    /// Whether there are none.
+    /// Whether there are no events.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.contents.items == 0
     }
 }
 
-/// Where a segment is on its way to CloudWatch. The outbox changes it.
+/// The state of a segment on its way to CloudWatch. The outbox changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentState {
     /// It waits to be sent.
@@ -100,7 +100,7 @@ pub enum Pending {
     Fresh,
     /// An earlier flush released it.
     Backlog,
-    /// It could not be read or split for now. All other segments are sent first.
+    /// It could not be read or split at present. All other segments are sent first.
     Deferred,
 }
 
@@ -126,7 +126,7 @@ pub struct Segment {
     pub contents: Contents,
     /// Size of the lines, on the disk or in memory.
     pub disk_bytes: u64,
-    /// Where it is on its way.
+    /// Its state.
     pub state: SegmentState,
     /// Whether it may share a call.
     pub packing: Packing,
@@ -150,7 +150,7 @@ impl Segment {
         }
     }
 
-    /// Whether it is lost when the process ends.
+    /// Whether the end of the process loses it.
     #[must_use]
     pub const fn is_in_memory(&self) -> bool {
         matches!(self.storage, Storage::Memory(_))
@@ -159,8 +159,8 @@ impl Segment {
     /// The lines.
     ///
     /// # Errors
-    /// `InvalidData` where the file is not as it was written: the machine died before it was on the disk, or the disk has
-    /// changed it. Else where it cannot be read.
+    /// `InvalidData` if the file was changed after it was written, for example by a power failure or a failing disk, and any other
+    /// error if it cannot be read.
     pub fn read(&self) -> io::Result<Arc<String>> {
         match &self.storage {
             Storage::Disk { path, checksum } => {
@@ -180,7 +180,7 @@ impl Segment {
     /// The datums of a metrics segment.
     ///
     /// # Errors
-    /// Where the file cannot be read or is damaged.
+    /// If the file cannot be read or is damaged.
     pub fn datums(&self) -> io::Result<Vec<Datum>> {
         self.items(Datum::from_json)
     }
@@ -188,7 +188,7 @@ impl Segment {
     /// The events of a logs segment.
     ///
     /// # Errors
-    /// Where the file cannot be read or is damaged.
+    /// If the file cannot be read or is damaged.
     pub fn events(&self) -> io::Result<Vec<LogEvent>> {
         self.items(|line| serde_json::from_str(line))
     }

@@ -12,12 +12,12 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, segment: &Segment) {
-        self.counts += segment.contents.share;
+        self.counts += segment.contents.counts;
         self.bytes += segment.disk_bytes;
     }
 
     fn subtract(&mut self, segment: &Segment) {
-        self.counts -= segment.contents.share;
+        self.counts -= segment.contents.counts;
         self.bytes = self.bytes.saturating_sub(segment.disk_bytes);
     }
 }
@@ -59,7 +59,7 @@ impl Ledger {
             SegmentState::Pending(_) => self.pending.of_storage(segment).add(segment),
             SegmentState::InFlight => self.in_flight.of_storage(segment).add(segment),
             // Without a file, it cannot be inspected later, and its memory is freed.
-            SegmentState::Retained if segment.is_in_memory() => self.retained.counts += segment.contents.share,
+            SegmentState::Retained if segment.is_in_memory() => self.retained.counts += segment.contents.counts,
             SegmentState::Retained => self.retained.add(segment),
             SegmentState::Rejected if segment.is_in_memory() => {}
             SegmentState::Rejected => self.rejected_bytes += segment.disk_bytes,

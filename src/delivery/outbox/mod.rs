@@ -284,7 +284,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_dry_run_makes_room_with_what_it_is_done_with() {
+    fn a_dry_run_deletes_its_oldest_segments_to_make_room() {
         let root = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(root.path(), &manifest()).expect("a spool");
         let (first, _) = spool.write_events(&[event(1, "x")]);
@@ -302,12 +302,12 @@ pub(crate) mod tests {
         assert_eq!(counters.dropped.get(), Counts::default());
         assert!(first.read().is_err(), "the oldest is gone");
         assert_eq!(outbox.waiting_bytes(), first.disk_bytes * 2);
-        let told: Vec<_> = outbox.diagnostics.take().into_iter().map(|message| message.text).collect();
-        assert!(told.len() == 1 && told[0].contains("this dry run is full"), "{told:?}");
+        let texts: Vec<_> = outbox.diagnostics.take().into_iter().map(|message| message.text).collect();
+        assert!(texts.len() == 1 && texts[0].contains("this dry run is full"), "{texts:?}");
     }
 
     #[test]
-    fn what_a_dry_run_is_done_with_or_was_rejected_lets_nothing_go_early() {
+    fn retained_and_rejected_segments_release_nothing_early() {
         for rejected in [false, true] {
             let root = tempfile::tempdir().expect("a folder");
             let spool = Spool::create(root.path(), &manifest()).expect("a spool");
@@ -332,7 +332,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_was_rejected_makes_room_for_what_may_be_taken() {
+    fn rejected_segments_make_room_for_others() {
         // A segment may be more than an eighth of all the room.
         for segments in [16, 2] {
             let root = tempfile::tempdir().expect("a folder");
@@ -356,7 +356,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_steps_back_holds_up_no_backlog() {
+    fn a_deferred_segment_does_not_hold_up_a_backlog() {
         let outbox = outbox(1 << 30, SendMode::Periodic);
         let push = |requests| outbox.push(outbox.spool().write_datums(&[datum(requests)]).0);
         push(1.0);
@@ -371,7 +371,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_steps_back_goes_when_nothing_else_may() {
+    fn a_deferred_segment_is_sent_if_there_are_no_others() {
         let outbox = outbox(1 << 30, SendMode::Immediate);
         (1..=3).for_each(|time| push_event(&outbox, time));
         let first = outbox.take(Lane::Logs, usize::MAX, |segment| segment.id == 1);
@@ -382,7 +382,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_a_dry_run_is_done_with_takes_no_room_in_memory() {
+    fn a_retained_segment_takes_no_memory() {
         let outbox = outbox(1 << 30, SendMode::Immediate).with_retention(Retention::Keep);
         push_event(&outbox, 1);
         outbox.settle(outbox.take(Lane::Logs, usize::MAX, |_| true), 0);
@@ -390,7 +390,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn nothing_goes_before_it_is_due() {
+    fn nothing_is_sent_before_it_is_due() {
         let outbox = outbox(1 << 30, SendMode::Periodic);
         push_event(&outbox, 1);
         push_event(&outbox, 2);
@@ -450,7 +450,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_comes_back_from_failed_calls_is_in_order_again() {
+    fn segments_of_failed_calls_return_to_their_positions() {
         let outbox = outbox(1 << 30, SendMode::Immediate);
         (1..=4).for_each(|time| push_event(&outbox, time));
         let mut calls: Vec<_> = (0..4)
@@ -467,7 +467,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_recorded_is_sent_early_rather_than_dropped() {
+    fn recorded_data_is_sent_early_rather_than_dropped() {
         let outbox = outbox(1 << 30, SendMode::Deferred);
         let large = "x".repeat(700_000);
         let push = || outbox.push(outbox.spool().write_events(&[event(1, &large)]).0);
@@ -479,7 +479,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_a_cut_off_call_held_in_memory_is_lost_and_counted() {
+    fn segments_in_memory_of_a_call_that_is_cut_off_are_dropped_and_counted() {
         let outbox = outbox(1 << 30, SendMode::Immediate);
         push_event(&outbox, 1);
         push_event(&outbox, 2);
@@ -491,7 +491,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_left_until_it_is_settled() {
+    fn segments_in_flight_are_left_until_they_are_settled() {
         let outbox = outbox(1 << 30, SendMode::Immediate);
         push_event(&outbox, 1);
         outbox.close();
@@ -511,10 +511,10 @@ pub(crate) mod tests {
     enum Step {
         Push(Lane, usize),
         Take(Lane, usize),
-        /// What was taken at some time comes back, is taken by CloudWatch, is cut, or is not taken at all.
+        /// A call ends: it failed, was accepted, was split, or was refused.
         PutBack(usize),
         Settle(usize),
-        Cut(usize),
+        Split(usize),
         Reject(usize),
         SendMode(SendMode),
         Flush,
@@ -528,7 +528,7 @@ pub(crate) mod tests {
             4 => (lane(), 1..4usize).prop_map(|(lane, segments)| Step::Take(lane, segments)),
             2 => any::<usize>().prop_map(Step::PutBack),
             2 => any::<usize>().prop_map(Step::Settle),
-            1 => any::<usize>().prop_map(Step::Cut),
+            1 => any::<usize>().prop_map(Step::Split),
             1 => any::<usize>().prop_map(Step::Reject),
             1 => mode.prop_map(Step::SendMode),
             1 => Just(Step::Flush),
@@ -538,7 +538,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_or_there_twice_whatever_becomes_of_the_calls(
+        fn nothing_is_lost_or_counted_twice_however_calls_end(
             steps in steps(), small in any::<bool>(), keep in any::<bool>(),
         ) {
             let root = tempfile::tempdir().expect("a folder");
@@ -555,7 +555,7 @@ pub(crate) mod tests {
             };
             for step in steps {
                 let call = match step {
-                    Step::PutBack(i) | Step::Settle(i) | Step::Cut(i) | Step::Reject(i) if !calls.is_empty() => {
+                    Step::PutBack(i) | Step::Settle(i) | Step::Split(i) | Step::Reject(i) if !calls.is_empty() => {
                         calls.swap_remove(i % calls.len())
                     }
                     _ => Vec::new(),
@@ -563,7 +563,7 @@ pub(crate) mod tests {
                 match step {
                     Step::Push(lane, items) => {
                         let segment = write(lane, items);
-                        pushed += segment.contents.share;
+                        pushed += segment.contents.counts;
                         outbox.push(segment);
                     }
                     Step::Take(lane, number) => {
@@ -576,7 +576,7 @@ pub(crate) mod tests {
                     }
                     Step::PutBack(_) => call.into_iter().for_each(|segment| outbox.put_back(segment.lane, vec![segment])),
                     Step::Settle(_) => outbox.settle(call, 0),
-                    Step::Cut(_) => for whole in call {
+                    Step::Split(_) => for whole in call {
                         let items = whole.contents.items;
                         let parts = [items / 2, items - items / 2].map(|items| write(whole.lane, items));
                         outbox.replace(&whole, parts.into());

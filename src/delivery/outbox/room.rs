@@ -67,7 +67,7 @@ impl Outbox {
 
     /// Deletes more rejected segments than are needed now, because each time their whole folder is read.
     fn delete_rejected(&self, missing: u64) -> MutexGuard<'_, State> {
-        let freed = self.spool.forget_rejected(missing.max(self.disk_capacity / 8));
+        let freed = self.spool.delete_rejected(missing.max(self.disk_capacity / 8));
         self.diagnostics.log_once(
             Level::Warning,
             "rejected",
@@ -91,7 +91,7 @@ impl Outbox {
 
     fn drop_waiting(&self, dropped: &[Segment]) {
         for segment in dropped {
-            self.counters.dropped.add(segment.contents.share);
+            self.counters.dropped.add(segment.contents.counts);
             self.spool.remove(segment);
         }
         if !dropped.is_empty() {

@@ -25,7 +25,7 @@ impl Outbox {
 
     /// Settles a segment that CloudWatch has refused, or that is damaged.
     pub fn reject(&self, mut segment: Segment) {
-        self.counters.rejected.add(segment.contents.share);
+        self.counters.rejected.add(segment.contents.counts);
         if self.retention == Retention::Delete
             && let Err(error) = self.spool.reject(&segment)
         {
@@ -42,15 +42,15 @@ impl Outbox {
 
     /// Counts a segment that was never pushed as one that stays in the spool.
     pub fn leave_in_spool(&self, segment: &Segment) {
-        self.state().ledger.count_as_retained(segment.contents.share);
+        self.state().ledger.count_as_retained(segment.contents.counts);
     }
 
     fn delete(&self, segments: &[Segment], rejected_events: u64) {
-        let mut share = Counts::default();
-        segments.iter().for_each(|segment| share += segment.contents.share);
-        let rejected = rejected_events.min(share.log_events);
+        let mut counts = Counts::default();
+        segments.iter().for_each(|segment| counts += segment.contents.counts);
+        let rejected = rejected_events.min(counts.log_events);
         self.counters.rejected.add(Counts { log_events: rejected, ..Counts::default() });
-        self.counters.delivered.add(Counts { log_events: share.log_events - rejected, ..share });
+        self.counters.delivered.add(Counts { log_events: counts.log_events - rejected, ..counts });
         let mut state = self.state();
         for segment in segments {
             state.queue(segment.lane).complete(segment);
