@@ -160,7 +160,7 @@ BROKEN = {
     ),
     "captive portal": Broken(("credentials",), "was not answered by AWS", "--endpoint-url", faults={"*": page(200)}),
     "server that does not answer": Broken(
-        ("metrics",), "no answer", "network", args=("--logs=off",), faults={"PutMetricData": hang}
+        ("metrics",), "got no response", "network", args=("--logs=off",), faults={"PutMetricData": hang}
     ),
     "no permission for metrics": Broken(
         ("metrics",),
