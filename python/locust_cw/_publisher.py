@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import socket
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from locust_cw import _core
+from locust_cw._plugin.process_name import process_name
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -394,14 +394,6 @@ def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
 
     options = Options(None, given, NAMES_OF_PUBLISHER)
     return {**options.core, "disable": options["disable"]}
-
-
-def process_name() -> str:
-    """A name for this process within its run: host name, process ID and a random part.
-
-    Containers can share both host name and process ID, and the name must be unique where they share a run ID too.
-    """
-    return f"{socket.gethostname()}-{os.getpid()}-{os.urandom(2).hex()}"
 
 
 def _deadline(timeout: float | None) -> float:

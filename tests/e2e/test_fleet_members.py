@@ -100,7 +100,7 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
     assert receipt["reconciled"] is False
     told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
     assert "all reported data delivered\n" in told
-    assert f"{silent.client_id}: gave no account of its results" in told
+    assert f"{silent.client_id}: reported no results" in told
     assert heard.client_id not in told
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
     check_metrics(aws.cloudwatch, stats_of(heard.of("fired")), HOST)
@@ -218,7 +218,7 @@ def test_the_master_says_that_trouble_is_over_when_a_worker_was_killed_in_it(aws
     fleet.workers[0].signal(signal.SIGKILL)
     fleet.workers[0].process.wait()
     aws.proxy.heal()
-    fleet.master.wait_for("All workers that are left publish again, after ")
+    fleet.master.wait_for("All remaining workers publish again, after ")
     fleet.master.signal(signal.SIGINT)
     fleet.master.finish()
     assert fleet.master.err.count("workers cannot publish at present") == 1

@@ -95,13 +95,14 @@ def test_an_opt_out_that_cannot_be_read_when_a_test_starts_is_no_consent_either(
     from locust.env import Environment
     from locust.event import Events
     import locust_cw
+    from locust_cw._webui.session_view import SessionView
     environment = Environment(events=Events(), host="http://in.turn.test")
     session = locust_cw.attach(environment, fail_on_loss=True, **json.loads(sys.argv[1]))
     os.environ["LOCUST_CW_DRY_RUN"] = "ja"
     environment.events.test_start.fire(environment=environment)
     environment.events.request.fire(request_type="GET", name="/", response_time=1.0, response_length=1)
     environment.events.test_stop.fire(environment=environment)
-    print([status.health for status in session.statuses()], session.close(), flush=True)
+    print([status.health for status in SessionView(session._session).statuses()], session.close(), flush=True)
     environment.events.quit.fire(exit_code=0)
     """
     done = run_python(tmp_path, "-c", textwrap.dedent(code), json.dumps(aws.in_python), timeout=60)

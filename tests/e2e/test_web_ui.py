@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Route
 
+from locust_cw._webui import console_links
 from locust_cw._webui import status as _status
-from locust_cw._webui import tab as _web
 from support.browser import LocustPage, chromium
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb
@@ -191,7 +191,7 @@ def test_nasty_names_stay_text(aws: Aws, locust: Locust, browser: Browser) -> No
 def test_links_to_the_console_are_shown_below_the_table(locust: Locust, browser: Browser) -> None:
     """Named in text; nothing but an address of the web is a link."""
     page = LocustPage(browser, Web(locust, "--cw-live").url)
-    shown = _web.links("eu-north-1", NASTY, "/logs", "Shop")
+    shown = console_links.links("eu-north-1", NASTY, "/logs", "Shop")
     links = [{"title": title, "url": url} for title, url in {**shown, "bad": "javascript:alert(1)"}.items()]
 
     def as_at_aws(route: Route) -> None:

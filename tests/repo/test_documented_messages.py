@@ -41,12 +41,13 @@ NO_MESSAGES = {
 }
 """Texts in the sources that look like messages, and what they are."""
 
-SINKS = {"_invalid", "_refuse", "critical", "error", "exception", "exit_with", "log", "print_error", "warning"}
+SINKS = {"_invalid", "critical", "error", "exception", "exit_with", "log", "print_error", "set_outcome", "warning"}
 """Functions whose arguments people read. So are an exception's, a receipt's remarks, notes, and what goes to stderr."""
 
 REASONS = {
     "_completeness",
     "_differences",
+    "_end",
     "_from_receipt",
     "_not_found",
     "_overlap_notes",
@@ -56,7 +57,7 @@ REASONS = {
     "_without_identity",
     "generator_notes",
     "load_notes",
-    "news",
+    "next_message",
     "problem_with",
 }
 """Functions that return what people read."""

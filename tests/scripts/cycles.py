@@ -91,7 +91,7 @@ def publishers() -> Iterator[None]:
 
 def is_monitored() -> bool:
     """Whether a greenlet of ours accompanies a test, as one does until it is over and another has begun."""
-    return any("_monitor_loop" in repr(each) for each in gc.get_objects() if is_running(each))
+    return any("monitor_loop" in repr(each) for each in gc.get_objects() if is_running(each))
 
 
 def is_quiet() -> bool:

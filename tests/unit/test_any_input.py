@@ -154,16 +154,16 @@ def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:
     fleet.update("good", TOLD)
     fleet.update("odd", message)
     left, settled = fleet.progress("r")
-    assert (left, settled) >= (1, 6) or fleet.parts("r").keys() == {"good", "odd"}
+    assert (left, settled) >= (1, 6) or fleet.statuses("r").keys() == {"good", "odd"}
     fleet.is_complete("r")
     fleet.troubles("r")
-    parts = fleet.parts("r")
+    parts = fleet.statuses("r")
     for status in _status.statuses(Run("r", "live", 1.8e9), parts.pop("good"), parts, 1.8e9 + 60):
         _status.row(status)
         json.dumps(_status.records([status]))
     reports, remarks, _ = fleet.reports("r", publishing=True)
-    told = "as far as it told, 6 of 7 requests were settled, and the rest may wait in its spool"
-    assert f"good: vanished before its receipt came; {told}" in remarks
+    told = "by its reports so far, 6 of 7 requests were settled, and the rest may wait in its spool"
+    assert f"good: vanished before its last report; {told}" in remarks
     assert reports[0].merge(*reports[1:]).to_message()["run_id"] == "r"
     assert all(isinstance(remark, str) for remark in remarks)
 

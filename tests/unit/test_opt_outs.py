@@ -10,15 +10,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from locust_cw import InvalidOptionError, LocalCloudWatchError
-from locust_cw._distributed import registry as _fleet
-from locust_cw._plugin.session import Session
+from locust_cw import InvalidOptionError
+from locust_cw._distributed import messages
+from locust_cw._distributed.process_status import ProcessStatus
+from locust_cw._distributed.registry import WorkerRegistry
+from locust_cw._distributed.worker import Worker
+from locust_cw._plugin.extension import StartError
+from locust_cw._plugin.locust_adapter import NoCommandLine
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings.option import Option
 from locust_cw._settings.sources import from_environment
 from locust_cw._settings.table import OPTIONS, Options
 from locust_cw._webui import status as _status
-from locust_cw._webui.status import ProcessStatus, Run
+from locust_cw._webui.status import Run
 from support import reports
 from support.option_parser import RefusedError, own, parser
 
@@ -62,7 +66,7 @@ def test_the_environment_comes_after_python_and_a_command_line() -> None:
         assert Options(argparse.Namespace(cw_namespace="Line", cw_target=None), {})["namespace"] == "Line"
         assert Options(argparse.Namespace(cw_namespace="Line", cw_target=None), {})["target"] is None
         # As a master has that no command line was given to.
-        assert Options(_fleet._NoCommandLine(), {})["namespace"] == "Variable"  # noqa: SLF001 - its own
+        assert Options(NoCommandLine(), {})["namespace"] == "Variable"
 
 
 # What opts out
@@ -124,22 +128,21 @@ def test_what_a_worker_keeps_on_its_machine_does_not_go_to_aws_as_its_master_doe
         vars(command_line).update(cw_local=False, cw_master_disable=False, cw_master_dry_run=False)
         environment: Any = SimpleNamespace(parsed_options=command_line, runner=type("WorkerRunner", (), {})())
         options = Options(command_line, {})
-        # Locust's own events would have gevent patch the tests' process.
-        session = Session(SimpleNamespace())  # type: ignore[arg-type]
-        session._agree_on_publishing(environment, options)  # noqa: SLF001 - no more of Locust is needed
+        worker = Worker()
+        worker.prepare(environment, options)
         assert options["local"] is True
-        with pytest.raises(LocalCloudWatchError, match="does not tell where"):
-            session._direct_to_local(environment, options)  # noqa: SLF001 - the same
+        with pytest.raises(StartError, match="does not tell where"):
+            worker.local_url(environment, options, None)
 
 
 def test_a_worker_that_opted_out_is_named_once_and_not_waited_for() -> None:
     """It does not count as vanished, even if Locust misses it."""
-    fleet = _fleet.WorkerRegistry()
-    fleet.update("out", _fleet.opt_out("one", "--cw-disable"))
+    fleet = WorkerRegistry()
+    fleet.update("out", messages.opt_out("one", "--cw-disable"))
     states = {"out": "ready", "gone": "missing"}
     clients: Any = SimpleNamespace(all=[SimpleNamespace(id=name, state=state) for name, state in states.items()])
     fleet.observe("one", clients, publishing=True)
-    fleet.update("gone", _fleet.opt_out("one", "--cw-disable"))
+    fleet.update("gone", messages.opt_out("one", "--cw-disable"))
     assert fleet.is_complete("one")
     assert fleet.has_opted_out("out", "one")
     assert not fleet.has_opted_out("out", "two")

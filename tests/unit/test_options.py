@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from locust_cw import InvalidOptionError
-from locust_cw._aws import local as _local
-from locust_cw._extensions import preflight as _safeguards
-from locust_cw._plugin.session import Session
+from locust_cw._distributed.worker import Worker
+from locust_cw._extensions.strict import Strict
+from locust_cw._plugin.extension import StartError
 from locust_cw._settings.table import Options
 from support.option_parser import RefusedError, own, parser
 
@@ -86,24 +86,13 @@ def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.L
         progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, failures=[failure]),
         diagnostics=lambda: [SimpleNamespace(level=level, topic=topic, text=text) for level, topic, text in messages],
     )
-    refusals: list[str] = []
-    test: Any = SimpleNamespace(
-        publisher=publisher,
-        sample=lambda: None,
-        environment=SimpleNamespace(runner=None, process_exit_code=None),
-        is_under_way=True,
-        refusal=None,
-        refuse=refusals.append,
-    )
-    _safeguards.refuse_unless_published(test)
+    run: Any = SimpleNamespace(publisher=publisher, environment=None, gauges=SimpleNamespace(sample=lambda *_: None))
+    assert Strict().check(run) == "PutMetricData was refused."
     assert [record.message for record in caplog.records] == ["an earlier run is left", "logs, too"]
-    assert refusals == ["as --cw-strict asks: PutMetricData was refused."]
 
 
 def test_a_worker_that_is_not_told_where_it_is_does_not_publish_to_aws(tmp_path: Path) -> None:
     environment = SimpleNamespace(parsed_options=SimpleNamespace(cw_local=True), runner=type("WorkerRunner", (), {})())
     options = Options(environment.parsed_options, {"spool_dir": str(tmp_path)})
-    # Locust's own events would have gevent patch the tests' process.
-    session = Session(SimpleNamespace())  # type: ignore[arg-type]
-    with pytest.raises(_local.LocalCloudWatchError, match="does not tell where"):
-        session._direct_to_local(environment, options)  # type: ignore[arg-type]  # noqa: SLF001 - no Locust sends that
+    with pytest.raises(StartError, match="does not tell where"):
+        Worker().local_url(environment, options, None)  # type: ignore[arg-type]

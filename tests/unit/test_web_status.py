@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import gevent
@@ -15,10 +14,12 @@ from flask import Blueprint, Flask, Response, jsonify
 
 from locust_cw import _core
 from locust_cw._aws import console
+from locust_cw._distributed.process_status import ProcessStatus
 from locust_cw._settings import table as _options
+from locust_cw._webui import console_links
 from locust_cw._webui import status as _status
 from locust_cw._webui import tab as _web
-from locust_cw._webui.status import ProcessStatus, Run, Status
+from locust_cw._webui.status import Run, Status
 from support import reports
 from support.servers import wait_until
 
@@ -55,7 +56,7 @@ class Polled:
         blueprint = Blueprint("locust", __name__)
         blueprint.add_url_rule("/stats/requests", "request_stats", self._answer)
         self.app.register_blueprint(blueprint)
-        _web.show(told, SimpleNamespace(web_ui=self))  # type: ignore[arg-type]
+        _web.add_tab(told, self)  # type: ignore[arg-type]
 
     @staticmethod
     def auth_required_if_enabled(view: Any) -> Any:
@@ -78,7 +79,7 @@ def test_a_fault_of_ours_leaves_locusts_answer_as_it_is(caplog: pytest.LogCaptur
         assert polled.poll() == {"stats": [{"name": "/"}]}
         polled.kept = None
     told = [record.getMessage() for record in caplog.records if record.name == "locust_cw"]
-    assert told == ["""The figures of the CloudWatch tab cannot be shown: ValueError("a process's account")"""]
+    assert told == ["""The table of the CloudWatch tab cannot be shown: ValueError("a process's account")"""]
 
 
 def test_an_answer_that_locust_keeps_is_added_to_once() -> None:
@@ -233,7 +234,7 @@ def test_no_spreadsheet_takes_a_name_for_a_formula(name: str) -> None:
 
 def test_links_lead_to_the_console_of_the_partition() -> None:
     """Whatever the names are made of, they stay within the address."""
-    found = _web.links("eu-north-1", "My/App", "/aws/x y", "Shop")
+    found = console_links.links("eu-north-1", "My/App", "/aws/x y", "Shop")
     assert found == {
         "Dashboard Shop": "https://eu-north-1.console.aws.amazon.com/cloudwatch/home?region=eu-north-1"
         "#dashboards/dashboard/Shop",
@@ -244,7 +245,7 @@ def test_links_lead_to_the_console_of_the_partition() -> None:
     }
     assert "https://cn-north-1.console.amazonaws.cn/" in console.metrics_url("cn-north-1", "L")
     assert "https://us-gov-west-1.console.amazonaws-us-gov.com/" in console.log_group_url("us-gov-west-1", "L")
-    for address in _web.links("eu-north-1", NASTY, NASTY, None).values():
+    for address in console_links.links("eu-north-1", NASTY, NASTY, None).values():
         assert not set(address) & set("<> ")
 
 
@@ -290,7 +291,7 @@ def test_there_are_links_to_what_is_at_aws_and_to_nothing_else(
 ) -> None:
     """The region is configured, so it is known as soon as the core has read the configuration."""
     configure(f"[default]\nregion = eu-north-1\n{profile}\n", **variables)
-    places = _web.Places(options, None)
+    places = console_links.ConsoleLinks(options, None)
 
     def look() -> dict[str, str]:
         gevent.sleep(0.01)
@@ -306,7 +307,7 @@ def test_there_are_links_to_what_is_at_aws_and_to_nothing_else(
 def test_the_links_are_there_once_the_region_is_known(configure: Configure) -> None:
     """As the core finds it."""
     configure("")
-    places = _web.Places({"region": "eu-north-1", "logs": "off"}, None)
+    places = console_links.ConsoleLinks({"region": "eu-north-1", "logs": "off"}, None)
 
     def look() -> dict[str, str]:
         gevent.sleep(0.01)

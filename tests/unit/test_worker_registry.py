@@ -11,8 +11,9 @@ import pytest
 from locust_cw._core import StatusReport
 from locust_cw._distributed import registry as _fleet
 from locust_cw._distributed.outages import WorkerOutages
+from locust_cw._distributed.process_status import ProcessStatus
 from locust_cw._webui import status as _status
-from locust_cw._webui.status import ProcessStatus, Run
+from locust_cw._webui.status import Run
 from support import reports
 
 
@@ -48,37 +49,37 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     for worker in ("a", "b"):
         fleet.update(worker, account(why="denied"))
-    assert trouble.news(fleet.troubles("one"), clock.now) is None
+    assert trouble.next_message(fleet.troubles("one"), clock.now) is None
     clock.now += 4
-    assert trouble.news(fleet.troubles("one"), clock.now) == (
+    assert trouble.next_message(fleet.troubles("one"), clock.now) == (
         logging.WARNING,
         "2 of 2 workers cannot publish at present. a: denied",
     )
     fleet.update("a", account())
-    assert trouble.news(fleet.troubles("one"), clock.now) is None, "b may still be there"
+    assert trouble.next_message(fleet.troubles("one"), clock.now) is None, "b may still be there"
     clock.now += 5
-    assert trouble.news(fleet.troubles("one"), clock.now) == (
+    assert trouble.next_message(fleet.troubles("one"), clock.now) == (
         logging.INFO,
-        "All workers that are left publish again, after 9 s.",
+        "All remaining workers publish again, after 9 s.",
     )
-    part = fleet.parts("one")["b"]
+    part = fleet.statuses("one")["b"]
     assert part.vanished
     assert (part.report.failures, part.report.trouble_since, part.report.delay_s) == ([], None, None)
     own = ProcessStatus(StatusReport.from_message(account()))
-    whole, a, b = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 9.0)
+    whole, a, b = _status.statuses(Run("one", "live", 1.0), own, fleet.statuses("one"), 9.0)
     assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
     assert (whole.delay_s, a.delay_s, b.delay_s) == (7, 7, None)
     clock.now += 9
-    assert trouble.news(fleet.troubles("one"), clock.now) is None, "nobody is left"
+    assert trouble.next_message(fleet.troubles("one"), clock.now) is None, "nobody is left"
 
 
 def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     fleet.update("a", account(why="denied"))
-    assert trouble.news(fleet.troubles("one"), clock.now) is None
-    assert trouble.news(fleet.troubles("one"), clock.now + 4) is not None
+    assert trouble.next_message(fleet.troubles("one"), clock.now) is None
+    assert trouble.next_message(fleet.troubles("one"), clock.now + 4) is not None
     fleet.update("a", account())
-    assert trouble.news(fleet.troubles("one"), clock.now + 5) == (
+    assert trouble.next_message(fleet.troubles("one"), clock.now + 5) == (
         logging.INFO,
         "All workers publish again, after 5 s.",
     )
@@ -87,11 +88,11 @@ def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
 def test_trouble_when_the_last_worker_vanishes_is_not_said_to_be_over(clock: Clock) -> None:
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     fleet.update("a", account(why="denied"))
-    assert trouble.news(fleet.troubles("one"), clock.now) is None
+    assert trouble.next_message(fleet.troubles("one"), clock.now) is None
     clock.now += 4
-    assert trouble.news(fleet.troubles("one"), clock.now) is not None
+    assert trouble.next_message(fleet.troubles("one"), clock.now) is not None
     clock.now += 4
-    assert trouble.news(fleet.troubles("one"), clock.now) is None
+    assert trouble.next_message(fleet.troubles("one"), clock.now) is None
 
 
 def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
@@ -134,12 +135,12 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
     clock.now += 9
     _, remarks, complete = fleet.reports("one", publishing=True)
     assert [remark.partition(";")[0] for remark in remarks] == [
-        "unread: its account cannot be read, and is left out",
+        "unread: its reports cannot be read, and are left out",
         "gone: vanished",
         "slow: vanished",
-        "left: gave no account of its results",
-        "silent: gave no account of its results",
-        "stopped: gave no account of its results",
+        "left: reported no results",
+        "silent: reported no results",
+        "stopped: reported no results",
     ]
     assert not complete
 
@@ -188,9 +189,9 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
     for _ in range(3):
         fleet.update("bad", message)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "What worker bad tells of its results cannot be read" in caplog.text
+    assert "The reports of worker bad cannot be read" in caplog.text
     own = ProcessStatus(StatusReport.from_message(account()))
-    told = _status.statuses(Run("one", "live", 1.0), own, fleet.parts("one"), 2.0)
+    told = _status.statuses(Run("one", "live", 1.0), own, fleet.statuses("one"), 2.0)
     assert [status.process for status in told] == [None, "good"]
     assert list(fleet.troubles("one")) == ["good"]
     assert fleet.progress("one") == (6, 4)
@@ -198,7 +199,7 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
     last, remarks, complete = fleet.reports("one", publishing=True)
     assert [report.receipt.requests.observed for report in last] == [10]
     if isinstance(message, dict) and message.get("run_id") == "one":
-        assert remarks == ["bad: its account cannot be read, and is left out"]
+        assert remarks == ["bad: its reports cannot be read, and are left out"]
         assert not complete
 
 

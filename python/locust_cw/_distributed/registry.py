@@ -1,31 +1,21 @@
-"""Master and workers: what a master tells its workers, and what each of them tells of what became of its samples.
-
-Both go along with Locust's own messages.
-"""
+"""The master's registry of its workers: their reports of each run, and what Locust knows of them."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from locust_cw._core import StatusReport
-from locust_cw._webui.status import ProcessStatus
+from locust_cw._distributed.process_status import ProcessStatus
 
 if TYPE_CHECKING:
-    from locust.env import Environment
     from locust.runners import WorkerNodes
 
 logger = logging.getLogger("locust_cw")
 
-MESSAGE = "locust_cw"
-"""The type of the messages, and the key in Locust's reports: every three seconds a worker's account goes along."""
-
-_TOLD = "cw_master_"
-# Longer than two of Locust's reports take, as one may come late from a busy machine.
+# Longer than two of Locust's reporting intervals: a report may be late from a busy machine.
 _VANISHED_AFTER_S = 8.0
 # Locust's names of states.
 _MISSING = "missing"
@@ -34,78 +24,16 @@ _RUNNING = "running"
 _AT_WORK = ("spawning", _RUNNING)
 
 
-def is_master(environment: Environment | None) -> bool:
-    """Whether an environment's runner has workers."""
-    return _runner(environment) == "MasterRunner"
-
-
-def is_worker(environment: Environment | None) -> bool:
-    """Whether an environment's runner has a master."""
-    return _runner(environment) == "WorkerRunner"
-
-
-def _runner(environment: Environment | None) -> str:
-    return type(getattr(environment, "runner", None)).__name__
-
-
-class _NoCommandLine(argparse.Namespace):
-    """Stands for a command line that there is not: whatever Locust looks for was not given."""
-
-    def __getattr__(self, name: str) -> None:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-
-def has_command_line(environment: Environment | None) -> bool:
-    """Whether it is one of Locust's own, and no program's."""
-    options = getattr(environment, "parsed_options", None)
-    return options is not None and not isinstance(options, _NoCommandLine)
-
-
-def send_to_workers(environment: Environment, **told: bool | str | None) -> None:
-    """Have Locust send this to the workers, with the options of the master's command line.
-
-    Under names of its own: what the user gave there is to hold for the next test, too.
-    """
-    if environment.parsed_options is None:
-        # Locust would send nothing at all.
-        environment.parsed_options = _NoCommandLine()
-    for name, value in told.items():
-        setattr(environment.parsed_options, f"{_TOLD}{name}", value)
-
-
-def sent_by_master(environment: Environment, name: str) -> Any:  # noqa: ANN401 - whatever was told
-    """What a worker was last told by that name; None if nothing."""
-    return getattr(environment.parsed_options, f"{_TOLD}{name}", None)
-
-
-def opt_out(run_id: str, option: str) -> dict[str, Any]:
-    """What a worker tells of a run that it keeps out of, with the option that it set itself."""
-    return {"run_id": run_id, "opted_out": option}
-
-
-def send_to_master(environment: Environment, message: dict[str, Any]) -> None:
-    """Send a message of ours to the master. Locust's next report brings the same, so a failure does not matter."""
-    with suppress(Exception):
-        environment.runner.send_message(MESSAGE, message)  # type: ignore[union-attr]
-
-
-def refusal(message: dict[str, Any], run_id: str) -> str | None:
-    """Why the worker that tells this did not start the test of that run; None if it did, or does not say."""
-    why = message.get("refusal") if message.get("run_id") == run_id else None
-    return why if isinstance(why, str) else None
-
-
 @dataclass
 class _Worker:
-    """What is known of one worker's part in a run."""
+    """A worker's last report of a run."""
 
     report: StatusReport
-    heard_at: float
+    received_at: float
 
     @property
     def age_s(self) -> float:
-        return time.monotonic() - self.heard_at
+        return time.monotonic() - self.received_at
 
     @property
     def vanished(self) -> bool:
@@ -113,11 +41,11 @@ class _Worker:
 
     @property
     def trouble(self) -> str | None:
-        """Why its calls fail, empty where that is not known; None where they do not."""
+        """Why its calls fail; empty if the reason is not known, None if they do not fail."""
         return None if self.report.trouble_since is None else "".join(self.report.failures[:1])
 
     @property
-    def part(self) -> ProcessStatus:
+    def status(self) -> ProcessStatus:
         vanished = self.vanished
         return ProcessStatus(
             self.report.without_present() if vanished else self.report.aged(self.age_s), vanished=vanished
@@ -126,83 +54,83 @@ class _Worker:
 
 @dataclass
 class _Run:
-    """What is known of the workers' parts in one run."""
+    """What is known of the workers of one run."""
 
     workers: dict[str, _Worker] = field(default_factory=dict)
-    # Those that Locust misses; it forgets them after a minute.
+    # Workers that Locust misses; it forgets them after a minute.
     missing: set[str] = field(default_factory=set)
-    # Those that were told to begin and may not have begun, and when that was seen.
+    # Workers that were sent a start and may not have started, and when that was observed.
     beginning: set[str] = field(default_factory=set)
     beginning_seen_at: float = 0.0
-    # Those that made requests of their own, or were about to, and those that had begun, as far as Locust knows.
+    # Workers that had users, or were about to, and those that had started, as far as Locust knows.
     at_work: set[str] = field(default_factory=set)
     begun: set[str] = field(default_factory=set)
-    # Those whose account cannot be read.
-    unread: set[str] = field(default_factory=set)
-    # Those that keep out of it, with the option that says so.
+    # Workers whose reports cannot be read.
+    unreadable: set[str] = field(default_factory=set)
+    # Workers that opt out, with the option.
     opted_out: dict[str, str] = field(default_factory=dict)
 
     @property
-    def unheard(self) -> set[str]:
-        """Who was told to begin shortly before the end, and has not said so."""
+    def unreported(self) -> set[str]:
+        """Workers that were sent a start shortly before the end, and have not reported since."""
         return self.beginning - self.begun - self.workers.keys() - self.opted_out.keys()
 
     @property
     def is_complete(self) -> bool:
-        """Whether every worker has given its last account, or has not been heard of for a while."""
-        if self.unheard and time.monotonic() - self.beginning_seen_at <= _VANISHED_AFTER_S:
+        """Whether every worker has sent its last report, or has vanished."""
+        if self.unreported and time.monotonic() - self.beginning_seen_at <= _VANISHED_AFTER_S:
             return False
         return all(worker.report.is_final or worker.vanished for worker in self.workers.values())
 
 
 class WorkerRegistry:
-    """The master's book of all workers' accounts."""
+    """The reports of all workers."""
 
     def __init__(self) -> None:
-        """Nobody is known yet."""
         self._runs: dict[str, _Run] = {}
-        # The run that each worker tells of at present, beside how an earlier one ended.
+        # The run that each worker reports at present. It may also still report the end of an earlier one.
         self._current: dict[str, str] = {}
-        self._complained: set[str] = set()
+        self._warned: set[str] = set()
 
-    def update(self, client_id: str, message: dict[str, Any]) -> None:
-        """Take down what a worker tells; nothing after its last account, nor what cannot be read."""
+    def update(self, client_id: str, message: Any) -> str | None:  # noqa: ANN401 - a worker may send anything
+        """Take a worker's message. The result is the run if the message is the worker's last report of a run."""
         run_id = message.get("run_id") if isinstance(message, dict) else None
         if not isinstance(run_id, str):
             self._warn_unreadable(client_id)
-            return
+            return None
         run = self._runs.setdefault(run_id, _Run())
         if isinstance(option := message.get("opted_out"), str):
             run.opted_out[client_id] = option
-            return
+            return None
         try:
             report = StatusReport.from_message(message)
         except ValueError as error:
             logger.debug("Worker %s: %s", client_id, error)
-            run.unread.add(client_id)
+            run.unreadable.add(client_id)
             self._warn_unreadable(client_id)
-            return
-        run.unread.discard(client_id)
+            return None
+        run.unreadable.discard(client_id)
         if not report.is_final:
             self._current[client_id] = run_id
         known = run.workers.get(client_id)
         if known is None or not known.report.is_final:
             run.workers[client_id] = _Worker(report, time.monotonic())
+        return run_id if report.is_final else None
 
     def _warn_unreadable(self, client_id: str) -> None:
-        if client_id not in self._complained:
-            self._complained.add(client_id)
+        if client_id not in self._warned:
+            self._warned.add(client_id)
             logger.warning(
-                "What worker %s tells of its results cannot be read, and is left out. Install the same version of "
+                "The reports of worker %s cannot be read, and are left out. Install the same version of "
                 "locust-cw on all machines.",
                 client_id,
             )
 
     def observe(self, run_id: str, clients: WorkerNodes, *, publishing: bool) -> None:
-        """Note which workers Locust misses, which have yet to begin, and which work. Of none need there be an account.
+        """Note which workers Locust misses, which have yet to start, and which have users. None needs to have reported.
 
-        One that is slow to begin may do so when the test is over, and publish then, if the workers are `publishing`
-        their own requests. One that works tells of it when it begins, unless it cannot publish.
+        A slow worker may start when the test is over, and publish then, if the workers are `publishing` their own
+        requests. A worker reports when it starts, unless it cannot publish.
         """
         run = self._runs.setdefault(run_id, _Run())
         for client in clients.all:
@@ -217,18 +145,18 @@ class WorkerRegistry:
         return self._runs.get(run_id) or _Run()
 
     def progress(self, run_id: str) -> tuple[int, int]:
-        """Samples that all workers still have to deliver, and those that are done with."""
+        """Samples that the workers still have to deliver, and those that they have settled."""
         reports = [worker.report for worker in self._run(run_id).workers.values()]
         return sum(report.left for report in reports), sum(report.settled for report in reports)
 
-    def parts(self, run_id: str) -> dict[str, ProcessStatus]:
-        """What each worker told of its part in a run."""
-        return {client_id: worker.part for client_id, worker in self._run(run_id).workers.items()}
+    def statuses(self, run_id: str) -> dict[str, ProcessStatus]:
+        """What is known of each worker of a run."""
+        return {client_id: worker.status for client_id, worker in self._run(run_id).workers.items()}
 
     def troubles(self, run_id: str) -> dict[str, str | None]:
-        """Why each worker's calls fail, empty where that is not known; None where they do not.
+        """Why each worker's calls fail; empty if the reason is not known, None if they do not fail.
 
-        Without those that vanished, or tell of another run by now: nobody knows the present of these.
+        Workers that have vanished, or report another run by now, are left out: their present state is not known.
         """
         return {
             client_id: worker.trouble
@@ -237,18 +165,18 @@ class WorkerRegistry:
         }
 
     def has_opted_out(self, client_id: str, run_id: str) -> bool:
-        """Whether a worker keeps out of a run."""
+        """Whether a worker has opted out of a run."""
         return client_id in self._run(run_id).opted_out
 
     def is_complete(self, run_id: str) -> bool:
-        """Whether every worker has given its last account, or has not been heard of for a while."""
+        """Whether every worker has sent its last report, or has vanished."""
         return self._run(run_id).is_complete
 
     def reports(self, run_id: str, *, publishing: bool) -> tuple[list[StatusReport], list[str], bool]:
-        """All workers' reports, the remarks on them, and whether they are all there is.
+        """All workers' last reports, remarks on them, and whether they are complete. The run is forgotten.
 
         Args:
-            run_id: The run, which is forgotten with this.
+            run_id: The run.
             publishing: Whether the workers published their own requests.
 
         """
@@ -263,22 +191,23 @@ class WorkerRegistry:
                 requests = report.receipt.requests
                 settled = max(requests.observed - requests.spooled, 0)
                 remarks.append(
-                    f"{client_id}: vanished before its receipt came; as far as it told, {settled:,} of "
+                    f"{client_id}: vanished before its last report; by its reports so far, {settled:,} of "
                     f"{requests.observed:,} requests were settled, and the rest may wait in its spool"
                 )
-        opted_out = run.opted_out.keys() - run.workers.keys() - run.unread
+        opted_out = run.opted_out.keys() - run.workers.keys() - run.unreadable
         remarks += [
             f"{client_id}: opted out with {run.opted_out[client_id]}: Locust counts its requests, and none of them is "
             "published"
             for client_id in sorted(opted_out)
         ]
-        vanished = (run.missing | run.unheard) - run.workers.keys() - run.unread - opted_out
-        remarks += [f"{client_id}: its account cannot be read, and is left out" for client_id in sorted(run.unread)]
+        vanished = (run.missing | run.unreported) - run.workers.keys() - run.unreadable - opted_out
+        remarks += [
+            f"{client_id}: its reports cannot be read, and are left out" for client_id in sorted(run.unreadable)
+        ]
         rest = "what it had recorded may wait in its spool" if publishing else "what it had not reported is lost"
         remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(vanished)]
-        silent = run.at_work - run.workers.keys() - run.unread - opted_out - vanished
+        silent = run.at_work - run.workers.keys() - run.unreadable - opted_out - vanished
         remarks += [
-            f"{client_id}: gave no account of its results; as far as is known, it published none"
-            for client_id in sorted(silent)
+            f"{client_id}: reported no results; as far as is known, it published none" for client_id in sorted(silent)
         ]
-        return reports, remarks, complete and not (opted_out or vanished or run.unread or silent)
+        return reports, remarks, complete and not (opted_out or vanished or run.unreadable or silent)

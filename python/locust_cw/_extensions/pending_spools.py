@@ -6,15 +6,27 @@ import logging
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._terminal.quantities import human_bytes
-from locust_cw._terminal.replay_command import replay_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from locust_cw._plugin.extension import Extension
+    from locust_cw._plugin.run import TestRun
+    from locust_cw._settings.table import Options
+
 logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.1
+
+
+def create(options: Options) -> Extension[TestRun] | None:
+    """Start to look for pending spools. Nothing remains to be done for the run."""
+    import gevent  # noqa: PLC0415 - a program without Locust has no gevent
+
+    from locust_cw._plugin.greenlets import spawn  # noqa: PLC0415 - the same
+
+    spawn(log_pending_spools, options["spool_dir"], gevent.sleep)
+    return None
 
 
 def log_pending_spools(spool_dir: str | None, sleep: Callable[[float], object]) -> None:
@@ -29,10 +41,13 @@ def log_pending_spools(spool_dir: str | None, sleep: Callable[[float], object]) 
     while (found := search.found) is None:
         if sleep(_POLL_S) is True:
             return
-    # What a dry run wrote is not meant to be sent, and a local CloudWatch has ended with its test.
+    # The data of a dry run is not meant to be sent, and a local CloudWatch has ended with its test.
     left = [spool for spool in found if not (spool.live or spool.dry_run or spool.local_url)]
     if not left:
         return
+    from locust_cw._terminal.quantities import human_bytes  # noqa: PLC0415 - usually there is nothing to log
+    from locust_cw._terminal.replay_command import replay_command  # noqa: PLC0415 - the same
+
     runs = {spool.run_id for spool in left}
     root = _core.spool_root(spool_dir)
     logger.info(

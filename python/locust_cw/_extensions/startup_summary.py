@@ -1,72 +1,116 @@
-"""What a test tells when it starts: where it publishes and as whom, which run, when, what, and what that costs."""
+"""The summary that is logged when a test starts: destination, AWS identity, run ID, and estimated hourly cost."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 
 from locust_cw import _core
-from locust_cw._aws.account import Account
-from locust_cw._aws.cost import Load, cost_of
-from locust_cw._terminal.redaction import redact
+from locust_cw._plugin import locust_adapter
+from locust_cw._plugin.extension import Extension
+from locust_cw._plugin.greenlets import spawn
+from locust_cw._plugin.locust_adapter import Role
+from locust_cw._plugin.run import TestRun
 
 if TYPE_CHECKING:
     from locust_cw._settings.table import Options
 
+logger = logging.getLogger("locust_cw")
+
 _AFTER_S = 0.1
 _DEADLINE_S = 4.0
+_POLL_S = 0.05
 _MILLION = 1_000_000
-_AN_HOUR = 60.0  # minutes
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
-def startup_summary(options: Options, run_id: str, *, workers: int | None, from_reports: bool) -> str:
-    """Find out what is to be told, and put it into a line. To be called in a greenlet of its own.
+def create(_options: Options) -> StartupSummary:
+    """The extension of a run."""
+    return StartupSummary()
 
-    Asks AWS for the region and the caller, for some seconds at most. Where no answer comes, or the greenlet is killed
-    meanwhile, the line says so.
+
+class StartupSummary(Extension[TestRun]):
+    """Logs the summary of a run as soon as AWS has answered. The test does not wait for it."""
+
+    def __init__(self) -> None:
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether AWS has not answered yet."""
+        return self._greenlet is not None and not self._greenlet.dead
+
+    def cancel(self) -> None:
+        """Log what is known by now."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+
+    def on_start(self, run: TestRun) -> None:
+        """Ask AWS, in a greenlet."""
+        role = locust_adapter.role_of(run.environment)
+        level = logging.DEBUG if role is Role.WORKER else logging.INFO
+        if not logger.isEnabledFor(level):
+            return
+        is_master = role is Role.MASTER
+        workers = locust_adapter.worker_count(run.environment) if is_master else None
+        from_reports = is_master and run.options["source"] == "master"
+
+        def log_summary() -> None:
+            summary = startup_summary(run.options, run.run_id, workers=workers, from_reports=from_reports)
+            logger.log(level, "%s", summary)
+
+        self._greenlet = spawn(log_summary)
+
+
+def startup_summary(options: Options, run_id: str, *, workers: int | None, from_reports: bool) -> str:
+    """Ask AWS for region and identity, for some seconds at most, and make the summary.
+
+    If no answer comes, or the greenlet is killed in the meantime, the summary says so.
 
     Args:
         options: The run's.
         run_id: The run.
-        workers: How many there are at present; None where this is no master.
-        from_reports: Whether the workers' reports are published, which tell of no single request.
+        workers: The present number of workers; None on a process that is not a master.
+        from_reports: Whether the workers' reports are published, which contain no single requests.
 
     """
     if options["dry_run"]:
         region = options["region"] or _first_of(_REGIONS)
-        how = "a dry run, nothing is sent"
+        mode = "a dry run, nothing is sent"
     else:
-        region, where = _ask(options)
-        how = f"{'live' if options['live'] else 'published when the test stops'}, to {_place(options)}{where}"
+        region, identity = _ask(options)
+        mode = f"{'live' if options['live'] else 'published when the test stops'}, to {_destination(options)}{identity}"
     logs = _logs(options, from_reports=from_reports)
     return (
-        f"Run {run_id}, {how}: metrics in namespace {options['namespace']}, {logs}. "
+        f"Run {run_id}, {mode}: metrics in namespace {options['namespace']}, {logs}. "
         f"{_cost(options, region, workers=workers, from_reports=from_reports)}."
     )
 
 
 def _ask(options: Options) -> tuple[str | None, str]:
-    """The region, and the words for region and caller."""
+    """The region, and the part of the summary that has region and identity."""
     if options["local"]:
         return options["region"] or _first_of(_REGIONS), ""
     region = None
     try:
-        # The first users are spawned at this moment. They go first.
+        # Let Locust spawn the first users.
         gevent.sleep(_AFTER_S)
         with gevent.Timeout(_DEADLINE_S):
-            account = Account(options.core, gevent.sleep)
-            region = account.region()
-            if region is None:
+            account = _core.Account(options.core)
+            try:
+                region = _result(account.destination())["region"]
+            except _core.AwsError:
                 return None, " (no AWS region is configured: give --cw-region, or set AWS_REGION)"
-            return region, f" in {region} as {account.call('GetCallerIdentity')['Arn']}"
+            identity = _result(account.call("GetCallerIdentity", {}))
+            return region, f" in {region} as {identity['Arn']}"
     except gevent.Timeout:
         why = f"identity unknown: STS has not answered within {_DEADLINE_S:g} s"
     except gevent.GreenletExit:
-        # The test is over already.
+        # The test is over.
         why = "identity unknown: STS has not answered yet"
     except _core.AwsError as error:
         why = _without_identity(error)
@@ -88,20 +132,30 @@ def _without_identity(error: _core.AwsError) -> str:
 def _custom_endpoint(options: Options) -> str | None:
     """The endpoint of CloudWatch, if it is not AWS's own."""
     if options["local"] or options["dry_run"]:
-        # A dry run asks no network, not even for a region.
+        # A dry run uses no network, not even to resolve a region.
         return options.core.get("endpoint_url")
     try:
-        destination = Account(options.core, gevent.sleep).destination()
+        destination = _result(_core.Account(options.core).destination())
     except _core.AwsError:
         return options.core.get("endpoint_url")
-    return destination.cloudwatch_url if destination.is_custom_cloudwatch_url else None
+    return destination["cloudwatch_url"] if destination["is_custom_cloudwatch_url"] else None
 
 
-def _place(options: Options) -> str:
+def _result(call: _core.Call) -> Any:  # noqa: ANN401 - each operation has its own
+    while not call.done:
+        gevent.sleep(_POLL_S)
+    return call.result()
+
+
+def _destination(options: Options) -> str:
     endpoint = _custom_endpoint(options)
     if options["local"]:
         return f"the local CloudWatch at {endpoint}"
-    return f"CloudWatch at {redact(endpoint.partition('?')[0])}" if endpoint else "CloudWatch"
+    if not endpoint:
+        return "CloudWatch"
+    from locust_cw._terminal.redaction import redact  # noqa: PLC0415 - only for endpoints other than AWS's
+
+    return f"CloudWatch at {redact(endpoint.partition('?')[0])}"
 
 
 def _logs(options: Options, *, from_reports: bool) -> str:
@@ -118,11 +172,13 @@ def _logs(options: Options, *, from_reports: bool) -> str:
 
 
 def _cost(options: Options, region: str | None, *, workers: int | None, from_reports: bool) -> str:
-    def of(*, names: int = 1, rate: float = 0) -> tuple[float, float]:
+    from locust_cw._aws.cost import Load, cost_of  # noqa: PLC0415 - needed when AWS has answered
+
+    def hourly(*, names: int = 1, rate: float = 0) -> tuple[float, float]:
         load = Load(
             rate=rate,
             names=names,
-            minutes=_AN_HOUR,
+            minutes=60.0,
             workers=1 if workers is None or from_reports else workers,
             live=options["live"],
             flush_interval=options["flush_interval"],
@@ -131,13 +187,13 @@ def _cost(options: Options, region: str | None, *, workers: int | None, from_rep
         cost = cost_of(load, 1, 1, log_class=options["log_class"], region=region)
         return cost.metrics + cost.calls, cost.logs
 
-    one, two = of(names=1)[0], of(names=2)[0]
-    crew = f" with {workers} workers" if workers and workers > 1 and not from_reports else ""
-    parts = [f"{_usd(one - (two - one))} USD an hour{crew}"]
+    one, two = hourly(names=1)[0], hourly(names=2)[0]
+    fleet = f" with {workers} workers" if workers and workers > 1 and not from_reports else ""
+    parts = [f"{_usd(one - (two - one))} USD an hour{fleet}"]
     if "Request" in options["dimensions"]:
         parts.append(f"{_usd(two - one)} more per request name")
     if options["logs"] != "off" and not from_reports:
-        parts.append(f"{_usd(of(rate=_MILLION / (_AN_HOUR * 60))[1])} per million requests logged")
+        parts.append(f"{_usd(hourly(rate=_MILLION / 3600)[1])} per million requests logged")
     begin = "It would cost about" if options["dry_run"] else "About"
     if _is_on_this_machine(options):
         begin = "At AWS it would cost about"

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._aws import targets as _targets
-from locust_cw._dashboard.name import check_name, default_name
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings.opt_outs import OPT_OUTS
 from locust_cw._settings.option import Option
@@ -219,7 +217,11 @@ class Options:
             InvalidOptionError: If there can be no such resource.
 
         """
-        return [_targets.parse(target) for target in self["target"] or ()]
+        if not self["target"]:
+            return []
+        from locust_cw._aws import targets  # noqa: PLC0415 - most tests have no targets
+
+        return [targets.parse(target) for target in self["target"]]
 
     def check(self) -> None:
         """Check every option.
@@ -233,12 +235,23 @@ class Options:
             if option.name in self._values and option.name not in _CORE_DEFAULTS:
                 _check_form(option, self._values[option.name])
         check_local(self._values)
-        _ = self.targets
-        if self.dashboard is not None:
-            check_name(self.dashboard)
+        self.check_names()
         receipt = self["receipt"]
         if receipt is not None and not Path(receipt).absolute().parent.is_dir():
             raise _core.InvalidOptionError("receipt", f"there is no folder for {receipt}")
+
+    def check_names(self) -> None:
+        """Check the names of targets and dashboard, which the web UI's form can change.
+
+        Raises:
+            InvalidOptionError: If a name cannot be used.
+
+        """
+        _ = self.targets
+        if self.dashboard is not None:
+            from locust_cw._dashboard.name import check_name  # noqa: PLC0415 - most tests have no dashboard
+
+            check_name(self.dashboard)
 
 
 def check_local(options: Mapping[str, Any]) -> None:
@@ -280,7 +293,11 @@ def dashboard_name(given: object, namespace: str) -> str | None:
     text = str(given).lower()
     if text in ("none", "false"):
         return None
-    return default_name(namespace) if text in ("true", DEFAULT) else str(given)
+    if text not in ("true", DEFAULT):
+        return str(given)
+    from locust_cw._dashboard.name import default_name  # noqa: PLC0415 - most tests have no dashboard
+
+    return default_name(namespace)
 
 
 def _check_form(option: Option, value: object) -> None:

@@ -35,12 +35,14 @@ class ProgressBar:
     cannot be shown is not: whoever delivers goes on.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        """Nothing is shown before the first `show`."""
+    def __init__(self, stream: TextIO | None = None, begun: float | None = None) -> None:
+        """Nothing is shown before the first `show`, or shortly after `begun`, by the monotonic clock."""
         self._stream = stream or sys.stderr
         self._terminal = is_terminal(self._stream)
         self._colors = has_colors(self._stream)
-        self._show_at = time.monotonic() + (_SHOW_AFTER_S if self._terminal else _LINE_AFTER_S)
+        self._show_at = (time.monotonic() if begun is None else begun) + (
+            _SHOW_AFTER_S if self._terminal else _LINE_AFTER_S
+        )
         self._settled_before: int | None = None
         self._history: deque[tuple[float, int]] = deque()
         self._drawn = ""

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from locust_cw._distributed.process_status import ProcessStatus
 from locust_cw._terminal.quantities import human_bytes
 from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from locust_cw._core import Receipt, StatusReport
+    from locust_cw._core import Receipt
 
 Mode: TypeAlias = Literal["live", "after the test", "dry run"]
 
@@ -58,19 +59,6 @@ class Run:
     mode: Mode
     started: float
     stopped: float | None = None
-
-
-class ProcessStatus(NamedTuple):
-    """What is known of one process's part in a run.
-
-    Attributes:
-        report: What it reported.
-        vanished: Whether it has not been heard of for too long.
-
-    """
-
-    report: StatusReport
-    vanished: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,167 @@
+"""The master of a fleet: it sends opt-outs and the run ID to its workers, and adds up their reports."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from locust_cw._distributed import messages
+from locust_cw._distributed.outages import WorkerOutages
+from locust_cw._distributed.registry import WorkerRegistry
+from locust_cw._plugin import locust_adapter, locust_fleet
+from locust_cw._plugin.distribution import Distribution, WorkerReports
+from locust_cw._plugin.greenlets import spawn
+from locust_cw._plugin.preflight import refuse_for_worker
+from locust_cw._plugin.run import Outcome, Phase, TestRun
+from locust_cw._settings.opt_outs import OPT_OUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from locust.env import Environment
+
+    from locust_cw._distributed.process_status import ProcessStatus
+    from locust_cw._settings.table import Options
+
+logger = logging.getLogger("locust_cw")
+
+# How long after a run was replaced all workers have reported its end: they report it every second.
+_REPORTS_TIMEOUT_S = 5.0
+
+
+def create() -> Master:
+    """The role of this process."""
+    return Master()
+
+
+class _Entry(NamedTuple):
+    run: TestRun
+    outages: WorkerOutages
+
+
+class Master(Distribution):
+    """The master of a fleet."""
+
+    def __init__(self) -> None:
+        self.registry = WorkerRegistry()
+        self._environment: Environment | None = None
+        self._runs: dict[str, _Entry] = {}
+        # Of the run that was finalized last: the registry forgets it then.
+        self._last: tuple[str, dict[str, ProcessStatus]] = ("", {})
+
+    def prepare(self, environment: Environment, options: Options) -> None:
+        """Have no worker publish if the master opts out."""
+        self._environment = environment
+        opt_outs = {name: bool(options[name]) for name in OPT_OUTS}
+        locust_adapter.send_to_workers(environment, **opt_outs, local_url=None)
+
+    def cancel(self, environment: Environment) -> None:
+        """Have the workers publish nothing either, until the next test starts."""
+        locust_adapter.send_to_workers(environment, disable=True)
+
+    def local_url(self, environment: Environment, _options: Options, url: str | None) -> str | None:
+        """Send the address to the workers."""
+        locust_adapter.send_to_workers(environment, local_url=url)
+        return url
+
+    def on_start(self, run: TestRun) -> None:
+        """Listen to the workers' messages."""
+        self._runs[run.run_id] = _Entry(run, WorkerOutages())
+        if locust_fleet.register(run.environment, self._handle_worker_message):
+            locust_fleet.before_start(run.environment, functools.partial(self._send_run_id, run.environment))
+
+    def _send_run_id(self, environment: Environment) -> None:
+        """Send the ID of the present run to workers that join late, whatever the web UI's form contains by now."""
+        for entry in self._runs.values():
+            if entry.run.is_under_way:
+                locust_adapter.set_run_id(environment, entry.run.run_id)
+
+    def on_tick(self, run: TestRun) -> None:
+        """Observe the workers, and log the end of the test when they have all stopped."""
+        if run.is_under_way:
+            self._observe(run)
+        elif run.phase is Phase.STOPPED and locust_fleet.is_stopped(run.environment):
+            run.log_test_stop()
+        self._log_outages(run)
+
+    def on_stop(self, run: TestRun) -> None:
+        """Observe the workers for the last time."""
+        self._observe(run)
+
+    def _observe(self, run: TestRun) -> None:
+        # Before there are users, no worker has to publish. A refused test never has any.
+        publishing = run.options["source"] != "master" and locust_fleet.has_users(run.environment)
+        self.registry.observe(run.run_id, locust_fleet.clients(run.environment), publishing=publishing)
+
+    def _log_outages(self, run: TestRun) -> None:
+        entry = self._runs.get(run.run_id)
+        message = entry and entry.outages.next_message(self.registry.troubles(run.run_id), time.monotonic())
+        if message:
+            logger.log(*message)
+
+    # Reports.
+
+    def on_worker_report(self, run: TestRun | None, client_id: str, data: dict[str, Any]) -> None:
+        """Take a worker's report, and publish its statistics if the master does that."""
+        if isinstance(message := data.get(locust_fleet.MESSAGE), dict):
+            self._handle_worker_message(client_id, message)
+        if run is None or run.options["source"] != "master" or self.registry.has_opted_out(client_id, run.run_id):
+            return
+        entries = data.get("stats")
+        for entry in entries if isinstance(entries, list) else ():
+            run.publisher.report(entry)
+
+    def _handle_worker_message(self, client_id: str, message: Any) -> None:  # noqa: ANN401 - a worker may send anything
+        final_run = self.registry.update(client_id, message)
+        # Not after the receipt, which lacks it: the worker then makes its own.
+        if final_run is not None and final_run in self._runs and self._environment is not None:
+            locust_fleet.send(self._environment, messages.acknowledgement(final_run), client_id)
+        for run in [entry.run for entry in self._runs.values()] if isinstance(message, dict) else ():
+            reason = messages.refusal(message, run.run_id)
+            if reason is not None and run.phase is not Phase.FINALIZED and run.outcome is Outcome.OK:
+                refuse_for_worker(run, client_id, reason)
+
+    def progress(self, run: TestRun) -> tuple[int, int]:
+        """Samples that the workers still have to deliver, and those that they have settled."""
+        return self.registry.progress(run.run_id)
+
+    def failures(self, run: TestRun) -> Sequence[str]:
+        """Why the workers' calls fail at present."""
+        return [reason for reason in self.registry.troubles(run.run_id).values() if reason]
+
+    def is_complete(self, run: TestRun) -> bool:
+        """Whether all workers have sent their last reports, or have vanished."""
+        return self.registry.is_complete(run.run_id)
+
+    def is_settled(self, run: TestRun) -> bool:
+        """Whether all workers have sent their last reports. One that has vanished may still come back."""
+        if run.times.detached is None or time.monotonic() - run.times.detached <= _REPORTS_TIMEOUT_S:
+            return False
+        return all(status.report.is_final for status in self.registry.statuses(run.run_id).values())
+
+    def statuses(self, run: TestRun) -> dict[str, ProcessStatus]:
+        """What is known of each worker of a run."""
+        run_id, statuses = self._last
+        return statuses if run_id == run.run_id else self.registry.statuses(run.run_id)
+
+    def worker_reports(self, run: TestRun) -> WorkerReports:
+        """The workers' last reports. The run is forgotten."""
+        self._log_outages(run)
+        self._last = run.run_id, self.registry.statuses(run.run_id)
+        self._runs.pop(run.run_id, None)
+        return WorkerReports(*self.registry.reports(run.run_id, publishing=run.options["source"] != "master"))
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Receive the workers' last messages: Locust's own greenlets end before `quit`."""
+        if self._environment is None or not locust_fleet.has_ended(self._environment):
+            yield
+            return
+        receiver = spawn(locust_fleet.receive, self._environment, self._handle_worker_message)
+        try:
+            yield
+        finally:
+            receiver.kill(block=False)

@@ -1,0 +1,142 @@
+"""A worker of a fleet: it respects its master's opt-outs, and reports to it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+from locust_cw._distributed import messages
+from locust_cw._plugin import locust_adapter, locust_fleet
+from locust_cw._plugin.distribution import Distribution
+from locust_cw._plugin.extension import StartError
+from locust_cw._plugin.greenlets import spawn
+from locust_cw._settings.opt_outs import OPT_OUTS
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+    from locust_cw import _core
+    from locust_cw._plugin.run import TestRun
+    from locust_cw._settings.table import Options
+
+_POLL_S = 0.05
+# A master that runs acknowledges at once. One that has died never does.
+_ACKNOWLEDGEMENT_TIMEOUT_S = 3.0
+
+
+def create() -> Worker:
+    """The role of this process."""
+    return Worker()
+
+
+class Worker(Distribution):
+    """A worker of a fleet."""
+
+    def __init__(self) -> None:
+        # What it reports of a test of which it publishes nothing although its master does.
+        self._opt_out: dict[str, Any] | None = None
+        self._remarks: dict[str, list[str]] = {}
+        self._acknowledged: set[str] = set()
+
+    def prepare(self, environment: Environment, options: Options) -> None:
+        """Publish nothing if this worker or its master opts out, whichever source says so."""
+        self._opt_out = None
+        sent = {name: locust_adapter.sent_by_master(environment, name) for name in OPT_OUTS}
+        for name in OPT_OUTS:
+            if sent[name] is not None:
+                # The master's options have replaced the worker's, and may be those of an earlier test.
+                options.set(name, bool(sent[name]) or options.own[name])
+        if options.own["local"]:
+            options.set("local", True)  # noqa: FBT003 - the value of an option
+        if sent["disable"] is False:
+            self._report_opt_out(environment, options, is_dry_run=bool(sent["dry_run"]))
+
+    def _report_opt_out(self, environment: Environment, options: Options, *, is_dry_run: bool) -> None:
+        """Tell a master that publishes if this worker opts out.
+
+        A worker that publishes for itself reports its dry run. A master that publishes for its workers leaves this one
+        out.
+        """
+        opts_out = ["disable"]
+        if options["source"] == "master" and not is_dry_run:
+            opts_out.append("dry_run")
+            if locust_adapter.sent_by_master(environment, "local_url") is None:
+                opts_out.append("local")
+        for name in opts_out:
+            if options.own[name]:
+                self._opt_out = messages.opt_out(options["run_id"], f"--cw-{name.replace('_', '-')}")
+                locust_fleet.send(environment, self._opt_out)
+                return
+
+    def publishes(self, options: Options) -> bool:
+        """Whether this worker publishes, or its master does that from its reports."""
+        return super().publishes(options) and options["source"] != "master"
+
+    def resumes(self, run: TestRun, options: Options) -> bool:
+        """Whether the worker is back in its run, after it had lost the connection to its master."""
+        # The run ID of a test that is not published is that of the test before.
+        return run.run_id == options["run_id"] and not options["disable"]
+
+    def local_url(self, environment: Environment, options: Options, _url: str | None) -> str | None:
+        """The address that the master has sent: it may be that of its program, of which its options say nothing."""
+        url: str | None = locust_adapter.sent_by_master(environment, "local_url")
+        if url is None and options["local"] and not options["dry_run"]:
+            # What should stay on this machine must not go to AWS.
+            raise StartError(
+                "the master does not tell where its local CloudWatch listens: have the master publish locally too, "
+                "and install the same version of locust-cw on all machines"
+            )
+        return url
+
+    # Reports.
+
+    def on_start(self, run: TestRun) -> None:
+        """Report the start: from now on the master waits for this worker."""
+        locust_fleet.register(run.environment, self._handle_message)
+        self._send_report(run)
+
+    def on_tick(self, run: TestRun) -> None:
+        """Report a run that has been replaced: Locust's reports contain the new one."""
+        if not run.is_attached:
+            self._send_report(run)
+
+    def on_refused(self, run: TestRun) -> None:
+        """Report a refusal: the master ends the test of the whole fleet."""
+        self._send_report(run)
+
+    def report(self, run: TestRun | None, data: dict[str, Any]) -> None:
+        """Add the report to Locust's, so that it goes with the statistics that it agrees with."""
+        if run is not None:
+            data[locust_fleet.MESSAGE] = run.status_report().to_message()
+        elif self._opt_out is not None:
+            data[locust_fleet.MESSAGE] = self._opt_out
+
+    def _send_report(self, run: TestRun) -> None:
+        message = run.status_report(self._remarks.get(run.run_id, ())).to_message()
+        locust_fleet.send(run.environment, message)
+
+    def _handle_message(self, _sender: str, message: Any) -> None:  # noqa: ANN401 - a master may send anything
+        run_id = messages.acknowledged_run(message)
+        if run_id is not None:
+            self._acknowledged.add(run_id)
+
+    def hand_over(self, run: TestRun, receipt: _core.Receipt, remarks: list[str]) -> bool:
+        """Send the last report, and wait until the master has it. A master without locust-cw never has."""
+        from locust_cw._terminal.receipt import remarks_on  # noqa: PLC0415 - only needed at the end
+
+        self._remarks[run.run_id] = [*remarks_on(receipt), *remarks]
+        self._send_report(run)
+        self._remarks.clear()
+        if locust_adapter.sent_by_master(run.environment, "disable") is None:
+            return False
+        receiver = None
+        if locust_fleet.has_ended(run.environment):
+            receiver = spawn(locust_fleet.receive, run.environment, self._handle_message)
+        deadline = time.monotonic() + _ACKNOWLEDGEMENT_TIMEOUT_S
+        while run.run_id not in self._acknowledged and time.monotonic() < deadline:
+            gevent.sleep(_POLL_S)
+        if receiver is not None:
+            receiver.kill(block=False)
+        return run.run_id in self._acknowledged

@@ -1,0 +1,97 @@
+"""`--cw-dashboard`: the dashboard of a test is created or updated, and marks its start, ramp-up and stop."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import gevent
+
+from locust_cw import _core
+from locust_cw._aws.account import Account
+from locust_cw._aws.console import at_times, link_to_dashboard
+from locust_cw._dashboard.limits import DashboardError
+from locust_cw._dashboard.run_dashboard import Dashboard
+from locust_cw._dashboard.view import View
+from locust_cw._plugin.extension import Extension
+from locust_cw._plugin.greenlets import spawn
+from locust_cw._plugin.run import Outcome, TestRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locust_cw._settings.table import Options
+
+logger = logging.getLogger("locust_cw")
+
+
+def create(options: Options) -> DashboardMarks:
+    """The extension of a run."""
+    return DashboardMarks(options)
+
+
+class DashboardMarks(Extension[TestRun]):
+    """Marks a run on its dashboard, beside the load."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._name = options.dashboard
+        self._url: str | None = None
+        self._dashboard: Dashboard | None = None
+        self._calls: list[gevent.Greenlet[..., None]] = []
+
+    def dashboard(self, run: TestRun) -> tuple[str | None, str | None]:
+        """Name and URL. The name is known before there is a dashboard, for links to it."""
+        return self._name, at_times(self._url, run.times.started, run.times.stopped)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is under way."""
+        return not all(call.dead for call in self._calls)
+
+    def cancel(self) -> None:
+        """The last mark is waited for."""
+
+    def on_start(self, run: TestRun) -> None:
+        """Create or update the dashboard."""
+        self._call(self._create, run)
+
+    def _create(self, run: TestRun) -> None:
+        account = Account(self._options.core, gevent.sleep)
+        region = account.region()
+        if region is None:
+            logger.warning("There is no dashboard: no AWS region is configured. Give --cw-region, or set AWS_REGION.")
+            self._name = None
+            return
+        name = self._name or ""
+        view = View.of(self._options.core, region=region, host=run.host, targets=self._options.targets)
+        self._dashboard = Dashboard(account, name, view, run.run_id)
+        self._url = link_to_dashboard(account.destination(), name)
+        # To resolve the region may take seconds, in which the test has gone on.
+        self.on_ramp_up_complete(run)
+        self.on_stop(run)
+        self._dashboard.begin(run.times.started)
+
+    def on_ramp_up_complete(self, run: TestRun) -> None:
+        """Mark the end of the ramp-up."""
+        if self._dashboard is not None and run.times.ramped_up is not None:
+            self._call(self._dashboard.ramped_up, run.times.ramped_up)
+
+    def on_stop(self, run: TestRun) -> None:
+        """Mark the stop."""
+        if self._dashboard is not None and run.times.stopped is not None:
+            reason = run.reason if run.outcome is Outcome.STOPPED_BY_ALARM else None
+            self._call(self._dashboard.stopped, run.times.stopped, reason)
+
+    def _call(self, function: Callable[..., None], *args: object) -> None:
+        """Call in a greenlet, which must not delay the load."""
+
+        def call() -> None:
+            try:
+                function(*args)
+            except _core.AwsError as error:
+                logger.warning("The dashboard was not brought up to date: %s", error.message)
+            except DashboardError as error:
+                logger.warning("The dashboard was not brought up to date: %s", error)
+
+        self._calls.append(spawn(call))

@@ -1,0 +1,169 @@
+"""The drain at the end of a process: it delivers what is left, within the drain timeout, and finalizes the runs."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+from locust_cw._plugin import locust_adapter
+from locust_cw._plugin.extension import Background, load
+from locust_cw._plugin.finalize import finalize
+from locust_cw._plugin.locust_adapter import Role
+from locust_cw._plugin.run import Outcome, Phase, TestRun
+from locust_cw._plugin.shutdown import DrainWait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locust.env import Environment
+
+    from locust_cw._plugin.distribution import Distribution
+    from locust_cw._plugin.ending import Ending, FinishedRun
+
+logger = logging.getLogger("locust_cw")
+
+_POLL_S = 0.05
+# How much longer than its own drain timeout a master waits for its workers' receipts.
+_RECEIPTS_TIMEOUT_S = 3.0
+# How long other listeners to `quit` may take before a second shutdown goes on.
+_OTHER_LISTENERS_S = 10.0
+# The progress bar is imported when there is something to see.
+_SHOW_PROGRESS_AFTER_S = 0.25
+
+
+class Drain:
+    """The end of a session. All of it may happen twice, and from several greenlets."""
+
+    def __init__(self, ending: Ending) -> None:
+        self._ending = ending
+        self._wait = DrainWait()
+        self._quitting: object = None
+
+    def on_start(self) -> None:
+        """A test starts after an end."""
+        self._quitting = None
+
+    def on_quitting(self) -> None:
+        """Hold a second shutdown back while the first one delivers.
+
+        After SIGTERM, Locust shuts down in a greenlet of its own. While that greenlet waits in `quit`, the main
+        greenlet shuts down too, and would write the statistics again, which the first one has emptied. The first one
+        ends the process, and with it this wait.
+        """
+        if self._quitting not in (None, gevent.getcurrent()) and self._ending.is_ours:
+            self._wait_for_receipts()
+            self._wait.sleep(_OTHER_LISTENERS_S)
+
+    def on_quit(self, close: Callable[[], object]) -> None:
+        """Close the session. Each caller returns when that is done."""
+        if not self._ending.is_ours:
+            return
+        if self._quitting is None:
+            self._quitting = gevent.getcurrent()
+            close()
+        self._wait_for_receipts()
+
+    def on_exit(self, on_quit: Callable[[], None]) -> None:
+        """The process ends without `quit`."""
+        if self._ending.runs and self._quitting is None:
+            on_quit()
+
+    def _wait_for_receipts(self) -> None:
+        while self._ending.runs:
+            self._wait.sleep(_POLL_S)
+
+    def close(self, distribution: Distribution, at_exit: Callable[[], None]) -> list[FinishedRun]:
+        """Deliver and finalize all runs, which are detached. The result is those that were not returned before."""
+        ending = self._ending
+        ending.is_closing = True
+        begun = time.monotonic()
+        with self._wait.ended_by_ctrl_c(), distribution.receiving():
+            while ending.runs:
+                run = ending.runs[0]
+                for extension in run.extensions:
+                    if isinstance(extension, Background):
+                        extension.cancel()
+                self._wait_for_delivery(run, distribution, begun)
+                if run.phase is Phase.FINALIZED:
+                    # Delivered before the end: the monitor's greenlet makes its receipt.
+                    self._wait.sleep(_POLL_S)
+                    continue
+                if self._wait.given_up:
+                    _log_undelivered(run, distribution)
+                self.finalize(run, distribution)
+        atexit.unregister(at_exit)
+        ending.owner = None
+        ending.is_closing = False
+        finished, ending.finished = sorted(ending.finished, key=lambda each: each.started), []
+        return finished
+
+    def finalize(self, run: TestRun, distribution: Distribution) -> None:
+        """Make the receipt of a run and forget the run. A second call does nothing."""
+        ending = self._ending
+        with self._wait.uninterrupted():
+            if run.phase is Phase.FINALIZED:
+                return
+            run.phase = Phase.FINALIZED
+            is_lost: bool = run.options["fail_on_loss"]
+            try:
+                finished, is_lost = finalize(run, distribution, self._wait)
+                ending.finished.append(finished)
+            except Exception:
+                # The other runs get their receipts.
+                logger.exception("The receipt of run %s could not be made", run.run_id)
+            finally:
+                ending.lost = ending.lost or is_lost
+                ending.failed = ending.failed or run.outcome is not Outcome.OK
+                # Greenlets that wait for the end wait for this list to be empty.
+                ending.runs.remove(run)
+
+    def _wait_for_delivery(self, run: TestRun, distribution: Distribution, begun: float) -> None:
+        role = locust_adapter.role_of(run.environment)
+        deadline = begun + run.publisher.drain_timeout + (_RECEIPTS_TIMEOUT_S if role is Role.MASTER else 0)
+        progress_bar: Any = None
+        while not self._wait.given_up and run.phase is not Phase.FINALIZED:
+            progress = run.publisher.progress()
+            now = time.monotonic()
+            if (progress.over and distribution.is_complete(run)) or now > deadline:
+                break
+            if role is not Role.WORKER and now - begun > _SHOW_PROGRESS_AFTER_S:
+                progress_bar = progress_bar or load("progress").ProgressBar(begun=begun)
+                left, settled = distribution.progress(run)
+                failures = [failure.message for failure in progress.failures] or distribution.failures(run)
+                progress_bar.show(
+                    progress.left + left, progress.settled + settled, failures, seconds_to_wait=deadline - now
+                )
+            self._wait.sleep(_POLL_S)
+        if progress_bar is not None:
+            progress_bar.clear()
+
+
+def _log_undelivered(run: TestRun, distribution: Distribution) -> None:
+    """Log where the samples are that Ctrl-C has left undelivered."""
+    role = locust_adapter.role_of(run.environment)
+    left = 0 if run.options["dry_run"] else run.publisher.progress().left + distribution.progress(run)[0]
+    if left and role is not Role.WORKER:
+        where = "the spools of master and workers" if role is Role.MASTER else "the spool"
+        command = load("receipt").replay_command(run.run_id, run.options["spool_dir"])
+        logger.warning(
+            "Ctrl-C: no longer waiting for CloudWatch. %s samples are left in %s. Send them with: %s",
+            f"{left:,}",
+            where,
+            command,
+        )
+
+
+def exit_with_failure(ending: Ending, environment: Environment | None) -> None:
+    """Exit with 1 if a test failed, or if a loss counts; Locust's own exit code is 0."""
+    if ending.failed and locust_adapter.has_command_line(environment):
+        # A locustfile that sets the exit code by Locust's statistics does not know of it. A program decides by itself.
+        logger.error("The test was refused, or stopped by an alarm: exit code 1")
+        sys.exit(1)
+    if ending.lost:
+        logger.error("Not every sample was delivered: exit code 1, as --cw-fail-on-loss asks")
+        sys.exit(1)

@@ -1,0 +1,62 @@
+"""The end of a run: its receipt, which this process shows or hands over to its master."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from locust_cw._plugin import locust_adapter
+from locust_cw._plugin.ending import FinishedRun
+from locust_cw._plugin.extension import Background, load
+from locust_cw._plugin.locust_adapter import Role
+from locust_cw._plugin.run import Outcome, TestRun
+
+if TYPE_CHECKING:
+    from locust_cw import _core
+    from locust_cw._plugin.distribution import Distribution
+    from locust_cw._plugin.shutdown import DrainWait
+
+_POLL_S = 0.05
+# How long the receipt waits for extensions such as the dashboard's last mark.
+_BACKGROUND_TIMEOUT_S = 10.0
+
+
+def finalize(run: TestRun, distribution: Distribution, wait: DrainWait) -> tuple[FinishedRun, bool]:
+    """Make the receipt of a run, and show it unless the master does. The second result is whether a loss counts."""
+    _wait_for_background(run, wait)
+    receipt, remarks = build_receipt(run, distribution)
+    run.log_messages()
+    finished = FinishedRun(run.times.started, receipt, remarks)
+    if distribution.hand_over(run, receipt, remarks):
+        return finished, False
+    for name in ("record", "receipt"):
+        load(name).create(run.options).on_finished(run, receipt, remarks)
+    for extension in run.extensions:
+        extension.on_finished(run, receipt, remarks)
+    return finished, run.options["fail_on_loss"] and not receipt.complete
+
+
+def build_receipt(run: TestRun, distribution: Distribution) -> tuple[_core.Receipt, list[str]]:
+    """End the publisher. The second result is lines for the receipt's text."""
+    reports, remarks, are_complete = distribution.worker_reports(run)
+    if run.outcome is Outcome.STOPPED_BY_ALARM and run.reason is not None:
+        remarks.append(run.reason)
+    is_worker = locust_adapter.role_of(run.environment) is Role.WORKER
+    is_dry_run_of_master = bool(locust_adapter.sent_by_master(run.environment, "dry_run"))
+    if is_worker and run.options.own["dry_run"] and not is_dry_run_of_master:
+        remarks.append("opted out with --cw-dry-run: its results are spooled, and none of them was sent")
+    receipt = run.publisher.finish(
+        # A worker's own totals are reset at each report.
+        locust_totals=None if is_worker else run.totals.counts,
+        workers=reports,
+        lacks_reports=not are_complete,
+        dashboard_url=run.dashboard[1],
+    )
+    return receipt, remarks
+
+
+def _wait_for_background(run: TestRun, wait: DrainWait) -> None:
+    busy = [extension for extension in run.extensions if isinstance(extension, Background)]
+    deadline = time.monotonic() + _BACKGROUND_TIMEOUT_S
+    while any(each.is_busy for each in busy) and not wait.given_up and time.monotonic() < deadline:
+        wait.sleep(_POLL_S)

@@ -1,0 +1,65 @@
+"""The loop beside the load: gauges once a second, messages, and the end of a run that another one has replaced."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import gevent
+
+from locust_cw._plugin.extension import Background
+from locust_cw._plugin.gauges import count_users
+from locust_cw._plugin.run import Phase, TestRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locust_cw._plugin.distribution import Distribution
+    from locust_cw._plugin.ending import Ending
+
+logger = logging.getLogger("locust_cw")
+
+_PERIOD_S = 1.0
+_AFTER_FULL_SECOND_S = 0.03
+_COUNT_USERS_EVERY_S = 0.1
+
+
+def monitor_loop(run: TestRun, distribution: Distribution, ending: Ending, finish: Callable[[TestRun], None]) -> None:
+    """Accompany a run until it has its receipt. A run that was replaced is finished as soon as it is delivered."""
+    is_logged = False
+    while run.phase is not Phase.FINALIZED:
+        _sleep_until_next_second(run)
+        if not run.is_attached:
+            if not ending.is_closing and _is_delivered(run, distribution):
+                finish(run)
+                return
+        elif run.phase is Phase.STOPPED:
+            # Requests may end after the test.
+            run.snapshot_totals()
+        else:
+            run.gauges.sample(run.environment, run.publisher)
+        for extension in run.extensions:
+            extension.on_tick(run)
+        run.log_messages()
+        if run.times.stopped is not None and not is_logged and not run.publisher.progress().left:
+            is_logged = True
+            logger.debug("CloudWatch has all of run %s", run.run_id)
+
+
+def _sleep_until_next_second(run: TestRun) -> None:
+    """Each second gets one sample, shortly after its start, so that the window before it can be closed."""
+    due = time.time() // _PERIOD_S * _PERIOD_S + _PERIOD_S + _AFTER_FULL_SECOND_S
+    # The clock may be set back meanwhile.
+    while 0 < (left := due - time.time()) < 2 * _PERIOD_S:
+        gevent.sleep(min(left, _COUNT_USERS_EVERY_S))
+        if run.is_attached:
+            count_users(run.environment, run.publisher)
+
+
+def _is_delivered(run: TestRun, distribution: Distribution) -> bool:
+    """Whether nothing of a detached run is left to wait for, here and on its workers."""
+    progress = run.publisher.progress()
+    is_settled = progress.over and (run.options["dry_run"] or not progress.left)
+    is_busy = any(extension.is_busy for extension in run.extensions if isinstance(extension, Background))
+    return is_settled and not is_busy and distribution.is_settled(run)

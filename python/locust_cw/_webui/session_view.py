@@ -1,0 +1,67 @@
+"""What the web UI shows of a session: the status of its last run and of each worker, and links."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from locust_cw._distributed.process_status import ProcessStatus
+from locust_cw._plugin import locust_adapter
+from locust_cw._plugin.locust_adapter import Role
+from locust_cw._webui import status as _status
+from locust_cw._webui.console_links import ConsoleLinks
+
+if TYPE_CHECKING:
+    from locust_cw._plugin.run import TestRun
+    from locust_cw._plugin.session import Session
+    from locust_cw._webui.status import Mode, Status
+
+
+class View(Protocol):
+    """What the tab shows."""
+
+    def statuses(self) -> list[Status]:
+        """The status of the whole run, and those of its workers; none before the first run."""
+
+    def links(self) -> dict[str, str]:
+        """URLs by title."""
+
+
+class SessionView:
+    """The view of a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._links: tuple[TestRun, ConsoleLinks] | None = None
+
+    def statuses(self) -> list[Status]:
+        """The status of the whole run, and those of its workers; none before the first run."""
+        if self._session.unpublished is not None:
+            return [_status.off(*self._session.unpublished)]
+        run = self._session.last_run
+        if run is None:
+            return []
+        shown = _status.Run(run.run_id, _mode(run), run.times.started, run.times.stopped)
+        workers: dict[str, ProcessStatus] = {}
+        if locust_adapter.role_of(run.environment) is Role.MASTER:
+            from locust_cw._distributed.master import Master  # noqa: PLC0415 - only loaded on a master
+
+            if isinstance(self._session.distribution, Master):
+                workers = self._session.distribution.statuses(run)
+        return _status.statuses(shown, ProcessStatus(run.status_report()), workers, time.time())
+
+    def links(self) -> dict[str, str]:
+        """URLs in the AWS console, by title."""
+        run = self._session.last_run
+        if run is None or self._session.unpublished is not None:
+            return {}
+        if self._links is None or self._links[0] is not run:
+            options = run.options.core | {"spool_dir": run.options["spool_dir"]}
+            self._links = run, ConsoleLinks(options, run.dashboard[0])
+        return self._links[1].links
+
+
+def _mode(run: TestRun) -> Mode:
+    if run.options["dry_run"]:
+        return "dry run"
+    return "live" if run.options["live"] else "after the test"
