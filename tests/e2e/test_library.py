@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from support.checks import check_metrics
 from support.fixtures import Aws
-from support.locust_run import LocustStats, Receipt, run_python
+from support.locust_run import LocustStats, Receipt, clean_environment, run_python
 from support.paths import SCRIPTS
 from support.proxy import error
-from support.servers import Target, free_port
+from support.servers import Target, ending, free_port
 
 SCRIPT = SCRIPTS / "library.py"
 
@@ -59,3 +62,22 @@ def test_a_program_with_a_master_is_told_of_a_refusal_where_it_starts_the_test(a
     done = run_python(tmp_path, SCRIPTS / "refused_master.py", json.dumps(options), str(free_port()), timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["refused", "the script is done"]
+
+
+def test_a_fleet_may_have_runners_of_its_own_classes(aws: Aws, tmp_path: Path) -> None:
+    """The master's receipt has what its workers delivered, all under one run ID."""
+    port, options = str(free_port()), {**aws.in_python, "live": True, "flush_interval": 1}
+    program = [sys.executable, str(SCRIPTS / "library_fleet.py")]
+    with ExitStack() as stack:
+        for name in ("worker1", "worker2"):
+            (tmp_path / name).mkdir()
+            command = [*program, "worker", port, json.dumps(options), "subclassed"]
+            env = clean_environment(tmp_path / name)
+            stack.enter_context(ending(subprocess.Popen(command, cwd=tmp_path / name, env=env)))
+        done = run_python(tmp_path, *program[1:], "master", port, json.dumps([options]), "subclassed", timeout=90)
+    assert done.returncode == 0, done.stderr
+    (receipt,) = json.loads(done.stdout)
+    assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] >= 50
+    streams = {event.stream.split("/")[1] for event in aws.cloudwatch.events()}
+    assert streams == {receipt["run_id"]}
+    assert done.stderr.count("CloudWatch receipt for run ") == 1

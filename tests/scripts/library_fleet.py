@@ -1,9 +1,10 @@
 """Locust used as a library: a master and its workers, without a command line.
 
-    library_fleet.py master PORT '[{"option": value}, ...]'
-    library_fleet.py worker PORT '{"option": value}'
+    library_fleet.py master PORT '[{"option": value}, ...]' [subclassed]
+    library_fleet.py worker PORT '{"option": value}' [subclassed]
 
 The master, which waits for one worker, makes a test with each of these options, and prints the receipts as JSON.
+With `subclassed`, the runners are of a program's own classes.
 """
 
 import gevent.monkey
@@ -14,13 +15,26 @@ import json
 import sys
 
 import gevent
-from locust import User, constant, task
+from locust import User, constant, env, task
 from locust.env import Environment
 from locust.event import Events
+from locust.runners import MasterRunner, WorkerRunner
 
 import locust_cw
 
 role, port, options = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+
+
+class OwnMaster(MasterRunner):
+    pass
+
+
+class OwnWorker(WorkerRunner):
+    pass
+
+
+if sys.argv[4:] == ["subclassed"]:
+    env.MasterRunner, env.WorkerRunner = OwnMaster, OwnWorker  # type: ignore[attr-defined]
 
 
 class Walker(User):
