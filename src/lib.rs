@@ -74,6 +74,8 @@ mod _core {
     /// The request name that those which are too many go under.
     #[pymodule_export]
     const OTHER: &str = crate::metrics::series::OTHER;
+    #[pymodule_export]
+    const MAX_SERIES_PER_REQUEST: usize = crate::metrics::notice::MAX_SERIES_PER_REQUEST;
 
     /// Points in time at or after this cannot be shown as a date.
     #[pymodule_export]

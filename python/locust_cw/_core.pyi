@@ -17,6 +17,7 @@ __all__ = [
     "MAX_METRICS_BYTES",
     "MAX_NAME_CHARS",
     "MAX_RUN_ID_CHARS",
+    "MAX_SERIES_PER_REQUEST",
     "MAX_VALUES_PER_DATUM",
     "MAX_VALUE_CHARS",
     "NO_HOST",
@@ -84,6 +85,7 @@ NO_HOST: str
 """The host of gauges in a run without a host."""
 
 OTHER: str
+MAX_SERIES_PER_REQUEST: int
 """The request name that stands for all beyond the maximum."""
 
 MAX_DIMENSIONS: int

@@ -17,8 +17,6 @@ use crate::logs::formats::LogFormatter;
 use crate::logs::line::LogLine;
 use crate::metrics::aggregator::Aggregator;
 use crate::metrics::datum::Datum;
-use crate::metrics::series::First;
-use crate::redact::redact_urls;
 use crate::spool::{Lane, LogLines, Segment};
 use crate::timestamp::Timestamp;
 
@@ -85,13 +83,13 @@ impl AggregationWorker {
             let mut is_empty = false;
             match exit.pop() {
                 Ok(Some(Next::Item(Item::Sample(sample)))) => {
-                    let first = self.windows.add(&sample);
-                    self.announce(first, &sample.name);
+                    self.windows.add(&sample);
+                    self.report_notices();
                     self.log(|formatter, line| formatter.write_sample(&sample, line));
                 }
                 Ok(Some(Next::Item(Item::Report(report)))) => {
-                    let first = self.windows.add_report(&report);
-                    self.announce(first, &report.name);
+                    self.windows.add_report(&report);
+                    self.report_notices();
                 }
                 Ok(Some(Next::ControlMessage(ControlMessage::Gauge(gauge)))) => self.windows.add_gauge(*gauge),
                 Ok(Some(Next::ControlMessage(ControlMessage::LifeCycle(event)))) => {
@@ -137,32 +135,9 @@ impl AggregationWorker {
         self.write(datums);
     }
 
-    fn announce(&self, first: First, name: &str) {
-        if !first.too_many && !first.with_values {
-            return;
-        }
-        // Our own messages leave out the values too: they go to the log and to the web UI.
-        let name: String = redact_urls(name).chars().take(100).collect();
-        if first.too_many {
-            self.diagnostics.log(
-                Level::Warning,
-                "request names",
-                format!(
-                    "More than {} distinct request names: {name:?} and further ones are published as \"(other)\". Group \
-                     requests with name=, or raise --cw-max-requests.",
-                    self.max_requests,
-                ),
-            );
-        }
-        if first.with_values {
-            self.diagnostics.log(
-                Level::Warning,
-                "request name with values",
-                format!(
-                    "The request name {name:?} has values of a URL, and a name is published as it is: in the metrics' \
-                     dimension Request, and in log events. Give such requests a name= without them."
-                ),
-            );
+    fn report_notices(&mut self) {
+        for notice in self.windows.take_notices() {
+            self.diagnostics.log(notice.level(), notice.topic(), notice.text(self.max_requests));
         }
     }
 

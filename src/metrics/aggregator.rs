@@ -1,4 +1,4 @@
-//! Aggregator: what happened in one second (or minute) of one series, until it is turned into datums.
+//! The aggregator: statistics of each series in windows of a second or a minute, until they become datums.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
@@ -14,10 +14,11 @@ use crate::metrics::datum::{
 };
 use crate::metrics::dimension::{Dimension, fit_name};
 use crate::metrics::histogram::Histogram;
-use crate::metrics::series::{First, Series, SeriesHandle, SeriesRegistry};
+use crate::metrics::notice::SeriesNotice;
+use crate::metrics::series::{Series, SeriesHandle, SeriesRegistry};
 use crate::timestamp::Timestamp;
 
-/// Aggregator that begin so long after the present do not wait for their end.
+/// Windows that begin later than this after the present are closed without waiting for their end.
 const AHEAD_SECONDS: i64 = 5;
 
 #[derive(Default)]
@@ -50,13 +51,13 @@ impl Stats {
     }
 }
 
-/// What happened at a place in one window.
+/// The statistics of one series in one window.
 struct SeriesStats {
-    place: SeriesHandle,
+    series: SeriesHandle,
     stats: Stats,
 }
 
-/// The stays of one window, by the place's number.
+/// The statistics of one window, by the number of the series.
 type Window = FnvHashMap<u64, SeriesStats>;
 
 fn window_of(time: Timestamp, resolution: u32) -> i64 {
@@ -64,12 +65,12 @@ fn window_of(time: Timestamp, resolution: u32) -> i64 {
     seconds - seconds.rem_euclid(i64::from(resolution))
 }
 
-/// What happened at a place in a window so far.
-fn stats_at<'a>(windows: &'a mut BTreeMap<i64, Window>, window: i64, place: &SeriesHandle) -> &'a mut Stats {
-    let stays = windows.entry(window).or_default();
-    &mut stays
-        .entry(place.number)
-        .or_insert_with(|| SeriesStats { place: place.clone(), stats: Stats::default() })
+/// The statistics of a series in a window, empty at first.
+fn stats_at<'a>(windows: &'a mut BTreeMap<i64, Window>, window: i64, series: &SeriesHandle) -> &'a mut Stats {
+    let window = windows.entry(window).or_default();
+    &mut window
+        .entry(series.number)
+        .or_insert_with(|| SeriesStats { series: series.clone(), stats: Stats::default() })
         .stats
 }
 
@@ -85,48 +86,51 @@ fn split<T>(windows: &mut BTreeMap<i64, T>, end: i64) -> BTreeMap<i64, T> {
 /// Metric, unit and the dimension beside the host.
 type GaugeKey = (String, Unit, Option<(String, String)>);
 
-/// All open windows of a run.
+/// The open windows of a run.
 pub struct Aggregator {
     identity: Arc<RunIdentity>,
     resolution: u32,
-    places: SeriesRegistry,
+    registry: SeriesRegistry,
     samples: BTreeMap<i64, Window>,
     gauges: BTreeMap<i64, BTreeMap<GaugeKey, Histogram>>,
 }
 
 impl Aggregator {
-    /// No window is open yet.
+    /// An aggregator without open windows.
     #[must_use]
     pub fn new(config: &Config, identity: Arc<RunIdentity>) -> Self {
         Self {
             resolution: config.resolution,
-            places: SeriesRegistry::new(config, &identity),
+            registry: SeriesRegistry::new(config, &identity),
             identity,
             samples: BTreeMap::new(),
             gauges: BTreeMap::new(),
         }
     }
 
-    /// Adds a sample to its own window, in its series and in its host's roll-up. Says what its name is the first to be.
-    pub fn add(&mut self, sample: &Sample) -> First {
-        let (place, first) = self.places.find(&self.identity.host_of(sample), &sample.name, &sample.method);
-        stats_at(&mut self.samples, window_of(sample.time, self.resolution), place).add(sample);
-        first
+    /// Adds a sample to its own window, in its series and in its host's roll-up.
+    pub fn add(&mut self, sample: &Sample) {
+        let series = self.registry.find(&self.identity.host_of(sample), &sample.name, &sample.method);
+        stats_at(&mut self.samples, window_of(sample.time, self.resolution), series).add(sample);
+    }
+
+    /// What the user should know about the series since the last time.
+    pub fn take_notices(&mut self) -> Vec<SeriesNotice> {
+        self.registry.take_notices()
     }
 
     /// Adds what a worker reported: its requests to the seconds in which they ended, and their times, of which the
-    /// second is not known, to the last one. Says what its name is the first to be.
-    pub fn add_report(&mut self, report: &Report) -> First {
-        let (place, first) = self.places.find(self.identity.own_host(), &report.name, &report.method);
+    /// second is not known, to the last one.
+    pub fn add_report(&mut self, report: &Report) {
+        let series = self.registry.find(self.identity.own_host(), &report.name, &report.method);
         for &(second, requests, failures) in &report.seconds {
-            let stats = stats_at(&mut self.samples, window_of(second, self.resolution), place);
+            let stats = stats_at(&mut self.samples, window_of(second, self.resolution), series);
             stats.requests = stats.requests.saturating_add(requests);
             stats.failures = stats.failures.saturating_add(failures);
         }
-        let stats = stats_at(&mut self.samples, window_of(report.last, self.resolution), place);
+        let stats = stats_at(&mut self.samples, window_of(report.last, self.resolution), series);
         report.response_times_ms.iter().for_each(|&point| stats.response_time.add_point(point));
         report.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
-        first
     }
 
     /// Adds a gauge's value to its window, in the host's series.
@@ -158,7 +162,7 @@ impl Aggregator {
         let mut datums = Vec::new();
         for (timestamp, window) in samples {
             let mut all: FnvHashMap<Series, Stats> = FnvHashMap::default();
-            for SeriesStats { place: SeriesHandle { own, roll_up, .. }, stats } in window.into_values() {
+            for SeriesStats { series: SeriesHandle { own, roll_up, .. }, stats } in window.into_values() {
                 if own != roll_up {
                     all.entry(roll_up).or_default().merge(&stats);
                 }
@@ -171,7 +175,7 @@ impl Aggregator {
                 self.datums_of(timestamp, &series.dimensions, &stats, &mut datums);
             }
         }
-        let dimensions = &self.places.own_roll_up().dimensions;
+        let dimensions = &self.registry.own_roll_up().dimensions;
         for (timestamp, metrics) in gauges {
             for ((metric, unit, dimension), distribution) in metrics {
                 let dimensions = match dimension {
@@ -311,9 +315,8 @@ pub(crate) mod tests {
     #[test]
     fn names_beyond_the_maximum_share_one_series_and_are_announced_once() {
         let mut windows = Aggregator::new(&config(|o| o.max_requests = 2), identity());
-        let announced: Vec<_> =
-            ["/a", "/b", "/c", "/d", "/a"].map(|name| windows.add(&sample(name, 100, 5.0)).too_many).into();
-        assert_eq!(announced, [false, false, true, false, false]);
+        ["/a", "/b", "/c", "/d", "/a"].iter().for_each(|name| windows.add(&sample(name, 100, 5.0)));
+        assert_eq!(windows.take_notices(), [SeriesNotice::TooManyRequests("/c".into())]);
         let others = windows.close_all();
         let other: u64 = others
             .iter()
@@ -455,7 +458,8 @@ pub(crate) mod tests {
             let url = Some(format!("http://h{}/x", r.host).into());
             let sample = Sample { url, failure, ..sample(&format!("/{}", r.name), r.second, 0.0) };
             let sample = Sample { response_time_ms: r.ms, response_bytes: r.bytes, ..sample };
-            announced += usize::from(windows.add(&sample).too_many);
+            windows.add(&sample);
+            announced += windows.take_notices().len();
             if closing && r.closes {
                 datums.extend(windows.close_until(Timestamp::from_seconds(r.second)));
             }

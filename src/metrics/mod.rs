@@ -4,4 +4,5 @@ pub mod aggregator;
 pub mod datum;
 pub mod dimension;
 pub mod histogram;
+pub mod notice;
 pub mod series;

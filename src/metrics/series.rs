@@ -1,4 +1,4 @@
-//! Where a sample counts: the series that it belongs to, by its host, name and method.
+//! The series that a sample belongs to, by its host, request name and method, and how many there may be.
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
@@ -10,9 +10,10 @@ use smol_str::SmolStr;
 use crate::config::identity::RunIdentity;
 use crate::config::{Config, SeriesKey};
 use crate::metrics::dimension::{Dimension, fit_value};
+use crate::metrics::notice::{MAX_HOSTS, MAX_METHODS, MAX_SERIES_PER_REQUEST, Notices, SeriesNotice};
 use crate::redact::redact_urls;
 
-/// Takes the requests whose name is one too many.
+/// The request, host and method of samples for which there is no further series.
 pub const OTHER: &str = "(other)";
 
 /// The dimensions of a series, which are hashed once and not for every sample.
@@ -46,24 +47,26 @@ impl PartialEq for Series {
 
 impl Eq for Series {}
 
-/// Where a sample counts: its own series, and its host's roll-up, which is made from the others when the window is closed.
+/// The two series of a sample: its own, and the roll-up of its host, which is computed when the window is closed.
 #[derive(Debug, Clone)]
 pub struct SeriesHandle {
-    /// No other place ever has it.
+    /// Unique within the run.
     pub number: u64,
     /// The request's series.
     pub own: Series,
     /// Its host's.
     pub roll_up: Series,
+    /// The method of the first request of the series.
+    first_method: SmolStr,
 }
 
-/// What a request's name is the first to be, of all that were met.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct First {
-    /// One more than become series.
-    pub too_many: bool,
-    /// One with what log events leave out of URLs. Of a name nothing is left out.
-    pub with_values: bool,
+/// How many series a process publishes at most. Each costs about five metrics, and what a test meets may be unbounded, such
+/// as the origins that it is redirected to.
+struct Limits {
+    requests: usize,
+    hosts: usize,
+    methods: usize,
+    series: usize,
 }
 
 /// What the series of a run are made of, beside what tells them apart.
@@ -93,32 +96,23 @@ impl Naming {
     }
 }
 
-/// The places that samples met. Each text of a sample is hashed once, and no series is.
+/// The series that samples belong to. Each text of a sample is hashed once, and no series is.
 pub struct SeriesRegistry {
     naming: Naming,
     own_host: String,
     own_roll_up: Series,
-    max_requests: usize,
-    /// Whether a request name was one too many.
-    overflowed: bool,
-    /// Whether a request name had what is left out of URLs.
-    had_values: bool,
-    /// Request names, each with its number; 0 is that of all that are too many.
+    limits: Limits,
     requests: Numbers,
-    /// Hosts, but for the own one, which is 0.
     hosts: Numbers,
-    /// Methods, if they tell series apart; else each is 0.
+    /// Methods, if they tell series apart; else each has the number [`OTHERS`].
     methods: Option<Numbers>,
     /// By the numbers of host, request and method.
     known: FnvHashMap<(u32, u32, u32), SeriesHandle>,
-    last: u64,
+    notices: Notices,
 }
 
-/// Once more places than these are known, all are forgotten: a test that meets more still publishes them all.
-const MAX_KNOWN: usize = if cfg!(test) { 5 } else { 10_000 };
-
 impl SeriesRegistry {
-    /// None is known yet.
+    /// A registry that knows only the run's own host.
     #[must_use]
     pub fn new(config: &Config, identity: &RunIdentity) -> Self {
         let naming = Naming {
@@ -126,17 +120,21 @@ impl SeriesRegistry {
             constant: config.constant_dimensions.clone(),
             run_id: fit_value(&identity.run_id).into(),
         };
+        let limits = Limits {
+            requests: config.max_requests,
+            hosts: MAX_HOSTS,
+            methods: MAX_METHODS,
+            series: config.max_requests.saturating_mul(MAX_SERIES_PER_REQUEST),
+        };
         Self {
             own_host: identity.own_host().to_owned(),
             own_roll_up: naming.roll_up(identity.own_host()),
-            max_requests: config.max_requests,
-            overflowed: false,
-            had_values: false,
+            limits,
             requests: Numbers::default(),
             hosts: Numbers::default(),
             methods: naming.keys.contains(&SeriesKey::Method).then(Numbers::default),
             known: FnvHashMap::default(),
-            last: 0,
+            notices: Notices::default(),
             naming,
         }
     }
@@ -147,42 +145,73 @@ impl SeriesRegistry {
         &self.own_roll_up
     }
 
-    /// The place of a request, and what its name is the first to be.
-    pub fn find(&mut self, host: &str, name: &str, method: &str) -> (&SeriesHandle, First) {
-        if self.known.len() > MAX_KNOWN {
-            self.known.clear();
-            self.hosts = Numbers::default();
-            self.methods = self.methods.as_ref().map(|_| Numbers::default());
-        }
-        let (mut request, mut first) = (self.requests.get(name), First::default());
-        if request.is_none() {
-            // Looked for in new names only, and until there is one: one warning is enough.
-            first.with_values = !self.had_values && matches!(redact_urls(name), Cow::Owned(_));
-            self.had_values |= first.with_values;
-            request = self.has_room().then(|| self.requests.of(name));
-            first.too_many = request.is_none() && !std::mem::replace(&mut self.overflowed, true);
-        }
-        let numbers = (
-            if host == self.own_host { 0 } else { self.hosts.of(host) },
-            request.unwrap_or(0),
-            self.methods.as_mut().map_or(0, |methods| methods.of(method)),
-        );
-        let place = self.known.entry(numbers).or_insert_with(|| {
-            self.last += 1;
-            let request = if request.is_some() { name } else { OTHER };
-            SeriesHandle {
-                number: self.last,
-                own: self.naming.series(host, request, method),
-                roll_up: self.naming.roll_up(host),
-            }
-        });
-        (place, first)
+    /// What the user should know since the last time.
+    pub fn take_notices(&mut self) -> Vec<SeriesNotice> {
+        self.notices.take()
     }
 
-    fn has_room(&self) -> bool {
-        self.requests.0.len() < self.max_requests
+    /// The series of a request.
+    pub fn find(&mut self, host: &str, name: &str, method: &str) -> &SeriesHandle {
+        let mut numbers = (self.host_number(host), self.request_number(name), self.method_number(method));
+        if self.known.len() >= self.limits.series && !self.known.contains_key(&numbers) {
+            self.notices.report(SeriesNotice::TooManySeries, name);
+            // One further series per host, so that the roll-ups of hosts stay exact.
+            numbers = (numbers.0, OTHERS, OTHERS);
+        }
+        let number = self.known.len() as u64;
+        let handle = self.known.entry(numbers).or_insert_with(|| {
+            let first_method = method.into();
+            let host = if numbers.0 == OTHERS { OTHER } else { host };
+            let request = if numbers.1 == OTHERS { OTHER } else { name };
+            let method = if numbers.2 == OTHERS { OTHER } else { method };
+            let (own, roll_up) = (self.naming.series(host, request, method), self.naming.roll_up(host));
+            SeriesHandle { number, own, roll_up, first_method }
+        });
+        if self.methods.is_none() && numbers.1 != OTHERS && handle.first_method != method {
+            self.notices.report(SeriesNotice::MethodsShareSeries, name);
+        }
+        handle
+    }
+
+    fn host_number(&mut self, host: &str) -> u32 {
+        if host == self.own_host {
+            return OWN_HOST;
+        }
+        self.hosts.get_or_add(host, self.limits.hosts).map_or_else(
+            || {
+                self.notices.report(SeriesNotice::TooManyHosts, host);
+                OTHERS
+            },
+            |number| OWN_HOST + number,
+        )
+    }
+
+    fn request_number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.requests.get(name) {
+            return number;
+        }
+        if !self.notices.has_reported(SeriesNotice::ValuesInName) && matches!(redact_urls(name), Cow::Owned(_)) {
+            self.notices.report(SeriesNotice::ValuesInName, name);
+        }
+        self.requests.get_or_add(name, self.limits.requests).unwrap_or_else(|| {
+            self.notices.report(SeriesNotice::TooManyRequests, name);
+            OTHERS
+        })
+    }
+
+    fn method_number(&mut self, method: &str) -> u32 {
+        let Some(methods) = self.methods.as_mut() else { return OTHERS };
+        methods.get_or_add(method, self.limits.methods).unwrap_or_else(|| {
+            self.notices.report(SeriesNotice::TooManyMethods, method);
+            OTHERS
+        })
     }
 }
+
+/// The number of all hosts, request names or methods that are too many.
+const OTHERS: u32 = 0;
+/// The number of the run's own host.
+const OWN_HOST: u32 = 1;
 
 /// Texts that were met, each with its number, from 1 on. What is compared and hashed for every sample is small then.
 #[derive(Default)]
@@ -193,12 +222,12 @@ impl Numbers {
         self.0.get(text).copied()
     }
 
-    fn of(&mut self, text: &str) -> u32 {
-        self.get(text).unwrap_or_else(|| {
-            // There are never that many.
-            let number = u32::try_from(self.0.len() + 1).unwrap_or(u32::MAX);
+    /// The number of a text; `None` if it is new, and there are `limit` already.
+    fn get_or_add(&mut self, text: &str, limit: usize) -> Option<u32> {
+        self.get(text).or_else(|| {
+            let number = (self.0.len() < limit).then(|| u32::try_from(self.0.len() + 1).ok()).flatten()?;
             self.0.insert(text.into(), number);
-            number
+            Some(number)
         })
     }
 }
@@ -206,6 +235,7 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use std::collections::{HashMap, HashSet};
+    use std::mem::discriminant;
 
     use proptest::prelude::*;
 
@@ -219,48 +249,92 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_always_means_the_same_series_though_places_are_forgotten(
-            requests in prop::collection::vec((0..3usize, 0..4usize, 0..3usize), 0..200), by_method in any::<bool>(),
+        fn a_number_always_means_the_same_series_and_there_are_never_too_many(
+            requests in prop::collection::vec((0..4usize, 0..5usize, 0..4usize), 0..300), by_method in any::<bool>(),
         ) {
             let config = config(|o| {
                 o.dimensions = if by_method { "Host,Request,Method" } else { "Host,Request" }.into();
                 o.max_requests = 3;
             });
-            let mut places = SeriesRegistry::new(&config, &identity());
-            let (mut met, mut distinct, mut names) = (HashMap::new(), HashSet::new(), Vec::new());
-            let (mut announced, mut others) = (0, false);
+            let mut registry = SeriesRegistry::new(&config, &identity());
+            registry.limits = Limits { requests: 3, hosts: 2, methods: 2, series: 12 };
+            let (mut met, mut notices) = (HashMap::new(), Vec::new());
+            let (mut hosts, mut names, mut methods) = (vec![0], Vec::new(), Vec::new());
+            let mut overflowed = false;
             for (host, name, method) in requests {
-                // The first one is the run's own.
-                let (host, name) = (["http://shop", "http://h1", "http://h2"][host], format!("/{name}"));
-                let method = ["GET", "PUT", "POST"][method];
-                if !names.contains(&name) && names.len() < 3 {
-                    names.push(name.clone());
+                // The first host is the run's own.
+                for (known, new, limit) in [(&mut hosts, host, 3), (&mut names, name, 3), (&mut methods, method, 2)] {
+                    if !known.contains(&new) && known.len() < limit {
+                        known.push(new);
+                    }
                 }
-                let (place, first) = places.find(host, &name, method);
-                announced += u32::from(first.too_many);
-                let request = if names.contains(&name) { &name } else { OTHER };
-                let expected = if by_method { vec![host, request, method] } else { vec![host, request] };
-                prop_assert_eq!(values(&place.own), expected);
-                prop_assert_eq!(values(&place.roll_up), [host]);
-                let before = met.entry(place.number).or_insert_with(|| place.own.clone());
-                prop_assert_eq!(&*before, &place.own);
-                others |= request == OTHER;
-                prop_assert_eq!(announced, u32::from(others));
-                distinct.insert((host, request.to_owned(), method));
-                if by_method && distinct.len() <= MAX_KNOWN {
-                    prop_assert_eq!(met.len(), distinct.len());
+                let shown = |known: &[usize], number: usize, text: String| {
+                    if known.contains(&number) { text } else { OTHER.to_owned() }
+                };
+                let host_text = ["http://shop", "http://h1", "http://h2", "http://h3"][host];
+                let (name_text, method_text) = (format!("/{name}"), ["GET", "PUT", "POST", "HEAD"][method]);
+                let handle = registry.find(host_text, &name_text, method_text).clone();
+                notices.extend(registry.take_notices());
+                let host = shown(&hosts, host, host_text.to_owned());
+                let expected = [host.clone(), shown(&names, name, name_text), shown(&methods, method, method_text.to_owned())];
+                let keys = if by_method { 3 } else { 2 };
+                if values(&handle.own) != expected[..keys] {
+                    prop_assert_eq!(&values(&handle.own)[1..], vec![OTHER; keys - 1]);
+                    prop_assert!(met.len() >= 12);
+                    overflowed = true;
                 }
+                // Roll-ups are exact even if there is no further series.
+                prop_assert_eq!(values(&handle.roll_up), [&host]);
+                let before = met.entry(handle.number).or_insert_with(|| handle.own.clone());
+                prop_assert_eq!(&*before, &handle.own);
+                prop_assert!(met.len() <= 12 + 4);
             }
+            let kinds: HashSet<_> = notices.iter().map(discriminant).collect();
+            prop_assert_eq!(kinds.len(), notices.len(), "each kind once");
+            let too_many = notices.iter().any(|notice| matches!(notice, SeriesNotice::TooManySeries(_)));
+            prop_assert_eq!(too_many, overflowed);
+        }
+    }
+
+    fn notices(max_requests: i64, requests: &[(&str, &str, &str)]) -> Vec<SeriesNotice> {
+        let mut registry = SeriesRegistry::new(&config(|o| o.max_requests = max_requests), &identity());
+        requests.iter().for_each(|(host, name, method)| drop(registry.find(host, name, method).clone()));
+        registry.take_notices()
+    }
+
+    #[test]
+    fn the_first_name_with_values_of_a_url_is_reported_whether_it_becomes_a_series_or_not() {
+        let names = ["/a", "/a", "Is it so?", "/x?page=2", "/x?page=2", "/x?page=3"];
+        for max_requests in [1, 100] {
+            let requests = names.map(|name| ("http://shop", name, "GET"));
+            let mut expected = vec![SeriesNotice::ValuesInName("/x?page=2".into())];
+            if max_requests == 1 {
+                expected.insert(0, SeriesNotice::TooManyRequests("Is it so?".into()));
+            }
+            assert_eq!(notices(max_requests, &requests), expected);
         }
     }
 
     #[test]
-    fn the_first_name_with_values_of_a_url_is_told_whether_it_becomes_a_series_or_not() {
-        for max_requests in [1, 100] {
-            let mut places = SeriesRegistry::new(&config(|o| o.max_requests = max_requests), &identity());
-            let names = ["/a", "/a", "Is it so?", "/x?page=2", "/x?page=2", "/x?page=3"];
-            let told = names.map(|name| places.find("http://shop", name, "GET").1.with_values);
-            assert_eq!(told, [false, false, false, true, false, false]);
-        }
+    fn methods_that_share_a_series_are_reported_once() {
+        let requests = [
+            ("http://shop", "/a", "GET"),
+            ("http://pay", "/a", "POST"),
+            ("http://shop", "/b", "POST"),
+            ("http://shop", "/a", "POST"),
+            ("http://shop", "/b", "GET"),
+        ];
+        assert_eq!(notices(9, &requests), [SeriesNotice::MethodsShareSeries("/a".into())]);
+    }
+
+    #[test]
+    fn hosts_are_bounded() {
+        let config = config(|_| {});
+        let mut registry = SeriesRegistry::new(&config, &identity());
+        let series: HashSet<_> = (0..900)
+            .map(|number| registry.find(&format!("http://h{number}"), "/a", "GET").own.dimensions.clone())
+            .collect();
+        assert_eq!(series.len(), MAX_HOSTS + 1);
+        assert_eq!(registry.take_notices(), [SeriesNotice::TooManyHosts(format!("http://h{MAX_HOSTS}").into())]);
     }
 }

@@ -72,10 +72,12 @@ def _have_the_same_names(record: Record) -> bool:
     """Whether every process published the same names as `(other)`.
 
     A process keeps the first names, up to the limit, and publishes the others as `(other)`. If all processes kept the
-    same names, there are no more names than the limit.
+    same names, there are no more names than the limit. A process with too many series publishes known names as
+    `(other)` too.
     """
-    names = _names(record)
-    return _core.OTHER not in names or len(names) - 1 == record.option("max_requests")
+    names, limit = _names(record), record.option("max_requests")
+    series = sum("Request" in each["dimensions"] for each in record.series)
+    return _core.OTHER not in names or (len(names) - 1 == limit and series < limit * _core.MAX_SERIES_PER_REQUEST)
 
 
 def _over_all_names(by_name: ByName) -> ByName:

@@ -1,0 +1,127 @@
+//! What the user should know about the series of a run: there are too many, or not the expected ones.
+
+use std::mem::{Discriminant, discriminant};
+
+use smol_str::SmolStr;
+
+use crate::accounting::messages::Level;
+use crate::redact::redact_urls;
+
+/// Hosts that become series of their own.
+pub const MAX_HOSTS: usize = 100;
+/// Methods that become series of their own, if series have the method as a dimension.
+pub const MAX_METHODS: usize = 50;
+/// Series for each of the request names that `--cw-max-requests` allows.
+pub const MAX_SERIES_PER_REQUEST: usize = 10;
+
+/// What the user should know about the series of a run; each kind is reported once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeriesNotice {
+    /// This request name and further ones are published as [`OTHER`].
+    TooManyRequests(SmolStr),
+    /// This host and further ones are published as [`OTHER`].
+    TooManyHosts(SmolStr),
+    /// This method and further ones are published as [`OTHER`].
+    TooManyMethods(SmolStr),
+    /// No further combination of host, request name and method gets a series; this is the first one without.
+    TooManySeries(SmolStr),
+    /// This request name contains values that log events leave out of URLs; names are published unchanged.
+    ValuesInName(SmolStr),
+    /// Requests with this name but different methods share a series.
+    MethodsShareSeries(SmolStr),
+}
+
+impl SeriesNotice {
+    /// How important it is.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        match self {
+            Self::MethodsShareSeries(_) => Level::Info,
+            _ => Level::Warning,
+        }
+    }
+
+    /// The topic, one for each kind.
+    #[must_use]
+    pub const fn topic(&self) -> &'static str {
+        match self {
+            Self::TooManyRequests(_) => "request names",
+            Self::TooManyHosts(_) => "hosts",
+            Self::TooManyMethods(_) => "methods",
+            Self::TooManySeries(_) => "series",
+            Self::ValuesInName(_) => "request name with values",
+            Self::MethodsShareSeries(_) => "shared series",
+        }
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn text(&self, max_requests: usize) -> String {
+        match self {
+            Self::TooManyRequests(name) => format!(
+                "More than {max_requests} distinct request names: {:?} and further ones are published as \"(other)\". Group requests with name=, or raise \
+                 --cw-max-requests.",
+                shown(name),
+            ),
+            Self::TooManyHosts(host) => format!(
+                "More than {MAX_HOSTS} distinct hosts: {:?} and further ones are published as \"(other)\". To publish all requests for one host, set --host.",
+                shown(host),
+            ),
+            Self::TooManyMethods(method) => {
+                format!(
+                    "More than {MAX_METHODS} distinct methods: {:?} and further ones are published as \"(other)\".",
+                    shown(method)
+                )
+            }
+            Self::TooManySeries(name) => format!(
+                "More than {} combinations of host, request name and method: {:?} and further ones are published as \"(other)\". Group requests with name=, or \
+                 raise --cw-max-requests.",
+                max_requests.saturating_mul(MAX_SERIES_PER_REQUEST),
+                shown(name),
+            ),
+            Self::ValuesInName(name) => format!(
+                "The request name {:?} contains values of a URL, and names are published unchanged: in the dimension \
+                 Request and in log events. Give such requests a name= without values.",
+                shown(name),
+            ),
+            Self::MethodsShareSeries(name) => format!(
+                "Requests named {:?} use several methods and share their metrics. To tell them apart, add Method to \
+                 --cw-dimensions, or give each a name= of its own.",
+                shown(name),
+            ),
+        }
+    }
+}
+
+/// The beginning of a text without the values of URLs: messages appear in the log and in the web UI.
+fn shown(text: &str) -> String {
+    redact_urls(text).chars().take(100).collect()
+}
+
+/// Reports each kind of notice once.
+#[derive(Default)]
+pub struct Notices {
+    pending: Vec<SeriesNotice>,
+    reported: Vec<Discriminant<SeriesNotice>>,
+}
+
+impl Notices {
+    /// Whether there was a notice of this kind.
+    pub fn has_reported(&self, kind: fn(SmolStr) -> SeriesNotice) -> bool {
+        self.reported.contains(&discriminant(&kind(SmolStr::default())))
+    }
+
+    /// Adds a notice, unless there was one of its kind.
+    pub fn report(&mut self, kind: fn(SmolStr) -> SeriesNotice, text: &str) {
+        if !self.has_reported(kind) {
+            let notice = kind(text.into());
+            self.reported.push(discriminant(&notice));
+            self.pending.push(notice);
+        }
+    }
+
+    /// Takes the notices that wait.
+    pub fn take(&mut self) -> Vec<SeriesNotice> {
+        std::mem::take(&mut self.pending)
+    }
+}
