@@ -24,7 +24,7 @@ demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the result
 	$(BIN)/python examples/demo/demo.py
 
 # Many tests mainly wait, so more processes run than there are cores.
-TEST_PROCESSES ?= 4
+TEST_PROCESSES ?= 6
 test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs
 	cargo test --locked --no-default-features

@@ -56,7 +56,7 @@ def test_throttling_and_resets_throughout_lose_nothing(aws: Aws, locust: Locust)
     """30 % of the calls throttled, 10 % broken off, done or not: all arrives, and twice at most what is `uncertain`."""
     aws.proxy.on("*", BadWeather(seed=3))
     options = ("--cw-live", "--cw-flush-interval=0.5", "--cw-drain-timeout=100")
-    run = locust.start(*PACED, *options, "-t", "30s" if LONG else "12s").finish(timeout=150)
+    run = locust.start(*PACED, *options, "-t", "30s" if LONG else "8s").finish(timeout=150)
     assert run.exit_code == 0
     run.receipt.check_delivered()
     check_at_least_once(aws.cloudwatch, run)
@@ -69,8 +69,8 @@ def test_throttling_and_resets_throughout_lose_nothing(aws: Aws, locust: Locust)
 # AWS is away for a while
 
 RATE = 2000
-OUTAGE_SECONDS = 20 if LONG else 10
-AROUND_SECONDS = 10 if LONG else 3
+OUTAGE_SECONDS = 20 if LONG else 6
+AROUND_SECONDS = 10 if LONG else 2
 MEMORY_SLACK_MB = 32
 CURRENT_WITHIN = 10 + 5
 """What is promised, and what a busy machine takes besides."""
@@ -130,9 +130,10 @@ def test_an_outage_loses_nothing_needs_no_memory_and_is_soon_forgotten(
 
 def test_sessions_of_a_role_that_end_again_and_again_lose_nothing(aws: Aws, locust: Locust) -> None:
     """Each works for as long as STS said and no longer; there is always another in time."""
-    lifetime, renewals = (30, 4) if LONG else (14, 3)
+    lifetime, renewals = (30, 4) if LONG else (12, 3)
     Sessions(aws.proxy, lifetime)
-    run = locust.start(*PACED, *LIVE, f"--cw-role-arn={ROLE}", env={"AWS_ENDPOINT_URL": aws.proxy.url})
+    env = {"AWS_ENDPOINT_URL": aws.proxy.url, "RATE": "100"}
+    run = locust.start(*PACED, *LIVE, f"--cw-role-arn={ROLE}", env=env)
     wait_until(lambda: len(aws.proxy.calls("AssumeRole")) > renewals, "the sessions are renewed", timeout=120)
     wait_until_current(aws.proxy)
     stop(run)
@@ -143,9 +144,10 @@ def test_sessions_of_a_role_that_end_again_and_again_lose_nothing(aws: Aws, locu
 
 def test_a_role_that_cannot_be_renewed_for_a_while_loses_nothing(aws: Aws, locust: Locust) -> None:
     """STS is away when the session ends: an outage like any other, over when STS is back."""
-    lifetime = 14
+    lifetime = 12
     Sessions(aws.proxy, lifetime)
-    run = locust.start(*PACED, *LIVE, f"--cw-role-arn={ROLE}", env={"AWS_ENDPOINT_URL": aws.proxy.url})
+    env = {"AWS_ENDPOINT_URL": aws.proxy.url, "RATE": "100"}
+    run = locust.start(*PACED, *LIVE, f"--cw-role-arn={ROLE}", env=env)
     wait_until(lambda: published(aws), "publication began")
     aws.proxy.on("AssumeRole", error("ServiceUnavailable", 503))
     last = [call for call in aws.proxy.calls("AssumeRole") if call.accepted][-1]

@@ -29,12 +29,12 @@ from botocore.validate import ParamValidator
 from support.checks import check_log_events, check_metrics
 from support.fixtures import Aws
 from support.fork_server import Process
-from support.locust_run import LocustRun, Receipt, clean_environment, launch
+from support.locust_run import LocustRun, Receipt, clean_environment, launch, launch_locust
 from support.paths import EXAMPLES, LOCUSTFILES
-from support.servers import REGION, free_port, serving, wait_until
+from support.servers import REGION, ending, free_port, serving, wait_until
 from support.users_python import USERS_PYTHON
 
-LOCUST = [USERS_PYTHON, "-m", "locust"]
+LOCUST = (USERS_PYTHON, "-m", "locust")
 PUBLISHED = [sys.executable, "-m", "locust_cw"]
 BRIEF = ("--headless", "--cw-flush-interval=1", "-u4", "-r100", "-t3s", "--exit-code-on-error=0", "--json-file=locust")
 
@@ -56,7 +56,12 @@ def started(aws: Aws, folder: Path, *command: str | Path, env: Mapping[str, str]
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         **(env or {}),
     }
-    run = launch(folder, *command, env=clean_environment(folder, **settings), new_session=True)
+    clean = clean_environment(folder, **settings)
+    if command[: len(LOCUST)] == LOCUST:
+        run = launch_locust(folder, *map(str, command[len(LOCUST) :]), env=clean)
+        with ending(run.process):
+            return run.finish()
+    run = launch(folder, *command, env=clean, new_session=True)
     with ending_session(run.process):
         return run.finish()
 
@@ -102,7 +107,7 @@ def commands_of(example: str) -> list[list[str]]:
 
 def arranged(command: list[str], host: str) -> list[str]:
     """The same on this machine."""
-    program = {"locust": LOCUST, "python": [sys.executable]}[command[0]]
+    program = {"locust": LOCUST, "python": (sys.executable,)}[command[0]]
     here = {"https://service.example": host}
     return [
         *program,
