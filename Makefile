@@ -36,7 +36,8 @@ coverage: $(BUILT) ## report which lines the tests reach, in target/coverage/htm
 	@TEST_PROCESSES=$(TEST_PROCESSES) .ci/coverage $(TESTS)
 
 soak: $(BUILT) ## run tests of long outages, many crashes, and many tests in one process
-	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/e2e/test_leaks.py tests/e2e/test_outages.py tests/e2e/test_replay.py
+	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/e2e/test_crash.py tests/e2e/test_leaks.py tests/e2e/test_outages.py \
+		tests/e2e/test_rejections.py
 
 locust-suite: $(BUILT) ## run Locust's own tests with and without locust-cw; takes about 30 minutes
 	$(BIN)/python -m pip install --quiet --group locust-suite

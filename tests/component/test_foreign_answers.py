@@ -117,7 +117,7 @@ def test_a_size_that_a_gateway_does_not_take_rejects_nothing(
     page = Answer(413, {"Content-Type": "text/html"}, b"<html>Request Entity Too Large</html>")
     elsewhere.on("*", lambda _: page)
     elsewhere.on("CreateLogStream", lambda _: json_answer({}))
-    receipt, _ = publish(options)
+    receipt, _ = publish(options | {"drain_timeout": 5})
     for group in ("requests", "log_events"):
         assert receipt[group]["spooled"] == receipt[group]["observed"] == 20, receipt
     assert files_in(tmp_path)

@@ -108,7 +108,7 @@ def test_two_locustfiles_with_the_line_count_once(aws: Aws, locust: Locust, targ
 @pytest.mark.parametrize("locustfile", ["plain.py", "shop.py"])
 def test_the_module_runs_an_unchanged_locustfile(aws: Aws, locust: Locust, target: Target, locustfile: str) -> None:
     """`python -m locust_cw -f test.py` publishes, and once only if the line is there as well."""
-    run = locust.run(locustfile, *RUN, "--host", target.url, module="locust_cw")
+    run = locust.run(locustfile, *RUN, "--host", target.url, module="locust_cw", new_interpreter=True)
     check_story(aws.cloudwatch, run, target.url)
 
 

@@ -246,15 +246,17 @@ def _server(kind: Kind) -> ForkServer:
     return ForkServer(python, kind, clean_environment(Path(tempfile.gettempdir())))
 
 
-def launch_locust(folder: Path, *args: str, env: Mapping[str, str], new_interpreter: bool = False) -> LocustRun:
-    """`python -m locust` with these arguments, forked unless it needs an interpreter of its own."""
+def launch_locust(
+    folder: Path, *args: str, env: Mapping[str, str], module: str = "locust", new_interpreter: bool = False
+) -> LocustRun:
+    """`python -m locust` or `locust_cw` with these arguments, forked unless it needs an interpreter of its own."""
     # With --processes, Locust forks its workers itself.
     needs_own = new_interpreter or any(arg.startswith("--processes") for arg in args)
     if needs_own or not AVAILABLE or not _server("locust").can_start(env):
-        return launch(folder, USERS_PYTHON, "-m", "locust", *args, env=env)
+        return launch(folder, USERS_PYTHON, "-m", module, *args, env=env)
     with _files(folder) as files:
         process = _server("locust").start(
-            "locust", ["locust", *args], path=str(folder), folder=folder, env=env, files=files
+            module, [module, *args], path=str(folder), folder=folder, env=env, files=files
         )
     return LocustRun(process, folder)
 
@@ -303,7 +305,7 @@ def start(  # noqa: PLR0913 - a process has many sides
     options += ["--json-file", str(folder / "locust")] if json_file else []
     options += ["--cw-receipt", str(folder / "receipt.json")] if receipt else []
     environment = clean_environment(folder, **(env or {}))
-    if module == "locust" and not terminal:
-        return launch_locust(folder, *options, *args, env=environment, new_interpreter=new_interpreter)
-    command = [sys.executable, "-c", IN_A_TERMINAL] if terminal else []
-    return launch(folder, *command, USERS_PYTHON, "-m", module, *options, *args, env=environment)
+    if not terminal:
+        return launch_locust(folder, *options, *args, env=environment, module=module, new_interpreter=new_interpreter)
+    command = (sys.executable, "-c", IN_A_TERMINAL, USERS_PYTHON, "-m", module)
+    return launch(folder, *command, *options, *args, env=environment)
