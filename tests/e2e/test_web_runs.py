@@ -90,6 +90,7 @@ def test_a_run_id_typed_while_a_test_runs_is_not_that_of_late_workers(aws: Aws, 
     web.swarm(2, HOST, cw_run_id="one")
     fleet.wait_for(20)
     web.swarm(4, HOST, cw_run_id="two")
+    web.wait_for_users(4)
     fleet.join()
     web.wait_for_workers(2)
     fleet.wait_for(20)

@@ -28,7 +28,7 @@ def _set(title: str, **properties: Any) -> Callable[[dict[str, Any]], None]:
 
 
 def _place(**place: Any) -> Callable[[dict[str, Any]], None]:
-    return lambda body: widget(body, "Response time, ").update(place)
+    return lambda body: widget(body, "Response time").update(place)
 
 
 def _vary(number: int, **keys: Any) -> Callable[[dict[str, Any]], None]:
@@ -63,7 +63,7 @@ BREAKAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "no whole number": _place(y=1.5),
     "no height": _place(height=0),
     "overlap": _place(x=1, y=2),
-    "x alone": lambda body: widget(body, "Response time, ").pop("y"),
+    "x alone": lambda body: widget(body, "Response time").pop("y"),
     "no properties": lambda body: body["widgets"][0].pop("properties"),
     "no markdown": lambda body: body["widgets"][0].update(properties={}),
     "no region": lambda body: widget(body, GRAPH)["properties"].pop("region"),

@@ -197,6 +197,10 @@ class MasterWeb:
     def wait_for_workers(self, number: int) -> None:
         wait_until(lambda: answers(self.url) and len(self._requests()["workers"]) == number, f"{number} workers")
 
+    def wait_for_users(self, number: int) -> None:
+        """Return when so many run. A worker that joins while they are spawned may be given none."""
+        wait_until(lambda: self._requests()["user_count"] == number, f"{number} users")
+
     def _requests(self) -> Any:
         return json.loads(get(f"{self.url}/stats/requests"))
 
