@@ -39,6 +39,12 @@ def fired(run: LocustRun, until: float = float("inf")) -> int:
 
 
 def _last_count(path: Path, until: float) -> int:
+    if until == float("inf"):
+        # Asked again and again while a test waits.
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 1000))
+            last = file.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
+        return int(last.split()[1]) if last else 0
     return max((number for at, number in _counts(path) if at <= until), default=0)
 
 

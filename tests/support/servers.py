@@ -24,12 +24,12 @@ P = TypeVar("P", bound=Process)
 REGION = "eu-north-1"  # none of the usual defaults, so a hard-coded region shows
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout: float = 60) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout: float = 60, *, every: float = 0.05) -> T:
     """The first true value of `condition`; fails, saying `what` did not happen, when the deadline passes."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {timeout:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(every)
     return value
 
 

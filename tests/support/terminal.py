@@ -94,14 +94,15 @@ class Terminal:
             assert found or not self._ended, f"ended without {pattern!r}:\n{self.text}"
             return found
 
-        found = wait_until(search, f"{pattern!r} on the screen of {self.folder}", timeout)
+        # Each look starts two processes.
+        found = wait_until(search, f"{pattern!r} on the screen of {self.folder}", timeout, every=0.2)
         assert found
         return found
 
     @property
     def exit_code(self) -> int:
         """Once the process has ended by itself."""
-        wait_until(lambda: self._ended, f"the process in {self.folder} ends", 60)
+        wait_until(lambda: self._ended, f"the process in {self.folder} ends", 60, every=0.1)
         return int((self.folder / "exit_code").read_text())
 
     @property
