@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::identity::IdentityCache;
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::profile::ProfileSet;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_credential_types::Credentials;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use super::credentials::{DEFAULT_PROFILE, Observed, keys_with_old_token, profile_of_environment};
-use super::endpoints::Endpoints;
+use super::credentials::{CredentialOptions, SharedCredentials};
+use super::endpoints::{Endpoints, without_endpoints};
+use super::environment;
 use super::http::HttpClients;
+use super::profiles::profile_files;
 use crate::config::AwsConfig;
 
 /// How long to wait for a connection.
@@ -25,12 +26,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 pub(super) const METRICS_READ_TIMEOUT: Duration = Duration::from_secs(4);
 /// The same for a call of log events, which may be a megabyte over a slow line.
 const LOGS_READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a call may take, credentials included.
+/// How long a call may take. Credentials are loaded before it.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
 /// The region that a local CloudWatch is called in where none is configured.
 const LOCAL_REGION: &str = "us-east-1";
-/// How an assumed role's sessions are named, as CloudTrail shows it.
-const SESSION_NAME: &str = "locust-cw";
+/// The profile that is read where none is named.
+pub(super) const DEFAULT_PROFILE: &str = "default";
 
 pub(super) fn timeouts(read: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -42,112 +43,100 @@ pub(super) fn timeouts(read: Duration) -> TimeoutConfig {
 
 /// What the SDK needs for all calls of one set of options.
 pub(super) struct Configuration {
-    /// The SDK's own, with the credentials of the role if one is assumed.
+    /// The SDK's own, with the credentials below.
     pub sdk: SdkConfig,
     /// Where each service is called.
     pub endpoints: Endpoints,
-    /// The credentials before a role is assumed with them.
-    pub credentials: Option<Observed>,
+    /// The credentials of all calls.
+    pub credentials: SharedCredentials,
+}
+
+/// The profile that is read, and who names it.
+#[derive(Debug, Clone)]
+pub(super) struct ProfileName {
+    pub name: String,
+    /// The options, or the record of an earlier run.
+    pub is_chosen: bool,
+    /// The environment, if not the options.
+    pub is_of_environment: bool,
+}
+
+impl ProfileName {
+    pub(super) fn of(aws: &AwsConfig) -> Self {
+        let recorded = aws.recorded.as_ref().and_then(|recorded| recorded.profile.clone());
+        if let Some(name) = aws.profile.clone().or(recorded) {
+            return Self { name, is_chosen: true, is_of_environment: false };
+        }
+        let named = environment::profile();
+        let is_of_environment = named.is_some();
+        Self { name: named.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()), is_chosen: false, is_of_environment }
+    }
 }
 
 /// Reads files and the environment, and may ask the instance for its region.
-pub(super) async fn load(aws: &AwsConfig) -> Configuration {
+pub(super) async fn load(aws: &AwsConfig, profile: &ProfileName, profiles: &ProfileSet) -> Configuration {
     let http = HttpClients::new();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http.client())
         .timeout_config(timeouts(LOGS_READ_TIMEOUT))
         // Repeating a call is the sender's business: it knows of outages, and counts.
-        .retry_config(RetryConfig::disabled());
+        .retry_config(RetryConfig::disabled())
+        // The credentials have a cache of their own, which all sessions share.
+        .identity_cache(IdentityCache::no_cache())
+        .no_credentials()
+        .profile_files(profile_files())
+        .profile_name(&profile.name)
+        .region(region(aws, profiles, http.client()).await);
     if let Ok(name) = AppName::new("locust-cw") {
         loader = loader.app_name(name);
-    }
-    let recorded = aws.recorded.as_ref();
-    let region = aws.region.as_ref().or_else(|| recorded.and_then(|recorded| recorded.region.as_ref()));
-    if let Some(region) = region {
-        loader = loader.region(Region::new(region.clone()));
     }
     if let Some(url) = &aws.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    let profile = aws.profile.as_ref().or_else(|| recorded.and_then(|recorded| recorded.profile.as_ref()));
-    loader = with_credentials(loader, aws.local, profile.map(String::as_str), region, http.client()).await;
-    let mut sdk = loader.load().await;
-    if aws.local && sdk.region().is_none() {
-        sdk = sdk.to_builder().region(Region::new(LOCAL_REGION)).build();
-    }
+    let sdk = loader.load().await;
     let endpoints = Endpoints::of(&sdk, aws).await;
+    let sdk = without_endpoints(&sdk);
     http.reach_directly(endpoints.custom()).await;
-    let credentials = sdk.credentials_provider().map(Observed::new);
-    if let Some(observed) = &credentials {
-        sdk = sdk.to_builder().credentials_provider(SharedCredentialsProvider::new(observed.clone())).build();
-    }
-    if let Some(arn) = &aws.role_arn {
-        sdk = with_role(&sdk, arn, aws.external_id.as_ref(), endpoints.sts.url.clone()).await;
-    }
+    let credentials = if aws.local {
+        SharedCredentials::local()
+    } else {
+        let options = CredentialOptions {
+            profile: profile.name.clone(),
+            is_chosen: profile.is_chosen,
+            provider: provider_config(&sdk, http.client()),
+            sdk: sdk.clone(),
+            sts_url: endpoints.sts.url.clone(),
+        };
+        SharedCredentials::new(options, aws.role_arn.as_ref(), aws.external_id.as_ref())
+    };
+    let provider = SharedCredentialsProvider::new(credentials.provider().clone());
+    let sdk = sdk.to_builder().credentials_provider(provider).build();
     Configuration { sdk, endpoints, credentials }
 }
 
-/// In place of what the environment and the AWS configuration files say of single services.
-#[derive(Debug)]
-struct NoServiceConfig;
-
-impl LoadServiceConfig for NoServiceConfig {
-    fn load_config(&self, _key: ServiceConfigKey<'_>) -> Option<String> {
-        None
+/// The region of the options, of the run that is continued, of the environment, the profile or the instance.
+async fn region(aws: &AwsConfig, profiles: &ProfileSet, http_client: SharedHttpClient) -> Option<Region> {
+    let recorded = aws.recorded.as_ref().and_then(|recorded| recorded.region.clone());
+    let of_profile = || profiles.get("region").filter(|region| !region.trim().is_empty()).map(str::to_owned);
+    let named = aws.region.clone().or(recorded).or_else(environment::region).or_else(of_profile);
+    if let Some(region) = named {
+        return Some(Region::new(region));
     }
-}
-
-/// The same with the credentials of a role. STS is called where all other calls to it go.
-async fn with_role(sdk: &SdkConfig, arn: &str, external_id: Option<&String>, sts: Option<String>) -> SdkConfig {
-    let mut at_sts = sdk.to_builder();
-    if sts.is_some() {
-        at_sts.set_endpoint_url(sts);
-        // Else variables of the environment would win over it.
-        at_sts = at_sts.service_config(NoServiceConfig);
-        at_sts.set_use_fips(None).set_use_dual_stack(None);
+    if aws.local {
+        return Some(Region::from_static(LOCAL_REGION));
     }
-    let mut role = AssumeRoleProvider::builder(arn).session_name(SESSION_NAME).configure(&at_sts.build());
-    if let Some(id) = external_id {
-        role = role.external_id(id);
-    }
-    // The client's cache renews the role's session before it expires, for as long as calls are made.
-    sdk.to_builder().credentials_provider(SharedCredentialsProvider::new(role.build().await)).build()
-}
-
-/// Where credentials come from, before a role is assumed with them.
-async fn with_credentials(
-    loader: ConfigLoader,
-    local: bool,
-    profile: Option<&str>,
-    region: Option<&String>,
-    http_client: SharedHttpClient,
-) -> ConfigLoader {
-    if local {
-        let local = Credentials::builder().access_key_id("local").secret_access_key("local").provider_name("local");
-        return loader.credentials_provider(local.build());
-    }
-    let Some(profile) = profile else {
-        // Named in any case: where the variable is empty, the SDK would look for a profile without a name.
-        let loader = loader.profile_name(profile_of_environment().unwrap_or_else(|| DEFAULT_PROFILE.to_owned()));
-        return match keys_with_old_token() {
-            Some(keys) => loader.credentials_provider(keys),
-            None => loader,
-        };
-    };
-    // A profile that was asked for wins over credentials in the environment.
-    let provider = ProfileFileCredentialsProvider::builder().profile_name(profile);
-    // Roles on the way to its credentials are assumed in the region that is called.
-    let region = match region {
-        Some(region) => Some(Region::new(region.clone())),
-        None => region_of(profile, http_client.clone()).await,
-    };
     let config = ProviderConfig::without_region().with_http_client(http_client);
-    let configured = provider.configure(&config.with_region(region)).build();
-    loader.profile_name(profile).credentials_provider(configured)
+    ImdsRegionProvider::builder().configure(&config).build().region().await
 }
 
-/// The region that a profile is used in: the environment's, the profile's, or the instance's.
-async fn region_of(profile: &str, http_client: SharedHttpClient) -> Option<Region> {
-    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client).no_credentials();
-    loader.profile_name(profile).load().await.region().cloned()
+/// What the SDK's providers of credentials need.
+fn provider_config(sdk: &SdkConfig, http_client: SharedHttpClient) -> ProviderConfig {
+    ProviderConfig::without_region()
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+        .with_http_client(http_client)
+        .with_region(sdk.region().cloned())
+        .with_use_fips(sdk.use_fips())
+        .with_use_dual_stack(sdk.use_dual_stack())
+        .with_retry_config(RetryConfig::disabled())
+        .with_timeout_config(timeouts(LOGS_READ_TIMEOUT))
 }

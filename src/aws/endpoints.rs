@@ -1,9 +1,15 @@
 //! Where each service is called: the endpoint that was given or recorded, else the one that the SDK's resolver finds.
 
 use aws_config::SdkConfig;
-use aws_types::service_config::ServiceConfigKey;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use super::environment::variable;
 use crate::config::{AwsConfig, ResolvedAws};
+
+/// The variable of all endpoints. Those of single services begin with it.
+const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
+/// A variable that is never set: only the profile is read.
+const NO_VARIABLE: &str = "AWS_";
 
 /// A service's endpoint.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +18,24 @@ pub(super) struct Endpoint {
     pub url: Option<String>,
     /// Whether it is another than AWS's own.
     pub is_custom: bool,
+}
+
+/// In place of what the environment and the AWS configuration files say of single services.
+#[derive(Debug)]
+struct NoServiceConfig;
+
+impl LoadServiceConfig for NoServiceConfig {
+    fn load_config(&self, _key: ServiceConfigKey<'_>) -> Option<String> {
+        None
+    }
+}
+
+/// The configuration without endpoints: each client gets its own from [`Endpoints`], and the SDK stops at a variable that is
+/// set and empty.
+pub(super) fn without_endpoints(config: &SdkConfig) -> SdkConfig {
+    let mut builder = config.to_builder().service_config(NoServiceConfig);
+    builder.set_endpoint_url(None);
+    builder.build()
 }
 
 /// Those of all services that are called.
@@ -111,9 +135,15 @@ impl Service {
         if config.get_origin("endpoint_url").is_client_config() {
             return config.endpoint_url().map(str::to_owned);
         }
-        let key = ServiceConfigKey::builder().service_id(self.id()).env("AWS_ENDPOINT_URL").profile("endpoint_url");
-        let of_service = key.build().ok().and_then(|key| config.service_config()?.load_config(key));
-        of_service.or_else(|| config.endpoint_url().map(str::to_owned))
+        let sources = config.service_config()?;
+        let found = |variable: &str| {
+            let key = ServiceConfigKey::builder().service_id(self.id()).env(variable).profile("endpoint_url").build();
+            sources.load_config(key.ok()?)
+        };
+        let url = found(ENDPOINT_VARIABLE).or_else(|| config.endpoint_url().map(str::to_owned))?;
+        // The SDK takes an empty variable for an endpoint.
+        let is_set = |url: &String| !url.trim().is_empty();
+        Some(url).filter(is_set).or_else(|| variable(ENDPOINT_VARIABLE)).or_else(|| found(NO_VARIABLE)).filter(is_set)
     }
 
     /// The recorded endpoint, as far as it holds for these options: one that is given replaces it, and AWS's own endpoints

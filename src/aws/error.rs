@@ -4,14 +4,14 @@ use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::credentials::{CredentialsFailure, FailureKind};
 use super::response::{Response, Unusable};
 use super::session::CallContext;
 use crate::config::AwsConfig;
 use crate::delivery::error::{CallError, Cause, Stage};
-use crate::delivery::retry::names_a_transient_error;
 
 /// What a call is, for the messages about it.
 #[derive(Clone, Copy)]
@@ -36,13 +36,7 @@ impl<'a> Call<'a> {
         let context = self.context.map_or_else(String::new, |context| format!(", {}", context.name));
         let resource = format!("{} {}{context}", self.kind, self.resource).into();
         // It stands within a sentence.
-        let mut detail = detail.trim_end().trim_end_matches('.').to_owned();
-        if let (Cause::NoCredentials, Some(profile)) =
-            (&cause, self.context.and_then(|context| context.profile.as_deref()))
-        {
-            // The SDK has the same words for a profile that there is not as for none at all.
-            detail = format!("profile {profile}: {detail}");
-        }
+        let detail = detail.trim_end().trim_end_matches('.');
         let (operation, detail) = (self.operation.to_owned(), detail.into());
         CallError { operation, resource, cause, stage: Stage::Call, detail }
     }
@@ -53,13 +47,26 @@ impl<'a> Call<'a> {
         self.failed(Cause::NoRegion, &detail)
     }
 
+    /// The call was not begun, for want of credentials.
+    pub(super) fn without_credentials(self, failure: &CredentialsFailure) -> CallError {
+        let cause = match failure.kind {
+            FailureKind::Missing => Cause::NoCredentials,
+            FailureKind::Unusable => Cause::UnusableCredentials,
+            FailureKind::Unavailable => Cause::NotSent,
+        };
+        CallError { stage: Stage::Credentials, ..self.failed(cause, &failure.message) }
+    }
+
     pub(super) fn error<E>(self, error: &SdkError<E, HttpResponse>) -> CallError
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
+        if let Some(found) = find::<CredentialsFailure>(error) {
+            return self.without_credentials(found);
+        }
+        // The SDK's own, which the providers here do not give.
         if let Some(found) = find::<CredentialsError>(error) {
-            let cause = if issuer_is_away(found) { Cause::NotSent } else { Cause::NoCredentials };
-            return CallError { stage: Stage::Credentials, ..self.failed(cause, &chain(found)) };
+            return CallError { stage: Stage::Credentials, ..self.failed(Cause::NoCredentials, &chain(found)) };
         }
         if let Some(Unusable::Foreign(sign)) = find::<Unusable>(error) {
             return self.failed(Cause::NotAws, sign);
@@ -82,7 +89,7 @@ impl<'a> Call<'a> {
                 None => (Cause::NoAnswer, chain(error)),
             },
             SdkError::DispatchFailure(_) if never_connected(error) => (Cause::NotSent, chain(error)),
-            SdkError::ConstructionFailure(_) => (Cause::NotSent, chain(error)),
+            SdkError::ConstructionFailure(_) => (Cause::NotBuilt, chain(error)),
             _ => (Cause::NoAnswer, chain(error)),
         };
         self.failed(cause, &detail)
@@ -101,7 +108,7 @@ impl<'a> Call<'a> {
     }
 }
 
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
@@ -110,12 +117,12 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     })
 }
 
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     causes(error).find_map(|error| error.downcast_ref::<T>())
 }
 
 /// The whole chain of causes on one line, each said once.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in causes(error) {
         let text = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -139,15 +146,4 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
             .any(|words| text.contains(words))
     };
     causes(error).any(|cause| cause.downcast_ref().is_some_and(refused) || in_words(&cause.to_string()))
-}
-
-/// Whether credentials could not be had for a reason that passes by itself: whoever issues them is away.
-fn issuer_is_away(error: &CredentialsError) -> bool {
-    match error {
-        CredentialsError::ProviderTimedOut(_) => true,
-        CredentialsError::ProviderError(_) => {
-            find::<ConnectorError>(error).is_some() || names_a_transient_error(&chain(error))
-        }
-        _ => false,
-    }
 }

@@ -12,6 +12,8 @@ mod credentials;
 #[cfg(feature = "aws")]
 mod endpoints;
 #[cfg(feature = "aws")]
+mod environment;
+#[cfg(feature = "aws")]
 mod error;
 #[cfg(feature = "aws")]
 mod http;
@@ -19,6 +21,8 @@ mod http;
 mod intercept;
 #[cfg(feature = "aws")]
 pub mod partition;
+#[cfg(feature = "aws")]
+mod profiles;
 #[cfg(feature = "aws")]
 mod publish;
 #[cfg(feature = "aws")]

@@ -12,7 +12,7 @@ use aws_smithy_types::body::SdkBody;
 use super::config::{METRICS_READ_TIMEOUT, timeouts};
 use super::error::Call;
 use super::intercept::CountBytes;
-use super::session::{CallContext, Connection, Session};
+use super::session::{CallContext, Connection, Lease, Session};
 use crate::accounting::counters::Counters;
 use crate::config::{LogClass, ResolvedAws};
 use crate::delivery::client::{CloudWatch, RejectedLogEvents};
@@ -24,6 +24,7 @@ use crate::spool::Manifest;
 
 /// How often the retention of a log group is tried to be set before events go without it.
 const MAX_RETENTION_TRIES: u32 = 3;
+const PUT_METRIC_DATA: &str = "PutMetricData";
 /// What the account is found out with.
 const IDENTITY: Call<'static> = Call::new("GetCallerIdentity", "identity", "of the credentials");
 
@@ -62,7 +63,7 @@ impl Aws {
         }
     }
 
-    async fn clients(&self, call: Call<'_>) -> Result<Arc<Clients>, CallError> {
+    async fn clients(&self, call: Call<'_>) -> Result<Lease<Clients>, CallError> {
         let make = |session: Arc<Session>| {
             // Another lane may have said so already.
             let _ = self.counters.region.set(session.region.clone());
@@ -93,10 +94,13 @@ impl Aws {
         Ok(())
     }
 
-    async fn try_put_metric_data(&self, namespace: &str, datums: Vec<Datum>) -> Result<(), CallError> {
-        let call = Call::new("PutMetricData", "namespace", namespace);
-        let clients = self.clients(call).await?;
-        let call = call.at(clients.context());
+    async fn try_put_metric_data(
+        &self,
+        clients: &Clients,
+        namespace: &str,
+        datums: Vec<Datum>,
+    ) -> Result<(), CallError> {
+        let call = Call::new(PUT_METRIC_DATA, "namespace", namespace).at(clients.context());
         let datums = datums.into_iter().map(metric_datum).collect();
         let put = clients.metrics.put_metric_data().namespace(namespace);
         put.set_metric_data(Some(datums)).send().await.map_err(|error| call.error(&error))?;
@@ -105,13 +109,12 @@ impl Aws {
 
     async fn try_put_log_events(
         &self,
+        clients: &Clients,
         group: &str,
         stream: &str,
         batch: LogBatch,
     ) -> Result<RejectedLogEvents, CallError> {
-        let call = Call::new("PutLogEvents", "log group", group);
-        let clients = self.clients(call).await?;
-        let call = call.at(clients.context());
+        let call = Call::new("PutLogEvents", "log group", group).at(clients.context());
         let number = i32::try_from(batch.events).unwrap_or(i32::MAX);
         let body = SdkBody::from(batch.into_request(group, stream));
         // The SDK would have the events as structures, to write as JSON what is JSON already.
@@ -129,20 +132,23 @@ impl Aws {
             .map_or_else(RejectedLogEvents::default, |info| rejected_events(info, number)))
     }
 
-    async fn try_create_log_stream(&self, group: &str, stream: &str) -> Result<Option<CallError>, CallError> {
-        let call = Call::new("CreateLogStream", "log group", group);
-        let clients = self.clients(call).await?;
-        let call = call.at(clients.context());
+    async fn try_create_log_stream(
+        &self,
+        clients: &Clients,
+        group: &str,
+        stream: &str,
+    ) -> Result<Option<CallError>, CallError> {
+        let call = Call::new("CreateLogStream", "log group", group).at(clients.context());
         let create = || clients.logs.create_log_stream().log_group_name(group).log_stream_name(stream).send();
         let mut created = create().await;
         if let Err(error) = &created
             && error.as_service_error().is_some_and(CreateLogStreamError::is_resource_not_found_exception)
         {
-            self.create_group(&clients, group).await?;
+            self.create_group(clients, group).await?;
             created = create().await;
         }
         call.unless_there(created)?;
-        self.put_retention(&clients, group).await
+        self.put_retention(clients, group).await
     }
 
     /// Gives a group that was made here its retention. Gives the error with which that was given up: no event waits for it
@@ -163,16 +169,28 @@ impl Aws {
 }
 
 impl CloudWatch for Aws {
+    async fn prepare(&self, operation: &str, resource: &str) -> Result<(), CallError> {
+        let kind = if operation == PUT_METRIC_DATA { "namespace" } else { "log group" };
+        self.clients(Call::new(operation, kind, resource)).await?;
+        Ok(())
+    }
+
     async fn put_metric_data(&self, namespace: &str, datums: Vec<Datum>) -> Result<(), CallError> {
-        self.try_put_metric_data(namespace, datums).await.inspect_err(|error| self.connection.note(error))
+        let clients = self.clients(Call::new(PUT_METRIC_DATA, "namespace", namespace)).await?;
+        let put = self.try_put_metric_data(&clients, namespace, datums).await;
+        put.inspect_err(|error| self.connection.note(&clients, error))
     }
 
     async fn put_log_events(&self, group: &str, stream: &str, batch: LogBatch) -> Result<RejectedLogEvents, CallError> {
-        self.try_put_log_events(group, stream, batch).await.inspect_err(|error| self.connection.note(error))
+        let clients = self.clients(Call::new("PutLogEvents", "log group", group)).await?;
+        let put = self.try_put_log_events(&clients, group, stream, batch).await;
+        put.inspect_err(|error| self.connection.note(&clients, error))
     }
 
     async fn create_log_stream(&self, group: &str, stream: &str) -> Result<Option<CallError>, CallError> {
-        self.try_create_log_stream(group, stream).await.inspect_err(|error| self.connection.note(error))
+        let clients = self.clients(Call::new("CreateLogStream", "log group", group)).await?;
+        let created = self.try_create_log_stream(&clients, group, stream).await;
+        created.inspect_err(|error| self.connection.note(&clients, error))
     }
 
     async fn resolve(&self) -> Result<Option<ResolvedAws>, CallError> {
@@ -180,9 +198,9 @@ impl CloudWatch for Aws {
     }
 
     async fn resolve_account(&self) -> Result<Option<ResolvedAws>, CallError> {
-        let session = self.connection.session(IDENTITY).await?;
-        session.caller().await.inspect_err(|error| self.connection.note(error))?;
-        Ok(Some(session.resolved()))
+        let clients = self.clients(IDENTITY).await?;
+        clients.session.caller().await.inspect_err(|error| self.connection.note(&clients, error))?;
+        Ok(Some(clients.session.resolved()))
     }
 }
 

@@ -4,15 +4,16 @@
 //! session lives as long as a caller holds it, so that the next run reads the configuration anew.
 
 use std::ffi::OsString;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
-use super::config::{Configuration, load};
-use super::credentials::{DEFAULT_PROFILE, missing_profile, profile_of_environment};
+use super::config::{Configuration, DEFAULT_PROFILE, ProfileName, load};
 use super::error::Call;
 use super::intercept::CheckResponse;
+use super::profiles::load_profiles;
 use super::response::Protocol;
 use crate::config::identity::origin_of;
 use crate::config::{AwsConfig, RequiredAccount, ResolvedAws};
@@ -26,8 +27,6 @@ const CALLER_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct CallContext {
     /// The region, or the endpoint where it is not AWS's own, without a password in it.
     pub name: String,
-    /// The profile that was asked for.
-    pub profile: Option<String>,
 }
 
 /// The caller, as STS says.
@@ -41,7 +40,7 @@ pub(super) struct Caller {
 /// What is known of one set of options.
 pub(super) struct Session {
     configuration: Configuration,
-    profile: Option<String>,
+    profile: String,
     pub region: String,
     pub context: CallContext,
     caller: OnceCell<Caller>,
@@ -97,6 +96,20 @@ struct State<T> {
     clients: Option<Arc<T>>,
 }
 
+/// The clients of one call, with the session that they belong to.
+pub(super) struct Lease<T> {
+    clients: Arc<T>,
+    cell: Arc<SessionCell>,
+}
+
+impl<T> Deref for Lease<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.clients
+    }
+}
+
 impl<T> Connection<T> {
     /// Nothing is looked up before the first call.
     pub(super) const fn new(options: AwsConfig) -> Self {
@@ -117,10 +130,14 @@ impl<T> Connection<T> {
     /// Where no region is configured, the environment names a profile that does not exist, or the credentials do not belong
     /// to the required account.
     pub(super) async fn session(&self, call: Call<'_>) -> Result<Arc<Session>, CallError> {
-        let session = self.unchecked_session(call).await?;
+        self.session_of(&self.cell(), call).await
+    }
+
+    async fn session_of(&self, shared: &Arc<SessionCell>, call: Call<'_>) -> Result<Arc<Session>, CallError> {
+        let session = self.unchecked_session_of(shared, call).await?;
         if self.options.recorded.is_some() {
             let check = async || session.check_account(&self.options.required_account, call).await;
-            session.checked.get(check).await.inspect_err(|error| self.note(error))?;
+            session.checked.get(check).await.inspect_err(|error| self.forget(shared, error))?;
         }
         Ok(session)
     }
@@ -130,35 +147,57 @@ impl<T> Connection<T> {
     /// # Errors
     /// Where no region is configured, or the environment names a profile that does not exist.
     pub(super) async fn unchecked_session(&self, call: Call<'_>) -> Result<Arc<Session>, CallError> {
-        let make = async || Session::make(&self.options, call).await.map(Arc::new);
-        self.cell().0.get(make).await.map(Arc::clone).inspect_err(|error| self.note(error))
+        self.unchecked_session_of(&self.cell(), call).await
     }
 
-    /// The clients, for a call.
+    async fn unchecked_session_of(&self, shared: &Arc<SessionCell>, call: Call<'_>) -> Result<Arc<Session>, CallError> {
+        let make = async || Session::make(&self.options, call).await.map(Arc::new);
+        shared.0.get(make).await.map(Arc::clone).inspect_err(|error| self.forget(shared, error))
+    }
+
+    /// The clients, for a call. Their credentials are at hand: a call does not wait for them.
     ///
     /// # Errors
-    /// Those of [`Self::session`].
+    /// Those of [`Self::session`], and where there are no credentials.
     pub(super) async fn clients(
         &self,
         call: Call<'_>,
         make: impl FnOnce(Arc<Session>) -> T,
-    ) -> Result<Arc<T>, CallError> {
-        if let Some(clients) = &self.state().clients {
-            return Ok(Arc::clone(clients));
-        }
-        let session = self.session(call).await?;
-        Ok(Arc::clone(self.state().clients.get_or_insert_with(|| Arc::new(make(session)))))
+    ) -> Result<Lease<T>, CallError> {
+        let shared = self.cell();
+        let session = self.session_of(&shared, call).await?;
+        session.credentials(call).await.inspect_err(|error| self.forget(&shared, error))?;
+        let mut state = self.state();
+        let is_current = state.cell.as_ref().is_some_and(|current| Arc::ptr_eq(current, &shared));
+        let clients = match &state.clients {
+            Some(clients) if is_current => Arc::clone(clients),
+            _ => {
+                let clients = Arc::new(make(session));
+                if is_current {
+                    state.clients = Some(Arc::clone(&clients));
+                }
+                clients
+            }
+        };
+        drop(state);
+        Ok(Lease { clients, cell: shared })
     }
 
     /// Learns of a failed call: if its credentials were the reason, the next call reads the configuration anew, so that
     /// credentials that were created or replaced meanwhile are found.
-    pub(super) fn note(&self, error: &CallError) {
-        if error.needs_credentials() {
-            let mut state = self.state();
-            if let Some(cell) = state.cell.take() {
-                cell.forget();
-            }
-            state.clients = None;
+    pub(super) fn note(&self, lease: &Lease<T>, error: &CallError) {
+        self.forget(&lease.cell, error);
+    }
+
+    /// Other calls of the same session may fail later than the first: they leave its successor alone.
+    fn forget(&self, shared: &Arc<SessionCell>, error: &CallError) {
+        if !error.needs_credentials() {
+            return;
+        }
+        shared.forget();
+        let mut state = self.state();
+        if state.cell.as_ref().is_some_and(|current| Arc::ptr_eq(current, shared)) {
+            *state = State { cell: None, clients: None };
         }
     }
 }
@@ -174,9 +213,12 @@ struct Entry {
 /// survive a fork.
 static SESSIONS: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
-/// What the environment says of AWS and of proxies, in an order of its own.
+/// What the environment says of AWS, of proxies and of certificate authorities, in an order of its own.
 fn environment() -> Vec<(OsString, OsString)> {
-    let counts = |name: &str| name.starts_with("AWS_") || name.to_ascii_uppercase().ends_with("_PROXY");
+    let counts = |name: &str| {
+        let of_certificates = name.starts_with("SSL_CERT_") || name == "REQUESTS_CA_BUNDLE";
+        name.starts_with("AWS_") || name.to_ascii_uppercase().ends_with("_PROXY") || of_certificates
+    };
     let mut found: Vec<_> = std::env::vars_os().filter(|(name, _)| counts(&name.to_string_lossy())).collect();
     found.sort();
     found
@@ -207,27 +249,33 @@ impl SessionCell {
 
 impl Session {
     async fn make(options: &AwsConfig, call: Call<'_>) -> Result<Self, CallError> {
-        if options.profile.is_none()
-            && !options.local
-            && let Some(name) = missing_profile().await
-        {
-            let detail = format!("no AWS configuration file has the profile {name}, which the environment names");
-            return Err(call.failed(Cause::NoCredentials, &detail));
+        let profile = ProfileName::of(options);
+        let unusable = |detail: &str| call.failed(Cause::UnusableCredentials, detail);
+        let profiles = load_profiles(&profile.name).await.map_err(|detail| unusable(&detail))?;
+        let exists = profiles.get_profile(&profile.name).is_some() || profile.name == DEFAULT_PROFILE;
+        if profile.is_of_environment && !options.local && !exists {
+            // The AWS CLI stops there. The role of the machine may be in another account.
+            let name = &profile.name;
+            return Err(unusable(&format!(
+                "no AWS configuration file has the profile {name}, which the environment names"
+            )));
         }
-        let configuration = load(options).await;
+        let configuration = load(options, &profile, &profiles).await;
         let Some(region) = configuration.sdk.region().map(ToString::to_string) else {
             return Err(call.without_region(options));
         };
         let custom =
             configuration.endpoints.cloudwatch.url.clone().filter(|_| configuration.endpoints.cloudwatch.is_custom);
-        let recorded = options.recorded.as_ref();
-        let given = options.profile.clone().or_else(|| recorded.and_then(|recorded| recorded.profile.clone()));
-        let context = CallContext {
-            name: custom.map_or_else(|| region.clone(), |url| origin_of(&url).unwrap_or(url)),
-            profile: given.clone(),
-        };
-        let profile = given.or_else(profile_of_environment);
-        Ok(Self { configuration, profile, region, context, caller: OnceCell::new(), checked: SharedAttempt::default() })
+        let context = CallContext { name: custom.map_or_else(|| region.clone(), |url| origin_of(&url).unwrap_or(url)) };
+        let (profile, caller, checked) = (profile.name, OnceCell::new(), SharedAttempt::default());
+        Ok(Self { configuration, profile, region, context, caller, checked })
+    }
+
+    /// Waits until there are credentials.
+    async fn credentials(&self, call: Call<'_>) -> Result<(), CallError> {
+        let credentials = self.configuration.credentials.provider().get().await;
+        credentials.map_err(|failure| call.at(&self.context).without_credentials(&failure))?;
+        Ok(())
     }
 
     /// Finds out the account before anything is sent or read, and compares it with the required one.
@@ -258,6 +306,7 @@ impl Session {
     pub(super) async fn caller(&self) -> Result<Caller, CallError> {
         let caller = self.caller.get_or_try_init(|| async {
             let call = Call::new("GetCallerIdentity", "identity", "of the credentials").at(&self.context);
+            self.credentials(call).await?;
             let answer = aws_sdk_sts::Client::from_conf(self.sts().build()).get_caller_identity().send().await;
             let answer = answer.map_err(|error| call.error(&error))?;
             Ok(Caller {
@@ -272,12 +321,10 @@ impl Session {
     /// Where calls go; with the account and the profile that the credentials came from, once these are known.
     pub(super) fn resolved(&self) -> ResolvedAws {
         let Configuration { endpoints, credentials, .. } = &self.configuration;
-        let came_from_profile = credentials.as_ref().is_some_and(|observed| observed.came_from_profile());
-        let name = || self.profile.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
         ResolvedAws {
             account_id: self.caller.get().map(|caller| caller.account.clone()).filter(|account| !account.is_empty()),
             region: Some(self.region.clone()),
-            profile: came_from_profile.then(name),
+            profile: credentials.came_from_profile().then(|| self.profile.clone()),
             cloudwatch_url: endpoints.cloudwatch.url.clone(),
             logs_url: endpoints.logs.url.clone(),
             sts_url: endpoints.sts.url.clone(),

@@ -30,6 +30,11 @@ impl RejectedLogEvents {
 
 /// The calls that publish data. Each is one attempt with a timeout; the sender repeats it.
 pub trait CloudWatch: Send + Sync + 'static {
+    /// Waits until an operation can be called: for credentials, which may take a minute. Nothing is sent.
+    fn prepare(&self, _operation: &str, _resource: &str) -> impl Future<Output = Result<(), CallError>> + Send {
+        ready(Ok(()))
+    }
+
     /// `PutMetricData`.
     fn put_metric_data(
         &self,

@@ -21,8 +21,14 @@ pub enum Cause {
     NoAnswer,
     /// The call never reached AWS.
     NotSent,
-    /// No credentials were found, or they could not be renewed.
+    /// No credentials were found.
     NoCredentials,
+    /// Credentials are configured, and cannot be used as they are. The detail says what to do.
+    UnusableCredentials,
+    /// The call could not be built, as for an endpoint that is not a URL.
+    NotBuilt,
+    /// The certificate of the server is not trusted. The detail says what to do.
+    Untrusted,
     /// No region is configured.
     NoRegion,
     /// The credentials belong to another account than the required one.
@@ -48,7 +54,10 @@ impl Cause {
             Self::NotAws => "NotAws",
             Self::NoAnswer => "NoAnswer",
             Self::NotSent => "NotSent",
-            Self::NoCredentials => "NoCredentials",
+            // Callers look for this one word.
+            Self::NoCredentials | Self::UnusableCredentials => "NoCredentials",
+            Self::NotBuilt => "NotBuilt",
+            Self::Untrusted => "Untrusted",
             Self::NoRegion => "NoRegion",
             Self::OtherAccount { .. } => "OtherAccount",
             Self::UnknownAccount { .. } => "UnknownAccount",
@@ -124,6 +133,9 @@ impl CallError {
         match &self.cause {
             Cause::NoAnswer | Cause::NotSent => RetryAction::Retry,
             Cause::NoCredentials
+            | Cause::UnusableCredentials
+            | Cause::NotBuilt
+            | Cause::Untrusted
             | Cause::NoRegion
             | Cause::NotAws
             | Cause::OtherAccount { .. }
@@ -140,10 +152,12 @@ impl CallError {
         let code = match &self.cause {
             Cause::Refused { code, .. } => code.as_str(),
             Cause::NotAws => return ErrorKind::NotAws,
-            Cause::NoAnswer | Cause::NotSent => return ErrorKind::Unreachable,
-            Cause::NoCredentials | Cause::OtherAccount { .. } | Cause::UnknownAccount { .. } => {
-                return ErrorKind::Credentials;
-            }
+            Cause::NoAnswer | Cause::NotSent | Cause::Untrusted => return ErrorKind::Unreachable,
+            Cause::NotBuilt => return ErrorKind::Invalid,
+            Cause::NoCredentials
+            | Cause::UnusableCredentials
+            | Cause::OtherAccount { .. }
+            | Cause::UnknownAccount { .. } => return ErrorKind::Credentials,
             Cause::NoRegion => return ErrorKind::NoRegion,
         };
         // AWS names these codes by one convention in all services: `DashboardNotFoundError`, `ResourceNotFoundException`.
@@ -194,7 +208,7 @@ impl CallError {
     #[must_use]
     pub fn needs_credentials(&self) -> bool {
         match &self.cause {
-            Cause::NoCredentials => true,
+            Cause::NoCredentials | Cause::UnusableCredentials => true,
             Cause::Refused { code, .. } => CREDENTIAL_CODES.iter().any(|known| code.starts_with(known)),
             _ => false,
         }
@@ -275,6 +289,9 @@ pub(crate) mod tests {
             (refused("ResourceAlreadyExistsException", 400), "already_exists"),
             (refused("InvalidClientTokenId", 403), "credentials"),
             (failed(Cause::NoCredentials), "credentials"),
+            (failed(Cause::UnusableCredentials), "credentials"),
+            (failed(Cause::NotBuilt), "invalid"),
+            (failed(Cause::Untrusted), "unreachable"),
             (refused("InvalidParameterValue", 400), "invalid"),
             (failed(Cause::NoRegion), "no_region"),
             (failed(Cause::NotAws), "not_aws"),

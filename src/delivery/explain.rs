@@ -1,7 +1,7 @@
 //! The message of a call that failed: which call, about what, why, and what the user can do.
 
 use crate::config::RequiredAccount;
-use crate::delivery::error::{CallError, Cause, ErrorKind};
+use crate::delivery::error::{CallError, Cause, ErrorKind, Stage};
 use crate::delivery::retry::RetryAction;
 
 impl CallError {
@@ -18,9 +18,19 @@ impl CallError {
             }
             Cause::NoCredentials => format!(
                 "{operation} ({resource}) was not sent: no usable AWS credentials ({detail}). Set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY, name an existing profile with --cw-profile, log in with 'aws sso login', or run on \
-                 an instance with a role."
+                 AWS_SECRET_ACCESS_KEY, name an existing profile with --cw-profile, log in with 'aws login' or 'aws sso \
+                 login', or run on an instance with a role."
             ),
+            Cause::UnusableCredentials | Cause::Untrusted => {
+                format!("{operation} ({resource}) was not sent: {detail}.")
+            }
+            Cause::NotBuilt => format!(
+                "{operation} ({resource}) was not sent: the request could not be built: {detail}. Check --cw-region, \
+                 --cw-endpoint-url and the variables AWS_ENDPOINT_URL*."
+            ),
+            Cause::NotSent if self.stage == Stage::Credentials => {
+                format!("{operation} ({resource}) was not sent: {detail}.")
+            }
             Cause::OtherAccount { required: RequiredAccount::Given(required), actual } => format!(
                 "{operation} ({resource}) was not sent: --account names account {required}, and these credentials belong \
                  to account {actual}. Choose the credentials with --profile."
@@ -114,6 +124,10 @@ mod tests {
             (failed(Cause::NoRegion), "--cw-region"),
             (failed(Cause::NoCredentials), "AWS_ACCESS_KEY_ID"),
             (failed(Cause::NotSent), "did not reach AWS"),
+            (CallError { stage: Stage::Credentials, ..failed(Cause::NotSent) }, "was not sent"),
+            (failed(Cause::UnusableCredentials), "was not sent"),
+            (failed(Cause::NotBuilt), "could not be built"),
+            (failed(Cause::Untrusted), "was not sent"),
             (failed(Cause::NoAnswer), "got no response"),
             (refused("ServiceUnavailable", 503), "usually transient"),
             (refused("", 404), "--cw-endpoint-url"),

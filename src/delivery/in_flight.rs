@@ -36,7 +36,7 @@ impl InFlightGuard {
 }
 
 /// The operation that sends the data of a lane.
-const fn operation_of(lane: Lane) -> &'static str {
+pub(super) const fn operation_of(lane: Lane) -> &'static str {
     match lane {
         Lane::Metrics => "PutMetricData",
         Lane::Logs => "PutLogEvents",

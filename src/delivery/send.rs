@@ -11,8 +11,8 @@ use crate::accounting::messages::{Diagnostics, Level};
 use crate::delivery::bisect::{NoRoom, can_be_split};
 use crate::delivery::call::{logs_call, metrics_call};
 use crate::delivery::client::CloudWatch;
-use crate::delivery::error::{CallError, Cause};
-use crate::delivery::in_flight::InFlightGuard;
+use crate::delivery::error::{CallError, Cause, Stage};
+use crate::delivery::in_flight::{InFlightGuard, operation_of};
 use crate::delivery::limits::{Limits, Packer};
 use crate::delivery::outage::OutageMonitor;
 use crate::delivery::outbox::{Outbox, Retention};
@@ -102,6 +102,14 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     pub(super) async fn send(self: Arc<Self>, lane: Lane, segments: Vec<Segment>) -> Outcome {
+        let resource = match lane {
+            Lane::Metrics => &self.destination.namespace,
+            Lane::Logs => &self.destination.group,
+        };
+        // Before anything is counted: a call that waits for credentials is not sent.
+        if let Err(error) = self.cloudwatch.prepare(operation_of(lane), resource).await {
+            return self.failed(lane, segments, error);
+        }
         if segments.iter().any(|segment| segment.failed_calls > 0) {
             self.counters.retries.add(1);
         }
@@ -219,7 +227,9 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> Outcome {
-        segments.iter_mut().for_each(|segment| segment.failed_calls += 1);
+        if error.stage == Stage::Call {
+            segments.iter_mut().for_each(|segment| segment.failed_calls += 1);
+        }
         self.outage.call_failed(lane, &error);
         match error.action() {
             // The limit of a gateway, not of CloudWatch: nothing is rejected because of it.

@@ -122,7 +122,7 @@ def test_a_profile_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, r
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(_core.AwsError, match=r"\(profile nope") as refused:
+    with pytest.raises(_core.AwsError, match="profile nope") as refused:
         Account({"profile": "nope"} | ({} if region is None else {"region": region})).call("GetCallerIdentity")
     assert refused.value.code == ("NoRegion" if region is None else "NoCredentials")
 

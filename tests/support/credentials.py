@@ -1,8 +1,10 @@
-"""Credentials of roles: a server on loopback that answers as the metadata services of instances and containers do."""
+"""Sources of credentials: metadata services of instances and containers, credential processes and login sessions."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 ROLE = "load-generator"
 TOKEN = "a-token-for-the-agent-alone"  # noqa: S105 - the test's own
@@ -99,3 +102,105 @@ def metadata(delay_s: float = 0) -> Iterator[Metadata]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@dataclass
+class CredentialProcess:
+    """A program that prints credentials after a while, and writes down when it starts and ends."""
+
+    folder: Path
+    seconds: float = 0
+    output: str = '{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "secret"}'
+    exit_code: int = 0
+
+    @property
+    def command(self) -> str:
+        """What the profile names."""
+        script = self.folder / "credential-process"
+        script.write_text(
+            f"#!/bin/sh\necho start >> {self._log}\nsleep {self.seconds}\necho end >> {self._log}\n"
+            f"echo '{self.output}'\necho 'log in first' >&2\nexit {self.exit_code}\n"
+        )
+        script.chmod(0o755)
+        return str(script)
+
+    @property
+    def profile(self) -> str:
+        """The AWS configuration file, with the profile `corp`."""
+        return f"[profile corp]\nregion = eu-north-1\ncredential_process = {self.command}\n"
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "credential-process.log"
+
+    @property
+    def starts(self) -> int:
+        """How often it was started."""
+        return self._lines.count("start")
+
+    @property
+    def most_at_once(self) -> int:
+        """The most of them that ran at the same time."""
+        running = most = 0
+        for line in self._lines:
+            running += 1 if line == "start" else -1
+            most = max(most, running)
+        return most
+
+    @property
+    def _lines(self) -> list[str]:
+        return self._log.read_text().split() if self._log.exists() else []
+
+
+@contextmanager
+def sign_in(key: str) -> Iterator[str]:
+    """AWS Sign-In: the URL of a server that gives the credentials of a login session for its refresh token."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert (self.path, asked["refreshToken"], bool(self.headers["DPoP"])) == ("/v1/token", "refresh", True)
+            token = {"accessKeyId": key, "secretAccessKey": "secret", "sessionToken": "renewed"}
+            answer = {"accessToken": token, "tokenType": "aws_sigv4", "expiresIn": 900, "refreshToken": "next"}
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def private_key() -> str:
+    """An elliptic-curve key as OpenSSL writes it."""
+    command = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def login_session(cache: Path, session: str, key: str, expires: datetime) -> None:
+    """Write what `aws login` leaves behind."""
+    cache.mkdir(parents=True)
+    token = {
+        "accessToken": {
+            "accessKeyId": key,
+            "secretAccessKey": "secret",
+            "sessionToken": "session",
+            "accountId": "000000000000",
+            "expiresAt": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+        "tokenType": "aws_sigv4",
+        "refreshToken": "refresh",
+        "clientId": "arn:aws:signin:::devtools/same-device",
+        "dpopKey": private_key(),
+    }
+    (cache / f"{hashlib.sha256(session.encode()).hexdigest()}.json").write_text(json.dumps(token))

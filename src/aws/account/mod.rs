@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::aws::error::Call;
-use crate::aws::session::{Connection, Session};
+use crate::aws::session::{Connection, Lease, Session};
 use crate::config::AwsConfig;
 use crate::delivery::error::CallError;
 
@@ -60,7 +60,7 @@ impl Account {
         Self { connection: Connection::new(config) }
     }
 
-    async fn clients(&self, operation: &str) -> Result<Arc<Clients>, AccountError> {
+    async fn clients(&self, operation: &str) -> Result<Lease<Clients>, AccountError> {
         let make = |session: Arc<Session>| Clients {
             metrics: aws_sdk_cloudwatch::Client::from_conf(session.cloudwatch().build()),
             logs: aws_sdk_cloudwatchlogs::Client::from_conf(session.logs().build()),
@@ -89,16 +89,16 @@ impl Account {
     /// # Errors
     /// Where the input is not what the operation takes, or the call fails.
     pub async fn call(&self, operation: &str, input: &Value) -> Result<Value, AccountError> {
-        let output = self.try_call(operation, input).await;
+        let clients = self.clients(operation).await?;
+        let output = Self::try_call(&clients, operation, input).await;
         if let Err(AccountError::Call(error)) = &output {
-            self.connection.note(error);
+            self.connection.note(&clients, error);
         }
         output
     }
 
-    async fn try_call(&self, operation: &str, input: &Value) -> Result<Value, AccountError> {
-        let clients = self.clients(operation).await?;
-        let this = Operation { name: operation, clients: &clients };
+    async fn try_call(clients: &Clients, operation: &str, input: &Value) -> Result<Value, AccountError> {
+        let this = Operation { name: operation, clients };
         match operation {
             "GetCallerIdentity" => this.get_caller_identity().await,
             "PutDashboard" => this.put_dashboard(this.parse(input)?).await,

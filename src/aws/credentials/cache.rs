@@ -1,0 +1,238 @@
+//! Credentials that all callers share: they are loaded once, renewed before they expire, and loaded by one task at a time.
+//!
+//! The task belongs to no caller. So a credential process that takes a minute is neither cut off by the time-out of the call
+//! that needs it, nor started again by the next call.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use tokio::sync::watch;
+
+use super::failure::CredentialsFailure;
+
+/// How long before they expire credentials are renewed, at most. The renewal does not hold up calls.
+const RENEWAL_AHEAD: Duration = Duration::from_mins(5);
+/// The same as a share of how long they are valid: some are for minutes only.
+const RENEWAL_SHARE: u32 = 4;
+/// Credentials are not used for so long before they expire: a call takes some seconds to arrive.
+const LAST_USE: Duration = Duration::from_secs(10);
+/// The pause after a renewal that failed, while the old credentials are still valid.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
+
+/// The result of an attempt to load credentials.
+pub(super) type Loaded = Result<Credentials, CredentialsFailure>;
+
+/// What credentials are loaded from.
+pub(super) trait Load: fmt::Debug + Send + Sync + 'static {
+    /// Loads them anew.
+    fn load(&self) -> Pin<Box<dyn Future<Output = Loaded> + Send + '_>>;
+}
+
+/// The credentials of one source. Clones share them.
+#[derive(Debug, Clone)]
+pub(in crate::aws) struct CachedCredentials(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    source: Box<dyn Load>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Current>,
+    /// The attempt under way.
+    attempt: Option<watch::Receiver<Option<Loaded>>>,
+    /// No renewal before, as the last one has failed.
+    not_before: Option<Instant>,
+}
+
+#[derive(Debug, Clone)]
+struct Current {
+    credentials: Credentials,
+    renew_at: Option<SystemTime>,
+}
+
+impl Current {
+    fn new(credentials: Credentials, now: SystemTime) -> Self {
+        // Those that do not expire are used until AWS refuses them.
+        let renew_at = credentials.expiry().map(|expiry| {
+            let valid = expiry.duration_since(now).unwrap_or_default();
+            expiry - RENEWAL_AHEAD.min(valid / RENEWAL_SHARE)
+        });
+        Self { credentials, renew_at }
+    }
+
+    fn is_valid(&self, now: SystemTime) -> bool {
+        self.credentials.expiry().is_none_or(|expiry| expiry > now + LAST_USE)
+    }
+
+    fn is_due(&self, now: SystemTime) -> bool {
+        self.renew_at.is_some_and(|at| at <= now)
+    }
+}
+
+impl CachedCredentials {
+    pub(super) fn new(source: impl Load) -> Self {
+        Self(Arc::new(Shared { source: Box::new(source), state: Mutex::default() }))
+    }
+
+    /// The credentials. Waits for them, if there are none that are valid.
+    ///
+    /// # Errors
+    /// Where they cannot be loaded. All callers that have waited for the attempt share its failure.
+    pub(in crate::aws) async fn get(&self) -> Loaded {
+        let mut attempt = {
+            let (mut state, now) = (self.0.state(), SystemTime::now());
+            let valid = state.current.clone().filter(|current| current.is_valid(now));
+            if let Some(current) = valid {
+                if current.is_due(now) && state.not_before.is_none_or(|at| at <= Instant::now()) {
+                    self.attempt(&mut state);
+                }
+                return Ok(current.credentials);
+            }
+            self.attempt(&mut state)
+        };
+        match attempt.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(loaded)) => loaded.clone(),
+            _ => Err(CredentialsFailure::unusable("the credentials could not be loaded; please report this")),
+        }
+    }
+
+    /// The attempt under way, which this starts if there is none.
+    fn attempt(&self, state: &mut State) -> watch::Receiver<Option<Loaded>> {
+        // One whose task has vanished has an error here.
+        if let Some(attempt) = state.attempt.as_ref().filter(|attempt| attempt.has_changed().is_ok()) {
+            return attempt.clone();
+        }
+        let (ended, attempt) = watch::channel(None);
+        state.attempt = Some(attempt.clone());
+        let shared = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let loaded = shared.source.load().await;
+            {
+                let mut state = shared.state();
+                state.attempt = None;
+                match &loaded {
+                    Ok(credentials) => {
+                        state.current = Some(Current::new(credentials.clone(), SystemTime::now()));
+                        state.not_before = None;
+                    }
+                    Err(_) => state.not_before = Some(Instant::now() + RENEWAL_PAUSE),
+                }
+            }
+            ended.send_replace(Some(loaded));
+        });
+        attempt
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ProvideCredentials for CachedCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async { self.get().await.map_err(CredentialsError::provider_error) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    /// Counts how often it is asked, and takes its time. Even attempts fail, if `fails`.
+    #[derive(Debug)]
+    struct Slow {
+        loads: Arc<AtomicU32>,
+        valid: Option<Duration>,
+        fails: bool,
+    }
+
+    impl Load for Slow {
+        fn load(&self) -> Pin<Box<dyn Future<Output = Loaded> + Send + '_>> {
+            Box::pin(async {
+                let number = self.loads.fetch_add(1, SeqCst) + 1;
+                sleep(Duration::from_millis(50)).await;
+                if self.fails && number.is_multiple_of(2) {
+                    return Err(CredentialsFailure::missing("none"));
+                }
+                let expiry = self.valid.map(|valid| SystemTime::now() + valid);
+                Ok(Credentials::new(number.to_string(), "secret", None, expiry, "test"))
+            })
+        }
+    }
+
+    fn slow(valid: Option<Duration>, fails: bool) -> (CachedCredentials, Arc<AtomicU32>) {
+        let loads = Arc::<AtomicU32>::default();
+        (CachedCredentials::new(Slow { loads: Arc::clone(&loads), valid, fails }), loads)
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.expect("a runtime").block_on(future)
+    }
+
+    fn key(loaded: &Loaded) -> &str {
+        loaded.as_ref().expect("credentials").access_key_id()
+    }
+
+    #[test]
+    fn callers_share_one_attempt_and_none_of_them_cuts_it_off() {
+        run(async {
+            let (cached, loads) = slow(None, false);
+            assert!(timeout(Duration::from_millis(5), cached.get()).await.is_err());
+            let clone = cached.clone();
+            let (first, second) = tokio::join!(cached.get(), clone.get());
+            assert_eq!((key(&first), key(&second), loads.load(SeqCst)), ("1", "1", 1));
+            assert_eq!((key(&cached.get().await), loads.load(SeqCst)), ("1", 1), "they do not expire");
+        });
+    }
+
+    #[test]
+    fn they_are_renewed_while_the_old_ones_are_used() {
+        run(async {
+            let (cached, loads) = slow(Some(LAST_USE + Duration::from_millis(400)), true);
+            // Due after three quarters of this, and valid for the first 400 ms of it.
+            cached.get().await.expect("credentials");
+            let due = |cached: &CachedCredentials| {
+                let mut state = cached.0.state();
+                state.current.as_mut().expect("current").renew_at = Some(SystemTime::now());
+                state.not_before = None;
+            };
+            due(&cached);
+            assert_eq!(key(&cached.get().await), "1", "it does not wait for the renewal");
+            sleep(Duration::from_millis(80)).await;
+            assert_eq!((key(&cached.get().await), loads.load(SeqCst)), ("1", 2), "the renewal has failed, and pauses");
+            due(&cached);
+            cached.get().await.expect("credentials");
+            sleep(Duration::from_millis(80)).await;
+            assert_eq!(key(&cached.get().await), "3");
+        });
+    }
+
+    #[test]
+    fn those_that_have_expired_are_not_used() {
+        run(async {
+            let (cached, loads) = slow(Some(Duration::ZERO), true);
+            assert_eq!(key(&cached.get().await), "1");
+            assert!(cached.get().await.is_err());
+            assert_eq!((key(&cached.get().await), loads.load(SeqCst)), ("3", 3), "a failure is not kept");
+        });
+    }
+}
