@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::accounting::counters::{Counters, Counts};
+use crate::accounting::counters::{Counters, Counts, MetricHours};
 use crate::accounting::messages::{Level, Message};
 use crate::accounting::receipt::Receipt;
 use crate::config::ResolvedAws;
@@ -51,8 +51,14 @@ impl Replay {
             cloudwatch(&manifest, counters)
         });
         let replay = Self { manifest, delivery, dry_run };
+        let mut metric_hours = MetricHours::default();
         for segment in segments {
-            replay.delivery.counters.observed.add(segment.contents.counts);
+            let counters = &replay.delivery.counters;
+            counters.observed.add(segment.contents.counts);
+            // A damaged file is found out when it is sent.
+            if let (Lane::Metrics, Ok(datums)) = (segment.lane, segment.datums()) {
+                counters.metric_hours.add(metric_hours.insert(&datums));
+            }
             replay.push(segment, now);
         }
         replay.delivery.outbox.close();

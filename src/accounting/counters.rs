@@ -1,6 +1,7 @@
 //! Counters of what happens to each sample.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::{AddAssign, SubAssign};
 use std::sync::{Arc, OnceLock, PoisonError};
 
@@ -156,6 +157,22 @@ pub struct Counters {
     pub delivered_until: Counter,
     /// The AWS region, once it is known.
     pub region: OnceLock<String>,
+}
+
+/// The hours in which metrics had data: CloudWatch charges for each metric by the hour.
+#[derive(Debug, Default)]
+pub struct MetricHours(HashSet<u64>);
+
+impl MetricHours {
+    /// Adds those of datums, and tells how many are new.
+    pub fn insert(&mut self, datums: &[Datum]) -> u64 {
+        let hour_of = |datum: &Datum| {
+            let mut hasher = DefaultHasher::new();
+            (datum.key.timestamp.div_euclid(3600), &datum.key.metric, &datum.key.dimensions).hash(&mut hasher);
+            hasher.finish()
+        };
+        datums.iter().map(|datum| u64::from(self.0.insert(hour_of(datum)))).sum()
+    }
 }
 
 #[cfg(test)]

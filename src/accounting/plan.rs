@@ -14,7 +14,7 @@ pub const EVENT_BYTES: u64 = 300;
 pub const GAUGES: u64 = 3;
 
 /// Metrics of a series in which no request fails.
-const METRICS_PER_SERIES: u64 = 4;
+pub const METRICS_PER_SERIES: u64 = 4;
 /// Most distinct values of a distribution: the 1 % buckets of response times from 10 ms to some seconds.
 const MAX_DISTINCT_VALUES: f64 = 300.0;
 /// Bytes of a datum on the wire, without the values of its distribution.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::counters::{Counters, Counts};
+use crate::accounting::plan::{GAUGES, METRICS_PER_SERIES};
 use crate::accounting::pricing::Cost;
 use crate::metrics::dimension::Dimension;
 
@@ -99,7 +100,7 @@ struct UserReceipt<'a> {
 }
 
 /// Requests and failures of one series.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeriesTotal {
     /// Its dimensions.
     pub dimensions: BTreeMap<String, String>,
@@ -107,12 +108,31 @@ pub struct SeriesTotal {
     pub requests: u64,
     /// Failed requests.
     pub failures: u64,
+    /// Its part in the cost of metrics. All processes that publish a series pay for it once.
+    #[serde(default)]
+    pub metrics_cost_usd: f64,
 }
 
 impl From<(Arc<[Dimension]>, Counts)> for SeriesTotal {
     fn from((dimensions, total): (Arc<[Dimension]>, Counts)) -> Self {
         let dimensions = dimensions.iter().map(|d| (d.name.to_string(), d.value.to_string())).collect();
-        Self { dimensions, requests: total.requests, failures: total.failures }
+        Self { dimensions, requests: total.requests, failures: total.failures, metrics_cost_usd: 0.0 }
+    }
+}
+
+impl SeriesTotal {
+    /// How many metrics it has: the response time of failures only if requests failed.
+    fn metrics(&self) -> u64 {
+        METRICS_PER_SERIES + u64::from(self.failures > 0)
+    }
+}
+
+/// Divides the cost of metrics among the series and the gauges of a process.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn divide_cost(series: &mut [SeriesTotal], cost: f64) {
+    let metrics = GAUGES + series.iter().map(SeriesTotal::metrics).sum::<u64>();
+    for total in series {
+        total.metrics_cost_usd = cost * total.metrics() as f64 / metrics as f64;
     }
 }
 
@@ -134,6 +154,8 @@ impl Receipt {
         let (delivered, rejected, dropped) =
             (counters.delivered.get(), counters.rejected.get(), counters.dropped.get());
         let observed = counters.observed.get();
+        let mut series: Vec<_> = counters.series.get().into_iter().map(SeriesTotal::from).collect();
+        divide_cost(&mut series, cost.metrics);
         let counts = |part: fn(Counts) -> u64| DeliveryCounts {
             observed: part(observed),
             delivered: part(delivered),
@@ -158,7 +180,7 @@ impl Receipt {
             locust: None,
             reconciled: None,
             dashboard_url: None,
-            series: counters.series.get().into_iter().map(SeriesTotal::from).collect(),
+            series,
             dry_run: false,
         }
     }
@@ -177,46 +199,72 @@ impl Receipt {
         self.requests.add(other.requests);
         self.failures.add(other.failures);
         self.log_events.add(other.log_events);
-        self.add_traffic(other);
+        if self.dry_run && !other.dry_run {
+            self.forget_traffic();
+        }
+        // A dry run sent nothing, and counts only where all processes are dry runs.
+        let sends = self.dry_run || !other.dry_run;
+        let (own, others) = (self.cost_beside_series(), other.cost_beside_series());
+        let traffic = self.estimated_cost_usd - self.metrics_cost_usd;
+        self.add_series(&other.series, sends);
+        // The processes of a run publish the same gauges, and each its own part of the series.
+        let gauges = if sends { own.max(others) } else { own };
+        self.metrics_cost_usd = gauges + self.cost_of_series();
+        self.estimated_cost_usd = self.metrics_cost_usd + traffic;
+        if sends {
+            self.add_traffic(other);
+        }
+        // JSON has no infinity.
+        self.metrics_cost_usd = self.metrics_cost_usd.clamp(f64::MIN, f64::MAX);
+        self.estimated_cost_usd = self.estimated_cost_usd.clamp(f64::MIN, f64::MAX);
+    }
+
+    fn cost_of_series(&self) -> f64 {
+        self.series.iter().map(|total| total.metrics_cost_usd).sum()
+    }
+
+    fn cost_beside_series(&self) -> f64 {
+        self.metrics_cost_usd - self.cost_of_series()
+    }
+
+    /// Adds the series of another process; their cost only if that process sent something.
+    fn add_series(&mut self, others: &[SeriesTotal], sends: bool) {
         let indices = self.series.iter().enumerate().map(|(index, known)| (known.dimensions.clone(), index));
         let mut indices: HashMap<_, _> = indices.collect();
-        for total in &other.series {
+        for total in others {
+            let cost = if sends { total.metrics_cost_usd } else { 0.0 };
             match indices.entry(total.dimensions.clone()) {
                 Entry::Occupied(known) => {
                     let known = &mut self.series[*known.get()];
                     add_to(&mut known.requests, total.requests);
                     add_to(&mut known.failures, total.failures);
+                    known.metrics_cost_usd = known.metrics_cost_usd.max(cost);
                 }
                 Entry::Vacant(new) => {
                     new.insert(self.series.len());
-                    self.series.push(total.clone());
+                    self.series.push(SeriesTotal { metrics_cost_usd: cost, ..total.clone() });
                 }
             }
         }
     }
 
-    /// Adds what another process sent, and its cost. A dry run sent nothing, and counts only if all processes are dry runs.
+    /// Drops what a dry run would have sent, as another process of the run has sent something.
+    fn forget_traffic(&mut self) {
+        self.dry_run = false;
+        self.api_calls = ApiCalls::default();
+        (self.retries, self.uncertain, self.bytes_sent) = (0, 0, 0);
+        (self.estimated_cost_usd, self.metrics_cost_usd) = (0.0, 0.0);
+        self.series.iter_mut().for_each(|total| total.metrics_cost_usd = 0.0);
+    }
+
+    /// Adds what another process sent, and the cost of it.
     fn add_traffic(&mut self, other: &Self) {
-        if other.dry_run && !self.dry_run {
-            return;
-        }
-        if self.dry_run && !other.dry_run {
-            self.dry_run = false;
-            self.api_calls = ApiCalls::default();
-            (self.retries, self.uncertain, self.bytes_sent) = (0, 0, 0);
-            (self.estimated_cost_usd, self.metrics_cost_usd) = (0.0, 0.0);
-        }
         add_to(&mut self.api_calls.put_metric_data, other.api_calls.put_metric_data);
         add_to(&mut self.api_calls.put_log_events, other.api_calls.put_log_events);
         add_to(&mut self.retries, other.retries);
         add_to(&mut self.uncertain, other.uncertain);
         add_to(&mut self.bytes_sent, other.bytes_sent);
-        // All processes of a run publish nearly the same metrics.
-        let metrics = self.metrics_cost_usd.max(other.metrics_cost_usd);
-        let traffic = [&*self, other].map(|receipt| receipt.estimated_cost_usd - receipt.metrics_cost_usd);
-        // JSON cannot express infinity.
-        self.estimated_cost_usd = (metrics + traffic[0] + traffic[1]).clamp(f64::MIN, f64::MAX);
-        self.metrics_cost_usd = metrics;
+        self.estimated_cost_usd += other.estimated_cost_usd - other.metrics_cost_usd;
     }
 
     /// Whether CloudWatch has everything that was observed.
@@ -253,6 +301,7 @@ const fn add_to(sum: &mut u64, number: u64) {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
 mod tests {
     use proptest::prelude::*;
 
@@ -328,6 +377,38 @@ mod tests {
         assert!((sum.estimated_cost_usd - 0.52).abs() < 1e-9, "{}", sum.estimated_cost_usd);
     }
 
+    /// The receipt of a worker that published request names, one metric-hour each costing the same.
+    fn worker(names: std::ops::Range<u64>) -> Receipt {
+        let mut receipt = Receipt::new("r", &Counters::default(), Counts::default(), Cost::default());
+        let total = |name| SeriesTotal {
+            dimensions: [("Request".to_owned(), format!("/{name}"))].into(),
+            requests: 1,
+            failures: 0,
+            metrics_cost_usd: 0.0,
+        };
+        receipt.series = names.map(total).collect();
+        let metrics = GAUGES + receipt.series.iter().map(SeriesTotal::metrics).sum::<u64>();
+        receipt.metrics_cost_usd = metrics as f64;
+        receipt.estimated_cost_usd = metrics as f64;
+        divide_cost(&mut receipt.series, metrics as f64);
+        receipt
+    }
+
+    #[test]
+    fn the_metrics_of_a_fleet_cost_what_its_distinct_series_cost() {
+        let cost = |workers: &[Receipt]| sum(workers).estimated_cost_usd;
+        let gauges = GAUGES as f64;
+        let is = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
+        is(cost(&[worker(0..200)]), 800.0 + gauges);
+        is(cost(&[worker(0..200), worker(0..200), worker(0..200)]), 800.0 + gauges);
+        is(cost(&[worker(0..200), worker(200..400), worker(400..600)]), 2400.0 + gauges);
+        is(cost(&[worker(0..200), worker(100..300)]), 1200.0 + gauges);
+        let dry = Receipt { dry_run: true, ..worker(200..400) };
+        is(cost(&[worker(0..200), dry.clone()]), 800.0 + gauges);
+        is(cost(&[dry.clone(), worker(0..200)]), 800.0 + gauges);
+        is(cost(&[dry.clone(), dry]), 800.0 + gauges);
+    }
+
     #[test]
     fn a_dry_run_adds_nothing_to_what_other_processes_sent() {
         let mut sends = receipt(LocustTotals::default());
@@ -368,7 +449,10 @@ mod tests {
             series.into_iter().for_each(|(name, number)| *distinct.entry(name).or_default() += number);
             let series = distinct.into_iter().map(|(name, requests)| SeriesTotal {
                 dimensions: [("Request".to_owned(), format!("/{name}"))].into(), requests, failures: requests / 2,
+                metrics_cost_usd: 0.0,
             });
+            let mut series: Vec<_> = series.collect();
+            divide_cost(&mut series, costs.0);
             Receipt {
                 run_id, requests, failures, log_events, retries, uncertain, bytes_sent,
                 api_calls: ApiCalls { put_metric_data, put_log_events },
@@ -377,7 +461,7 @@ mod tests {
                 locust: None,
                 reconciled: None,
                 dashboard_url: None,
-                series: series.collect(),
+                series,
                 dry_run,
             }
             .reconciled_with(locust.map(|(requests, failures)| LocustTotals { requests, failures }))

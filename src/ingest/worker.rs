@@ -1,12 +1,10 @@
 //! The thread that empties the queue: samples become windows and log events, and once a second those become segments.
 //! It does no network I/O, so the queue is full only if the machine is starved, or texts are huge.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounting::counters::{Counters, Counts};
+use crate::accounting::counters::{Counters, Counts, MetricHours};
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::config::Config;
 use crate::config::identity::RunIdentity;
@@ -43,7 +41,7 @@ pub struct AggregationWorker {
     packer: Packer,
     max_requests: usize,
     /// Metrics that had data, each with the hour.
-    metric_hours: HashSet<u64>,
+    metric_hours: MetricHours,
     outbox: Arc<Outbox>,
     counters: Arc<Counters>,
     diagnostics: Arc<Diagnostics>,
@@ -66,7 +64,7 @@ impl AggregationWorker {
             lines: LogLines::default(),
             packer: Packer::new(Limits::of(Lane::Logs)),
             max_requests: config.max_requests,
-            metric_hours: HashSet::new(),
+            metric_hours: MetricHours::default(),
             outbox,
             counters,
             diagnostics,
@@ -158,13 +156,7 @@ impl AggregationWorker {
 
     fn write(&mut self, datums: Vec<Datum>) {
         self.counters.series.add(&datums);
-        for datum in &datums {
-            let mut hasher = DefaultHasher::new();
-            (datum.key.timestamp.div_euclid(3600), &datum.key.metric, &datum.key.dimensions).hash(&mut hasher);
-            if self.metric_hours.insert(hasher.finish()) {
-                self.counters.metric_hours.add(1);
-            }
-        }
+        self.counters.metric_hours.add(self.metric_hours.insert(&datums));
         for part in split(Lane::Metrics, datums, Datum::wire_bytes, |datum| datum.key.timestamp * 1000) {
             let written = self.outbox.spool().write_datums(&part);
             self.push(written);

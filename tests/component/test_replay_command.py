@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,21 @@ def test_a_replay_delivers_what_is_left(dead: str, capsys: pytest.CaptureFixture
     assert code == 0, out + err
     assert "all delivered" in out
     assert left() == []
+
+
+def test_the_cost_of_a_replay_is_that_of_its_metrics_and_calls(dead: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In its receipt, and in the record of the run, which delivered nothing by itself."""
+    leave("one", dead)
+    before = Record.read("one").receipt["estimated_cost_usd"]
+    assert before < 0.0001, "a call at most"
+    with answering() as aws:
+        _, out, _ = replay(capsys, "one", f"--endpoint-url={aws.url}", "--account=any", "--timeout=60")
+    # Two series of three metrics, as the requests have no length, for an hour, and a call.
+    least = _core.estimate_cost(metric_hours=6, calls=1, log_bytes=0)
+    found = re.search(r"about \$([\d.]+)", out)
+    assert found
+    assert float(found[1]) == pytest.approx(sum(least), rel=0.05)
+    assert Record.read("one").receipt["estimated_cost_usd"] == pytest.approx(before + sum(least), rel=0.05)
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "soon", "inf", "nan"])

@@ -49,6 +49,7 @@ def test_a_dry_run_says_what_it_would_have_sent() -> None:
     text = text_of(receipt(requests=LEFT, dry_run=True), [], colors=False)
     assert text.startswith("CloudWatch receipt for run r: dry run\n")
     assert "\nDry run, nothing was sent. It would have been: API calls: PutMetricData 3" in text
+    assert "; 5 B before compression; about $" in text
 
 
 VERDICTS: list[tuple[str, dict[str, Any]]] = [

@@ -149,6 +149,7 @@ class Record:
                 own[fate] += number
         for key in ("retries", "uncertain", "bytes_sent"):
             self.receipt[key] = self.receipt.get(key, 0) + receipt[key]
+        self.receipt["estimated_cost_usd"] = self.receipt.get("estimated_cost_usd", 0.0) + receipt["estimated_cost_usd"]
         calls = self.receipt.setdefault("api_calls", {})
         for operation, number in receipt["api_calls"].items():
             calls[operation] = calls.get(operation, 0) + number

@@ -146,9 +146,11 @@ def _cell(number: int, color: str | None, style: Paint) -> str:
 
 def _traffic(receipt: _core.Receipt) -> str:
     begin = "Dry run, nothing was sent. It would have been: " if receipt.dry_run else ""
+    # A dry run compresses nothing.
+    how = "before compression" if receipt.dry_run else "sent"
     return (
         f"{begin}API calls: PutMetricData {receipt.put_metric_data_calls:,}, PutLogEvents"
-        f" {receipt.put_log_events_calls:,}, repeated {receipt.retries:,}; {human_bytes(receipt.bytes_sent)} sent;"
+        f" {receipt.put_log_events_calls:,}, repeated {receipt.retries:,}; {human_bytes(receipt.bytes_sent)} {how};"
         f" about ${receipt.estimated_cost_usd:.4f} (prices of {_core.PRICES_AS_OF})"
     )
 

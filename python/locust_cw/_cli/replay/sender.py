@@ -145,7 +145,7 @@ class Sender:
         finished = active.replay.finish()
         receipt = Receipt(finished, sent_to(finished))
         if not self._options.dry_run:
-            _update_record(active, receipt, self._options.spool_dir)
+            _update_record(active, finished, self._options.spool_dir)
         sys.stdout.write(with_our_names(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
         self._complete = self._complete and (receipt.complete or self._options.dry_run)
 
@@ -157,7 +157,7 @@ class Sender:
                 logger.log(message.level, "%s", with_our_names(message.text))
 
 
-def _update_record(active: _Active, receipt: Receipt, spool_dir: str | None) -> None:
+def _update_record(active: _Active, receipt: _core.Receipt, spool_dir: str | None) -> None:
     """Add the replay to the record of the run, for `verify` and `report`."""
     try:
         record = Record.read(active.spool.run_id, spool_dir)
@@ -166,7 +166,11 @@ def _update_record(active: _Active, receipt: Receipt, spool_dir: str | None) -> 
         return
     if not record.receipt:
         return
-    record.add_replay(json.loads(receipt.json), active.replay.destination(), time.time())
+    sent = json.loads(receipt.json)
+    if any(record.receipt[group]["delivered"] for group in ("requests", "log_events")):
+        # The run has paid for the hours of its metrics.
+        sent["estimated_cost_usd"] -= receipt.metrics_cost_usd
+    record.add_replay(sent, active.replay.destination(), time.time())
     try:
         record.write()
     except OSError as error:
