@@ -1,11 +1,20 @@
 """What the tests share: servers that end with the test, a recording proxy, readers, and the table of AWS limits.
 
-Nothing in here imports `locust_cw`: what checks the product shares no code with it.
+What checks the product shares no code with it. Only modules that run it or make its input import `locust_cw`:
+`dashboards`, `in_process`, `option_parser` and `reports`.
 """
 
 import pytest
 
 # Before they are imported, so that their assertions tell the values, too.
 pytest.register_assert_rewrite(
-    "support.checks", "support.fleet", "support.locust_run", "support.outages", "support.servers"
+    "support.checks",
+    "support.dashboard_grammar",
+    "support.fleet",
+    "support.fleet_checks",
+    "support.in_process",
+    "support.locust_run",
+    "support.outages",
+    "support.replays",
+    "support.servers",
 )
