@@ -24,7 +24,7 @@ demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the result
 	$(BIN)/python examples/demo/demo.py
 
 # Many tests mainly wait, so more processes run than there are cores.
-TEST_PROCESSES ?= 6
+TEST_PROCESSES ?= 8
 test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs
 	cargo test --locked --no-default-features
@@ -33,7 +33,7 @@ test: $(BUILT) ## run the Rust and Python tests
 # For some of the tests: make coverage TESTS='tests/unit tests/e2e/test_wire.py'
 coverage: $(BUILT) ## report which lines the tests reach, in target/coverage/html
 	@.ci/programs
-	@TEST_PROCESSES=$(TEST_PROCESSES) .ci/coverage $(TESTS)
+	@.ci/coverage $(TESTS)
 
 soak: $(BUILT) ## run tests of long outages, many crashes, and many tests in one process
 	LOCUST_CW_LONG_TESTS=1 $(BIN)/python -m pytest tests/e2e/test_crash.py tests/e2e/test_leaks.py tests/e2e/test_outages.py \
