@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.fixtures import Locust
 from support.locust_run import run_python
 
 PROBE = """
@@ -129,3 +130,23 @@ assert pkgutil.get_data("locust", "__init__.py")
 assert type(locust.__loader__) is type(locust.__spec__.loader) is type(locust_cw.__loader__)
 """
     run(tmp_path, probe)
+
+
+MAX_LINES = 2500
+"""Of our modules in a process that applies load."""
+
+NEEDED = {"", "_errors", "_extensions", "_plugin", "_settings"}
+"""The folders and modules that such a process needs."""
+
+FOR_THE_SUMMARY = {"locust_cw._aws", "locust_cw._aws.cost", "locust_cw._terminal", "locust_cw._terminal.redaction"}
+"""What the startup summary needs besides: the estimated cost, and an endpoint without passwords."""
+
+
+def test_a_process_that_applies_load_has_loaded_what_it_needs_and_no_more(locust: Locust) -> None:
+    """A live test without a web UI, a fleet or an option of an extension. The rest is loaded at the end, or never."""
+    run = locust.run("loaded.py", "--cw-live", "-t", "3s", "--host", "http://walked.test", new_interpreter=True)
+    run.receipt.check_delivered()
+    lines: dict[str, int] = json.loads((run.folder / "modules.json").read_text())
+    others = {name for name in lines if (name + ".").split(".")[1] not in NEEDED}
+    assert others <= FOR_THE_SUMMARY
+    assert sum(lines.values()) <= MAX_LINES, lines
