@@ -1,4 +1,4 @@
-"""What a `Publisher` has in place of its core where it is to publish nothing."""
+"""The replacement of the core in a `Publisher` that is disabled."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 WHY = "Publishing is disabled, by the option disable or by LOCUST_CW_DISABLE: nothing was recorded"
 
 
-class _AllDone:
-    """A flush that is settled, and the progress of what has nothing to deliver."""
+class _Done:
+    """A flush that is settled, and a delivery that is complete."""
 
     settled = True
     over = True
 
 
 class Disabled:
-    """Takes everything, and does nothing with it: no thread, no file, no call."""
+    """Ignores everything: no thread, no file, no call."""
 
     drain_timeout = 0.0
     has_room = True
@@ -30,43 +30,43 @@ class Disabled:
         self.run_id = run_id
 
     def record(self, *_request: object, **_more: object) -> None:
-        """Forget a request."""
+        """Ignore a request."""
 
     def gauge(self, *_gauge: object) -> None:
-        """Forget a value."""
+        """Ignore a value."""
 
     def event(self, *_event: object) -> None:
-        """Forget an event."""
+        """Ignore an event."""
 
     def set_users(self, _users: int) -> None:
-        """Forget the number of users."""
+        """Ignore the number of users."""
 
-    def flush(self) -> _AllDone:
-        """Be done already."""
-        return _AllDone()
+    def flush(self) -> _Done:
+        """Nothing has to be sent."""
+        return _Done()
 
     async def flush_async(self, _timeout: float | None = None) -> bool:
-        """Be done already."""
+        """Nothing has to be sent."""
         return True
 
     async def room_async(self) -> None:
-        """Wait for nothing."""
+        """There is always room."""
 
     def seal(self) -> None:
-        """Take nothing more, as ever."""
+        """Nothing is recorded anyway."""
 
-    def progress(self) -> _AllDone:
-        """Be done already."""
-        return _AllDone()
+    def progress(self) -> _Done:
+        """Nothing has to be sent."""
+        return _Done()
 
     def diagnostics(self) -> Sequence[_core.LogMessage]:
-        """Have nothing to say."""
+        """There are no messages."""
         return ()
 
     def finish(self) -> _core.Receipt:
-        """Say that there was nothing."""
+        """The receipt of a run without requests."""
         return _core.empty_receipt(self.run_id)
 
     async def close_async(self, _timeout: float) -> _core.Receipt:
-        """Say that there was nothing."""
+        """The receipt of a run without requests."""
         return self.finish()

@@ -16,13 +16,12 @@ P = ParamSpec("P")
 
 
 def spawn(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet[..., None]:
-    """Spawn as gevent does, except that Ctrl-C is for the main greenlet, which ends the test.
+    """Spawn as gevent does, except that Ctrl-C goes to the main greenlet, which ends the test.
 
-    It is raised in whichever greenlet has its turn. gevent hands it on to the main one too, but with a traceback on the
-    screen.
+    Python raises it in the greenlet that is running. gevent passes it to the main greenlet too, but prints a traceback.
     """
 
-    @wraps(function)  # the name it has in gevent's listings and error reports
+    @wraps(function)  # the name in gevent's listings and error reports
     def run() -> None:
         try:
             function(*args, **kwargs)

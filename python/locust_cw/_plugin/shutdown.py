@@ -1,4 +1,4 @@
-"""DrainWait for CloudWatch at the end of a process, for as long as the user cares to."""
+"""DrainWait for CloudWatch at the end of a process, until the user presses Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-# How long after the waiting was ended Ctrl-C is still taken for the same.
-_PATIENT_S = 3.0
+# How long further Ctrl-C are ignored after one has ended the wait.
+_GRACE_PERIOD_S = 3.0
 
 
 class DrainWait:
-    """The waiting of one session.
+    """The wait of one session.
 
     Attributes:
         given_up: Whether the user has ended it.
@@ -27,15 +27,13 @@ class DrainWait:
     """
 
     def __init__(self) -> None:
-        """Nobody waits yet."""
         self.given_up = False
-        # After a waiting that was ended.
-        self._patience: _InterruptGracePeriod | None = None
-        # What takes Ctrl-C while it is put off.
-        self._put_off: Callable[..., None] | None = None
+        self._grace_period: _InterruptGracePeriod | None = None
+        # The handler that postpones Ctrl-C.
+        self._postponing: Callable[..., None] | None = None
 
     def sleep(self, seconds: float) -> None:
-        """Let other greenlets run. Ctrl-C ends all waiting for CloudWatch."""
+        """Let other greenlets run. Ctrl-C ends the wait for CloudWatch."""
         try:
             gevent.sleep(seconds)
         except KeyboardInterrupt:
@@ -43,28 +41,28 @@ class DrainWait:
 
     @contextmanager
     def ended_by_ctrl_c(self) -> Iterator[None]:
-        """Have Ctrl-C end the waiting, and nothing else: as an exception it could end the process at any line."""
+        """Have Ctrl-C end only the wait: as an exception it could end the process at any line."""
         self.given_up = False
-        if self._patience is not None:
-            self._patience.end()
-            self._patience = None
-        if not self._takes_ctrl_c():
+        if self._grace_period is not None:
+            self._grace_period.end()
+            self._grace_period = None
+        if not self._handle_ctrl_c():
             yield
             return
         try:
             yield
         finally:
             if self.given_up:
-                self._patience = _InterruptGracePeriod()
+                self._grace_period = _InterruptGracePeriod()
             else:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
     @contextmanager
     def uninterrupted(self) -> Iterator[None]:
-        """Put Ctrl-C off until this is over: as an exception it could end it at any line, half done."""
+        """Postpone Ctrl-C to the end of the block: as an exception it could end the block at any line."""
         pressed = False
 
-        def note(*_: object) -> None:
+        def postpone(*_: object) -> None:
             nonlocal pressed
             pressed = self.given_up = True
 
@@ -72,61 +70,60 @@ class DrainWait:
             yield
             return
         try:
-            signal.signal(signal.SIGINT, note)
-        except ValueError:  # not the main thread, which alone is interrupted
+            signal.signal(signal.SIGINT, postpone)
+        except ValueError:  # only the main thread can set handlers
             yield
             return
-        self._put_off = note
+        self._postponing = postpone
         try:
             yield
         finally:
-            self._put_off = None
-            # Who waits for the end meanwhile has taken it over.
-            if signal.getsignal(signal.SIGINT) is note:
+            self._postponing = None
+            # A wait for the end may have replaced the handler in the meantime.
+            if signal.getsignal(signal.SIGINT) is postpone:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 if pressed:
                     signal.raise_signal(signal.SIGINT)
 
-    def _takes_ctrl_c(self) -> bool:
-        """Take it over, unless that is not ours to do."""
+    def _handle_ctrl_c(self) -> bool:
+        """Replace the handler of Ctrl-C, unless the program has one of its own."""
 
         def stop_waiting(*_: object) -> None:
             self.given_up = True
 
-        if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, self._put_off):
-            # A program of the user's has a way of its own.
+        if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, self._postponing):
             return False
         try:
             signal.signal(signal.SIGINT, stop_waiting)
-        except ValueError:  # not the main thread, which alone is interrupted
+        except ValueError:  # only the main thread can set handlers
             return False
         return True
 
 
 class _InterruptGracePeriod:
-    """The moment after a waiting that was ended, in which Ctrl-C does nothing.
+    """The time after a wait that Ctrl-C has ended, in which Ctrl-C does nothing.
 
-    What is pressed once more was meant for the waiting. It would end the process with a wrong exit code.
+    A user who presses it again means the wait. It would end the process with a wrong exit code.
     """
 
     def __init__(self) -> None:
-        self._until = time.monotonic() + _PATIENT_S
-        signal.signal(signal.SIGINT, self._take)
-        gevent.spawn_later(_PATIENT_S, self.end)
-        atexit.register(self._last_until_the_end)
+        self._until = time.monotonic() + _GRACE_PERIOD_S
+        signal.signal(signal.SIGINT, self._handle)
+        gevent.spawn_later(_GRACE_PERIOD_S, self.end)
+        atexit.register(self._ignore_at_exit)
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() > self._until:
             self.end()
             signal.default_int_handler(number, frame)
 
     def end(self) -> None:
-        """Let Ctrl-C interrupt again, as it does by default."""
-        atexit.unregister(self._last_until_the_end)
-        if signal.getsignal(signal.SIGINT) == self._take:
+        """Restore the default handler."""
+        atexit.unregister(self._ignore_at_exit)
+        if signal.getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def _last_until_the_end(self) -> None:
-        # The interpreter takes its handlers off before it is gone, and what is left then kills the process.
-        if signal.getsignal(signal.SIGINT) == self._take:
+    def _ignore_at_exit(self) -> None:
+        # The interpreter removes its handlers before it ends, and the default action kills the process.
+        if signal.getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What one sees while the last results are delivered."""
+"""The progress of the delivery at the end of a test."""
 
 from __future__ import annotations
 
@@ -18,21 +18,20 @@ _BAR_WIDTHS = range(6, 31)
 _SHOW_AFTER_S = 0.3
 _LINE_AFTER_S = 2.0
 _LINE_EVERY_S = 5.0
-# The rate is that of so many seconds, so that a standstill soon shows.
-_RATE_OF_S = 5.0
+# The rate is measured over so many seconds, so that a standstill soon shows.
+_RATE_OVER_S = 5.0
 _IN_SECONDS_UP_TO = 120
 # The terminal shows Ctrl-C as two characters, and people press it more than once.
 _ROOM_FOR_CTRL_C = 6
-# In less there is nothing to be read.
-_LEAST_ROOM = 8
+# Fewer columns are not readable.
+_MIN_COLUMNS = 8
 _HINT = ", Ctrl-C stops waiting"
 
 
 class ProgressBar:
     """A bar that is redrawn in a terminal, or a line now and then elsewhere.
 
-    While it stands in a terminal, what is logged to the terminal takes its place, and it is drawn again below. What
-    cannot be shown is not: whoever delivers goes on.
+    When something is logged to the terminal, the bar is erased and drawn again below it. Errors in drawing are ignored.
     """
 
     def __init__(self, stream: TextIO | None = None, begun: float | None = None) -> None:
@@ -54,10 +53,10 @@ class ProgressBar:
         """Show how many samples are left, how fast they go and how long it takes.
 
         Args:
-            left: Samples on their way.
-            settled: Samples that are done with, since the beginning of the run.
+            left: Samples that are still to be delivered.
+            settled: Samples that were delivered, rejected or dropped, since the start of the run.
             failures: Why calls fail at present.
-            seconds_to_wait: How long anybody waits for them; None if for as long as it takes.
+            seconds_to_wait: The rest of the drain timeout; None if there is no timeout.
 
         """
         with suppress(Exception):  # the delivery matters more
@@ -68,7 +67,7 @@ class ProgressBar:
         if self._settled_before is None:
             self._settled_before = settled
         self._history.append((now, settled))
-        while now - self._history[0][0] > _RATE_OF_S:
+        while now - self._history[0][0] > _RATE_OVER_S:
             self._history.popleft()
         if not left:
             self._erase()
@@ -88,7 +87,7 @@ class ProgressBar:
     def _outlook(
         self, left: int, settled: int, now: float, failures: Sequence[str], seconds_to_wait: float | None
     ) -> tuple[str, str]:
-        """How it goes, in some words and in fewer."""
+        """The rate and the time left, in a long and a short form."""
         limit = "" if seconds_to_wait is None else _duration(max(seconds_to_wait, 0))
         if failures:
             return f"retrying{f' for {limit} more' if limit else ''}", "retrying"
@@ -103,9 +102,9 @@ class ProgressBar:
         return f"{rate:,.0f}/s, {to_go}", to_go
 
     def _draw(self, left: str, outlook: tuple[str, str], reason: str, share: float) -> None:
-        # A line that wraps could not be drawn over.
+        # A line that wraps could not be overwritten.
         room = width(self._stream) - 1 - _ROOM_FOR_CTRL_C
-        if room < _LEAST_ROOM:
+        if room < _MIN_COLUMNS:
             self._erase()
             return
         texts = [f"CloudWatch: {left}, {words}" for words in outlook] + [f"{left}, {outlook[1]}", left[:room]]
@@ -124,7 +123,7 @@ class ProgressBar:
             text += f"\n  {self._paint(YELLOW, reason)}"
         if text != self._drawn:
             self._attach()
-            # At once, so that nobody sees a part of it.
+            # In one call, so that the terminal never shows a part of it.
             write(self._stream, self._blank + text)
             self._drawn = text
 
@@ -133,7 +132,7 @@ class ProgressBar:
 
     @property
     def _blank(self) -> str:
-        """What takes the bar off the terminal."""
+        """The escape sequence that erases the bar."""
         return "\r\x1b[K" + "\x1b[1A\x1b[K" * self._drawn.count("\n") if self._drawn else ""
 
     def _erase(self) -> None:
@@ -142,14 +141,14 @@ class ProgressBar:
             self._drawn = ""
 
     def clear(self) -> None:
-        """Take the bar off the terminal again."""
+        """Erase the bar."""
         self._erase()
         for handler in self._handlers:
-            handler.removeFilter(self._make_way)
+            handler.removeFilter(self._erase_for)
         self._handlers.clear()
 
     def _attach(self) -> None:
-        """Hear of what is about to be logged to a terminal."""
+        """Erase the bar before anything is logged to a terminal."""
         if self._handlers:
             return
         loggers = [logging.getLogger(), *logging.root.manager.loggerDict.values()]
@@ -161,10 +160,10 @@ class ProgressBar:
             if isinstance(handler, logging.StreamHandler) and is_terminal(handler.stream)
         }
         for handler in found:
-            handler.addFilter(self._make_way)
+            handler.addFilter(self._erase_for)
             self._handlers.append(handler)
 
-    def _make_way(self, _record: logging.LogRecord) -> bool:
+    def _erase_for(self, _record: logging.LogRecord) -> bool:
         self._erase()
         return True
 

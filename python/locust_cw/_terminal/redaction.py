@@ -1,10 +1,10 @@
-"""What no message shows: keys, tokens, signatures, account numbers, passwords in addresses. One rule for all texts."""
+"""Redaction of messages: keys, tokens, signatures, account numbers, and passwords in URLs."""
 
 from __future__ import annotations
 
 import re
 
-_COVERS = (
+_REPLACEMENTS = (
     # Tokens and signatures as headers, as parameters of a signed URL, as settings, in JSON.
     (
         re.compile(
@@ -21,7 +21,7 @@ _COVERS = (
 
 
 def redact(text: str) -> str:
-    """The same text with dots in place of what is nobody's business, and addresses without user and password."""
-    for secret, cover in _COVERS:
-        text = secret.sub(cover, text)
+    """The text with dots in place of secrets, and URLs without user and password."""
+    for secret, replacement in _REPLACEMENTS:
+        text = secret.sub(replacement, text)
     return text

@@ -1,4 +1,4 @@
-"""What a stream can show: whether it is a terminal, how wide it is, and whether colours are welcome."""
+"""What a stream can show: whether it is a terminal, its width, and whether it shows colours."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ YELLOW = "33"
 
 
 def write(stream: TextIO | None, text: str) -> None:
-    """Show a text at once, where anybody still reads: else there is nobody to tell, and other things to do."""
+    """Write a text and flush it. A stream that is closed or has no reader is ignored."""
     if stream is not None:
-        with suppress(OSError, ValueError):  # nobody reads, or it is closed
+        with suppress(OSError, ValueError):  # no reader, or closed
             stream.write(text)
             stream.flush()
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a line can be drawn over. A dumb terminal is none."""
+    """Whether a line can be overwritten. A dumb terminal does not count."""
     if stream is None:  # as in a program without a console
         return False
     try:
@@ -34,7 +34,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def has_colors(stream: TextIO | None) -> bool:
-    """Whether it is a terminal whose user has nothing against colours (the convention of NO_COLOR)."""
+    """Whether it is a terminal and NO_COLOR is not set."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 

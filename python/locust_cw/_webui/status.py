@@ -1,7 +1,4 @@
-"""What is to be told of a run while it goes on: one status for the whole, and one for each of its processes.
-
-Made when somebody asks, from what the processes account for. Knows no clock and no Locust.
-"""
+"""The status of a run and of each of its processes, made from their reports. It uses no clock and nothing of Locust."""
 
 from __future__ import annotations
 
@@ -26,17 +23,17 @@ Health: TypeAlias = Literal[
 
 MEANING: dict[Health, str] = {
     "off": "Nothing of this test is published.",
-    "trouble": "CloudWatch does not take results at present. They wait on disk and are sent again.",
-    "vanished": "A worker has not been heard of for a while. What it had recorded may wait on its disk.",
+    "trouble": "CloudWatch does not accept results at present. They wait on disk and are sent again.",
+    "vanished": "A worker has not reported for a while. What it had recorded may wait on its disk.",
     "loss": "Some results will never arrive in CloudWatch.",
     "recording": "Results are recorded on disk.",
     "waiting": "The test runs, and nothing has been delivered yet.",
-    "healthy": "CloudWatch takes what is sent.",
+    "healthy": "CloudWatch accepts the results.",
     "draining": "The test has stopped, and the rest is being sent.",
     "undelivered": "The end came before everything was sent. The rest waits on disk: locust-cw replay sends it.",
     "complete": "CloudWatch has everything.",
 }
-"""Health in one word, and what the word says."""
+"""The explanation of each word for health."""
 
 _HOUR_S = 3600.0
 # Before that, a cost per hour would be a guess from a call or two.
@@ -63,21 +60,21 @@ class Run:
 
 @dataclass(frozen=True)
 class Status:
-    """What is told of a run or one of its processes.
+    """The status of a run or one of its processes.
 
     Attributes:
         process: The worker, or None for the whole run.
         run_id: The run; None if there is none.
         mode: When it publishes.
         health: In one word.
-        problem: What is amiss or was last, since or at when, in plain words.
+        problem: The present problem or the last one, with its time.
         observed: Requests that finished.
-        delivered: Of these, those that CloudWatch has.
-        waiting: Those on their way.
+        delivered: Requests that CloudWatch has confirmed.
+        waiting: Requests that are still to be delivered.
         lost: Those rejected or dropped.
         log_events_waiting: Log events on their way.
         log_events_lost: Those rejected or dropped.
-        uncertain: Requests and log events of calls that got no answer, each time anew.
+        uncertain: Upper bound on duplicates: requests and log events in calls that got no response.
         delay_s: Between now and the newest delivered second; None before the first, and once nothing is left.
         api_calls: All that were made.
         retries: Of these, the repeated ones.
@@ -108,7 +105,7 @@ class Status:
 
 
 def statuses(run: Run, own: ProcessStatus, workers: Mapping[str, ProcessStatus], now: float) -> list[Status]:
-    """That of the whole run, and those of its workers.
+    """The status of the whole run, and those of its workers.
 
     Args:
         run: The run.
@@ -128,18 +125,18 @@ def statuses(run: Run, own: ProcessStatus, workers: Mapping[str, ProcessStatus],
 
 
 def _held_back(run: Run, receipt: Receipt) -> int:
-    """What waits and is not to be sent: that of a dry run, which may be one worker's alone."""
+    """Samples that wait and will not be sent, because of a dry run of all processes or of one worker."""
     dry_run = run.mode == "dry run" or receipt.dry_run
     return receipt.requests.spooled + receipt.log_events.spooled if dry_run else 0
 
 
 def off(problem: str, when: float) -> Status:
-    """That of a test of which nothing is published."""
-    return Status(None, None, None, "off", f"{_for_people(problem)} ({_clock(when)})")
+    """The status of a test that is not published."""
+    return Status(None, None, None, "off", f"{_one_line(problem)} ({_clock(when)})")
 
 
-def _for_people(text: str) -> str:
-    """A message on one line, without secrets: AWS's own words are among them."""
+def _one_line(text: str) -> str:
+    """A message on one line, without secrets: it may contain text from AWS."""
     return redact(" ".join(text.split()))
 
 
@@ -223,15 +220,15 @@ def _health(  # noqa: PLR0911, PLR0913 - a table
 def _problem(part: ProcessStatus, last: tuple[str, float] | None, *, ended: bool) -> str | None:
     report = part.report
     if report.trouble_since is not None and report.failures and not ended:
-        return f"{_for_people(report.failures[0])} (since {_clock(report.trouble_since)})"
+        return f"{_one_line(report.failures[0])} (since {_clock(report.trouble_since)})"
     if last is not None:
         what, when = last
-        return f"{_for_people(what)} ({_clock(when)})"
+        return f"{_one_line(what)} ({_clock(when)})"
     return None
 
 
 def _per_hour(shared: float, own: float, started: float, until: float) -> float | None:
-    """Metrics cost by the clock hour with data, all else as it comes."""
+    """Metrics are charged by the clock hour with data, everything else by use."""
     elapsed = until - started
     if elapsed < _COST_AFTER_S:
         return None
@@ -266,7 +263,7 @@ COLUMNS = (
 
 
 def row(status: Status) -> dict[str, str | int | float | None]:
-    """A row of the table: text and numbers, none of it to be read as markup."""
+    """A row of the table: plain text and numbers, no markup."""
     name = status.process
     if name is None:
         name = "This test" if status.run_id is None else f"{status.run_id}, {status.mode}"
@@ -294,7 +291,7 @@ def row(status: Status) -> dict[str, str | int | float | None]:
 
 
 def records(told: Sequence[Status]) -> list[list[str | int | float | None]]:
-    """The same for a spreadsheet: a line of heads, and one for each status."""
+    """The rows for a spreadsheet, with a header."""
     heads: list[str | int | float | None] = [field.name for field in fields(Status)]
     return [heads, *([_cell(value) for value in asdict(status).values()] for status in told)]
 
@@ -305,5 +302,5 @@ def _cell(value: object) -> str | int | float | None:
     if value is None or isinstance(value, int):
         return value
     text = str(value)
-    # What a spreadsheet would take for a formula is marked as text.
+    # Mark text that a spreadsheet would read as a formula.
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
