@@ -115,7 +115,20 @@ def test_a_size_that_a_gateway_does_not_take_rejects_nothing(
     page = Answer(413, {"Content-Type": "text/html"}, b"<html>Request Entity Too Large</html>")
     elsewhere.on("*", lambda _: page)
     elsewhere.on("CreateLogStream", lambda _: json_answer({}))
-    receipt, _ = publish(options | {"drain_timeout": 5})
+    publisher = _core.Publisher(options, run_id="run", worker="w")
+    for _ in range(20):
+        publisher.record("GET", "/a", 1.0, 10)
+    publisher.seal()
+
+    def tried_alone(operation: str, what: str) -> bool:
+        """One datum or event by itself was refused, and it or another was sent again."""
+        return [len(call.params[what]) for call in elsewhere.calls(operation)].count(1) >= 2
+
+    wait_until(
+        lambda: tried_alone("PutMetricData", "MetricData") and tried_alone("PutLogEvents", "logEvents"),
+        "each call is cut as far as can be",
+    )
+    receipt = json.loads(publisher.finish().json)
     for group in ("requests", "log_events"):
         assert receipt[group]["spooled"] == receipt[group]["observed"] == 20, receipt
     assert files_in(tmp_path)

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections import Counter
 from pathlib import Path
@@ -14,14 +15,14 @@ import pytest
 
 from locust_cw import _core
 from locust_cw._settings.table import OPTIONS
+from support.in_process import run
 from support.pages import DOCS, IN_KOREAN, LINKED_PAGES, PAGES, README
 from support.paths import ROOT
 
 
 def printed(*args: str) -> str:
     """What a command that asks AWS nothing prints."""
-    command = Path(sys.executable).with_name("locust-cw")
-    return subprocess.run([command, *args], capture_output=True, text=True, check=True).stdout
+    return run(Path(tempfile.gettempdir()), *args)
 
 
 def test_every_link_has_an_end() -> None:
