@@ -17,7 +17,7 @@ from support.outages import LONG
 from support.paths import SCRIPTS
 
 SCRIPT = SCRIPTS / "cycles.py"
-CYCLES = 100 if LONG else 40
+CYCLES = 100 if LONG else 24
 # What comes and goes: a connection kept for the next call, a thread of a pool.
 SLACK = {"files": 2, "threads": 2, "greenlets": 0, "listeners": 0, "ours": 0}
 # In each third of the time: a leak of 200 KB a test is more. So may be what a busy moment takes, but not every time.
