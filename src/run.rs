@@ -18,7 +18,7 @@ use crate::delivery::client::CloudWatch;
 use crate::delivery::outbox::SendMode;
 use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
-use crate::ingest::sample::{Report, Sample};
+use crate::ingest::sample::{LifeCycleEvent, Report, Sample};
 use crate::ingest::worker::AggregationWorker;
 use crate::spool::{Manifest, Spool};
 use crate::timestamp::Timestamp;
@@ -30,6 +30,9 @@ const AGGREGATION_PAUSE: Duration = Duration::from_millis(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How many worker names to try if earlier processes of the same run and name left data.
 const MAX_WORKER_NAMES: usize = 100;
+
+/// How many exceptions in tasks have log events: a task that always fails would fill the log.
+const MAX_USER_ERROR_EVENTS: u64 = 1_000;
 
 /// A run.
 pub struct Run {
@@ -140,6 +143,20 @@ impl Run {
     /// Logs a warning, the first time that there is one on this topic.
     pub fn warn_once(&self, topic: &str, text: &str) {
         self.delivery.diagnostics.log_once(Level::Warning, topic, text);
+    }
+
+    /// Records an exception in a task: counts it, and logs it unless there were too many.
+    pub fn user_error(&self, event: LifeCycleEvent) {
+        self.delivery.counters.user_errors.add(1);
+        if self.delivery.counters.user_errors.get() <= MAX_USER_ERROR_EVENTS {
+            self.push(ControlMessage::LifeCycle(Box::new(event)));
+        } else {
+            let text = format!(
+                "More than {MAX_USER_ERROR_EVENTS} exceptions in tasks: the receipt counts further ones, but they have no \
+                 log events."
+            );
+            self.warn_once("user errors", &text);
+        }
     }
 
     /// Records what a worker reported. Waits for room for a bounded time.

@@ -287,6 +287,9 @@ class Receipt:
     def reconciled(self) -> bool | None:
         """Whether `observed` equals Locust's own totals."""
     @property
+    def user_errors(self) -> int:
+        """Exceptions in tasks."""
+    @property
     def dashboard_url(self) -> str | None:
         """The URL of the run's dashboard."""
     @property
@@ -458,6 +461,8 @@ class Publisher:
 
         One that has the name of ours, such as `time`, gets a `_` behind it.
         """
+    def user_error(self, fields: dict[str, Any]) -> None:
+        """Count an exception in a task. The first 1,000 of a process are log events `user_error` with these fields."""
     def set_users(self, users: int) -> None:
         """Tell how many users run in this process, for the log events."""
     def flush(self) -> Flush:
@@ -530,6 +535,7 @@ class Publisher:
         workers: list[StatusReport] = ...,
         lacks_reports: bool = False,
         dashboard_url: str | None = None,
+        stop_reason: str | None = None,
     ) -> Receipt:
         """End the run, whatever is left, and make its receipt. What was not delivered stays in the spool.
 
@@ -538,6 +544,7 @@ class Publisher:
             workers: The reports of other processes, whose receipts are added.
             lacks_reports: Whether some processes of the run have not reported.
             dashboard_url: The URL of the run's dashboard.
+            stop_reason: Why locust-cw stopped the test, if it did.
 
         """
     def destination(self) -> dict[str, Any] | None:

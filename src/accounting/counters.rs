@@ -155,6 +155,8 @@ pub struct Counters {
     pub series: SeriesTotals,
     /// The newest second, since the epoch, whose datums CloudWatch has accepted, or would have in a dry run.
     pub delivered_until: Counter,
+    /// Exceptions in tasks.
+    pub user_errors: Counter,
     /// The AWS region, once it is known.
     pub region: OnceLock<String>,
 }

@@ -74,6 +74,12 @@ pub struct Receipt {
     pub reconciled: Option<bool>,
     /// The URL of the run's dashboard, if it has one.
     pub dashboard_url: Option<String>,
+    /// Why locust-cw stopped the test, if it did.
+    #[serde(default)]
+    pub stop_reason: Option<String>,
+    /// Exceptions in tasks: Locust's `user_error`.
+    #[serde(default)]
+    pub user_errors: u64,
     /// Totals of each series. Not in the user's JSON.
     #[serde(default)]
     pub series: Vec<SeriesTotal>,
@@ -97,6 +103,8 @@ struct UserReceipt<'a> {
     locust: Option<LocustTotals>,
     reconciled: Option<bool>,
     dashboard_url: Option<&'a str>,
+    stop_reason: Option<&'a str>,
+    user_errors: u64,
 }
 
 /// Requests and failures of one series.
@@ -180,6 +188,8 @@ impl Receipt {
             locust: None,
             reconciled: None,
             dashboard_url: None,
+            stop_reason: None,
+            user_errors: counters.user_errors.get(),
             series,
             dry_run: false,
         }
@@ -199,6 +209,7 @@ impl Receipt {
         self.requests.add(other.requests);
         self.failures.add(other.failures);
         self.log_events.add(other.log_events);
+        add_to(&mut self.user_errors, other.user_errors);
         if self.dry_run && !other.dry_run {
             self.forget_traffic();
         }
@@ -289,6 +300,8 @@ impl Receipt {
             locust: self.locust,
             reconciled: self.reconciled,
             dashboard_url: self.dashboard_url.as_deref(),
+            stop_reason: self.stop_reason.as_deref(),
+            user_errors: self.user_errors,
         };
         // Numbers and text can always be written as JSON.
         serde_json::to_string_pretty(&user_receipt).unwrap_or_default()
@@ -461,6 +474,8 @@ mod tests {
                 locust: None,
                 reconciled: None,
                 dashboard_url: None,
+                stop_reason: None,
+                user_errors: retries % 7,
                 series,
                 dry_run,
             }

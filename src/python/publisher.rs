@@ -177,6 +177,14 @@ impl Publisher {
         py.detach(|| self.run.push(ControlMessage::LifeCycle(Box::new(event))));
     }
 
+    /// Counts an exception in a task, and logs it unless there were too many.
+    fn user_error(&self, py: Python<'_>, fields: &Bound<'_, PyAny>) {
+        let fields = context::entries(Some(fields));
+        let event =
+            LifeCycleEvent { time: Timestamp::now(), name: "user_error".to_owned(), fields, users: self.run.users() };
+        py.detach(|| self.run.user_error(event));
+    }
+
     /// Tells how many users run in this process.
     fn set_users(&self, users: u64) {
         self.run.users.store(users.try_into().unwrap_or(u32::MAX), Relaxed);
@@ -274,7 +282,7 @@ impl Publisher {
 
     /// Ends the run, whatever is left, and makes its receipt: with those of other processes added, and reconciled with Locust's
     /// totals if they are given.
-    #[pyo3(signature = (*, locust_totals = None, workers = Vec::new(), lacks_reports = false, dashboard_url = None))]
+    #[pyo3(signature = (*, locust_totals = None, workers = Vec::new(), lacks_reports = false, dashboard_url = None, stop_reason = None))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
     fn finish(
         &self,
@@ -283,11 +291,13 @@ impl Publisher {
         workers: Vec<PyRef<'_, StatusReport>>,
         lacks_reports: bool,
         dashboard_url: Option<String>,
+        stop_reason: Option<String>,
     ) -> Receipt {
         let locust = locust_totals.map(|(requests, failures)| LocustTotals { requests, failures });
         let (mut receipt, end) = py.detach(|| self.run.finish());
         workers.iter().for_each(|worker| receipt.add(&worker.report.receipt));
         receipt.dashboard_url = dashboard_url;
+        receipt.stop_reason = stop_reason;
         let coverage = if lacks_reports { Coverage::Partial } else { Coverage::All };
         Receipt::new(receipt.reconciled_with(locust), end, coverage)
     }

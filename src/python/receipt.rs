@@ -124,6 +124,11 @@ impl Receipt {
     }
 
     #[getter]
+    const fn user_errors(&self) -> u64 {
+        self.numbers.user_errors
+    }
+
+    #[getter]
     fn dashboard_url(&self) -> Option<&str> {
         self.numbers.dashboard_url.as_deref()
     }

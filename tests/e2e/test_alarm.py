@@ -64,6 +64,7 @@ def test_an_alarm_that_goes_off_ends_the_test(aws: Aws, locust: Locust, alarm: A
     assert "too many errors of the shop" in told
     printed = run.err[run.err.index("CloudWatch receipt") :]
     assert f"Stopped by alarm {alarm.name}: too many errors of the shop" in printed
+    assert receipt["stop_reason"] == f"Stopped by alarm {alarm.name}: too many errors of the shop"
     body = aws.cloudwatch.metrics.get_dashboard(DashboardName=dashboard)["DashboardBody"]
     assert f"stop: Stopped by alarm {alarm.name}: too many errors of the shop" in body
     (event,) = [event.fields for event in aws.cloudwatch.events() if event.tells("alarm_name")]

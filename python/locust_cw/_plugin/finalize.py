@@ -39,8 +39,9 @@ def finalize(run: TestRun, distribution: Distribution, wait: DrainWait) -> tuple
 def build_receipt(run: TestRun, distribution: Distribution) -> tuple[_core.Receipt, list[str]]:
     """End the publisher. The second result is lines for the receipt's text."""
     reports, remarks, are_complete = distribution.worker_reports(run)
-    if run.outcome is Outcome.STOPPED_BY_ALARM and run.reason is not None:
-        remarks.append(run.reason)
+    stop_reason = run.reason if run.outcome is Outcome.STOPPED_BY_ALARM else None
+    if stop_reason is not None:
+        remarks.append(stop_reason)
     is_worker = locust_adapter.role_of(run.environment) is Role.WORKER
     is_dry_run_of_master = bool(locust_adapter.sent_by_master(run.environment, "dry_run"))
     if is_worker and run.options.own["dry_run"] and not is_dry_run_of_master:
@@ -51,6 +52,7 @@ def build_receipt(run: TestRun, distribution: Distribution) -> tuple[_core.Recei
         workers=reports,
         lacks_reports=not are_complete,
         dashboard_url=run.dashboard[1],
+        stop_reason=stop_reason,
     )
     return receipt, remarks
 

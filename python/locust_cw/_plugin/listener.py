@@ -15,6 +15,7 @@ _LATER_EVENTS = (
     "test_stop",
     "spawning_complete",
     "cpu_warning",
+    "user_error",
     "reset_stats",
     "report_to_master",
     "worker_report",

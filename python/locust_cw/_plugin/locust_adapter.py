@@ -117,6 +117,11 @@ def user_count(environment: Environment) -> int:
     return 1 if environment.runner is None else environment.runner.user_count
 
 
+def has_shape(environment: Environment) -> bool:
+    """Whether a `LoadTestShape` controls the number of users."""
+    return environment.shape_class is not None
+
+
 def users_by_class(environment: Environment) -> dict[str, int]:
     """The number of users of each class; on a master, of all workers."""
     runner: Any = environment.runner
@@ -142,7 +147,7 @@ def totals(environment: Environment) -> tuple[int, int]:
 def statistics(environment: Environment) -> dict[str, Any]:
     """Locust's statistics of all requests, for the log."""
     total = environment.stats.total
-    return {
+    numbers: dict[str, Any] = {
         "requests": total.num_requests,
         "failures": total.num_failures,
         "median_response_time_ms": total.median_response_time,
@@ -151,6 +156,8 @@ def statistics(environment: Environment) -> dict[str, Any]:
         "max_response_time_ms": total.max_response_time,
         "requests_per_s": total.total_rps,
     }
+    # Times in microseconds, as in the log events of requests.
+    return {name: round(number, 3) if isinstance(number, float) else number for name, number in numbers.items()}
 
 
 def hosts_of(environment: Environment) -> tuple[str | None, str | None]:

@@ -49,10 +49,14 @@ class Outcome(Enum):
 
 @dataclass
 class Times:
-    """When a run entered its phases: seconds since the epoch, `detached` by the monotonic clock."""
+    """When a run entered its phases: seconds since the epoch, `detached` by the monotonic clock.
+
+    `ramped_up` is when there were `most_users` for the first time.
+    """
 
     started: float = field(default_factory=time.time)
     ramped_up: float | None = None
+    most_users: int = 0
     stopped: float | None = None
     detached: float | None = None
 
@@ -143,16 +147,21 @@ class TestRun:
             extension.on_start(self)
 
     def on_ramp_up_complete(self, user_count: int) -> None:
-        """Log that all users have been spawned; the first time, that is the end of the ramp-up."""
+        """Log that all users have been spawned: the end of the ramp-up, if there are more than ever before."""
         if self.environment.reset_stats:
             self.on_reset()
-        if self.times.ramped_up is None:
-            self.times.ramped_up = time.time()
-            for extension in self.extensions:
-                if isinstance(extension, RampUp):
-                    extension.on_ramp_up_complete(self)
+        if user_count > self.times.most_users:
+            is_first = self.times.ramped_up is None
+            self.times.ramped_up, self.times.most_users = time.time(), user_count
+            if is_first and not locust_adapter.has_shape(self.environment):
+                self._mark_ramp_up()
         self.publisher.set_users(user_count)
         self.publisher.event("spawning_complete", {"user_count": user_count})
+
+    def _mark_ramp_up(self) -> None:
+        for extension in self.extensions:
+            if isinstance(extension, RampUp):
+                extension.on_ramp_up_complete(self)
 
     def set_outcome(self, outcome: Outcome, reason: str, message: str) -> None:
         """Log an outcome, and have the exit code tell it."""
@@ -167,6 +176,9 @@ class TestRun:
         self.times.stopped = time.time()
         self.snapshot_totals()
         self.gauges.sample(self.environment, self.publisher)
+        if locust_adapter.has_shape(self.environment):
+            # A shape spawns users in steps: only now it is known which one was the highest.
+            self._mark_ramp_up()
         for extension in self.extensions:
             extension.on_stop(self)
         if locust_adapter.role_of(self.environment) is not locust_adapter.Role.MASTER:

@@ -27,6 +27,7 @@ from locust_cw._settings.table import Options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
 
     from locust.env import Environment
 
@@ -205,6 +206,13 @@ class Session:
         """Locust warns of its own CPU usage."""
         if self.run is not None:
             self.run.publisher.event("cpu_warning", {"cpu_percent": cpu_usage})
+
+    def on_user_error(self, user_instance: object, exception: Exception, tb: TracebackType, **_kwargs: object) -> None:
+        """A task has raised an exception."""
+        if self.run is not None:
+            from locust_cw._plugin.user_error import fields_of  # noqa: PLC0415 - most tests have none
+
+            self.run.publisher.user_error(fields_of(user_instance, exception, tb))
 
     def on_report_to_master(self, data: dict[str, Any], **_kwargs: object) -> None:
         """A worker reports."""

@@ -41,6 +41,10 @@ def load_panels(run: RunMetrics) -> Iterator[Panel]:
 
 def load_notes(run: RunMetrics) -> Iterator[str]:
     """What readers need to know about the numbers of the load."""
+    if reason := run.record.receipt.get("stop_reason"):
+        yield f"{reason}."
+    if errors := run.record.receipt.get("user_errors"):
+        yield f"{errors:,} exceptions in tasks are not requests, and are in no chart: see the log events user_error."
     yield from _completeness(run)
     if run.period > run.resolution:
         finer = "is kept for three hours only" if run.shortest > run.resolution else "would be too dense to read"

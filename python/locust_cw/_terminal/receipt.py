@@ -121,6 +121,8 @@ def _lines(receipt: _core.Receipt, remarks: Sequence[str], style: Paint) -> Iter
         )
     if receipt.locust is not None:
         yield _reconciliation(*receipt.locust, reconciled=bool(receipt.reconciled), style=style)
+    if receipt.user_errors:
+        yield style(YELLOW, f"Exceptions in tasks: {receipt.user_errors:,}; see the log events user_error.")
     if receipt.dashboard_url is not None:
         yield f"Dashboard: {receipt.dashboard_url}"
     yield from remarks
