@@ -17,11 +17,12 @@ import json
 import os
 import runpy
 import select
+import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # What the programs import. Locust's are without the modules of locust-cw: each locustfile imports those, as it does in
 # a new process, and its import registers locust-cw's options and hooks.
@@ -50,6 +51,13 @@ def preload(kind: str) -> Callable[[], int]:
     return fork_gevent
 
 
+def end(running: Iterable[int]) -> NoReturn:
+    """The process of pytest has ended, so its programs end, too."""
+    for process in running:
+        os.kill(process, signal.SIGKILL)
+    os._exit(0)
+
+
 def serve(channel: socket.socket, kind: str) -> dict[str, Any]:
     """Fork a process for each request until the other side closes the socket. Returns only in such a process."""
     # Before gevent replaces them.
@@ -74,7 +82,7 @@ def serve(channel: socket.socket, kind: str) -> dict[str, Any]:
             except ConnectionResetError:  # it ended without having read all
                 packet, files = b"", []
             if not packet:
-                os._exit(0)
+                end(running.values())
             process = fork()
             if process == 0:
                 for target, file in enumerate(files):
