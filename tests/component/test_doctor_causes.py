@@ -5,6 +5,8 @@ from __future__ import annotations
 import email.utils
 import json
 import os
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +36,29 @@ class Greeting(BaseRequestHandler):
     def handle(self) -> None:
         self.request.recv(65536)
         self.request.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+
+class QuietServer(ThreadingTCPServer):
+    """A server whose clients may end the handshake."""
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def unknown_certificate(folder: Path) -> Iterator[str]:
+    """A TLS server whose certificate no CA of this machine has signed."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -days 2"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made.split(), *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with QuietServer(("127.0.0.1", 0), Greeting) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 @contextmanager
@@ -145,6 +170,14 @@ BROKEN = {
     "endpoint without a DNS name": Broken(ENDPOINTS, "cannot be reached", "DNS", url="http://nowhere.invalid"),
     "port of another service": Broken(ENDPOINTS, "does not speak HTTP", "--endpoint-url", url="ssh"),
     "HTTPS to a port that speaks HTTP": Broken(ENDPOINTS, "SSL", "http://", url="https"),
+    "CA bundle that does not exist": Broken(
+        ENDPOINTS,
+        "AWS_CA_BUNDLE names the file /no/such/ca.pem",
+        "AWS_CA_BUNDLE",
+        env={"AWS_CA_BUNDLE": "/no/such/ca.pem"},
+        url="https",
+    ),
+    "certificate of an unknown CA": Broken(ENDPOINTS, "certificate verify failed", "AWS_CA_BUNDLE", url="tls"),
     "proxy without a server": Broken(
         ENDPOINTS,
         "https://monitoring.eu-north-1.amazonaws.com cannot be reached",
@@ -204,7 +237,7 @@ def aws() -> Iterator[Proxy]:
 def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No configuration but the test's, and Locust is not imported: that takes a second."""
     for name in list(os.environ):
-        if name.startswith(("AWS_", "LOCUST_", "XDG_")) or name.upper().endswith("_PROXY"):
+        if name.startswith(("AWS_", "LOCUST_", "XDG_", "REQUESTS_", "SSL_")) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     env = {
         **KEYS,
@@ -229,10 +262,13 @@ def examine(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, dict[st
 
 
 @contextmanager
-def address(broken: Broken, aws: Proxy) -> Iterator[list[str]]:
+def address(broken: Broken, aws: Proxy, folder: Path) -> Iterator[list[str]]:
     """The argument for the endpoint."""
     if broken.url == "nobody":
         with nobody_there() as url:
+            yield [f"--endpoint-url={url}"]
+    elif broken.url == "tls":
+        with unknown_certificate(folder) as url:
             yield [f"--endpoint-url={url}"]
     elif broken.url == "ssh":
         with another_service() as url:
@@ -258,7 +294,7 @@ def test_the_cause_is_named(
         aws.on(operation, fault)
     if broken.head is not None:
         monkeypatch.setattr(BaseHTTPRequestHandler, "do_HEAD", broken.head, raising=False)
-    with address(broken, aws) as where:
+    with address(broken, aws, tmp_path) as where:
         checks = examine(capsys, *where, *broken.args)
     failed = [check for check in checks.values() if check["state"] == "failed"]
     assert [check["name"] for check in failed] == list(broken.fails), checks

@@ -1,7 +1,7 @@
-"""What a worker keeps of its own command line: its opt-outs, and settings of its machine that the master does not have.
+"""Options of a worker's own command line that its master's options do not replace: opt-outs, and settings of a machine.
 
-Locust sends a master's options to its workers with each start. There they replace the worker's own, and the first time
-that may come before any event. So a command line is noted as soon as it is parsed.
+Locust sends the options of the master to the workers with each start. They replace the worker's own options, possibly
+before any event. So the values are noted as soon as a command line is parsed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from weakref import ReferenceType
 
 OPT_OUTS = ("disable", "dry_run")
-"""Options that hold wherever they are set: no other source, and no master, takes them back."""
+"""Options that apply if any source sets them. Neither another source nor the master can undo them."""
 
 KEPT = (*OPT_OUTS, "local")
-"""Options of a worker that its master cannot take back: without `local` it would publish to AWS."""
+"""Options of a worker that its master cannot undo. Without `local`, the worker would publish to AWS."""
 
 OF_MACHINE = ("spool_dir", "region", "profile", "role_arn", "external_id", "endpoint_url")
 """Options that each machine may have for itself: a master without a value does not replace the value of a worker."""
@@ -30,7 +30,7 @@ _noted: dict[int, tuple[ReferenceType[object], dict[str, object]]] = {}
 
 
 def watch(parser: argparse.ArgumentParser) -> None:
-    """Note every command line that a parser parses."""
+    """Note each command line that a parser parses."""
     parse: Callable[..., tuple[object, list[str]]] = parser.parse_known_args
 
     @functools.wraps(parse)
@@ -43,7 +43,7 @@ def watch(parser: argparse.ArgumentParser) -> None:
 
 
 def note_unless_known(command_line: object) -> None:
-    """Note one that a program made without the parser, before its environment has heard of a master."""
+    """Note a command line that a program made without the parser, before the master's options replace it."""
     if command_line is not None and id(command_line) not in _noted:
         _note(command_line)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from locust_cw import _core
 
-# As the parser of the command line reads them.
+# The same values as for the parser of the command line.
 _YES = ("true", "yes", "on", "1")
 _NO = ("false", "no", "off", "0")
 
@@ -18,14 +18,14 @@ class Option:
 
     Attributes:
         name: Its name in Python form: `flush_interval` for ``--cw-flush-interval``.
-        help: What it is for.
-        metavar: Its value in the help text; a flag has none.
-        type: What its text becomes; None for a flag, and list for one that can be repeated.
-        choices: All values there are.
-        default: Where it is no option of the core, which has its own defaults.
-        const: Its value where the option is given without one.
-        form: Whether the web UI's start form shows it: where another value for the next test makes sense.
-        prefix: What its name on the command line begins with.
+        help: Its help text.
+        metavar: The name of its value in the help text; None for a flag.
+        type: The type of its value; None for a flag, and list for an option that can be repeated.
+        choices: All values that it accepts; None for any.
+        default: Its default, if it is not an option of the core.
+        const: Its value if it is given without one.
+        form: Whether the web UI's start form shows it, because another value for the next test makes sense.
+        prefix: The beginning of its name on the command line.
 
     """
 
@@ -58,7 +58,7 @@ class Option:
         """The value that a text or a list stands for, as the parser of the command line reads it.
 
         Args:
-            given: What the source says.
+            given: The text or the list.
             source: The name of the source, for the message of an error.
 
         Returns:

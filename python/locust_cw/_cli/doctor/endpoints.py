@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import http.client
+import os
 import socket
 import ssl
 import time
@@ -22,6 +23,7 @@ MAX_SKEW_S = 60
 """Above, minutes of the test differ from those of the service under test. AWS refuses calls from five minutes on."""
 
 _TIMEOUT_S = 5.0
+_CA_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 
 _GATEWAY_STATUSES = (407, 500, 502, 503, 504)
 _GATEWAY_REMEDY = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, the proxy or gateway itself, and --endpoint-url."
@@ -83,6 +85,10 @@ def check_clock(skew: float | None) -> Check:
     return Check("clock", "failed", text, "Set the clock: timedatectl set-ntp true, or chronyc makestep.")
 
 
+class _CaBundleError(OSError):
+    """The CA certificates cannot be read."""
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows no redirect: AWS redirects a request without a signature to a web site, which has another clock."""
 
@@ -107,7 +113,8 @@ def _request(url: str) -> _Response:
         # The same proxies as for the core, which also reads ALL_PROXY.
         found = {} if _core.never_proxied(bare) else urllib.request.getproxies()
         proxies = {scheme: found[name] for scheme in ("http", "https") for name in ("all", scheme) if name in found}
-        opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler(proxies))
+        handlers = [urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=_tls_context())]
+        opener = urllib.request.build_opener(_NoRedirect, *handlers)
         with opener.open(urllib.request.Request(bare, method="HEAD"), timeout=_TIMEOUT_S) as response:  # noqa: S310 - the user's URL
             status, headers = response.status, response.headers
     except urllib.error.HTTPError as refused:
@@ -117,6 +124,23 @@ def _request(url: str) -> _Response:
     middle = (before + time.time()) / 2
     has_request_id = any(headers.get(name) for name in ("x-amzn-RequestId", "x-amz-request-id"))
     return _Response(status, _skew(headers.get("Date"), middle), has_request_id)
+
+
+def _tls_context() -> ssl.SSLContext:
+    """TLS with the CA certificates that the environment names, as for the AWS CLI.
+
+    Raises:
+        OSError: If they cannot be read.
+
+    """
+    named = ((name, os.environ.get(name)) for name in _CA_BUNDLES)
+    name, bundle = next(((name, bundle) for name, bundle in named if bundle), ("", None))
+    try:
+        return ssl.create_default_context(cafile=bundle)
+    except OSError as error:
+        raise _CaBundleError(
+            f"{name} names the file {bundle}, which has no CA certificates or cannot be read"
+        ) from error
 
 
 def _skew(date: str | None, now: float) -> float | None:
@@ -141,6 +165,8 @@ def _remedy(error: Exception) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(reason, socket.gaierror):
         return f"Check the name of the region and DNS; {CLOSED_VPC}."
+    if isinstance(error, _CaBundleError):
+        return f"Correct or unset {' and '.join(_CA_BUNDLES)}."
     if isinstance(reason, ssl.SSLCertVerificationError):
         return "Set AWS_CA_BUNDLE to a file with the CA certificate of the endpoint or of the proxy that inspects TLS."
     if isinstance(reason, ssl.SSLError):

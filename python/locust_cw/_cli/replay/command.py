@@ -32,7 +32,7 @@ examples:
   locust-cw replay                                     list the undelivered results on this machine
   locust-cw replay 20261122T110301Z-7f3a --dry-run     show what would be sent
   locust-cw replay --all --timeout 600
-  locust-cw replay 20261122T110301Z-7f3a --discard     delete the results of a run that nobody needs any more
+  locust-cw replay 20261122T110301Z-7f3a --discard     delete the results of a run
 
 The command stops at Ctrl-C, after --timeout, and if nothing is delivered for five minutes. To send the rest, run it
 again.
