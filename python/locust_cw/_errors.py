@@ -15,6 +15,7 @@ ErrorKind: TypeAlias = Literal[
     "throttled",
     "unavailable",
     "unreachable",
+    "untrusted",
 ]
 """Kinds of errors of AWS calls, as far as callers treat them differently."""
 

@@ -17,6 +17,7 @@ use super::endpoints::{Endpoints, without_endpoints};
 use super::environment;
 use super::http::HttpClients;
 use super::profiles::profile_files;
+use super::trust::trust_of;
 use crate::config::AwsConfig;
 
 /// How long to wait for a connection.
@@ -75,7 +76,7 @@ impl ProfileName {
 
 /// Reads files and the environment, and may ask the instance for its region.
 pub(super) async fn load(aws: &AwsConfig, profile: &ProfileName, profiles: &ProfileSet) -> Configuration {
-    let http = HttpClients::new();
+    let http = HttpClients::new(&trust_of(profiles));
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http.client())
         .timeout_config(timeouts(LOGS_READ_TIMEOUT))

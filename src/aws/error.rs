@@ -10,6 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::credentials::{CredentialsFailure, FailureKind};
 use super::response::{Response, Unusable};
 use super::session::CallContext;
+use super::trust::{NoAuthorities, problem_with_certificate};
 use crate::config::AwsConfig;
 use crate::delivery::error::{CallError, Cause, Stage};
 
@@ -67,6 +68,10 @@ impl<'a> Call<'a> {
         // The SDK's own, which the providers here do not give.
         if let Some(found) = find::<CredentialsError>(error) {
             return CallError { stage: Stage::Credentials, ..self.failed(Cause::NoCredentials, &chain(found)) };
+        }
+        let no_authorities = find::<NoAuthorities>(error).map(ToString::to_string);
+        if let Some(problem) = no_authorities.or_else(|| problem_with_certificate(error)) {
+            return self.failed(Cause::Untrusted, &problem);
         }
         if let Some(Unusable::Foreign(sign)) = find::<Unusable>(error) {
             return self.failed(Cause::NotAws, sign);
@@ -141,7 +146,7 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
     };
     // The connector's own words for what comes before the first byte of a request.
     let in_words = |text: &str| {
-        ["dns error", "tcp connect error", "HTTP connect timeout", "invalid peer certificate", "tunnel error"]
+        ["dns error", "tcp connect error", "HTTP connect timeout", "tunnel error"]
             .iter()
             .any(|words| text.contains(words))
     };

@@ -4,16 +4,18 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use url::Url;
 
 use super::direct::{is_direct, leads_here};
+use super::trust::{NoAuthorities, Trust};
 
 /// Variables that name a proxy.
 const PROXY_VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -28,12 +30,12 @@ pub(super) struct HttpClients {
 }
 
 impl HttpClients {
-    pub(super) fn new() -> Self {
-        let direct = client_with(ProxyConfig::disabled);
+    pub(super) fn new(trust: &Trust) -> Self {
+        let direct = client_with(ProxyConfig::disabled, trust);
         if PROXY_VARIABLES.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())) {
             return Self { client: direct, direct_hosts: None };
         }
-        let (proxied, direct_hosts) = (client_with(ProxyConfig::from_env), DirectHosts::default());
+        let (proxied, direct_hosts) = (client_with(ProxyConfig::from_env, trust), DirectHosts::default());
         let by_address = ByAddress { direct, proxied, direct_hosts: Arc::clone(&direct_hosts) };
         Self { client: SharedHttpClient::new(by_address), direct_hosts: Some(direct_hosts) }
     }
@@ -60,14 +62,50 @@ fn host_of(url: &str) -> Option<String> {
     Url::parse(url).ok()?.host_str().map(str::to_owned)
 }
 
-fn client_with(proxy: fn() -> ProxyConfig) -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(move |settings, components| {
+fn client_with(proxy: fn() -> ProxyConfig, trust: &Trust) -> SharedHttpClient {
+    let problem = trust.as_ref().err().cloned();
+    // In place of one that cannot be had, a context without authorities: no request by HTTPS gets there.
+    let context = trust.clone().ok();
+    let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.set_proxy_config(Some(proxy()));
+        connector.set_tls_context(context.clone().unwrap_or_else(without_authorities));
         connector.build()
-    })
+    });
+    match problem {
+        None => client,
+        Some(problem) => SharedHttpClient::new(WithoutTls { inner: client, problem }),
+    }
+}
+
+/// A context that trusts no server.
+fn without_authorities() -> TlsContext {
+    TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap_or_default()
+}
+
+/// Refuses requests by HTTPS, and says why.
+#[derive(Debug)]
+struct WithoutTls<T> {
+    inner: T,
+    problem: NoAuthorities,
+}
+
+impl HttpClient for WithoutTls<SharedHttpClient> {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(WithoutTls { inner, problem: self.problem.clone() })
+    }
+}
+
+impl HttpConnector for WithoutTls<SharedHttpConnector> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        if request.uri().starts_with("https:") {
+            return HttpConnectorFuture::ready(Err(ConnectorError::user(self.problem.clone().into())));
+        }
+        self.inner.call(request)
+    }
 }
 
 /// Decides for each request whether it may go through a proxy.

@@ -27,6 +27,8 @@ mod profiles;
 mod publish;
 #[cfg(feature = "aws")]
 mod session;
+#[cfg(feature = "aws")]
+mod trust;
 
 #[cfg(feature = "aws")]
 pub use publish::Aws;

@@ -89,6 +89,8 @@ pub enum ErrorKind {
     Unavailable,
     /// No connection, or no response.
     Unreachable,
+    /// The certificate of the server is not trusted.
+    Untrusted,
 }
 
 /// The stage at which a call failed.
@@ -152,7 +154,8 @@ impl CallError {
         let code = match &self.cause {
             Cause::Refused { code, .. } => code.as_str(),
             Cause::NotAws => return ErrorKind::NotAws,
-            Cause::NoAnswer | Cause::NotSent | Cause::Untrusted => return ErrorKind::Unreachable,
+            Cause::NoAnswer | Cause::NotSent => return ErrorKind::Unreachable,
+            Cause::Untrusted => return ErrorKind::Untrusted,
             Cause::NotBuilt => return ErrorKind::Invalid,
             Cause::NoCredentials
             | Cause::UnusableCredentials
@@ -291,7 +294,7 @@ pub(crate) mod tests {
             (failed(Cause::NoCredentials), "credentials"),
             (failed(Cause::UnusableCredentials), "credentials"),
             (failed(Cause::NotBuilt), "invalid"),
-            (failed(Cause::Untrusted), "unreachable"),
+            (failed(Cause::Untrusted), "untrusted"),
             (refused("InvalidParameterValue", 400), "invalid"),
             (failed(Cause::NoRegion), "no_region"),
             (failed(Cause::NotAws), "not_aws"),

@@ -14,7 +14,6 @@ VARYING = "…"
 NO_MESSAGES = {
     "HTTP connect timeout": "of the SDK's, to be recognised",
     "tcp connect error": "the same",
-    "invalid peer certificate": "the same",
     "…... (… bytes more)": "the end of a text that was cut",
     "(… that has no text)": "in place of an exception's text, in the log",
     "… … …": "the parts of the receipt's or the status's line",

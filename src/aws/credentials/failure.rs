@@ -4,6 +4,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use crate::aws::error::{chain, find};
+use crate::aws::trust::{NoAuthorities, problem_with_certificate};
 use crate::delivery::retry::names_a_transient_error;
 
 /// Phrases of the SDK that say nothing to a user.
@@ -47,6 +48,10 @@ impl CredentialsFailure {
     /// `source` is what the provider reads, such as `the IAM Identity Center session of profile shop`, and `remedy` what the
     /// user can do unless the failure is temporary.
     pub(super) fn of(error: &CredentialsError, source: &str, remedy: &str) -> Self {
+        let no_authorities = find::<NoAuthorities>(error).map(ToString::to_string);
+        if let Some(problem) = no_authorities.or_else(|| problem_with_certificate(error)) {
+            return Self::unusable(format!("{source} cannot be used: {problem}"));
+        }
         let mut cause = chain(error);
         for phrase in EMPTY_PHRASES {
             cause = cause.replace(phrase, "");

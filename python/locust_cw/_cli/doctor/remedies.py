@@ -19,6 +19,7 @@ _BY_KIND: dict[ErrorKind, str] = {
         "The response is not from AWS: check --endpoint-url (of a test: --cw-endpoint-url), and proxies on the way."
     ),
     "no_region": "Give --region, set AWS_REGION, or add a region to the profile.",
+    "untrusted": "Give AWS_CA_BUNDLE a file with the CA certificate of the endpoint or proxy.",
     "unreachable": f"Check the network, the proxy and --endpoint-url; {CLOSED_VPC}.",
 }
 _BY_CODE = (
