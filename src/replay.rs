@@ -97,8 +97,8 @@ impl Replay {
             self.delivery.diagnostics.log_once(
                 Level::Error,
                 "no room",
-                "The disk is full: a file that is partly over 14 days old cannot be split, and stays in the spool. Free \
-                 disk space, and replay again.",
+                "The disk is full: locust-cw cannot split a file that is partly over 14 days old, and keeps it in \
+                 the spool. Free disk space, and replay again.",
             );
             return;
         }
@@ -117,8 +117,8 @@ impl Replay {
             self.delivery.diagnostics.log_once(
                 Level::Warning,
                 "too old",
-                "Some of the data is over 14 days old, and CloudWatch no longer accepts it. It counts as rejected, and is \
-                 kept in the spool's folder \"rejected\".",
+                "Some data is over 14 days old, and CloudWatch no longer accepts it. It counts as rejected, and \
+                 locust-cw keeps it in the spool's folder \"rejected\".",
             );
         }
     }

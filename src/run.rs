@@ -134,8 +134,8 @@ impl Run {
             self.delivery.diagnostics.log_once(
                 Level::Warning,
                 "queue full",
-                "The queue is full: some requests are dropped, and the receipt counts them. The load generator is short of \
-                 CPU time.",
+                "The queue is full: locust-cw drops some requests, and the receipt counts them. The load generator \
+                 is short of CPU time: use more workers or machines.",
             );
         }
     }
@@ -404,8 +404,8 @@ fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnos
         Level::Warning,
         "spool",
         format!(
-            "The spool folder {} cannot be used ({error}): data is sent from memory, and data that does not fit there is \
-             dropped and counted. Choose another --cw-spool-dir.",
+            "locust-cw cannot use the spool folder {} ({error}): it sends data from memory, and drops and counts \
+             what does not fit. Choose another --cw-spool-dir.",
             config.spool_dir.display()
         ),
     );

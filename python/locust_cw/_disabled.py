@@ -9,7 +9,7 @@ from locust_cw import _core
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WHY = "Publishing is disabled, by the option disable or by LOCUST_CW_DISABLE: nothing was recorded"
+WHY = "Publishing is disabled by the option disable or by LOCUST_CW_DISABLE: nothing was recorded"
 
 
 class _Done:

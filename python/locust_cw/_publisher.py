@@ -356,11 +356,11 @@ class Publisher:
 
     def _require_owner(self) -> None:
         if os.getpid() != self._owner:
-            raise ValueError("this publisher was made before the process forked: make one in each process")
+            raise ValueError("this publisher was created before the process forked: create one in each process")
 
     def _require_open(self) -> None:
         if self._sealed:
-            raise ValueError(f"the publisher of run {self.run_id} is closed: make another for another run")
+            raise ValueError(f"the publisher of run {self.run_id} is closed: create a new publisher for another run")
         self._require_owner()
 
     def _log_messages(self, spool_dir: str | None) -> None:

@@ -206,7 +206,7 @@ mod tests {
             ("flush_interval", text("a"), "argument --cw-flush-interval: must be a number, not 'a'"),
             ("resolution", OptionValue::Float(1.5), "argument --cw-resolution: must be a whole number, not 1.5"),
             ("resolution", OptionValue::Bool(true), "argument --cw-resolution: must be a whole number, not True"),
-            ("live", text("yes"), "argument --cw-live: must be a truth value, not 'yes'"),
+            ("live", text("yes"), "argument --cw-live: must be a Boolean, not 'yes'"),
             ("namespace", OptionValue::None, "argument --cw-namespace: must be text, not None"),
             ("region", OptionValue::Int(5), "argument --cw-region: must be text, not 5"),
             ("dimension", text("Team=a"), "argument --cw-dimension: must be a list of text, not 'Team=a'"),

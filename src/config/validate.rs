@@ -103,7 +103,7 @@ impl Options {
             required_account: RequiredAccount::Any,
         };
         if aws.external_id.is_some() && aws.role_arn.is_none() {
-            return invalid("external_id", "is sent when a role is assumed: it needs --cw-role-arn");
+            return invalid("external_id", "needs --cw-role-arn: an external ID is sent only when a role is assumed");
         }
         let series = series(&self.dimensions)?;
         Ok(Config {

@@ -76,7 +76,7 @@ impl<'de> Deserializer<'de> for OptionValue {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InvalidOption> {
         match self {
             Self::Bool(value) => visitor.visit_bool(value),
-            other => Err(other.is_not("a truth value")),
+            other => Err(other.is_not("a Boolean")),
         }
     }
 

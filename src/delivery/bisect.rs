@@ -26,8 +26,8 @@ impl<C: CloudWatch> Sender<C> {
                     self.diagnostics.log_once(
                         Level::Error,
                         "no room",
-                        "The disk is full: data that CloudWatch refuses cannot be split to find the invalid item, and \
-                         waits in the spool. Free disk space.",
+                        "The disk is full: locust-cw cannot split a rejected call to find the invalid item, and \
+                         keeps its data in the spool. Free disk space.",
                     );
                     self.outbox.defer(segment);
                     return Err(NoRoom);
@@ -70,7 +70,7 @@ impl<C: CloudWatch> Sender<C> {
             self.diagnostics.log_once(
                 Level::Error,
                 "damaged",
-                format!("A file of the spool is damaged and counts as rejected: {error}."),
+                format!("A spool file is damaged, and its data counts as rejected: {error}."),
             );
             self.outbox.reject(segment);
         }
@@ -79,7 +79,7 @@ impl<C: CloudWatch> Sender<C> {
             self.diagnostics.log_once(
                 Level::Warning,
                 "unreadable",
-                format!("A file of the spool cannot be read at present ({error}). locust-cw tries again."),
+                format!("locust-cw cannot read a spool file ({error}) and keeps retrying."),
             );
             self.outbox.defer(segment);
         }

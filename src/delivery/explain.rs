@@ -17,9 +17,9 @@ impl CallError {
                 )
             }
             Cause::NoCredentials => format!(
-                "{operation} ({resource}) was not sent: no usable AWS credentials ({detail}). Set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY, name an existing profile with --cw-profile, log in with 'aws login' or 'aws sso \
-                 login', or run on an instance with a role."
+                "{operation} ({resource}) was not sent: no AWS credentials found ({detail}). Log in with 'aws login' or \
+                 'aws sso login', set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a profile with \
+                 --cw-profile."
             ),
             Cause::UnusableCredentials | Cause::Untrusted => {
                 format!("{operation} ({resource}) was not sent: {detail}.")
@@ -32,13 +32,13 @@ impl CallError {
                 format!("{operation} ({resource}) was not sent: {detail}.")
             }
             Cause::OtherAccount { required: RequiredAccount::Given(required), actual } => format!(
-                "{operation} ({resource}) was not sent: --account names account {required}, and these credentials belong \
-                 to account {actual}. Choose the credentials with --profile."
+                "{operation} ({resource}) was not sent: --account names account {required}, but these credentials belong \
+                 to account {actual}. Choose other credentials with --profile."
             ),
             Cause::OtherAccount { required, actual } => {
                 let required = required.id().unwrap_or_default();
                 format!(
-                    "{operation} ({resource}) was not sent: the run published to account {required}, and these \
+                    "{operation} ({resource}) was not sent: the run published to account {required}, but these \
                      credentials belong to account {actual}. Use credentials of account {required} (--profile), or \
                      choose the other account with --account {actual}."
                 )
@@ -46,27 +46,35 @@ impl CallError {
             Cause::UnknownAccount { required } => {
                 let (required, why) = (required.id().unwrap_or_default(), in_brackets(detail));
                 format!(
-                    "{operation} ({resource}) was not sent: STS does not say whether these credentials belong to account \
-                     {required}{why}. Try again, or give --account any to go on without this check."
+                    "{operation} ({resource}) was not sent: STS did not confirm that these credentials belong to account \
+                     {required}{why}. Try again, or skip this check with --account any."
                 )
             }
             Cause::NotAws => format!(
-                "{operation} ({resource}) was not answered by AWS: {detail}. Check --cw-endpoint-url, and proxies or \
-                 sign-in pages on the way."
+                "{operation} ({resource}) was not answered by AWS: {detail}. Check --cw-endpoint-url, proxies and \
+                 captive portals."
             ),
             Cause::NotSent => format!(
-                "{operation} ({resource}) did not reach AWS: {detail}. Check the network, the region and \
-                 --cw-endpoint-url."
+                "{operation} ({resource}) did not reach AWS: {}. Check the network, the region and --cw-endpoint-url.",
+                without_sdk_phrases(detail)
             ),
             Cause::NoAnswer => {
-                format!("{operation} ({resource}) got no response: {detail}. Check the network.")
+                format!("{operation} ({resource}) got no response: {}. Check the network.", without_sdk_phrases(detail))
+            }
+            Cause::Refused { code, status } if code.is_empty() => {
+                let advice = self.advice(code, *status);
+                format!("{operation} ({resource}) got HTTP {status} without an AWS error code.{advice}")
             }
             Cause::Refused { code, status } => {
                 let advice = self.advice(code, *status);
-                let code = if code.is_empty() { "an error without a code" } else { code };
-                format!("{operation} ({resource}) was refused with {code}, HTTP {status}: {detail}.{advice}")
+                format!("{operation} ({resource}) failed with {code} (HTTP {status}): {detail}.{advice}")
             }
         }
+    }
+
+    /// The whole chain of causes, if the message has only a part of it.
+    pub(super) fn chain(&self) -> Option<&str> {
+        (!self.explain().contains(&*self.detail)).then_some(&*self.detail)
     }
 
     /// What the user can do about a refusal.
@@ -75,10 +83,11 @@ impl CallError {
             _ if is_any_of(&CLOCK_CODES, code) => " Set this machine's clock.",
             // AWS has the same codes for a wrong key and for a wrong clock.
             _ if is_any_of(&SIGNATURE_CODES, code) => " Check the secret access key, and set this machine's clock.",
-            RetryAction::Retry => " This is usually transient.",
-            RetryAction::RetrySlowly if code.is_empty() && status != 429 => {
-                " This is not a response of AWS: check --cw-endpoint-url, and proxies on the way."
+            // AWS names each error, and a gateway in between may not.
+            RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Block if code.is_empty() && status != 429 => {
+                " A server other than AWS responded: check --cw-endpoint-url, proxies and gateways."
             }
+            RetryAction::Retry => " This is usually transient.",
             RetryAction::RetrySlowly => {
                 " The account's request rate is exceeded: publish less often, or ask AWS for a higher quota."
             }
@@ -102,6 +111,23 @@ const SIGNATURE_CODES: [&str; 2] = ["SignatureDoesNotMatch", "InvalidSignature"]
 
 fn is_any_of(known: &[&str], code: &str) -> bool {
     known.iter().any(|known| code.starts_with(known))
+}
+
+/// Beginnings of the SDK's chain of causes that say nothing to a user. Messages of level DEBUG have the whole chain.
+const SDK_PHRASES: [&str; 6] = [
+    "dispatch failure: ",
+    "io error: ",
+    "client error (Connect): ",
+    "client error (SendRequest): ",
+    "tcp connect error: ",
+    "request has timed out: ",
+];
+
+fn without_sdk_phrases(mut detail: &str) -> &str {
+    while let Some(rest) = SDK_PHRASES.iter().find_map(|phrase| detail.strip_prefix(phrase)) {
+        detail = rest;
+    }
+    detail
 }
 
 /// A detail in brackets, if there is one.
@@ -138,6 +164,24 @@ mod tests {
             (making("InvalidParameterException", 400), "Check --cw-log-group"),
         ] {
             assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_message_has_the_root_cause_without_the_chain_of_the_sdk() {
+        let chain =
+            "dispatch failure: io error: client error (Connect): tcp connect error: Connection refused (os error 111)";
+        let error = CallError { detail: chain.into(), ..failed(Cause::NotSent) };
+        assert!(error.to_string().contains("did not reach AWS: Connection refused (os error 111). Check"), "{error}");
+        assert_eq!(error.chain(), Some(chain));
+        assert_eq!(failed(Cause::NotSent).chain(), None);
+    }
+
+    #[test]
+    fn an_error_without_a_code_is_not_ascribed_to_aws() {
+        for status in [401, 403, 404, 500, 503] {
+            let message = refused("", status).to_string();
+            assert!(message.contains("A server other than AWS responded"), "{message}");
         }
     }
 

@@ -106,9 +106,11 @@ impl OutageMonitor {
         match error.action() {
             RetryAction::Block if self.fails(lane, &topic, true) => {
                 self.diagnostics.log(Level::Error, &topic, format!("{error} Results are kept in the spool."));
+                self.log_chain(&topic, error);
             }
             RetryAction::Retry | RetryAction::RetrySlowly if self.fails(lane, &topic, false) => {
                 self.diagnostics.log(Level::Warning, &topic, format!("{error} locust-cw keeps retrying."));
+                self.log_chain(&topic, error);
             }
             RetryAction::Block | RetryAction::Retry | RetryAction::RetrySlowly => {
                 self.diagnostics.log(Level::Debug, &topic, error.to_string());
@@ -130,6 +132,12 @@ impl OutageMonitor {
         }
     }
 
+    fn log_chain(&self, topic: &str, error: &CallError) {
+        if let Some(chain) = error.chain() {
+            self.diagnostics.log(Level::Debug, topic, format!("{}: {chain}", error.operation));
+        }
+    }
+
     fn fails(&self, lane: Lane, topic: &str, needs_action: bool) -> bool {
         let is_logged = self.tracker().failed(lane, Timestamp::now(), topic, needs_action);
         self.changed.notify_one();
@@ -148,7 +156,8 @@ impl OutageMonitor {
     fn end(&self, nothing_left: bool) {
         let ended = self.tracker().end(Timestamp::now(), nothing_left);
         if let Some(seconds) = ended {
-            self.diagnostics.log(Level::Info, "outage", format!("CloudWatch accepts data again, after {seconds} s."));
+            let message = format!("CloudWatch accepts data again after an outage of {seconds} s.");
+            self.diagnostics.log(Level::Info, "outage", message);
         }
     }
 

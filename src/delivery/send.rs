@@ -156,7 +156,7 @@ impl<C: CloudWatch> Sender<C> {
                     Ok(Some(error)) => self.diagnostics.log(
                         Level::Warning,
                         &error.topic(),
-                        format!("{error} Until the log group has a retention, it keeps its events forever."),
+                        format!("{error} Until a retention is set, the log group keeps its events forever."),
                     ),
                     Err(error) => return self.failed(Lane::Logs, segments, error),
                 }

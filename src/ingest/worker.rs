@@ -180,8 +180,8 @@ impl AggregationWorker {
                 Level::Warning,
                 "spool",
                 format!(
-                    "The spool cannot be written ({error}): data is sent from memory, and data that does not fit there is \
-                     dropped and counted. Check the disk, or choose another --cw-spool-dir."
+                    "locust-cw cannot write to the spool ({error}): it sends data from memory, and drops and counts \
+                     what does not fit. Check the disk, or choose another --cw-spool-dir."
                 ),
             );
         }

@@ -29,7 +29,7 @@ where
     py.detach(crate::runtime::handle).map_err(|error| PyOSError::new_err(error.to_string()))?;
     if InterpreterShutdownGate::of_this_process(py)?.ended.load(SeqCst) {
         return Err(PyRuntimeError::new_err(
-            "nothing can be awaited any more, as the interpreter is ending: call the method without _async",
+            "the interpreter is shutting down and cannot await: call the method without _async",
         ));
     }
     let running = py.import("asyncio")?.call_method0("get_running_loop")?;

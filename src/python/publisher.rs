@@ -162,7 +162,10 @@ impl Publisher {
             )));
         }
         if SAMPLE_METRICS.contains(&metric.as_str()) {
-            return Err(PyValueError::new_err(format!("{metric} is made from requests; choose another name")));
+            return Err(PyValueError::new_err(format!(
+                "locust-cw computes {metric} from requests; choose another \
+                                                      name"
+            )));
         }
         let gauge = Gauge { time: Timestamp::now(), metric, value, unit, dimension };
         py.detach(|| self.run.push(ControlMessage::Gauge(Box::new(gauge))));

@@ -46,7 +46,7 @@ impl Replay {
         match started {
             Ok(replay) => Ok(Self { replay }),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Err(PyBlockingIOError::new_err(format!(
-                "{} belongs to a test that is still running, which sends it itself",
+                "{} belongs to a test that is still running; the test sends it",
                 folder.display()
             ))),
             Err(error) => Err(PyOSError::new_err(format!("{} cannot be read: {error}", folder.display()))),

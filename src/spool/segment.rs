@@ -168,7 +168,7 @@ impl Segment {
                 if crc32fast::hash(text.as_bytes()) != *checksum {
                     let name = path.display();
                     let changed =
-                        format!("{name} was changed after it was written: its CRC-32 differs from the one in its name");
+                        format!("{name} changed after it was written: its CRC-32 differs from the one in its name");
                     return Err(io::Error::new(io::ErrorKind::InvalidData, changed));
                 }
                 Ok(Arc::new(text))

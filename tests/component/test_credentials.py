@@ -111,7 +111,7 @@ def test_a_credential_process_that_fails_is_named_and_not_started_all_the_time(
     configure(tmp_path, process.profile)
     run = publisher(aws, tmp_path, profile="corp", drain_timeout=0)
     run.record("GET", "/", 1.0)
-    failure = "the credential_process of profile corp gave no credentials: it ended with exit status: 3"
+    failure = "the credential_process of profile corp returned no credentials: it failed with exit status: 3"
     wait_until(lambda: failure in caplog.text, "the failure is logged")
     receipt = receipt_of(run)
     assert receipt["api_calls"] == {"PutMetricData": 0, "PutLogEvents": 0}

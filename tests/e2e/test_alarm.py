@@ -140,7 +140,7 @@ def test_an_alarm_that_cannot_be_watched_lets_no_test_begin(
     run = locust.run("orders.py", *WALK, *LIVE, "-t", "5s", "--cw-stop-on-alarm=nobody made this")
     assert run.exit_code == 1
     assert run.stats.requests.total() == 0
-    assert "The test is not started" in run.err
+    assert "The test was not started" in run.err
     assert [line for line in run.complaints() if message in line], run.complaints()
 
 

@@ -108,7 +108,7 @@ def test_a_retention_that_cannot_be_set_holds_nothing_up(aws: Aws, locust: Locus
     assert len(before) == (tries > 1), "what is tried again is said once"
     assert all("PutRetentionPolicy" in each for each in (*before, last))
     assert all(each.endswith("locust-cw keeps retrying.") for each in before)
-    assert last.endswith("Until the log group has a retention, it keeps its events forever.")
+    assert last.endswith("Until a retention is set, the log group keeps its events forever.")
 
 
 FAULTS: dict[str, Fault] = {
@@ -202,7 +202,7 @@ def test_the_drain_shows_its_progress(aws: Aws, locust: Locust, *, terminal: boo
     aws.proxy.on("*", hang)
     run = locust.run("orders.py", *WALK, "-t", "2s", "--cw-drain-timeout=4", terminal=terminal)
     assert run.exit_code == 0
-    assert re.search(r"\d samples left, (waiting|retrying|\d)", run.output)
+    assert re.search(r"\d results left, (waiting|retrying|\d)", run.output)
     assert ("\x1b[" in run.output or re.search(r"\r(?!\n)", run.output) is not None) == terminal
     run.receipt.check()
 

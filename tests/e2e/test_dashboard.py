@@ -247,7 +247,7 @@ def test_targets_may_be_sent_with_the_start(aws: Aws, locust: Locust, name: str)
     run = locust.start("orders.py", *LIVE, *web.options, f"--cw-dashboard={name}", headless=False)
     wait_until(lambda: answers(web.url), "the web UI")
     web.swarm(2, HOST, cw_target="toaster:1")
-    assert "'toaster:1'" in run.wait_for("Nothing of this test is published: .*")[0]
+    assert "'toaster:1'" in run.wait_for("locust-cw does not publish this test: .*")[0]
     run.wait_for("20 steps")
     web.stop()
     assert not aws.proxy.calls()

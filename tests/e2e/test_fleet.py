@@ -136,9 +136,9 @@ def test_what_is_recorded_until_the_end_is_delivered_by_every_worker(aws: Aws, l
     assert not aws.proxy.publishing()
     fleet.master.signal(signal.SIGTERM)
     check_fleet_story(aws.cloudwatch, fleet)
-    assert "samples left" in fleet.master.output
+    assert "results left" in fleet.master.output
     for worker in fleet.workers:
-        assert "samples left" not in worker.output
+        assert "results left" not in worker.output
 
 
 def lives(process: psutil.Process) -> bool:

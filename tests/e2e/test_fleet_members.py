@@ -79,7 +79,7 @@ def test_a_worker_that_never_begins_is_named(locust: Locust) -> None:
     fleet = Fleet(locust, *LIVE, "-u1", "-t2s", workers=1, locustfile="late.py", worker_env={"LATE": "600"})
     fleet.master.finish()
     told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
-    assert re.search(r"_[0-9a-f]{32}: vanished; what it had recorded may wait in its spool", told), told
+    assert re.search(r"_[0-9a-f]{32}: vanished; its results may be in its spool", told), told
 
 
 def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> None:
@@ -94,7 +94,7 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
     fleet.master.signal(signal.SIGINT)
     fleet.finish()
     (refused, silent), (_, heard) = zip(fleet.workers, fleet.journals, strict=True)
-    refused.wait_for("Nothing of this test is published: the master does not tell where its local CloudWatch listens")
+    refused.wait_for("locust-cw does not publish this test: the master sent no address of a local CloudWatch")
     receipt = fleet.master.receipt
     assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(heard.of("fired"))
     assert receipt["reconciled"] is False
@@ -112,7 +112,7 @@ def test_a_test_that_is_refused_blames_no_worker(aws: Aws, locust: Locust, optio
         aws.proxy.on("PutMetricData", error("AccessDeniedException", 403, "not authorized"))
     fleet = Fleet(locust, *LIVE, *USERS, option, workers=1)
     fleet.finish()
-    assert "The test is not started" in fleet.master.output
+    assert "The test was not started" in fleet.master.output
     told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
     assert ": no requests were made\n" in told
     assert "vanished" not in told
@@ -214,11 +214,11 @@ def test_the_master_says_that_trouble_is_over_when_a_worker_was_killed_in_it(aws
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
     aws.proxy.on("PutLogEvents", error("ServiceUnavailable", 503))
     fleet = Fleet(locust, *LIVE, *USERS, "--exit-code-on-error=0", workers=2, heartbeats=3)
-    fleet.master.wait_for("2 of 2 workers cannot publish at present")
+    fleet.master.wait_for("2 of 2 workers cannot publish")
     fleet.workers[0].signal(signal.SIGKILL)
     fleet.workers[0].process.wait()
     aws.proxy.heal()
-    fleet.master.wait_for("All remaining workers publish again, after ")
+    fleet.master.wait_for("All remaining workers publish again after an outage of ")
     fleet.master.signal(signal.SIGINT)
     fleet.master.finish()
-    assert fleet.master.err.count("workers cannot publish at present") == 1
+    assert fleet.master.err.count("workers cannot publish") == 1

@@ -48,6 +48,10 @@ def test_strict_refuses_the_test(aws: Aws, locust: Locust) -> None:
     run = locust.run(*PACED, "--cw-live", "--cw-strict", "-t", "30s")
     assert run.exit_code == 1
     assert run.stats.requests.total() == 0
-    refused = [each for each in run.complaints() if each.startswith("The test is not started, as --cw-strict asks: ")]
+    refused = [
+        each
+        for each in run.complaints()
+        if each.startswith("The test was not started: --cw-strict requires a successful first call: ")
+    ]
     assert len(refused) == 1
     assert "was not answered by AWS" in refused[0]

@@ -107,7 +107,9 @@ def test_an_opt_out_that_cannot_be_read_when_a_test_starts_is_no_consent_either(
     """
     done = run_python(tmp_path, "-c", textwrap.dedent(code), json.dumps(aws.in_python), timeout=60)
     assert (done.returncode, done.stdout) == (1, "['off'] []\n"), done.stderr
-    assert "Nothing of this test is published: argument --cw-dry-run: LOCUST_CW_DRY_RUN must be one of" in done.stderr
+    assert (
+        "locust-cw does not publish this test: argument --cw-dry-run: LOCUST_CW_DRY_RUN must be one of" in done.stderr
+    )
     assert "Uncaught exception" not in done.stderr
     assert not aws.proxy.calls()
 
@@ -186,8 +188,8 @@ def test_workers_opt_out_though_their_master_does_not(aws: Aws, locust: Locust) 
 
     told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
     for name in names[1:4]:
-        assert f"{name}: opted out with --cw-disable: Locust counts its requests, and none of them is published" in told
-    assert f"{names[4]}: opted out with --cw-dry-run: its results are spooled, and none of them was sent" in told
+        assert f"{name}: opted out with --cw-disable: Locust counts its requests, but they are not published" in told
+    assert f"{names[4]}: opted out with --cw-dry-run: its results are in its spool and were not sent" in told
     assert not [word for word in ("vanished", "no account", f"{names[0]}: ") if word in told]
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
     assert [run.complaints() for run in fleet.workers] == [[]] * 5
@@ -263,7 +265,7 @@ def test_a_publisher_that_opts_out_takes_everything_and_does_nothing(aws: Aws, t
     for complete, text, receipt in json.loads(done.stdout):
         assert complete
         assert text.startswith("CloudWatch receipt for run mine: nothing was recorded\n")
-        assert "Publishing is disabled, by the option disable or by LOCUST_CW_DISABLE: nothing was recorded\n" in text
+        assert "Publishing is disabled by the option disable or by LOCUST_CW_DISABLE: nothing was recorded\n" in text
         assert receipt["requests"] == dict.fromkeys(("observed", "delivered", "spooled", "rejected", "dropped"), 0)
     assert not aws.proxy.calls()
     assert list(tmp_path.iterdir()) == []
@@ -293,7 +295,7 @@ def test_a_publisher_names_what_it_cannot_use(tmp_path: Path) -> None:
         ({"LOCUST_CW_FLUSH_INTERVAL": "soon"}, {}, "LOCUST_CW_FLUSH_INTERVAL must be a number, not 'soon'"),
         ({"LOCUST_CW_RESOLUTION": "7"}, {}, "--cw-resolution"),
         ({"LOCUST_CW_LIVE": "no"}, {"receipt": "x"}, "receipt: there is no such option"),
-        ({}, {"disable": "true"}, "--cw-disable: must be a truth value"),
+        ({}, {"disable": "true"}, "--cw-disable: must be a Boolean"),
     ]
     for env, options, words in cases:
         with own(**env), pytest.raises(InvalidOptionError, match=words):

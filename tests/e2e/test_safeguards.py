@@ -16,7 +16,7 @@ from support.servers import Target, wait_until
 from support.web import Web, whole_run
 
 LOCUSTFILE, *OPTIONS = PACED
-TOO_LATE = "it was stopped before AWS had answered"
+TOO_LATE = "the test stopped before AWS responded"
 
 
 @pytest.mark.parametrize("role", ["local", "master"])
@@ -103,7 +103,7 @@ def test_a_locustfile_that_judges_by_statistics_does_not_hide_a_refusal(
     aws.proxy.on("*", error("AccessDeniedException", 403, "not authorized"))
     run = locust.run("hooked.py", "--host", target.url, "-t", "20s", "--cw-strict", module="locust_cw")
     assert run.exit_code == 1
-    assert "The test was refused, or stopped by an alarm: exit code 1" in run.err
+    assert "Exit code 1: the test was not started, or an alarm stopped it" in run.err
 
 
 def test_what_passes_by_itself_refuses_nothing(aws: Aws, locust: Locust) -> None:
@@ -132,7 +132,7 @@ def test_a_worker_may_refuse_when_the_time_is_over(aws: Aws, locust: Locust, tar
     )  # fmt: skip
     fleet.finish()
     assert fleet.master.exit_code == 1
-    assert "did not start it, as --cw-strict asks: " in fleet.master.output
+    assert "refused to start: --cw-strict requires a successful first call: " in fleet.master.output
 
 
 def test_a_worker_that_refuses_ends_the_test_of_its_fleet(locust: Locust, target: Target) -> None:
@@ -144,6 +144,6 @@ def test_a_worker_that_refuses_ends_the_test_of_its_fleet(locust: Locust, target
     fleet.finish()
     assert fleet.exit_codes == [1, 1]
     (worker,) = fleet.workers
-    assert "The test is not started, as --cw-strict asks: " in worker.output
-    assert "The test is stopped: worker " in fleet.master.output
-    assert "did not start it, as --cw-strict asks: " in fleet.master.output
+    assert "The test was not started: --cw-strict requires a successful first call: " in worker.output
+    assert "The test was stopped: worker " in fleet.master.output
+    assert "refused to start: --cw-strict requires a successful first call: " in fleet.master.output

@@ -26,7 +26,7 @@ from support.terminal import SGR, Terminal, locust_in_terminal
 RUN = r"\d{8}T\d{6}Z-[0-9a-f]{4}"
 AWAY = error("ServiceUnavailable", 503)
 BAR = r"CloudWatch \[#*\.*\] "
-LEFT = r"[\d,]+ samples left, "
+LEFT = r"[\d,]+ results left, "
 
 InTerminal = Callable[..., AbstractContextManager[Terminal]]
 
@@ -91,7 +91,7 @@ STARTS: dict[str, tuple[list[str], str]] = {
     ),
     "dry run": (
         ["--cw-dry-run"],
-        rf"Run {RUN}, a dry run, nothing is sent: metrics in namespace test-\w+, every request .* cost about ",
+        rf"Run {RUN}, dry run, nothing is sent: metrics in namespace test-\w+, every request .* cost about ",
     ),
 }
 
@@ -115,7 +115,7 @@ def test_nobody_at_the_endpoint_and_no_secret_in_the_line(locust: Locust) -> Non
 
 def test_without_credentials_the_line_says_so_and_the_test_goes_on(locust: Locust) -> None:
     run, line = begun(locust, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
-    assert f"in {REGION} (there are no usable AWS credentials: 'locust-cw doctor' says what to do)" in line
+    assert f"in {REGION} (no AWS credentials found: run 'locust-cw doctor')" in line
     assert run.receipt.check()["requests"]["observed"] > 0
 
 
@@ -128,7 +128,7 @@ def test_an_sts_that_hangs_holds_up_nothing(aws: Aws, locust: Locust) -> None:
     assert run.exit_code == 0
     (line,) = lines_of(run, "Run ")
     assert fired(run, until=datetime.fromisoformat(told[1]).timestamp()) > 0
-    assert f"in {REGION} (identity unknown: STS has not answered within 4 s): metrics in" in line
+    assert f"in {REGION} (identity unknown: no response from STS within 4 s): metrics in" in line
     run.receipt.check_delivered()
 
 
@@ -139,7 +139,7 @@ def test_a_test_that_is_over_before_sts_answers_has_its_line(aws: Aws, locust: L
     stop(run)
     run.finish()
     (line,) = lines_of(run, "Run ")
-    assert "(identity unknown: STS has not answered yet): metrics in" in line
+    assert "(identity unknown: no response from STS yet): metrics in" in line
     assert run.err.index(line) < run.err.index("CloudWatch receipt")
 
 
@@ -184,7 +184,7 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(aws: Aws, locust: Locus
         r"(PutMetricData|PutLogEvents|CreateLogGroup|CreateLogStream) .* refused with ServiceUnavailable, HTTP 503",
         begun,
     )
-    (ended,) = lines_of(run, "CloudWatch accepts data again, after ")
+    (ended,) = lines_of(run, "CloudWatch accepts data again after an outage of ")
     assert run.err.index(begun) < run.err.index(ended)
 
 
@@ -195,13 +195,13 @@ def test_a_master_tells_of_its_workers_trouble(aws: Aws, locust: Locust) -> None
     where: dict[str, str | None] = {"AWS_ENDPOINT_URL": aws.proxy.url}
     master = [option for option in aws.options if "endpoint" not in option]
     fleet = Fleet(locust, *LIVE, "-u4", workers=2, options=master, env=where, worker_env=where)
-    told = fleet.master.wait_for(r"WARNING/locust_cw: (2 of 2 workers cannot publish at present\. .*)")
+    told = fleet.master.wait_for(r"WARNING/locust_cw: (2 of 2 workers cannot publish\. .*)")
     assert re.search(r"_[0-9a-f]{32}: (PutMetricData|PutLogEvents) .* ServiceUnavailable, HTTP 503", told[1]), told[1]
     aws.proxy.heal()
     fleet.master.process.terminate()
     fleet.finish()
     assert len(re.findall("workers cannot publish", fleet.master.err)) == 1
-    assert len(lines_of(fleet.master, r"All workers publish again, after \d+ s\.")) == 1
+    assert len(lines_of(fleet.master, r"All workers publish again after an outage of \d+ s\.")) == 1
     assert fleet.master.receipt["requests"]["delivered"] == fleet.master.receipt["requests"]["observed"] > 0
 
 
@@ -211,7 +211,7 @@ def test_a_master_tells_of_its_workers_trouble(aws: Aws, locust: Locust) -> None
 def drained(screen: Terminal) -> dict[str, Any]:
     """The receipt, when the process has ended by itself; nothing of the bar is left."""
     assert screen.exit_code == 0
-    assert "samples left," not in screen.text
+    assert "results left," not in screen.text
     assert receipts_in(screen.text) == 1
     fields: dict[str, Any] = json.loads((screen.folder / "receipt.json").read_text())
     return fields
@@ -260,14 +260,14 @@ def test_a_narrow_terminal_has_rows_that_do_not_wrap(aws: Aws, in_terminal: InTe
     aws.proxy.on("*", AWAY)
     env = {"LANG": "C", "LC_ALL": "C", "RATE": "2000"}
     with in_terminal("-t1", "--cw-drain-timeout=3", columns=40, env=env) as screen:
-        screen.wait_for(r"samples left")
+        screen.wait_for(r"results left")
         until = time.monotonic() + 1
         while time.monotonic() < until:
             rows = [row for row in screen.rows if row.strip()]
-            bars = [number for number, row in enumerate(rows) if "samples left" in row]
+            bars = [number for number, row in enumerate(rows) if "results left" in row]
             assert len(bars) <= 1, rows
             for number in bars:
-                assert re.fullmatch(r"(CloudWatch: )?[\d,]+ samples left, retrying", rows[number])
+                assert re.fullmatch(r"(CloudWatch: )?[\d,]+ results left, retrying", rows[number])
                 assert re.fullmatch(r"  (Put|Create)[^\n]*\.\.\.", rows[number + 1])
                 assert rows[number + 2 :] == []
         drained(screen)
@@ -314,7 +314,8 @@ def check_spooled(screen: Terminal) -> None:
     requests = receipt["requests"]
     assert requests["spooled"] == requests["observed"] > 0
     told = re.search(
-        r"Ctrl-C: no longer waiting for CloudWatch\. ([\d,]+) samples are left in the spool\. "
+        r"Ctrl-C: no longer waiting for CloudWatch\. ([\d,]+) results \(requests or log events\) "
+        r"are left in the spool\. "
         rf"Send them with: locust-cw replay {receipt['run_id']}$",
         screen.text,
         re.MULTILINE,

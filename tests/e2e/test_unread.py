@@ -80,4 +80,4 @@ def test_the_bar_is_drawn_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, cleared = written
     assert first.count("\n") == second.count("\n") == 1
     assert second.startswith(cleared)
-    assert "10 samples left" in second
+    assert "10 results left" in second

@@ -277,7 +277,7 @@ def test_one_run_after_the_other_are_not_mixed(locust: Locust, tmp_path: Path) -
 def test_a_run_id_that_was_used_before_is_told(locust: Locust, tmp_path: Path) -> None:
     options = ("--cw-run-id=nightly", f"--cw-spool-dir={tmp_path / 'shared'}")
     runs = [locust.run(*PACED, *SHORT, *options, *given) for given in (("--cw-dry-run",), (), (), ("--cw-dry-run",))]
-    told = ["There was a run nightly before." in "".join(run.complaints()) for run in runs]
+    told = ["The run ID nightly was used before" in "".join(run.complaints()) for run in runs]
     assert told == [False, False, True, False], "what went nowhere is mixed with nothing"
 
 

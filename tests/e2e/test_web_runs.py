@@ -40,7 +40,7 @@ def test_a_longest_run_id_has_room_for_the_number_of_the_test(locust: Locust) ->
         web.swarm(1, HOST)
         wait_until(lambda: whole_run(web).get("observed"), "requests are observed")
         assert whole_run(web)["process"] == f"{run_id}, dry run"
-        web.run.wait_for(f"Run {run_id}, a dry run")
+        web.run.wait_for(f"Run {run_id}, dry run")
         web.stop()
     web.run.signal(signal.SIGINT)
     assert web.run.exit_code == 0
@@ -55,12 +55,12 @@ def test_what_cannot_be_published_is_lost(locust: Locust) -> None:
     """A run id was typed that cannot be one: the exit code says that nothing of the test was delivered."""
     web = Web(locust, LOCUSTFILE, "--cw-fail-on-loss", *OPTIONS)
     web.swarm(1, HOST, cw_run_id="bad id")
-    web.run.wait_for("Nothing of this test is published: .*bad id")
+    web.run.wait_for("locust-cw does not publish this test: .*bad id")
     assert whole_run(web)["health"] == "off"
     web.stop()
     web.run.signal(signal.SIGINT)
     assert web.run.exit_code == 1
-    assert "exit code 1, as --cw-fail-on-loss asks" in web.run.err
+    assert "some results were not delivered, and --cw-fail-on-loss is set" in web.run.err
 
 
 def test_a_worker_that_could_not_publish_one_test_heeds_that_the_next_is_not_to_be(locust: Locust) -> None:
@@ -78,7 +78,9 @@ def test_a_worker_that_could_not_publish_one_test_heeds_that_the_next_is_not_to_
         web.stop()
     fleet.master.signal(signal.SIGINT)
     fleet.finish()
-    assert [complaint.partition(":")[0] for complaint in worker.complaints()] == ["Nothing of this test is published"]
+    assert [complaint.partition(":")[0] for complaint in worker.complaints()] == [
+        "locust-cw does not publish this test"
+    ]
     assert receipts_printed(fleet.master) == 1
 
 

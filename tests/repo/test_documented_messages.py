@@ -14,6 +14,10 @@ VARYING = "…"
 NO_MESSAGES = {
     "HTTP connect timeout": "of the SDK's, to be recognised",
     "tcp connect error": "the same",
+    "tcp connect error:": "the SDK's, to be left out of messages",
+    "client error (Connect):": "the same",
+    "client error (SendRequest):": "the same",
+    "request has timed out:": "the same",
     "…... (… bytes more)": "the end of a text that was cut",
     "(… that has no text)": "in place of an exception's text, in the log",
     "… … …": "the parts of the receipt's or the status's line",
@@ -31,7 +35,6 @@ NO_MESSAGES = {
     "not a status report of this version of locust-cw: …": "at DEBUG; the warning has an entry",
     "… is not a number of seconds from 0 to the year 9999": "the reason in it",
     "a list of text": "the type that an option needs, in a message",
-    "a truth value": "the same",
     "a whole number": "the same",
     "request name with values": "the topic of a message",
     "there is no such operation": "the same",
@@ -131,7 +134,7 @@ def rust_messages() -> Iterator[str]:
 
 def entries() -> list[str]:
     """What stands in the first column of the page's tables, but the last, which is about what has no message."""
-    page = (DOCS / "troubleshooting.md").read_text().split("\n## Without a message")[0]
+    page = (DOCS / "troubleshooting.md").read_text().split("\n## Problems without a message")[0]
     return [found.strip() for found in re.findall(r"^\| `(.+?)` \|", page, re.MULTILINE)]
 
 

@@ -162,8 +162,8 @@ def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:
         _status.row(status)
         json.dumps(_status.records([status]))
     reports, remarks, _ = fleet.reports("r", publishing=True)
-    told = "by its reports so far, 6 of 7 requests were settled, and the rest may wait in its spool"
-    assert f"good: vanished before its last report; {told}" in remarks
+    of_good = "with 6 of 7 reported requests settled; the rest may be in its spool"
+    assert f"good: vanished before its last report, {of_good}" in remarks
     assert reports[0].merge(*reports[1:]).to_message()["run_id"] == "r"
     assert all(isinstance(remark, str) for remark in remarks)
 

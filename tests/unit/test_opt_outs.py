@@ -93,7 +93,7 @@ def test_an_opt_out_that_cannot_be_read_is_an_error_and_no_consent(name: str) ->
     variable = f"LOCUST_CW_{name.upper()}"
     with own(**{variable: "ja"}), pytest.raises(InvalidOptionError, match=variable):
         Options(None, {name: False})
-    with pytest.raises(InvalidOptionError, match=f"--cw-{name.replace('_', '-')}: must be a truth value, not 'true'"):
+    with pytest.raises(InvalidOptionError, match=f"--cw-{name.replace('_', '-')}: must be a Boolean, not 'true'"):
         Options(None, {name: "true"})
 
 
@@ -131,7 +131,7 @@ def test_what_a_worker_keeps_on_its_machine_does_not_go_to_aws_as_its_master_doe
         worker = Worker()
         worker.prepare(environment, options)
         assert options["local"] is True
-        with pytest.raises(StartError, match="does not tell where"):
+        with pytest.raises(StartError, match="sent no address"):
             worker.local_url(environment, options, None)
 
 

@@ -94,5 +94,5 @@ def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.L
 def test_a_worker_that_is_not_told_where_it_is_does_not_publish_to_aws(tmp_path: Path) -> None:
     environment = SimpleNamespace(parsed_options=SimpleNamespace(cw_local=True), runner=type("WorkerRunner", (), {})())
     options = Options(environment.parsed_options, {"spool_dir": str(tmp_path)})
-    with pytest.raises(StartError, match="does not tell where"):
+    with pytest.raises(StartError, match="sent no address"):
         Worker().local_url(environment, options, None)  # type: ignore[arg-type]

@@ -48,7 +48,7 @@ def test_the_text_says_what_does_not_add_up() -> None:
 def test_a_dry_run_says_what_it_would_have_sent() -> None:
     text = text_of(receipt(requests=LEFT, dry_run=True), [], colors=False)
     assert text.startswith("CloudWatch receipt for run r: dry run\n")
-    assert "\nDry run, nothing was sent. It would have been: API calls: PutMetricData 3" in text
+    assert "\nDry run: nothing was sent. A real run would use API calls: PutMetricData 3" in text
     assert "; 5 B before compression; about $" in text
 
 
@@ -101,14 +101,12 @@ def test_the_remarks_say_where_the_rest_is_and_why() -> None:
         spool_folder=Path("/spool/r/w1"), rejected_folder=Path("/spool/r/w1/rejected"), call_failures=[failure]
     )
     assert remarks_on(known) == [
-        "What was not delivered waits in /spool/r/w1",
+        "Undelivered data is in /spool/r/w1",
         "Send it with: locust-cw replay r --spool-dir /spool",
-        "What CloudWatch does not take is kept in /spool/r/w1/rejected",
+        "Rejected data is in /spool/r/w1/rejected",
         "PutMetricData was refused.",
     ]
-    assert remarks_on(facts(spool_folder=Path("/spool/r/w1"), dry_run=True)) == [
-        "What was not delivered waits in /spool/r/w1"
-    ]
+    assert remarks_on(facts(spool_folder=Path("/spool/r/w1"), dry_run=True)) == ["Undelivered data is in /spool/r/w1"]
 
 
 def test_a_replay_says_where_it_sent_data_without_passwords() -> None:

@@ -53,14 +53,14 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     clock.now += 4
     assert trouble.next_message(fleet.troubles("one"), clock.now) == (
         logging.WARNING,
-        "2 of 2 workers cannot publish at present. a: denied",
+        "2 of 2 workers cannot publish. a: denied",
     )
     fleet.update("a", account())
     assert trouble.next_message(fleet.troubles("one"), clock.now) is None, "b may still be there"
     clock.now += 5
     assert trouble.next_message(fleet.troubles("one"), clock.now) == (
         logging.INFO,
-        "All remaining workers publish again, after 9 s.",
+        "All remaining workers publish again after an outage of 9 s.",
     )
     part = fleet.statuses("one")["b"]
     assert part.vanished
@@ -81,7 +81,7 @@ def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
     fleet.update("a", account())
     assert trouble.next_message(fleet.troubles("one"), clock.now + 5) == (
         logging.INFO,
-        "All workers publish again, after 5 s.",
+        "All workers publish again after an outage of 5 s.",
     )
 
 
@@ -135,7 +135,7 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
     clock.now += 9
     _, remarks, complete = fleet.reports("one", publishing=True)
     assert [remark.partition(";")[0] for remark in remarks] == [
-        "unread: its reports cannot be read, and are left out",
+        "unread: its reports cannot be read and are not included",
         "gone: vanished",
         "slow: vanished",
         "left: reported no results",
@@ -199,7 +199,7 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
     last, remarks, complete = fleet.reports("one", publishing=True)
     assert [report.receipt.requests.observed for report in last] == [10]
     if isinstance(message, dict) and message.get("run_id") == "one":
-        assert remarks == ["bad: its reports cannot be read, and are left out"]
+        assert remarks == ["bad: its reports cannot be read and are not included"]
         assert not complete
 
 

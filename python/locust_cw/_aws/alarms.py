@@ -91,7 +91,7 @@ class Alarms:
         for name, (state, reason) in states.known.items():
             if state == _ALARM:
                 logger.warning(
-                    "Alarm %s is already in ALARM (%s): it stops the test only after it has left that state",
+                    "Alarm %s is already in ALARM (%s): it can stop the test only after it leaves this state",
                     name,
                     reason,
                 )
@@ -106,7 +106,8 @@ class Alarms:
             if not self._failure_logged:
                 self._failure_logged = True
                 logger.warning(
-                    "The states of the alarms of --cw-stop-on-alarm could not be read; retrying: %s", error.message
+                    "locust-cw cannot read the states of the alarms of --cw-stop-on-alarm and keeps retrying: %s",
+                    error.message,
                 )
             return None
         self._failure_logged = False

@@ -91,7 +91,7 @@ def save_queries(account: Account, name: str, view: View) -> list[str]:
     except _core.AwsError as error:
         # MiniStack has no saved queries.
         level = logging.WARNING if error.kind == "access_denied" else logging.DEBUG
-        logger.log(level, "The Logs Insights queries of the dashboard %s were not saved: %s", name, error.message)
+        logger.log(level, "locust-cw could not save the Logs Insights queries of dashboard %s: %s", name, error.message)
     return saved
 
 

@@ -40,7 +40,7 @@ class WorkerOutages:
         if self._logged or not self._reason or now - self._since < _LOG_AFTER_S:
             return None
         self._logged = True
-        return logging.WARNING, f"{len(failing)} of {len(troubles)} workers cannot publish at present. {self._reason}"
+        return logging.WARNING, f"{len(failing)} of {len(troubles)} workers cannot publish. {self._reason}"
 
     def _end(self, troubles: Mapping[str, str | None], now: float) -> tuple[int, str] | None:
         logged, since = self._logged, self._since
@@ -49,4 +49,4 @@ class WorkerOutages:
         if not logged or since is None or not troubles:
             # If no worker is left, none publishes.
             return None
-        return logging.INFO, f"{workers} publish again, after {now - since:.0f} s."
+        return logging.INFO, f"{workers} publish again after an outage of {now - since:.0f} s."

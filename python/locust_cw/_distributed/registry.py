@@ -121,7 +121,7 @@ class WorkerRegistry:
         if client_id not in self._warned:
             self._warned.add(client_id)
             logger.warning(
-                "The reports of worker %s cannot be read, and are left out. Install the same version of "
+                "The reports of worker %s cannot be read and are not included. Install the same version of "
                 "locust-cw on all machines.",
                 client_id,
             )
@@ -191,23 +191,21 @@ class WorkerRegistry:
                 requests = report.receipt.requests
                 settled = max(requests.observed - requests.spooled, 0)
                 remarks.append(
-                    f"{client_id}: vanished before its last report; by its reports so far, {settled:,} of "
-                    f"{requests.observed:,} requests were settled, and the rest may wait in its spool"
+                    f"{client_id}: vanished before its last report, with {settled:,} of {requests.observed:,} "
+                    f"reported requests settled; the rest may be in its spool"
                 )
         opted_out = run.opted_out.keys() - run.workers.keys() - run.unreadable
         remarks += [
-            f"{client_id}: opted out with {run.opted_out[client_id]}: Locust counts its requests, and none of them is "
-            "published"
+            f"{client_id}: opted out with {run.opted_out[client_id]}: Locust counts its requests, but they are not "
+            f"published"
             for client_id in sorted(opted_out)
         ]
         vanished = (run.missing | run.unreported) - run.workers.keys() - run.unreadable - opted_out
         remarks += [
-            f"{client_id}: its reports cannot be read, and are left out" for client_id in sorted(run.unreadable)
+            f"{client_id}: its reports cannot be read and are not included" for client_id in sorted(run.unreadable)
         ]
-        rest = "what it had recorded may wait in its spool" if publishing else "what it had not reported is lost"
+        rest = "its results may be in its spool" if publishing else "what it had not reported is lost"
         remarks += [f"{client_id}: vanished; {rest}" for client_id in sorted(vanished)]
         silent = run.at_work - run.workers.keys() - run.unreadable - opted_out - vanished
-        remarks += [
-            f"{client_id}: reported no results; as far as is known, it published none" for client_id in sorted(silent)
-        ]
+        remarks += [f"{client_id}: reported no results; it probably published none" for client_id in sorted(silent)]
         return reports, remarks, complete and not (opted_out or vanished or run.unreadable or silent)

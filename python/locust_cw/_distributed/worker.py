@@ -85,8 +85,8 @@ class Worker(Distribution):
         if url is None and options["local"] and not options["dry_run"]:
             # What should stay on this machine must not go to AWS.
             raise StartError(
-                "the master does not tell where its local CloudWatch listens: have the master publish locally too, "
-                "and install the same version of locust-cw on all machines"
+                "the master sent no address of a local CloudWatch: set local on the master too, and install the same "
+                "version of locust-cw on all machines"
             )
         return url
 

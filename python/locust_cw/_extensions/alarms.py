@@ -32,7 +32,7 @@ def create(options: Options) -> StopOnAlarm:
 class StopOnAlarm(Extension[TestRun]):
     """Watches the alarms of a run."""
 
-    reason = "as its alarms cannot be watched: "
+    reason = "locust-cw cannot watch the alarms: "
 
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms

@@ -60,7 +60,9 @@ class DashboardMarks(Extension[TestRun]):
         account = Account(self._options.core, gevent.sleep)
         region = account.region()
         if region is None:
-            logger.warning("There is no dashboard: no AWS region is configured. Give --cw-region, or set AWS_REGION.")
+            logger.warning(
+                "locust-cw did not create a dashboard: no AWS region is configured. Set --cw-region or AWS_REGION."
+            )
             self._name = None
             return
         name = self._name or ""
@@ -90,8 +92,8 @@ class DashboardMarks(Extension[TestRun]):
             try:
                 function(*args)
             except _core.AwsError as error:
-                logger.warning("The dashboard was not brought up to date: %s", error.message)
+                logger.warning("locust-cw could not update the dashboard: %s", error.message)
             except DashboardError as error:
-                logger.warning("The dashboard was not brought up to date: %s", error)
+                logger.warning("locust-cw could not update the dashboard: %s", error)
 
         self._calls.append(spawn(call))

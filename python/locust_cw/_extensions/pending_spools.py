@@ -51,7 +51,7 @@ def log_pending_spools(spool_dir: str | None, sleep: Callable[[float], object]) 
     runs = {spool.run_id for spool in left}
     root = _core.spool_root(spool_dir)
     logger.info(
-        "%s of results of earlier runs were not delivered and wait in %s. Send them with: %s",
+        "%s of undelivered results from earlier runs are in %s. Send them with: %s",
         human_bytes(sum(spool.bytes for spool in left)),
         root,
         replay_command(runs.pop() if len(runs) == 1 else "--all", root),

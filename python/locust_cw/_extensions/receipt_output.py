@@ -41,6 +41,6 @@ class ReceiptOutput(Extension[TestRun]):
             try:
                 Path(self._file).write_text(f"{shown.json}\n", encoding="utf-8")
             except OSError as error:
-                logger.error("The receipt could not be written: %s", error)  # noqa: TRY400 - the message says it all
+                logger.error("locust-cw could not write the receipt: %s", error)  # noqa: TRY400 - the message says it all
         text = shown.colored_text if has_colors(sys.stderr) else shown.text
         write(sys.stderr, f"\n{text}")

@@ -27,7 +27,7 @@ class ReusedRunId(Extension[TestRun]):
         """Look for the record of an earlier run."""
         if was_published(run.run_id, run.options["spool_dir"]):
             logger.warning(
-                "There was a run %s before. This one replaces its record, and CloudWatch will have both under one ID:"
-                " give each run a --cw-run-id of its own, or none.",
+                "The run ID %s was used before: this run replaces the earlier record, and CloudWatch holds both runs "
+                "under one ID. Use a new --cw-run-id for each run, or omit it.",
                 run.run_id,
             )

@@ -80,7 +80,7 @@ def startup_summary(options: Options, run_id: str, *, workers: int | None, from_
     """
     if options["dry_run"]:
         region = options["region"] or _first_of(_REGIONS)
-        mode = "a dry run, nothing is sent"
+        mode = "dry run, nothing is sent"
     else:
         region, identity = _ask(options)
         mode = f"{'live' if options['live'] else 'published when the test stops'}, to {_destination(options)}{identity}"
@@ -108,10 +108,10 @@ def _ask(options: Options) -> tuple[str | None, str]:
             identity = _result(account.call("GetCallerIdentity", {}))
             return region, f" in {region} as {identity['Arn']}"
     except gevent.Timeout:
-        why = f"identity unknown: STS has not answered within {_DEADLINE_S:g} s"
+        why = f"identity unknown: no response from STS within {_DEADLINE_S:g} s"
     except gevent.GreenletExit:
         # The test is over.
-        why = "identity unknown: STS has not answered yet"
+        why = "identity unknown: no response from STS yet"
     except _core.AwsError as error:
         why = _without_identity(error)
     except (OSError, RuntimeError, ValueError) as error:
@@ -121,12 +121,12 @@ def _ask(options: Options) -> tuple[str | None, str]:
 
 def _without_identity(error: _core.AwsError) -> str:
     if error.code == "NoCredentials":
-        return "there are no usable AWS credentials: 'locust-cw doctor' says what to do"
-    if error.kind == "not_aws":
-        return "identity unknown: what answered is not AWS; 'locust-cw doctor' says what to do"
+        return "no AWS credentials found: run 'locust-cw doctor'"
+    if error.kind == "not_aws" or not error.code:
+        return "identity unknown: a server other than AWS responded; run 'locust-cw doctor'"
     if error.kind == "unreachable":
         return "identity unknown: STS could not be reached"
-    return f"identity unknown: STS answered {error.code}; 'locust-cw doctor' says what to do"
+    return f"identity unknown: STS returned {error.code}; run 'locust-cw doctor'"
 
 
 def _custom_endpoint(options: Options) -> str | None:

@@ -29,7 +29,7 @@ def create(_options: Options) -> Strict:
 class Strict(Extension[TestRun]):
     """Publishes the first gauges before there are users, and waits for the response."""
 
-    reason = "as --cw-strict asks: "
+    reason = "--cw-strict requires a successful first call: "
 
     def check(self, run: TestRun) -> str | None:
         """Why the test may not start."""
@@ -41,7 +41,7 @@ class Strict(Extension[TestRun]):
             # The refusal contains the reason. Other messages must not be lost.
             if message.topic not in topics:
                 logger.log(message.level, "%s", message.text)
-        return failures[0].message if failures else "AWS did not answer."
+        return failures[0].message if failures else "AWS did not respond within 30 s."
 
 
 def _first_failures(run: TestRun) -> list[CallFailure] | None:

@@ -115,7 +115,7 @@ class Drain:
                 ending.finished.append(finished)
             except Exception:
                 # The other runs get their receipts.
-                logger.exception("The receipt of run %s could not be made", run.run_id)
+                logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
             finally:
                 ending.lost = ending.lost or is_lost
                 ending.failed = ending.failed or run.outcome is not Outcome.OK
@@ -151,7 +151,8 @@ def _log_undelivered(run: TestRun, distribution: Distribution) -> None:
         where = "the spools of master and workers" if role is Role.MASTER else "the spool"
         command = load("receipt").replay_command(run.run_id, run.options["spool_dir"])
         logger.warning(
-            "Ctrl-C: no longer waiting for CloudWatch. %s samples are left in %s. Send them with: %s",
+            "Ctrl-C: no longer waiting for CloudWatch. %s results (requests or log events) are left in %s. Send them "
+            "with: %s",
             f"{left:,}",
             where,
             command,
@@ -162,8 +163,8 @@ def exit_with_failure(ending: Ending, environment: Environment | None) -> None:
     """Exit with 1 if a test failed, or if a loss counts; Locust's own exit code is 0."""
     if ending.failed and locust_adapter.has_command_line(environment):
         # A locustfile that sets the exit code by Locust's statistics does not know of it. A program decides by itself.
-        logger.error("The test was refused, or stopped by an alarm: exit code 1")
+        logger.error("Exit code 1: the test was not started, or an alarm stopped it")
         sys.exit(1)
     if ending.lost:
-        logger.error("Not every sample was delivered: exit code 1, as --cw-fail-on-loss asks")
+        logger.error("Exit code 1: some results were not delivered, and --cw-fail-on-loss is set")
         sys.exit(1)

@@ -45,7 +45,7 @@ def build_receipt(run: TestRun, distribution: Distribution) -> tuple[_core.Recei
     is_worker = locust_adapter.role_of(run.environment) is Role.WORKER
     is_dry_run_of_master = bool(locust_adapter.sent_by_master(run.environment, "dry_run"))
     if is_worker and run.options.own["dry_run"] and not is_dry_run_of_master:
-        remarks.append("opted out with --cw-dry-run: its results are spooled, and none of them was sent")
+        remarks.append("opted out with --cw-dry-run: its results are in its spool and were not sent")
     receipt = run.publisher.finish(
         # A worker's own totals are reset at each report.
         locust_totals=None if is_worker else run.totals.counts,

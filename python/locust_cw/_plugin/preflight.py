@@ -46,7 +46,7 @@ def let_start(run: TestRun) -> None:
 
 
 def _wait_for(extension: Preflight[TestRun], run: TestRun) -> str | None:
-    run.reason = f"{extension.reason}it was stopped before AWS had answered. --run-time counts that wait."
+    run.reason = f"{extension.reason}the test stopped before AWS responded. --run-time includes this wait."
     try:
         refusal = extension.check(run)
     except Exception:
@@ -61,7 +61,7 @@ def _wait_for(extension: Preflight[TestRun], run: TestRun) -> str | None:
 
 def refuse(run: TestRun, reason: str) -> None:
     """Do not start a test, and end it."""
-    run.set_outcome(Outcome.REFUSED, reason, f"The test is not started, {reason}")
+    run.set_outcome(Outcome.REFUSED, reason, f"The test was not started: {reason}")
     for extension in run.extensions:
         if isinstance(extension, Refusable):
             extension.on_refused(run)
@@ -72,11 +72,11 @@ def refuse(run: TestRun, reason: str) -> None:
 def refuse_for_worker(run: TestRun, client_id: str, reason: str) -> None:
     """End a fleet's test that one of its workers has refused, unless that worker has joined late."""
     if time.time() - run.times.started > JOIN_TIMEOUT_S:
-        message = f"Worker {client_id} did not join the test, {reason}"
+        message = f"Worker {client_id} did not join the test: {reason}"
         logger.error("%s", message)
         run.problem = message, time.time()
         return
-    message = f"The test is stopped: worker {client_id} did not start it, {reason}"
+    message = f"The test was stopped: worker {client_id} refused to start: {reason}"
     run.set_outcome(Outcome.REFUSED_BY_WORKER, reason, message)
     if run.is_under_way:
         locust_adapter.end_test(run.environment)
@@ -104,7 +104,7 @@ def _watch_stops(run: TestRun) -> None:
         current = _current[runner]()
         if current is not None and current.is_held:
             reason = current.reason or ""
-            current.set_outcome(Outcome.REFUSED, reason, f"The test is not started, {reason}")
+            current.set_outcome(Outcome.REFUSED, reason, f"The test was not started: {reason}")
         stop(*args, **kwargs)
         if current is not None and current.outcome is Outcome.REFUSED and current.is_under_way:
             current.stop()

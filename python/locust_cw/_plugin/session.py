@@ -185,7 +185,7 @@ class Session:
     def _publish_nothing(self, environment: Environment, error: Exception, *, fail_on_loss: bool) -> None:
         """Log why a test is not published. A listener that raised would change Locust's exit code."""
         self._await_end(environment)
-        logger.error("Nothing of this test is published: %s", error)
+        logger.error("locust-cw does not publish this test: %s", error)
         self.unpublished = str(error), time.time()
         self._ending.lost = self._ending.lost or fail_on_loss
         self.distribution.cancel(environment)

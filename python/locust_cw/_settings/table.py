@@ -265,7 +265,7 @@ def check_local(options: Mapping[str, Any]) -> None:
 
     """
     if options.get("local") and options.get("endpoint_url"):
-        raise _core.InvalidOptionError("local", "not together with --cw-endpoint-url")
+        raise _core.InvalidOptionError("local", "cannot be used together with --cw-endpoint-url")
 
 
 def _opts_out(name: str, command_line: object, overrides: Mapping[str, Any], sources: Sources) -> bool:
@@ -306,7 +306,7 @@ def dashboard_name(given: object, namespace: str) -> str | None:
 def _check_form(option: Option, value: object) -> None:
     """Check the type of a value from a program. Values of the command line have the right type."""
     if option.type is None:
-        good, form = isinstance(value, bool), "a truth value"
+        good, form = isinstance(value, bool), "a Boolean"
     elif option.type is list:
         good = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
         form = "a list of text"

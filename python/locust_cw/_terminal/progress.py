@@ -78,10 +78,10 @@ class ProgressBar:
         reason = plain(failures[0]) if failures else ""
         if self._terminal:
             done = settled - self._settled_before
-            self._draw(f"{left:,} samples left", outlook, reason, done / (done + left))
+            self._draw(f"{left:,} results left", outlook, reason, done / (done + left))
         else:
             self._show_at = now + _LINE_EVERY_S
-            text = f"CloudWatch: {left:,} samples left, {outlook[0]}"
+            text = f"CloudWatch: {left:,} results left, {outlook[0]}"
             write(self._stream, f"{text}{': ' if reason else ''}{reason}\n")
 
     def _outlook(

@@ -72,13 +72,13 @@ def remarks_on(receipt: _core.Receipt) -> list[str]:
     """Where undelivered data is, how to send it, and why it was not delivered."""
     lines = []
     if receipt.spool_folder is not None:
-        lines.append(f"What was not delivered waits in {receipt.spool_folder}")
+        lines.append(f"Undelivered data is in {receipt.spool_folder}")
         if not receipt.dry_run:
             # A process has a folder in that of its run.
             root = receipt.spool_folder.parents[1]
             lines.append(f"Send it with: {replay_command(receipt.run_id, root)}")
     if receipt.rejected_folder is not None:
-        lines.append(f"What CloudWatch does not take is kept in {receipt.rejected_folder}")
+        lines.append(f"Rejected data is in {receipt.rejected_folder}")
     return lines + [failure.message for failure in receipt.call_failures]
 
 
@@ -116,8 +116,8 @@ def _lines(receipt: _core.Receipt, remarks: Sequence[str], style: Paint) -> Iter
     yield _traffic(receipt)
     if receipt.uncertain:
         yield (
-            f"Calls with {receipt.uncertain:,} samples and log events in all got no valid answer: where they were sent "
-            "again, CloudWatch may hold them more than once."
+            f"Up to {receipt.uncertain:,} duplicates: calls with that many requests and log events got no valid "
+            f"response and may have been repeated."
         )
     if receipt.locust is not None:
         yield _reconciliation(*receipt.locust, reconciled=bool(receipt.reconciled), style=style)
@@ -147,7 +147,7 @@ def _cell(number: int, color: str | None, style: Paint) -> str:
 
 
 def _traffic(receipt: _core.Receipt) -> str:
-    begin = "Dry run, nothing was sent. It would have been: " if receipt.dry_run else ""
+    begin = "Dry run: nothing was sent. A real run would use " if receipt.dry_run else ""
     # A dry run compresses nothing.
     how = "before compression" if receipt.dry_run else "sent"
     return (

@@ -22,7 +22,7 @@ Health: TypeAlias = Literal[
 ]
 
 MEANING: dict[Health, str] = {
-    "off": "Nothing of this test is published.",
+    "off": "locust-cw does not publish this test.",
     "trouble": "CloudWatch does not accept results at present. They wait on disk and are sent again.",
     "vanished": "A worker has not reported for a while. What it had recorded may wait on its disk.",
     "loss": "Some results will never arrive in CloudWatch.",

@@ -67,7 +67,7 @@ def add_tab(view: View, web_ui: WebUI) -> None:
             guarded = web_ui.auth_required_if_enabled(_named(route, f"{KEY}_{name.partition('.')[0]}"))
             app.add_url_rule(f"{prefix}/{name}", endpoint=f"{KEY}.{name.partition('.')[0]}", view_func=guarded)
     except AssertionError:
-        logger.warning("The web UI has no CloudWatch tab, as it has served a page already: attach before it starts.")
+        logger.warning("The web UI has no CloudWatch tab: it has already served a page. Call attach before it starts.")
 
 
 def _named(view: Callable[[], Response], name: str) -> Callable[[], Response]:

@@ -58,7 +58,7 @@ impl CredentialsFailure {
         }
         let cause = cause.trim_end_matches('.');
         if is_temporary(error) {
-            let message = format!("{source} cannot be used at the moment: {cause}");
+            let message = format!("{source} is temporarily unavailable: {cause}");
             return Self { kind: FailureKind::Unavailable, message };
         }
         Self::unusable(format!("{source} cannot be used: {cause}. {remedy}"))

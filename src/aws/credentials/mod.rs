@@ -225,7 +225,7 @@ impl Sources {
     /// Where credentials were looked for.
     fn sought(&self) -> Cow<'static, str> {
         let name = &self.options.profile;
-        format!("none in the environment, in profile {name}, or of a container or instance").into()
+        format!("looked in the environment, in profile {name}, and for a role of a container or instance").into()
     }
 }
 
@@ -235,7 +235,7 @@ fn check_endpoint_variables(of_services: &[&str]) -> Result<(), CredentialsFailu
     match variables.copied().find(|name| is_empty(name)) {
         None => Ok(()),
         Some(name) => Err(CredentialsFailure::unusable(format!(
-            "{name} is set and empty, which a login session cannot be used with: unset it"
+            "{name} is set to an empty value, which a login session does not support: unset it"
         ))),
     }
 }

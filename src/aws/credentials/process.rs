@@ -112,7 +112,7 @@ impl CredentialProcess {
             Ok(Err(error)) => return Err(self.failed(&format!("its output could not be read: {error}"))),
             Err(_) => {
                 stop(child);
-                return Err(self.failed(&format!("it has not ended within {} s", self.timeout.as_secs())));
+                return Err(self.failed(&format!("it did not finish within {} s", self.timeout.as_secs())));
             }
         };
         self.judge(&ended)
@@ -125,13 +125,13 @@ impl CredentialProcess {
 
     fn judge(&self, ended: &Ended) -> Loaded {
         let said = last_line(&ended.errors);
-        let said = if said.is_empty() { String::new() } else { format!(" and said: {said}") };
+        let said = if said.is_empty() { String::new() } else { format!("; error output: {said}") };
         if let Some(status) = ended.status.filter(|status| !status.success()) {
-            return Err(self.failed(&format!("it ended with {status}{said}")));
+            return Err(self.failed(&format!("it failed with {status}{said}")));
         }
         let output: Output = serde_json::from_slice(&ended.output).map_err(|error| {
             // The values are secrets, so only the place of the mistake is shown.
-            let place = if error.is_data() { error.to_string() } else { "it is not JSON".to_owned() };
+            let place = if error.is_data() { error.to_string() } else { "not valid JSON".to_owned() };
             let what = if ended.output.trim_ascii().is_empty() { "it printed nothing" } else { "" };
             let what =
                 if what.is_empty() { format!("its output has no credentials ({place})") } else { what.to_owned() };
@@ -148,7 +148,7 @@ impl CredentialProcess {
     fn expiry(&self, text: &str) -> Result<SystemTime, CredentialsFailure> {
         let parsed = DateTime::from_str(text, Format::DateTimeWithOffset).ok();
         let Some(expiry) = parsed.and_then(|time| SystemTime::try_from(time).ok()) else {
-            return Err(self.failed("its output has an Expiration that is not in the form of ISO 8601"));
+            return Err(self.failed("its Expiration is not an ISO 8601 timestamp"));
         };
         if expiry <= SystemTime::now() {
             return Err(self.failed(&format!("its credentials expired at {text}")));
@@ -159,7 +159,7 @@ impl CredentialProcess {
     fn failed(&self, why: &str) -> CredentialsFailure {
         let profile = &self.profile;
         CredentialsFailure::unusable(format!(
-            "the credential_process of profile {profile} gave no credentials: {why}. Run its command by hand, or \
+            "the credential_process of profile {profile} returned no credentials: {why}. Run the command by hand, or \
              'aws sts get-caller-identity --profile {profile}'"
         ))
     }
@@ -266,9 +266,9 @@ mod tests {
     #[test]
     fn what_went_wrong_is_said_without_a_secret() {
         for (command, part) in [
-            ("echo oops >&2; echo 'log in first.' >&2; exit 3", "exit status: 3 and said: log in first. Run"),
+            ("echo oops >&2; echo 'log in first.' >&2; exit 3", "exit status: 3; error output: log in first. Run"),
             ("true", "it printed nothing"),
-            ("echo not-json-but-very-secret", "it is not JSON"),
+            ("echo not-json-but-very-secret", "not valid JSON"),
             (r#"echo '{"Version": 1, "SecretAccessKey": "very-secret"}'"#, "missing field `AccessKeyId`"),
             (&format!("echo '{}'", KEYS.replace('1', "2")), "Version 2, not 1"),
             (&format!("echo '{}'", KEYS.replace('}', r#", "Expiration": "soon"}"#)), "ISO 8601"),
@@ -305,7 +305,7 @@ mod tests {
     fn a_program_that_does_not_end_is_stopped() {
         let begun = Instant::now();
         let failure = run("exec sleep 100", Duration::from_secs(1)).expect_err("too long");
-        assert!(failure.message.contains("it has not ended within 1 s"), "{failure}");
+        assert!(failure.message.contains("it did not finish within 1 s"), "{failure}");
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
 
@@ -315,6 +315,6 @@ mod tests {
         let ended = |output: &str| Ended { status: None, output: output.into(), errors: b"no luck\n".to_vec() };
         assert_eq!(process.judge(&ended(KEYS)).expect("credentials").access_key_id(), "AKIA");
         let failure = process.judge(&ended("")).expect_err("nothing");
-        assert!(failure.message.contains("it printed nothing and said: no luck"), "{failure}");
+        assert!(failure.message.contains("it printed nothing; error output: no luck"), "{failure}");
     }
 }

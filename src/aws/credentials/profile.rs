@@ -56,7 +56,7 @@ pub(super) fn source_of(profiles: &ProfileSet, name: &str) -> Result<Option<Prof
         let Some(profile) = profiles.get_profile(current) else {
             return Err(match visited.last() {
                 None => CredentialsFailure::unusable(format!(
-                    "no AWS configuration file has the profile {name}. 'aws configure list-profiles' prints those there are"
+                    "no AWS configuration file has the profile {name}. 'aws configure list-profiles' lists the profiles"
                 )),
                 Some(by) => wrong(by, &format!("its source_profile {current} does not exist")),
             });
@@ -79,7 +79,7 @@ pub(super) fn source_of(profiles: &ProfileSet, name: &str) -> Result<Option<Prof
                 return Err(wrong(current, "it has both source_profile and credential_source: remove one of them"));
             }
             (None, None) => {
-                return Err(wrong(current, "it has a role_arn and neither source_profile nor credential_source"));
+                return Err(wrong(current, "it has a role_arn but neither source_profile nor credential_source"));
             }
             (Some(source), None) if source != current => current = source,
             _ => break base_of(profiles, profile)?,
@@ -131,12 +131,12 @@ fn base_of(profiles: &ProfileSet, profile: &Profile) -> Result<Option<Base>, Cre
             "Environment" => Base::Environment,
             "Ec2InstanceMetadata" => Base::Instance,
             "EcsContainer" => Base::Container,
-            other => return Err(wrong(&name, &format!("there is no credential_source {other}"))),
+            other => return Err(wrong(&name, &format!("{other} is not a credential_source"))),
         }));
     }
     if let Some(token_file) = owned(profile, "web_identity_token_file") {
         let Some(arn) = property(profile, "role_arn") else {
-            return Err(wrong(&name, "it has a web_identity_token_file and no role_arn"));
+            return Err(wrong(&name, "it has a web_identity_token_file but no role_arn"));
         };
         return Ok(Some(Base::WebIdentity { role: role_of(profile, arn)?, token_file }));
     }
@@ -165,7 +165,7 @@ fn sso_of(profiles: &ProfileSet, profile: &Profile) -> Result<Option<Sso>, Crede
     };
     let needed = |property: &str| {
         let value = of_session(property).or_else(|| owned(profile, property));
-        value.ok_or_else(|| wrong(profile.name(), &format!("it uses IAM Identity Center and has no {property}")))
+        value.ok_or_else(|| wrong(profile.name(), &format!("it uses IAM Identity Center but has no {property}")))
     };
     if let Some(session) = session.as_deref().filter(|session| profiles.sso_session(session).is_none()) {
         return Err(wrong(profile.name(), &format!("there is no section [sso-session {session}]")));
@@ -188,8 +188,8 @@ fn keys_of(profile: &Profile) -> Result<Option<Credentials>, CredentialsFailure>
             Ok(Some(Credentials::new(key, secret, token, None, "Profile")))
         }
         (None, None) => Ok(None),
-        (Some(_), None) => Err(wrong(profile.name(), "it has an aws_access_key_id and no aws_secret_access_key")),
-        (None, Some(_)) => Err(wrong(profile.name(), "it has an aws_secret_access_key and no aws_access_key_id")),
+        (Some(_), None) => Err(wrong(profile.name(), "it has an aws_access_key_id but no aws_secret_access_key")),
+        (None, Some(_)) => Err(wrong(profile.name(), "it has an aws_secret_access_key but no aws_access_key_id")),
     }
 }
 

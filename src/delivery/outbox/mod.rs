@@ -115,7 +115,7 @@ impl Outbox {
             self.diagnostics.log_once(
                 Level::Info,
                 "half full",
-                "The spool is half full: locust-cw publishes the recorded data before the test stops.",
+                "The spool is half full: locust-cw publishes its data now, before the test stops.",
             );
             self.wake_all();
         }

@@ -71,7 +71,7 @@ impl Outbox {
         self.diagnostics.log_once(
             Level::Warning,
             "rejected",
-            "The spool is full: the oldest rejected data is deleted to make room. It stays counted as rejected.",
+            "The spool is full: locust-cw deletes the oldest rejected data. The receipt still counts it as rejected.",
         );
         let mut state = self.state();
         state.ledger.remove_rejected(freed.unwrap_or(u64::MAX));
@@ -84,7 +84,7 @@ impl Outbox {
             self.diagnostics.log_once(
                 Level::Info,
                 "dry run",
-                "The spool of this dry run is full: the oldest data in it is deleted, and stays counted.",
+                "The spool of this dry run is full: locust-cw deletes its oldest data. The receipt still counts it.",
             );
         }
     }
@@ -98,8 +98,8 @@ impl Outbox {
             self.diagnostics.log_once(
                 Level::Warning,
                 "spool full",
-                "The spool is full: the oldest log events, then the oldest metrics, are dropped to make room. The \
-                 receipt counts them. Raise --cw-spool-max-mb, or resolve why CloudWatch does not accept data.",
+                "The spool is full: locust-cw drops the oldest log events, then the oldest metrics, and the receipt \
+                 counts them. Resolve why CloudWatch does not accept data, or raise --cw-spool-max-mb.",
             );
         }
     }

@@ -32,7 +32,7 @@ impl Outbox {
             self.diagnostics.log_once(
                 Level::Warning,
                 "reject",
-                format!("Rejected data could not be kept in the spool: {error}."),
+                format!("locust-cw cannot keep rejected data in the spool: {error}."),
             );
         }
         let mut state = self.state();

@@ -31,7 +31,7 @@ def discard(spool: _core.PendingSpool, spool_dir: str | None, *, dry_run: bool) 
 
     """
     if spool.live:
-        print_error(f"not discarded: {spool.folder} belongs to a test that is still running, which sends it itself")
+        print_error(f"not discarded: {spool.folder} belongs to a test that is still running; the test sends it")
         return False
     size = f"{spool.files} files, {human_bytes(spool.bytes)}, of run {spool.run_id}: {spool.folder}"
     if dry_run:
