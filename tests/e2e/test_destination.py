@@ -70,6 +70,7 @@ def test_a_run_is_replayed_verified_and_reported_from_a_shell_for_another_place(
     shell: dict[str, str | None] = {"AWS_REGION": OTHER_REGION, "AWS_ENDPOINT_URL": elsewhere.url}
     sent = replay(run.folder, "--all", env=shell)
     assert sent.exit_code == 0, sent.output
+    assert f"covers what was left of run {run.receipt['run_id']}, not the whole run." in sent.out
     assert f"Sent to account 000000000000 in region {REGION} ({aws.proxy.url})" in sent.out
     observed = run.receipt["requests"]["observed"]
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == observed

@@ -14,7 +14,7 @@ import psutil
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb, receipts_printed
 from support.locust_run import run_python
-from support.outages import HOST, LIVE, PACED
+from support.outages import HOST, LIVE, PACED, run
 from support.paths import SCRIPTS
 from support.proxy import error
 from support.servers import wait_until
@@ -202,3 +202,23 @@ def test_ctrl_c_ends_one_waiting_and_not_those_to_come(tmp_path: Path) -> None:
 
 def test_ctrl_c_while_the_exit_handler_delivers_shows_no_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in run_script(tmp_path, "interrupted", dry_run=True)[1]
+
+
+# Records
+
+
+def test_a_run_of_the_web_ui_can_be_verified_while_locust_goes_on(locust: Locust) -> None:
+    """Its receipt comes only at the end of the process or with the next test; its record as soon as it is delivered."""
+    web = Web(locust, LOCUSTFILE, "--cw-live", "--cw-flush-interval=1", *OPTIONS)
+    web.swarm(1, HOST)
+    wait_until(lambda: whole_run(web).get("observed"), "requests are observed")
+    web.stop()
+    records = Path(web.run.folder, "state", "locust-cw", ".records")
+    wait_until(lambda: list(records.glob("*.json")), "the record is written")
+    told = json.loads(run(web.run.folder, "verify", "--json"))
+    assert told["complete"], told
+    assert web.run.process.poll() is None
+    assert "CloudWatch receipt" not in web.run.err
+    web.run.signal(signal.SIGINT)
+    web.run.finish()
+    assert web.run.receipt.check_delivered()["run_id"] == told["run_id"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
+    from locust_cw import _core
     from locust_cw._distributed.process_status import ProcessStatus
     from locust_cw._settings.table import Options
 
@@ -127,6 +128,10 @@ class Master(Distribution):
     def progress(self, run: TestRun) -> tuple[int, int]:
         """Samples that the workers still have to deliver, and those that they have settled."""
         return self.registry.progress(run.run_id)
+
+    def summary(self, run: TestRun) -> _core.Receipt:
+        """The receipt so far of this process and its workers."""
+        return run.status_report().merge(*(status.report for status in self.statuses(run).values())).receipt
 
     def failures(self, run: TestRun) -> Sequence[str]:
         """Why the workers' calls fail at present."""

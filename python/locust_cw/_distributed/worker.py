@@ -34,6 +34,8 @@ def create() -> Worker:
 class Worker(Distribution):
     """A worker of a fleet."""
 
+    writes_record = False
+
     def __init__(self) -> None:
         # What it reports of a test of which it publishes nothing although its master does.
         self._opt_out: dict[str, Any] | None = None

@@ -28,6 +28,11 @@ class RunRecord(Extension[TestRun]):
     def on_finished(self, run: TestRun, receipt: _core.Receipt, remarks: list[str]) -> None:
         """Write the record."""
         del remarks
+        self.write(run, receipt)
+
+    @staticmethod
+    def write(run: TestRun, receipt: _core.Receipt) -> None:
+        """Write the record, with the receipt so far."""
         record = Record(
             run.run_id,
             run.options.core | {"spool_dir": absolute(run.options["spool_dir"])},

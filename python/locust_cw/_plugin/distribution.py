@@ -28,6 +28,13 @@ class WorkerReports(NamedTuple):
 class Distribution(Extension[TestRun]):
     """The only process of a test. It has no other processes to agree with."""
 
+    writes_record = True
+    """Whether this process writes the record of a run."""
+
+    def summary(self, run: TestRun) -> _core.Receipt:
+        """The receipt so far of all processes."""
+        return run.status_report().receipt
+
     def prepare(self, environment: Environment, options: Options) -> None:
         """Agree with the other processes on what is published; this may change the options."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from locust_cw._plugin.extension import Background
+from locust_cw._plugin.extension import Background, load
 from locust_cw._plugin.gauges import count_users
 from locust_cw._plugin.run import Phase, TestRun
 
@@ -27,7 +27,7 @@ _COUNT_USERS_EVERY_S = 0.1
 
 def monitor_loop(run: TestRun, distribution: Distribution, ending: Ending, finish: Callable[[TestRun], None]) -> None:
     """Accompany a run until it has its receipt. A run that was replaced is finished as soon as it is delivered."""
-    is_logged = False
+    is_delivered = False
     while run.phase is not Phase.FINALIZED:
         _sleep_until_next_second(run)
         if not run.is_attached:
@@ -42,9 +42,17 @@ def monitor_loop(run: TestRun, distribution: Distribution, ending: Ending, finis
         for extension in run.extensions:
             extension.on_tick(run)
         run.log_messages()
-        if run.times.stopped is not None and not is_logged and not run.publisher.progress().left:
-            is_logged = True
+        if run.times.stopped is not None and not is_delivered and _has_nothing_left(run, distribution):
+            is_delivered = True
             logger.debug("CloudWatch has all of run %s", run.run_id)
+            if distribution.writes_record:
+                # The receipt may take hours, as with a web UI; `verify` and `report` need the record now.
+                load("record").create(run.options).write(run, distribution.summary(run))
+
+
+def _has_nothing_left(run: TestRun, distribution: Distribution) -> bool:
+    """Whether everything is delivered so far, here and on the workers."""
+    return not run.publisher.progress().left and not distribution.progress(run)[0]
 
 
 def _sleep_until_next_second(run: TestRun) -> None:

@@ -143,7 +143,8 @@ class Sender:
         self._progress_bar.clear()
         self._log_messages(active.replay)
         finished = active.replay.finish()
-        receipt = Receipt(finished, sent_to(finished))
+        remainder = f"This receipt covers what was left of run {finished.run_id}, not the whole run."
+        receipt = Receipt(finished, [remainder, *sent_to(finished)])
         if not self._options.dry_run:
             _update_record(active, finished, self._options.spool_dir)
         sys.stdout.write(with_our_names(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
