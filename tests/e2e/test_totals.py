@@ -26,7 +26,8 @@ def stopped_at(run: LocustRun) -> float:
 @pytest.mark.parametrize("live", [True, False], ids=["live", "end"])
 def test_every_total_equals_locusts(aws: Aws, locust: Locust, target: Target, *, live: bool) -> None:
     """Counts, sample counts and log events; published during the test if live, else not before it stopped."""
-    how = ["--cw-live", "--cw-flush-interval=1"] if live else []
+    # Long enough for a flush during the test, however busy the machine is.
+    how = ["--cw-live", "--cw-flush-interval=1", "-t", "10s"] if live else []
     run = locust.run("shop.py", *RUN, "--host", target.url, *how, new_interpreter=True)
     assert run.exit_code == 1, "as always when requests failed"
     assert set(run.stats.requests) == {"/ok", "/items/[id]", "/missing", "/broken", "/slow"}

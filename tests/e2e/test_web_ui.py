@@ -242,7 +242,7 @@ def test_without_login_the_data_is_refused(locust: Locust, browser: Browser) -> 
     page = LocustPage(browser, f"{web.url}/let-me-in")
     page.start()
     page.wait_for_row(health="healthy")
-    wait_until(lambda: page.panel.startswith("CloudWatch takes"), "the panel says so")
+    wait_until(lambda: page.panel.startswith("CloudWatch accepts"), "the panel says so")
     assert not page.mishaps
 
 

@@ -1,4 +1,4 @@
-"""DrainWait for CloudWatch at the end of a process, until the user presses Ctrl-C."""
+"""Waiting for CloudWatch at the end of a process, until the user presses Ctrl-C."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ COLUMNS = (
     ("health", "Health"),
     ("observed", "Requests"),
     ("delivered", "Delivered"),
-    ("waiting", "DrainWait"),
+    ("waiting", "Waiting"),
     ("lost", "Lost"),
     ("uncertain", "Uncertain"),
     ("logs", "Logs waiting"),
