@@ -1,8 +1,8 @@
 """The CloudWatch back end for Locust: live load-test metrics and logs in Amazon CloudWatch.
 
-Imported in a locustfile, this module registers its options and hooks with Locust, and does nothing else: what it
-publishes, and whether, the options decide when a test starts. It may be imported before or after Locust, and in a
-program that never imports Locust at all: such a program publishes with a `Publisher`.
+When a locustfile imports this module, the module registers its options and hooks with Locust, and does nothing else. At
+the start of a test, the options determine what locust-cw publishes. You can import the module before or after Locust. A
+program without Locust publishes with a `Publisher`.
 """
 
 from importlib import import_module

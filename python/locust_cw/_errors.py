@@ -23,11 +23,11 @@ UNKNOWN_OPTION = "there is no such option"
 
 
 class InvalidOptionError(ValueError):
-    """An option that is not known, or whose value cannot be used. The message names it.
+    """An option is unknown, or its value is invalid. The message names the option.
 
     Attributes:
         option: The option's name in Python form, such as `flush_interval`.
-        problem: What is wrong with it, and what would be right.
+        problem: What is wrong, and which values are valid.
 
     """
 

@@ -1,4 +1,4 @@
-"""`Publisher`: publishing from a program of its own, without Locust, from threads or from asyncio."""
+"""`Publisher`: publish from a program without Locust, from threads or from asyncio."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ _WAITS_FOR_ROOM = 20
 
 
 class Publisher:
-    """One run of load: takes finished requests, publishes them to CloudWatch, and accounts for them.
+    """One run: records finished requests, publishes them to CloudWatch, and accounts for them.
 
-    It may be used from any number of threads and event loops at once. Requests are taken in a few microseconds; what
-    waits for AWS runs in threads of its own, outside Python. For asyncio `record`, `gauge`, `flush` and `close` have
-    awaitable twins, which end in `_async`; one that is cancelled no longer waits, and loses nothing by it.
+    A publisher is safe to use from several threads and event loops. A method that records takes a few microseconds;
+    calls to AWS run in separate threads, outside Python. For asyncio, `record`, `gauge`, `flush` and `close` have
+    awaitable variants whose names end in `_async`. Canceling one ends only the wait; no data is lost.
 
-    Use it as a context manager, `with` or `async with`, or call `close`: it sends what is left. A publisher that is
-    still open when the interpreter exits is closed then. One does not work in a forked process: each makes its own.
+    Use a publisher as a context manager (`with` or `async with`), or call `close` to send the remaining data. When the
+    interpreter exits, it closes a publisher that is still open. A publisher does not work in a forked process: create
+    one in each process.
 
-    An option that the program does not give is read from its environment variable, such as ``LOCUST_CW_NAMESPACE``, or
-    else from `locust.conf` or `pyproject.toml`, as Locust reads them. Each source can opt out. With `disable` or
-    ``LOCUST_CW_DISABLE=true`` nothing is recorded: there is no thread, no file and no call. Every method still works,
-    `flush` returns True, and the receipt counts nothing, says why, and is `complete`. With `dry_run` or
-    ``LOCUST_CW_DRY_RUN=true`` everything happens but the network calls: the receipt counts everything as spooled, and
-    is not `complete`.
+    An option that the program does not set is read from its environment variable, such as ``LOCUST_CW_NAMESPACE``, or
+    from `locust.conf` or `pyproject.toml`, as Locust does. Each of these sources can opt out. With `disable` or
+    ``LOCUST_CW_DISABLE=true``, the publisher records nothing and has no thread, file or network call. Its methods still
+    work: `flush` returns True, and the receipt counts nothing, contains the reason, and is `complete`. With `dry_run`
+    or ``LOCUST_CW_DRY_RUN=true``, the publisher makes no network calls: the receipt counts all data as spooled and is
+    not `complete`.
 
-    What comes up, such as trouble with AWS, is logged by the logger `locust_cw`.
+    The logger `locust_cw` logs warnings and errors, such as failed calls to AWS.
     """
 
     def __init__(
@@ -57,24 +58,24 @@ class Publisher:
         live: bool | None = None,
         **options: object,
     ) -> None:
-        """Begin a run. Nothing is sent before there is something to send.
+        """Start a run. The first call to AWS is made when there is data to send.
 
         Args:
-            host: What is under test, such as ``https://service.example``: the dimension `Host`. Where it is None,
-                the origin of each request's `url` is.
-            run_id: Names the run; if neither given nor in ``LOCUST_CW_RUN_ID``, generated, such as
+            host: The host under test, such as ``https://service.example``, which becomes the dimension `Host`. If None,
+                the host is the origin of each request's `url`.
+            run_id: The run ID. By default, that of ``LOCUST_CW_RUN_ID``, or a generated one such as
                 ``20261122T110301Z-7f3a``.
-            worker: Names this process within the run; made from the host name, the process ID and a random part if not
-                given.
-            live: Publish every few seconds, as is done if neither this nor ``LOCUST_CW_LIVE`` says otherwise. If False,
-                everything is published by `flush` and `close`.
-            **options: Those of the command line that say whether and what is published, where and as whom, in Python
-                form: ``--cw-flush-interval`` is `flush_interval`. With `local` a CloudWatch on this machine is started.
+            worker: The name of this process within the run. By default, it is made from the host name, the process ID
+                and a random part.
+            live: Whether to publish every few seconds, which is the default unless ``LOCUST_CW_LIVE`` is false. If
+                False, `flush` and `close` publish all data.
+            **options: Command-line options of the metrics, logs, destination and credentials, in Python form:
+                ``--cw-flush-interval`` is `flush_interval`. `local` starts a CloudWatch on this machine.
 
         Raises:
-            InvalidOptionError: If an option is not known or cannot be used, or its environment variable cannot.
-            LocalCloudWatchError: If there is no local CloudWatch; only with `local`.
-            OSError: If no thread can be started.
+            InvalidOptionError: If an option or its environment variable is unknown or invalid.
+            LocalCloudWatchError: With `local`, if the local CloudWatch does not start.
+            OSError: If the system cannot start a thread.
 
         """
         self._local: LocalCloudWatch | None = None
@@ -108,7 +109,7 @@ class Publisher:
             from locust_cw._settings.table import check_local  # noqa: PLC0415 - as said above
 
             check_local(options)
-            # A dry run calls nobody.
+            # A dry run makes no network calls.
             if not options.get("dry_run"):
                 from locust_cw._aws.local import LocalCloudWatch  # noqa: PLC0415 - as said above
 
@@ -122,15 +123,15 @@ class Publisher:
 
     @property
     def run_id(self) -> str:
-        """The run's id."""
+        """The run ID."""
         return self._core.run_id
 
     @property
     def endpoint_url(self) -> str | None:
-        """Where the local CloudWatch listens, if this publisher started one."""
+        """The address of the local CloudWatch, if this publisher started one."""
         return self._local.endpoint_url if self._local is not None else None
 
-    # What is published.
+    # Recording.
 
     def record(  # noqa: PLR0913 - a request has many sides
         self,
@@ -145,27 +146,29 @@ class Publisher:
         start_time: float | None = None,
         url: str | None = None,
     ) -> None:
-        """Take a finished request.
+        """Record a finished request.
 
-        It is copied and this returns, in a few microseconds. Only where the queue is full, as on a machine that is out
-        of breath, does it wait, for at most 50 ms, before the request is counted as dropped.
+        The method copies the arguments and returns within a few microseconds. If the queue is full because the machine
+        is overloaded, it waits for at most 50 ms, and then counts the request as dropped.
 
         Args:
             request_type: The method, such as GET.
-            name: Groups requests: the dimension `Request`.
-            response_time: Milliseconds. None, NaN, infinite and negative ones are counted but not timed.
-            response_length: Bytes of the answer.
-            exception: Why the request failed; None for a success. Of its text the log shows no values in URLs, such as
-                ``?token=...``, unless the option `log_urls` is ``full``.
-            status: HTTP status, for the log.
-            context: Logged: numbers as numbers, other values as text like that of the exception, and the entries of a
-                nested dict with names such as ``cart.items``. At most 100 entries.
-            start_time: When the request began, in seconds since the epoch. Its time is this plus `response_time`;
-                now, if that is not known, more than a week ago, or more than an hour ahead.
-            url: Tells the host where the publisher has none.
+            name: The request name, which becomes the dimension `Request`.
+            response_time: Response time in milliseconds. If it is None, NaN, infinite or negative, the request is
+                counted without a response time.
+            response_length: Size of the response in bytes.
+            exception: The reason for a failure; None for a success. Log events omit the values in URLs, such as
+                ``?token=...``, from its text, unless the option `log_urls` is ``full``.
+            status: HTTP status for the log event.
+            context: Fields for the log event, at most 100. Numbers stay numbers, and other values become text, treated
+                like that of `exception`. The entries of a nested dict get names such as ``cart.items``.
+            start_time: Start of the request in seconds since the epoch. The request is counted at this time plus
+                `response_time`, or at the present time if this is unknown, more than a week ago, or more than an hour
+                ahead.
+            url: URL that determines the host if the publisher has none.
 
         Raises:
-            ValueError: If the publisher is closed, or is another process's.
+            ValueError: If the publisher is closed, or belongs to another process.
 
         """
         self._require_open()
@@ -194,7 +197,7 @@ class Publisher:
         start_time: float | None = None,
         url: str | None = None,
     ) -> None:
-        """Take a finished request as `record` does, without holding the event loop up where the queue is full."""
+        """Record a finished request as `record` does, without blocking the event loop if the queue is full."""
         self._require_open()
         for _ in range(_WAITS_FOR_ROOM):
             if self._core.has_room:
@@ -213,16 +216,16 @@ class Publisher:
         )
 
     def gauge(self, metric: str, value: float, unit: str = "None", dimension: tuple[str, str] | None = None) -> None:
-        """Take the present value of a metric of your own. Never waits.
+        """Record the present value of a custom metric, without waiting.
 
         Args:
-            metric: Its name.
-            value: Finite and not negative.
-            unit: One of CloudWatch's: Milliseconds, Seconds, Bytes, Count, Percent, None.
-            dimension: Name and value of a dimension beside the host.
+            metric: Name of the metric.
+            value: Finite number that is not negative.
+            unit: Unit of CloudWatch: Milliseconds, Seconds, Bytes, Count, Percent or None.
+            dimension: Name and value of a dimension in addition to the host.
 
         Raises:
-            ValueError: If the name is taken, the value or unit cannot be published, or the publisher is closed.
+            ValueError: If the name is reserved, the value or unit is invalid, or the publisher is closed.
 
         """
         self._require_open()
@@ -231,43 +234,43 @@ class Publisher:
     async def gauge_async(
         self, metric: str, value: float, unit: str = "None", dimension: tuple[str, str] | None = None
     ) -> None:
-        """Take the present value of a metric of your own, as `gauge` does."""
+        """Record the present value of a custom metric, as `gauge` does."""
         self.gauge(metric, value, unit, dimension)
 
     def event(self, name: str, fields: dict[str, Any] | None = None) -> None:
-        """Log something that happened to the whole test, with the scalar ones of its fields. Never waits.
+        """Log an event of the whole test with its scalar fields, without waiting.
 
-        A text is logged as that of an exception is: see `record`. A field that has the name of one of ours, such as
-        `time`, gets a `_` behind it.
+        Text is treated like that of an exception: see `record`. If the name of a field is reserved, such as `time`, it
+        gets the suffix `_`.
 
         Raises:
-            ValueError: If the publisher is closed, or is another process's.
+            ValueError: If the publisher is closed, or belongs to another process.
 
         """
         self._require_open()
         self._core.event(name, fields)
 
     def set_users(self, users: int) -> None:
-        """Tell how many users run in this process, for the log events that follow. Never waits.
+        """Set the number of users of this process for the log events that follow, without waiting.
 
         Raises:
-            ValueError: If the publisher is closed, or is another process's.
+            ValueError: If the publisher is closed, or belongs to another process.
 
         """
         self._require_open()
         self._core.set_users(users)
 
-    # Its delivery.
+    # Delivery.
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Send everything taken so far, and wait until CloudWatch has it.
+        """Send all recorded data, and wait until CloudWatch has accepted it.
 
         Args:
-            timeout: Seconds to wait at most; None for as long as it takes.
+            timeout: Maximum time to wait, in seconds; None for no limit.
 
         Returns:
-            Whether all of it is settled: False where the time was over, or where AWS refuses everything until somebody
-            changes something, which the log tells.
+            Whether all data is settled. False if the time elapsed, or if AWS refuses calls until you resolve the cause,
+            which the log names.
 
         Raises:
             ValueError: If the publisher is closed.
@@ -281,19 +284,19 @@ class Publisher:
         return bool(settled)
 
     async def flush_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - it does not cancel anything
-        """Send everything taken so far, and wait until CloudWatch has it, as `flush` does."""
+        """Send all recorded data, and wait until CloudWatch has accepted it, as `flush` does."""
         self._require_open()
         return await self._core.flush_async(timeout)
 
     def close(self, timeout: float | None = None) -> Receipt:
-        """Send what is left, take nothing more, and draw up the receipt. The second time it gives the same.
+        """Stop recording, send the remaining data, and create the receipt. A second call returns the same receipt.
 
         Args:
-            timeout: Seconds to keep sending at most; None for the option `drain_timeout`. The rest stays in the spool,
-                for ``locust-cw replay``.
+            timeout: Maximum time to keep sending, in seconds; None for that of the option `drain_timeout`. Data that is
+                left stays in the spool for ``locust-cw replay``.
 
         Returns:
-            What happened to every request.
+            The receipt, which accounts for every request.
 
         """
         self._require_owner()
@@ -305,37 +308,36 @@ class Publisher:
         return self._ended(self._core.finish())
 
     async def close_async(self, timeout: float | None = None) -> Receipt:  # noqa: ASYNC109 - it does not cancel anything
-        """Send what is left, take nothing more, and draw up the receipt, as `close` does.
+        """Stop recording, send the remaining data, and create the receipt, as `close` does.
 
-        Cancelled, it leaves the publisher sending what is left; it is to be closed again for the receipt.
+        If this call is canceled, the publisher keeps sending. Close it again to get the receipt.
         """
         self._require_owner()
         closing = self._core.close_async(self._core.drain_timeout if timeout is None else timeout)
         self._sealed = True
         receipt = await closing
-        # Imported long ago by whoever runs the event loop; a program without one is spared it.
-        from asyncio import to_thread  # noqa: PLC0415 - a program without asyncio does without it
+        from asyncio import to_thread  # noqa: PLC0415 - programs without asyncio do not load it
 
         return await to_thread(self._ended, receipt)
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the publisher."""
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close it, whatever happened."""
+        """Close the publisher, also after an exception."""
         self.close()
 
     async def __aenter__(self) -> Self:
-        """Return itself."""
+        """Return the publisher."""
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close it, whatever happened."""
+        """Close the publisher, also after an exception."""
         await self.close_async()
 
     def _ended(self, receipt: _core.Receipt) -> Receipt:
@@ -364,7 +366,7 @@ class Publisher:
         self._require_owner()
 
     def _log_messages(self, spool_dir: str | None) -> None:
-        # Imported here, as this thread has time.
+        # Imported here so that the program need not wait for it.
         from locust_cw._extensions.pending_spools import log_pending_spools  # noqa: PLC0415 - as said above
 
         log_pending_spools(spool_dir, self._over.wait)
@@ -383,7 +385,7 @@ class Publisher:
 
 
 def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given, and those that variables and files add; an opt-out holds wherever it is set."""
+    """The given options, and those of variables and files. An opt-out applies wherever it is set."""
     from locust_cw._settings.sources import existing_files  # noqa: PLC0415 - needed by programs with a publisher only
 
     has_variables = any(name.startswith("LOCUST_CW_") for name in os.environ)

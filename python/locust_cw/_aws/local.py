@@ -51,9 +51,9 @@ REQUIRED_MODULES = ("ministack", "cbor2")
 
 
 class LocalCloudWatchError(RuntimeError):
-    """No local CloudWatch is available: it did not start, or a worker does not know the address of the master's.
+    """No local CloudWatch is available: it did not start, or a worker does not know the address of its master's.
 
-    The message says why, and what to do.
+    The message contains the reason and what to do.
     """
 
 

@@ -1,4 +1,4 @@
-"""`locust-cw policy`: print the least IAM policy for the options of a test."""
+"""`locust-cw policy`: print the minimal IAM policy for the options of a test."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def declare(add_parser: AddParser) -> None:
     parser = add_command(
         add_parser,
         "policy",
-        summary="print the least IAM policy for the options of a test",
+        summary="print the minimal IAM policy for the options of a test",
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )

@@ -24,7 +24,7 @@ _VOLUME_GB = 20
 _START = "/usr/local/bin/load-test"
 
 _DESCRIPTION = """\
-Print a CloudFormation template (JSON) of a load generator: a role with the least policy, an instance profile, a log
+Print a CloudFormation template (JSON) of a load generator: a role with a minimal policy, an instance profile, a log
 group, and an instance without open ports.
 """
 _EPILOG = f"""\

@@ -1,4 +1,4 @@
-"""The receipt as people read it: its text, with or without colours, and its remarks."""
+"""The text of the receipt, with or without colors, and its remarks."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ class Receipt:
 
     @property
     def text(self) -> str:
-        """For the terminal: a few lines, with a line break at the end."""
+        """The receipt as text for the terminal, ending with a line break."""
         return text_of(self._core, self._remarks, colors=False)
 
     @property
     def colored_text(self) -> str:
-        """The same with ANSI colours."""
+        """The text with ANSI colors."""
         return text_of(self._core, self._remarks, colors=True)
 
     @property
     def json(self) -> str:
-        """One JSON object."""
+        """The receipt as one JSON object."""
         return self._core.json
 
     @property
     def message(self) -> str:
-        """The same with the totals of each series, as the record of the run has them."""
+        """The JSON with the totals of each series, as in the record of the run."""
         return json.dumps(json.loads(self.json) | {"series": self._core.series})
 
     @property
@@ -64,7 +64,7 @@ class Receipt:
 
     @property
     def remarks(self) -> list[str]:
-        """Lines of the text that say where undelivered data is, and why."""
+        """Lines of the text about undelivered data: where it is, and why it was not delivered."""
         return list(self._remarks)
 
 
@@ -164,7 +164,7 @@ def _reconciliation(requests: int, failures: int, *, reconciled: bool, style: Pa
 
 
 def verdict(receipt: _core.Receipt) -> tuple[str, str]:  # noqa: PLR0911 - a table
-    """The receipt in a few words, with their colour."""
+    """The receipt in a few words, with their color."""
     kinds = (receipt.requests, receipt.failures, receipt.log_events)
     if receipt.dry_run:
         return YELLOW, "dry run"

@@ -57,7 +57,7 @@ def declare(add_parser: AddParser) -> None:
         "--dry-run",
         action="store_true",
         default=FromTest("dry_run", default=False),
-        help="send nothing and show what would be sent, as LOCUST_CW_DRY_RUN=true does",
+        help="show what would be sent without sending it; LOCUST_CW_DRY_RUN=true has the same effect",
     )
     parser.add_argument(
         "--timeout",
