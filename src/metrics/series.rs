@@ -1,4 +1,4 @@
-//! The series that a sample belongs to, by its host, request name and method, and how many there may be.
+//! The registry of series: finds the series of a sample by host, request name and method, and limits their number.
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
@@ -13,13 +13,13 @@ use crate::metrics::dimension::{Dimension, fit_value};
 use crate::metrics::notice::{MAX_HOSTS, MAX_METHODS, MAX_SERIES_PER_REQUEST, Notices, SeriesNotice};
 use crate::redact::redact_urls;
 
-/// The request, host and method of samples for which there is no further series.
+/// Replaces the request name, host or method of samples beyond the maximum number of series.
 pub const OTHER: &str = "(other)";
 
-/// The dimensions of a series, which are hashed once and not for every sample.
+/// The dimensions of a series. They are hashed once, and not for every sample.
 #[derive(Debug, Clone)]
 pub struct Series {
-    /// In the order in which they are published.
+    /// The dimensions, in the order in which they are published.
     pub dimensions: Arc<[Dimension]>,
     hash: u64,
 }
@@ -50,18 +50,18 @@ impl Eq for Series {}
 /// The two series of a sample: its own, and the roll-up of its host, which is computed when the window is closed.
 #[derive(Debug, Clone)]
 pub struct SeriesHandle {
-    /// Unique within the run.
+    /// The number of the series, unique within the run.
     pub number: u64,
-    /// The request's series.
+    /// The series of the request.
     pub own: Series,
-    /// Its host's.
+    /// The series of its host.
     pub roll_up: Series,
     /// The method of the first request of the series.
     first_method: SmolStr,
 }
 
-/// How many series a process publishes at most. Each costs about five metrics, and what a test meets may be unbounded, such
-/// as the origins that it is redirected to.
+/// The maximum numbers of series of a process. Each series costs about five metrics, and a test may have any number of hosts or
+/// names, such as the origins of redirects.
 struct Limits {
     requests: usize,
     hosts: usize,
@@ -69,7 +69,7 @@ struct Limits {
     series: usize,
 }
 
-/// What the series of a run are made of, beside what tells them apart.
+/// The parts of dimensions that are the same for all samples of a run.
 struct Naming {
     keys: Vec<SeriesKey>,
     constant: Vec<Dimension>,
@@ -96,23 +96,23 @@ impl Naming {
     }
 }
 
-/// The series that samples belong to. Each text of a sample is hashed once, and no series is.
+/// The series of a run. A lookup hashes each text of a sample once, and no series.
 pub struct SeriesRegistry {
     naming: Naming,
     own_host: String,
     own_roll_up: Series,
     limits: Limits,
-    requests: Numbers,
-    hosts: Numbers,
-    /// Methods, if they tell series apart; else each has the number [`OTHERS`].
-    methods: Option<Numbers>,
+    requests: Interner,
+    hosts: Interner,
+    /// Methods, if the method is a dimension. Otherwise, each method has the number [`OTHERS`].
+    methods: Option<Interner>,
     /// By the numbers of host, request and method.
     known: FnvHashMap<(u32, u32, u32), SeriesHandle>,
     notices: Notices,
 }
 
 impl SeriesRegistry {
-    /// A registry that knows only the run's own host.
+    /// Creates a registry without series.
     #[must_use]
     pub fn new(config: &Config, identity: &RunIdentity) -> Self {
         let naming = Naming {
@@ -130,9 +130,9 @@ impl SeriesRegistry {
             own_host: identity.own_host().to_owned(),
             own_roll_up: naming.roll_up(identity.own_host()),
             limits,
-            requests: Numbers::default(),
-            hosts: Numbers::default(),
-            methods: naming.keys.contains(&SeriesKey::Method).then(Numbers::default),
+            requests: Interner::default(),
+            hosts: Interner::default(),
+            methods: naming.keys.contains(&SeriesKey::Method).then(Interner::default),
             known: FnvHashMap::default(),
             notices: Notices::default(),
             naming,
@@ -145,18 +145,19 @@ impl SeriesRegistry {
         &self.own_roll_up
     }
 
-    /// What the user should know since the last time.
+    /// Takes the notices since the last call.
     pub fn take_notices(&mut self) -> Vec<SeriesNotice> {
         self.notices.take()
     }
 
-    /// The series of a request.
+    /// Returns the series of a request, and creates it if it is new.
     pub fn find(&mut self, host: &str, name: &str, method: &str) -> &SeriesHandle {
         let mut numbers = (self.host_number(host), self.request_number(name), self.method_number(method));
-        if self.known.len() >= self.limits.series && !self.known.contains_key(&numbers) {
+        // Each host has this series beyond the maximum, so that its roll-up stays exact.
+        let others = (numbers.0, OTHERS, OTHERS);
+        if numbers != others && self.known.len() >= self.limits.series && !self.known.contains_key(&numbers) {
             self.notices.report(SeriesNotice::TooManySeries, name);
-            // One further series per host, so that the roll-ups of hosts stay exact.
-            numbers = (numbers.0, OTHERS, OTHERS);
+            numbers = others;
         }
         let number = self.known.len() as u64;
         let handle = self.known.entry(numbers).or_insert_with(|| {
@@ -208,21 +209,21 @@ impl SeriesRegistry {
     }
 }
 
-/// The number of all hosts, request names or methods that are too many.
+/// The number of all hosts, request names or methods beyond the maximum.
 const OTHERS: u32 = 0;
 /// The number of the run's own host.
 const OWN_HOST: u32 = 1;
 
-/// Texts that were met, each with its number, from 1 on. What is compared and hashed for every sample is small then.
+/// Assigns a number to each text, from 1 on, so that lookups compare and hash small numbers.
 #[derive(Default)]
-struct Numbers(FnvHashMap<SmolStr, u32>);
+struct Interner(FnvHashMap<SmolStr, u32>);
 
-impl Numbers {
+impl Interner {
     fn get(&self, text: &str) -> Option<u32> {
         self.0.get(text).copied()
     }
 
-    /// The number of a text; `None` if it is new, and there are `limit` already.
+    /// The number of a text; `None` if it is new, and `limit` texts have numbers already.
     fn get_or_add(&mut self, text: &str, limit: usize) -> Option<u32> {
         self.get(text).or_else(|| {
             let number = (self.0.len() < limit).then(|| u32::try_from(self.0.len() + 1).ok()).flatten()?;
@@ -249,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_always_means_the_same_series_and_there_are_never_too_many(
+        fn a_number_always_identifies_the_same_series_and_the_limits_hold(
             requests in prop::collection::vec((0..4usize, 0..5usize, 0..4usize), 0..300), by_method in any::<bool>(),
         ) {
             let config = config(|o| {
@@ -258,11 +259,11 @@ mod tests {
             });
             let mut registry = SeriesRegistry::new(&config, &identity());
             registry.limits = Limits { requests: 3, hosts: 2, methods: 2, series: 12 };
-            let (mut met, mut notices) = (HashMap::new(), Vec::new());
+            let (mut found, mut notices) = (HashMap::new(), Vec::new());
             let (mut hosts, mut names, mut methods) = (vec![0], Vec::new(), Vec::new());
             let mut overflowed = false;
             for (host, name, method) in requests {
-                // The first host is the run's own.
+                // The first host is the one of the run.
                 for (known, new, limit) in [(&mut hosts, host, 3), (&mut names, name, 3), (&mut methods, method, 2)] {
                     if !known.contains(&new) && known.len() < limit {
                         known.push(new);
@@ -280,17 +281,17 @@ mod tests {
                 let keys = if by_method { 3 } else { 2 };
                 if values(&handle.own) != expected[..keys] {
                     prop_assert_eq!(&values(&handle.own)[1..], vec![OTHER; keys - 1]);
-                    prop_assert!(met.len() >= 12);
+                    prop_assert!(found.len() >= 12);
                     overflowed = true;
                 }
-                // Roll-ups are exact even if there is no further series.
+                // Roll-ups are exact even beyond the maximum number of series.
                 prop_assert_eq!(values(&handle.roll_up), [&host]);
-                let before = met.entry(handle.number).or_insert_with(|| handle.own.clone());
+                let before = found.entry(handle.number).or_insert_with(|| handle.own.clone());
                 prop_assert_eq!(&*before, &handle.own);
-                prop_assert!(met.len() <= 12 + 4);
+                prop_assert!(found.len() <= 12 + 4);
             }
             let kinds: HashSet<_> = notices.iter().map(discriminant).collect();
-            prop_assert_eq!(kinds.len(), notices.len(), "each kind once");
+            prop_assert_eq!(kinds.len(), notices.len(), "each kind is reported once");
             let too_many = notices.iter().any(|notice| matches!(notice, SeriesNotice::TooManySeries(_)));
             prop_assert_eq!(too_many, overflowed);
         }
@@ -303,7 +304,18 @@ mod tests {
     }
 
     #[test]
-    fn the_first_name_with_values_of_a_url_is_reported_whether_it_becomes_a_series_or_not() {
+    fn a_request_beyond_the_other_limits_is_not_reported_for_the_number_of_series() {
+        let config = config(|o| o.dimensions = "Host,Request,Method".into());
+        let mut registry = SeriesRegistry::new(&config, &identity());
+        registry.limits = Limits { requests: 1, hosts: 1, methods: 1, series: 1 };
+        for (name, method) in [("/a", "GET"), ("/b", "PUT")] {
+            registry.find("http://shop", name, method);
+        }
+        assert!(!registry.take_notices().iter().any(|notice| matches!(notice, SeriesNotice::TooManySeries(_))));
+    }
+
+    #[test]
+    fn the_first_name_with_values_of_a_url_is_reported_with_and_without_a_series() {
         let names = ["/a", "/a", "Is it so?", "/x?page=2", "/x?page=2", "/x?page=3"];
         for max_requests in [1, 100] {
             let requests = names.map(|name| ("http://shop", name, "GET"));
@@ -328,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_bounded() {
+    fn the_number_of_hosts_is_limited() {
         let config = config(|_| {});
         let mut registry = SeriesRegistry::new(&config, &identity());
         let series: HashSet<_> = (0..900)
