@@ -1,4 +1,4 @@
-//! `Publisher`: one run, as Python sees it. No method holds the GIL through anything that can wait.
+//! `Publisher`: the Python class of a run. No method holds the GIL during an operation that can block.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
-use smol_str::SmolStr;
+use pyo3::types::PyDict;
 
 use super::asyncio::awaitable;
 use super::errors::not_started;
+use super::flush::Flush;
 use super::options::config;
 use super::progress::{LogMessage, Progress, destination};
 use super::receipt::{Coverage, Receipt};
+use super::request::RequestArguments;
 use super::status_report::StatusReport;
 use super::{context, convert};
 use crate::accounting::receipt::LocustTotals;
@@ -22,54 +23,15 @@ use crate::aws::Aws;
 use crate::config::identity::{RunIdentity, origin_of, public_host};
 use crate::config::{LogChoice, validate};
 use crate::ingest::queue::ControlMessage;
-use crate::ingest::sample::{Gauge, LifeCycleEvent, Sample};
+use crate::ingest::sample::{Gauge, LifeCycleEvent};
 use crate::metrics::datum::{SAMPLE_METRICS, Unit};
-use crate::redact::redact_urls;
-use crate::run::{self, ReportExtras, Run, TestState};
+use crate::run::{ReportExtras, Run, TestState};
 use crate::timestamp::Timestamp;
 
-/// One run: takes samples, publishes them, and accounts for them.
+/// A run: records samples, publishes them, and counts them.
 #[pyclass(frozen, module = "locust_cw._core")]
 pub struct Publisher {
     run: Arc<Run>,
-}
-
-/// A flush under way.
-#[pyclass(frozen, module = "locust_cw._core")]
-pub struct Flush {
-    run: Arc<Run>,
-    flush: run::Flush,
-}
-
-#[pymethods]
-impl Flush {
-    /// True when everything is settled, false where nothing more can be sent for now, else `None`.
-    #[getter]
-    fn settled(&self, py: Python<'_>) -> Option<bool> {
-        py.detach(|| self.run.is_flushed(&self.flush))
-    }
-}
-
-impl Publisher {
-    /// A request's URL, unless it is below the run's host, as most are.
-    fn foreign_url(&self, url: Option<&Bound<'_, PyAny>>) -> Option<Box<str>> {
-        let url = url.filter(|url| !url.is_none())?;
-        let text = url.cast::<PyString>().ok().and_then(|url| url.to_str().ok());
-        if text.is_some_and(|url| self.run.identity.is_own_url(url)) { None } else { Some(convert::text(url)) }
-    }
-
-    /// Warns once that response times are of a type that is no number, such as text: no percentile would show them.
-    fn warn_unless_number(&self, response_time: Option<&Bound<'_, PyAny>>, sample: &Sample) {
-        let Some(value) = response_time.filter(|value| !convert::has_numeric_type(value)) else { return };
-        let text = format!(
-            "The response time of {} {} has the type {}, and is not published: the request is counted without a time. \
-             Pass milliseconds as a number. Further such requests are not reported.",
-            sample.method,
-            redact_urls(&sample.name),
-            convert::type_name(value)
-        );
-        self.run.warn_once("response time", &text);
-    }
 }
 
 fn seconds(timeout: f64) -> PyResult<Duration> {
@@ -101,12 +63,12 @@ impl Publisher {
         Ok(Self { run: Arc::new(run.map_err(|error| not_started(&error))?) })
     }
 
-    /// Takes a finished request: the listener of Locust's `request` event. Never raises.
+    /// Records a finished request. This is the listener of Locust's `request` event, and never raises an exception.
     #[pyo3(signature = (
         request_type = None, name = None, response_time = None, response_length = None, exception = None,
         context = None, response = None, start_time = None, url = None, status = None, **_other
     ))]
-    #[expect(clippy::too_many_arguments, reason = "they are the arguments of Locust's event")]
+    #[expect(clippy::too_many_arguments, reason = "these are the arguments of Locust's event")]
     fn record(
         &self,
         py: Python<'_>,
@@ -122,30 +84,25 @@ impl Publisher {
         status: Option<&Bound<'_, PyAny>>,
         _other: Option<&Bound<'_, PyDict>>,
     ) {
-        let text = |value: Option<&Bound<'_, PyAny>>| value.map_or(SmolStr::new_static("None"), convert::text);
-        let response_time_ms = convert::measure(response_time);
-        let start = convert::number(start_time);
-        let sample = Sample {
-            time: Timestamp::of_completion(start, response_time_ms.unwrap_or_default(), Timestamp::now()),
-            method: text(request_type),
-            name: text(name),
-            url: self.foreign_url(url),
-            response_time_ms,
-            response_bytes: convert::measure(response_length),
-            failure: convert::failure(exception).map(Box::new),
-            status: convert::status(status).or_else(|| convert::status_of(response)),
-            users: self.run.users(),
-            context: context::entries(context).into(),
+        let request = RequestArguments {
+            request_type,
+            name,
+            response_time,
+            response_length,
+            exception,
+            context,
+            response,
+            start_time,
+            url,
+            status,
         };
-        if sample.response_time_ms.is_none() {
-            self.warn_unless_number(response_time, &sample);
-        }
+        let sample = request.sample(&self.run);
         if let Err(item) = self.run.try_record(sample) {
             py.detach(|| self.run.record_blocking(item));
         }
     }
 
-    /// Takes the present value of a gauge.
+    /// Records the current value of a gauge.
     #[pyo3(signature = (metric, value, unit = "None", dimension = None))]
     fn gauge(
         &self,
@@ -172,7 +129,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Logs something that happened to the whole test.
+    /// Records an event of the whole test as a log event.
     #[pyo3(signature = (name, fields = None))]
     fn event(&self, py: Python<'_>, name: String, fields: Option<&Bound<'_, PyAny>>) {
         let fields = context::entries(fields);
@@ -188,17 +145,17 @@ impl Publisher {
         py.detach(|| self.run.user_error(event));
     }
 
-    /// Tells how many users run in this process.
+    /// Sets the number of users in this process.
     fn set_users(&self, users: u64) {
         self.run.users.store(users.try_into().unwrap_or(u32::MAX), Relaxed);
     }
 
-    /// Begins to send everything taken so far. Does not wait for it.
+    /// Starts to send all data recorded so far.
     fn flush(&self, py: Python<'_>) -> Flush {
-        Flush { run: Arc::clone(&self.run), flush: py.detach(|| self.run.flush()) }
+        Flush::start(py, &self.run)
     }
 
-    /// The same, to be awaited: whether everything is done with before `timeout` seconds.
+    /// The awaitable form: returns whether all of the data is settled within `timeout` seconds.
     #[pyo3(signature = (timeout = None))]
     fn flush_async<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         let timeout = timeout.map(seconds).transpose()?;
@@ -206,13 +163,13 @@ impl Publisher {
         awaitable(py, async move { Ok(run.flushed(timeout).await) })
     }
 
-    /// Whether a sample would be taken without waiting.
+    /// Whether `record` would return without waiting.
     #[getter]
     fn has_room(&self) -> bool {
         self.run.has_room()
     }
 
-    /// To be awaited: room for a sample, for at most as long as `record` would wait.
+    /// Awaitable: waits for room for a sample, for as long as `record` would wait.
     fn room_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let run = Arc::clone(&self.run);
         awaitable(py, async move {
@@ -221,53 +178,52 @@ impl Publisher {
         })
     }
 
-    /// To be awaited: sends everything, takes nothing more, and draws up the receipt after at most `timeout` seconds.
+    /// Awaitable: closes the run, sends its data for up to `timeout` seconds, and returns the receipt.
     fn close_async<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
         let timeout = seconds(timeout)?;
         let run = Arc::clone(&self.run);
         awaitable(py, async move {
             run.closed(timeout).await;
-            // The end waits for threads.
+            // Ending the run waits for threads.
             let ended = tokio::task::spawn_blocking(move || run.finish()).await;
             let (receipt, end) = ended.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
             Ok(Receipt::new(receipt, end, Coverage::All))
         })
     }
 
-    /// Begins to send everything taken so far, and from now on everything at once. Does not wait for it.
+    /// Starts to send all data recorded so far, and sends later data without delay.
     fn drain(&self, py: Python<'_>) {
         py.detach(|| self.run.push(ControlMessage::Drain));
     }
 
-    /// The same, and takes nothing more. Does not wait for it.
+    /// Starts to send all data recorded so far, and records no more.
     fn seal(&self, py: Python<'_>) {
         py.detach(|| self.run.push(ControlMessage::Close));
     }
 
-    /// Goes on as before a drain.
+    /// Ends a drain.
     fn resume(&self, py: Python<'_>) {
         py.detach(|| self.run.resume());
     }
 
-    /// How far the delivery has come.
+    /// The progress of the delivery.
     fn progress(&self, py: Python<'_>) -> Progress {
         py.detach(|| self.run.progress()).into()
     }
 
-    /// Takes the messages for the log.
+    /// Takes the pending messages for the log.
     fn diagnostics(&self) -> Vec<LogMessage> {
         self.run.take_messages().into_iter().map(LogMessage::from).collect()
     }
 
-    /// Takes what a worker reported of one request name: an entry of Locust's statistics, as it is sent to the master.
-    /// What is no such entry is passed over.
+    /// Records an entry of Locust's statistics that a worker sent to the master. Ignores any other value.
     fn report(&self, py: Python<'_>, entry: &Bound<'_, PyAny>) {
         if let Some(report) = convert::report(entry, Timestamp::now()) {
             py.detach(|| self.run.report(report));
         }
     }
 
-    /// What this process reports to its master.
+    /// The report of this process to its master.
     #[pyo3(signature = (*, stopped = false, problem = None, refusal = None, remarks = Vec::new()))]
     fn status_report(
         &self,
@@ -283,10 +239,10 @@ impl Publisher {
         StatusReport { report: py.detach(|| self.run.status_report(extras, Timestamp::now())) }
     }
 
-    /// Ends the run, whatever is left, and makes its receipt: with those of other processes added, and reconciled with Locust's
-    /// totals if they are given.
+    /// Ends the run, even if not all data is sent, and builds its receipt: adds those of other processes, and reconciles it with
+    /// Locust's totals if they are given.
     #[pyo3(signature = (*, locust_totals = None, workers = Vec::new(), lacks_reports = false, dashboard_url = None, stop_reason = None))]
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
     fn finish(
         &self,
         py: Python<'_>,
@@ -305,24 +261,24 @@ impl Publisher {
         Receipt::new(receipt.reconciled_with(locust), end, coverage)
     }
 
-    /// Where the data goes, as far as that is known by now.
+    /// The destination of the data, as far as it is known.
     fn destination<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         destination(py, self.run.destination().as_ref())
     }
 
-    /// The run's id.
+    /// The run ID.
     #[getter]
     fn run_id(&self) -> &str {
         &self.run.identity.run_id
     }
 
-    /// Seconds to keep sending at the end.
+    /// How many seconds to send the remaining data at the end.
     #[getter]
     fn drain_timeout(&self) -> f64 {
         self.run.config.drain_timeout.as_secs_f64()
     }
 
-    /// Whether there are log events.
+    /// Whether the run publishes log events.
     #[getter]
     fn has_logs(&self) -> bool {
         self.run.config.log.choice != LogChoice::Off
