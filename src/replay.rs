@@ -55,7 +55,7 @@ impl Replay {
         for segment in segments {
             let counters = &replay.delivery.counters;
             counters.observed.add(segment.contents.counts);
-            // A damaged file is found out when it is sent.
+            // If the file is damaged, the sender detects and rejects it.
             if let (Lane::Metrics, Ok(datums)) = (segment.lane, segment.datums()) {
                 counters.metric_hours.add(metric_hours.insert(&datums));
             }
@@ -77,29 +77,12 @@ impl Replay {
         // A dry run measures the parts in memory, and changes nothing on disk.
         let scratch = self.dry_run.then(|| Spool::in_memory(&self.manifest));
         let spool = scratch.as_ref().unwrap_or_else(|| outbox.spool());
-        let (old, mut recent) = match segment.lane {
-            Lane::Metrics => {
-                let Ok(datums) = segment.datums() else { return outbox.push(segment) };
-                let (old, recent): (Vec<_>, Vec<_>) =
-                    datums.into_iter().partition(|datum| datum.key.timestamp.saturating_mul(1000) < oldest);
-                (spool.write_datums(&old).0, (!recent.is_empty()).then(|| spool.write_datums(&recent).0))
-            }
-            Lane::Logs => {
-                let Ok(events) = segment.events() else { return outbox.push(segment) };
-                let (old, recent): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event.timestamp < oldest);
-                (spool.write_events(&old).0, (!recent.is_empty()).then(|| spool.write_events(&recent).0))
-            }
-        };
+        let Ok(Parts { old, mut recent }) = split_by_age(spool, &segment, oldest) else { return outbox.push(segment) };
         if !self.dry_run && [Some(&old), recent.as_ref()].into_iter().flatten().any(Segment::is_in_memory) {
             // The disk is full: the segment stays on it as a whole, for a later replay.
             [Some(&old), recent.as_ref()].into_iter().flatten().for_each(|part| spool.remove(part));
             outbox.leave_in_spool(&segment);
-            self.delivery.diagnostics.log_once(
-                Level::Error,
-                "no room",
-                "The disk is full: locust-cw cannot split a file that is partly over 14 days old, and keeps it in \
-                 the spool. Free disk space, and replay again.",
-            );
+            self.log_full_disk();
             return;
         }
         self.delivery.counters.rejected.add(old.contents.counts);
@@ -112,8 +95,20 @@ impl Replay {
             recent.sequence = segment.sequence;
         }
         recent.into_iter().for_each(|segment| outbox.push(segment));
-        let Counts { requests, log_events, .. } = old.contents.counts;
-        if requests.max(log_events) > 0 {
+        self.log_too_old(old.contents.counts);
+    }
+
+    fn log_full_disk(&self) {
+        self.delivery.diagnostics.log_once(
+            Level::Error,
+            "no room",
+            "The disk is full: locust-cw cannot split a file that is partly over 14 days old, and keeps it in the spool. \
+             Free disk space, and replay again.",
+        );
+    }
+
+    fn log_too_old(&self, counts: Counts) {
+        if counts.requests.max(counts.log_events) > 0 {
             self.delivery.diagnostics.log_once(
                 Level::Warning,
                 "too old",
@@ -123,7 +118,7 @@ impl Replay {
         }
     }
 
-    /// Takes the messages to the user that wait.
+    /// Takes the pending messages to the user.
     #[must_use]
     pub fn take_messages(&self) -> Vec<Message> {
         self.delivery.take_messages()
@@ -148,6 +143,34 @@ impl Replay {
         let receipt = self.delivery.receipt(&self.manifest.run_id, self.manifest.log_class, spooled);
         (Receipt { dry_run: self.dry_run, ..receipt }, end)
     }
+}
+
+/// The parts of a segment. There is no recent one if all items are too old.
+struct Parts {
+    old: Segment,
+    recent: Option<Segment>,
+}
+
+/// Writes the items of a segment as two segments: those before `oldest`, in milliseconds since the epoch, and all others.
+///
+/// # Errors
+/// If the segment is damaged.
+fn split_by_age(spool: &Spool, segment: &Segment, oldest: i64) -> std::io::Result<Parts> {
+    Ok(match segment.lane {
+        Lane::Metrics => {
+            let datums = segment.datums()?;
+            let (old, recent): (Vec<_>, Vec<_>) =
+                datums.into_iter().partition(|datum| datum.key.timestamp.saturating_mul(1000) < oldest);
+            let recent = (!recent.is_empty()).then(|| spool.write_datums(&recent).0);
+            Parts { old: spool.write_datums(&old).0, recent }
+        }
+        Lane::Logs => {
+            let events = segment.events()?;
+            let (old, recent): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event.timestamp < oldest);
+            let recent = (!recent.is_empty()).then(|| spool.write_events(&recent).0);
+            Parts { old: spool.write_events(&old).0, recent }
+        }
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::accounting::counters::Counters;
 use crate::accounting::messages::{Diagnostics, Level};
 use crate::delivery::bisect::{NoRoom, can_be_split};
 use crate::delivery::call::{logs_call, metrics_call};
-use crate::delivery::client::CloudWatch;
+use crate::delivery::client::{CloudWatch, RejectedLogEvents};
 use crate::delivery::error::{CallError, Cause, Stage};
 use crate::delivery::in_flight::{InFlightGuard, operation_of};
 use crate::delivery::limits::{Limits, Packer};
@@ -146,28 +146,10 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     async fn send_logs(&self, segments: Vec<Segment>) -> Outcome {
-        let mut created = false;
-        {
-            let mut exists = self.stream_exists.lock().await;
-            if !*exists {
-                let Destination { group, stream, .. } = &self.destination;
-                match self.cloudwatch.create_log_stream(group, stream).await {
-                    Ok(None) => {}
-                    Ok(Some(error)) => self.diagnostics.log(
-                        Level::Warning,
-                        &error.topic(),
-                        format!("{error} Until a retention is set, the log group keeps its events forever."),
-                    ),
-                    Err(error) => return self.failed(Lane::Logs, segments, error),
-                }
-                self.diagnostics.log(
-                    Level::Debug,
-                    "CreateLogStream",
-                    format!("CreateLogStream: log group {group} has stream {stream}"),
-                );
-                (*exists, created) = (true, true);
-            }
-        }
+        let created = match self.create_log_stream().await {
+            Ok(created) => created,
+            Err(error) => return self.failed(Lane::Logs, segments, error),
+        };
         let Ok(call) = tokio::task::spawn_blocking(move || logs_call(segments)).await else {
             return Outcome::Empty;
         };
@@ -184,17 +166,7 @@ impl<C: CloudWatch> Sender<C> {
         match put {
             Ok(rejected_events) => {
                 self.log_success(Lane::Logs, number, begun);
-                if rejected_events.total() > 0 {
-                    self.diagnostics.log_once(
-                        Level::Warning,
-                        "rejected events",
-                        format!(
-                            "CloudWatch Logs rejected events for log group {group}: {} too old, {} too new, {} older than \
-                             the group's retention. The receipt counts them as rejected.",
-                            rejected_events.too_old, rejected_events.too_new, rejected_events.expired
-                        ),
-                    );
-                }
+                self.log_rejected_events(&rejected_events);
                 self.counters.log_bytes.add_len(bytes);
                 self.outbox.settle(call.segments, rejected_events.total());
                 Outcome::Accepted
@@ -209,6 +181,44 @@ impl<C: CloudWatch> Sender<C> {
                 }
             }
         }
+    }
+
+    /// Creates the log group and stream before the first call. Returns whether this call created them.
+    async fn create_log_stream(&self) -> Result<bool, CallError> {
+        let mut exists = self.stream_exists.lock().await;
+        if *exists {
+            return Ok(false);
+        }
+        let Destination { group, stream, .. } = &self.destination;
+        if let Some(error) = self.cloudwatch.create_log_stream(group, stream).await? {
+            self.diagnostics.log(
+                Level::Warning,
+                &error.topic(),
+                format!("{error} Until a retention is set, the log group keeps its events forever."),
+            );
+        }
+        self.diagnostics.log(
+            Level::Debug,
+            "CreateLogStream",
+            format!("CreateLogStream: log group {group} has stream {stream}"),
+        );
+        *exists = true;
+        Ok(true)
+    }
+
+    fn log_rejected_events(&self, rejected: &RejectedLogEvents) {
+        if rejected.total() == 0 {
+            return;
+        }
+        self.diagnostics.log_once(
+            Level::Warning,
+            "rejected events",
+            format!(
+                "CloudWatch Logs rejected events for log group {}: {} too old, {} too new, {} older than the group's \
+                 retention. The receipt counts them as rejected.",
+                self.destination.group, rejected.too_old, rejected.too_new, rejected.expired
+            ),
+        );
     }
 
     fn log_success(&self, lane: Lane, number: usize, begun: Instant) {
