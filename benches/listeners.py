@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SETTLE_S = 6
 """Warm-up: longer than the flush interval, so that publishing is in its steady state."""
 TURN_S = 0.02
-QUEUE_THREAD = "locust-cw-intak"
+QUEUE_THREAD = "locust-cw-queue"
 """Linux keeps 15 characters of a thread's name."""
 
 

@@ -1,8 +1,8 @@
-//! The CloudWatch back end for Locust: a Rust core that takes finished requests and delivers them to Amazon CloudWatch.
+//! The CloudWatch back end for Locust: a Rust core that records finished requests and delivers them to Amazon CloudWatch.
 //!
-//! A folder is a stage of a sample's path or a role beside it: `ingest` takes samples in, `metrics` and `logs` turn them into
-//! what CloudWatch stores, `spool` keeps that on disk, `delivery` sends it through `aws`, and `accounting` counts it. `run` and
-//! `replay` are put together from these, and `python` is the boundary to the extension module.
+//! Each folder is a stage of the path of a sample, or a role next to it: `ingest` queues samples, `metrics` and `logs` convert
+//! them to datums and log events, `spool` stores those on disk, `delivery` sends them through `aws`, and `accounting` counts
+//! them. `run` and `replay` assemble these parts, and `python` is the boundary of the extension module.
 
 pub mod accounting;
 pub mod aws;
@@ -43,69 +43,71 @@ mod _core {
         super::python::register(module)
     }
 
-    /// This package's version.
+    /// The version of the package.
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-    /// When the prices of estimates were looked up.
+    /// The date of the prices of estimates.
     #[pymodule_export]
     const PRICES_AS_OF: &str = crate::accounting::pricing::PRICES_AS_OF;
 
-    /// Hours in the month over which metrics are charged by the hour.
+    /// Hours of a month in the prices of metrics, which CloudWatch charges by the hour.
     #[pymodule_export]
     const HOURS_PER_MONTH: u32 = crate::accounting::pricing::HOURS_PER_MONTH;
 
-    /// Bytes of the text of a JSON log event.
+    /// Estimated size of the text of a JSON log event, in bytes.
     #[pymodule_export]
     const EVENT_BYTES: u64 = crate::accounting::plan::EVENT_BYTES;
 
-    /// Gauges of each process.
+    /// Number of gauges of each process.
     #[pymodule_export]
     const GAUGES: u64 = crate::accounting::plan::GAUGES;
 
-    /// Longest run id.
+    /// Maximum length of a run ID.
     #[pymodule_export]
     const MAX_RUN_ID_CHARS: usize = crate::config::identity::MAX_RUN_ID_CHARS;
 
-    /// The host of gauges where a run has none.
+    /// The host of gauges in a run without a host.
     #[pymodule_export]
     const NO_HOST: &str = crate::config::identity::NO_HOST;
 
-    /// The request name that those which are too many go under.
+    /// The request name of all requests beyond the maximum number of names.
     #[pymodule_export]
     const OTHER: &str = crate::metrics::series::OTHER;
+
+    /// Maximum number of series for each request name.
     #[pymodule_export]
     const MAX_SERIES_PER_REQUEST: usize = crate::metrics::notice::MAX_SERIES_PER_REQUEST;
 
-    /// Points in time at or after this cannot be shown as a date.
+    /// The first point in time that cannot be shown as a date.
     #[pymodule_export]
     const DATES_END: f64 = crate::accounting::status_report::DATES_END;
 
-    /// Most dimensions of one metric.
+    /// Maximum number of dimensions of a metric.
     #[pymodule_export]
     const MAX_DIMENSIONS: usize = crate::metrics::dimension::MAX_DIMENSIONS;
 
-    /// Longest name of a namespace, a metric or a dimension.
+    /// Maximum length of the name of a namespace, metric or dimension.
     #[pymodule_export]
     const MAX_NAME_CHARS: usize = crate::metrics::dimension::MAX_NAME_CHARS;
 
-    /// Longest value of a dimension.
+    /// Maximum length of the value of a dimension.
     #[pymodule_export]
     const MAX_VALUE_CHARS: usize = crate::metrics::dimension::MAX_VALUE_CHARS;
 
-    /// Most distinct values of one datum.
+    /// Maximum number of distinct values of a datum.
     #[pymodule_export]
     const MAX_VALUES_PER_DATUM: usize = crate::metrics::histogram::MAX_VALUES_PER_DATUM;
 
-    /// Most datums of one call.
+    /// Maximum number of datums of a call.
     #[pymodule_export]
     const MAX_DATUMS: usize = crate::delivery::limits::MAX_DATUMS;
 
-    /// Most bytes of the datums of one call.
+    /// Maximum size of the datums of a call, in bytes.
     #[pymodule_export]
     const MAX_METRICS_BYTES: usize = crate::delivery::limits::MAX_METRICS_BYTES;
 
-    /// What a log event counts beside its text.
+    /// Bytes that CloudWatch Logs adds to the text of each log event.
     #[pymodule_export]
     const EVENT_OVERHEAD_BYTES: usize = crate::logs::event::EVENT_OVERHEAD_BYTES;
 }

@@ -95,7 +95,7 @@ impl Run {
         let (outbox, counters) = (Arc::clone(&delivery.outbox), Arc::clone(&delivery.counters));
         let worker = AggregationWorker::new(&config, &identity, outbox, counters, Arc::clone(&delivery.diagnostics));
         let thread = std::thread::Builder::new()
-            .name("locust-cw-intake".to_owned())
+            .name("locust-cw-queue".to_owned())
             .spawn(move || worker.run(&receiver, clock))
             // Otherwise the tasks of the delivery would wait for the thread, and keep the spool locked.
             .inspect_err(|_| drop(delivery.end()))?;
@@ -128,7 +128,7 @@ impl Run {
         if let Err(item) = self.sender.push(item) {
             let counts = match &item {
                 Item::Sample(sample) => counts_of(sample),
-                Item::Report(report) => report.share(),
+                Item::Report(report) => report.counts(),
             };
             self.delivery.counters.dropped.add(counts);
             self.delivery.diagnostics.log_once(
@@ -161,7 +161,7 @@ impl Run {
 
     /// Records what a worker reported. Waits for room for a bounded time.
     pub fn report(&self, report: Report) {
-        self.delivery.counters.observed.add(report.share());
+        self.delivery.counters.observed.add(report.counts());
         self.record_blocking(Item::Report(Box::new(report)));
     }
 
@@ -230,7 +230,7 @@ impl Run {
         self.delivery.destination()
     }
 
-    /// Takes the messages to the user that wait.
+    /// Takes the pending messages to the user.
     #[must_use]
     pub fn take_messages(&self) -> Vec<Message> {
         self.delivery.take_messages()
@@ -433,17 +433,17 @@ mod tests {
     use crate::metrics::aggregator::tests::sample;
     use crate::metrics::datum::{Datum, FAILURE_COUNT};
 
-    /// A scripted CloudWatch: each call with data fails with one of `answers`; then calls succeed.
+    /// A scripted CloudWatch: each call with data fails with one of the `errors`, and later calls succeed.
     #[derive(Default)]
     struct Scripted {
-        answers: Mutex<Vec<CallError>>,
+        errors: Mutex<Vec<CallError>>,
         /// Calls with data.
         begun: AtomicU32,
         accepted: Mutex<Vec<usize>>,
         events: Mutex<Vec<LogEvent>>,
         hang: bool,
-        /// Why the log stream cannot be created, if it cannot.
-        made: Option<CallError>,
+        /// The error of creating the log stream, if it fails.
+        creation_error: Option<CallError>,
         /// Calls with a datum of this metric, for a request, are refused.
         invalid: Option<&'static str>,
         /// Calls with a log event that contains this text are refused.
@@ -451,19 +451,19 @@ mod tests {
     }
 
     impl Scripted {
-        async fn answer(&self, operation: &str) -> Result<(), CallError> {
+        async fn next_result(&self, operation: &str) -> Result<(), CallError> {
             self.begun.fetch_add(1, Relaxed);
             if self.hang {
                 std::future::pending::<()>().await;
             }
-            let answer = self.answers.lock().expect("sound").pop();
-            answer.map_or(Ok(()), |error| Err(CallError { operation: operation.to_owned(), ..error }))
+            let error = self.errors.lock().expect("sound").pop();
+            error.map_or(Ok(()), |error| Err(CallError { operation: operation.to_owned(), ..error }))
         }
     }
 
     impl CloudWatch for Arc<Scripted> {
         async fn put_metric_data(&self, _: &str, datums: Vec<Datum>) -> Result<(), CallError> {
-            self.answer("PutMetricData").await?;
+            self.next_result("PutMetricData").await?;
             if datums.iter().any(|d| Some(&*d.key.metric) == self.invalid && d.key.dimensions.len() > 1) {
                 return Err(refused("InvalidParameterValue", 400));
             }
@@ -472,7 +472,7 @@ mod tests {
         }
 
         async fn put_log_events(&self, _: &str, _: &str, batch: LogBatch) -> Result<RejectedLogEvents, CallError> {
-            self.answer("PutLogEvents").await?;
+            self.next_result("PutLogEvents").await?;
             let events: Vec<LogEvent> = serde_json::from_str(&batch.json).expect("JSON");
             if events.iter().any(|event| self.invalid_text.is_some_and(|text| event.message.contains(text))) {
                 return Err(refused("InvalidParameterException", 400));
@@ -482,7 +482,7 @@ mod tests {
         }
 
         async fn create_log_stream(&self, _: &str, _: &str) -> Result<Option<CallError>, CallError> {
-            self.made.clone().map_or(Ok(None), Err)
+            self.creation_error.clone().map_or(Ok(None), Err)
         }
     }
 
@@ -508,7 +508,7 @@ mod tests {
             change(options);
         });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("one");
-        // It outlives the test, as the real one outlives each run.
+        // It outlives the test, as the runtime of a process outlives each run.
         let runtime = Box::leak(Box::new(runtime)).handle();
         let cloudwatch = Arc::new(cloudwatch);
         let given = Arc::clone(&cloudwatch);
@@ -552,26 +552,26 @@ mod tests {
         }
     }
 
-    fn adds_up(receipt: &Receipt) {
+    fn check_sums(receipt: &Receipt) {
         for a in [receipt.requests, receipt.failures, receipt.log_events] {
             assert_eq!(a.observed, a.delivered + a.spooled + a.rejected + a.dropped, "{receipt:?}");
         }
     }
 
     #[test]
-    fn nothing_is_sent_before_the_test_stops_and_everything_after() {
+    fn without_live_publishing_data_is_sent_only_after_the_test_stops() {
         let Test { run, cloudwatch, folder, runtime } = start(Scripted::default(), |o| o.logs = LogChoice::Off);
         record(&run, 1000);
         wait_until(&run, || run.delivery.outbox.left().requests > 0);
         run.delivery.outbox.wake_all();
-        // The runtime has one thread, so the lanes have had the chance to start calls.
-        let turns = async {
+        // The runtime has one thread, so this lets the lanes start calls.
+        let yield_to_lanes = async {
             for _ in 0..20 {
                 tokio::task::yield_now().await;
                 tokio::task::spawn_blocking(|| ()).await.expect("no panic");
             }
         };
-        runtime.block_on(runtime.spawn(turns)).expect("no panic");
+        runtime.block_on(runtime.spawn(yield_to_lanes)).expect("no panic");
         assert!(cloudwatch.accepted.lock().expect("sound").is_empty());
         record(&run, 10);
         run.push(ControlMessage::Close);
@@ -579,12 +579,12 @@ mod tests {
         let (receipt, _) = run.finish();
         assert_eq!(receipt.requests.delivered, 1010);
         assert!(!cloudwatch.accepted.lock().expect("sound").is_empty());
-        adds_up(&receipt);
+        check_sums(&receipt);
         assert_eq!(std::fs::read_dir(folder.path()).expect("there").count(), 0);
     }
 
     #[test]
-    fn a_flush_is_over_when_all_before_it_is_delivered() {
+    fn a_flush_is_settled_when_all_data_before_it_is_delivered() {
         let Test { run, cloudwatch, folder: _folder, .. } = start(Scripted::default(), |o| o.live = true);
         for round in 1..=3u64 {
             record(&run, 100);
@@ -598,9 +598,9 @@ mod tests {
 
     #[test]
     fn a_flush_does_not_wait_for_the_user_to_resolve_a_problem() {
-        let answers = (0..50).map(|_| refused("AccessDenied", 403)).collect();
+        let errors = (0..50).map(|_| refused("AccessDenied", 403)).collect();
         let Test { run, folder: _folder, .. } =
-            start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |o| o.live = true);
+            start(Scripted { errors: Mutex::new(errors), ..Scripted::default() }, |o| o.live = true);
         record(&run, 10);
         assert!(!flushed(&run));
         let (first, second) = (run.finish(), run.finish());
@@ -620,10 +620,10 @@ mod tests {
 
     #[test]
     fn failed_calls_are_repeated_until_they_are_accepted() {
-        let answers =
+        let errors =
             vec![failed(Cause::NoAnswer), refused("Throttling", 400), refused("", 503), failed(Cause::NotSent)];
         let Test { run, folder: _folder, .. } =
-            start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |_| {});
+            start(Scripted { errors: Mutex::new(errors), ..Scripted::default() }, |_| {});
         record(&run, 100);
         run.push(ControlMessage::Close);
         wait_until_over(&run);
@@ -631,7 +631,7 @@ mod tests {
         assert_eq!((receipt.requests.delivered, receipt.log_events.delivered), (100, 99));
         assert_eq!(receipt.log_events.rejected, 1);
         assert!(receipt.uncertain > 0 && receipt.retries > 0, "{receipt:?}");
-        adds_up(&receipt);
+        check_sums(&receipt);
     }
 
     #[test]
@@ -642,7 +642,7 @@ mod tests {
         run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
-        adds_up(&receipt);
+        check_sums(&receipt);
         assert_eq!(receipt.requests.delivered, 1);
         // Totals, a time and a size for the request and for its host, without the invalid one.
         assert_eq!(cloudwatch.accepted.lock().expect("sound").iter().sum::<usize>(), 7);
@@ -660,7 +660,7 @@ mod tests {
         run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
-        adds_up(&receipt);
+        check_sums(&receipt);
         assert_eq!(cloudwatch.events.lock().expect("sound").len(), 11);
         let rejected = folder.path().join(&receipt.run_id).join("w1").join("rejected");
         let kept: Vec<_> =
@@ -672,43 +672,44 @@ mod tests {
 
     #[test]
     fn a_refusal_that_only_the_user_can_resolve_is_logged_once_and_keeps_everything() {
-        let answers = (0..50).map(|_| refused("AccessDenied", 403)).collect();
+        let errors = (0..50).map(|_| refused("AccessDenied", 403)).collect();
         let Test { run, folder: _folder, .. } =
-            start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |_| {});
+            start(Scripted { errors: Mutex::new(errors), ..Scripted::default() }, |_| {});
         record(&run, 100);
         run.push(ControlMessage::Close);
         wait_until_over(&run);
-        let mut said = run.take_messages();
-        said.retain(|message| message.level != Level::Debug);
+        let mut logged = run.take_messages();
+        logged.retain(|message| message.level != Level::Debug);
         // One for each operation.
-        assert_eq!(said.len(), 2, "{said:?}");
+        assert_eq!(logged.len(), 2, "{logged:?}");
         let (receipt, end) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
         assert_eq!((end.spool_folder.is_some(), end.rejected_folder, end.failures.len()), (true, None, 2));
-        adds_up(&receipt);
+        check_sums(&receipt);
     }
 
     #[test]
     fn a_blocked_lane_is_tried_once_more_at_the_end() {
         // One for each lane. The problem is resolved before the test ends.
-        let answers = vec![refused("AccessDenied", 403), refused("AccessDenied", 403)];
+        let errors = vec![refused("AccessDenied", 403), refused("AccessDenied", 403)];
         let Test { run, cloudwatch, folder: _folder, .. } =
-            start(Scripted { answers: Mutex::new(answers), ..Scripted::default() }, |o| o.live = true);
+            start(Scripted { errors: Mutex::new(errors), ..Scripted::default() }, |o| o.live = true);
         record(&run, 100);
         assert!(!flushed(&run));
-        wait_until(&run, || cloudwatch.answers.lock().expect("sound").is_empty());
+        wait_until(&run, || cloudwatch.errors.lock().expect("sound").is_empty());
         record(&run, 10);
         run.push(ControlMessage::Close);
         wait_until_over(&run);
         let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.delivered, receipt.log_events.spooled), (110, 0));
-        adds_up(&receipt);
+        check_sums(&receipt);
     }
 
     #[test]
     fn a_log_group_that_cannot_be_created_rejects_no_event() {
         let refused = making("InvalidParameterException", 400);
-        let Test { run, folder, .. } = start(Scripted { made: Some(refused), ..Scripted::default() }, |_| {});
+        let scripted = Scripted { creation_error: Some(refused), ..Scripted::default() };
+        let Test { run, folder, .. } = start(scripted, |_| {});
         record(&run, 100);
         run.push(ControlMessage::Close);
         wait_until_over(&run);
@@ -717,7 +718,7 @@ mod tests {
         assert!(end.failures.iter().any(|error| error.to_string().contains("Check --cw-log-group")), "{end:?}");
         let files = std::fs::read_dir(folder.path().join(&receipt.run_id).join("w1")).expect("there").count();
         assert!(files < 10, "they are not split: {files}");
-        adds_up(&receipt);
+        check_sums(&receipt);
     }
 
     #[test]
@@ -729,53 +730,53 @@ mod tests {
         let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
         assert!(receipt.uncertain > 0, "{receipt:?}");
-        adds_up(&receipt);
+        check_sums(&receipt);
         assert!(folder.path().join(&receipt.run_id).join("w1/run.json").exists());
     }
 
-    /// Records samples that the aggregation thread does not take any more, after ten that were delivered, and ends the run.
-    fn drops_the_rest(run: &Run) {
+    /// Records samples that the aggregation thread no longer handles, after ten that were delivered, and ends the run.
+    fn check_that_later_samples_are_dropped(run: &Run) {
         record(run, 100);
         let flush = run.flush();
         let (receipt, _) = run.finish();
         assert_eq!((receipt.requests.delivered, receipt.requests.dropped), (10, 100));
         assert!(!receipt.is_complete());
-        adds_up(&receipt);
+        check_sums(&receipt);
         assert_eq!(run.is_flushed(&flush), Some(false));
     }
 
     #[test]
     fn samples_of_a_hanging_aggregation_thread_count_as_dropped() {
-        let (answers, looks) = (Arc::new(Mutex::new(())), Arc::new(AtomicU32::new(0)));
-        let of_thread = (Arc::clone(&answers), Arc::clone(&looks));
+        let (block, reads) = (Arc::new(Mutex::new(())), Arc::new(AtomicU32::new(0)));
+        let of_thread = (Arc::clone(&block), Arc::clone(&reads));
         let clock = move || {
-            let (answers, looks) = &of_thread;
-            looks.fetch_add(1, Relaxed);
-            let _answer = answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let (block, reads) = &of_thread;
+            reads.fetch_add(1, Relaxed);
+            let _block = block.lock().unwrap_or_else(PoisonError::into_inner);
             Timestamp::now()
         };
         let Test { run, folder: _folder, .. } = start_by(clock, Scripted::default(), |o| o.live = true);
         record(&run, 10);
         assert!(flushed(&run));
-        let hangs = answers.lock().expect("sound");
-        let before = looks.load(Relaxed);
-        wait_until(&run, || looks.load(Relaxed) > before);
-        drops_the_rest(&run);
-        drop(hangs);
+        let blocked = block.lock().expect("sound");
+        let before = reads.load(Relaxed);
+        wait_until(&run, || reads.load(Relaxed) > before);
+        check_that_later_samples_are_dropped(&run);
+        drop(blocked);
     }
 
     #[test]
     fn samples_after_a_panic_of_the_aggregation_thread_count_as_dropped() {
         let panics = Arc::new(AtomicBool::new(false));
         let clock = Arc::clone(&panics);
-        let clock = move || if clock.load(Relaxed) { panic!("as the test ordered") } else { Timestamp::now() };
+        let clock = move || if clock.load(Relaxed) { panic!("requested by the test") } else { Timestamp::now() };
         let Test { run, folder: _folder, .. } = start_by(clock, Scripted::default(), |o| o.live = true);
         record(&run, 10);
         assert!(flushed(&run));
         panics.store(true, Relaxed);
         let has_ended = |run: &Run| run.aggregation.lock().expect("sound").as_ref().is_none_or(JoinHandle::is_finished);
         wait_until(&run, || has_ended(&run));
-        drops_the_rest(&run);
+        check_that_later_samples_are_dropped(&run);
     }
 
     #[test]
@@ -802,6 +803,6 @@ mod tests {
         assert_eq!((receipt.requests.spooled, receipt.api_calls.put_metric_data), (100, 1));
         assert!(receipt.estimated_cost_usd > 0.0 && receipt.bytes_sent > 0);
         assert!(cloudwatch.accepted.lock().expect("sound").is_empty());
-        adds_up(&receipt);
+        check_sums(&receipt);
     }
 }

@@ -1,15 +1,15 @@
-//! The process's tokio runtime: made at its first use, never at import, and never used in a forked child.
+//! The Tokio runtime of the process. It is created at first use, never at import, and a forked child never uses its parent's.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Sending is waiting, for the most part: two threads do for any number of runs.
+/// Two threads are enough for any number of runs, because senders mainly wait for the network.
 const THREADS: usize = 2;
-/// Threads that read the spool.
+/// Maximum number of threads that read the spool.
 const BLOCKING_THREADS: usize = 4;
-/// What a flush takes of the processor is better taken slowly than from the users: how much nicer these threads are.
+/// Added to the niceness of these threads, because a flush must not take CPU time from the users.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -17,11 +17,11 @@ static RUNTIME: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
 
 /// The runtime of this process.
 ///
-/// After a fork the parent's is left alone in the child, as its threads do not exist there: it is neither used nor
-/// dropped, and the child makes its own.
+/// After a fork, the threads of the parent's runtime do not exist in the child. The child neither uses nor drops that runtime,
+/// and creates its own.
 ///
 /// # Errors
-/// Where its threads cannot be started.
+/// If its threads cannot be started.
 pub fn handle() -> io::Result<Handle> {
     let mut current = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let pid = std::process::id();
@@ -42,14 +42,14 @@ pub fn handle() -> io::Result<Handle> {
     Ok(runtime.handle().clone())
 }
 
-/// What each thread does first: let those of whoever made the runtime go first where there is not enough for all. Only on
-/// Linux has each thread a niceness of its own; it hands it on to threads that it starts.
+/// Returns the function that each thread runs at its start: it gives the thread a lower priority than that of the thread that
+/// creates the runtime. Only Linux has a niceness for each thread; threads inherit it.
 fn lower_thread_priority() -> impl Fn() + Send + Sync + 'static {
     #[cfg(target_os = "linux")]
     let niceness = rustix::process::getpriority_process(None).unwrap_or_default() + NICE;
     move || {
         #[cfg(target_os = "linux")]
-        // Whoever forbids it has its reasons, and all goes on as well.
+        // Best effort: if it is not permitted, the threads keep their priority.
         let _ = rustix::process::setpriority_process(None, niceness);
     }
 }

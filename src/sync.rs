@@ -1,5 +1,5 @@
-//! What threads meet at: the standard library's, or those of a checker that tries out the orders in which threads may
-//! run (`make model`).
+//! Synchronization primitives: those of the standard library, or those of Shuttle, which runs threads in many different orders
+//! (`make model`).
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ pub use shuttle::{
     thread,
 };
 
-/// Waits for what a channel has next, for at most `time`.
+/// Receives the next value of a channel, and waits for it for at most `time`.
 #[cfg(not(all(test, shuttle)))]
 pub fn receive_within<T>(receiver: &mpsc::Receiver<T>, time: Duration) -> Option<T> {
     receiver.recv_timeout(time).ok()
 }
 
-/// The checker knows no time, and so no limit: who is never woken is found.
+/// Shuttle has no clock, so this waits without limit. A thread that is never woken fails the test.
 #[cfg(all(test, shuttle))]
 pub fn receive_within<T>(receiver: &mpsc::Receiver<T>, _time: Duration) -> Option<T> {
     receiver.recv().ok()

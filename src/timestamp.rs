@@ -1,4 +1,4 @@
-//! Points in time as the formats of this product write them. Nothing here reads a clock but [`Timestamp::now`].
+//! Points in time, and their text formats. Only [`Timestamp::now`] reads a clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,44 +8,45 @@ use time::OffsetDateTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// How far back CloudWatch accepts data: two weeks (PutMetricData, PutLogEvents).
+/// Maximum age of data that CloudWatch accepts: two weeks (PutMetricData, PutLogEvents).
 pub const MAX_AGE_SECONDS: i64 = 14 * 24 * 3600;
-/// How far ahead CloudWatch accepts data: two hours (PutMetricData, PutLogEvents).
+/// How far in the future CloudWatch accepts data: two hours (PutMetricData, PutLogEvents).
 pub const MAX_AHEAD_SECONDS: i64 = 2 * 3600;
 
-/// How far back a time is believed. Half of what CloudWatch accepts: what is recorded may wait in the spool for as long
-/// again.
+/// Maximum age of a reported time. It is half of what CloudWatch accepts, because the data may then wait in the spool for as
+/// long.
 const EARLIEST_SECONDS: i64 = MAX_AGE_SECONDS / 2;
-/// How far ahead a time is believed. Half of what CloudWatch accepts: its clock need not be this machine's.
+/// How far in the future a reported time may be. It is half of what CloudWatch accepts, because the clocks of CloudWatch and of
+/// this machine may differ.
 const LATEST_SECONDS: i64 = MAX_AHEAD_SECONDS / 2;
 
 const MICROS: i64 = 1_000_000;
 const MICRO_DIGITS: usize = 6;
 
 impl Timestamp {
-    /// The machine's clock, now.
+    /// The current time of the machine's clock.
     #[must_use]
     pub fn now() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
     }
 
-    /// From seconds since the epoch.
+    /// Converts seconds since the epoch.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds * MICROS)
     }
 
-    /// From milliseconds since the epoch.
+    /// Converts milliseconds since the epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis * 1000)
     }
 
-    /// When a request completed: `start` (seconds since the epoch) plus `elapsed_ms`.
+    /// The completion time of a request: `start` (seconds since the epoch) plus `elapsed_ms`.
     ///
-    /// Falls back to `now` where the start is unknown, not finite, or makes that more than a week ago or more than an hour
-    /// ahead: CloudWatch might refuse the whole call over it (clients that report a monotonic clock's reading do exist).
+    /// It is `now` if the start is unknown or not finite, or if the result is more than a week ago or more than an hour in the
+    /// future. CloudWatch could refuse the whole call because of such a time, and some clients report a monotonic clock.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked before the cast")]
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
@@ -57,7 +58,7 @@ impl Timestamp {
         if (earliest..=latest).contains(&micros) { Self(micros as i64) } else { now }
     }
 
-    /// This time and so many microseconds.
+    /// The time that is this many microseconds later.
     #[must_use]
     pub const fn plus_micros(self, micros: i64) -> Self {
         Self(self.0 + micros)
@@ -69,7 +70,7 @@ impl Timestamp {
         self.0.div_euclid(MICROS)
     }
 
-    /// Seconds since the epoch, with their fraction.
+    /// Seconds since the epoch, with a fraction.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit into 53 bits until 2255")]
     pub fn seconds_f64(self) -> f64 {
@@ -91,25 +92,25 @@ impl Timestamp {
     /// `2026-11-22T11:03:01.123456Z`, as in log events.
     #[must_use]
     pub fn iso8601(self) -> String {
-        self.written(["-", "-", "T", ":", ":", ".", "Z"])
+        self.format(["-", "-", "T", ":", ":", ".", "Z"])
     }
 
     /// `2026/11/22 11:03:01.123456 UTC`, as in the text format of log events.
     #[must_use]
     pub fn slashed(self) -> String {
-        self.written(["/", "/", " ", ":", ":", ".", " UTC"])
+        self.format(["/", "/", " ", ":", ":", ".", " UTC"])
     }
 
-    /// `20261122T110301Z`, as in run ids.
+    /// `20261122T110301Z`, as in run IDs.
     #[must_use]
     pub fn compact(self) -> String {
-        let second = self.written(["", "", "T", "", "", "Z", ""]);
+        let second = self.format(["", "", "T", "", "", "Z", ""]);
         second[..second.len() - MICRO_DIGITS].to_owned()
     }
 
-    /// From the year to the microsecond, each number followed by one of the `signs`. Written for every log event, so
-    /// without the machinery of `format!`.
-    fn written(self, signs: [&str; 7]) -> String {
+    /// Writes the numbers from the year to the microsecond, each followed by its separator. It does not use `format!`, which is
+    /// slower, because it runs for every log event.
+    fn format(self, separators: [&str; 7]) -> String {
         let t = OffsetDateTime::from_unix_timestamp(self.seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let micros = u32::try_from(self.0.rem_euclid(MICROS)).unwrap_or_default();
         let numbers = [
@@ -122,14 +123,14 @@ impl Timestamp {
             (MICRO_DIGITS, micros),
         ];
         let mut text = String::with_capacity(32);
-        for ((width, mut number), sign) in numbers.into_iter().zip(signs) {
+        for ((width, mut number), separator) in numbers.into_iter().zip(separators) {
             let mut digits = ['0'; MICRO_DIGITS];
             for digit in digits[..width].iter_mut().rev() {
                 *digit = char::from_digit(number % 10, 10).unwrap_or_default();
                 number /= 10;
             }
             text.extend(&digits[..width]);
-            text.push_str(sign);
+            text.push_str(separator);
         }
         text
     }
@@ -145,13 +146,13 @@ mod tests {
     const NOON: Timestamp = Timestamp::from_seconds(1_795_348_981); // 2026-11-22 12:03:01 UTC
 
     #[test]
-    fn a_sample_is_timed_when_it_completed() {
+    fn the_time_of_a_sample_is_its_completion_time() {
         let at = Timestamp::of_completion(Some(1_795_348_980.0), 250.5, NOON);
         assert_eq!(at.micros(), 1_795_348_980_250_500);
     }
 
     #[test]
-    fn a_start_time_that_cloudwatch_would_refuse_counts_as_now() {
+    fn a_start_time_that_cloudwatch_would_refuse_is_replaced_by_now() {
         for start in [0.0, 12_345.678, f64::NAN, f64::INFINITY, -1.0, 4e9] {
             assert_eq!(Timestamp::of_completion(Some(start), 10.0, NOON), NOON, "{start}");
         }
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_notations() {
+    fn the_three_formats() {
         let t = Timestamp(1_795_348_981_123_456);
         assert_eq!(t.iso8601(), "2026-11-22T12:03:01.123456Z");
         assert_eq!(t.slashed(), "2026/11/22 12:03:01.123456 UTC");
@@ -169,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_client_reports_the_time_is_one_that_cloudwatch_takes(
+        fn the_completion_time_is_one_that_cloudwatch_accepts_for_any_start_time(
             start in prop_oneof![any::<f64>(), 1.7e9..1.9e9f64, NOON.seconds() as f64 - 2e6..NOON.seconds() as f64, NOON.seconds() as f64..NOON.seconds() as f64 + 2e4],
             elapsed_ms in prop_oneof![any::<f64>(), 0.0..1e7f64],
         ) {
@@ -182,7 +183,7 @@ mod tests {
         }
 
         #[test]
-        fn the_notations_have_the_same_digits_and_sort_as_the_times_do(
+        fn the_formats_have_the_same_digits_and_sort_in_the_order_of_the_times(
             a in 0..253_402_300_800_000_000i64, b in 0..253_402_300_800_000_000i64,
         ) {
             let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();

@@ -1,10 +1,10 @@
-//! The AWS account, region and endpoints of a run: as options name them, and as they were resolved.
+//! The AWS account, region and endpoints of a run: as set by options, and as resolved.
 
 use serde::{Deserialize, Serialize};
 
 use super::options::{InvalidOption, Problem};
 
-/// The AWS account and region as options name them. What is `None` is left to AWS's default chain.
+/// The AWS account and region as set by options. The SDK's default chain resolves fields that are `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the command-line option of its name")]
 pub struct AwsConfig {
@@ -22,15 +22,15 @@ pub struct AwsConfig {
     pub required_account: RequiredAccount,
 }
 
-/// The account that credentials must belong to, and who requires it.
+/// The account that the credentials must belong to, and the origin of this requirement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum RequiredAccount {
     /// Any account.
     #[default]
     Any,
-    /// The one that the run published to.
+    /// The account that the run published to.
     Recorded(String),
-    /// The one that the user named.
+    /// The account that the user specified.
     Given(String),
 }
 
@@ -61,15 +61,15 @@ impl AwsConfig {
         }
     }
 
-    /// The options of a process that continues a run: what is not given is as the run resolved it, and the credentials must
-    /// belong to the run's account, or to `account`: 12 digits, or `any`.
+    /// The options of a process that continues a run. Options that are not set have the values that the run resolved. The
+    /// credentials must belong to the account of the run, or to `account`, which is 12 digits or `any`.
     ///
     /// # Errors
-    /// Where `account` is neither.
+    /// If `account` is invalid.
     pub fn continuing(self, recorded: Option<ResolvedAws>, account: Option<String>) -> Result<Self, InvalidOption> {
         let recorded = recorded.unwrap_or_default();
         let required_account = match account {
-            // A local CloudWatch has no accounts.
+            // A local CloudWatch accepts any account.
             None if self.local => RequiredAccount::Any,
             None => recorded.account_id.clone().map_or(RequiredAccount::Any, RequiredAccount::Recorded),
             Some(any) if any == ANY_ACCOUNT => RequiredAccount::Any,
@@ -85,18 +85,18 @@ impl AwsConfig {
     }
 }
 
-/// The destination of a run's data, as options, environment and AWS configuration files together decide. It is stored with
-/// the run, so that a later process does not depend on an environment that may have changed.
+/// The destination of the data of a run, resolved from options, environment variables and AWS configuration files. It is stored
+/// with the run, so that a later process does not depend on an environment that may have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ResolvedAws {
-    /// The account ID; `None` until STS has answered.
+    /// The account ID; `None` until STS has responded.
     pub account_id: Option<String>,
     /// The region.
     pub region: Option<String>,
-    /// The profile that the credentials come from, if one was named.
+    /// The profile of the credentials, if one was specified.
     pub profile: Option<String>,
-    /// The endpoint of CloudWatch, AWS's own or another.
+    /// The endpoint of CloudWatch, which need not be one of AWS.
     pub cloudwatch_url: Option<String>,
     /// The endpoint of CloudWatch Logs.
     pub logs_url: Option<String>,
@@ -104,7 +104,7 @@ pub struct ResolvedAws {
     pub sts_url: Option<String>,
 }
 
-/// Accepts any account.
+/// The value of the option `account` that accepts any account.
 const ANY_ACCOUNT: &str = "any";
-/// Length of an account ID.
+/// Number of digits of an account ID.
 const ACCOUNT_DIGITS: usize = 12;

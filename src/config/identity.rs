@@ -7,13 +7,13 @@ use url::Url;
 use crate::ingest::sample::Sample;
 use crate::redact::redact_urls;
 
-/// The host of a request without a URL, in a run without a host.
+/// The host of requests without a URL in a run without a host.
 pub const NO_HOST: &str = "(none)";
-/// Longest run ID: it is part of the names of log streams and folders.
+/// Maximum length of a run ID, which is part of the names of log streams and folders.
 pub const MAX_RUN_ID_CHARS: usize = 64;
-/// Longest name of a process within its run.
+/// Maximum length of the name of a process within its run.
 pub const MAX_WORKER_CHARS: usize = 128;
-/// Most characters that are added to the name of a process: one before it, and a number after it.
+/// Maximum number of characters that locust-cw adds to the name of a process: one before it, and a number after it.
 const WORKER_ADDITION_CHARS: usize = 5;
 
 /// The run, process and host that samples belong to.
@@ -21,16 +21,16 @@ const WORKER_ADDITION_CHARS: usize = 5;
 pub struct RunIdentity {
     /// The run ID.
     pub run_id: String,
-    /// The process's name within the run.
+    /// The name of the process within the run.
     pub worker: String,
-    /// The environment's host as it is published; where it is `None`, the URL of each request determines the host.
+    /// The host of Locust's environment, as published. If it is `None`, the URL of each request determines the host.
     pub host: Option<String>,
-    /// The host of gauges and of workers' reports where `host` is `None`: they have no URL.
+    /// The host of gauges and of reports of workers, which have no URL, if `host` is `None`.
     pub fallback_host: Option<String>,
 }
 
 impl RunIdentity {
-    /// The host a sample was sent to.
+    /// The host of a sample.
     #[must_use]
     pub fn host_of<'a>(&'a self, sample: &'a Sample) -> Cow<'a, str> {
         if let Some(host) = &self.host {
@@ -42,7 +42,7 @@ impl RunIdentity {
         }
     }
 
-    /// The origin of a request that went to another host than the run's; [`Self::host_of`] of any other.
+    /// The origin of a request that was sent to another host than the run's; [`Self::host_of`] for any other request.
     #[must_use]
     pub fn target_of<'a>(&'a self, sample: &'a Sample) -> Cow<'a, str> {
         let own = self.host.as_deref().and_then(origin_of);
@@ -52,21 +52,21 @@ impl RunIdentity {
         }
     }
 
-    /// Whether a URL is below the run's host, as nearly all are: then a sample does not need it.
+    /// Whether a URL is below the host of the run. Most are, and then a sample does not store it.
     #[must_use]
     pub fn is_own_url(&self, url: &str) -> bool {
         let below = self.host.as_deref().and_then(|host| url.strip_prefix(host));
         below.is_some_and(|below| below.is_empty() || below.starts_with(['/', '?', '#']))
     }
 
-    /// The host of everything but single requests.
+    /// The host of data that does not belong to a single request.
     #[must_use]
     pub fn own_host(&self) -> &str {
         self.host.as_deref().or(self.fallback_host.as_deref()).unwrap_or(NO_HOST)
     }
 }
 
-/// Scheme, host and port of a URL, without credentials; `None` for any text but a URL with a host.
+/// Scheme, host and port of a URL, without credentials; `None` if the text is not a URL with a host.
 #[must_use]
 pub fn origin_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
@@ -74,8 +74,8 @@ pub fn origin_of(url: &str) -> Option<String> {
     Some(url.port().map_or_else(|| format!("{scheme}://{host}"), |port| format!("{scheme}://{host}:{port}")))
 }
 
-/// A host as it is published: without credentials, without the values of a query, and the same for all spellings of one
-/// origin, such as `HTTP://Shop.test:80/` and `http://shop.test`.
+/// A host as it is published: without credentials and without the values of a query. All spellings of an origin become the
+/// same text, such as `HTTP://Shop.test:80/` and `http://shop.test`.
 #[must_use]
 pub fn public_host(host: &str) -> String {
     let host = redact_urls(host);
@@ -118,7 +118,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_long_name_has_room_for_what_is_added() {
+    fn a_long_name_has_room_for_an_addition() {
         for name in ["w".repeat(200), format!(".{}", "w".repeat(200)), "\u{1f980}".repeat(200), String::new()] {
             let safe = path_safe(&name);
             assert!((1..=MAX_WORKER_CHARS - "-100".len()).contains(&safe.len()) && !safe.starts_with('.'), "{safe}");
@@ -126,7 +126,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_host_is_published_without_what_may_be_secret() {
+    fn a_host_is_published_without_possible_secrets() {
         for (host, public) in [
             ("http://shop", "http://shop"),
             ("https://user:p@ss@shop.example:8443/v1/@x", "https://shop.example:8443/v1/@x"),
@@ -167,7 +167,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn without_a_host_the_requests_url_tells_it() {
+    fn without_a_host_the_url_of_the_request_determines_it() {
         let identity = RunIdentity { host: None, fallback_host: Some("http://gauge".into()), ..(*identity()).clone() };
         let host = |url: Option<&str>| {
             identity.host_of(&Sample { url: url.map(Into::into), ..sample("/a", 100, 5.0) }).into_owned()

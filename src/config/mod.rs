@@ -1,4 +1,4 @@
-//! Options as the user gives them, and the validated [`Config`] that they become once; after that no code checks again.
+//! Options as the user sets them, and the validated [`Config`]. Options are validated once, and no other code checks them.
 
 pub mod aws;
 pub mod identity;

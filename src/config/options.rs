@@ -1,13 +1,13 @@
-//! The options of the core by name, each with its default, and why one cannot be used.
+//! The options of the core with their names and defaults, and the error of an invalid option.
 //!
-//! A new option is a field here with its default, and its validated form in [`super::validate`].
+//! A new option needs a field with a default here, and its validated form in [`super::validate`].
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::value::{OptionValue, Values};
 
-/// Options as they are given, with the defaults of the command line.
+/// Options as the user sets them, with the defaults of the command line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is the command-line option of its name")]
@@ -74,18 +74,18 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads options by name; those that are not given have their defaults.
+    /// Reads options by name. Options that are not set have their defaults.
     ///
     /// # Errors
-    /// Where an option is unknown, or its value has the wrong type.
+    /// If an option is unknown, or its value has the wrong type.
     pub fn read(values: impl IntoIterator<Item = (String, OptionValue)>) -> Result<Self, InvalidOption> {
         Self::deserialize(Values::new(values))
     }
 
-    /// The values that an option can have; none for an option that is free text, a number or a flag.
+    /// The values that an option accepts; none for an option that is free text, a number or a flag.
     #[must_use]
     pub fn choices(option: &str) -> &'static [&'static str] {
-        // The empty text is no option's choice, so the error names those that there are.
+        // No option accepts an empty text as a choice, so the error lists the choices.
         match Self::read([(option.to_owned(), OptionValue::Text(String::new()))]) {
             Err(InvalidOption { problem: Problem::NotAChoice { choices, .. }, .. }) => choices,
             _ => &[],
@@ -93,17 +93,17 @@ impl Options {
     }
 }
 
-/// An option that cannot be used.
+/// An invalid option.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("argument --cw-{}: {problem}", .option.replace('_', "-"))]
 pub struct InvalidOption {
     /// The option's name in Python form, such as `flush_interval`.
     pub option: String,
-    /// Why.
+    /// The problem with it.
     pub problem: Problem,
 }
 
-/// What is wrong with an option, and what would be right.
+/// The problem with an option, and the valid values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The core has no option of this name.
@@ -159,17 +159,17 @@ pub enum LogFormat {
     Text,
 }
 
-/// What log events show of URLs in texts.
+/// Whether log events contain the values of URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogUrls {
-    /// Without their values: see [`crate::redact`].
+    /// URLs without their values: see [`crate::redact`].
     Redacted,
-    /// Unchanged.
+    /// Complete URLs.
     Full,
 }
 
-/// The class of a log group that locust-cw creates. CloudWatch has a third, `DELIVERY`, for the logs of AWS services only.
+/// The class of a log group that locust-cw creates. CloudWatch has a third class, `DELIVERY`, for logs of AWS services only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "they are CloudWatch's own names")]
@@ -187,8 +187,8 @@ mod tests {
     }
 
     #[test]
-    fn options_that_are_not_given_have_their_defaults() {
-        assert_eq!(Options::read([]).expect("nothing is wrong"), Options::default());
+    fn options_that_are_not_set_have_their_defaults() {
+        assert_eq!(Options::read([]).expect("valid options"), Options::default());
         let options = read("flush_interval", OptionValue::Int(7)).expect("a number");
         assert_eq!(options, Options { flush_interval: 7.0, ..Options::default() });
     }

@@ -13,54 +13,54 @@ use crate::metrics::dimension::{self, Dimension};
 /// Retention periods of CloudWatch Logs, in days (PutRetentionPolicy).
 const RETENTION_DAYS: [i32; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
-/// Longest name of a log group or stream (CreateLogGroup, CreateLogStream).
+/// Maximum length of the name of a log group or stream (CreateLogGroup, CreateLogStream).
 const MAX_LOG_NAME_CHARS: usize = 512;
-/// Longest namespace (PutMetricData).
+/// Maximum length of a namespace (PutMetricData).
 const MAX_NAMESPACE_CHARS: usize = 255;
-/// Length of the run ID and the worker's name in a stream's name, each after a slash.
+/// Maximum length of the run ID and the worker's name in the name of a log stream, each after a slash.
 const STREAM_SUFFIX_CHARS: usize = MAX_RUN_ID_CHARS + MAX_WORKER_CHARS + 2;
-/// Largest spool, in megabytes: a thousand terabytes, whose number of bytes fits into 64 bits.
+/// Maximum size of a spool in megabytes: a petabyte, whose number of bytes fits into 64 bits.
 const MAX_SPOOL_MB: u64 = 1 << 30;
 
-/// The log events: which there are, their format and their destination.
+/// The log events: which requests are logged, and the format and destination of the events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogConfig {
     /// Which requests become log events.
     pub choice: LogChoice,
-    /// Share of successful requests logged, 0 to 1.
+    /// Fraction of successful requests that are logged, 0 to 1.
     pub sample: f64,
-    /// Their format.
+    /// The format of the events.
     pub format: LogFormat,
-    /// What they show of URLs.
+    /// Whether the events contain the values of URLs.
     pub urls: LogUrls,
     /// Name of the log group.
     pub group: String,
-    /// First part of the stream's name.
+    /// First part of the name of the log stream.
     pub stream_prefix: String,
-    /// Retention of a group that is created, in days.
+    /// Retention in days of a log group that locust-cw creates.
     pub retention_days: Option<i32>,
-    /// Class of a group that is created.
+    /// Class of a log group that locust-cw creates.
     pub class: LogClass,
 }
 
 /// Validated options.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Publish while the test runs.
+    /// Whether data is published while the test runs.
     pub live: bool,
-    /// Do everything but the network.
+    /// Whether nothing is sent.
     pub dry_run: bool,
-    /// Metrics namespace.
+    /// The namespace of the metrics.
     pub namespace: String,
-    /// Dimensions of the finest series.
+    /// The dimensions of the series of a request.
     pub series: Vec<SeriesKey>,
-    /// Dimensions of every metric.
+    /// Further dimensions of each metric.
     pub constant_dimensions: Vec<Dimension>,
-    /// Seconds per window, and the storage resolution: 1 or 60.
+    /// Length of a window in seconds, which is also the storage resolution: 1 or 60.
     pub resolution: u32,
     /// Time between publications in live mode.
     pub flush_interval: Duration,
-    /// Distinct request names; further ones go to `(other)`.
+    /// Maximum number of distinct request names. Further ones are published as `(other)`.
     pub max_requests: usize,
     /// The log events.
     pub log: LogConfig,
@@ -68,19 +68,19 @@ pub struct Config {
     pub aws: AwsConfig,
     /// The run ID, if the user chose one.
     pub run_id: Option<String>,
-    /// The folder that holds the spools of all runs.
+    /// The folder with the spools of all runs.
     pub spool_dir: PathBuf,
     /// Capacity of the spool of a run, in bytes.
     pub spool_max_bytes: u64,
-    /// How long to keep sending at the end.
+    /// How long to send the remaining data at the end.
     pub drain_timeout: Duration,
 }
 
 impl Options {
-    /// Checks every option.
+    /// Validates all options.
     ///
     /// # Errors
-    /// The first option whose value cannot be used.
+    /// The first option whose value is invalid.
     pub fn validate(self) -> Result<Config, InvalidOption> {
         let log = LogConfig {
             choice: self.logs,
@@ -213,7 +213,7 @@ fn constant_dimensions(pairs: &[String], series_len: usize) -> Result<Vec<Dimens
         }
         dimensions.push(Dimension::new(name, value));
     }
-    // The gauge of a user class has two more: Host and UserClass.
+    // The gauge of a user class has two further dimensions: Host and UserClass.
     if dimensions.len() + series_len.max(2) > dimension::MAX_DIMENSIONS {
         return invalid("dimension", "CloudWatch accepts at most 30 dimensions per metric");
     }
@@ -263,10 +263,10 @@ fn endpoint_url(text: String) -> Result<String, InvalidOption> {
     }
 }
 
-/// Checks a run ID, which is also the name of a folder in the spool and part of the names of log streams.
+/// Validates a run ID, which is also the name of a folder in the spool and part of the names of log streams.
 ///
 /// # Errors
-/// Where it cannot be used.
+/// If it is invalid.
 pub fn run_id(text: String) -> Result<String, InvalidOption> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     let is_valid = (1..=MAX_RUN_ID_CHARS).contains(&text.len()) && text.chars().all(allowed);
@@ -276,15 +276,15 @@ pub fn run_id(text: String) -> Result<String, InvalidOption> {
     Ok(text)
 }
 
-/// The folder that holds the spools of all runs: the given one, else the default.
+/// The folder with the spools of all runs: the given folder, or the default.
 ///
 /// # Errors
-/// Where the given one is blank.
+/// If the given folder is blank.
 pub fn spool_dir(given: Option<String>) -> Result<PathBuf, InvalidOption> {
     Ok(not_blank("spool_dir", given)?.map_or_else(default_spool_dir, PathBuf::from))
 }
 
-/// `locust-cw` in the user's state folder, as the XDG Base Directory Specification has it.
+/// `locust-cw` in the state folder of the user, as the XDG Base Directory Specification defines it.
 fn default_spool_dir() -> PathBuf {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::home_dir().map(|home| home.join(".local").join("state"));
@@ -314,8 +314,8 @@ pub(crate) mod tests {
     type Change = fn(&mut Options);
 
     #[test]
-    fn every_bad_value_names_its_option() {
-        let bad: [(&str, Change); 24] = [
+    fn the_error_of_each_invalid_value_names_its_option() {
+        let invalid: [(&str, Change); 24] = [
             ("namespace", |o| o.namespace = "AWS/EC2".into()),
             ("namespace", |o| o.namespace = " ".into()),
             ("namespace", |o| o.namespace = "é".into()),
@@ -341,7 +341,7 @@ pub(crate) mod tests {
             ("run_id", |o| o.run_id = Some("../x".into())),
             ("drain_timeout", |o| o.drain_timeout = f64::INFINITY),
         ];
-        for (option, change) in bad {
+        for (option, change) in invalid {
             let mut options = Options::default();
             change(&mut options);
             let error = options.validate().expect_err(option);
@@ -351,7 +351,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_gauge_has_room_for_its_own_dimension_too() {
+    fn the_dimension_of_a_gauge_counts_for_the_maximum() {
         let options = |dimensions: &str, number: usize| Options {
             dimensions: dimensions.into(),
             dimension: (0..number).map(|i| format!("k{i}=v")).collect(),
@@ -361,20 +361,20 @@ pub(crate) mod tests {
         assert_eq!(options("Host", 29).validate().expect_err("30 and the user class").option, "dimension");
     }
 
-    /// Most of it right, some of it nearly, some anything at all.
-    fn typed(right: &'static str) -> impl Strategy<Value = String> {
-        let nearly = prop::string::string_regex(&format!("{right}[ -~]")).expect("a pattern");
-        prop_oneof![6 => right, 2 => nearly, 1 => ".{0,20}", 1 => any::<String>()]
+    /// Mostly valid text, some that is almost valid, and some arbitrary text.
+    fn typed(valid: &'static str) -> impl Strategy<Value = String> {
+        let almost_valid = prop::string::string_regex(&format!("{valid}[ -~]")).expect("a pattern");
+        prop_oneof![6 => valid, 2 => almost_valid, 1 => ".{0,20}", 1 => any::<String>()]
     }
 
-    fn has_only(text: &str, allowed: &str, most: usize) -> bool {
-        (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || allowed.contains(c))
+    fn has_only(text: &str, allowed: &str, max_chars: usize) -> bool {
+        (1..=max_chars).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || allowed.contains(c))
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1024))]
         #[test]
-        fn what_is_accepted_is_what_cloudwatch_takes_and_the_rest_is_refused_by_name(
+        fn cloudwatch_accepts_all_valid_options_and_the_error_of_others_names_the_option(
             namespace in prop_oneof![4 => typed("[A-Za-z][A-Za-z0-9./# :_-]{0,254}"), 1 => "(:|AWS/|aws/)[A-Za-z]{1,9}"],
             group in prop_oneof![4 => typed("[A-Za-z][A-Za-z0-9./#_-]{0,511}"), 1 => "(AWS/|aws/)[A-Za-z]{1,9}"],
             stream in typed("[a-z한/ .-]{1,318}"),

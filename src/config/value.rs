@@ -1,4 +1,4 @@
-//! Values of options as a program gives them, of any type, read by serde: errors name the option and the type it needs.
+//! Deserializes option values of any type from a program. Errors name the option and the type that it needs.
 
 use std::fmt;
 use std::vec;
@@ -13,7 +13,7 @@ use super::options::{InvalidOption, Problem};
 /// A value of any type.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
-#[expect(missing_docs, reason = "each is a type of values in Python")]
+#[expect(missing_docs, reason = "each is a type of Python")]
 pub enum OptionValue {
     None,
     Bool(bool),
@@ -21,12 +21,12 @@ pub enum OptionValue {
     Float(f64),
     Text(String),
     List(Vec<OptionValue>),
-    /// Anything that is no option's value, in Python's notation.
+    /// A value that no option accepts, as Python's `repr`.
     #[serde(skip)]
     Other(String),
 }
 
-/// In Python's notation, for messages.
+/// Formats the value as Python's `repr` does, for messages.
 impl fmt::Display for OptionValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -40,18 +40,18 @@ impl fmt::Display for OptionValue {
                 let values: Vec<_> = values.iter().map(Self::to_string).collect();
                 write!(f, "[{}]", values.join(", "))
             }
-            Self::Other(notation) => f.write_str(notation),
+            Self::Other(repr) => f.write_str(repr),
         }
     }
 }
 
 impl OptionValue {
-    fn is_not(&self, expected: &str) -> InvalidOption {
+    fn must_be(&self, expected: &str) -> InvalidOption {
         de::Error::custom(format_args!("must be {expected}, not {self}"))
     }
 }
 
-/// The option that an error is about is filled in by [`Values`].
+/// [`Values`] adds the name of the option to each error.
 impl de::Error for InvalidOption {
     fn custom<T: fmt::Display>(problem: T) -> Self {
         Self { option: String::new(), problem: Problem::Other(problem.to_string()) }
@@ -76,14 +76,14 @@ impl<'de> Deserializer<'de> for OptionValue {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InvalidOption> {
         match self {
             Self::Bool(value) => visitor.visit_bool(value),
-            other => Err(other.is_not("a Boolean")),
+            other => Err(other.must_be("a Boolean")),
         }
     }
 
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InvalidOption> {
         match self {
             Self::Int(number) => visitor.visit_i64(number),
-            other => Err(other.is_not("a whole number")),
+            other => Err(other.must_be("a whole number")),
         }
     }
 
@@ -92,14 +92,14 @@ impl<'de> Deserializer<'de> for OptionValue {
         match self {
             Self::Int(number) => visitor.visit_f64(number as f64),
             Self::Float(number) => visitor.visit_f64(number),
-            other => Err(other.is_not("a number")),
+            other => Err(other.must_be("a number")),
         }
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InvalidOption> {
         match self {
             Self::Text(text) => visitor.visit_string(text),
-            other => Err(other.is_not("text")),
+            other => Err(other.must_be("text")),
         }
     }
 
@@ -113,7 +113,7 @@ impl<'de> Deserializer<'de> for OptionValue {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InvalidOption> {
         match self {
             Self::List(values) => visitor.visit_seq(SeqDeserializer::new(values.into_iter())),
-            other => Err(other.is_not("a list of text")),
+            other => Err(other.must_be("a list of text")),
         }
     }
 
@@ -132,7 +132,7 @@ impl<'de> Deserializer<'de> for OptionValue {
         }
     }
 
-    /// No option has another type.
+    /// No option has a type other than those above.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InvalidOption> {
         self.deserialize_string(visitor)
     }

@@ -1,4 +1,4 @@
-//! From the hook to segments: samples enter a bounded queue, and one thread empties it.
+//! From the request hook to segments: hooks push samples into a bounded queue, and the aggregation thread empties it.
 
 pub mod queue;
 pub mod sample;

@@ -1,4 +1,4 @@
-//! What the load generator observed: finished requests, life-cycle events and gauges, as plain Rust values.
+//! The data that the load generator records: finished requests, life-cycle events and gauges, as plain Rust values.
 
 use smol_str::SmolStr;
 
@@ -7,41 +7,41 @@ use crate::metrics::datum::Unit;
 use crate::metrics::histogram::Point;
 use crate::timestamp::Timestamp;
 
-/// A scalar entry of Locust's request `context`; anything else is left out at the boundary.
+/// The value of an entry of Locust's request `context`. `src/python/context.rs` converts all other types to these.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
     /// Python's `None`.
     Null,
-    /// A truth value.
+    /// A Boolean value.
     Bool(bool),
-    /// A whole number of up to 64 bits.
+    /// An integer of up to 64 bits.
     Int(i64),
-    /// A finite or non-finite floating-point number.
+    /// A floating-point number, which may be infinite or NaN.
     Float(f64),
-    /// Text, cut to [`MAX_ENTRY_BYTES`].
+    /// Text of up to [`MAX_ENTRY_BYTES`].
     Text(String),
 }
 
-/// Longest text taken from one entry of a request's `context`.
+/// Maximum length of the text of an entry of a request's `context`. Longer text is cut.
 pub const MAX_ENTRY_BYTES: usize = 64 * 1024;
-/// Longest name taken from one.
+/// Maximum length of the name of an entry. Longer names are cut.
 pub const MAX_ENTRY_NAME_BYTES: usize = 1024;
-/// Longest text taken from one argument of a request: more cannot fit into one log event.
+/// Maximum length of the text of an argument of the request event: more does not fit into a log event.
 pub const MAX_TEXT_BYTES: usize = 1_048_576;
 
-/// Most entries of one request's `context` that are kept.
+/// Maximum number of entries of a request's `context`. Further ones are omitted.
 pub const MAX_CONTEXT_ENTRIES: usize = 100;
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The exception's type name, such as `HTTPError`.
+    /// The name of the exception's type, such as `HTTPError`.
     pub kind: String,
     /// The exception's text.
     pub message: String,
 }
 
-/// One finished request as Locust reported it. Tens of thousands may wait in the queue: what most have none of takes hardly any room.
+/// A finished request, as Locust reported it. The queue may hold tens of thousands, so fields that most samples do not have are small.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// When the request completed.
@@ -50,24 +50,24 @@ pub struct Sample {
     pub method: SmolStr,
     /// Locust's name of the request, which groups requests.
     pub name: SmolStr,
-    /// The request's URL; needed only where the run has no host of its own.
+    /// The URL of the request, unless it is below the run's host.
     pub url: Option<Box<str>>,
-    /// Milliseconds, finite and not negative; `None` where Locust reported no usable time.
+    /// Milliseconds, finite and not negative; `None` if Locust reported no valid time.
     pub response_time_ms: Option<f64>,
-    /// Bytes of the answer; `None` where Locust reported no usable length.
+    /// Size of the response in bytes; `None` if Locust reported no valid size.
     pub response_bytes: Option<f64>,
     /// `None` for a successful request.
     pub failure: Option<Box<Failure>>,
-    /// HTTP status, where there is one.
+    /// HTTP status, if there is one.
     pub status: Option<u16>,
-    /// Users running in this process when the request completed.
+    /// Users in this process when the request completed.
     pub users: u32,
     /// Scalar entries of Locust's request `context`.
     pub context: Box<[(String, Scalar)]>,
 }
 
 impl Sample {
-    /// Roughly how many bytes this sample holds while it waits in the queue.
+    /// Approximate size of the sample in memory, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         let failure = self.failure.as_ref().map_or(0, |f| size_of::<Failure>() + f.kind.len() + f.message.len());
@@ -84,56 +84,56 @@ impl Sample {
     }
 }
 
-/// Something that happened to the whole test, such as `test_start`.
+/// An event of the whole test, such as `test_start`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LifeCycleEvent {
-    /// When it happened.
+    /// The time of the event.
     pub time: Timestamp,
     /// Locust's name of the event.
     pub name: String,
-    /// What is known of it.
+    /// The fields of the event.
     pub fields: Vec<(String, Scalar)>,
-    /// Users running in this process at that time.
+    /// Users in this process at that time.
     pub users: u32,
 }
 
 /// A value sampled once a second, such as the number of users.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gauge {
-    /// When it was read.
+    /// When the value was read.
     pub time: Timestamp,
     /// Name of the metric.
     pub metric: String,
     /// The value: finite and not negative.
     pub value: f64,
-    /// What it is measured in.
+    /// The unit.
     pub unit: Unit,
-    /// A dimension beside the host, as name and value.
+    /// Name and value of a dimension in addition to the host.
     pub dimension: Option<(String, String)>,
 }
 
-/// What a worker reported of one request name, in Locust's own statistics: all there is of workers that are not asked
-/// for their samples.
+/// The statistics of one request name that a worker sent to the master with Locust's own report. Used for workers that do not
+/// publish their samples themselves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// Locust's `request_type`.
     pub method: String,
     /// Locust's name of the request.
     pub name: String,
-    /// Requests and failures by the second (since the epoch) in which they ended.
+    /// For each second, the requests and failures that ended in it.
     pub seconds: Vec<(Timestamp, u64, u64)>,
-    /// When the last of them ended.
+    /// When the last request ended.
     pub last: Timestamp,
-    /// Response times in milliseconds as Locust rounds them, successes and failures mixed.
+    /// Response times in milliseconds, rounded by Locust, of successful and failed requests together.
     pub response_times_ms: Vec<Point>,
-    /// The mean size of the answers in bytes, and their number.
+    /// The mean size of the responses in bytes, and their number.
     pub response_bytes: Option<Point>,
 }
 
 impl Report {
-    /// What it stands for in the receipt.
+    /// The requests and failures of the report, for the receipt.
     #[must_use]
-    pub fn share(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         let mut sum = Counts::default();
         for &(_, requests, failures) in &self.seconds {
             sum += Counts { requests, failures, log_events: 0 };
@@ -151,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_text_weighs_what_it_is_long(lengths in prop::array::uniform7(0..5000usize)) {
+        fn the_weight_includes_the_length_of_each_text(lengths in prop::array::uniform7(0..5000usize)) {
             let [method, name, url, kind, message, key, value] = lengths.map(|length| "x".repeat(length));
             let empty = Sample { method: "".into(), ..sample("", 0, 1.0) };
             let full = Sample {
@@ -168,7 +168,7 @@ mod tests {
         }
 
         #[test]
-        fn a_report_stands_for_all_its_seconds(seconds in prop::collection::vec((0..1000u64, 0..1000u64), 0..50)) {
+        fn a_report_counts_the_requests_of_all_its_seconds(seconds in prop::collection::vec((0..1000u64, 0..1000u64), 0..50)) {
             let at = Timestamp::from_seconds(0);
             let report = Report {
                 method: "GET".into(),
@@ -179,17 +179,17 @@ mod tests {
                 response_bytes: None,
             };
             let (requests, failures): (Vec<u64>, Vec<u64>) = seconds.into_iter().unzip();
-            let share = Counts { requests: requests.iter().sum(), failures: failures.iter().sum(), log_events: 0 };
-            prop_assert_eq!(report.share(), share);
+            let counts = Counts { requests: requests.iter().sum(), failures: failures.iter().sum(), log_events: 0 };
+            prop_assert_eq!(report.counts(), counts);
         }
     }
 
     #[test]
-    fn a_report_of_impossible_numbers_stands_for_the_most_there_can_be() {
+    fn counts_of_impossible_numbers_saturate() {
         let at = Timestamp::from_seconds(0);
         let seconds = vec![(at, u64::MAX, 1), (at, 1, u64::MAX)];
         let (method, name) = ("GET".into(), "/".into());
         let report = Report { method, name, seconds, last: at, response_times_ms: Vec::new(), response_bytes: None };
-        assert_eq!(report.share(), Counts { requests: u64::MAX, failures: u64::MAX, log_events: 0 });
+        assert_eq!(report.counts(), Counts { requests: u64::MAX, failures: u64::MAX, log_events: 0 });
     }
 }

@@ -1,5 +1,5 @@
-//! The thread that empties the queue: samples become windows and log events, and once a second those become segments.
-//! It does no network I/O, so the queue is full only if the machine is starved, or texts are huge.
+//! The aggregation thread: it adds samples to windows, formats log events, and once a second writes both as segments.
+//! It does no network I/O, so the queue is full only if the machine is short of CPU time, or texts are very long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,29 +18,29 @@ use crate::metrics::datum::Datum;
 use crate::spool::{Lane, LogLines, Segment};
 use crate::timestamp::Timestamp;
 
-/// How long at least after the end of a second its windows are closed, in microseconds.
+/// Minimum time between the end of a second and the closing of its windows, in microseconds.
 const GRACE_MICROS: i64 = 20_000;
 const SECOND_MICROS: i64 = 1_000_000;
-/// How long the thread waits when the queue is empty. Waking up costs as much as a hundred samples, among cold caches, so it
-/// happens rarely, and out of step with timers that go off at full hundredths of a second.
-const PAUSE: Duration = Duration::from_millis(97);
+/// How long the thread waits if the queue is empty. With cold caches, waking up costs as much as a hundred samples, so it
+/// happens rarely, and not in step with timers of full hundredths of a second.
+const WAIT: Duration = Duration::from_millis(97);
 
-/// How many items are taken at most before a look at the clock. A second's windows are closed when no item is left, with all
-/// that happened in it; where that does not come, when they are a second late.
-const ITEMS_PER_LOOK: u32 = if cfg!(all(test, shuttle)) { 2 } else { 256 };
+/// Maximum number of items between two readings of the clock. The windows of a second are closed when the queue is empty, so
+/// that they are complete. If the queue is never empty, they are closed a second later.
+const ITEMS_PER_CLOCK_READ: u32 = if cfg!(all(test, shuttle)) { 2 } else { 256 };
 
-/// What turns samples into segments.
+/// Turns samples into segments.
 pub struct AggregationWorker {
-    windows: Aggregator,
+    aggregator: Aggregator,
     formatter: LogFormatter,
-    /// For one event after the other: its buffer is reused.
+    /// The line of the current log event. Its buffer is reused.
     line: LogLine,
-    /// Written as they come: all at once they would take the processor from the users once a second.
+    /// The lines since the last segment. They are formatted one by one: formatting all of them once a second would delay the users.
     lines: LogLines,
-    /// Whether the next one still fits into a call with them.
+    /// Determines whether another line fits into one API call with them.
     packer: Packer,
     max_requests: usize,
-    /// Metrics that had data, each with the hour.
+    /// The hours in which each metric had data.
     metric_hours: MetricHours,
     outbox: Arc<Outbox>,
     counters: Arc<Counters>,
@@ -48,7 +48,7 @@ pub struct AggregationWorker {
 }
 
 impl AggregationWorker {
-    /// The intake of a run, before its first sample.
+    /// The worker of a run.
     #[must_use]
     pub fn new(
         config: &Config,
@@ -58,7 +58,7 @@ impl AggregationWorker {
         diagnostics: Arc<Diagnostics>,
     ) -> Self {
         Self {
-            windows: Aggregator::new(config, Arc::clone(identity)),
+            aggregator: Aggregator::new(config, Arc::clone(identity)),
             formatter: LogFormatter::new(&config.log, Arc::clone(identity)),
             line: LogLine::default(),
             lines: LogLines::default(),
@@ -71,56 +71,26 @@ impl AggregationWorker {
         }
     }
 
-    /// Takes items until the queue is closed. `clock` is read at the start, before each wait, and where no wait comes, after
-    /// some items.
-    pub fn run(mut self, exit: &QueueReceiver, clock: impl Fn() -> Timestamp) {
-        let mut next = next_tick(clock());
-        let mut taken = 0;
+    /// Handles items and messages until the queue is closed. Reads the `clock` at the start, whenever the queue is empty, and
+    /// otherwise after every [`ITEMS_PER_CLOCK_READ`] items.
+    pub fn run(mut self, receiver: &QueueReceiver, clock: impl Fn() -> Timestamp) {
+        let mut tick = next_tick(clock());
+        let mut handled = 0;
         loop {
-            taken += 1;
             let mut is_empty = false;
-            match exit.pop() {
-                Ok(Some(Next::Item(Item::Sample(sample)))) => {
-                    self.windows.add(&sample);
-                    self.report_notices();
-                    self.log(|formatter, line| formatter.write_sample(&sample, line));
-                }
-                Ok(Some(Next::Item(Item::Report(report)))) => {
-                    self.windows.add_report(&report);
-                    self.report_notices();
-                }
-                Ok(Some(Next::ControlMessage(ControlMessage::Gauge(gauge)))) => self.windows.add_gauge(*gauge),
-                Ok(Some(Next::ControlMessage(ControlMessage::LifeCycle(event)))) => {
-                    self.log(|formatter, line| formatter.write_life_cycle(&event, line));
-                }
-                Ok(Some(Next::ControlMessage(ControlMessage::Flush(mark)))) => {
-                    self.flush();
-                    self.outbox.flush();
-                    // Only here is it ever set.
-                    let _ = mark.set(self.outbox.spool().last_id());
-                }
-                Ok(Some(Next::ControlMessage(ControlMessage::Drain))) => {
-                    self.flush();
-                    self.outbox.drain();
-                }
+            match receiver.pop() {
+                Ok(Some(Next::Item(item))) => self.add(item),
                 Ok(Some(Next::ControlMessage(ControlMessage::Close))) | Err(Closed) => break,
-                Ok(Some(Next::ControlMessage(ControlMessage::Wake))) => {}
+                Ok(Some(Next::ControlMessage(message))) => self.handle(message),
                 Ok(None) => is_empty = true,
             }
-            if is_empty || taken >= ITEMS_PER_LOOK {
-                taken = 0;
-                let now = clock();
-                // Of the last second more may be among the items that are left.
-                let end = if is_empty { now } else { now.plus_micros(-SECOND_MICROS) };
-                // It may have been set back, and would else stand still until it is where it was.
-                if end.micros() >= next || next - now.micros() > SECOND_MICROS {
-                    let datums = self.windows.close_until(end);
-                    self.write(datums);
-                    next = next_tick(end);
-                }
+            handled += 1;
+            if is_empty || handled >= ITEMS_PER_CLOCK_READ {
+                handled = 0;
+                self.close_windows(clock(), is_empty, &mut tick);
             }
             if is_empty {
-                exit.wait(PAUSE);
+                receiver.wait(WAIT);
             }
         }
         self.flush();
@@ -128,19 +98,66 @@ impl AggregationWorker {
         self.outbox.close();
     }
 
+    fn add(&mut self, item: Item) {
+        match item {
+            Item::Sample(sample) => {
+                self.aggregator.add(&sample);
+                self.log_notices();
+                self.add_event(|formatter, line| formatter.write_sample(&sample, line));
+            }
+            Item::Report(report) => {
+                self.aggregator.add_report(&report);
+                self.log_notices();
+            }
+        }
+    }
+
+    fn handle(&mut self, message: ControlMessage) {
+        match message {
+            ControlMessage::Gauge(gauge) => self.aggregator.add_gauge(*gauge),
+            ControlMessage::LifeCycle(event) => {
+                self.add_event(|formatter, line| formatter.write_life_cycle(&event, line));
+            }
+            ControlMessage::Flush(token) => {
+                self.flush();
+                self.outbox.flush();
+                // It fails only if the token is set, and nothing else sets it.
+                let _ = token.set(self.outbox.spool().last_id());
+            }
+            ControlMessage::Drain => {
+                self.flush();
+                self.outbox.drain();
+            }
+            // `run` itself ends at `Close`.
+            ControlMessage::Wake | ControlMessage::Close => {}
+        }
+    }
+
+    /// Closes the windows that have ended, if it is time for the `tick`, and sets the next one.
+    fn close_windows(&mut self, now: Timestamp, is_empty: bool, tick: &mut i64) {
+        // If the queue is not empty, it may still hold items of the last second.
+        let end = if is_empty { now } else { now.plus_micros(-SECOND_MICROS) };
+        // If the clock was set back, the tick is too far ahead, and windows would stay open until the clock reaches it.
+        if end.micros() >= *tick || *tick - now.micros() > SECOND_MICROS {
+            let datums = self.aggregator.close_until(end);
+            self.write(datums);
+            *tick = next_tick(end);
+        }
+    }
+
     fn flush(&mut self) {
-        let datums = self.windows.close_all();
+        let datums = self.aggregator.close_all();
         self.write(datums);
     }
 
-    fn report_notices(&mut self) {
-        for notice in self.windows.take_notices() {
+    fn log_notices(&mut self) {
+        for notice in self.aggregator.take_notices() {
             self.diagnostics.log(notice.level(), notice.topic(), notice.text(self.max_requests));
         }
     }
 
-    /// Takes an event, if one is to be written.
-    fn log(&mut self, write: impl FnOnce(&mut LogFormatter, &mut LogLine) -> bool) {
+    /// Adds a log event, unless `write` selects none.
+    fn add_event(&mut self, write: impl FnOnce(&mut LogFormatter, &mut LogLine) -> bool) {
         if !write(&mut self.formatter, &mut self.line) {
             return;
         }
@@ -148,7 +165,7 @@ impl AggregationWorker {
         let (bytes, span) = (self.line.counted_bytes(), (self.line.timestamp(), self.line.timestamp()));
         if !self.packer.try_add(1, bytes, span) {
             self.write_events();
-            // Alone it always fits.
+            // A single event always fits.
             self.packer.try_add(1, bytes, span);
         }
         self.lines.push(&self.line);
@@ -191,7 +208,7 @@ impl AggregationWorker {
 
 fn next_tick(now: Timestamp) -> i64 {
     let next = (now.seconds() + 1) * SECOND_MICROS + GRACE_MICROS;
-    // Shortly after a full second the tick of that second is still to come.
+    // Shortly after a full second, the tick of that second has not occurred yet.
     if next - now.micros() > SECOND_MICROS { next - SECOND_MICROS } else { next }
 }
 
@@ -215,100 +232,100 @@ mod tests {
         }
     }
 
-    /// The look at the clock with which the intake ends.
-    const LAST_LOOK: i64 = 4;
+    /// The reading of the clock at which the test closes the queue.
+    const LAST_READ: i64 = 4;
 
-    /// Runs the intake of a run with what `push` hands over, and gives what is in segments then.
-    fn taken_in(clock: impl Fn(&QueueSender) -> Timestamp, push: impl FnOnce(&QueueSender)) -> Counts {
+    /// Runs a worker with the items that `push` sends, and returns the counts of the segments before the queue is closed.
+    fn counts_before_close(clock: impl Fn(&QueueSender) -> Timestamp, push: impl FnOnce(&QueueSender)) -> Counts {
         let counters = Arc::new(Counters::default());
         let spool = Spool::in_memory(&manifest());
         let outbox = Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::default(), 1 << 30, SendMode::Deferred));
-        let intake =
+        let worker =
             AggregationWorker::new(&config(|_| {}), &identity(), Arc::clone(&outbox), counters, Arc::default());
-        let (sender, exit) = queue();
+        let (sender, receiver) = queue();
         push(&sender);
-        let (done, looks) = (Arc::clone(&outbox), std::cell::Cell::new(0));
-        let left = std::cell::Cell::new(Counts::default());
-        intake.run(&exit, || {
-            looks.set(looks.get() + 1);
-            // What is in segments before the end makes them of all that is left.
-            if looks.get() == LAST_LOOK {
-                left.set(done.left());
+        let reads = std::cell::Cell::new(0);
+        let counts = std::cell::Cell::new(Counts::default());
+        worker.run(&receiver, || {
+            reads.set(reads.get() + 1);
+            // Closing the queue writes the remaining data as segments, so the counts are read before it.
+            if reads.get() == LAST_READ {
+                counts.set(outbox.left());
                 sender.send_control(ControlMessage::Close);
             }
             clock(&sender)
         });
-        left.get()
+        counts.get()
     }
 
     #[test]
-    fn a_clock_that_is_set_back_does_not_hold_results_up() {
-        let looks = std::cell::Cell::new(0);
+    fn a_clock_that_is_set_back_does_not_delay_windows() {
+        let reads = std::cell::Cell::new(0);
         let clock = |_: &QueueSender| {
-            looks.set(looks.get() + 1);
-            // An hour back after the first look.
-            Timestamp::from_seconds(if looks.get() == 1 { 10_000 } else { 6_400 + looks.get() })
+            reads.set(reads.get() + 1);
+            // The clock is set back by an hour after the first reading.
+            Timestamp::from_seconds(if reads.get() == 1 { 10_000 } else { 6_400 + reads.get() })
         };
-        let left = taken_in(clock, |sender| {
+        let counts = counts_before_close(clock, |sender| {
             assert!(sender.try_push(Item::Sample(sample("/", 6_400, 1.0))).is_ok());
         });
-        assert_eq!(left, Counts { requests: 1, failures: 0, log_events: 1 });
+        assert_eq!(counts, Counts { requests: 1, failures: 0, log_events: 1 });
     }
 
     #[test]
-    fn windows_are_closed_though_the_queue_is_never_empty() {
-        let looks = std::cell::Cell::new(0);
+    fn windows_are_closed_even_if_the_queue_is_never_empty() {
+        let reads = std::cell::Cell::new(0);
         let fill = |sender: &QueueSender, second| {
-            for _ in 0..=ITEMS_PER_LOOK {
+            for _ in 0..=ITEMS_PER_CLOCK_READ {
                 assert!(sender.try_push(Item::Sample(sample("/", second, 1.0))).is_ok());
             }
         };
         let clock = |sender: &QueueSender| {
-            looks.set(looks.get() + 1);
-            let now = 10 + looks.get();
-            if looks.get() < LAST_LOOK {
+            reads.set(reads.get() + 1);
+            let now = 10 + reads.get();
+            if reads.get() < LAST_READ {
                 fill(sender, now);
             }
             Timestamp::from_seconds(now)
         };
-        let left = taken_in(clock, |sender| fill(sender, 10));
-        assert!(left.requests > 0, "{left:?}");
+        let counts = counts_before_close(clock, |sender| fill(sender, 10));
+        assert!(counts.requests > 0, "{counts:?}");
     }
 
     #[test]
-    fn a_second_of_which_more_is_left_is_closed_once() {
+    fn a_window_whose_samples_are_still_in_the_queue_is_closed_once() {
         let (counters, diagnostics) = (Arc::new(Counters::default()), Arc::new(Diagnostics::default()));
         let spool = Spool::in_memory(&manifest());
         let outbox =
             Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Deferred));
-        let intake = AggregationWorker::new(&config(|_| {}), &identity(), Arc::clone(&outbox), counters, diagnostics);
-        let (sender, exit) = queue();
-        for _ in 0..=ITEMS_PER_LOOK {
+        let worker = AggregationWorker::new(&config(|_| {}), &identity(), Arc::clone(&outbox), counters, diagnostics);
+        let (sender, receiver) = queue();
+        for _ in 0..=ITEMS_PER_CLOCK_READ {
             sender.try_push(Item::Sample(sample("/", 10, 1.0))).expect("room");
         }
         sender.send_control(ControlMessage::Close);
-        let looks = std::cell::Cell::new(0);
-        intake.run(&exit, || {
-            looks.set(looks.get() + 1);
-            Timestamp::from_millis(if looks.get() == 1 { 10_950 } else { 11_050 })
+        let reads = std::cell::Cell::new(0);
+        worker.run(&receiver, || {
+            reads.set(reads.get() + 1);
+            Timestamp::from_millis(if reads.get() == 1 { 10_950 } else { 11_050 })
         });
-        assert!(looks.get() > 1, "there was a look with items left");
+        assert!(reads.get() > 1, "the clock was read before the queue was empty");
         let segments = outbox.take(Lane::Metrics, usize::MAX, |_| true);
         let datums = segments.iter().flat_map(|segment| segment.datums().expect("readable"));
         let counts = datums.filter(|datum| &*datum.key.metric == REQUEST_COUNT).map(|datum| datum.body);
-        // In its own series, and in the host's.
-        assert_eq!(counts.collect::<Vec<_>>(), vec![Body::Total(f64::from(ITEMS_PER_LOOK) + 1.0); 2]);
+        // One in the series of the request, and one in that of the host.
+        assert_eq!(counts.collect::<Vec<_>>(), vec![Body::Total(f64::from(ITEMS_PER_CLOCK_READ) + 1.0); 2]);
     }
 
     #[test]
-    fn everything_that_went_in_is_in_segments_when_it_is_closed() {
+    fn all_samples_are_in_segments_when_the_queue_is_closed() {
         let (counters, diagnostics) = (Arc::new(Counters::default()), Arc::new(Diagnostics::default()));
         let spool = Spool::in_memory(&manifest());
         let outbox =
             Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Deferred));
         let config = config(|o| o.max_requests = 10);
-        let intake = AggregationWorker::new(&config, &identity(), Arc::clone(&outbox), counters, diagnostics.clone());
-        let (sender, exit) = queue();
+        let worker = AggregationWorker::new(&config, &identity(), Arc::clone(&outbox), counters, diagnostics.clone());
+        let (sender, receiver) = queue();
         let names = (0..1000).map(|i| format!("/{}", i % 37));
         for (i, name) in names.enumerate() {
             let second = i64::try_from(i).expect("small") / 300;
@@ -316,13 +333,13 @@ mod tests {
             assert!(sender.try_push(item).is_ok());
         }
         sender.send_control(ControlMessage::Close);
-        intake.run(&exit, || Timestamp::from_seconds(2));
+        worker.run(&receiver, || Timestamp::from_seconds(2));
         assert_eq!(outbox.left(), Counts { requests: 1000, failures: 0, log_events: 1000 });
         assert_eq!(diagnostics.take().len(), 1);
     }
 }
 
-/// With every order in which threads may run, as far as they are tried out: `make model`.
+/// Runs the threads in many different orders: `make model`.
 #[cfg(all(test, shuttle))]
 mod model {
     use std::sync::OnceLock;
@@ -337,18 +354,18 @@ mod model {
     use crate::spool::tests::manifest;
     use crate::sync::thread;
 
-    /// Pushes samples, and says how many had room.
+    /// Pushes samples, and returns how many had room.
     fn record(sender: &QueueSender, counters: &Counters, number: u64) -> u64 {
-        let mut taken = 0;
+        let mut pushed = 0;
         for _ in 0..number {
-            let share = Counts { requests: 1, failures: 0, log_events: 0 };
-            counters.observed.add(share);
+            let counts = Counts { requests: 1, failures: 0, log_events: 0 };
+            counters.observed.add(counts);
             match sender.try_push(Item::Sample(sample("/", 0, 1.0))) {
-                Ok(()) => taken += 1,
-                Err(_) => counters.dropped.add(share),
+                Ok(()) => pushed += 1,
+                Err(_) => counters.dropped.add(counts),
             }
         }
-        taken
+        pushed
     }
 
     /// A CloudWatch that refuses every other call.
@@ -372,17 +389,17 @@ mod model {
         }
     }
 
-    fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    fn wait<T>(mut poll: impl FnMut() -> Option<T>) -> T {
         loop {
-            if let Some(seen) = look() {
-                return seen;
+            if let Some(value) = poll() {
+                return value;
             }
             thread::yield_now();
         }
     }
 
     #[test]
-    fn a_flush_is_settled_only_when_all_before_it_is_and_a_close_loses_nothing() {
+    fn a_flush_is_settled_only_when_all_data_before_it_is_and_a_close_loses_nothing() {
         let body = || {
             let (counters, diagnostics) = (Arc::new(Counters::default()), Arc::new(Diagnostics::default()));
             let spool = Spool::in_memory(&manifest());
@@ -390,14 +407,14 @@ mod model {
                 Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Periodic);
             let outbox = Arc::new(outbox);
             let config = config(|_| {});
-            let intake =
+            let worker =
                 AggregationWorker::new(&config, &identity(), Arc::clone(&outbox), Arc::clone(&counters), diagnostics);
-            let (sender, exit) = queue();
+            let (sender, receiver) = queue();
             let sender = Arc::new(sender);
             let ticks = std::cell::Cell::new(0);
-            let intake = thread::spawn(move || {
-                // A second goes by with every third look.
-                intake.run(&exit, || {
+            let aggregation = thread::spawn(move || {
+                // Each reading advances the clock by 0.4 seconds.
+                worker.run(&receiver, || {
                     ticks.set(ticks.get() + 1);
                     Timestamp::from_millis(ticks.get() * 400)
                 });
@@ -411,16 +428,16 @@ mod model {
                 move || record(&sender, &counters, 2)
             });
             let before = record(&sender, &counters, 2);
-            let mark: FlushToken = Arc::new(OnceLock::new());
-            sender.send_control(ControlMessage::Flush(Arc::clone(&mark)));
-            let last = *wait(|| mark.get());
+            let token: FlushToken = Arc::new(OnceLock::new());
+            sender.send_control(ControlMessage::Flush(Arc::clone(&token)));
+            let last = *wait(|| token.get());
             wait(|| Lane::ALL.into_iter().all(|lane| outbox.is_settled(lane, last)).then_some(()));
             let delivered = counters.delivered.get();
             assert!(delivered.requests >= before && delivered.log_events >= before, "{delivered:?} of {before}");
 
             let all = before + other.join().expect("no panic");
             sender.send_control(ControlMessage::Close);
-            intake.join().expect("no panic");
+            aggregation.join().expect("no panic");
             lanes.join().expect("no panic");
             let Counts { requests, log_events, .. } = counters.delivered.get();
             assert_eq!((requests, log_events), (all, all));

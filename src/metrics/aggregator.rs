@@ -1,4 +1,4 @@
-//! The aggregator: statistics of each series in windows of a second or a minute, until they become datums.
+//! The aggregator: collects the statistics of each series in windows of a second or a minute, and converts them to datums.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
@@ -18,7 +18,7 @@ use crate::metrics::notice::SeriesNotice;
 use crate::metrics::series::{Series, SeriesHandle, SeriesRegistry};
 use crate::timestamp::Timestamp;
 
-/// Windows that begin later than this after the present are closed without waiting for their end.
+/// Windows that begin more than this after the current time are closed without waiting for their end.
 const AHEAD_SECONDS: i64 = 5;
 
 #[derive(Default)]
@@ -57,7 +57,7 @@ struct SeriesStats {
     stats: Stats,
 }
 
-/// The statistics of one window, by the number of the series.
+/// The statistics of a window, by the number of the series.
 type Window = FnvHashMap<u64, SeriesStats>;
 
 fn window_of(time: Timestamp, resolution: u32) -> i64 {
@@ -65,7 +65,7 @@ fn window_of(time: Timestamp, resolution: u32) -> i64 {
     seconds - seconds.rem_euclid(i64::from(resolution))
 }
 
-/// The statistics of a series in a window, empty at first.
+/// The statistics of a series in a window. New ones are empty.
 fn stats_at<'a>(windows: &'a mut BTreeMap<i64, Window>, window: i64, series: &SeriesHandle) -> &'a mut Stats {
     let window = windows.entry(window).or_default();
     &mut window
@@ -74,7 +74,7 @@ fn stats_at<'a>(windows: &'a mut BTreeMap<i64, Window>, window: i64, series: &Se
         .stats
 }
 
-/// Takes the windows that begin before `end`, and those that begin too far after it.
+/// Removes and returns the windows that begin before `end`, and those that begin too far after it.
 fn split<T>(windows: &mut BTreeMap<i64, T>, end: i64) -> BTreeMap<i64, T> {
     let mut rest = windows.split_off(&end);
     let mut ahead = rest.split_off(&end.saturating_add(AHEAD_SECONDS));
@@ -83,7 +83,7 @@ fn split<T>(windows: &mut BTreeMap<i64, T>, end: i64) -> BTreeMap<i64, T> {
     taken
 }
 
-/// Metric, unit and the dimension beside the host.
+/// Metric, unit, and the dimension in addition to the host.
 type GaugeKey = (String, Unit, Option<(String, String)>);
 
 /// The open windows of a run.
@@ -108,19 +108,19 @@ impl Aggregator {
         }
     }
 
-    /// Adds a sample to its own window, in its series and in its host's roll-up.
+    /// Adds a sample to its window, in its own series and in the roll-up of its host.
     pub fn add(&mut self, sample: &Sample) {
         let series = self.registry.find(&self.identity.host_of(sample), &sample.name, &sample.method);
         stats_at(&mut self.samples, window_of(sample.time, self.resolution), series).add(sample);
     }
 
-    /// What the user should know about the series since the last time.
+    /// Takes the notices about the series since the last call.
     pub fn take_notices(&mut self) -> Vec<SeriesNotice> {
         self.registry.take_notices()
     }
 
-    /// Adds what a worker reported: its requests to the seconds in which they ended, and their times, of which the
-    /// second is not known, to the last one.
+    /// Adds the report of a worker: its requests to the seconds in which they ended, and their response times to the last
+    /// second, because the report does not contain the second of each.
     pub fn add_report(&mut self, report: &Report) {
         let series = self.registry.find(self.identity.own_host(), &report.name, &report.method);
         for &(second, requests, failures) in &report.seconds {
@@ -133,24 +133,24 @@ impl Aggregator {
         report.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
     }
 
-    /// Adds a gauge's value to its window, in the host's series.
+    /// Adds the value of a gauge to its window, in the series of the host.
     pub fn add_gauge(&mut self, gauge: Gauge) {
         let window = window_of(gauge.time, self.resolution);
         let metrics = self.gauges.entry(window).or_default();
         metrics.entry((gauge.metric, gauge.unit, gauge.dimension)).or_default().add(gauge.value);
     }
 
-    /// Empties the windows that ended at or before `now`, and those that are far ahead of it: a clock was set back, or another
-    /// machine's is fast. A later sample of theirs opens another of the same time, which CloudWatch adds up.
+    /// Closes the windows that ended at or before `now`, and those far in the future, which occur if the clock was set back or
+    /// the clock of another machine is fast. A later sample of a closed window opens another window of the same time, and
+    /// CloudWatch adds the two.
     ///
-    /// A window that is longer than a second is emptied although it goes on: its parts are put together again where
-    /// they are sent.
+    /// A window of more than a second is closed in parts before its end. `delivery` merges the parts when it sends them.
     pub fn close_until(&mut self, now: Timestamp) -> Vec<Datum> {
         let end = if self.resolution == 1 { now.seconds() } else { i64::MAX };
         self.close(end)
     }
 
-    /// Empties all windows.
+    /// Closes all windows.
     pub fn close_all(&mut self) -> Vec<Datum> {
         self.close(i64::MAX)
     }
@@ -177,18 +177,18 @@ impl Aggregator {
         }
         let dimensions = &self.registry.own_roll_up().dimensions;
         for (timestamp, metrics) in gauges {
-            for ((metric, unit, dimension), distribution) in metrics {
+            for ((metric, unit, dimension), histogram) in metrics {
                 let dimensions = match dimension {
                     None => dimensions.clone(),
                     Some((name, value)) => {
                         let own = Dimension::new(&fit_name(&name), &value);
-                        // No name may be there twice.
+                        // CloudWatch accepts each name only once.
                         let others = dimensions.iter().filter(|other| other.name != own.name).cloned();
                         others.chain([own.clone()]).collect()
                     }
                 };
                 let key = DatumKey { timestamp, dimensions, metric: fit_name(&metric).into(), unit };
-                datums.extend(Datum::of_histogram(&key, self.resolution, &distribution));
+                datums.extend(Datum::of_histogram(&key, self.resolution, &histogram));
             }
         }
         datums
@@ -202,12 +202,12 @@ impl Aggregator {
             let body = Body::Total(total as f64);
             datums.push(Datum { key: key(metric, Unit::Count), resolution: self.resolution, body });
         }
-        for (metric, unit, distribution) in [
+        for (metric, unit, histogram) in [
             (RESPONSE_TIME, Unit::Milliseconds, &stats.response_time),
             (FAILED_RESPONSE_TIME, Unit::Milliseconds, &stats.failed_response_time),
             (RESPONSE_SIZE, Unit::Bytes, &stats.response_size),
         ] {
-            datums.extend(Datum::of_histogram(&key(metric, unit), self.resolution, distribution));
+            datums.extend(Datum::of_histogram(&key(metric, unit), self.resolution, histogram));
         }
     }
 }
@@ -250,62 +250,62 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_sample_counts_in_its_series_and_in_its_hosts_roll_up() {
-        let mut windows = Aggregator::new(&config(|_| {}), identity());
+    fn each_sample_counts_in_its_series_and_in_the_roll_up_of_its_host() {
+        let mut aggregator = Aggregator::new(&config(|_| {}), identity());
         for second in [100, 100, 101] {
-            windows.add(&sample("/a", second, 5.0));
+            aggregator.add(&sample("/a", second, 5.0));
         }
-        windows.add(&sample("/b", 100, 5.0));
-        let datums = windows.close_all();
+        aggregator.add(&sample("/b", 100, 5.0));
+        let datums = aggregator.close_all();
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host", "Request"]), 4);
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host"]), 4);
-        // A zero is published where requests were made, so that alarms have data.
+        // Zero failures are published for windows with requests, so that alarms have data.
         assert_eq!(count(&datums, FAILURE_COUNT), 5);
         assert_eq!(count(&datums, FAILED_RESPONSE_TIME), 0);
     }
 
     #[test]
-    fn a_roll_up_that_is_the_series_itself_is_published_once() {
-        let mut windows = Aggregator::new(&config(|o| o.dimensions = "Host".into()), identity());
-        windows.add(&sample("/a", 100, 5.0));
-        assert_eq!(total(&windows.close_all(), REQUEST_COUNT, &["Host"]), 1);
+    fn a_roll_up_that_equals_the_series_is_published_once() {
+        let mut aggregator = Aggregator::new(&config(|o| o.dimensions = "Host".into()), identity());
+        aggregator.add(&sample("/a", 100, 5.0));
+        assert_eq!(total(&aggregator.close_all(), REQUEST_COUNT, &["Host"]), 1);
     }
 
     #[test]
-    fn only_windows_that_have_ended_are_closed_and_a_late_sample_opens_another() {
-        let mut windows = Aggregator::new(&config(|_| {}), identity());
-        windows.add(&sample("/a", 100, 5.0));
-        windows.add(&sample("/a", 101, 5.0));
-        let first = windows.close_until(Timestamp::from_millis(101_020));
+    fn only_windows_that_have_ended_are_closed_and_a_late_sample_opens_another_one() {
+        let mut aggregator = Aggregator::new(&config(|_| {}), identity());
+        aggregator.add(&sample("/a", 100, 5.0));
+        aggregator.add(&sample("/a", 101, 5.0));
+        let first = aggregator.close_until(Timestamp::from_millis(101_020));
         assert_eq!(total(&first, REQUEST_COUNT, &["Host"]), 1);
-        windows.add(&sample("/a", 100, 5.0));
-        let second = windows.close_until(Timestamp::from_millis(102_020));
+        aggregator.add(&sample("/a", 100, 5.0));
+        let second = aggregator.close_until(Timestamp::from_millis(102_020));
         assert_eq!(total(&second, REQUEST_COUNT, &["Host"]), 2);
-        assert!(windows.close_all().is_empty());
+        assert!(aggregator.close_all().is_empty());
     }
 
     #[test]
-    fn windows_far_ahead_of_the_clock_do_not_wait_for_it() {
-        let mut windows = Aggregator::new(&config(|_| {}), identity());
+    fn windows_far_in_the_future_are_closed_at_once() {
+        let mut aggregator = Aggregator::new(&config(|_| {}), identity());
         for second in [100, 102, 700] {
-            windows.add(&sample("/a", second, 5.0));
+            aggregator.add(&sample("/a", second, 5.0));
         }
         let (metric, unit) = ("M".into(), Unit::Count);
         let gauge = Gauge { time: Timestamp::from_seconds(700), metric, value: 1.0, unit, dimension: None };
-        windows.add_gauge(gauge);
-        let closed = windows.close_until(Timestamp::from_seconds(101));
+        aggregator.add_gauge(gauge);
+        let closed = aggregator.close_until(Timestamp::from_seconds(101));
         assert_eq!((total(&closed, REQUEST_COUNT, &["Host"]), count(&closed, "M")), (2, 1));
-        assert_eq!(total(&windows.close_all(), REQUEST_COUNT, &["Host"]), 1);
+        assert_eq!(total(&aggregator.close_all(), REQUEST_COUNT, &["Host"]), 1);
     }
 
     #[test]
-    fn failures_and_successes_are_timed_apart_and_an_unusable_time_is_only_counted() {
-        let mut windows = Aggregator::new(&config(|_| {}), identity());
+    fn failures_and_successes_have_separate_response_times_and_a_sample_without_a_time_is_only_counted() {
+        let mut aggregator = Aggregator::new(&config(|_| {}), identity());
         let failure = Some(Failure { kind: "E".into(), message: String::new() }.into());
-        windows.add(&Sample { failure: failure.clone(), ..sample("/a", 100, 7.0) });
-        windows.add(&Sample { response_time_ms: None, ..sample("/a", 100, 0.0) });
-        windows.add(&Sample { response_time_ms: None, failure, ..sample("/a", 100, 0.0) });
-        let datums = windows.close_all();
+        aggregator.add(&Sample { failure: failure.clone(), ..sample("/a", 100, 7.0) });
+        aggregator.add(&Sample { response_time_ms: None, ..sample("/a", 100, 0.0) });
+        aggregator.add(&Sample { response_time_ms: None, failure, ..sample("/a", 100, 0.0) });
+        let datums = aggregator.close_all();
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host"]), 3);
         assert_eq!(total(&datums, FAILURE_COUNT, &["Host"]), 2);
         assert_eq!((count(&datums, RESPONSE_TIME), count(&datums, FAILED_RESPONSE_TIME)), (0, 2));
@@ -313,12 +313,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn names_beyond_the_maximum_share_one_series_and_are_announced_once() {
-        let mut windows = Aggregator::new(&config(|o| o.max_requests = 2), identity());
-        ["/a", "/b", "/c", "/d", "/a"].iter().for_each(|name| windows.add(&sample(name, 100, 5.0)));
-        assert_eq!(windows.take_notices(), [SeriesNotice::TooManyRequests("/c".into())]);
-        let others = windows.close_all();
-        let other: u64 = others
+    fn names_beyond_the_maximum_share_one_series_and_are_reported_once() {
+        let mut aggregator = Aggregator::new(&config(|o| o.max_requests = 2), identity());
+        ["/a", "/b", "/c", "/d", "/a"].iter().for_each(|name| aggregator.add(&sample(name, 100, 5.0)));
+        assert_eq!(aggregator.take_notices(), [SeriesNotice::TooManyRequests("/c".into())]);
+        let datums = aggregator.close_all();
+        let other: u64 = datums
             .iter()
             .filter(|d| d.key.dimensions.iter().any(|dim| &*dim.value == OTHER))
             .map(|d| d.total_of(REQUEST_COUNT, &["Host".into(), "Request".into()]))
@@ -327,23 +327,23 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_dimensions_are_those_asked_for() {
+    fn the_options_determine_the_dimensions() {
         let config = config(|o| {
             o.dimensions = "Method,RunId".into();
             o.dimension = vec!["Team=a".into()];
         });
-        let mut windows = Aggregator::new(&config, identity());
-        windows.add(&sample("/a", 100, 5.0));
-        let datums = windows.close_all();
+        let mut aggregator = Aggregator::new(&config, identity());
+        aggregator.add(&sample("/a", 100, 5.0));
+        let datums = aggregator.close_all();
         assert_eq!(total(&datums, REQUEST_COUNT, &["Method", "RunId", "Team"]), 1);
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host", "Team"]), 1);
     }
 
     #[test]
-    fn a_workers_report_counts_in_its_seconds_and_times_in_the_last() {
-        let mut windows = Aggregator::new(&config(|_| {}), identity());
+    fn a_report_of_a_worker_counts_in_its_seconds_and_its_times_count_in_the_last() {
+        let mut aggregator = Aggregator::new(&config(|_| {}), identity());
         let at = Timestamp::from_seconds;
-        windows.add_report(&Report {
+        aggregator.add_report(&Report {
             method: "GET".into(),
             name: "/a".into(),
             seconds: vec![(at(100), 3, 1), (at(101), 2, 0)],
@@ -351,7 +351,7 @@ pub(crate) mod tests {
             response_times_ms: vec![Point { value: 12.0, count: 4 }, Point { value: 110.0, count: 1 }],
             response_bytes: Some(Point { value: 10.0, count: 5 }),
         });
-        let datums = windows.close_all();
+        let datums = aggregator.close_all();
         let names = ["Host", "Request"];
         assert_eq!((total(&datums, REQUEST_COUNT, &names), total(&datums, FAILURE_COUNT, &names)), (5, 1));
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host"]), 5);
@@ -360,42 +360,42 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_gauge_of_one_user_class_has_a_series_of_its_own() {
-        let mut windows = Aggregator::new(&config(|_| {}), identity());
+    fn a_gauge_with_a_user_class_has_a_separate_series() {
+        let mut aggregator = Aggregator::new(&config(|_| {}), identity());
         for dimension in [None, Some(("UserClass".to_owned(), "Shopper".to_owned()))] {
             let (time, metric) = (Timestamp::from_seconds(60), "UserCount".to_owned());
-            windows.add_gauge(Gauge { time, metric, value: 3.0, unit: Unit::Count, dimension });
+            aggregator.add_gauge(Gauge { time, metric, value: 3.0, unit: Unit::Count, dimension });
         }
-        let datums = windows.close_all();
+        let datums = aggregator.close_all();
         let names: Vec<Vec<_>> =
             datums.iter().map(|d| d.key.dimensions.iter().map(|dim| &*dim.name).collect()).collect();
         assert_eq!(names, [vec!["Host"], vec!["Host", "UserClass"]]);
     }
 
     #[test]
-    fn a_gauge_is_published_under_the_host_with_all_its_values_of_the_window() {
-        let mut windows = Aggregator::new(&config(|o| o.resolution = 60), identity());
+    fn a_gauge_is_published_for_the_host_with_all_its_values_of_the_window() {
+        let mut aggregator = Aggregator::new(&config(|o| o.resolution = 60), identity());
         for (second, value) in [(60, 1.0), (61, 2.0), (62, 2.0)] {
             let time = Timestamp::from_seconds(second);
-            windows.add_gauge(Gauge { time, metric: "UserCount".into(), value, unit: Unit::Count, dimension: None });
+            aggregator.add_gauge(Gauge { time, metric: "UserCount".into(), value, unit: Unit::Count, dimension: None });
         }
-        let datums = windows.close_until(Timestamp::from_seconds(63));
+        let datums = aggregator.close_until(Timestamp::from_seconds(63));
         assert_eq!(datums.len(), 1);
         assert_eq!(datums[0].key.timestamp, 60);
-        let Body::Points(points) = &datums[0].body else { panic!("a gauge is a distribution") };
+        let Body::Points(points) = &datums[0].body else { panic!("a gauge has points") };
         assert_eq!(points.iter().map(|p| (p.value, p.count)).collect::<Vec<_>>(), [(1.0, 1), (2.0, 2)]);
     }
 
     #[test]
-    fn a_gauge_of_any_name_is_made_to_fit() {
-        let mut windows = Aggregator::new(&config(|o| o.dimension = vec!["Team=a".into()]), identity());
+    fn any_gauge_name_becomes_valid() {
+        let mut aggregator = Aggregator::new(&config(|o| o.dimension = vec!["Team=a".into()]), identity());
         let long = "주".repeat(300);
         for (metric, name) in [("", "Team"), (":", "Host"), (&long, &long), ("Users", ":")] {
             let dimension = Some((name.to_owned(), "b".to_owned()));
             let time = Timestamp::from_seconds(60);
-            windows.add_gauge(Gauge { time, metric: metric.into(), value: 3.0, unit: Unit::Count, dimension });
+            aggregator.add_gauge(Gauge { time, metric: metric.into(), value: 3.0, unit: Unit::Count, dimension });
         }
-        let datums = windows.close_all();
+        let datums = aggregator.close_all();
         assert_eq!(datums.len(), 4);
         for Datum { key, .. } in datums {
             let names: Vec<_> =
@@ -407,7 +407,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A request, and after how many others the windows that have ended are closed.
+    /// A request, and whether the windows that have ended are closed after it.
     #[derive(Debug, Clone)]
     struct Request {
         name: usize,
@@ -428,7 +428,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// What a window of a series holds of a metric: how many, and what they come to.
+    /// Number and sum of the values of a metric, by window and series.
     type Sums = BTreeMap<(i64, Vec<String>, String), (u64, f64)>;
 
     #[expect(clippy::cast_precision_loss, reason = "the numbers are small")]
@@ -451,30 +451,30 @@ pub(crate) mod tests {
     fn published(requests: &[Request], resolution: i64, closing: bool) -> (Vec<Datum>, usize) {
         let identity = RunIdentity { host: None, ..(*identity()).clone() };
         let config = config(|o| (o.resolution, o.max_requests) = (resolution, 4));
-        let mut windows = Aggregator::new(&config, Arc::new(identity));
-        let (mut datums, mut announced) = (Vec::new(), 0);
+        let mut aggregator = Aggregator::new(&config, Arc::new(identity));
+        let (mut datums, mut reported) = (Vec::new(), 0);
         for r in requests {
             let failure = r.failed.then(|| Failure { kind: "E".into(), message: String::new() }.into());
             let url = Some(format!("http://h{}/x", r.host).into());
             let sample = Sample { url, failure, ..sample(&format!("/{}", r.name), r.second, 0.0) };
             let sample = Sample { response_time_ms: r.ms, response_bytes: r.bytes, ..sample };
-            windows.add(&sample);
-            announced += windows.take_notices().len();
+            aggregator.add(&sample);
+            reported += aggregator.take_notices().len();
             if closing && r.closes {
-                datums.extend(windows.close_until(Timestamp::from_seconds(r.second)));
+                datums.extend(aggregator.close_until(Timestamp::from_seconds(r.second)));
             }
         }
-        datums.extend(windows.close_all());
-        (datums, announced)
+        datums.extend(aggregator.close_all());
+        (datums, reported)
     }
 
     proptest! {
         #[test]
-        fn every_sample_is_in_its_window_its_series_and_its_roll_up_whatever_the_order_and_however_late(
+        fn every_sample_is_in_its_window_its_series_and_its_roll_up_in_any_order_and_with_any_delay(
             mut requests in prop::collection::vec(request(), 0..300), resolution in prop_oneof![Just(1i64), Just(60)],
             rotated in any::<prop::sample::Index>(),
         ) {
-            // The first names are those that are kept: with them in front, any other order has the same.
+            // The first four names get series of their own. They come first, so that the order of the other requests has no effect.
             let first = (0..4).map(|name| Request {
                 name, host: 0, second: 600, ms: None, bytes: None, failed: false, closes: false,
             });
@@ -496,8 +496,8 @@ pub(crate) mod tests {
             }
             let others = requests.iter().any(|r| r.name >= 4);
             for closing in [true, false] {
-                let (datums, announced) = published(&requests, resolution, closing);
-                prop_assert_eq!(announced, usize::from(others));
+                let (datums, reported) = published(&requests, resolution, closing);
+                prop_assert_eq!(reported, usize::from(others));
                 prop_assert!(datums.iter().all(|datum| i64::from(datum.resolution) == resolution));
                 let got = sums(&datums);
                 prop_assert_eq!(got.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! One MetricDatum: what CloudWatch stores of one metric of one series in one window.
+//! `MetricDatum`: the values of one metric of one series in one window, as CloudWatch stores them.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ pub const FAILURE_COUNT: &str = "FailureCount";
 pub const RESPONSE_TIME: &str = "ResponseTime_ms";
 /// Response times of failed requests.
 pub const FAILED_RESPONSE_TIME: &str = "FailedResponseTime_ms";
-/// Sizes of the answers of successful requests.
+/// Sizes of the responses to successful requests.
 pub const RESPONSE_SIZE: &str = "ResponseSize_Bytes";
-/// The metrics that this product derives from samples; a gauge may not take these names.
+/// The metrics that locust-cw derives from samples. A gauge cannot have one of these names.
 pub const SAMPLE_METRICS: [&str; 5] =
     [REQUEST_COUNT, FAILURE_COUNT, RESPONSE_TIME, FAILED_RESPONSE_TIME, RESPONSE_SIZE];
 
-/// CloudWatch's units, as far as this product uses them.
+/// The units of CloudWatch that locust-cw uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "they are CloudWatch's own names")]
 pub enum Unit {
@@ -59,16 +59,16 @@ impl std::str::FromStr for Unit {
     }
 }
 
-/// What a datum holds.
+/// The values of a datum.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// A number of things counted; two of the same window add up to one.
+    /// A count. The counts of two datums with the same key are added.
     Total(f64),
-    /// A distribution: at most [`MAX_VALUES_PER_DATUM`] values in ascending order.
+    /// The points of a histogram: at most [`MAX_VALUES_PER_DATUM`] values in ascending order.
     Points(Vec<Point>),
 }
 
-/// What two datums must have in common to be one.
+/// The key of a datum: datums with the same key are merged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DatumKey {
     /// Start of the window, seconds since the epoch.
@@ -92,17 +92,17 @@ pub struct Datum {
     pub body: Body,
 }
 
-/// A number in CBOR: a byte of type and eight of value.
+/// Size of a number in CBOR: one byte for the type and eight for the value.
 const CBOR_NUMBER: usize = 9;
-/// Keys and framing of a datum in CBOR, rounded up.
+/// Size of the keys and headers of a datum in CBOR, rounded up.
 const CBOR_DATUM: usize = 160;
-/// Keys and framing of a dimension in CBOR, rounded up.
+/// Size of the keys and headers of a dimension in CBOR, rounded up.
 const CBOR_DIMENSION: usize = 24;
 
 impl Datum {
-    /// Datums for a distribution: as many as its values need.
-    pub fn of_histogram(key: &DatumKey, resolution: u32, distribution: &Histogram) -> impl Iterator<Item = Self> {
-        let points = distribution.points();
+    /// The datums of a histogram: one for every [`MAX_VALUES_PER_DATUM`] values.
+    pub fn of_histogram(key: &DatumKey, resolution: u32, histogram: &Histogram) -> impl Iterator<Item = Self> {
+        let points = histogram.points();
         (0..points.len()).step_by(MAX_VALUES_PER_DATUM).map(move |start| Self {
             key: key.clone(),
             resolution,
@@ -110,7 +110,7 @@ impl Datum {
         })
     }
 
-    /// An upper bound of this datum's size on the wire, uncompressed, in bytes.
+    /// An upper bound of the size of this datum in a request body, before compression, in bytes.
     #[must_use]
     pub fn wire_bytes(&self) -> usize {
         let dimensions: usize = self.key.dimensions.iter().map(|d| CBOR_DIMENSION + d.name.len() + d.value.len()).sum();
@@ -121,14 +121,14 @@ impl Datum {
         CBOR_DATUM + self.key.metric.len() + dimensions + values
     }
 
-    /// The number of things counted, where this is the total of `metric` for a series of just these dimension names.
+    /// The count, if this is the total of `metric` for a series with exactly these dimension names; else 0.
     #[must_use]
     pub fn total_of(&self, metric: &str, dimension_names: &[String]) -> u64 {
         let named = self.key.dimensions.iter().map(|d| &*d.name).eq(dimension_names.iter().map(String::as_str));
         if named { self.count_of(metric) } else { 0 }
     }
 
-    /// The number of things counted, where this is a total of `metric`.
+    /// The count, if this is a total of `metric`; else 0.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests")]
     pub fn count_of(&self, metric: &str) -> u64 {
@@ -138,18 +138,18 @@ impl Datum {
         }
     }
 
-    /// One line of JSON in the shape of the AWS command line's `--metric-data`.
+    /// One line of JSON in the format of `--metric-data` of the AWS CLI.
     ///
     /// # Errors
-    /// Those of `serde_json`, which a datum cannot cause.
+    /// Those of `serde_json`. No datum causes one.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(&Json::from(self))
     }
 
-    /// Reads what [`Self::to_json`] wrote.
+    /// Reads a line that [`Self::to_json`] wrote.
     ///
     /// # Errors
-    /// Where the line is damaged.
+    /// If the line is damaged.
     pub fn from_json(line: &str) -> serde_json::Result<Self> {
         serde_json::from_str::<Json>(line)?.try_into()
     }
@@ -243,23 +243,23 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_wide_distribution_is_spread_over_datums_of_150_values() {
-        let mut distribution = Histogram::default();
-        (1..5000).for_each(|i| distribution.add(f64::from(i)));
-        let datums: Vec<_> = Datum::of_histogram(&key(RESPONSE_TIME, "/"), 1, &distribution).collect();
+    fn a_histogram_with_many_values_is_split_into_datums_of_150_values() {
+        let mut histogram = Histogram::default();
+        (1..5000).for_each(|i| histogram.add(f64::from(i)));
+        let datums: Vec<_> = Datum::of_histogram(&key(RESPONSE_TIME, "/"), 1, &histogram).collect();
         let points: Vec<_> = datums
             .iter()
             .flat_map(|d| match &d.body {
                 Body::Points(points) => points.clone(),
-                Body::Total(_) => panic!("a distribution"),
+                Body::Total(_) => panic!("points"),
             })
             .collect();
         assert!(datums.len() > 1);
-        assert_eq!(points, distribution.points());
+        assert_eq!(points, histogram.points());
     }
 
     #[test]
-    fn only_the_finest_series_is_counted() {
+    fn only_a_series_with_exactly_these_dimensions_is_counted() {
         let names = ["Host".to_owned(), "Request".to_owned()];
         let datum = Datum { key: key(REQUEST_COUNT, "/"), resolution: 1, body: Body::Total(7.0) };
         assert_eq!(datum.total_of(REQUEST_COUNT, &names), 7);
@@ -268,7 +268,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_datum_that_lacks_a_part_of_its_body_is_damaged() {
+    fn a_datum_without_a_part_of_its_body_is_damaged() {
         let points = vec![Point { value: 1.5, count: 3 }, Point { value: 2.5, count: 4 }];
         let datum = Datum { key: key(RESPONSE_TIME, "/"), resolution: 1, body: Body::Points(points) };
         let whole = datum.to_json().expect("a datum is plain data");
@@ -282,7 +282,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn a_datum_survives_the_disk(total in 0.0..1e12f64, values in prop::collection::vec(0.0..1e9f64, 1..150)) {
+        fn a_datum_is_unchanged_after_writing_and_reading(total in 0.0..1e12f64, values in prop::collection::vec(0.0..1e9f64, 1..150)) {
             let points = values.into_iter().map(|value| Point { value, count: 3 }).collect();
             for body in [Body::Total(total), Body::Points(points)] {
                 let datum = Datum { key: key(RESPONSE_TIME, "/a\"b"), resolution: 60, body };

@@ -1,4 +1,4 @@
-//! Names and values of dimensions, made to fit what CloudWatch takes. Nothing here fails: what does not fit is changed.
+//! Names and values of dimensions, and their conversion to a form that CloudWatch accepts. No conversion fails.
 
 use std::fmt::Write as _;
 use std::hash::Hasher;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use fnv::FnvHasher;
 
-/// Longest value of a dimension, in characters (PutMetricData).
+/// Maximum length of the value of a dimension, in characters (PutMetricData).
 pub const MAX_VALUE_CHARS: usize = 1024;
-/// Longest name of a dimension, in characters (PutMetricData).
+/// Maximum length of the name of a dimension, in characters (PutMetricData).
 pub const MAX_NAME_CHARS: usize = 255;
-/// Most dimensions of one datum (PutMetricData).
+/// Maximum number of dimensions of a datum (PutMetricData).
 pub const MAX_DIMENSIONS: usize = 30;
 
-/// Stands for a name that is empty or blank: CloudWatch takes no blank value.
+/// Replaces a name that is empty or blank, because CloudWatch accepts no blank value.
 const BLANK: &str = "(empty)";
 
 /// One dimension of a metric.
@@ -26,7 +26,7 @@ pub struct Dimension {
 }
 
 impl Dimension {
-    /// A dimension whose value is made to fit by [`fit_value`].
+    /// Creates a dimension whose value [`fit_value`] has made valid.
     #[must_use]
     pub fn new(name: &str, value: &str) -> Self {
         Self { name: name.into(), value: fit_value(value).into() }
@@ -35,8 +35,8 @@ impl Dimension {
 
 /// Makes any text a valid value: ASCII without control characters, not blank, at most [`MAX_VALUE_CHARS`].
 ///
-/// Other characters are percent-encoded as UTF-8. A longer value ends in `~` and a hash of the whole, so that two long
-/// names that differ stay two.
+/// Other characters are percent-encoded as UTF-8. A value that is too long is cut, and ends with `~` and a hash of the whole
+/// text, so that different long names have different values.
 #[must_use]
 pub fn fit_value(text: &str) -> String {
     fit(text, MAX_VALUE_CHARS)
@@ -52,7 +52,7 @@ pub fn fit_name(text: &str) -> String {
     }
 }
 
-fn fit(text: &str, most: usize) -> String {
+fn fit(text: &str, max_chars: usize) -> String {
     if text.trim().is_empty() {
         return BLANK.to_owned();
     }
@@ -67,11 +67,11 @@ fn fit(text: &str, most: usize) -> String {
             }
         }
     }
-    if fitted.len() > most {
+    if fitted.len() > max_chars {
         let mut hasher = FnvHasher::default();
         hasher.write(text.as_bytes());
         let ending = format!("~{:016x}", hasher.finish());
-        fitted.truncate(most - ending.len());
+        fitted.truncate(max_chars - ending.len());
         fitted.push_str(&ending);
     }
     fitted
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cloudwatch_cannot_take_is_made_to_fit() {
+    fn text_that_cloudwatch_does_not_accept_is_changed() {
         assert_eq!(fit_value("/checkout?id=[id]"), "/checkout?id=[id]");
         assert_eq!(fit_value("주문"), "%EC%A3%BC%EB%AC%B8");
         assert_eq!(fit_value("a\tb\n\u{7f}"), "a%09b%0A%7F");
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_that_differ_at_the_end_stay_different() {
+    fn long_names_that_differ_only_at_the_end_have_different_values() {
         let (a, b) = ("x".repeat(5000) + "a", "x".repeat(5000) + "b");
         assert_eq!(fit_value(&a).len(), MAX_VALUE_CHARS);
         assert_ne!(fit_value(&a), fit_value(&b));

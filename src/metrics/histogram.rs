@@ -1,29 +1,29 @@
-//! The distribution of one metric in one window: exact while it is small, then in buckets of at most 1 % width.
+//! The histogram of one metric in one window: exact for few distinct values, and in buckets of 1 % width for more.
 
 use std::collections::BTreeMap;
 
 use fnv::FnvHashMap;
 
-/// Most distinct values that one datum may hold (PutMetricData).
+/// Maximum number of distinct values of a datum (PutMetricData).
 pub const MAX_VALUES_PER_DATUM: usize = 150;
 
-/// Ratio of a bucket's upper to its lower bound. A bucket is published as the mean of what it holds, which is
-/// within 1 % of each of its samples.
+/// Ratio of the upper bound of a bucket to its lower bound. A bucket is published as the mean of its samples, which is within
+/// 1 % of each of them.
 const BUCKET_RATIO: f64 = 1.01;
 
-/// Largest number CloudWatch takes (PutMetricData).
+/// Largest value that CloudWatch accepts (PutMetricData).
 pub const MAX_VALUE: f64 = 2.348_542_582_773_833_2e108; // 2^360
 
-/// A value, and how many samples had it.
+/// A value, and the number of samples with it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// The value: finite, not negative.
     pub value: f64,
-    /// How many samples had it: at least 1.
+    /// The number of samples: at least 1.
     pub count: u64,
 }
 
-/// Counts of non-negative values. Sum, minimum and maximum are kept exactly whatever the number of values.
+/// Counts of non-negative values. Sum, minimum and maximum are exact for any number of values.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Histogram {
     shape: Shape,
@@ -32,7 +32,7 @@ pub struct Histogram {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Shape {
-    /// Keyed by the bits of the value: for numbers that are not negative they sort as the numbers do.
+    /// By the bits of the value. The bits of non-negative numbers sort in the order of the numbers.
     Exact(FnvHashMap<u64, u64>),
     Buckets(Buckets),
 }
@@ -52,7 +52,7 @@ struct Bucket {
 }
 
 impl Histogram {
-    /// Adds one sample. Values below zero or over [`MAX_VALUE`] are clamped, NaN is left out.
+    /// Adds one sample. Values below zero or over [`MAX_VALUE`] are clamped. NaN is ignored.
     pub fn add(&mut self, value: f64) {
         self.add_point(Point { value, count: 1 });
     }
@@ -62,7 +62,7 @@ impl Histogram {
         if point.value.is_nan() || point.count == 0 {
             return;
         }
-        // Adding zero turns -0.0 into 0.0, whose bits are another number's.
+        // Adding zero converts -0.0 to 0.0, which has different bits.
         let value = point.value.clamp(0.0, MAX_VALUE) + 0.0;
         let (min, max) = self.extremes.unwrap_or((value, value));
         self.extremes = Some((min.min(value), max.max(value)));
@@ -78,7 +78,7 @@ impl Histogram {
         }
     }
 
-    /// Adds all that another one holds.
+    /// Adds all values of another histogram.
     pub fn merge(&mut self, other: &Self) {
         let Some((least, greatest)) = other.extremes else { return };
         match &other.shape {
@@ -101,18 +101,18 @@ impl Histogram {
         }
     }
 
-    /// At most how many [`Self::points`] there are.
+    /// An upper bound of the number of [`Self::points`].
     #[must_use]
     pub fn max_points(&self) -> usize {
         match &self.shape {
             Shape::Exact(values) => values.len(),
-            // The two extremes may stand beside the buckets they come from.
+            // The minimum and the maximum may be points of their own, in addition to their buckets.
             Shape::Buckets(buckets) => buckets.len() + 2,
         }
     }
 
-    /// The distinct values in ascending order with their counts. The smallest and the largest are exact, and so is
-    /// the sum over value times count; any other is within 1 % of the samples it stands for.
+    /// The distinct values with their counts, in ascending order. The minimum, the maximum and the sum are exact. Every other
+    /// value is within 1 % of its samples.
     #[must_use]
     pub fn points(&self) -> Vec<Point> {
         match (&self.shape, self.extremes) {
@@ -146,7 +146,7 @@ fn bucket_index(value: f64) -> i32 {
     if value == 0.0 { i32::MIN } else { (value.ln() / BUCKET_RATIO.ln()).floor() as i32 }
 }
 
-/// Takes one sample of the minimum and one of the maximum out of their buckets, so that both are published exactly.
+/// Takes one sample with the minimum and one with the maximum out of their buckets, so that both are published exactly.
 #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
 fn bucket_points(buckets: &Buckets, min: f64, max: f64) -> Vec<Point> {
     let mut rest: BTreeMap<_, _> = buckets.iter().map(|(&index, &bucket)| (index, bucket)).collect();
@@ -166,7 +166,7 @@ fn bucket_points(buckets: &Buckets, min: f64, max: f64) -> Vec<Point> {
 
 fn push_point(points: &mut Vec<Point>, value: f64, count: u64) {
     match points.last_mut() {
-        #[expect(clippy::float_cmp, reason = "only the very same number may share a place")]
+        #[expect(clippy::float_cmp, reason = "only equal values are merged")]
         Some(last) if last.value == value => last.count = last.count.saturating_add(count),
         _ => points.push(Point { value, count }),
     }
@@ -178,14 +178,14 @@ fn push_point(points: &mut Vec<Point>, value: f64, count: u64) {
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     clippy::float_cmp,
-    reason = "exact numbers are the point, and they are small"
+    reason = "the tests compare exact and small numbers"
 )]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn distribution(values: &[f64]) -> Histogram {
+    fn histogram(values: &[f64]) -> Histogram {
         let mut d = Histogram::default();
         for &value in values {
             d.add(value);
@@ -193,10 +193,10 @@ mod tests {
         d
     }
 
-    /// Nearest-rank percentile over weighted values, as CloudWatch's raw-value percentiles are defined.
-    fn percentile(points: &[Point], share: f64) -> f64 {
+    /// Nearest-rank percentile of weighted values, which is how CloudWatch defines percentiles of raw values.
+    fn percentile(points: &[Point], quantile: f64) -> f64 {
         let total: u64 = points.iter().map(|p| p.count).sum();
-        let rank = ((share * total as f64).ceil() as u64).max(1);
+        let rank = ((quantile * total as f64).ceil() as u64).max(1);
         let mut seen = 0;
         for p in points {
             seen += p.count;
@@ -214,39 +214,39 @@ mod tests {
     }
 
     #[test]
-    fn few_distinct_values_are_kept_exactly() {
+    fn few_distinct_values_are_exact() {
         let values: Vec<f64> = (0..10_000).map(|i| f64::from(i % 150) * 1.7).collect();
-        let points = distribution(&values).points();
+        let points = histogram(&values).points();
         assert_eq!(points.len(), 150);
         assert!(points.iter().all(|p| values.contains(&p.value)));
         assert_eq!(points.iter().map(|p| p.count).sum::<u64>(), 10_000);
     }
 
     #[test]
-    fn nothing_added_is_empty_and_has_no_points() {
-        let d = distribution(&[f64::NAN]);
+    fn a_histogram_without_numbers_has_no_points() {
+        let d = histogram(&[f64::NAN]);
         assert!(d.points().is_empty());
     }
 
     #[test]
     fn numbers_that_cloudwatch_refuses_are_clamped() {
-        let points = distribution(&[f64::MAX, -1.0, -0.0, 0.0]).points();
+        let points = histogram(&[f64::MAX, -1.0, -0.0, 0.0]).points();
         assert_eq!(points, [Point { value: 0.0, count: 3 }, Point { value: MAX_VALUE, count: 1 }]);
         assert_eq!(MAX_VALUE, 2f64.powi(360));
     }
 
     proptest! {
-        // Each is held against thousands of values.
+        // Each case has thousands of values.
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn percentiles_hold_within_one_percent(
+        fn percentiles_are_within_one_percent(
             values in prop::collection::vec(prop_oneof![0.0..1e-3, 0.1..90.0f64, 1.0..60_000.0f64, Just(0.0), 1e12..1e13], 1..3000),
         ) {
-            let points = distribution(&values).points();
+            let points = histogram(&values).points();
             let exact = exact_points(&values);
-            for share in [0.5, 0.9, 0.95, 0.99, 0.999] {
-                let (got, want) = (percentile(&points, share), percentile(&exact, share));
-                prop_assert!((got - want).abs() <= 0.01 * want, "p{share}: {got} for {want}");
+            for quantile in [0.5, 0.9, 0.95, 0.99, 0.999] {
+                let (got, want) = (percentile(&points, quantile), percentile(&exact, quantile));
+                prop_assert!((got - want).abs() <= 0.01 * want, "p{quantile}: {got} for {want}");
             }
         }
     }
@@ -254,7 +254,7 @@ mod tests {
     proptest! {
         #[test]
         fn sum_count_minimum_and_maximum_are_exact(values in prop::collection::vec(0.0..60_000.0f64, 1..3000)) {
-            let points = distribution(&values).points();
+            let points = histogram(&values).points();
             let exact = exact_points(&values);
             let sum: f64 = points.iter().map(|p| p.value * p.count as f64).sum();
             let want: f64 = values.iter().sum();
@@ -266,12 +266,12 @@ mod tests {
         }
 
         #[test]
-        fn merging_is_adding_everything(
+        fn merging_equals_adding_all_values(
             parts in prop::collection::vec(prop::collection::vec(prop_oneof![0.0..1e4f64, Just(7.0)], 0..400), 0..5),
         ) {
             let mut merged = Histogram::default();
-            parts.iter().for_each(|part| merged.merge(&distribution(part)));
-            let (got, want) = (merged.points(), distribution(&parts.concat()).points());
+            parts.iter().for_each(|part| merged.merge(&histogram(part)));
+            let (got, want) = (merged.points(), histogram(&parts.concat()).points());
             prop_assert_eq!(got.len(), want.len());
             for (got, want) in got.iter().zip(&want) {
                 prop_assert_eq!(got.count, want.count);
@@ -280,17 +280,17 @@ mod tests {
         }
 
         #[test]
-        fn adding_published_points_again_keeps_the_percentiles(values in prop::collection::vec(1.0..5_000.0f64, 500..2000)) {
+        fn merging_published_points_keeps_percentiles_within_one_percent(values in prop::collection::vec(1.0..5_000.0f64, 500..2000)) {
             let half = values.len() / 2;
             let mut merged = Histogram::default();
             for part in [&values[..half], &values[half..]] {
-                distribution(part).points().into_iter().for_each(|p| merged.add_point(p));
+                histogram(part).points().into_iter().for_each(|p| merged.add_point(p));
             }
             let exact = exact_points(&values);
-            for share in [0.5, 0.9, 0.99] {
-                let (got, want) = (percentile(&merged.points(), share), percentile(&exact, share));
-                // A mean of means still lies in its bucket.
-                prop_assert!((got - want).abs() <= 0.010_001 * want, "p{share}: {got} for {want}");
+            for quantile in [0.5, 0.9, 0.99] {
+                let (got, want) = (percentile(&merged.points(), quantile), percentile(&exact, quantile));
+                // The mean of means is still in its bucket.
+                prop_assert!((got - want).abs() <= 0.010_001 * want, "p{quantile}: {got} for {want}");
             }
         }
     }

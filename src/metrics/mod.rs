@@ -1,4 +1,4 @@
-//! Metrics: from samples to the datums that CloudWatch stores. Pure: nothing here knows a clock, a network or Python.
+//! Metrics: from samples to the datums that CloudWatch stores. Pure: no code here uses a clock, the network or Python.
 
 pub mod aggregator;
 pub mod datum;

@@ -1,4 +1,4 @@
-//! What the user should know about the series of a run: there are too many, or not the expected ones.
+//! Notices about the series of a run: there are too many, or not the expected ones.
 
 use std::mem::{Discriminant, discriminant};
 
@@ -7,14 +7,14 @@ use smol_str::SmolStr;
 use crate::accounting::messages::Level;
 use crate::redact::redact_urls;
 
-/// Hosts that become series of their own.
+/// Maximum number of hosts with series of their own.
 pub const MAX_HOSTS: usize = 100;
-/// Methods that become series of their own, if series have the method as a dimension.
+/// Maximum number of methods with series of their own, if the method is a dimension.
 pub const MAX_METHODS: usize = 50;
-/// Series for each of the request names that `--cw-max-requests` allows.
+/// Maximum number of series for each request name that `--cw-max-requests` allows.
 pub const MAX_SERIES_PER_REQUEST: usize = 10;
 
-/// What the user should know about the series of a run; each kind is reported once.
+/// A notice about the series of a run. Each kind is reported once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SeriesNotice {
     /// This request name and further ones are published as [`OTHER`].
@@ -23,16 +23,16 @@ pub enum SeriesNotice {
     TooManyHosts(SmolStr),
     /// This method and further ones are published as [`OTHER`].
     TooManyMethods(SmolStr),
-    /// No further combination of host, request name and method gets a series; this is the first one without.
+    /// Further combinations of host, request name and method get no series. This is the request name of the first one.
     TooManySeries(SmolStr),
-    /// This request name contains values that log events leave out of URLs; names are published unchanged.
+    /// This request name contains values of a URL. Log events omit such values, but names are published unchanged.
     ValuesInName(SmolStr),
     /// Requests with this name but different methods share a series.
     MethodsShareSeries(SmolStr),
 }
 
 impl SeriesNotice {
-    /// How important it is.
+    /// The log level.
     #[must_use]
     pub const fn level(&self) -> Level {
         match self {
@@ -93,7 +93,7 @@ impl SeriesNotice {
     }
 }
 
-/// The beginning of a text without the values of URLs: messages appear in the log and in the web UI.
+/// The start of a text, without the values of URLs, because messages appear in the log and in the web UI.
 fn shown(text: &str) -> String {
     redact_urls(text).chars().take(100).collect()
 }
@@ -106,12 +106,12 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Whether there was a notice of this kind.
+    /// Whether a notice of this kind was reported.
     pub fn has_reported(&self, kind: fn(SmolStr) -> SeriesNotice) -> bool {
         self.reported.contains(&discriminant(&kind(SmolStr::default())))
     }
 
-    /// Adds a notice, unless there was one of its kind.
+    /// Adds a notice, unless one of its kind was reported before.
     pub fn report(&mut self, kind: fn(SmolStr) -> SeriesNotice, text: &str) {
         if !self.has_reported(kind) {
             let notice = kind(text.into());
@@ -120,7 +120,7 @@ impl Notices {
         }
     }
 
-    /// Takes the notices that wait.
+    /// Takes the pending notices.
     pub fn take(&mut self) -> Vec<SeriesNotice> {
         std::mem::take(&mut self.pending)
     }

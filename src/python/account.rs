@@ -1,4 +1,4 @@
-//! `Account`: everything but publishing that is asked of the account.
+//! `Account`: calls to AWS other than those that publish data.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use super::options::config;
 use crate::aws::account::{Account as AwsAccount, AccountError};
 use crate::config::ResolvedAws;
 
-/// The account that options name. Nothing is looked up before the first call.
+/// The AWS account of the options. The first call resolves the configuration.
 #[pyclass(frozen, module = "locust_cw._core")]
 pub struct Account {
     account: Arc<AwsAccount>,
@@ -38,21 +38,21 @@ impl Account {
         Ok(Self { account: Arc::new(AwsAccount::new(aws)) })
     }
 
-    /// Begins an operation.
+    /// Starts an operation.
     fn call(&self, py: Python<'_>, operation: String, parameters: &Bound<'_, PyDict>) -> PyResult<Call> {
         let input: Value = depythonize(parameters).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let account = Arc::clone(&self.account);
-        Call::begin(py, async move { account.call(&operation, &input).await })
+        Call::start(py, async move { account.call(&operation, &input).await })
     }
 
-    /// Begins to find out the region, profile and endpoints.
+    /// Starts to resolve the region, profile and endpoints.
     fn destination(&self, py: Python<'_>) -> PyResult<Call> {
         let account = Arc::clone(&self.account);
-        Call::begin(py, async move { account.destination().await })
+        Call::start(py, async move { account.destination().await })
     }
 }
 
-/// A call under way.
+/// A call in progress.
 #[pyclass(frozen, module = "locust_cw._core")]
 pub struct Call {
     runtime: Handle,
@@ -60,7 +60,7 @@ pub struct Call {
 }
 
 impl Call {
-    fn begin(
+    fn start(
         py: Python<'_>,
         call: impl Future<Output = Result<Value, AccountError>> + Send + 'static,
     ) -> PyResult<Self> {
@@ -72,14 +72,14 @@ impl Call {
 
 #[pymethods]
 impl Call {
-    /// Whether `result` would not wait.
+    /// Whether `result` returns without waiting.
     #[getter]
     fn done(&self) -> bool {
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         task.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Waits for the output. It can be taken once.
+    /// Waits for the output and returns it. It can be called once.
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let ended = py.detach(|| {
             let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();

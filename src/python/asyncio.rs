@@ -1,7 +1,7 @@
-//! Rust futures as awaitables of asyncio, on this process's own runtime.
+//! Converts Rust futures to awaitables of asyncio, and runs them on the runtime of the process.
 //!
-//! pyo3-async-runtimes has a runtime of its own too, which would not survive a fork. What it does not see to is seen to
-//! here: an event loop that was closed meanwhile, and an interpreter that is finalising.
+//! The runtime of pyo3-async-runtimes would not survive a fork. This module also handles two cases that pyo3-async-runtimes does
+//! not: an event loop that was closed in the meantime, and an interpreter that is finalizing.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -15,10 +15,10 @@ use pyo3_async_runtimes::generic::{ContextExt, Runtime, future_into_py_with_loca
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 
-/// Makes an awaitable for the running event loop. Cancelled, it drops the future.
+/// Creates an awaitable for the running event loop. Cancelling it drops the future.
 ///
 /// # Errors
-/// `RuntimeError` where no event loop runs, or the interpreter is ending; `OSError` where no thread can be started.
+/// `RuntimeError` if no event loop runs, or the interpreter is finalizing; `OSError` if no thread can be started.
 pub fn awaitable<'py, T>(
     py: Python<'py>,
     future: impl Future<Output = PyResult<T>> + Send + 'static,
@@ -27,7 +27,7 @@ where
     T: for<'any> IntoPyObject<'any> + Send + 'static,
 {
     py.detach(crate::runtime::handle).map_err(|error| PyOSError::new_err(error.to_string()))?;
-    if InterpreterShutdownGate::of_this_process(py)?.ended.load(SeqCst) {
+    if InterpreterShutdownGate::of_this_process(py)?.closed.load(SeqCst) {
         return Err(PyRuntimeError::new_err(
             "the interpreter is shutting down and cannot await: call the method without _async",
         ));
@@ -37,7 +37,7 @@ where
     future_into_py_with_locals::<ThisProcess, _, _>(py, TaskLocals::new(event_loop.into_any()), future)
 }
 
-/// An event loop that takes no offence at a result which comes after it was closed: nobody waits for it any more.
+/// An event loop that ignores results after it was closed, because no task waits for them.
 #[pyclass(frozen, module = "locust_cw._core")]
 struct EventLoop(Py<PyAny>);
 
@@ -62,25 +62,27 @@ impl EventLoop {
     }
 }
 
-/// The handing over of results to Python, which ends before the interpreter does.
+/// Prevents the delivery of results to Python while the interpreter finalizes.
 ///
-/// A thread that is in Python's code when the interpreter ends is ended by it, at the next line that lets others run: it
-/// is unwound through Rust's code, which crashes (before Python 3.14). So an exit handler waits for those that have begun,
-/// and none begins after it.
+/// Before Python 3.14, a finalizing interpreter ends each other thread that runs Python code as soon as it requests the GIL. This
+/// unwinds the stack of the thread through Rust code, which crashes. An exit handler therefore waits for the deliveries in
+/// progress, and no delivery starts after it.
 struct InterpreterShutdownGate {
+    /// The process that created the gate.
     owner: u32,
-    ended: AtomicBool,
-    /// Held shared by each thread that hands something over.
-    under_way: RwLock<()>,
+    closed: AtomicBool,
+    /// Each thread that delivers a result holds a read lock.
+    deliveries: RwLock<()>,
 }
 
-/// Those of the process that was the last to have any: a fork's threads do not exist in the child.
-static HAND_OVERS: Mutex<Option<&'static InterpreterShutdownGate>> = Mutex::new(None);
+/// The gate of the process that created one last. After a fork, the child creates its own, because the threads of its parent do
+/// not exist in it.
+static GATE: Mutex<Option<&'static InterpreterShutdownGate>> = Mutex::new(None);
 
 impl InterpreterShutdownGate {
     fn known() -> Option<&'static Self> {
-        let known = *HAND_OVERS.lock().unwrap_or_else(PoisonError::into_inner);
-        known.filter(|hand_overs| hand_overs.owner == std::process::id())
+        let known = *GATE.lock().unwrap_or_else(PoisonError::into_inner);
+        known.filter(|gate| gate.owner == std::process::id())
     }
 
     fn of_this_process(py: Python<'_>) -> PyResult<&'static Self> {
@@ -88,31 +90,31 @@ impl InterpreterShutdownGate {
             return Ok(known);
         }
         let owner = std::process::id();
-        let new = Box::leak(Box::new(Self { owner, ended: AtomicBool::new(false), under_way: RwLock::new(()) }));
-        *HAND_OVERS.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
-        // Not under the lock: Python may let another thread run meanwhile.
-        py.import("atexit")?.call_method1("register", (wrap_pyfunction!(end_hand_overs, py)?,))?;
+        let new = Box::leak(Box::new(Self { owner, closed: AtomicBool::new(false), deliveries: RwLock::new(()) }));
+        *GATE.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
+        // Without the lock, because Python may run another thread in the meantime.
+        py.import("atexit")?.call_method1("register", (wrap_pyfunction!(close_gate, py)?,))?;
         Ok(new)
     }
 }
 
-/// Waits for the results that are being handed over, and has no other begin.
+/// Waits for the deliveries in progress, and prevents further ones.
 #[pyfunction]
-fn end_hand_overs(py: Python<'_>) {
+fn close_gate(py: Python<'_>) {
     py.detach(|| {
-        if let Some(hand_overs) = InterpreterShutdownGate::known() {
-            hand_overs.ended.store(true, SeqCst);
-            drop(hand_overs.under_way.write());
+        if let Some(gate) = InterpreterShutdownGate::known() {
+            gate.closed.store(true, SeqCst);
+            drop(gate.deliveries.write());
         }
     });
 }
 
-/// The process's runtime, as pyo3-async-runtimes wants it.
+/// The runtime of the process, for pyo3-async-runtimes.
 struct ThisProcess;
 
 impl ThisProcess {
     fn handle() -> Handle {
-        // `awaitable` has made it, and all else runs on it.
+        // `awaitable` has created the runtime, and all other callers run on it.
         crate::runtime::handle().unwrap_or_else(|_| Handle::current())
     }
 }
@@ -125,13 +127,13 @@ impl Runtime for ThisProcess {
         Self::handle().spawn(future)
     }
 
-    /// Runs what hands a result over to Python, unless Python is about to end.
-    fn spawn_blocking<F: FnOnce() + Send + 'static>(hand_over: F) -> Self::JoinHandle {
+    /// Runs a function that delivers a result to Python, unless the interpreter is finalizing.
+    fn spawn_blocking<F: FnOnce() + Send + 'static>(deliver: F) -> Self::JoinHandle {
         Self::handle().spawn_blocking(|| {
-            let Some(hand_overs) = InterpreterShutdownGate::known() else { return };
-            let _under_way = hand_overs.under_way.read();
-            if !hand_overs.ended.load(SeqCst) {
-                let _ = Python::try_attach(|_| hand_over());
+            let Some(gate) = InterpreterShutdownGate::known() else { return };
+            let _delivery = gate.deliveries.read();
+            if !gate.closed.load(SeqCst) {
+                let _ = Python::try_attach(|_| deliver());
             }
         })
     }
@@ -142,7 +144,7 @@ impl ContextExt for ThisProcess {
     where
         F: Future<Output = R> + Send + 'static,
     {
-        // Our futures call no Python, so nothing in them asks for it.
+        // The futures of locust-cw do not call Python, so they do not need the locals.
         Box::pin(future)
     }
 

@@ -1,7 +1,7 @@
-//! The entries of a request's `context`, and the fields of a life-cycle event, as scalars that log events can hold.
+//! The entries of a request's `context`, and the fields of a life-cycle event, as scalar values for log events.
 //!
 //! Numbers stay numbers, including those of NumPy, `Decimal` and `Fraction`; the entries of a nested dict get names such
-//! as `cart.items`; any other value is logged as its text, as `str` gives it.
+//! as `cart.items`; any other value is logged as the text that `str` returns.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -24,7 +24,7 @@ fn add(dict: &Bound<'_, PyDict>, parent: Option<&str>, entries: &mut Vec<(String
     if dict.is_empty() {
         return;
     }
-    // Copied first: converting a value may run the user's code, which may change the dict.
+    // The items are copied first, because converting a value may run the user's code, which may change the dict.
     let items: Vec<_> = dict.iter().collect();
     for (key, value) in items {
         if entries.len() >= MAX_CONTEXT_ENTRIES {
@@ -40,7 +40,7 @@ fn add(dict: &Bound<'_, PyDict>, parent: Option<&str>, entries: &mut Vec<(String
 }
 
 fn scalar(value: &Bound<'_, PyAny>) -> Scalar {
-    // The exact types first: they are by far the most frequent, and run no code of the user's.
+    // Exact types are tested first: they are by far the most frequent, and converting them runs no code of the user.
     if value.is_none() {
         return Scalar::Null;
     }
@@ -61,7 +61,7 @@ fn scalar(value: &Bound<'_, PyAny>) -> Scalar {
             return integer(value);
         }
         if is_instance_of_number(value, &NUMBER, "Number") {
-            // A `Decimal` may be larger than any float.
+            // A `Decimal` can be larger than any float.
             let number: Option<f64> = value_of(value).filter(|number: &f64| number.is_finite());
             return number.map_or_else(|| text(value), Scalar::Float);
         }
@@ -69,7 +69,7 @@ fn scalar(value: &Bound<'_, PyAny>) -> Scalar {
     text(value)
 }
 
-/// A whole number; as text if it does not fit into 64 bits.
+/// An integer, or text if it does not fit into 64 bits.
 fn integer(value: &Bound<'_, PyAny>) -> Scalar {
     value_of(value).map_or_else(|| text(value), Scalar::Int)
 }
@@ -81,13 +81,13 @@ fn text(value: &Bound<'_, PyAny>) -> Scalar {
 static INTEGRAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static NUMBER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
-/// Whether a value is an instance of an abstract base class of Python's `numbers`, with which NumPy and `decimal`
-/// register their types.
+/// Whether a value is an instance of an abstract base class of Python's module `numbers`. NumPy and `decimal` register their
+/// types with these classes.
 fn is_instance_of_number(value: &Bound<'_, PyAny>, class: &PyOnceLock<Py<PyType>>, name: &str) -> bool {
     class.import(value.py(), "numbers", name).and_then(|class| value.is_instance(class)).unwrap_or(false)
 }
 
-/// NumPy's truth values are no instances of `bool`, and are registered with no abstract base class.
+/// Whether a value is a NumPy Boolean, which is neither an instance of `bool` nor of an abstract base class.
 fn is_numpy_bool(value: &Bound<'_, PyAny>) -> bool {
     let class = value.get_type();
     let is_numpy =

@@ -1,4 +1,5 @@
-//! From what Locust's clients report to plain Rust values. Nothing here raises: what cannot be used is left out.
+//! Converts the values that Locust's clients report to plain Rust values. No conversion raises an exception; invalid values are
+//! omitted.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::metrics::histogram::Point;
 use crate::redact::head;
 use crate::timestamp::Timestamp;
 
-/// Any value as text, as Python's `str` has it; bytes are read as UTF-8.
+/// Any value as the text that Python's `str` returns. Bytes are decoded as UTF-8.
 pub fn text<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>) -> T {
     text_up_to(value, MAX_TEXT_BYTES)
 }
@@ -23,30 +24,30 @@ pub(super) fn text_up_to<T: for<'a> From<&'a str>>(value: &Bound<'_, PyAny>, lim
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
         let bytes = bytes.as_bytes();
-        // One more tells that there are more.
+        // One further byte shows that the text is cut.
         return head(&String::from_utf8_lossy(&bytes[..bytes.len().min(limit + 1)]), limit).into();
     }
     match value.str() {
         Ok(string) => head(&string.to_string_lossy(), limit).into(),
         Err(error) => {
-            put_off_ctrl_c(value.py(), &error);
+            raise_ctrl_c_later(value.py(), &error);
             head(&format!("({} that has no text)", type_name(value)), limit).into()
         }
     }
 }
 
-/// A Python value as a Rust type; `None` if it cannot be converted. Its conversion may run the user's code.
+/// A Python value as a Rust type; `None` if it cannot be converted. The conversion may run code of the user.
 pub(super) fn value_of<'py, T>(value: &Bound<'py, PyAny>) -> Option<T>
 where
     T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
 {
-    value.extract().inspect_err(|error| put_off_ctrl_c(value.py(), error)).ok()
+    value.extract().inspect_err(|error| raise_ctrl_c_later(value.py(), error)).ok()
 }
 
-/// Has Ctrl-C come again, where it came while code of the user's ran for us: Python raises it at whatever line it is.
-fn put_off_ctrl_c(py: Python<'_>, error: &PyErr) {
+/// Repeats Ctrl-C after this call, if Python raised it in code of the user that this module called.
+fn raise_ctrl_c_later(py: Python<'_>, error: &PyErr) {
     if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-        // It cannot fail, and the sample is worth more than that.
+        // It does not fail in practice, and the sample is more important.
         let _ =
             py.import(intern!(py, "_thread")).and_then(|threads| threads.call_method0(intern!(py, "interrupt_main")));
     }
@@ -57,12 +58,12 @@ pub(super) fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// A number that can be measured with: finite and not negative.
+/// A finite and non-negative number.
 pub fn measure(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
     number(value).filter(|number| number.is_finite() && *number >= 0.0)
 }
 
-/// Whether a value is `None` or of a type that converts to a number. Runs no code of the value's.
+/// Whether a value is `None`, or has a type that converts to a number. Runs no code of that type.
 pub fn has_numeric_type(value: &Bound<'_, PyAny>) -> bool {
     let class = value.get_type();
     let converts = |method| class.hasattr(method).unwrap_or(false);
@@ -74,23 +75,23 @@ pub fn number(value: Option<&Bound<'_, PyAny>>) -> Option<f64> {
     value.filter(|value| !value.is_none()).and_then(value_of)
 }
 
-/// Why a request failed; `None` where Locust, too, takes it for a success.
+/// Why a request failed; `None` if Locust counts it as successful.
 pub fn failure(exception: Option<&Bound<'_, PyAny>>) -> Option<Failure> {
     let exception = exception.filter(|exception| !exception.is_none())?;
-    // Locust counts a failure where the exception is true.
+    // Locust counts a failure if the exception is true.
     let is_failure = exception.is_truthy().unwrap_or_else(|error| {
-        put_off_ctrl_c(exception.py(), &error);
+        raise_ctrl_c_later(exception.py(), &error);
         true
     });
     is_failure.then(|| Failure { kind: type_name(exception), message: text(exception) })
 }
 
-/// The HTTP status of a response, where it has one.
+/// The HTTP status of a response, if it has one.
 pub fn status_of(response: Option<&Bound<'_, PyAny>>) -> Option<u16> {
     let response = response.filter(|response| !response.is_none())?;
-    // It may be a property, with code of the client's.
+    // It may be a property, which runs code of the client.
     let code = response.getattr(intern!(response.py(), "status_code"));
-    status(code.inspect_err(|error| put_off_ctrl_c(response.py(), error)).ok().as_ref())
+    status(code.inspect_err(|error| raise_ctrl_c_later(response.py(), error)).ok().as_ref())
 }
 
 /// An HTTP status.
@@ -98,12 +99,12 @@ pub fn status(status: Option<&Bound<'_, PyAny>>) -> Option<u16> {
     value_of(status?).filter(|&status| status > 0)
 }
 
-/// More of one request in a second there never is, and sums of it are far from what a counter can hold.
+/// Maximum count in an entry of Locust's statistics. Real counts are lower, and sums of such counts fit into a counter.
 const MAX_COUNT: f64 = u32::MAX as f64;
 
-/// An entry of Locust's statistics, as workers send it; `None` where nothing was requested, or it is no such entry.
+/// Converts an entry of Locust's statistics, as workers send it; `None` if it has no requests, or is not such an entry.
 ///
-/// Its per-second counts are exact. Its response times are rounded by Locust, and mix successes and failures.
+/// Its counts per second are exact. Locust has rounded its response times, which include those of failed requests.
 pub fn report(entry: &Bound<'_, PyAny>, now: Timestamp) -> Option<Report> {
     let entry = entry.cast::<PyDict>().ok()?;
     let get = |key: &str| entry.get_item(key).ok().flatten();
@@ -138,7 +139,7 @@ pub fn report(entry: &Bound<'_, PyAny>, now: Timestamp) -> Option<Report> {
     })
 }
 
-/// How often there was something, by what it was: a dict of whole numbers. What is none, or cannot be, is left out.
+/// The entries of a dict of numbers with counts. Invalid entries are omitted.
 fn pairs(value: &Bound<'_, PyAny>) -> Vec<(i64, u64)> {
     let Ok(dict) = value.cast::<PyDict>() else { return Vec::new() };
     let number = |value: &Bound<'_, PyAny>| self::number(Some(value)).filter(|number| number.is_finite());

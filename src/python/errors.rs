@@ -1,4 +1,4 @@
-//! Errors of the core as Python exceptions. Their classes are in Python, as they have fields: `python/locust_cw/_errors.py`.
+//! Converts errors of the core to Python exceptions. Their classes have fields, and are defined in `python/locust_cw/_errors.py`.
 
 use std::io;
 
@@ -16,7 +16,7 @@ import_exception!(locust_cw._errors, InvalidOptionError);
 /// Adds the exceptions to the native module.
 ///
 /// # Errors
-/// Where the Python package is incomplete.
+/// If the Python package is incomplete.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("AwsError", AwsError::type_object(py))?;
@@ -50,7 +50,7 @@ impl From<AccountError> for PyErr {
     }
 }
 
-/// A thread or the runtime that could not be started.
+/// The exception if a thread or the runtime could not be started.
 pub fn not_started(error: &io::Error) -> PyErr {
     PyOSError::new_err(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Options on their way from Python.
+//! Reads options from Python.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub fn read(dict: &Bound<'_, PyDict>) -> PyResult<Options> {
     Ok(Options::read(values.collect::<PyResult<Vec<_>>>()?)?)
 }
 
-/// The validated form of a dict of options.
+/// Reads and validates a dict of options.
 pub fn config(dict: &Bound<'_, PyDict>) -> PyResult<Config> {
     Ok(read(dict)?.validate()?)
 }
@@ -33,20 +33,20 @@ pub fn default_options(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     Ok(pythonize(py, &Options::default())?)
 }
 
-/// The values that an option can have.
+/// The values that an option accepts.
 #[pyfunction]
 #[must_use]
 pub fn option_choices(option: &str) -> Vec<&'static str> {
     Options::choices(option).to_vec()
 }
 
-/// Checks a dict of options.
+/// Validates a dict of options.
 #[pyfunction]
 pub fn check_options(options: &Bound<'_, PyDict>) -> PyResult<()> {
     config(options).map(drop)
 }
 
-/// The folder that holds the spools of all runs.
+/// The folder with the spools of all runs.
 #[pyfunction]
 #[pyo3(signature = (spool_dir = None))]
 pub fn spool_root(spool_dir: Option<String>) -> PyResult<PathBuf> {

@@ -1,4 +1,4 @@
-//! The plan of a test on its way from Python, and what the test uses on the way back.
+//! Estimates the usage of a planned test for Python.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -7,7 +7,7 @@ use pythonize::depythonize;
 
 use crate::accounting::plan::{self, Plan};
 
-/// What a run of a planned test uses of CloudWatch.
+/// The usage of CloudWatch by a run of a planned test.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
 pub struct PlannedUsage {
     metrics: u64,
@@ -16,7 +16,7 @@ pub struct PlannedUsage {
     log_bytes: f64,
 }
 
-/// Estimates what a run of a planned test uses of CloudWatch, from the attributes of a [`Plan`].
+/// Estimates the usage of CloudWatch by a run of a planned test, from the attributes of a [`Plan`].
 #[pyfunction]
 pub fn estimate_usage(plan: &Bound<'_, PyDict>) -> PyResult<PlannedUsage> {
     let plan: Plan = depythonize(plan).map_err(|error| PyValueError::new_err(error.to_string()))?;

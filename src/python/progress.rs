@@ -1,4 +1,4 @@
-//! Progress of a delivery, and messages for the log, as Python sees them.
+//! The progress of a delivery, and messages for the log, as Python classes.
 
 use pyo3::prelude::*;
 use pythonize::pythonize;
@@ -8,7 +8,7 @@ use crate::config::ResolvedAws;
 use crate::delivery;
 use crate::delivery::error::CallError;
 
-/// How far a delivery has come.
+/// The progress of a delivery.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
 pub struct Progress {
     left: u64,
@@ -71,7 +71,7 @@ impl From<Message> for LogMessage {
     }
 }
 
-/// A destination, as a dict.
+/// Converts a destination to a dict.
 pub fn destination<'py>(py: Python<'py>, resolved: Option<&ResolvedAws>) -> PyResult<Option<Bound<'py, PyAny>>> {
     Ok(resolved.map(|resolved| pythonize(py, resolved)).transpose()?)
 }

@@ -1,4 +1,4 @@
-//! `Receipt`: the numbers of a receipt, and the facts beside them. Their text is made in Python.
+//! `Receipt`: the numbers of a receipt, and the state of the delivery at the end. Python creates their text.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::accounting::pricing::Cost;
 use crate::accounting::receipt;
 use crate::delivery::DeliveryEnd;
 
-/// What happened to the requests, the failures or the log events of a run.
+/// The outcome of the requests, the failures or the log events of a run.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
 pub struct DeliveryCounts {
     observed: u64,
@@ -31,7 +31,7 @@ impl From<receipt::DeliveryCounts> for DeliveryCounts {
 /// Whether every process of a run has reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage {
-    /// Every one.
+    /// All have.
     All,
     /// Some have not.
     Partial,
@@ -50,7 +50,7 @@ impl Receipt {
         Self { numbers, end, coverage }
     }
 
-    /// The receipt so far, of a process that has not ended.
+    /// The preliminary receipt of a process that has not ended.
     pub(super) fn of_report(numbers: receipt::Receipt) -> Self {
         Self::new(numbers, DeliveryEnd::default(), Coverage::All)
     }
@@ -179,7 +179,7 @@ impl Receipt {
     }
 }
 
-/// The receipt of a run of which nothing was recorded.
+/// The receipt of a run without recorded data.
 #[pyfunction]
 #[must_use]
 pub fn empty_receipt(run_id: &str) -> Receipt {

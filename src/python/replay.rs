@@ -1,4 +1,4 @@
-//! `Replay`: sends what an earlier process left in its spool.
+//! `Replay`: sends the data that an earlier process left in its spool.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::replay;
 use crate::spool::Manifest;
 use crate::timestamp::Timestamp;
 
-/// A replay under way.
+/// A replay in progress.
 #[pyclass(frozen, module = "locust_cw._core")]
 pub struct Replay {
     replay: replay::Replay,
@@ -24,7 +24,7 @@ pub struct Replay {
 impl Replay {
     #[new]
     #[pyo3(signature = (folder, options, *, account = None, dry_run = false))]
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
     fn new(
         py: Python<'_>,
         folder: PathBuf,
@@ -33,7 +33,7 @@ impl Replay {
         dry_run: bool,
     ) -> PyResult<Self> {
         let given = config(options)?.aws;
-        // A wrong value is found before anything is opened.
+        // An invalid account is reported before the spool is opened.
         given.clone().continuing(None, account.clone())?;
         let change = |manifest: &mut Manifest| {
             let aws = given.or(std::mem::take(&mut manifest.aws));
@@ -58,17 +58,17 @@ impl Replay {
         destination(py, self.replay.destination().as_ref())
     }
 
-    /// How far the replay has come.
+    /// The progress of the replay.
     fn progress(&self, py: Python<'_>) -> Progress {
         py.detach(|| self.replay.progress()).into()
     }
 
-    /// Takes the messages for the log.
+    /// Takes the pending messages for the log.
     fn diagnostics(&self) -> Vec<LogMessage> {
         self.replay.take_messages().into_iter().map(LogMessage::from).collect()
     }
 
-    /// Ends the replay, whatever is left, and makes the receipt of what was in the spool.
+    /// Ends the replay, even if not all data is sent, and builds the receipt of the data in the spool.
     fn finish(&self, py: Python<'_>) -> Receipt {
         let (receipt, end) = py.detach(|| self.replay.finish());
         Receipt::new(receipt, end, Coverage::All)

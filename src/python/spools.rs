@@ -1,4 +1,4 @@
-//! Spools of earlier processes, as Python lists them.
+//! Lists the spools of earlier processes for Python.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -9,7 +9,7 @@ use super::errors::not_started;
 use super::options::spool_root;
 use crate::spool::pending;
 
-/// The spool of a process, with data to be sent.
+/// The spool of a process with data to be sent.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
 #[derive(Clone)]
 pub struct PendingSpool {
@@ -18,9 +18,9 @@ pub struct PendingSpool {
     folder: PathBuf,
     live: bool,
     dry_run: bool,
-    /// The account that its process published to, if that is recorded.
+    /// The account that the process published to, if it is recorded.
     account_id: Option<String>,
-    /// The URL of the local CloudWatch that it was meant for.
+    /// The URL of the local CloudWatch that the process published to, if it used one.
     local_url: Option<String>,
     files: usize,
     bytes: u64,
@@ -46,7 +46,7 @@ fn list(root: &std::path::Path) -> Vec<PendingSpool> {
     pending::pending_spools(root).into_iter().map(PendingSpool::from).collect()
 }
 
-/// Everything below a spool folder that is still to be sent, oldest run first.
+/// All spools below a folder with data to be sent, oldest run first.
 #[pyfunction]
 #[pyo3(signature = (spool_dir = None))]
 pub fn pending_spools(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec<PendingSpool>> {
@@ -54,7 +54,7 @@ pub fn pending_spools(py: Python<'_>, spool_dir: Option<String>) -> PyResult<Vec
     Ok(py.detach(|| list(&root)))
 }
 
-/// Removes the empty folders that killed processes left below a spool folder.
+/// Removes the empty folders that killed processes left below a folder.
 #[pyfunction]
 #[pyo3(signature = (spool_dir = None))]
 pub fn remove_empty_spools(py: Python<'_>, spool_dir: Option<String>) -> PyResult<()> {
@@ -63,13 +63,13 @@ pub fn remove_empty_spools(py: Python<'_>, spool_dir: Option<String>) -> PyResul
     Ok(())
 }
 
-/// A search for pending spools in a thread of its own: the folder may be large, or on a slow disk.
+/// A search for pending spools. It has its own thread, because the folder may be large, or on a slow disk.
 #[pyclass(frozen, module = "locust_cw._core")]
 pub struct PendingSpoolSearch {
     found: Arc<OnceLock<Vec<PendingSpool>>>,
 }
 
-/// Begins to remove the empty folders below a spool folder, and to find what is still to be sent.
+/// Starts to remove the empty folders below a folder, and to find the spools with data to be sent.
 #[pyfunction]
 #[pyo3(signature = (spool_dir = None))]
 pub fn find_pending_spools(spool_dir: Option<String>) -> PyResult<PendingSpoolSearch> {
@@ -78,7 +78,7 @@ pub fn find_pending_spools(spool_dir: Option<String>) -> PyResult<PendingSpoolSe
     let result = Arc::clone(&found);
     let search = move || {
         pending::remove_empty(&root);
-        // Only here is it ever set.
+        // It fails only if the result is set, and nothing else sets it.
         let _ = result.set(list(&root));
     };
     let thread = std::thread::Builder::new().name("locust-cw-spools".to_owned());
@@ -88,7 +88,7 @@ pub fn find_pending_spools(spool_dir: Option<String>) -> PyResult<PendingSpoolSe
 
 #[pymethods]
 impl PendingSpoolSearch {
-    /// What was found, oldest run first; `None` before the search has ended.
+    /// The spools, oldest run first; `None` before the search has ended.
     #[getter]
     fn found(&self) -> Option<Vec<PendingSpool>> {
         self.found.get().cloned()

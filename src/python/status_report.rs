@@ -1,4 +1,4 @@
-//! `StatusReport`: what a process reports to its master, from a `Publisher` or from a message.
+//! `StatusReport`: the report of a process to its master, created by a `Publisher` or read from a message.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -7,7 +7,7 @@ use pythonize::{depythonize, pythonize};
 use super::receipt::Receipt;
 use crate::accounting::status_report::{self, Seconds};
 
-/// A report.
+/// The report of a process.
 #[pyclass(frozen, module = "locust_cw._core")]
 #[derive(Clone)]
 pub struct StatusReport {
@@ -16,35 +16,35 @@ pub struct StatusReport {
 
 #[pymethods]
 impl StatusReport {
-    /// Reads a message that a process sent.
+    /// Reads the message of a process.
     #[staticmethod]
     fn from_message(message: &Bound<'_, PyAny>) -> PyResult<Self> {
-        // By way of JSON's types, which are told apart where Python converts one to another.
+        // JSON values keep types apart that Python converts to each other.
         let plain: serde_json::Value = depythonize(message).map_err(|error| unreadable(&error))?;
         let report = serde_json::from_value(plain).map_err(|error| unreadable(&error))?;
         Ok(Self { report })
     }
 
-    /// The report as plain data.
+    /// Converts the report to plain data.
     fn to_message<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(pythonize(py, &self.report)?)
     }
 
     /// The sum of this report and those of other processes of the same run.
     #[pyo3(signature = (*others))]
-    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
     fn merge(&self, others: Vec<PyRef<'_, Self>>) -> Self {
         let mut sum = self.report.clone();
         others.iter().for_each(|other| sum.merge(&other.report));
         Self { report: sum }
     }
 
-    /// The report as it is some seconds after it was made.
+    /// The report some seconds after it was created.
     fn aged(&self, seconds: f64) -> Self {
         Self { report: self.report.clone().aged(seconds) }
     }
 
-    /// The report of a process that has vanished.
+    /// The report of a process that is missing.
     fn without_present(&self) -> Self {
         Self { report: self.report.clone().without_present() }
     }

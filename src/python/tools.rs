@@ -1,4 +1,4 @@
-//! Rules of the core that Python needs: prices, published names and hosts, proxies.
+//! Functions of the core that Python needs: prices, published names and hosts, proxies.
 
 use pyo3::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::config::identity;
 use crate::config::value::OptionValue;
 use crate::metrics::dimension::fit_value;
 
-/// The cost of a usage in USD: the metrics themselves, and calls with log events.
+/// The cost of a usage in USD: that of the metrics, and that of calls and log events.
 #[pyfunction]
 #[pyo3(signature = (*, metric_hours, calls, log_bytes, log_class = "STANDARD", region = None))]
 pub fn estimate_cost(
@@ -25,7 +25,7 @@ pub fn estimate_cost(
     Ok((cost.metrics, cost.traffic))
 }
 
-/// The regions whose own prices are in the table.
+/// The regions in the table of prices.
 #[pyfunction]
 #[must_use]
 pub fn priced_regions() -> Vec<&'static str> {
@@ -60,7 +60,7 @@ pub fn never_proxied(py: Python<'_>, url: &str) -> PyResult<bool> {
     Ok(py.detach(|| direct::is_direct(url) || runtime.block_on(direct::leads_here(url))))
 }
 
-/// An ID for a run that begins now.
+/// Creates an ID for a run that starts now.
 #[pyfunction]
 #[must_use]
 pub fn new_run_id() -> String {

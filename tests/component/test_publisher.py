@@ -278,7 +278,7 @@ def test_threads_that_send_stand_back(aws: Aws, tmp_path: Path) -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
     assert len(told["locust-cw"]) >= 2
     assert set(told["locust-cw"]) == {min(own + 10, 19)}
-    assert told["locust-cw-intak"] == [own]
+    assert told["locust-cw-queue"] == [own]
 
 
 def test_a_dry_run_starts_no_local_cloudwatch(aws: Aws, tmp_path: Path) -> None:
