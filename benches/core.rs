@@ -22,7 +22,7 @@ use locust_cw::spool::{Manifest, Spool};
 use locust_cw::timestamp::Timestamp;
 use rand::RngExt as _;
 
-/// Fits into the queue.
+/// Number of samples, which fit into the queue.
 const SAMPLES: u32 = 60_000;
 const NAMES: u32 = 20;
 
@@ -61,49 +61,49 @@ fn sample(i: u32, now: Timestamp) -> Sample {
 }
 
 /// Time to empty a full queue, including closing the windows and writing the segments.
-fn intake(config: &Config) -> Duration {
+fn aggregate(config: &Config) -> Duration {
     let identity = identity();
-    let (entrance, exit) = queue();
+    let (sender, receiver) = queue();
     let (counters, diagnostics) = (Arc::new(Counters::default()), Arc::new(Diagnostics::default()));
     let spool = Spool::in_memory(&Manifest::of(config, &identity));
     let outbox =
         Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), u64::MAX, SendMode::Deferred));
-    let intake = AggregationWorker::new(config, &identity, outbox, counters, diagnostics);
+    let worker = AggregationWorker::new(config, &identity, outbox, counters, diagnostics);
     let now = Timestamp::now();
     for i in 0..SAMPLES {
-        entrance.try_push(Item::Sample(sample(i, now))).expect("room");
+        sender.try_push(Item::Sample(sample(i, now))).expect("room");
     }
-    entrance.send_control(ControlMessage::Close);
+    sender.send_control(ControlMessage::Close);
     let begun = Instant::now();
-    intake.run(&exit, Timestamp::now);
+    worker.run(&receiver, Timestamp::now);
     begun.elapsed()
 }
 
 fn samples(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("samples");
     group.throughput(Throughput::Elements(SAMPLES.into())).sample_size(20);
-    for (what, logs) in [("to windows", LogChoice::Off), ("to windows and log events", LogChoice::All)] {
+    for (name, logs) in [("to windows", LogChoice::Off), ("to windows and log events", LogChoice::All)] {
         let config = config(logs);
-        group.bench_function(BenchmarkId::from_parameter(what), |bencher| {
-            bencher.iter_custom(|times| (0..times).map(|_| intake(&config)).sum());
+        group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+            bencher.iter_custom(|times| (0..times).map(|_| aggregate(&config)).sum());
         });
     }
     group.finish();
 }
 
-fn distributions(criterion: &mut Criterion) {
+fn histograms(criterion: &mut Criterion) {
     let latencies: Vec<f64> = (0..10_000).map(|_| latency_ms()).collect();
-    let mut group = criterion.benchmark_group("distribution");
+    let mut group = criterion.benchmark_group("histogram");
     group.throughput(Throughput::Elements(10_000));
     group.bench_function("add", |bencher| {
         bencher.iter(|| {
-            let mut distribution = Histogram::default();
-            latencies.iter().for_each(|&ms| distribution.add(ms));
-            black_box(distribution)
+            let mut histogram = Histogram::default();
+            latencies.iter().for_each(|&ms| histogram.add(ms));
+            black_box(histogram)
         });
     });
     group.finish();
 }
 
-criterion_group!(benches, samples, distributions);
+criterion_group!(benches, samples, histograms);
 criterion_main!(benches);

@@ -21,10 +21,10 @@ use locust_cw::timestamp::Timestamp;
 
 const REQUESTS: u32 = 1_000_000;
 
-/// Answers every call of the SDK like a successful one.
-fn answer(stream: TcpStream) -> std::io::Result<()> {
+/// Responds to each call of the SDK as CloudWatch does to a successful one.
+fn respond(stream: TcpStream) -> std::io::Result<()> {
     let mut requests = BufReader::with_capacity(1 << 20, stream.try_clone()?);
-    let mut answers = stream;
+    let mut responses = stream;
     loop {
         let (mut length, mut cbor) = (0, false);
         loop {
@@ -42,7 +42,7 @@ fn answer(stream: TcpStream) -> std::io::Result<()> {
             }
         }
         std::io::copy(&mut (&mut requests).take(length), &mut std::io::sink())?;
-        answers.write_all(if cbor {
+        responses.write_all(if cbor {
             b"HTTP/1.1 200 OK\r\ncontent-type: application/cbor\r\nsmithy-protocol: rpc-v2-cbor\r\n\
               x-amzn-requestid: 0\r\ncontent-length: 1\r\n\r\n\xa0"
         } else {
@@ -57,7 +57,7 @@ fn sink() -> String {
     let url = format!("http://{}", listener.local_addr().expect("its address"));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(|| answer(stream));
+            thread::spawn(|| respond(stream));
         }
     });
     url
@@ -106,7 +106,7 @@ fn record(run: &Run) {
     }
 }
 
-/// Closes the run and returns when CloudWatch has everything.
+/// Closes the run, and returns when CloudWatch has accepted all data.
 fn deliver(run: &Run) {
     run.push(ControlMessage::Close);
     while !run.progress().over {

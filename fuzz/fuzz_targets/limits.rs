@@ -1,5 +1,5 @@
-//! What CloudWatch takes, by the pages of PutMetricData, PutLogEvents, CreateLogGroup and CreateLogStream.
-#![allow(dead_code, reason = "each target has its own part of it")]
+//! The limits of CloudWatch, from the API references of PutMetricData, PutLogEvents, CreateLogGroup and CreateLogStream.
+#![allow(dead_code, reason = "each target uses a part of this module")]
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use locust_cw::config::Config;
 use locust_cw::metrics::datum::{Body, Datum};
 use locust_cw::metrics::dimension::Dimension;
 
-fn is_plain(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b)) && !text.trim().is_empty()
+fn is_valid(text: &str, max_chars: usize) -> bool {
+    (1..=max_chars).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b)) && !text.trim().is_empty()
 }
 
 pub fn check_dimensions(dimensions: &[Dimension]) {
@@ -16,19 +16,19 @@ pub fn check_dimensions(dimensions: &[Dimension]) {
     let names: BTreeSet<_> = dimensions.iter().map(|dimension| &dimension.name).collect();
     assert_eq!(names.len(), dimensions.len(), "{dimensions:?}");
     for Dimension { name, value } in dimensions {
-        assert!(is_plain(name, 255) && !name.starts_with(':'), "{name:?}");
-        assert!(is_plain(value, 1024), "{value:?}");
+        assert!(is_valid(name, 255) && !name.starts_with(':'), "{name:?}");
+        assert!(is_valid(value, 1024), "{value:?}");
     }
 }
 
 pub fn check_config(config: &Config) {
-    assert!(is_plain(&config.namespace, 255) && !config.namespace.starts_with(':'));
+    assert!(is_valid(&config.namespace, 255) && !config.namespace.starts_with(':'));
     assert!(!config.namespace.starts_with("AWS/"));
     assert!(matches!(config.resolution, 1 | 60) && config.max_requests > 0 && config.spool_max_bytes > 0);
     assert!(!config.series.is_empty() && config.series.len() + config.constant_dimensions.len() <= 30);
     check_dimensions(&config.constant_dimensions);
     let group = &config.log.group;
-    assert!(is_plain(group, 512) && !group.starts_with("aws/"));
+    assert!(is_valid(group, 512) && !group.starts_with("aws/"));
     assert!(group.chars().all(|c| c.is_ascii_alphanumeric() || ".-_/#".contains(c)), "{group:?}");
     assert!((0.0..=1.0).contains(&config.log.sample));
 }
@@ -40,7 +40,7 @@ pub fn check_stream(stream: &str) {
 
 pub fn check_datum(datum: &Datum) {
     check_dimensions(&datum.key.dimensions);
-    assert!(is_plain(&datum.key.metric, 255), "{:?}", datum.key.metric);
+    assert!(is_valid(&datum.key.metric, 255), "{:?}", datum.key.metric);
     assert!(matches!(datum.resolution, 1 | 60));
     assert_eq!(datum.key.timestamp.rem_euclid(datum.resolution.into()), 0);
     let fits = |value: f64| (0.0..=2f64.powi(360)).contains(&value);

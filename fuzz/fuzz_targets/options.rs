@@ -1,4 +1,4 @@
-//! Whatever is given as an option: it is refused by name, or it is something that CloudWatch takes.
+//! Reads options with any values: either the error names an option, or CloudWatch accepts the configuration.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -28,7 +28,7 @@ enum Given {
     List(Vec<String>),
     /// Constant dimensions in the right form.
     Pairs(Vec<(String, String)>),
-    /// One of the option's choices.
+    /// One of the choices of the option.
     Choice(usize),
 }
 
@@ -56,14 +56,15 @@ fuzz_target!(|given: Vec<(u8, Given)>| {
         let option = &NAMES[usize::from(index) % NAMES.len()];
         (option.clone(), value.into_value(option))
     });
-    // As a dict, which has each name once.
+    // A dict contains each name once.
     let values: std::collections::BTreeMap<_, _> = values.collect();
     let config = match Options::read(values).and_then(Options::validate) {
         Ok(config) => config,
         Err(error) => {
             let flag = format!("argument --cw-{}: ", error.option.replace('_', "-"));
             assert!(
-                NAMES.contains(&error.option) && error.to_string().strip_prefix(&flag).is_some_and(|why| why.len() > 3)
+                NAMES.contains(&error.option)
+                    && error.to_string().strip_prefix(&flag).is_some_and(|problem| problem.len() > 3)
             );
             return;
         }

@@ -1,4 +1,4 @@
-//! Whatever the processes of a run report: the reports are refused, or add up and can be sent on.
+//! Reads any status reports of the processes of a run: they are refused, or can be merged and sent again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

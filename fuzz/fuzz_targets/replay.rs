@@ -1,4 +1,4 @@
-//! Whatever stands in the files of a spool: a replay comes to its end, and its receipt adds up.
+//! Replays a spool with any files: the replay ends, and the counts of its receipt are consistent.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
@@ -14,8 +14,8 @@ use tokio::runtime::{Builder, Runtime};
 mod folder;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_348_981);
-/// A replay of a few lines takes a few milliseconds.
-const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time limit. A replay of a few lines takes a few milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads"));
@@ -26,14 +26,14 @@ fuzz_target!(|data: &[u8]| {
     let cloudwatch = |_: &_, counters: &_| DryRun { counters: Arc::clone(counters) };
     let handle = RUNTIME.handle().clone();
     let Ok(replay) = Replay::start(&folder, |_| {}, false, NOW, handle, cloudwatch) else { return };
-    let deadline = Instant::now() + ENQUEUE_TIMEOUT;
+    let deadline = Instant::now() + TIMEOUT;
     while !replay.progress().over {
-        assert!(Instant::now() < deadline, "it hangs");
+        assert!(Instant::now() < deadline, "the replay does not end");
         std::thread::sleep(Duration::from_micros(100));
     }
     let (receipt, _) = replay.finish();
-    for account in [receipt.requests, receipt.failures, receipt.log_events] {
-        let rest = account.delivered.saturating_add(account.spooled).saturating_add(account.rejected);
-        assert_eq!(account.observed, rest.saturating_add(account.dropped), "{receipt:?}");
+    for counts in [receipt.requests, receipt.failures, receipt.log_events] {
+        let sum = counts.delivered.saturating_add(counts.spooled).saturating_add(counts.rejected);
+        assert_eq!(counts.observed, sum.saturating_add(counts.dropped), "{receipt:?}");
     }
 });

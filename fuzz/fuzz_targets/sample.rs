@@ -1,4 +1,4 @@
-//! Whatever a test's requests, events and gauges are called and carry: CloudWatch takes the datums and log events.
+//! Records requests, events and gauges with any names and values: CloudWatch accepts the datums and log events.
 #![no_main]
 
 use std::sync::Arc;
@@ -28,15 +28,15 @@ enum Entry {
     Text(Text),
 }
 
-/// A text, and how often it is repeated: what is too long is found sooner that way.
+/// A text, and how often it is repeated, so that the fuzzer finds texts that are too long sooner.
 #[derive(Debug, Arbitrary)]
 struct Text(String, u16);
 
 impl Text {
-    fn up_to(self, most: usize) -> String {
-        let times = if self.0.is_empty() { 0 } else { usize::from(self.1 % 1024).min(most / self.0.len()).max(1) };
+    fn up_to(self, max_bytes: usize) -> String {
+        let times = if self.0.is_empty() { 0 } else { usize::from(self.1 % 1024).min(max_bytes / self.0.len()).max(1) };
         let text = self.0.repeat(times);
-        text[..text.floor_char_boundary(most)].to_owned()
+        text[..text.floor_char_boundary(max_bytes)].to_owned()
     }
 }
 
@@ -72,7 +72,7 @@ fn measure(number: Option<f64>) -> Option<f64> {
     number.filter(|number| number.is_finite() && *number >= 0.0)
 }
 
-/// As the boundary to Python cuts them.
+/// Cuts the entries as the Python boundary does.
 fn scalars(entries: Vec<(Text, Entry)>, times: u8) -> Vec<(String, Scalar)> {
     let scalar = |entry| match entry {
         Entry::Null => Scalar::Null,
@@ -136,26 +136,26 @@ fuzz_target!(|test: Test| {
         host: test.host.map(|host| host.up_to(1 << 20)),
         fallback_host: None,
     });
-    let mut windows = Aggregator::new(&config, Arc::clone(&identity));
+    let mut aggregator = Aggregator::new(&config, Arc::clone(&identity));
     let (mut formatter, mut line) = (LogFormatter::new(&config.log, identity), LogLine::default());
     let number = test.requests.len();
     for request in test.requests {
         let sample = request.sample();
-        windows.add(&sample);
-        assert!(formatter.write_sample(&sample, &mut line), "all are logged");
+        aggregator.add(&sample);
+        assert!(formatter.write_sample(&sample, &mut line), "all samples are logged");
         check_event(&line, test.text);
     }
     let time = Timestamp::from_seconds(1_795_348_981);
     let (name, fields) = test.event;
     let event = LifeCycleEvent { time, name: name.up_to(1 << 20), fields: scalars(fields, 0), users: 1 };
-    assert!(formatter.write_life_cycle(&event, &mut line), "it is logged");
+    assert!(formatter.write_life_cycle(&event, &mut line), "the event is logged");
     check_event(&line, test.text);
     let (metric, value, dimension) = test.gauge;
     if let Some(value) = measure(Some(value)) {
         let dimension = dimension.map(|(name, value)| (name.up_to(4096), value.up_to(4096)));
-        windows.add_gauge(Gauge { time, metric: metric.up_to(4096), value, unit: Unit::Count, dimension });
+        aggregator.add_gauge(Gauge { time, metric: metric.up_to(4096), value, unit: Unit::Count, dimension });
     }
-    let datums = windows.close_all();
+    let datums = aggregator.close_all();
     datums.iter().for_each(limits::check_datum);
     let names: Vec<_> = config
         .series

@@ -1,4 +1,4 @@
-//! Whatever stands in the files of a spool: it is read or found damaged, and what a call is made of is all accounted for.
+//! Reads a spool with any files: each segment is read or found damaged, and calls account for all segments.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     let (metrics, logs): (Vec<_>, Vec<_>) = segments.into_iter().partition(|segment| segment.lane == Lane::Metrics);
     for segment in &metrics {
         let Ok(datums) = segment.datums() else {
-            assert_eq!(segment.contents.items, 0, "of what is damaged nothing is known");
+            assert_eq!(segment.contents.items, 0, "the contents of a damaged segment are unknown");
             continue;
         };
         assert_eq!(segment.contents.items, datums.len());

@@ -1,4 +1,4 @@
-"""The Rust core: one run's queue, windows, batches, spool and AWS calls. Its threads never touch Python."""
+"""The Rust core: queue, windows, batches, spool and AWS calls of a run. Its threads do not use Python."""
 
 from collections.abc import Awaitable
 from pathlib import Path
@@ -61,68 +61,70 @@ __all__ = [
 ]
 
 VERSION: str
-"""This package's version."""
+"""The version of the package."""
 
 PRICES_AS_OF: str
 """The date of the prices of estimates."""
 
 HOURS_PER_MONTH: int
-"""Hours of a month: metrics are charged by the hour, and one with data in each hour costs its monthly price."""
+"""Hours of a month. CloudWatch charges metrics by the hour; one with data in each hour costs its monthly price."""
 
 DATES_END: float
-"""Points in time at or after this cannot be shown as a date: seconds since the epoch."""
+"""The first point in time that cannot be shown as a date, in seconds since the epoch."""
 
 EVENT_BYTES: int
-"""Bytes of the text of a JSON log event, as an estimate."""
+"""Estimated size of the text of a JSON log event, in bytes."""
 
 GAUGES: int
 """Gauges of each process: `UserCount`, `GeneratorCpu_Percent` and `GeneratorMemory_Bytes`."""
 
 MAX_RUN_ID_CHARS: int
-"""Longest run id."""
+"""Maximum length of a run ID."""
 
 NO_HOST: str
 """The host of gauges in a run without a host."""
 
 OTHER: str
+"""The request name of all requests beyond the maximum number of names."""
+
 MAX_SERIES_PER_REQUEST: int
-"""The request name that stands for all beyond the maximum."""
+"""Maximum number of series for each request name."""
 
 MAX_DIMENSIONS: int
-"""Most dimensions of one metric (PutMetricData)."""
+"""Maximum number of dimensions of a metric (PutMetricData)."""
 
 MAX_NAME_CHARS: int
-"""Longest name of a namespace, a metric or a dimension (PutMetricData)."""
+"""Maximum length of the name of a namespace, metric or dimension (PutMetricData)."""
 
 MAX_VALUE_CHARS: int
-"""Longest value of a dimension (PutMetricData)."""
+"""Maximum length of the value of a dimension (PutMetricData)."""
 
 MAX_VALUES_PER_DATUM: int
-"""Most distinct values of one datum (PutMetricData)."""
+"""Maximum number of distinct values of a datum (PutMetricData)."""
 
 MAX_DATUMS: int
-"""Most datums of one call (PutMetricData)."""
+"""Maximum number of datums of a call (PutMetricData)."""
 
 MAX_METRICS_BYTES: int
-"""Most bytes of the datums of one call (PutMetricData)."""
+"""Maximum size of the datums of a call, in bytes (PutMetricData)."""
 
 EVENT_OVERHEAD_BYTES: int
-"""What a log event counts beside its text (PutLogEvents)."""
+"""Bytes that CloudWatch Logs adds to the text of each log event (PutLogEvents)."""
 
 @final
 class Account:
-    """The AWS account that options name, for everything but publishing.
+    """The AWS account of the options, for all calls other than those that publish data.
 
-    Nothing is looked up before the first call.
+    The first call resolves the configuration.
 
     Args:
-        options: Those of a `Publisher`.
+        options: The options of a `Publisher`.
         recorded: The `destination` of an earlier run, which takes precedence over the environment and the AWS
             configuration.
         account: The account that the credentials must belong to: 12 digits, or `any`. By default, the recorded one.
 
     Raises:
-        InvalidOptionError: If one cannot be used.
+        InvalidOptionError: If an option is invalid.
 
     """
 
@@ -130,28 +132,29 @@ class Account:
         cls, options: dict[str, Any], *, recorded: dict[str, Any] | None = None, account: str | None = None
     ) -> Account: ...
     def call(self, operation: str, parameters: dict[str, Any]) -> Call:
-        """Begin an operation of AWS, such as `GetDashboard`, with its parameters in AWS's names."""
+        """Start an operation of AWS, such as `GetDashboard`, with parameters by their names in the AWS API."""
     def destination(self) -> Call:
-        """Begin to resolve region, profile and endpoints as the SDK does.
+        """Start to resolve region, profile and endpoints as the SDK does.
 
-        The result has the keys of `Publisher.destination`, and `is_custom_cloudwatch_url` and `is_custom_logs_url`:
-        whether these endpoints are others than AWS's own. STS is not called, so `account_id` may be None. Only an
-        instance's region needs the network. Without a region, the result is an `AwsError` of the kind `no_region`.
+        The result has the keys of `Publisher.destination`, and `is_custom_cloudwatch_url` and `is_custom_logs_url`,
+        which are True for an endpoint that is not one of AWS. STS is not called, so `account_id` may be None. Only the
+        region of an instance needs the network. Without a region, `result` raises an `AwsError` of the kind
+        `no_region`.
         """
 
 @final
 class Call:
-    """A call under way."""
+    """A call in progress."""
 
     @property
     def done(self) -> bool:
-        """Whether `result` would not wait."""
-    def result(self) -> Any:  # noqa: ANN401 - each operation has its own
-        """Wait for the output, in AWS's names. It can be taken once.
+        """Whether `result` returns without waiting."""
+    def result(self) -> Any:  # noqa: ANN401 - each operation has its own type
+        """Wait for the output, and return it with the names of the AWS API. It can be called once.
 
         Raises:
-            AwsError: If AWS refused the call, or it did not reach AWS.
-            ValueError: If the operation does not take these parameters.
+            AwsError: If AWS refused the call, or the call did not reach AWS.
+            ValueError: If the operation does not accept these parameters.
 
         """
 
@@ -164,16 +167,16 @@ class CallFailure:
         """The operation, such as `PutMetricData`."""
     @property
     def resource(self) -> str:
-        """What the call was about."""
+        """The resource of the call, such as `namespace Locust`."""
     @property
     def code(self) -> str:
         """AWS's error code, or `NoAnswer`, `NotSent`, `NotAws`, `NoCredentials`, `NoRegion` or `OtherAccount`."""
     @property
     def message(self) -> str:
-        """What happened, and what to do."""
+        """The problem, and how to resolve it."""
     @property
     def topic(self) -> str:
-        """The topic of the messages about it."""
+        """The topic of the log messages about the failure."""
     @property
     def needs_action(self) -> bool:
         """Whether only the user can resolve it."""
@@ -184,75 +187,75 @@ class LogMessage:
 
     @property
     def level(self) -> int:
-        """Its level, as a number of `logging`."""
+        """The level, as a number of `logging`."""
     @property
     def topic(self) -> str:
-        """What it is about."""
+        """The topic."""
     @property
     def text(self) -> str:
         """The text."""
 
 @final
 class Flush:
-    """A flush under way."""
+    """A flush in progress."""
 
     @property
     def settled(self) -> bool | None:
-        """True when everything is settled, False where nothing more can be sent for now, else None."""
+        """True if all of the data is settled, False if nothing more can be sent at present, else None."""
 
 @final
 class Progress:
-    """How far a delivery has come."""
+    """The progress of a delivery."""
 
     @property
     def left(self) -> int:
-        """Requests or log events that are still to be delivered, whichever are more."""
+        """The larger of the numbers of requests and of log events that are not settled yet."""
     @property
     def settled(self) -> int:
-        """Requests or log events, of the same kind, that were delivered, rejected or dropped."""
+        """The number of those, requests or log events, that were delivered, rejected or dropped."""
     @property
     def metrics_calls(self) -> int:
-        """Calls of PutMetricData that succeeded."""
+        """Successful calls of PutMetricData."""
     @property
     def logs_calls(self) -> int:
-        """Calls of PutLogEvents that succeeded."""
+        """Successful calls of PutLogEvents."""
     @property
     def over(self) -> bool:
-        """Whether nothing is left to wait for: all is settled, or nothing more can be sent."""
+        """Whether waiting is no use: all data is settled, or nothing more can be sent."""
     @property
     def failures(self) -> list[CallFailure]:
-        """Why calls fail at present."""
+        """The current failures of calls."""
 
 @final
 class DeliveryCounts:
-    """What happened to the requests, the failures or the log events of a run."""
+    """The outcome of the requests, the failures or the log events of a run."""
 
     @property
     def observed(self) -> int:
-        """All of them: the sum of the others."""
+        """All items: the sum of the other counts."""
     @property
     def delivered(self) -> int:
-        """CloudWatch has confirmed them."""
+        """Items that CloudWatch has accepted."""
     @property
     def spooled(self) -> int:
-        """They are on disk, and can be sent later."""
+        """Items that are on disk, and can be sent later."""
     @property
     def rejected(self) -> int:
-        """CloudWatch refused them."""
+        """Items that CloudWatch refused."""
     @property
     def dropped(self) -> int:
-        """They are lost."""
+        """Items that are lost."""
 
 @final
 class Receipt:
-    """The numbers of a receipt, and facts about what was not delivered. `_terminal.receipt` makes its text."""
+    """The numbers of a receipt, and the state of the delivery at the end. `_terminal.receipt` creates its text."""
 
     @property
     def run_id(self) -> str:
-        """The run."""
+        """The run ID."""
     @property
     def requests(self) -> DeliveryCounts:
-        """Finished requests, failed ones included."""
+        """Finished requests, including failed ones."""
     @property
     def failures(self) -> DeliveryCounts:
         """Failed requests."""
@@ -261,13 +264,13 @@ class Receipt:
         """Log events."""
     @property
     def put_metric_data_calls(self) -> int:
-        """Calls of PutMetricData, repeated ones included."""
+        """Calls of PutMetricData, including repeated ones."""
     @property
     def put_log_events_calls(self) -> int:
-        """Calls of PutLogEvents, repeated ones included."""
+        """Calls of PutLogEvents, including repeated ones."""
     @property
     def retries(self) -> int:
-        """Calls that were repeated."""
+        """Calls that repeated a failed one."""
     @property
     def uncertain(self) -> int:
         """Upper bound on duplicates: requests and log events in calls that got no response."""
@@ -276,16 +279,16 @@ class Receipt:
         """Bytes of request bodies."""
     @property
     def estimated_cost_usd(self) -> float:
-        """An estimate."""
+        """The estimated cost in USD."""
     @property
     def metrics_cost_usd(self) -> float:
-        """The part of the estimate that the processes of a run share."""
+        """The part of the estimated cost that is for metrics, which the processes of a run share."""
     @property
     def locust(self) -> tuple[int, int] | None:
-        """Locust's own totals of requests and failures, if there are any."""
+        """Locust's totals of requests and failures, if they are known."""
     @property
     def reconciled(self) -> bool | None:
-        """Whether `observed` equals Locust's own totals."""
+        """Whether `observed` equals Locust's totals; None if those are not known."""
     @property
     def user_errors(self) -> int:
         """Exceptions in tasks."""
@@ -297,39 +300,39 @@ class Receipt:
         """`dimensions`, `requests` and `failures` of each series."""
     @property
     def dry_run(self) -> bool:
-        """Whether nothing was sent: calls, bytes and cost are what they would have been."""
+        """Whether the run was a dry run: nothing was sent, and calls, bytes and cost are estimates."""
     @property
     def lacks_reports(self) -> bool:
         """Whether some processes of the run have not reported."""
     @property
     def complete(self) -> bool:
-        """Whether CloudWatch has everything that was observed, and every process has reported."""
+        """Whether CloudWatch has accepted all observed data, and all processes have reported."""
     @property
     def json(self) -> str:
-        """The receipt for the user, as one JSON object."""
+        """The receipt as a JSON object."""
     @property
     def spool_folder(self) -> Path | None:
-        """The folder of what was not delivered, if there is anything."""
+        """The folder with undelivered data, if there is any."""
     @property
     def rejected_folder(self) -> Path | None:
-        """The folder of what CloudWatch rejected, if there is anything."""
+        """The folder with data that CloudWatch rejected, if there is any."""
     @property
     def call_failures(self) -> list[CallFailure]:
-        """Why calls failed, if they still did at the end."""
+        """The failures of calls that persisted at the end."""
     @property
     def destination(self) -> dict[str, Any] | None:
-        """The destination of the data, as `Publisher.destination` gives it."""
+        """The destination of the data, as `Publisher.destination` returns it."""
 
 @final
 class StatusReport:
-    """What a process reports to its master: its receipt so far, what is left to deliver, and its present trouble."""
+    """The report of a process to its master: its receipt so far, undelivered data, and current problems."""
 
     @staticmethod
     def from_message(message: object) -> StatusReport:
         """Read a message.
 
         Raises:
-            ValueError: If it is not a report, or one of another version.
+            ValueError: If it is not a report of this version.
 
         """
     def to_message(self) -> dict[str, Any]:
@@ -337,42 +340,42 @@ class StatusReport:
     def merge(self, *others: StatusReport) -> StatusReport:
         """The sum of this report and those of other processes of the same run."""
     def aged(self, seconds: float) -> StatusReport:
-        """The report as it is some seconds after it was made."""
+        """The report some seconds after it was created."""
     def without_present(self) -> StatusReport:
-        """The report of a process that has vanished: nothing is known of its present state."""
+        """The report without the current state of its process, which is missing."""
     @property
     def run_id(self) -> str:
-        """The run."""
+        """The run ID."""
     @property
     def receipt(self) -> Receipt:
-        """The receipt so far: what is being sent counts as spooled."""
+        """The receipt so far. Data in calls in flight counts as spooled."""
     @property
     def remarks(self) -> list[str]:
         """Lines for the text of the receipt."""
     @property
     def is_final(self) -> bool:
-        """Whether the process has ended its part in the run."""
+        """Whether this is the last report of the process."""
     @property
     def left(self) -> int:
-        """Requests or log events that are still to be delivered, whichever are more; 0 in a dry run."""
+        """The larger of the numbers of requests and of log events that are not settled yet; 0 in a dry run."""
     @property
     def settled(self) -> int:
-        """Requests or log events, of the same kind, that were delivered, rejected or dropped."""
+        """The number of those, requests or log events, that were delivered, rejected or dropped."""
     @property
     def failures(self) -> list[str]:
-        """Why calls fail at present."""
+        """The current failures of calls."""
     @property
     def trouble_since(self) -> float | None:
-        """Since when calls fail, in seconds since the epoch; None while they do not."""
+        """When calls began to fail, in seconds since the epoch; None if they succeed."""
     @property
     def problem(self) -> tuple[str, float] | None:
         """The last problem that was logged, and when."""
     @property
     def delay_s(self) -> float | None:
-        """Age of the newest second of which CloudWatch has metrics; None before the first."""
+        """Age of the newest second whose metrics CloudWatch has accepted, in seconds; None before the first."""
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that wait to be sent or are being sent, on disk or in memory."""
+        """Bytes that are not sent yet or are in flight, on disk or in memory."""
     @property
     def stopped(self) -> bool:
         """Whether the test has stopped in this process."""
@@ -382,20 +385,20 @@ class StatusReport:
 
 @final
 class Publisher:
-    """One run: takes samples, publishes them, and accounts for them.
+    """A run: records samples, publishes them, and counts them.
 
-    No method waits for AWS, and none holds the GIL through anything that can wait. Those that begin something return
-    at once; `progress` tells how far it has come.
+    No method waits for AWS, and none holds the GIL during an operation that can block. Methods that start an operation
+    return at once; `progress` returns its progress.
 
     Args:
-        options: By the names of `default_options`, those that differ from the default.
-        run_id: Names the run.
-        worker: Names this process within the run.
-        host: The host under test; where it is None, each request's URL tells.
-        fallback_host: Whose gauges are published where `host` is None.
+        options: The options that differ from their defaults, by the names of `default_options`.
+        run_id: The run ID.
+        worker: The name of this process within the run.
+        host: The host under test. If it is None, the URL of each request determines the host.
+        fallback_host: The host of gauges if `host` is None.
 
     Raises:
-        InvalidOptionError: If an option cannot be used.
+        InvalidOptionError: If an option is invalid.
         OSError: If no thread can be started.
 
     """
@@ -423,92 +426,92 @@ class Publisher:
         status: object = None,
         **_other: object,
     ) -> None:
-        """Take a finished request: the listener of Locust's `request` event.
+        """Record a finished request. This is the listener of Locust's `request` event.
 
-        Copies what it needs and returns, in a few microseconds. Never raises, whatever the arguments are. Only where
-        the queue is full does it wait, for at most 50 ms with the GIL released, before it counts the sample as dropped.
+        It copies its arguments and returns within a few microseconds, and never raises an exception. Only if the queue
+        is full does it wait, for up to 50 ms with the GIL released; then the sample counts as dropped.
 
         Args:
             request_type: The method, such as GET.
-            name: Groups requests.
-            response_time: Milliseconds. None, NaN, infinite and negative ones are counted but not timed.
-            response_length: Bytes of the answer.
-            exception: True for a failed request, as in Locust.
+            name: The name that groups requests.
+            response_time: Milliseconds. None, NaN, infinite and negative values count the request without a time.
+            response_length: Size of the response in bytes.
+            exception: A true value for a failed request, as in Locust.
             context: A dict, whose scalar entries are logged.
-            response: Its `status_code` is logged.
-            start_time: Seconds since the epoch. The sample's time is this plus `response_time`; now, if that is not
-                known, more than a week ago, or more than an hour ahead.
-            url: Tells the host where the run has none.
-            status: HTTP status, where there is no response.
-            **_other: Whatever else a client reports.
+            response: The response, whose `status_code` is logged.
+            start_time: Seconds since the epoch. The time of the sample is this plus `response_time`; or the current
+                time, if it is unknown, more than a week ago, or more than an hour in the future.
+            url: The URL, which determines the host in a run without one.
+            status: HTTP status, if there is no response.
+            **_other: Further arguments of a client.
 
         """
     def gauge(self, metric: str, value: float, unit: str = "None", dimension: tuple[str, str] | None = None) -> None:
-        """Take the present value of a gauge.
+        """Record the current value of a gauge.
 
         Args:
             metric: Name of the metric.
-            value: Finite and not negative.
-            unit: One of CloudWatch's: Milliseconds, Seconds, Bytes, Count, Percent, None.
-            dimension: Name and value of a dimension beside the host.
+            value: A finite and non-negative number.
+            unit: A unit of CloudWatch: Milliseconds, Seconds, Bytes, Count, Percent or None.
+            dimension: Name and value of a dimension in addition to the host.
 
         Raises:
-            ValueError: If the name is taken, or the value or unit cannot be published.
+            ValueError: If the name is that of a metric of requests, or the value or unit is invalid.
 
         """
     def event(self, name: str, fields: dict[str, Any] | None = None) -> None:
-        """Log something that happened to the whole test, with the scalar ones of its fields.
+        """Record an event of the whole test as a log event, with its scalar fields.
 
-        One that has the name of ours, such as `time`, gets a `_` behind it.
+        A field with the name of a field of locust-cw, such as `time`, gets the suffix `_`.
         """
     def user_error(self, fields: dict[str, Any]) -> None:
         """Count an exception in a task. The first 1,000 of a process are log events `user_error` with these fields."""
     def set_users(self, users: int) -> None:
-        """Tell how many users run in this process, for the log events."""
+        """Set the number of users in this process, for log events."""
     def flush(self) -> Flush:
-        """Begin to send everything taken so far."""
+        """Start to send all data recorded so far."""
     def flush_async(self, timeout: float | None = None) -> Awaitable[bool]:
-        """Send everything taken so far.
+        """Send all data recorded so far.
 
         Args:
-            timeout: Seconds to wait at most; None for as long as it takes.
+            timeout: Maximum number of seconds to wait; None for no limit.
 
         Returns:
-            Whether all of it is done with. It belongs to the running event loop; cancelled, it no longer waits.
+            An awaitable of the running event loop: whether all of the data is settled. Cancelling it ends the wait.
 
         Raises:
             RuntimeError: If no event loop runs.
-            ValueError: If the timeout is no number of seconds.
+            ValueError: If the timeout is not a number of seconds.
 
         """
     @property
     def has_room(self) -> bool:
-        """Whether `record` would not wait."""
+        """Whether `record` would return without waiting."""
     def room_async(self) -> Awaitable[None]:
-        """Wait until `record` would not, for at most as long as it would."""
+        """Wait for room for a sample, for as long as `record` would wait."""
     def close_async(self, timeout: float) -> Awaitable[Receipt]:
-        """Send what is left, for at most so many seconds, take nothing more, and draw up the receipt.
+        """Record no more data, send the remaining data for up to `timeout` seconds, and build the receipt.
 
         Raises:
             RuntimeError: If no event loop runs.
-            ValueError: If the timeout is no number of seconds.
+            ValueError: If the timeout is not a number of seconds.
 
         """
     def drain(self) -> None:
-        """Begin to send everything taken so far, and from now on everything at once."""
+        """Start to send all data recorded so far, and send later data without delay."""
     def resume(self) -> None:
-        """Go on as before a drain."""
+        """End a drain."""
     def seal(self) -> None:
-        """Begin to send everything taken so far, and take nothing more."""
+        """Start to send all data recorded so far, and record no more."""
     def progress(self) -> Progress:
-        """How far the delivery has come."""
+        """The progress of the delivery."""
     def diagnostics(self) -> list[LogMessage]:
-        """Take the messages for the log."""
+        """Take the pending messages for the log."""
     def report(self, entry: object) -> None:
-        """Take what a worker reported of one request name.
+        """Record the statistics of a request name that a worker sent to the master.
 
         Args:
-            entry: Of Locust's statistics, as it is sent to the master. What is no such entry is passed over.
+            entry: An entry of Locust's statistics, as workers send it. Any other value is ignored.
 
         """
     def status_report(
@@ -519,7 +522,7 @@ class Publisher:
         refusal: str | None = None,
         remarks: list[str] = ...,
     ) -> StatusReport:
-        """What this process reports to its master.
+        """The report of this process to its master.
 
         Args:
             stopped: Whether the test has stopped in this process.
@@ -537,10 +540,10 @@ class Publisher:
         dashboard_url: str | None = None,
         stop_reason: str | None = None,
     ) -> Receipt:
-        """End the run, whatever is left, and make its receipt. What was not delivered stays in the spool.
+        """End the run and build its receipt. Undelivered data stays in the spool.
 
         Args:
-            locust_totals: Locust's own totals of requests and failures, to reconcile the receipt with.
+            locust_totals: Locust's totals of requests and failures, to reconcile the receipt with.
             workers: The reports of other processes, whose receipts are added.
             lacks_reports: Whether some processes of the run have not reported.
             dashboard_url: The URL of the run's dashboard.
@@ -548,54 +551,54 @@ class Publisher:
 
         """
     def destination(self) -> dict[str, Any] | None:
-        """Where the data goes: `account_id`, `region`, `profile`, `cloudwatch_url`, `logs_url` and `sts_url`.
+        """The destination of the data: `account_id`, `region`, `profile`, `cloudwatch_url`, `logs_url` and `sts_url`.
 
         Returns:
-            What is known by now; None before the AWS configuration has been resolved, and in a dry run. `account_id` is
-            None until STS has answered.
+            The destination, as far as it is known; None before the AWS configuration has been resolved, and in a dry
+            run. `account_id` is None until STS has responded.
 
         """
     @property
     def run_id(self) -> str:
-        """The run's id."""
+        """The run ID."""
     @property
     def drain_timeout(self) -> float:
-        """Seconds to keep sending at the end."""
+        """How many seconds to send the remaining data at the end."""
     @property
     def has_logs(self) -> bool:
-        """Whether there are log events."""
+        """Whether the run publishes log events."""
 
 @final
 class PendingSpool:
-    """The spool of a process, with something in it to be sent."""
+    """The spool of a process with data to be sent."""
 
     @property
     def run_id(self) -> str:
-        """The run."""
+        """The run ID."""
     @property
     def worker(self) -> str:
-        """The process's name within the run."""
+        """The name of the process within the run."""
     @property
     def folder(self) -> Path:
         """The folder."""
     @property
     def live(self) -> bool:
-        """Whether its process still lives, and sends it."""
+        """Whether its process is still running, and sends the data."""
     @property
     def dry_run(self) -> bool:
-        """Whether it was never meant to be sent."""
+        """Whether the data is that of a dry run, which is not sent."""
     @property
     def account_id(self) -> str | None:
-        """The AWS account that its process published to, if that is recorded."""
+        """The AWS account that the process published to, if it is recorded."""
     @property
     def local_url(self) -> str | None:
-        """Where the local CloudWatch was that it was meant for; None where it was meant for AWS."""
+        """The URL of the local CloudWatch that the process published to; None if it published to AWS."""
     @property
     def files(self) -> int:
-        """Files to be sent."""
+        """Number of files to be sent."""
     @property
     def bytes(self) -> int:
-        """Their size."""
+        """Size of the files in bytes."""
 
 @final
 class PendingSpoolSearch:
@@ -603,21 +606,21 @@ class PendingSpoolSearch:
 
     @property
     def found(self) -> list[PendingSpool] | None:
-        """What was found, oldest run first; None before the search has ended."""
+        """The spools, oldest run first; None before the search has ended."""
 
 @final
 class Replay:
-    """Sends what an earlier process left in its spool, less what is over 14 days old.
+    """Sends the data that an earlier process left in its spool, except for data that is over 14 days old.
 
     Args:
-        folder: A leftover's folder.
-        options: Those of an `Account` that replace the process's own: region, profile, role, endpoint.
+        folder: The folder of a `PendingSpool`.
+        options: Options of an `Account` that replace those of the process: region, profile, role, endpoint.
         account: The account that the credentials must belong to: 12 digits, or `any`. By default, the recorded one.
-        dry_run: Send nothing, and tell what would be sent.
+        dry_run: Whether to send nothing, and only report what would be sent.
 
     Raises:
-        BlockingIOError: If the process whose spool it is still lives.
-        InvalidOptionError: If an option cannot be used.
+        BlockingIOError: If the process of the spool is still running.
+        InvalidOptionError: If an option is invalid.
         OSError: If the folder cannot be read.
 
     """
@@ -631,33 +634,33 @@ class Replay:
         dry_run: bool = False,
     ) -> Replay: ...
     def destination(self) -> dict[str, Any] | None:
-        """Where the data goes, as `Publisher.destination` does."""
+        """The destination of the data, as `Publisher.destination` returns it."""
     def progress(self) -> Progress:
-        """How far it has come."""
+        """The progress of the replay."""
     def diagnostics(self) -> list[LogMessage]:
-        """Take the messages for the log."""
+        """Take the pending messages for the log."""
     def finish(self) -> Receipt:
-        """End it, whatever is left, and draw up the account of what was in the spool."""
+        """End the replay, and build the receipt of the data in the spool."""
 
 def check_options(options: dict[str, Any]) -> None:
-    """Check a dict of options and do nothing else.
+    """Validate a dict of options.
 
     Raises:
-        InvalidOptionError: If one cannot be used.
+        InvalidOptionError: If an option is invalid.
 
     """
 
 def default_options() -> dict[str, Any]:
-    """Every option of a `Publisher` with its default, by its name in Python form."""
+    """All options of a `Publisher` with their defaults, by their names in Python."""
 
 def option_choices(option: str) -> list[str]:
-    """The values that an option can have; none for an option that is free text, a number or a flag."""
+    """The values that an option accepts; none for an option that is free text, a number or a flag."""
 
 def dimension_value(text: str) -> str:
-    """The value of a dimension that a name or host becomes: ASCII, not blank, at most 1024 characters."""
+    """The value of a dimension for a name or host: ASCII, not blank, up to 1024 characters."""
 
 def origin_of(url: str) -> str | None:
-    """Scheme, host and port of a URL, without any credentials in it; None for what is no URL with a host."""
+    """Scheme, host and port of a URL, without credentials; None if the text is not a URL with a host."""
 
 @final
 class Partition:
@@ -665,13 +668,13 @@ class Partition:
 
     @property
     def name(self) -> str:
-        """Its name in ARNs, such as `aws-cn`."""
+        """The name of the partition in ARNs, such as `aws-cn`."""
     @property
     def console_domain(self) -> str:
-        """The domain of its console. The console of a region is at `REGION.console.DOMAIN`."""
+        """The domain of the console. The console of a region is at `REGION.console.DOMAIN`."""
 
 def partition_of(region: str) -> Partition:
-    """The partition that a region belongs to; `aws` for a region that is not known."""
+    """The partition of a region; `aws` for an unknown region."""
 
 def public_host(host: str) -> str:
     """A host as it is published: without user and password, and without the values of a query."""
@@ -679,30 +682,30 @@ def public_host(host: str) -> str:
 def estimate_cost(
     *, metric_hours: int, calls: int, log_bytes: int, log_class: str = "STANDARD", region: str | None = None
 ) -> tuple[float, float]:
-    """What a usage costs in USD, by the one table of prices: the metrics themselves, and calls with log events.
+    """The cost of a usage in USD: that of the metrics, and that of calls and log events.
 
     Args:
-        metric_hours: Hours with data, summed up over all metrics.
+        metric_hours: Hours with data, as the sum over all metrics.
         calls: Calls of `PutMetricData`.
-        log_bytes: Bytes of log events, each with the 26 that CloudWatch adds.
+        log_bytes: Bytes of log events, including the 26 that CloudWatch adds to each.
         log_class: Class of the log group.
-        region: AWS region; prices of us-east-1 where it is not in the table.
+        region: AWS region. Without it, or if it is not in the table of prices, the prices of us-east-1 apply.
 
     Raises:
-        InvalidOptionError: If there is no such class.
+        InvalidOptionError: If the class is unknown.
 
     """
 
 @final
 class PlannedUsage:
-    """What a run of a planned test uses of CloudWatch."""
+    """The usage of CloudWatch by a run of a planned test."""
 
     @property
     def metrics(self) -> int:
         """Metrics with data."""
     @property
     def calls(self) -> int:
-        """Calls of `PutMetricData`, over all processes."""
+        """Calls of `PutMetricData` of all processes."""
     @property
     def log_events(self) -> float:
         """Log events."""
@@ -711,7 +714,7 @@ class PlannedUsage:
         """Bytes of the log events, as CloudWatch counts them."""
 
 def estimate_usage(plan: dict[str, Any]) -> PlannedUsage:
-    """Estimate what a run of a planned test uses of CloudWatch.
+    """Estimate the usage of CloudWatch by a run of a planned test.
 
     Args:
         plan: The attributes of a `locust_cw._aws.cost.Load`.
@@ -722,13 +725,13 @@ def estimate_usage(plan: dict[str, Any]) -> PlannedUsage:
     """
 
 def priced_regions() -> list[str]:
-    """The regions whose own prices are in the table."""
+    """The regions in the table of prices."""
 
 def pending_spools(spool_dir: str | None = None) -> list[PendingSpool]:
-    """Everything below a spool folder that is still to be sent, oldest run first."""
+    """All spools below a folder with data to be sent, oldest run first."""
 
 def find_pending_spools(spool_dir: str | None = None) -> PendingSpoolSearch:
-    """Begin to remove the empty folders that killed processes left, and to find what is still to be sent.
+    """Start to remove the empty folders that killed processes left, and to find the spools with data to be sent.
 
     Raises:
         OSError: If no thread can be started.
@@ -736,16 +739,16 @@ def find_pending_spools(spool_dir: str | None = None) -> PendingSpoolSearch:
     """
 
 def remove_empty_spools(spool_dir: str | None = None) -> None:
-    """Remove the empty folders that killed processes left below a spool folder."""
+    """Remove the empty folders that killed processes left below a folder."""
 
 def spool_root(spool_dir: str | None = None) -> Path:
-    """The folder that holds the spools of all runs: the given one, else the one in the user's state folder."""
+    """The folder with the spools of all runs: the given folder, or the default in the state folder of the user."""
 
 def never_proxied(url: str) -> bool:
-    """Whether requests to a URL never go through a proxy: those to this machine and to link-local addresses."""
+    """Whether requests to a URL never use a proxy, because it is on this machine or has a link-local address."""
 
 def empty_receipt(run_id: str) -> Receipt:
-    """The receipt of a run of which nothing was recorded."""
+    """The receipt of a run without recorded data."""
 
 def new_run_id() -> str:
-    """Make an id for a run that begins now, such as `20261122T110301Z-7f3a`."""
+    """Create an ID for a run that starts now, such as `20261122T110301Z-7f3a`."""
