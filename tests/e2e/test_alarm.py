@@ -152,4 +152,4 @@ def test_trouble_while_the_test_runs_is_said_once_and_stops_nothing(aws: Aws, lo
     assert run.process.poll() is None
     alarm.set("ALARM")
     assert run.finish().exit_code == 1
-    assert len([line for line in run.complaints() if "could not be read; retrying" in line]) == 1
+    assert len([line for line in run.complaints() if "cannot read the states of the alarms" in line]) == 1

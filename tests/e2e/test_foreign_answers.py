@@ -30,7 +30,7 @@ def test_the_exit_code_of_a_test_tells_and_a_replay_delivers_it_all_later(
     receipt = run.receipt.check()
     requests = receipt["requests"]
     assert requests["spooled"] == requests["observed"] > 0
-    complaints = [each for each in run.complaints() if "exit code 1" not in each]
+    complaints = [each for each in run.complaints() if "Exit code 1" not in each]
     assert len(complaints) == 1, complaints
     spool = spool_of(run)
     before = contents(spool)

@@ -60,7 +60,7 @@ def test_a_spool_that_is_full_of_metrics_drops_the_oldest(aws: Aws, locust: Locu
     weight = "x" * 900
     options = ("--cw-logs=off", "--cw-spool-max-mb=1", "--cw-drain-timeout=0", f"--cw-dimension=Weight={weight}")
     run = locust.start(*PACED, *LIVE, *options, env={"RATE": "1000", "NAMES": "100"})
-    run.wait_for("Raise --cw-spool-max-mb")
+    run.wait_for("raise --cw-spool-max-mb")
     wait_for_more(run, 5000)
     stop(run)
     run.finish()

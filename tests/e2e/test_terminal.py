@@ -181,7 +181,7 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(aws: Aws, locust: Locus
     run.receipt.check_delivered()
     (begun,) = run.complaints()
     assert re.match(
-        r"(PutMetricData|PutLogEvents|CreateLogGroup|CreateLogStream) .* refused with ServiceUnavailable, HTTP 503",
+        r"(PutMetricData|PutLogEvents|CreateLogGroup|CreateLogStream) .* failed with ServiceUnavailable \(HTTP 503\)",
         begun,
     )
     (ended,) = lines_of(run, "CloudWatch accepts data again after an outage of ")
@@ -196,7 +196,9 @@ def test_a_master_tells_of_its_workers_trouble(aws: Aws, locust: Locust) -> None
     master = [option for option in aws.options if "endpoint" not in option]
     fleet = Fleet(locust, *LIVE, "-u4", workers=2, options=master, env=where, worker_env=where)
     told = fleet.master.wait_for(r"WARNING/locust_cw: (2 of 2 workers cannot publish\. .*)")
-    assert re.search(r"_[0-9a-f]{32}: (PutMetricData|PutLogEvents) .* ServiceUnavailable, HTTP 503", told[1]), told[1]
+    assert re.search(r"_[0-9a-f]{32}: (PutMetricData|PutLogEvents) .* ServiceUnavailable \(HTTP 503\)", told[1]), told[
+        1
+    ]
     aws.proxy.heal()
     fleet.master.process.terminate()
     fleet.finish()
@@ -247,7 +249,7 @@ def test_the_bar_tells_why_calls_fail_and_how_long_it_waits(aws: Aws, in_termina
         assert all(len(row) < 100 for row in bar[0].split("\n"))
         receipt = drained(screen)
         logged = re.findall(
-            r"^.*refused with ServiceUnavailable, HTTP 503: as the test ordered\..*$", screen.text, re.MULTILINE
+            r"^.*failed with ServiceUnavailable \(HTTP 503\): as the test ordered\..*$", screen.text, re.MULTILINE
         )
         begun = [line for line in logged if line.startswith("[2")]
         assert len(begun) > 3, "each call is told, most of them while the bar stands there"
