@@ -170,7 +170,7 @@ class CallFailure:
         """The resource of the call, such as `namespace Locust`."""
     @property
     def code(self) -> str:
-        """AWS's error code, or `NoAnswer`, `NotSent`, `NotAws`, `NoCredentials`, `NoRegion` or `OtherAccount`."""
+        """AWS's error code, or the name of the cause, as `AwsError.code`."""
     @property
     def message(self) -> str:
         """The problem, and how to resolve it."""

@@ -50,7 +50,7 @@ class AwsError(Exception):
     Attributes:
         message: What happened, and what to do.
         code: AWS's error code, such as `ResourceNotFound`, or else `NoAnswer`, `NotSent`, `NotAws`, `NoCredentials`,
-            `NoRegion` or `OtherAccount`.
+            `NotBuilt`, `Untrusted`, `NoRegion` or `OtherAccount`.
         operation: The operation, such as `PutDashboard`.
         resource: What the call was about.
         kind: The kind of error.

@@ -326,7 +326,7 @@ credential_source = Vault
             ("mfa", ["profile mfa", "aws configure export-credentials --profile mfa --format env"]),
             ("sso-none", ["profile sso-none", "[sso-session none]"]),
             ("sso-half", ["profile sso-half", "sso_account_id"]),
-            ("vault", ["profile vault", "credential_source Vault"]),
+            ("vault", ["profile vault", "Vault is not a credential_source"]),
             ("missing", ["the profile missing", "aws configure list-profiles"]),
         ] {
             let failure = source(name).expect_err(name);
