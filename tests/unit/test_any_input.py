@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from locust_cw import _core
 from locust_cw._aws import targets as _targets
 from locust_cw._aws.cost import Load, cost_of
-from locust_cw._aws.target_kinds import KINDS
+from locust_cw._aws.target_catalog import KINDS
 from locust_cw._aws.targets import METRIC_KIND
 from locust_cw._dashboard.annotations import Mark
 from locust_cw._dashboard.body import make_body

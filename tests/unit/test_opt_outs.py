@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from locust_cw import InvalidOptionError
 from locust_cw._distributed import messages
-from locust_cw._distributed.process_status import ProcessStatus
 from locust_cw._distributed.registry import WorkerRegistry
+from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._distributed.worker import Worker
 from locust_cw._plugin.extension import StartError
 from locust_cw._plugin.locust_adapter import NoCommandLine
@@ -151,10 +151,10 @@ def test_a_worker_that_opted_out_is_named_once_and_not_waited_for() -> None:
     assert not complete
 
 
-def part(*, dry_run: bool = False, stopped: bool = False, **changes: Any) -> ProcessStatus:
+def part(*, dry_run: bool = False, stopped: bool = False, **changes: Any) -> ReportedStatus:
     """A process with 100 requests, all of which wait unless `changes` say otherwise."""
     counts = {"observed": 100, "spooled": 100, **changes}
-    return ProcessStatus(
+    return ReportedStatus(
         reports.report(receipt=reports.receipt(requests=counts, dry_run=dry_run), status={"stopped": stopped})
     )
 

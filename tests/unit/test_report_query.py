@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locust_cw._aws.metric import Metric
+from locust_cw._aws.graph_metric import Metric
 from locust_cw._aws.metric_data import LATE_S, shortest_period
 from locust_cw._aws.targets import parse
 from locust_cw._report import chart as _chart

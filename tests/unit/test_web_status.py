@@ -14,7 +14,7 @@ from flask import Blueprint, Flask, Response, jsonify
 
 from locust_cw import _core
 from locust_cw._aws import console
-from locust_cw._distributed.process_status import ProcessStatus
+from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._settings import table as _options
 from locust_cw._webui import console_links
 from locust_cw._webui import status as _status
@@ -108,10 +108,10 @@ def test_an_answer_that_locust_keeps_is_added_to_once() -> None:
 # What is told, and how
 
 
-def part(*, vanished: bool = False, final: bool = False, status: Any = None, **requests: Any) -> ProcessStatus:
+def part(*, vanished: bool = False, final: bool = False, status: Any = None, **requests: Any) -> ReportedStatus:
     """A process with 100 requests, 40 of which wait unless `requests` say otherwise."""
     counts = {"observed": 100, "delivered": 60, "spooled": 40, **requests}
-    return ProcessStatus(
+    return ReportedStatus(
         reports.report(receipt=reports.receipt(requests=counts), status=status, final=final), vanished=vanished
     )
 
@@ -141,7 +141,7 @@ DENIED = {"failures": ["no"], "trouble_since": 1.0}
         ("recording", Run("r", "dry run", 0.0), part(status={"stopped": True})),
     ],
 )
-def test_health_is_one_word(health: str, run: Run, own: ProcessStatus) -> None:
+def test_health_is_one_word(health: str, run: Run, own: ReportedStatus) -> None:
     (status,) = _status.statuses(run, own, {}, 4000.0)
     assert status.health == health
     assert status.health in _status.MEANING

@@ -11,7 +11,7 @@ import pytest
 from locust_cw._core import StatusReport
 from locust_cw._distributed import registry as _fleet
 from locust_cw._distributed.outages import WorkerOutages
-from locust_cw._distributed.process_status import ProcessStatus
+from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._webui import status as _status
 from locust_cw._webui.status import Run
 from support import reports
@@ -65,7 +65,7 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     part = fleet.statuses("one")["b"]
     assert part.vanished
     assert (part.report.failures, part.report.trouble_since, part.report.delay_s) == ([], None, None)
-    own = ProcessStatus(StatusReport.from_message(account()))
+    own = ReportedStatus(StatusReport.from_message(account()))
     whole, a, b = _status.statuses(Run("one", "live", 1.0), own, fleet.statuses("one"), 9.0)
     assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
     assert (whole.delay_s, a.delay_s, b.delay_s) == (7, 7, None)
@@ -190,7 +190,7 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
         fleet.update("bad", message)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "The reports of worker bad cannot be read" in caplog.text
-    own = ProcessStatus(StatusReport.from_message(account()))
+    own = ReportedStatus(StatusReport.from_message(account()))
     told = _status.statuses(Run("one", "live", 1.0), own, fleet.statuses("one"), 2.0)
     assert [status.process for status in told] == [None, "good"]
     assert list(fleet.troubles("one")) == ["good"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from locust_cw._aws.metric import Metric
+    from locust_cw._aws.graph_metric import Metric
 
     Call = Callable[..., dict[str, Any]]
     Points = list[tuple[float, float]]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._aws.metric import Metric, Signal
-from locust_cw._aws.target_kinds import KINDS
+from locust_cw._aws.graph_metric import Metric, Signal
+from locust_cw._aws.target_catalog import KINDS
 
 if TYPE_CHECKING:
-    from locust_cw._aws.metric import Dimensions
+    from locust_cw._aws.graph_metric import Dimensions
 
 METRIC_KIND = "metric"
 """The kind of a target that is one metric, with its statistic."""

@@ -11,7 +11,7 @@ from locust_cw._dashboard.variables import HOST_PLACEHOLDER, NAMESPACE_PLACEHOLD
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from locust_cw._aws.metric import Divisor, Metric
+    from locust_cw._aws.graph_metric import Divisor, Metric
     from locust_cw._dashboard.view import View
 
 PERIOD_S = 60

@@ -21,7 +21,7 @@ from locust_cw._dashboard.log_queries import newest_failures
 from locust_cw._dashboard.variables import HOST_PLACEHOLDER, NAMESPACE_PLACEHOLDER
 
 if TYPE_CHECKING:
-    from locust_cw._aws.metric import Signal
+    from locust_cw._aws.graph_metric import Signal
     from locust_cw._aws.targets import Target
     from locust_cw._dashboard.view import View
     from locust_cw._dashboard.widget_json import Json

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from locust_cw import _core
-    from locust_cw._distributed.process_status import ProcessStatus
+    from locust_cw._distributed.reported_status import ReportedStatus
     from locust_cw._settings.table import Options
 
 logger = logging.getLogger("locust_cw")
@@ -51,7 +51,7 @@ class Master(Distribution):
         self._environment: Environment | None = None
         self._runs: dict[str, _Entry] = {}
         # Of the run that was finalized last: the registry forgets it then.
-        self._last: tuple[str, dict[str, ProcessStatus]] = ("", {})
+        self._last: tuple[str, dict[str, ReportedStatus]] = ("", {})
 
     def prepare(self, environment: Environment, options: Options) -> None:
         """Have no worker publish if the master opts out."""
@@ -147,7 +147,7 @@ class Master(Distribution):
             return False
         return all(status.report.is_final for status in self.registry.statuses(run.run_id).values())
 
-    def statuses(self, run: TestRun) -> dict[str, ProcessStatus]:
+    def statuses(self, run: TestRun) -> dict[str, ReportedStatus]:
         """What is known of each worker of a run."""
         run_id, statuses = self._last
         return statuses if run_id == run.run_id else self.registry.statuses(run.run_id)

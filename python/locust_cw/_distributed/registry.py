@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from locust_cw._core import StatusReport
-from locust_cw._distributed.process_status import ProcessStatus
+from locust_cw._distributed.reported_status import ReportedStatus
 
 if TYPE_CHECKING:
     from locust.runners import WorkerNodes
@@ -45,9 +45,9 @@ class _Worker:
         return None if self.report.trouble_since is None else "".join(self.report.failures[:1])
 
     @property
-    def status(self) -> ProcessStatus:
+    def status(self) -> ReportedStatus:
         vanished = self.vanished
-        return ProcessStatus(
+        return ReportedStatus(
             self.report.without_present() if vanished else self.report.aged(self.age_s), vanished=vanished
         )
 
@@ -149,7 +149,7 @@ class WorkerRegistry:
         reports = [worker.report for worker in self._run(run_id).workers.values()]
         return sum(report.left for report in reports), sum(report.settled for report in reports)
 
-    def statuses(self, run_id: str) -> dict[str, ProcessStatus]:
+    def statuses(self, run_id: str) -> dict[str, ReportedStatus]:
         """What is known of each worker of a run."""
         return {client_id: worker.status for client_id, worker in self._run(run_id).workers.items()}
 

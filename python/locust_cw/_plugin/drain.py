@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from locust_cw._plugin import locust_adapter
+from locust_cw._plugin.drain_wait import DrainWait
 from locust_cw._plugin.extension import Background, load
 from locust_cw._plugin.finalize import finalize
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.run import Outcome, Phase, TestRun
-from locust_cw._plugin.shutdown import DrainWait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from locust_cw._plugin.distribution import Distribution
-    from locust_cw._plugin.ending import Ending, FinishedRun
+    from locust_cw._plugin.session_end import FinishedRun, SessionEnd
 
 logger = logging.getLogger("locust_cw")
 
@@ -39,8 +39,8 @@ _SHOW_PROGRESS_AFTER_S = 0.25
 class Drain:
     """The end of a session. All of it may happen twice, and from several greenlets."""
 
-    def __init__(self, ending: Ending) -> None:
-        self._ending = ending
+    def __init__(self, end: SessionEnd) -> None:
+        self._end = end
         self._wait = DrainWait()
         self._quitting: object = None
 
@@ -55,13 +55,13 @@ class Drain:
         greenlet shuts down too, and would write the statistics again, which the first one has emptied. The first one
         ends the process, and with it this wait.
         """
-        if self._quitting not in (None, gevent.getcurrent()) and self._ending.is_ours:
+        if self._quitting not in (None, gevent.getcurrent()) and self._end.is_ours:
             self._wait_for_receipts()
             self._wait.sleep(_OTHER_LISTENERS_S)
 
     def on_quit(self, close: Callable[[], object]) -> None:
         """Close the session. Each caller returns when that is done."""
-        if not self._ending.is_ours:
+        if not self._end.is_ours:
             return
         if self._quitting is None:
             self._quitting = gevent.getcurrent()
@@ -70,21 +70,21 @@ class Drain:
 
     def on_exit(self, on_quit: Callable[[], None]) -> None:
         """The process ends without `quit`."""
-        if self._ending.runs and self._quitting is None:
+        if self._end.runs and self._quitting is None:
             on_quit()
 
     def _wait_for_receipts(self) -> None:
-        while self._ending.runs:
+        while self._end.runs:
             self._wait.sleep(_POLL_S)
 
     def close(self, distribution: Distribution, at_exit: Callable[[], None]) -> list[FinishedRun]:
         """Deliver and finalize all runs, which are detached. The result is those that were not returned before."""
-        ending = self._ending
-        ending.is_closing = True
+        end = self._end
+        end.is_closing = True
         begun = time.monotonic()
         with self._wait.ended_by_ctrl_c(), distribution.receiving():
-            while ending.runs:
-                run = ending.runs[0]
+            while end.runs:
+                run = end.runs[0]
                 for extension in run.extensions:
                     if isinstance(extension, Background):
                         extension.cancel()
@@ -97,14 +97,14 @@ class Drain:
                     _log_undelivered(run, distribution)
                 self.finalize(run, distribution)
         atexit.unregister(at_exit)
-        ending.owner = None
-        ending.is_closing = False
-        finished, ending.finished = sorted(ending.finished, key=lambda each: each.started), []
+        end.owner = None
+        end.is_closing = False
+        finished, end.finished = sorted(end.finished, key=lambda each: each.started), []
         return finished
 
     def finalize(self, run: TestRun, distribution: Distribution) -> None:
         """Make the receipt of a run and forget the run. A second call does nothing."""
-        ending = self._ending
+        end = self._end
         with self._wait.uninterrupted():
             if run.phase is Phase.FINALIZED:
                 return
@@ -112,15 +112,15 @@ class Drain:
             is_lost: bool = run.options["fail_on_loss"]
             try:
                 finished, is_lost = finalize(run, distribution, self._wait)
-                ending.finished.append(finished)
+                end.finished.append(finished)
             except Exception:
                 # The other runs get their receipts.
                 logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
             finally:
-                ending.lost = ending.lost or is_lost
-                ending.failed = ending.failed or run.outcome is not Outcome.OK
+                end.lost = end.lost or is_lost
+                end.failed = end.failed or run.outcome is not Outcome.OK
                 # Greenlets that wait for the end wait for this list to be empty.
-                ending.runs.remove(run)
+                end.runs.remove(run)
 
     def _wait_for_delivery(self, run: TestRun, distribution: Distribution, begun: float) -> None:
         role = locust_adapter.role_of(run.environment)
@@ -159,12 +159,12 @@ def _log_undelivered(run: TestRun, distribution: Distribution) -> None:
         )
 
 
-def exit_with_failure(ending: Ending, environment: Environment | None) -> None:
+def exit_with_failure(end: SessionEnd, environment: Environment | None) -> None:
     """Exit with 1 if a test failed, or if a loss counts; Locust's own exit code is 0."""
-    if ending.failed and locust_adapter.has_command_line(environment):
+    if end.failed and locust_adapter.has_command_line(environment):
         # A locustfile that sets the exit code by Locust's statistics does not know of it. A program decides by itself.
         logger.error("Exit code 1: the test was not started, or an alarm stopped it")
         sys.exit(1)
-    if ending.lost:
+    if end.lost:
         logger.error("Exit code 1: some results were not delivered, and --cw-fail-on-loss is set")
         sys.exit(1)

@@ -6,15 +6,15 @@ import time
 from typing import TYPE_CHECKING
 
 from locust_cw._plugin import locust_adapter
-from locust_cw._plugin.ending import FinishedRun
 from locust_cw._plugin.extension import Background, load
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.run import Outcome, TestRun
+from locust_cw._plugin.session_end import FinishedRun
 
 if TYPE_CHECKING:
     from locust_cw import _core
     from locust_cw._plugin.distribution import Distribution
-    from locust_cw._plugin.shutdown import DrainWait
+    from locust_cw._plugin.drain_wait import DrainWait
 
 _POLL_S = 0.05
 # How long the receipt waits for extensions such as the dashboard's last mark.

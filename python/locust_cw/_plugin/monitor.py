@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locust_cw._plugin.distribution import Distribution
-    from locust_cw._plugin.ending import Ending
+    from locust_cw._plugin.session_end import SessionEnd
 
 logger = logging.getLogger("locust_cw")
 
@@ -25,13 +25,13 @@ _AFTER_FULL_SECOND_S = 0.03
 _COUNT_USERS_EVERY_S = 0.1
 
 
-def monitor_loop(run: TestRun, distribution: Distribution, ending: Ending, finish: Callable[[TestRun], None]) -> None:
+def monitor_loop(run: TestRun, distribution: Distribution, end: SessionEnd, finish: Callable[[TestRun], None]) -> None:
     """Accompany a run until it has its receipt. A run that was replaced is finished as soon as it is delivered."""
     is_delivered = False
     while run.phase is not Phase.FINALIZED:
         _sleep_until_next_second(run)
         if not run.is_attached:
-            if not ending.is_closing and _is_delivered(run, distribution):
+            if not end.is_closing and _is_delivered(run, distribution):
                 finish(run)
                 return
         elif run.phase is Phase.STOPPED:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from locust_cw import _core
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.distribution import Distribution
-from locust_cw._plugin.ending import Ending
 from locust_cw._plugin.extension import Preflight, StartError, enabled, load
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.monitor import monitor_loop
 from locust_cw._plugin.run import Phase, TestRun
+from locust_cw._plugin.session_end import SessionEnd
 from locust_cw._plugin.starts import Starts
 from locust_cw._settings import opt_outs, table
 from locust_cw._settings.table import Options
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from locust_cw._plugin.drain import Drain
-    from locust_cw._plugin.ending import FinishedRun
+    from locust_cw._plugin.session_end import FinishedRun
 
 logger = logging.getLogger("locust_cw")
 
@@ -56,7 +56,7 @@ class Session:
         self.last_run: TestRun | None = None
         self.unpublished: tuple[str, float] | None = None
         self._starts = Starts()
-        self._ending = Ending()
+        self._end = SessionEnd()
         self._loaded: dict[str, Any] = {}
 
     @property
@@ -140,11 +140,11 @@ class Session:
             return
         self._await_end(environment)
         self.last_run = run
-        self._ending.runs.append(run)
+        self._end.runs.append(run)
         if "drain" in self._loaded:
             self._drain.on_start()
         run.start()
-        spawn(monitor_loop, run, self.distribution, self._ending, self._finish)
+        spawn(monitor_loop, run, self.distribution, self._end, self._finish)
         self._let_start(run)
 
     def _new_run(self, environment: Environment, options: Options) -> TestRun:
@@ -187,7 +187,7 @@ class Session:
         self._await_end(environment)
         logger.error("locust-cw does not publish this test: %s", error)
         self.unpublished = str(error), time.time()
-        self._ending.lost = self._ending.lost or fail_on_loss
+        self._end.lost = self._end.lost or fail_on_loss
         self.distribution.cancel(environment)
 
     # During a test.
@@ -234,14 +234,14 @@ class Session:
             self.run.detach()
 
     def _await_end(self, environment: Environment) -> None:
-        self._ending.expect(environment, self._on_exit, self._exit_with_failure)
+        self._end.expect(environment, self._on_exit, self._exit_with_failure)
 
     @property
     def _drain(self) -> Drain:
         if "drain" not in self._loaded:
             from locust_cw._plugin.drain import Drain  # noqa: PLC0415 - only needed at the end
 
-            self._loaded["drain"] = Drain(self._ending)
+            self._loaded["drain"] = Drain(self._end)
         drain: Drain = self._loaded["drain"]
         return drain
 
@@ -258,7 +258,7 @@ class Session:
 
     def close(self) -> list[FinishedRun]:
         """Deliver what is left, within the drain timeout, and show the receipts."""
-        if not self._ending.is_ours:
+        if not self._end.is_ours:
             return []
         if self.run is not None:
             self.run.snapshot_totals()
@@ -277,4 +277,4 @@ class Session:
         if not exit_code:
             from locust_cw._plugin.drain import exit_with_failure  # noqa: PLC0415 - only needed at the end
 
-            exit_with_failure(self._ending, self.environment)
+            exit_with_failure(self._end, self.environment)

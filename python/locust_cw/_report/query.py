@@ -12,7 +12,7 @@ from locust_cw._report.series import Series
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from locust_cw._aws.metric import Metric
+    from locust_cw._aws.graph_metric import Metric
     from locust_cw._aws.metric_data import Call, Points
 
 MAX_LINE_POINTS = 1200

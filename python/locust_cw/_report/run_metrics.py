@@ -7,7 +7,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
-from locust_cw._aws.metric import Metric
+from locust_cw._aws.graph_metric import Metric
 from locust_cw._aws.metric_data import LATE_S
 from locust_cw._report.findings import PERCENTILES, Line
 from locust_cw._report.query import chart_period, fetch

@@ -14,7 +14,7 @@ from locust_cw._report.query import fetch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from locust_cw._aws.metric import Signal
+    from locust_cw._aws.graph_metric import Signal
     from locust_cw._report.accounts import AccountOf
     from locust_cw._report.run_metrics import RunMetrics
 

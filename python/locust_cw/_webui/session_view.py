@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from locust_cw._distributed.process_status import ProcessStatus
+from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._webui import status as _status
@@ -42,13 +42,13 @@ class SessionView:
         if run is None:
             return []
         shown = _status.Run(run.run_id, _mode(run), run.times.started, run.times.stopped)
-        workers: dict[str, ProcessStatus] = {}
+        workers: dict[str, ReportedStatus] = {}
         if locust_adapter.role_of(run.environment) is Role.MASTER:
             from locust_cw._distributed.master import Master  # noqa: PLC0415 - only loaded on a master
 
             if isinstance(self._session.distribution, Master):
                 workers = self._session.distribution.statuses(run)
-        return _status.statuses(shown, ProcessStatus(run.status_report()), workers, time.time())
+        return _status.statuses(shown, ReportedStatus(run.status_report()), workers, time.time())
 
     def links(self) -> dict[str, str]:
         """URLs in the AWS console, by title."""

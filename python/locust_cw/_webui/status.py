@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from locust_cw._distributed.process_status import ProcessStatus
+from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._terminal.quantities import human_bytes
 from locust_cw._terminal.redaction import redact
 
@@ -104,7 +104,7 @@ class Status:
     cost_per_hour_usd: float | None = None
 
 
-def statuses(run: Run, own: ProcessStatus, workers: Mapping[str, ProcessStatus], now: float) -> list[Status]:
+def statuses(run: Run, own: ReportedStatus, workers: Mapping[str, ReportedStatus], now: float) -> list[Status]:
     """The status of the whole run, and those of its workers.
 
     Args:
@@ -115,7 +115,7 @@ def statuses(run: Run, own: ProcessStatus, workers: Mapping[str, ProcessStatus],
 
     """
     parts = [own, *workers.values()]
-    whole = ProcessStatus(
+    whole = ReportedStatus(
         own.report.merge(*(part.report for part in workers.values())), vanished=any(part.vanished for part in parts)
     )
     held_back = sum(_held_back(run, part.report.receipt) for part in parts)
@@ -140,7 +140,7 @@ def _one_line(text: str) -> str:
     return redact(" ".join(text.split()))
 
 
-def _last_problem(own: ProcessStatus, workers: Mapping[str, ProcessStatus]) -> tuple[str, float] | None:
+def _last_problem(own: ReportedStatus, workers: Mapping[str, ReportedStatus]) -> tuple[str, float] | None:
     """The last problem of all processes, with the name of the worker."""
     problems = {"": own.report.problem, **{name: part.report.problem for name, part in workers.items()}}
     known = [(when, name, what) for name, problem in problems.items() if problem for what, when in (problem,)]
@@ -153,7 +153,7 @@ def _last_problem(own: ProcessStatus, workers: Mapping[str, ProcessStatus]) -> t
 def _status(  # noqa: PLR0913 - what differs for the whole run
     process: str | None,
     run: Run,
-    part: ProcessStatus,
+    part: ReportedStatus,
     now: float,
     *,
     held_back: int | None = None,
@@ -198,7 +198,7 @@ def _status(  # noqa: PLR0913 - what differs for the whole run
 
 
 def _health(  # noqa: PLR0911, PLR0913 - a table
-    run: Run, part: ProcessStatus, *, left: int, held_back: int, lost: int, delivered: int, ended: bool
+    run: Run, part: ReportedStatus, *, left: int, held_back: int, lost: int, delivered: int, ended: bool
 ) -> Health:
     if part.report.trouble_since is not None and part.report.failures and not ended:
         return "trouble"
@@ -217,7 +217,7 @@ def _health(  # noqa: PLR0911, PLR0913 - a table
     return "healthy" if delivered else "waiting"
 
 
-def _problem(part: ProcessStatus, last: tuple[str, float] | None, *, ended: bool) -> str | None:
+def _problem(part: ReportedStatus, last: tuple[str, float] | None, *, ended: bool) -> str | None:
     report = part.report
     if report.trouble_since is not None and report.failures and not ended:
         return f"{_one_line(report.failures[0])} (since {_clock(report.trouble_since)})"

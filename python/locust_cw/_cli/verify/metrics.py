@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from locust_cw._aws.metric import Metric
+from locust_cw._aws.graph_metric import Metric
 from locust_cw._aws.metric_data import points, shortest_period
 from locust_cw._cli.verify.comparison import MetricsComparison, Number, lost_of
 from locust_cw._runs.record import neighbours, span_of

@@ -23,7 +23,7 @@ class FinishedRun(NamedTuple):
     remarks: list[str]
 
 
-class Ending:
+class SessionEnd:
     """What is left to do for a session.
 
     Attributes:

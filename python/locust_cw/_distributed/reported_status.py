@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from locust_cw._core import StatusReport
 
 
-class ProcessStatus(NamedTuple):
+class ReportedStatus(NamedTuple):
     """What is known of one process of a run.
 
     Attributes:

@@ -7,8 +7,8 @@ references. Where a reference does not restrict a name, any printable ASCII text
 
 from __future__ import annotations
 
-from locust_cw._aws.metric import Signal
-from locust_cw._aws.target_kind import Kind, Namespace, id_form
+from locust_cw._aws.graph_metric import Signal
+from locust_cw._aws.target_schema import Kind, Namespace, id_form
 
 _ANY = r"[!-~](?:[ -~]{0,253}[!-~])?"
 _ANY_BUT_COLON = _ANY.replace("!-~", "!-9;-~").replace(" -~", " -9;-~")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from locust_cw._aws.metric import Dimensions, Divisor, Metric, Signal
+from locust_cw._aws.graph_metric import Dimensions, Divisor, Metric, Signal
 
 
 @dataclass(frozen=True)
