@@ -17,6 +17,7 @@ from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._distributed.worker import Worker
 from locust_cw._plugin.extension import StartError
 from locust_cw._plugin.locust_adapter import NoCommandLine
+from locust_cw._plugin.locust_fleet import WorkerStates
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings.option import Option
 from locust_cw._settings.sources import from_environment
@@ -139,9 +140,7 @@ def test_a_worker_that_opted_out_is_named_once_and_not_waited_for() -> None:
     """It does not count as vanished, even if Locust misses it."""
     fleet = WorkerRegistry()
     fleet.update("out", messages.opt_out("one", "--cw-disable"))
-    states = {"out": "ready", "gone": "missing"}
-    clients: Any = SimpleNamespace(all=[SimpleNamespace(id=name, state=state) for name, state in states.items()])
-    fleet.observe("one", clients, publishing=True)
+    fleet.observe("one", WorkerStates.of({"out": "ready", "gone": "missing"}), publishing=True)
     fleet.update("gone", messages.opt_out("one", "--cw-disable"))
     assert fleet.is_complete("one")
     assert fleet.has_opted_out("out", "one")

@@ -12,6 +12,7 @@ from locust_cw._core import StatusReport
 from locust_cw._distributed import registry as _fleet
 from locust_cw._distributed.outages import WorkerOutages
 from locust_cw._distributed.reported_status import ReportedStatus
+from locust_cw._plugin.locust_fleet import WorkerStates
 from locust_cw._webui import status as _status
 from locust_cw._webui.status import Run
 from support import reports
@@ -117,21 +118,16 @@ def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
 # Workers of which nothing was heard
 
 
-def clients(**states: str) -> Any:
-    """Workers as Locust's master has them, by name."""
-    return SimpleNamespace(all=[SimpleNamespace(id=name, state=state) for name, state in states.items()])
-
-
 def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> None:
     """What Locust knew of it last decides how; and none that told, or that had nothing to do."""
     fleet = _fleet.WorkerRegistry()
     fleet.update("heard", account(final=True))
     fleet.update("unread", account(receipt="{}"))
-    fleet.observe("one", clients(left="running", idle="ready", stopped="running"), publishing=True)
+    fleet.observe("one", WorkerStates.of({"left": "running", "idle": "ready", "stopped": "running"}), publishing=True)
     workers = {"heard": "running", "unread": "running", "silent": "running", "slow": "spawning", "gone": "running"}
     workers["stopped"] = "ready"
-    fleet.observe("one", clients(**workers), publishing=True)
-    fleet.observe("one", clients(**{**workers, "gone": "missing"}), publishing=True)
+    fleet.observe("one", WorkerStates.of(workers), publishing=True)
+    fleet.observe("one", WorkerStates.of({**workers, "gone": "missing"}), publishing=True)
     clock.now += 9
     _, remarks, complete = fleet.reports("one", publishing=True)
     assert [remark.partition(";")[0] for remark in remarks] == [
@@ -147,7 +143,7 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
 
 def test_nobody_waits_for_accounts_of_workers_that_the_master_publishes_for() -> None:
     fleet = _fleet.WorkerRegistry()
-    fleet.observe("one", clients(a="running"), publishing=False)
+    fleet.observe("one", WorkerStates.of({"a": "running"}), publishing=False)
     assert fleet.reports("one", publishing=False) == ([], [], True)
 
 

@@ -95,7 +95,7 @@ class Master(Distribution):
     def _observe(self, run: TestRun) -> None:
         # Before there are users, no worker has to publish. A refused test never has any.
         publishing = run.options["source"] != "master" and locust_fleet.has_users(run.environment)
-        self.registry.observe(run.run_id, locust_fleet.clients(run.environment), publishing=publishing)
+        self.registry.observe(run.run_id, locust_fleet.worker_states(run.environment), publishing=publishing)
 
     def _log_outages(self, run: TestRun) -> None:
         entry = self._runs.get(run.run_id)

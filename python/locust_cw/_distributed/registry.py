@@ -11,17 +11,12 @@ from locust_cw._core import StatusReport
 from locust_cw._distributed.reported_status import ReportedStatus
 
 if TYPE_CHECKING:
-    from locust.runners import WorkerNodes
+    from locust_cw._plugin.locust_fleet import WorkerStates
 
 logger = logging.getLogger("locust_cw")
 
 # Longer than two of Locust's reporting intervals: a report may be late from a busy machine.
 _VANISHED_AFTER_S = 8.0
-# Locust's names of states.
-_MISSING = "missing"
-_BEGINNING = ("ready", "spawning")
-_RUNNING = "running"
-_AT_WORK = ("spawning", _RUNNING)
 
 
 @dataclass
@@ -126,20 +121,19 @@ class WorkerRegistry:
                 client_id,
             )
 
-    def observe(self, run_id: str, clients: WorkerNodes, *, publishing: bool) -> None:
+    def observe(self, run_id: str, states: WorkerStates, *, publishing: bool) -> None:
         """Note which workers Locust misses, which have yet to start, and which have users. None needs to have reported.
 
         A slow worker may start when the test is over, and publish then, if the workers are `publishing` their own
         requests. A worker reports when it starts, unless it cannot publish.
         """
         run = self._runs.setdefault(run_id, _Run())
-        for client in clients.all:
-            (run.missing.add if client.state == _MISSING else run.missing.discard)(client.id)
+        run.missing = (run.missing - states.present) | states.missing
         if publishing:
-            run.beginning = {client.id for client in clients.all if client.state in _BEGINNING}
+            run.beginning = states.beginning
             run.beginning_seen_at = time.monotonic()
-            run.at_work |= {client.id for client in clients.all if client.state in _AT_WORK}
-            run.begun |= {client.id for client in clients.all if client.state == _RUNNING}
+            run.at_work |= states.at_work
+            run.begun |= states.begun
 
     def _run(self, run_id: str) -> _Run:
         return self._runs.get(run_id) or _Run()

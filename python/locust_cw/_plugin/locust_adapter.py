@@ -8,7 +8,7 @@ import sys
 import time
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import gevent
 
@@ -18,9 +18,11 @@ from locust_cw._plugin.process_name import process_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from locust import User
     from locust.env import Environment
+    from locust.runners import Runner
     from locust.web import WebUI
 
 _POLL_S = 0.05
@@ -28,6 +30,7 @@ _RUNNER_TIMEOUT_S = 5.0
 _BY_MASTER = "cw_master_"
 
 _watched: WeakSet[Environment] = WeakSet()
+_around_stop: WeakKeyDictionary[Runner, Callable[[], AbstractContextManager[None]]] = WeakKeyDictionary()
 
 
 class Role(Enum):
@@ -193,6 +196,25 @@ def end_test(environment: Environment) -> None:
     """Have Locust end the test. A web UI stays."""
     if environment.runner is not None:
         spawn(environment.runner.stop if environment.web_ui is not None else environment.runner.quit)
+
+
+def set_around_stop(environment: Environment, around: Callable[[], AbstractContextManager[None]]) -> None:
+    """Have the runner's `stop` run within the context that `around` returns. Replaces an earlier `around`."""
+    runner: Any = environment.runner
+    if runner is None:
+        return
+    is_patched = runner in _around_stop
+    _around_stop[runner] = around
+    if is_patched:
+        return
+    stop = runner.stop
+
+    @functools.wraps(stop)
+    def stop_within(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Locust's arguments
+        with _around_stop[runner]():
+            stop(*args, **kwargs)
+
+    runner.stop = stop_within
 
 
 def update_clock() -> None:

@@ -4,19 +4,57 @@ from __future__ import annotations
 
 import functools
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gevent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from locust.env import Environment
 
 MESSAGE = "locust_cw"
 """The type of locust-cw's messages, and its key in Locust's reports."""
 
-_BEFORE_OR_AFTER_USERS = ("ready", "stopped")
+# Locust's names of states.
+_MISSING = "missing"
+_STOPPED = "stopped"
+_SPAWNING = "spawning"
+_RUNNING = "running"
+_BEFORE_OR_AFTER_USERS = ("ready", _STOPPED)
+_BEGINNING = ("ready", _SPAWNING)
+_AT_WORK = (_SPAWNING, _RUNNING)
+
+
+class WorkerStates(NamedTuple):
+    """A master's workers by their states, as far as Locust knows them.
+
+    Attributes:
+        present: Workers that report to Locust.
+        missing: Workers that no longer do; Locust forgets them after a minute.
+        beginning: Workers that may not have started yet.
+        at_work: Workers that have users, or are about to.
+        begun: Workers that have spawned their users.
+
+    """
+
+    present: set[str]
+    missing: set[str]
+    beginning: set[str]
+    at_work: set[str]
+    begun: set[str]
+
+    @classmethod
+    def of(cls, states: Mapping[str, str]) -> WorkerStates:
+        """Sort workers by their states."""
+
+        def workers_in(*names: str) -> set[str]:
+            return {worker for worker, state in states.items() if state in names}
+
+        missing = workers_in(_MISSING)
+        return cls(
+            states.keys() - missing, missing, workers_in(*_BEGINNING), workers_in(*_AT_WORK), workers_in(_RUNNING)
+        )
 
 
 def register(environment: Environment, handle: Callable[[str, Any], None]) -> bool:
@@ -56,10 +94,10 @@ def receive(environment: Environment, handle: Callable[[str, Any], None]) -> Non
         gevent.sleep(0)
 
 
-def clients(environment: Environment) -> Any:  # noqa: ANN401 - Locust's WorkerNodes
-    """A master's workers, as Locust knows them."""
+def worker_states(environment: Environment) -> WorkerStates:
+    """The states of a master's workers."""
     runner: Any = environment.runner
-    return runner.clients
+    return WorkerStates.of({client.id: client.state for client in runner.clients.all})
 
 
 def has_users(environment: Environment) -> bool:
@@ -71,7 +109,7 @@ def has_users(environment: Environment) -> bool:
 def is_stopped(environment: Environment) -> bool:
     """Whether all of a master's workers have stopped."""
     runner: Any = environment.runner
-    return bool(runner.state == "stopped")
+    return bool(runner.state == _STOPPED)
 
 
 def before_start(environment: Environment, call: Callable[[], None]) -> None:

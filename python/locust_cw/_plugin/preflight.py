@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, WeakKeyDictionary, ref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from weakref import ref
 
 import gevent
 
@@ -16,14 +16,12 @@ from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.run import Outcome, Phase, TestRun
 
 if TYPE_CHECKING:
-    from locust.runners import Runner
+    from collections.abc import Iterator
 
 logger = logging.getLogger("locust_cw")
 
 JOIN_TIMEOUT_S = 35.0
 """A worker that refuses later than this has joined late: `--cw-strict` waits for 30 s, and its report takes time."""
-
-_current: WeakKeyDictionary[Runner, ReferenceType[TestRun]] = WeakKeyDictionary()
 
 
 def let_start(run: TestRun) -> None:
@@ -90,23 +88,17 @@ def _spawn_no_users(run: TestRun) -> None:
 
 def _watch_stops(run: TestRun) -> None:
     """Have the runner's `stop` end a run that waits: Locust's does nothing before there are users."""
-    runner: Any = run.environment.runner
-    if runner is None:
-        return
-    is_watched = runner in _current
-    _current[runner] = ref(run)
-    if is_watched:
-        return
-    stop = runner.stop
+    # The runner may outlive the run.
+    watched = ref(run)
 
-    @functools.wraps(stop)
-    def stop_run(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Locust's arguments
-        current = _current[runner]()
+    @contextmanager
+    def around_stop() -> Iterator[None]:
+        current = watched()
         if current is not None and current.is_held:
             reason = current.reason or ""
             current.set_outcome(Outcome.REFUSED, reason, f"The test was not started: {reason}")
-        stop(*args, **kwargs)
+        yield
         if current is not None and current.outcome is Outcome.REFUSED and current.is_under_way:
             current.stop()
 
-    runner.stop = stop_run
+    locust_adapter.set_around_stop(run.environment, around_stop)
