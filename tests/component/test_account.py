@@ -15,7 +15,7 @@ from locust_cw._aws.account import Account
 from support.cloudwatch import put_alarm
 from support.fixtures import Aws
 from support.proxy import error, hang
-from support.servers import REGION, nobody_there
+from support.servers import REGION, refused_url
 
 HERE = {"Namespace": "N", "MetricName": "M", "Dimensions": [{"Name": "Host", "Value": "h"}]}
 
@@ -108,10 +108,10 @@ def test_a_refusal_says_what_was_asked_for_and_what_to_do(account: Account, aws:
     assert len(aws.proxy.calls()) == 1, "one attempt"
 
 
-def test_nobody_there_is_told_with_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_an_unreachable_endpoint_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with nobody_there() as url, pytest.raises(_core.AwsError, match=url) as refused:
+    with refused_url() as url, pytest.raises(_core.AwsError, match=url) as refused:
         Account({"endpoint_url": url, "region": REGION}).call("GetCallerIdentity")
     assert (refused.value.code, refused.value.kind, refused.value.stage) == ("NotSent", "unreachable", "call")
     assert refused.value.is_transient

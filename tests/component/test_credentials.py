@@ -17,7 +17,7 @@ from support.credentials import CredentialProcess, login_session, metadata, sign
 from support.fixtures import Aws, Locust
 from support.locust_run import NO_KEYS, Receipt, run_python
 from support.proxy import Answer, Exchange, Fault, Proxy, error
-from support.servers import REGION, nobody_there, wait_until
+from support.servers import REGION, refused_url, wait_until
 from support.tls import Authority, tls_in_front_of
 
 HOST = "http://service.example"
@@ -285,7 +285,7 @@ def test_a_role_of_a_profile_is_assumed_at_the_endpoint_of_all_calls(
     token = tmp_path / "token"
     token.write_text("a token\n")
     configure(tmp_path, PROFILES.format(token=token))
-    with nobody_there() as elsewhere:
+    with refused_url() as elsewhere:
         monkeypatch.setenv("AWS_ENDPOINT_URL", elsewhere)
         caller(aws, profile=profile, region=REGION)
     operation = "AssumeRole" if profile == "role" else "AssumeRoleWithWebIdentity"

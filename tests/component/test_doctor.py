@@ -18,7 +18,7 @@ from support.cloudwatch import client, put_alarm
 from support.in_process import command
 from support.locust_run import NO_KEYS, run_python
 from support.proxy import Proxy, error
-from support.servers import nobody_there
+from support.servers import refused_url
 
 GROUP = "/doctor/group"
 
@@ -153,7 +153,7 @@ def test_a_region_is_found_where_the_sdk_finds_it(proxy: Proxy, tmp_path: Path) 
 @pytest.fixture
 def away() -> Iterator[str]:
     """Where nobody answers."""
-    with nobody_there() as url:
+    with refused_url() as url:
         yield url
 
 
@@ -259,7 +259,7 @@ with locust_cw.Publisher(**json.loads(sys.argv[1])) as publisher:
     assert "replay" in str(checks["spool"]["text"])
     (manifest,) = spool.rglob("run.json")
     of_the_run = json.loads(manifest.read_text())
-    with nobody_there() as gone:
+    with refused_url() as gone:
         of_the_run["aws"] |= {"local": True, "endpoint_url": gone}
         manifest.write_text(json.dumps(of_the_run))
         checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off")

@@ -23,7 +23,7 @@ from locust_cw._cli.doctor.check import Check
 from locust_cw._cli.main import main
 from support.answering import answering
 from support.proxy import Answer, Exchange, Fault, Proxy, error, hang
-from support.servers import nobody_there
+from support.servers import refused_url
 
 ROLE = "arn:aws:iam::123456789012:role/LoadTest"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -265,7 +265,7 @@ def examine(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, dict[st
 def address(broken: Broken, aws: Proxy, folder: Path) -> Iterator[list[str]]:
     """The argument for the endpoint."""
     if broken.url == "nobody":
-        with nobody_there() as url:
+        with refused_url() as url:
             yield [f"--endpoint-url={url}"]
     elif broken.url == "tls":
         with unknown_certificate(folder) as url:

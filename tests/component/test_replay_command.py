@@ -16,7 +16,7 @@ from locust_cw._cli.main import main
 from locust_cw._cli.replay import sender
 from locust_cw._runs.record import Record
 from support.answering import answering
-from support.servers import nobody_there
+from support.servers import refused_url
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def dead() -> Iterator[str]:
     """The URL of an endpoint without a server."""
-    with nobody_there() as url:
+    with refused_url() as url:
         yield url
 
 

@@ -13,7 +13,7 @@ from support.fixtures import Aws, Locust
 from support.locust_run import NO_KEYS
 from support.outages import identities
 from support.proxy import Answer, Exchange, Fault, error, hang, reset, swallow
-from support.servers import nobody_there, wait_until
+from support.servers import refused_url, wait_until
 
 HOST = "http://troubled.test"
 WALK = ["-u", "5", "-r", "100", "--host", HOST]
@@ -41,7 +41,7 @@ def test_one_clear_message_and_the_test_goes_on(
     """The exit code is Locust's; nothing is called delivered or left unaccounted for; batches do not each complain."""
     aws.proxy.on("*", trouble.get("fault", hang))
     env = {"ORDER": "", **trouble.get("env", {})}
-    with nobody_there() as away:
+    with refused_url() as away:
         where = [f"--cw-endpoint-url={away}"] if trouble.get("refuse") else []
         run = locust.run("orders.py", *WALK, *live, *where, "-t", "5s", "--cw-logs=off", env=env)
     assert run.exit_code == 0, run.err[-3000:]

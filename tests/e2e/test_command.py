@@ -123,7 +123,7 @@ def test_a_report_of_nothing_tells_no_secret(aws: Aws, locust: Locust) -> None:
     file.write_text(json.dumps(record))
     with commanding(run_of_test.folder, "report") as command:
         assert command.exit_code == 1, command.output
-    assert f"asked for namespace Elsewhere at role arn {role.replace('123456789012', '...')}, " in command.err
+    assert f"queried namespace Elsewhere at role arn {role.replace('123456789012', '...')}, " in command.err
     assert f"endpoint url http://{address}." in command.err
     assert not re.search("s3cr3t|pw123|user|local", command.err), command.err
 

@@ -30,7 +30,7 @@ from support.outages import (
     wait_for_more,
 )
 from support.proxy import Call, hang, passing
-from support.replays import check_all_there, left_behind, run_id_of, told_commands
+from support.replays import check_all_there, left_behind, replay_commands, run_id_of
 from support.servers import wait_until
 
 NOT_YET_ON_DISK = 1.0
@@ -157,13 +157,13 @@ def test_the_next_start_tells_of_what_is_left_and_leaves_it_alone(aws: Aws, locu
     left = files_in(tmp_path / "spool")
     second = locust.run(*PACED, *LIVE, where, "-t", "2s")
     second.receipt.check_delivered()
-    assert told_commands(second)[0][:3] == ["locust-cw", "replay", run_id_of(first)]
+    assert replay_commands(second)[0][:3] == ["locust-cw", "replay", run_id_of(first)]
     assert files_in(tmp_path / "spool") == left
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == second.stats.requests.total()
 
     third = left_behind(aws, locust, where)
     fourth = locust.run(*PACED, *LIVE, where, "-t", "2s")
-    (every,) = told_commands(fourth)
+    (every,) = replay_commands(fourth)
     assert every[:3] == ["locust-cw", "replay", "--all"]
     with commanding(first.folder, *every[1:]) as command:
         assert command.exit_code == 0, command.output
@@ -177,9 +177,9 @@ def test_the_command_that_is_told_sends_what_is_left(
     """Typed as it stands there, in any folder, wherever the spool is."""
     env = {} if where is None else {"LOCUST_CW_SPOOL_DIR": where.format(folder=tmp_path)}
     run = left_behind(aws, locust, env=env)
-    (told,) = told_commands(run)
-    assert len(told) == (3 if where is None else 5)
-    with commanding(run.folder, *told[1:]) as command:
+    (words,) = replay_commands(run)
+    assert len(words) == (3 if where is None else 5)
+    with commanding(run.folder, *words[1:]) as command:
         assert command.exit_code == 0, command.output
     check_all_there(aws, run)
 

@@ -251,7 +251,7 @@ def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -
     assert "--region, --profile or --endpoint-url" in changed(**earlier(1))
     assert "15 months" in changed(**earlier(500))
     assert "dry run" in changed(options=record["options"] | {"dry_run": True})
-    assert "asked for namespace Elsewhere" in changed(options=elsewhere)
+    assert "queried namespace Elsewhere" in changed(options=elsewhere)
     waiting = receipt(account(observed=9, spooled=9), account())
     assert f"locust-cw replay {file.stem}" in changed(options=elsewhere, receipt=waiting)
     only_logs = receipt(account(observed=9, rejected=9), account(observed=9, delivered=9))

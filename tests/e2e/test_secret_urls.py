@@ -12,7 +12,7 @@ import pytest
 from locust_cw import Publisher
 from support.fixtures import Aws, Locust
 from support.locust_run import LOG_RECORD, LocustRun
-from support.servers import REGION, Target, nobody_there
+from support.servers import REGION, Target, refused_url
 
 SECRET = "s3cr3tOfUrl"  # noqa: S105 - it is what is looked for
 FAILED = 4 + 6 + 4  # of requests, by each kind of client; one more succeeds
@@ -80,7 +80,7 @@ def test_no_secret_of_a_url_reaches_cloudwatch_or_the_disk(
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_no_secret_of_a_url_waits_in_the_spool(locust: Locust, target: Target, log_format: str) -> None:
-    with nobody_there() as nowhere:
+    with refused_url() as nowhere:
         more = [f"--cw-log-format={log_format}", f"--cw-endpoint-url={nowhere}", "--cw-drain-timeout=1"]
         done = run(locust, target, *more)
     assert done.receipt["log_events"]["spooled"] > FAILED

@@ -81,8 +81,8 @@ def template_of(node: ast.expr) -> str:
             return VARYING
 
 
-def told_by(call: ast.Call) -> Iterator[ast.expr]:
-    """The arguments of a call that people read."""
+def message_arguments(call: ast.Call) -> Iterator[ast.expr]:
+    """The arguments of a call that are shown to users."""
     function = ast.unparse(call.func)
     name = function.rpartition(".")[2]
     if name in SINKS or name.endswith("Error") or function.endswith(("notes.append", "remarks.append", "stderr.write")):
@@ -101,7 +101,7 @@ def python_messages() -> Iterator[str]:
     for path in (ROOT / "python").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
-                yield from map(template_of, told_by(node))
+                yield from map(template_of, message_arguments(node))
             elif isinstance(node, ast.AugAssign) and ast.unparse(node.target).endswith("remarks"):
                 yield from (template_of(each) for each in ast.walk(node.value) if isinstance(each, ast.JoinedStr))
             elif isinstance(node, ast.FunctionDef) and node.name in REASONS:

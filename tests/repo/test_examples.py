@@ -87,8 +87,8 @@ def test_a_script_that_is_given_up_leaves_nothing_behind() -> None:
     wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "its child has ended")
 
 
-def check_told(run: LocustRun, exit_code: int = 0) -> Receipt:
-    """It ended as it should, complained of nothing, and CloudWatch has all of it."""
+def check_result(run: LocustRun, exit_code: int = 0) -> Receipt:
+    """The run ended with the expected exit code and without warnings, and CloudWatch has all of its data."""
     assert run.exit_code == exit_code, run.output
     assert run.stumbles == 0, run.output
     assert run.complaints() == []
@@ -124,7 +124,7 @@ def test_a_locustfile(aws: Aws, shop: str, tmp_path: Path, example: str) -> None
     (command,) = commands_of(example)
     assert "--cw-live" in command
     run = started(aws, tmp_path, *arranged(command, shop), *BRIEF)
-    check_told(run)
+    check_result(run)
     if example != "tenants.py":
         check_metrics(aws.cloudwatch, run.stats, shop)
         check_log_events(aws.cloudwatch.events(), run.stats)
@@ -133,7 +133,7 @@ def test_a_locustfile(aws: Aws, shop: str, tmp_path: Path, example: str) -> None
 def test_dimensions_and_context_of_ones_own(aws: Aws, shop: str, tmp_path: Path) -> None:
     (command,) = commands_of("tenants.py")
     run = started(aws, tmp_path, *arranged(command, shop), *BRIEF)
-    requests = check_told(run)["requests"]["observed"]
+    requests = check_result(run)["requests"]["observed"]
     series = {"Host": shop, "Request": "/product", "Method": "GET", "Stage": "perf"}
     assert aws.cloudwatch.sum("RequestCount", **series) == requests
     logged = [event.fields for event in aws.cloudwatch.events() if event.is_request]
@@ -144,7 +144,7 @@ def test_dimensions_and_context_of_ones_own(aws: Aws, shop: str, tmp_path: Path)
 def test_a_client_that_is_not_http(aws: Aws, tmp_path: Path) -> None:
     (command,) = commands_of("custom_client.py")
     run = started(aws, tmp_path, *arranged(command, "none"), *BRIEF, "-u60", env={"TMPDIR": str(tmp_path)})
-    check_told(run)
+    check_result(run)
     host = "sqlite://localhost"
     check_metrics(aws.cloudwatch, run.stats, host)
     check_log_events(aws.cloudwatch.events(), run.stats)
@@ -182,7 +182,7 @@ def test_master_and_workers(aws: Aws, shop: str, tmp_path: Path, exit_code: int)
         "LOCUSTFILE": f"{EXAMPLES / 'locustfile.py'},{LOCUSTFILES / 'patient.py'}",
     }
     run = started(aws, tmp_path, EXAMPLES / "distributed.sh", *options, env=env)
-    receipt = check_told(run, exit_code)
+    receipt = check_result(run, exit_code)
     check_metrics(aws.cloudwatch, run.stats, shop)
     streams = {event.stream for event in aws.cloudwatch.events() if event.is_request}
     assert len(streams) == 2

@@ -50,10 +50,10 @@ def run_id_of(run: LocustRun) -> str:
     return str(run.receipt["run_id"])
 
 
-def told_commands(run: LocustRun) -> list[list[str]]:
-    """What to type to send what is left, as a shell takes it, each command once."""
-    told = re.findall(r"Send (?:it|them) with: (.*)$", run.output, re.MULTILINE)
-    return [shlex.split(command) for command in dict.fromkeys(told)]
+def replay_commands(run: LocustRun) -> list[list[str]]:
+    """The replay commands in the output, split into arguments, without duplicates."""
+    commands = re.findall(r"Send (?:it|them) with: (.*)$", run.output, re.MULTILINE)
+    return [shlex.split(command) for command in dict.fromkeys(commands)]
 
 
 def check_all_there(aws: Aws, *runs: LocustRun) -> None:

@@ -65,8 +65,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def nobody_there() -> Iterator[str]:
-    """The URL of a place that refuses every connection: a port that is held, and that nobody listens at."""
+def refused_url() -> Iterator[str]:
+    """A URL that refuses every connection: its port is bound, but nothing listens on it."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"

@@ -50,16 +50,16 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     for worker in ("a", "b"):
         fleet.update(worker, account(why="denied"))
-    assert trouble.next_message(fleet.troubles("one"), clock.now) is None
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
     clock.now += 4
-    assert trouble.next_message(fleet.troubles("one"), clock.now) == (
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) == (
         logging.WARNING,
         "2 of 2 workers cannot publish. a: denied",
     )
     fleet.update("a", account())
-    assert trouble.next_message(fleet.troubles("one"), clock.now) is None, "b may still be there"
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None, "b may still be there"
     clock.now += 5
-    assert trouble.next_message(fleet.troubles("one"), clock.now) == (
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) == (
         logging.INFO,
         "All remaining workers publish again after an outage of 9 s.",
     )
@@ -71,16 +71,16 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
     assert (whole.delay_s, a.delay_s, b.delay_s) == (7, 7, None)
     clock.now += 9
-    assert trouble.next_message(fleet.troubles("one"), clock.now) is None, "nobody is left"
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None, "nobody is left"
 
 
 def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     fleet.update("a", account(why="denied"))
-    assert trouble.next_message(fleet.troubles("one"), clock.now) is None
-    assert trouble.next_message(fleet.troubles("one"), clock.now + 4) is not None
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
+    assert trouble.next_message(fleet.call_failures("one"), clock.now + 4) is not None
     fleet.update("a", account())
-    assert trouble.next_message(fleet.troubles("one"), clock.now + 5) == (
+    assert trouble.next_message(fleet.call_failures("one"), clock.now + 5) == (
         logging.INFO,
         "All workers publish again after an outage of 5 s.",
     )
@@ -89,30 +89,30 @@ def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
 def test_trouble_when_the_last_worker_vanishes_is_not_said_to_be_over(clock: Clock) -> None:
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     fleet.update("a", account(why="denied"))
-    assert trouble.next_message(fleet.troubles("one"), clock.now) is None
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
     clock.now += 4
-    assert trouble.next_message(fleet.troubles("one"), clock.now) is not None
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) is not None
     clock.now += 4
-    assert trouble.next_message(fleet.troubles("one"), clock.now) is None
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
 
 
 def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
     """The earlier run's is not told of for ever, whatever its workers told last; how it ended is still taken down."""
     fleet = _fleet.WorkerRegistry()
     fleet.update("a", account("one", why="denied"))
-    assert fleet.troubles("one") == {"a": "denied"}
+    assert fleet.call_failures("one") == {"a": "denied"}
     fleet.update("a", account("two", why="denied"))
-    assert fleet.troubles("one") == {}
-    assert fleet.troubles("two") == {"a": "denied"}
+    assert fleet.call_failures("one") == {}
+    assert fleet.call_failures("two") == {"a": "denied"}
     fleet.update("a", account("one", final=True))
-    assert fleet.troubles("two") == {"a": "denied"}
+    assert fleet.call_failures("two") == {"a": "denied"}
     fleet.update("b", account("two"))
     fleet.update("b", account("one", why="gone"))
-    assert fleet.troubles("one") == {"b": "gone"}, "it waits for the end of the earlier one"
+    assert fleet.call_failures("one") == {"b": "gone"}, "it waits for the end of the earlier one"
     fleet.update("b", account("one", final=True))
     assert fleet.reports("one", publishing=True)[2], "it is complete"
     clock.now += 9
-    assert fleet.troubles("two") == {}
+    assert fleet.call_failures("two") == {}
 
 
 # Workers of which nothing was heard
@@ -189,7 +189,7 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
     own = ReportedStatus(StatusReport.from_message(account()))
     told = _status.statuses(Run("one", "live", 1.0), own, fleet.statuses("one"), 2.0)
     assert [status.process for status in told] == [None, "good"]
-    assert list(fleet.troubles("one")) == ["good"]
+    assert list(fleet.call_failures("one")) == ["good"]
     assert fleet.progress("one") == (6, 4)
     fleet.update("good", account(final=True))
     last, remarks, complete = fleet.reports("one", publishing=True)

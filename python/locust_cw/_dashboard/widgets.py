@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from locust_cw._dashboard.widget_json import Json
 
 MAX_LINES = 20
-"""Names on one graph, those with the highest values. CloudWatch draws up to 100, too many to tell apart."""
+"""Names on one graph, those with the highest values. CloudWatch draws up to 100, too many to distinguish."""
 
 _THIRD, _HALF = COLUMNS // 3, COLUMNS // 2
 _GRAPH_HEIGHT = 6

@@ -99,7 +99,7 @@ class Master(Distribution):
 
     def _log_outages(self, run: TestRun) -> None:
         entry = self._runs.get(run.run_id)
-        message = entry and entry.outages.next_message(self.registry.troubles(run.run_id), time.monotonic())
+        message = entry and entry.outages.next_message(self.registry.call_failures(run.run_id), time.monotonic())
         if message:
             logger.log(*message)
 
@@ -135,7 +135,7 @@ class Master(Distribution):
 
     def failures(self, run: TestRun) -> Sequence[str]:
         """Why the workers' calls fail at present."""
-        return [reason for reason in self.registry.troubles(run.run_id).values() if reason]
+        return [reason for reason in self.registry.call_failures(run.run_id).values() if reason]
 
     def is_complete(self, run: TestRun) -> bool:
         """Whether all workers have sent their last reports, or have vanished."""

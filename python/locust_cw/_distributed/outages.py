@@ -21,18 +21,18 @@ class WorkerOutages:
         self._reason = ""
         self._failed: set[str] = set()
 
-    def next_message(self, troubles: Mapping[str, str | None], now: float) -> tuple[int, str] | None:
+    def next_message(self, failures: Mapping[str, str | None], now: float) -> tuple[int, str] | None:
         """What is to be logged, with its level; None if there is nothing new.
 
         Args:
-            troubles: By worker, why its calls fail: empty if the reason is not known, None if they do not fail. It has
+            failures: By worker, why its calls fail: empty if the reason is not known, None if they do not fail. It has
                 no workers that have vanished, or are in another run by now.
             now: Seconds of any clock that is never set back.
 
         """
-        failing = {worker: why for worker, why in troubles.items() if why is not None}
+        failing = {worker: why for worker, why in failures.items() if why is not None}
         if not failing:
-            return self._end(troubles, now)
+            return self._end(failures, now)
         if self._since is None:
             self._since = now
         self._failed |= failing.keys()
@@ -40,13 +40,13 @@ class WorkerOutages:
         if self._logged or not self._reason or now - self._since < _LOG_AFTER_S:
             return None
         self._logged = True
-        return logging.WARNING, f"{len(failing)} of {len(troubles)} workers cannot publish. {self._reason}"
+        return logging.WARNING, f"{len(failing)} of {len(failures)} workers cannot publish. {self._reason}"
 
-    def _end(self, troubles: Mapping[str, str | None], now: float) -> tuple[int, str] | None:
+    def _end(self, failures: Mapping[str, str | None], now: float) -> tuple[int, str] | None:
         logged, since = self._logged, self._since
-        workers = "All workers" if self._failed <= troubles.keys() else "All remaining workers"
+        workers = "All workers" if self._failed <= failures.keys() else "All remaining workers"
         self._since, self._logged, self._reason, self._failed = None, False, "", set()
-        if not logged or since is None or not troubles:
+        if not logged or since is None or not failures:
             # If no worker is left, none publishes.
             return None
         return logging.INFO, f"{workers} publish again after an outage of {now - since:.0f} s."

@@ -35,7 +35,7 @@ class _Worker:
         return not self.report.is_final and self.age_s > _VANISHED_AFTER_S
 
     @property
-    def trouble(self) -> str | None:
+    def call_failure(self) -> str | None:
         """Why its calls fail; empty if the reason is not known, None if they do not fail."""
         return None if self.report.trouble_since is None else "".join(self.report.failures[:1])
 
@@ -147,13 +147,13 @@ class WorkerRegistry:
         """What is known of each worker of a run."""
         return {client_id: worker.status for client_id, worker in self._run(run_id).workers.items()}
 
-    def troubles(self, run_id: str) -> dict[str, str | None]:
+    def call_failures(self, run_id: str) -> dict[str, str | None]:
         """Why each worker's calls fail; empty if the reason is not known, None if they do not fail.
 
         Workers that have vanished, or report another run by now, are left out: their present state is not known.
         """
         return {
-            client_id: worker.trouble
+            client_id: worker.call_failure
             for client_id, worker in self._run(run_id).workers.items()
             if not worker.vanished and self._current.get(client_id, run_id) == run_id
         }

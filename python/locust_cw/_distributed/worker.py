@@ -56,7 +56,7 @@ class Worker(Distribution):
             self._report_opt_out(environment, options, is_dry_run=bool(sent["dry_run"]))
 
     def _report_opt_out(self, environment: Environment, options: Options, *, is_dry_run: bool) -> None:
-        """Tell a master that publishes if this worker opts out.
+        """Report this worker's opt-out to a master that publishes.
 
         A worker that publishes for itself reports its dry run. A master that publishes for its workers leaves this one
         out.

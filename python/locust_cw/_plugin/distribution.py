@@ -89,5 +89,5 @@ class Distribution(Extension[TestRun]):
         return False
 
     def receiving(self) -> AbstractContextManager[None]:
-        """Receive messages in place of Locust, whose greenlets have ended."""
+        """Receive messages instead of Locust, whose greenlets have ended."""
         return nullcontext()

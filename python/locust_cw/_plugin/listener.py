@@ -31,7 +31,7 @@ _listeners: WeakKeyDictionary[Events, ReferenceType[Listener]] = WeakKeyDictiona
 class Listener:
     """The listener of one environment's events.
 
-    It registers at import, which keeps its place before the locustfile's own listeners, and creates the session at the
+    It registers at import, which puts it before the locustfile's own listeners, and creates the session at the
     first event that needs one: the session's modules would delay `import locust_cw`.
     """
 

@@ -84,7 +84,7 @@ def has_ended(environment: Environment) -> bool:
 
 
 def receive(environment: Environment, handle: Callable[[str, Any], None]) -> None:
-    """Receive messages in place of Locust's greenlets, until this greenlet is killed."""
+    """Receive messages instead of Locust's greenlets, until this greenlet is killed."""
     runner: Any = environment.runner
     while True:
         with suppress(Exception):

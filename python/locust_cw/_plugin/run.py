@@ -164,7 +164,7 @@ class TestRun:
                 extension.on_ramp_up_complete(self)
 
     def set_outcome(self, outcome: Outcome, reason: str, message: str) -> None:
-        """Log an outcome, and have the exit code tell it."""
+        """Log an outcome, and have the exit code reflect it."""
         self.outcome, self.reason = outcome, reason
         locust_adapter.set_failed(self.environment)
         logger.error("%s", message)

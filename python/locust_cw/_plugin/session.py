@@ -118,7 +118,7 @@ class Session:
         if run is not None and self.distribution.resumes(run, options):
             run.resume()
         elif run is not None and run.is_held and is_repeated:
-            # Locust has ended the greenlet that waited for AWS; this start continues in its place.
+            # Locust has ended the greenlet that waited for AWS; this start continues instead.
             self._let_start(run)
         else:
             self._detach()

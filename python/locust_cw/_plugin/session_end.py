@@ -1,4 +1,4 @@
-"""What a session has to do at its end: runs without a receipt, and what the exit code has to tell."""
+"""The end of a session: runs that still need a receipt, and what the exit code has to report."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class FinishedRun(NamedTuple):
 
 
 class SessionEnd:
-    """What is left to do for a session.
+    """What a session still has to do at its end.
 
     Attributes:
         runs: The runs without a receipt, oldest first.
         finished: The runs whose receipts `close` has not returned yet.
-        lost: Whether the exit code has to tell of a loss.
-        failed: Whether it has to tell of a refusal or an alarm.
+        lost: Whether the exit code has to report a loss.
+        failed: Whether it has to report a refusal or an alarm.
         is_closing: Whether the session is being closed.
         owner: The process that the runs are in.
 

@@ -21,7 +21,7 @@ class Starts:
 
     def is_repeated(self, host: str | None, options: Options) -> bool:
         """Note a start. The result is whether the one before had the same host and options."""
-        before, self._last = self._last, (host, options.asked)
+        before, self._last = self._last, (host, options.without_run_id)
         return before == self._last
 
     def next_run_id(self, given: str | None) -> str:

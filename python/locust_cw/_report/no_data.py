@@ -45,11 +45,11 @@ def _not_found(record: Record, now: float) -> str:
     """Delivered requests that CloudWatch does not return."""
     if shortest_period(record.started, now) is None:
         return ": it is more than 15 months old, and CloudWatch does not keep metrics longer."
-    asked = f": asked for namespace {record.option('namespace')} at {_destination(record)}."
+    queried = f": locust-cw queried namespace {record.option('namespace')} at {_destination(record)}."
     if now - (record.stopped or record.started) < FRESH_S:
-        return f"{asked} The run has just ended: CloudWatch returns new metrics after some minutes. Try again then."
+        return f"{queried} The run has just ended: CloudWatch returns new metrics after some minutes. Try again then."
     return (
-        f"{asked} If the run was published elsewhere, give --region, --profile or --endpoint-url. Data that was sent"
+        f"{queried} If the run was published elsewhere, give --region, --profile or --endpoint-url. Data that was sent"
         " hours after the test can take two hours to appear."
     )
 

@@ -1,4 +1,4 @@
-"""The page: findings and charts become one HTML file without external resources. The only place that imports Jinja2."""
+"""The page: findings and charts as one HTML file without external resources. The only module that imports Jinja2."""
 
 from __future__ import annotations
 

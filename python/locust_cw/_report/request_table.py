@@ -34,11 +34,13 @@ def request_table(run: RunMetrics) -> tuple[Row, list[Row]]:
     return _total(run, hosts, found[: len(hosts)]), hosts + rest
 
 
-def _read(run: RunMetrics, asked: Sequence[Mapping[str, Any]]) -> list[list[Series]]:
+def _read(run: RunMetrics, requested: Sequence[Mapping[str, Any]]) -> list[list[Series]]:
     """The statistics of each series, in the order of `_STATISTICS`."""
     start = run.record.started // run.resolution * run.resolution
     end = run.stopped + LATE_S
-    metrics = [run.metric("ResponseTime_ms", stat, series["dimensions"]) for series in asked for stat in _STATISTICS]
+    metrics = [
+        run.metric("ResponseTime_ms", stat, series["dimensions"]) for series in requested for stat in _STATISTICS
+    ]
     found = fetch(run.call, metrics, start, end, whole_period(start, end, run.shortest))
     width = len(_STATISTICS)
     return [found[index : index + width] for index in range(0, len(found), width)]

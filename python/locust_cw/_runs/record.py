@@ -37,8 +37,8 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "destination": dict,
     "replays": list,
 }
-_ACCOUNTS = ("requests", "failures", "log_events")
-_ACCOUNTED = ("observed", "delivered", "spooled", "rejected", "dropped")
+_GROUPS = ("requests", "failures", "log_events")
+_COUNTS = ("observed", "delivered", "spooled", "rejected", "dropped")
 # Beyond what any number of the core's can be.
 _TOO_LARGE = 2**64
 _OF_REQUESTS = frozenset({"Request", "Method", "RunId"})
@@ -123,18 +123,18 @@ class Record:
 
     @property
     def sent_elsewhere(self) -> list[dict[str, Any]]:
-        """The replays that sent something to another place than the run itself."""
+        """The replays that sent something to another destination than the run itself."""
         return [replay for replay in self.replays if _differs(self.destination, replay.get("destination"))]
 
     def add_replay(self, receipt: dict[str, Any], destination: dict[str, Any] | None, when: float) -> None:
-        """Take in what a replay has sent of the run, so that the receipt tells where all of it is now."""
-        if not any(receipt[group][fate] for group in _ACCOUNTS for fate in ("delivered", "rejected", "dropped")):
+        """Add what a replay has sent of the run, so that the receipt covers all of it."""
+        if not any(receipt[group][fate] for group in _GROUPS for fate in ("delivered", "rejected", "dropped")):
             return
         nothing_sent = not any(self.receipt[group]["delivered"] for group in ("requests", "log_events"))
         if destination and nothing_sent and not self.replays:
             # All of it is where the replay sent it.
             self.destination = destination
-        for group in _ACCOUNTS:
+        for group in _GROUPS:
             own, replayed = self.receipt[group], receipt[group]
             settled = {fate: replayed[fate] for fate in ("delivered", "rejected", "dropped")}
             left = sum(settled.values())
@@ -183,10 +183,10 @@ class Record:
         """
         path = _folder(spool_dir) / f"{run_id}.json"
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
             # Half a character, such as \ud800, is JSON, but no text.
-            json.dumps(told, ensure_ascii=False).encode()
-            record = cls(**told)
+            json.dumps(content, ensure_ascii=False).encode()
+            record = cls(**content)
         except FileNotFoundError:
             raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}{_HOW_RECORDED}") from None
         except (OSError, ValueError, TypeError) as error:
@@ -221,23 +221,23 @@ def _what_is_wrong(record: Record) -> str | None:
     return None
 
 
-_PLACE = ("account_id", "region", "cloudwatch_url", "logs_url")
+_DESTINATION_KEYS = ("account_id", "region", "cloudwatch_url", "logs_url")
 
 
 def _differs(one: dict[str, Any], other: Any) -> bool:  # noqa: ANN401 - as it was read
-    """Whether two destinations are different places, as far as both are known."""
+    """Whether two destinations differ, as far as both are known."""
     if not isinstance(other, dict):
         return False
-    known = ((one.get(name), other.get(name)) for name in _PLACE)
+    known = ((one.get(name), other.get(name)) for name in _DESTINATION_KEYS)
     return any(here != there for here, there in known if here and there)
 
 
-def _is_receipt(told: dict[str, Any]) -> bool:
-    accounts = [told.get(name) for name in _ACCOUNTS]
-    cost = told.get("estimated_cost_usd", 0)
+def _is_receipt(receipt: dict[str, Any]) -> bool:
+    groups = [receipt.get(name) for name in _GROUPS]
+    cost = receipt.get("estimated_cost_usd", 0)
     return (
-        all(isinstance(each, dict) and all(_is_count(each.get(key)) for key in _ACCOUNTED) for each in accounts)
-        and _is_count(told.get("uncertain"))
+        all(isinstance(each, dict) and all(_is_count(each.get(key)) for key in _COUNTS) for each in groups)
+        and _is_count(receipt.get("uncertain"))
         and isinstance(cost, int | float)
         and abs(cost) < _TOO_LARGE
     )

@@ -198,7 +198,7 @@ class Options:
         self._values[name] = value
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def without_run_id(self) -> dict[str, Any]:
         """All values except the run ID, which is new for each start."""
         return {name: value for name, value in self._values.items() if name != "run_id"}
 

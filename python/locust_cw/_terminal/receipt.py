@@ -85,10 +85,10 @@ def remarks_on(receipt: _core.Receipt) -> list[str]:
 def sent_to(receipt: _core.Receipt) -> list[str]:
     """Where data was sent, if any was."""
     delivered = receipt.requests.delivered + receipt.log_events.delivered
-    return [f"Sent to {_place(receipt.destination)}."] if delivered and receipt.destination is not None else []
+    return [f"Sent to {_describe(receipt.destination)}."] if delivered and receipt.destination is not None else []
 
 
-def _place(destination: Mapping[str, Any]) -> str:
+def _describe(destination: Mapping[str, Any]) -> str:
     account = "an unknown account" if destination["account_id"] is None else f"account {destination['account_id']}"
     urls = [destination[name] for name in ("cloudwatch_url", "logs_url") if destination[name] is not None]
     origins = sorted({origin for url in urls if (origin := _core.origin_of(url)) is not None})

@@ -21,7 +21,7 @@ _REPLACEMENTS = (
 
 
 def redact(text: str) -> str:
-    """The text with dots in place of secrets, and URLs without user and password."""
+    """The text with dots instead of secrets, and URLs without user and password."""
     for secret, replacement in _REPLACEMENTS:
         text = secret.sub(replacement, text)
     return text

@@ -290,10 +290,10 @@ def row(status: Status) -> dict[str, str | int | float | None]:
     }
 
 
-def records(told: Sequence[Status]) -> list[list[str | int | float | None]]:
+def records(shown: Sequence[Status]) -> list[list[str | int | float | None]]:
     """The rows for a spreadsheet, with a header."""
     heads: list[str | int | float | None] = [field.name for field in fields(Status)]
-    return [heads, *([_cell(value) for value in asdict(status).values()] for status in told)]
+    return [heads, *([_cell(value) for value in asdict(status).values()] for status in shown)]
 
 
 def _cell(value: object) -> str | int | float | None:

@@ -67,7 +67,7 @@
     );
   };
 
-  let asked = 0;
+  let requestedAt = 0;
   const look = async () => {
     const main = document.querySelector("main");
     const shown = new URLSearchParams(window.location.search).get("tab") === KEY;
@@ -77,8 +77,8 @@
       return;
     }
     if (panel.parentNode !== main) main.append(panel);
-    if (document.hidden || Date.now() - asked < EVERY_MS) return;
-    asked = Date.now();
+    if (document.hidden || Date.now() - requestedAt < EVERY_MS) return;
+    requestedAt = Date.now();
     try {
       const answer = await fetch(`./${KEY}/status`);
       if (answer.ok && !answer.redirected) draw(await answer.json());

@@ -46,7 +46,7 @@ class _Response:
 
     @property
     def is_of_gateway(self) -> bool:
-        """Whether a proxy or load balancer answered in place of the endpoint."""
+        """Whether a proxy or load balancer answered instead of the endpoint."""
         return not self.has_request_id and self.status in _GATEWAY_STATUSES
 
 

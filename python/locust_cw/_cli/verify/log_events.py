@@ -98,7 +98,7 @@ def _by_series(record: Record, logged: ByName) -> ByName:
 
 
 def _expected_by_name(record: Record) -> ByName:
-    """The requests that are certainly logged, as far as the record tells."""
+    """The requests that are certainly logged, as far as the record shows."""
     requests, failures = Counter[str](), Counter[str]()
     for each in record.series:
         if "Request" in each["dimensions"]:

@@ -37,7 +37,7 @@ class LoggedEvents:
 
     Attributes:
         count: How many.
-        by_name: Requests by outcome and logged name; None if the format of the events does not tell.
+        by_name: Requests by outcome and logged name; None if the format of the events does not contain it.
         duplicates: How many events occur for a second time.
 
     """
