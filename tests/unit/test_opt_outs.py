@@ -35,6 +35,7 @@ WRITTEN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\
 
 @given(st.sampled_from(OPTIONS), st.sampled_from(VALUES) | WRITTEN)
 @example(next(option for option in OPTIONS if option.name == "disable"), "")
+@example(next(option for option in OPTIONS if option.name == "dimension"), "[]")
 def test_a_variable_is_read_as_the_command_lines_parser_reads_it(option: Option, text: str) -> None:
     """The same value, or both refuse it."""
     with own(**{option.variable: text}):
@@ -50,7 +51,8 @@ def test_a_variable_is_read_as_the_command_lines_parser_reads_it(option: Option,
             # The parser takes no list for the name of a dashboard, and no dashboard has such a name.
             return
         parsed = getattr(parser().parse_args([]), f"cw_{option.name}")
-    if value is None:
+    if value is None or value == []:
+        # Of an empty list the parser makes its default, which has the same effect.
         assert parsed == parser().get_default(f"cw_{option.name}")
     else:
         # NaN is not equal to itself.
