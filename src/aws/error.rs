@@ -138,17 +138,9 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     parts.join(": ")
 }
 
-/// Whether the failure was in reaching AWS at all, so that the call cannot have been taken.
+/// Whether no connection was established, so that AWS cannot have received the call.
+///
+/// This includes name resolution, TCP, the tunnel of a proxy, TLS, and a timeout of any of these.
 fn never_connected(error: &(dyn Error + 'static)) -> bool {
-    use std::io::ErrorKind;
-    let refused = |e: &std::io::Error| {
-        matches!(e.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)
-    };
-    // The connector's own words for what comes before the first byte of a request.
-    let in_words = |text: &str| {
-        ["dns error", "tcp connect error", "HTTP connect timeout", "tunnel error"]
-            .iter()
-            .any(|words| text.contains(words))
-    };
-    causes(error).any(|cause| cause.downcast_ref().is_some_and(refused) || in_words(&cause.to_string()))
+    find::<hyper_util::client::legacy::Error>(error).is_some_and(hyper_util::client::legacy::Error::is_connect)
 }

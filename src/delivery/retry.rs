@@ -88,17 +88,6 @@ pub const fn action_of_status(status: u16, is_without_code: bool) -> RetryAction
     }
 }
 
-/// Whether a message names an error code for which repeating helps. Only for errors that have no type: see `aws::error`.
-#[must_use]
-pub fn names_a_transient_error(message: &str) -> bool {
-    CODES.iter().any(|(code, action)| {
-        // In a message about credentials, an expired token is one that is not renewed.
-        matches!(action, RetryAction::Retry | RetryAction::RetrySlowly)
-            && !code.contains("Expired")
-            && message.contains(code)
-    })
-}
-
 /// Pauses between attempts: exponential, with full jitter.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
@@ -202,14 +191,6 @@ mod tests {
             let row = page.lines().find(|line| line.starts_with(&format!("| {action} |"))).expect("a row");
             assert!(row.contains(&format!("`{code}`")), "{code} is not in the row {action}");
         }
-    }
-
-    #[test]
-    fn a_transient_error_is_known_by_its_name_alone() {
-        assert!(names_a_transient_error("an error occurred while loading credentials: ServiceUnavailable: try again"));
-        assert!(names_a_transient_error("service error: Throttling: Rate exceeded"));
-        assert!(!names_a_transient_error("AccessDenied: not authorized to perform sts:AssumeRole"));
-        assert!(!names_a_transient_error("ExpiredToken: the security token is expired"));
     }
 
     #[test]

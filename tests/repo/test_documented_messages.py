@@ -12,8 +12,6 @@ from support.paths import ROOT
 VARYING = "…"
 
 NO_MESSAGES = {
-    "HTTP connect timeout": "of the SDK's, to be recognised",
-    "tcp connect error": "the same",
     "tcp connect error:": "the SDK's, to be left out of messages",
     "client error (Connect):": "the same",
     "client error (SendRequest):": "the same",

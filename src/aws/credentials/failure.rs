@@ -2,10 +2,11 @@
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::error::ErrorMetadata;
 
 use crate::aws::error::{chain, find};
 use crate::aws::trust::{NoAuthorities, problem_with_certificate};
-use crate::delivery::retry::names_a_transient_error;
+use crate::delivery::retry::{RetryAction, action_of_code};
 
 /// Phrases of the SDK that say nothing to a user.
 const EMPTY_PHRASES: [&str; 4] = [
@@ -70,8 +71,62 @@ fn is_temporary(error: &CredentialsError) -> bool {
     match error {
         CredentialsError::ProviderTimedOut(_) => true,
         CredentialsError::ProviderError(_) => {
-            find::<ConnectorError>(error).is_some() || names_a_transient_error(&chain(error))
+            find::<ConnectorError>(error).is_some()
+                || match find::<ErrorMetadata>(error).and_then(ErrorMetadata::code) {
+                    Some(code) => is_transient_code(code),
+                    None => names_transient_code(&chain(error)),
+                }
         }
         _ => false,
+    }
+}
+
+/// Whether an error code means that repeating the call may help.
+fn is_transient_code(code: &str) -> bool {
+    let code = code.strip_suffix("Error").unwrap_or(code);
+    // A provider that reports an expired token cannot renew it.
+    !code.contains("Expired") && matches!(action_of_code(code), Some(RetryAction::Retry | RetryAction::RetrySlowly))
+}
+
+/// Whether a text contains such a code as a word. This is the only place that reads a text to classify an error.
+///
+/// The providers of aws-config return some errors only as text: those of container and instance roles have the form
+/// `failed to load credentials [CODE]: MESSAGE`. The modeled errors of IAM Identity Center and login sessions have types of crates
+/// that aws-config does not export, and their text starts with the code.
+fn names_transient_code(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_transient_code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_temporary_error(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> bool {
+        is_temporary(&CredentialsError::provider_error(source))
+    }
+
+    #[test]
+    fn the_code_of_an_error_decides_before_its_text() {
+        let coded = |code| ErrorMetadata::builder().code(code).message("ServiceUnavailable").build();
+        assert!(is_temporary_error(coded("ThrottlingException")));
+        assert!(!is_temporary_error(coded("AccessDeniedException")));
+    }
+
+    #[test]
+    fn an_error_without_a_code_is_temporary_if_its_text_contains_a_transient_code() {
+        for text in [
+            "failed to load credentials [ServiceUnavailable]: try again",
+            "service error: ThrottlingException: Rate exceeded",
+            "TooManyRequestsError: slow down",
+        ] {
+            assert!(is_temporary_error(text), "{text}");
+        }
+        for text in [
+            "AccessDenied: not authorized to perform sts:AssumeRole",
+            "ExpiredToken: the security token is expired",
+            "the profile NoThrottlingHere does not exist",
+        ] {
+            assert!(!is_temporary_error(text), "{text}");
+        }
     }
 }
