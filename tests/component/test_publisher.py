@@ -130,7 +130,7 @@ def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
                 try:
                     attempt()
                 except ValueError as error:
-                    assert "make one in each process" in str(error)
+                    assert "create one in each process" in str(error)
                 else:
                     os._exit(3)
             async def main():

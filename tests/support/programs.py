@@ -47,7 +47,7 @@ class Program:
     def finish(self) -> list[Any]:
         """What it printed, ended by itself and without a word of complaint."""
         assert self._run.exit_code == 0, self._run.err
-        assert not self._run.err
+        assert not self._run.err, self._run.err
         return [json.loads(line) for line in self._run.out.splitlines()]
 
 
