@@ -214,7 +214,7 @@ def test_where_sts_does_not_answer_a_replay_stops_and_names_the_way_out(aws: Aws
     aws.proxy.on("GetCallerIdentity", AWAY)
     stopped = replay(run.folder, "--all")
     assert stopped.exit_code == 1
-    assert "STS does not say whether these credentials belong to account 000000000000" in stopped.output
+    assert "STS did not confirm that these credentials belong to account 000000000000" in stopped.output
     assert "--account any" in stopped.output
     receipt = re.search(r"PutMetricData (\d+), PutLogEvents (\d+), repeated (\d+)", stopped.out)
     assert receipt
