@@ -69,7 +69,7 @@ def look_at(wheel: Path) -> None:
 
 
 def leads_somewhere(wheel: Path) -> None:
-    """Whoever reads of it on PyPI finds the repository, and the pages and pictures that the front page speaks of."""
+    """The description on PyPI links to the repository, and to pages and pictures that exist."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(archive.read(name))

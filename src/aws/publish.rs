@@ -88,7 +88,7 @@ impl Aws {
         let call = Call::new("CreateLogGroup", "log group", group).at(clients.context());
         let created = clients.logs.create_log_group().log_group_name(group).log_group_class(class).send().await;
         if call.unless_there(created)? {
-            // Somebody else's group keeps its retention.
+            // A group that existed before keeps its retention.
             self.retention_tries.store(MAX_RETENTION_TRIES, Relaxed);
         }
         Ok(())

@@ -39,7 +39,7 @@ def name(aws: Aws) -> str:
 
 
 def test_runs_put_and_update_a_dashboard(aws: Aws, account: Account, name: str) -> None:
-    """Each marks it three times and finds the marks of those before; what somebody adds between stays."""
+    """Each run adds three marks to those of earlier runs. Widgets that a user adds in between stay."""
     for run in range(3):
         dashboard = Dashboard(account, name, view(targets=all_targets()), f"run-{run}")
         dashboard.begin(NOON + run * 60)
@@ -163,7 +163,7 @@ def test_queries_are_saved_once_and_updated(aws: Aws, account: Account, name: st
 def test_a_cloudwatch_without_saved_queries_does_not_matter(
     aws: Aws, account: Account, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The local one refuses; that is told to those who look for it. A missing permission is told to everybody."""
+    """MiniStack refuses them, which is a debug message. A missing permission is a warning."""
     with caplog.at_level("DEBUG", "locust_cw"):
         assert _client.save_queries(account, name, view()) == []
     assert {record.levelname for record in caplog.records} == {"DEBUG"}

@@ -15,6 +15,7 @@ from locust_cw._cli.doctor import examination
 from locust_cw._cli.doctor.check import Check
 from support import servers
 from support.cloudwatch import client, put_alarm
+from support.doctor_checks import checks_by_name, states
 from support.in_process import command
 from support.locust_run import NO_KEYS, run_python
 from support.proxy import Proxy, error
@@ -41,19 +42,8 @@ def examine(
 ) -> dict[str, dict[str, str | None]]:
     """The checks by their name."""
     done = command(folder, "doctor", *args, "--json", env=env)
-    told = json.loads(done.out)
-    assert told["ok"] == (code == 0)
     assert done.exit_code == code
-    checks = {each["name"]: each for each in told["checks"]}
-    assert len(checks) == len(told["checks"])
-    for each in checks.values():
-        assert bool(each["remedy"]) == (each["state"] == "failed"), each
-        assert "--cw-" not in str(each["text"])
-    return checks
-
-
-def states(checks: dict[str, dict[str, str | None]], state: str) -> set[str]:
-    return {name for name, each in checks.items() if each["state"] == state}
+    return checks_by_name(done.out, ok=code == 0)
 
 
 REFUSALS = {
@@ -152,12 +142,12 @@ def test_a_region_is_found_where_the_sdk_finds_it(proxy: Proxy, tmp_path: Path) 
 
 @pytest.fixture
 def away() -> Iterator[str]:
-    """Where nobody answers."""
+    """A URL where no server listens."""
     with refused_url() as url:
         yield url
 
 
-def test_an_endpoint_that_nobody_answers_at(proxy: Proxy, tmp_path: Path, away: str) -> None:
+def test_an_endpoint_without_a_server(proxy: Proxy, tmp_path: Path, away: str) -> None:
     checks = examine(tmp_path, "--endpoint-url", away, code=1)
     assert states(checks, "failed") == {"metrics endpoint", "logs endpoint"}
     assert states(checks, "skipped") == {"clock", "credentials", "metrics", "logs"}
@@ -205,7 +195,7 @@ def test_aws_is_looked_for_where_its_partition_is(
 def test_an_endpoint_that_sends_one_elsewhere_is_reached(
     proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: str, status: int
 ) -> None:
-    """AWS may do so with whoever has no signature: to a site that nobody needs, and whose clock is not its own."""
+    """AWS may redirect an unsigned request to a website. Its clock is not that of the endpoint."""
 
     def moved(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
@@ -242,7 +232,7 @@ def test_a_clock_that_is_wrong(proxy: Proxy, tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_spool(proxy: Proxy, tmp_path: Path) -> None:
-    """It can be written, and what waits in it is told of."""
+    """The check says whether the folder can be written, and what is left in it to send."""
     spool = tmp_path / "state" / "locust-cw"
     proxy.on("*", error("ServiceUnavailable", 503))
     # By another process: what this one leaves belongs to a live test.
@@ -265,7 +255,7 @@ with locust_cw.Publisher(**json.loads(sys.argv[1])) as publisher:
         checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off")
     assert "undelivered" not in str(checks["spool"]["text"]), "it was for a local CloudWatch that is gone"
     (tmp_path / "file").write_text("no folder")
-    # A name that no folder can have is as one in a closed folder: nobody can tell whether it is there.
+    # Whether a name that is too long for a folder exists cannot be determined, as in a folder without permission.
     for unusable in (f"{tmp_path}/file/spool", f"{tmp_path}/{'long' * 100}"):
         checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off", f"--spool-dir={unusable}", code=1)
         assert states(checks, "failed") == {"spool"}

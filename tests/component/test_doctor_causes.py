@@ -166,7 +166,7 @@ BROKEN = {
         "Set the clock",
         faults={"GetCallerIdentity": error("RequestTimeTooSkewed", 403, "too far off")},
     ),
-    "endpoint without a server": Broken(ENDPOINTS, "cannot be reached", "--endpoint-url", url="nobody"),
+    "endpoint without a server": Broken(ENDPOINTS, "cannot be reached", "--endpoint-url", url="refused"),
     "endpoint without a DNS name": Broken(ENDPOINTS, "cannot be reached", "DNS", url="http://nowhere.invalid"),
     "port of another service": Broken(ENDPOINTS, "does not speak HTTP", "--endpoint-url", url="ssh"),
     "HTTPS to a port that speaks HTTP": Broken(ENDPOINTS, "SSL", "http://", url="https"),
@@ -264,7 +264,7 @@ def examine(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, dict[st
 @contextmanager
 def address(broken: Broken, aws: Proxy, folder: Path) -> Iterator[list[str]]:
     """The argument for the endpoint."""
-    if broken.url == "nobody":
+    if broken.url == "refused":
         with refused_url() as url:
             yield [f"--endpoint-url={url}"]
     elif broken.url == "tls":

@@ -32,11 +32,17 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/none")
 
 
-@pytest.mark.parametrize("region", REGIONS)
-@pytest.mark.parametrize("variant", ["none", "fips", "dual-stack"])
+@pytest.mark.parametrize(
+    ("region", "variant"),
+    [
+        (region, variant)
+        for region in REGIONS
+        for variant in ("none", "fips", "dual-stack")
+        # For dual-stack endpoints of isolated partitions, botocore's clients have another domain than the SDK's rules.
+        if not (variant == "dual-stack" and "iso" in region)
+    ],
+)
 def test_endpoints_are_those_of_botocore(monkeypatch: pytest.MonkeyPatch, region: str, variant: str) -> None:
-    if variant == "dual-stack" and "iso" in region:
-        pytest.skip("botocore's older data, which its clients show, has another domain")
     fips, dual_stack = variant == "fips", variant == "dual-stack"
     monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", str(fips).lower())
     monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", str(dual_stack).lower())

@@ -18,7 +18,7 @@ from support.proxy import error, hang
 
 
 def test_threads_share_a_publisher_and_a_flush_delivers_what_they_recorded(aws: Aws, tmp_path: Path) -> None:
-    """Everything recorded before it, with all that was told of each request; the receipt adds up."""
+    """CloudWatch has all requests recorded before the flush, with all their fields, and the receipt adds up."""
     told = run(
         tmp_path,
         aws,
@@ -57,7 +57,7 @@ def test_threads_share_a_publisher_and_a_flush_delivers_what_they_recorded(aws: 
 
 
 def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_path: Path) -> None:
-    """With a flush that nobody awaits any more, a loop left running in a thread, and threads that go on recording."""
+    """With a cancelled flush, an event loop that runs in a thread, and threads that continue to record."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=3)
     told = run(
         tmp_path,

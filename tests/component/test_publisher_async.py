@@ -51,7 +51,7 @@ def test_the_event_loop_runs_on_while_a_flush_is_awaited(aws: Aws, tmp_path: Pat
 
 
 def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> None:
-    """Whoever awaited it no longer waits; what was recorded is delivered all the same."""
+    """The task that awaited it is cancelled; recorded requests are delivered nevertheless."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
     program = Program(
         tmp_path,

@@ -167,7 +167,7 @@ ln -s {root}/bin/python {root}/locust/bin/python
     assert did[2] == f"cfn-signal -e 0 --stack load-generator --resource LoadGenerator --region {REGION}"
     assert os.access(root / "bin" / "load-test", os.X_OK)
     assert (root / "bin" / "locust-cw").resolve().exists()
-    # A step that fails is told of.
+    # CloudFormation learns of a step that fails.
     (root / "bin" / "dnf").write_text("#!/bin/bash\nexit 3\n")
     assert subprocess.run([BASH], input=here, text=True, check=False, env=os.environ | {"PATH": path}).returncode == 3
     assert log.read_text().splitlines()[-1].startswith("cfn-signal -e 3 ")

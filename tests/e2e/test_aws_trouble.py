@@ -79,7 +79,7 @@ def test_refused_logs_do_not_stop_metrics(aws: Aws, locust: Locust) -> None:
 
 
 def test_a_log_group_that_cannot_be_made_rejects_no_event(aws: Aws, locust: Locust) -> None:
-    """It is not the events' fault: they wait, whole, for somebody to mend what is."""
+    """The events are valid: they stay in the spool until a user corrects the cause."""
     aws.proxy.on("CreateLogGroup", error("InvalidParameterException", 400, "The specified class is not supported here"))
     run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-drain-timeout=60")
     receipt = run.receipt.check()
@@ -136,7 +136,7 @@ def test_a_passing_fault_is_retried_and_all_is_delivered_once(aws: Aws, locust: 
 
 
 def test_a_lost_answer_is_told_as_uncertain(aws: Aws, locust: Locust) -> None:
-    """CloudWatch took the call and nobody knew: it may hold it twice, and duplicates in the log can be recognised."""
+    """CloudWatch accepted an unanswered call: data may be stored twice, and duplicate log events are recognizable."""
     for operation in ("PutMetricData", "PutLogEvents"):
         aws.proxy.on(operation, swallow, times=1)
     run = locust.run("orders.py", *WALK, "-t", "2s")

@@ -62,7 +62,7 @@ def test_no_command_needs_locust(
 
 @pytest.mark.parametrize("command", [("doctor",), ("verify",), ("report",), ("dashboard", "put")], ids=" ".join)
 def test_ctrl_c_ends_a_command_at_once(aws: Aws, locust: Locust, command: tuple[str, ...]) -> None:
-    """In the middle of a call that nobody answers, and as shells expect it."""
+    """During a call without a response, with the exit code that shells expect."""
     folder = locust.run(*PACED, "-u1", "-t3").folder
     before = len(aws.proxy.calls())
     aws.proxy.on("*", hang)
@@ -93,7 +93,7 @@ def run_into(
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["written at the end", "written at once"])
 @pytest.mark.parametrize("args", [("policy",), ("doctor",), ("replay",), COST], ids=lambda args: args[0])
 def test_output_that_nobody_takes(tmp_path: Path, args: tuple[str, ...], unbuffered: str) -> None:
-    """A pipe that is closed ends the command as it ends others; a disk that is full is told of, as is no output."""
+    """A closed pipe ends the command as it ends others. A full disk and a missing output are errors."""
     env: dict[str, str | None] = {"AWS_REGION": None, "PYTHONUNBUFFERED": unbuffered}
     reading, writing = os.pipe()
     os.close(reading)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from support.cloudwatch import client
+from support.doctor_checks import checks_by_name, states
 from support.outages import commanding, run
 from support.proxy import Answer, Exchange, Proxy
 from support.servers import REGION
@@ -37,18 +37,7 @@ def examine(
     folder: Path, *args: str, code: int = 0, env: Mapping[str, str | None] | None = None
 ) -> dict[str, dict[str, str | None]]:
     """The checks by their name."""
-    told = json.loads(run(folder, "doctor", *args, "--json", code=code, env=dict(env or {})))
-    assert told["ok"] == (code == 0)
-    checks = {each["name"]: each for each in told["checks"]}
-    assert len(checks) == len(told["checks"])
-    for each in checks.values():
-        assert bool(each["remedy"]) == (each["state"] == "failed"), each
-        assert "--cw-" not in str(each["text"])
-    return checks
-
-
-def states(checks: dict[str, dict[str, str | None]], state: str) -> set[str]:
-    return {name for name, each in checks.items() if each["state"] == state}
+    return checks_by_name(run(folder, "doctor", *args, "--json", code=code, env=dict(env or {})), ok=code == 0)
 
 
 def test_all_is_well(ministack: str, proxy: Proxy, tmp_path: Path) -> None:

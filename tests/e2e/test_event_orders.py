@@ -129,7 +129,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust, tar
 
 
 def test_requests_between_start_and_quit_of_the_web_ui_are_delivered(aws: Aws, locust: Locust, target: Target) -> None:
-    """Ctrl-C while the test runs, nobody having pressed stop."""
+    """Ctrl-C while the test runs, before the user stops it."""
     web = Web(locust, "shop.py", *LIVE)
     web.swarm(5, target.url)
     target.wait_for(100)

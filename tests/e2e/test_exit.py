@@ -166,7 +166,7 @@ def test_processes_that_a_busy_program_forks_end_as_they_like(aws: Aws, tmp_path
 
 
 def test_a_second_signal_ends_the_waiting_at_exit(aws: Aws, tmp_path: Path) -> None:
-    """AWS hangs, and whoever stops the program does so twice. What was taken is in the spool."""
+    """AWS does not respond, and the user stops the program twice. Recorded requests are in the spool."""
     aws.proxy.on("*", hang)
     code = """
     def tell_of_the_end():

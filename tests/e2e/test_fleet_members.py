@@ -75,7 +75,7 @@ def test_workers_that_begin_when_the_test_is_over_are_waited_for(aws: Aws, locus
 
 
 def test_a_worker_that_never_begins_is_named(locust: Locust) -> None:
-    """It was told to, and nobody knows what became of that; the end waits for it only so long."""
+    """The master sent it the start, and has no report. The end waits for it for a limited time."""
     fleet = Fleet(locust, *LIVE, "-u1", "-t2s", workers=1, locustfile="late.py", worker_env={"LATE": "600"})
     fleet.master.finish()
     told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
@@ -83,7 +83,7 @@ def test_a_worker_that_never_begins_is_named(locust: Locust) -> None:
 
 
 def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> None:
-    """Its requests are in Locust's totals and nowhere else: nobody may take the others' for all there was."""
+    """Only Locust's totals contain its requests, so the receipt must not claim to be complete."""
     fleet = Fleet(
         locust, *LIVE, *USERS, "--exit-code-on-error=0", "--cw-fail-on-loss", workers=1,
         locustfile="attached_fleet.py", worker_env={"ATTACH": '{"local": true}'}, env={},

@@ -1,4 +1,4 @@
-"""What a test left behind, killed or not, is told of, kept, and sent by `locust-cw replay`.
+"""Data that a test left in the spool is announced, kept, and sent by `locust-cw replay`.
 
 With LOCUST_CW_LONG_TESTS=1 there are more crashes.
 """
@@ -206,7 +206,7 @@ def test_what_is_too_old_is_skipped_with_a_count(aws: Aws, locust: Locust, tmp_p
 
 
 def test_a_damaged_file_does_not_keep_the_others_back(aws: Aws, locust: Locust) -> None:
-    """It is put aside and told of; strange files are let be."""
+    """It is moved to the folder of rejected files, and reported. Unknown files stay."""
     run = left_behind(aws, locust, requests=1500, files_each=3)
     damaged = [sorted(spool_of(run).glob(f"*/*/*-{lane}.jsonl"))[1] for lane in ("metrics", "logs")]
     lost = Counter[str]()

@@ -137,7 +137,7 @@ def test_the_host_is_the_origin_of_the_urls_when_only_classes_have_one(
 def test_the_users_are_not_all_those_of_one_class_where_anothers_host_is_not_known(
     aws: Aws, locust: Locust, target: Target
 ) -> None:
-    """A property tells the host to users alone; what is told of the whole test stands under no host then."""
+    """If the host is a property, only a user knows it; metrics of the whole test then have no host."""
     run = locust.run("unknown_host.py", *RUN, env={"CLASS_HOST": target.url})
     run.receipt.check_delivered()
     assert aws.cloudwatch.count("RequestCount", Host=target.url)

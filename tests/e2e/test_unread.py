@@ -1,4 +1,4 @@
-"""Nobody reads what is shown, or there is no room for it: the delivery, the receipt and the exit code are the same."""
+"""Output that is not read, or does not fit, changes neither delivery nor receipt nor exit code."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_bar_fits_any_terminal(columns: int, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_bar_is_drawn_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever looks in between sees the one or the other, with all of its rows."""
+    """A reader sees either the old or the new file, with all of its rows."""
     written: list[str] = []
     shown = io.StringIO()
     monkeypatch.setattr(shown, "isatty", lambda: True)

@@ -48,7 +48,7 @@ WAYS: dict[str, tuple[str, ...]] = {
 
 
 def test_of_a_local_cloudwatch_that_is_gone_nothing_is_asked(locust: Locust) -> None:
-    """There is nobody to ask, and the message says how to keep the results of trials."""
+    """There is no server to query, and the message says how to keep the results of trials."""
     done = locust.run(*PACED, *SHORT, "--cw-local", options=[])
     done.receipt.check_delivered()
     for command in "verify", "report":

@@ -272,7 +272,7 @@ def test_it_works_below_a_base_path(locust: Locust, browser: Browser) -> None:
 
 
 def test_each_worker_has_a_row(locust: Locust, browser: Browser) -> None:
-    """Below that of the run, which is their sum; one that is gone is told of."""
+    """Below the row of the run, which is their sum. A worker that has vanished is marked."""
     web = MasterWeb()
     how: dict[str, Any] = {"headless": False, "json_file": False, "locustfile": "paced.py", "worker_env": PACE}
     fleet = Fleet(locust, *web.options, f"--host={HOST}", *QUICK, "--cw-live", workers=2, **how)

@@ -1,4 +1,4 @@
-"""Workers that are told to begin a test, and do so LATE seconds later."""
+"""Workers that start a test LATE seconds after the master's message."""
 
 import os
 

@@ -14,7 +14,7 @@ fire = events.request.fire
 
 
 def fire_uninterrupted(**fields: Any) -> None:
-    """Ctrl-C would have Locust count what others are not told of."""
+    """Ctrl-C could make Locust count a request for which other listeners are not called."""
     with uninterrupted():
         fire(**fields)  # type: ignore[no-untyped-call]
 

@@ -95,7 +95,7 @@ def is_monitored() -> bool:
 
 
 def is_quiet() -> bool:
-    """Whether nobody accompanies a test that is over, and threads that ended are gone."""
+    """Whether no greenlet of a finished test is left, and no thread."""
     monitored = is_monitored()
     before = psutil.Process().num_threads()
     gevent.sleep(0.2)

@@ -1,4 +1,4 @@
-"""One master and its workers: real processes, what they did by their own journals, and what they told of it."""
+"""One master and its workers: real processes, their own journals, and their output."""
 
 from __future__ import annotations
 

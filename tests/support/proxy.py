@@ -99,7 +99,7 @@ def reset(exchange: Exchange) -> None:
 
 
 def swallow(exchange: Exchange) -> None:
-    """Have the call done, then break the connection: nobody knows that it was done."""
+    """Pass the call on, then break the connection: the caller gets no response."""
     exchange.forward(exchange.call)
     reset(exchange)
 

@@ -46,7 +46,7 @@ def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> d
 
 
 def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock: Clock) -> None:
-    """The others publish again, and are said to; nobody knows what fails where nobody is heard."""
+    """The master logs that the others publish again; it does not know the state of a worker without reports."""
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     for worker in ("a", "b"):
         fleet.update(worker, account(why="denied"))
@@ -97,7 +97,7 @@ def test_trouble_when_the_last_worker_vanishes_is_not_said_to_be_over(clock: Clo
 
 
 def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
-    """The earlier run's is not told of for ever, whatever its workers told last; how it ended is still taken down."""
+    """The master no longer logs failures of the earlier run, but still records its end."""
     fleet = _fleet.WorkerRegistry()
     fleet.update("a", account("one", why="denied"))
     assert fleet.call_failures("one") == {"a": "denied"}
