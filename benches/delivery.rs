@@ -4,6 +4,7 @@
 //!     cargo bench --no-default-features --features aws --bench delivery
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run must fail")]
+#![recursion_limit = "256"] // for the layout of the future that sends
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
