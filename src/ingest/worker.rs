@@ -139,14 +139,14 @@ impl AggregationWorker {
         let end = if is_empty { now } else { now.plus_micros(-SECOND_MICROS) };
         // If the clock was set back, the tick is too far ahead, and windows would stay open until the clock reaches it.
         if end.micros() >= *tick || *tick - now.micros() > SECOND_MICROS {
-            let datums = self.aggregator.close_until(end);
+            let datums = self.aggregator.close_until(end, |_, _, _| {});
             self.write(datums);
             *tick = next_tick(end);
         }
     }
 
     fn flush(&mut self) {
-        let datums = self.aggregator.close_all();
+        let datums = self.aggregator.close_all(|_, _, _| {});
         self.write(datums);
     }
 

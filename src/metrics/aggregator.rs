@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use fnv::FnvHashMap;
+use smol_str::SmolStr;
 
 use crate::config::Config;
 use crate::config::identity::RunIdentity;
@@ -15,26 +16,34 @@ use crate::metrics::datum::{
 use crate::metrics::dimension::{Dimension, fit_name};
 use crate::metrics::histogram::Histogram;
 use crate::metrics::notice::SeriesNotice;
-use crate::metrics::series::{Series, SeriesHandle, SeriesRegistry};
+use crate::metrics::series::{RequestKey, SampleHandle, Series, SeriesRegistry};
 use crate::timestamp::Timestamp;
 
 /// Windows that begin more than this after the current time are closed without waiting for their end.
 const AHEAD_SECONDS: i64 = 5;
 
+/// The statistics of a window.
 #[derive(Default)]
-struct Stats {
-    requests: u64,
-    failures: u64,
-    response_time: Histogram,
-    failed_response_time: Histogram,
+pub struct Stats {
+    /// Finished requests, failed ones included.
+    pub requests: u64,
+    /// Failed requests.
+    pub failures: u64,
+    /// Response times of successful requests, in milliseconds.
+    pub response_time: Histogram,
+    /// Response times of failed requests, in milliseconds.
+    pub failed_response_time: Histogram,
+    /// Failed requests by the type of their exception.
+    pub errors: FnvHashMap<SmolStr, u64>,
     response_size: Histogram,
 }
 
 impl Stats {
     fn add(&mut self, sample: &Sample) {
         self.requests += 1;
-        if sample.failure.is_some() {
+        if let Some(failure) = &sample.failure {
             self.failures += 1;
+            *self.errors.entry(SmolStr::new(&failure.kind)).or_default() += 1;
             sample.response_time_ms.iter().for_each(|&ms| self.failed_response_time.add(ms));
         } else {
             sample.response_time_ms.iter().for_each(|&ms| self.response_time.add(ms));
@@ -51,26 +60,26 @@ impl Stats {
     }
 }
 
-/// The statistics of one series in one window.
-struct SeriesStats {
-    series: SeriesHandle,
+/// The statistics of one host, request name and method in one second.
+struct RequestStats {
+    handle: SampleHandle,
     stats: Stats,
 }
 
-/// The statistics of a window, by the number of the series.
-type Window = FnvHashMap<u64, SeriesStats>;
+/// The statistics of a second, by the number of the handle.
+type Second = FnvHashMap<u64, RequestStats>;
 
-fn window_of(time: Timestamp, resolution: u32) -> i64 {
-    let seconds = time.seconds();
-    seconds - seconds.rem_euclid(i64::from(resolution))
+/// The start of the window with this second.
+fn window_of(second: i64, resolution: u32) -> i64 {
+    second - second.rem_euclid(i64::from(resolution))
 }
 
-/// The statistics of a series in a window. New ones are empty.
-fn stats_at<'a>(windows: &'a mut BTreeMap<i64, Window>, window: i64, series: &SeriesHandle) -> &'a mut Stats {
-    let window = windows.entry(window).or_default();
-    &mut window
-        .entry(series.number)
-        .or_insert_with(|| SeriesStats { series: series.clone(), stats: Stats::default() })
+/// The statistics of a handle in a second. New ones are empty.
+fn stats_at<'a>(seconds: &'a mut BTreeMap<i64, Second>, time: Timestamp, handle: &SampleHandle) -> &'a mut Stats {
+    let second = seconds.entry(time.seconds()).or_default();
+    &mut second
+        .entry(handle.number)
+        .or_insert_with(|| RequestStats { handle: handle.clone(), stats: Stats::default() })
         .stats
 }
 
@@ -91,7 +100,7 @@ pub struct Aggregator {
     identity: Arc<RunIdentity>,
     resolution: u32,
     registry: SeriesRegistry,
-    samples: BTreeMap<i64, Window>,
+    samples: BTreeMap<i64, Second>,
     gauges: BTreeMap<i64, BTreeMap<GaugeKey, Histogram>>,
 }
 
@@ -111,7 +120,7 @@ impl Aggregator {
     /// Adds a sample to its window, in its own series and in the roll-up of its host.
     pub fn add(&mut self, sample: &Sample) {
         let series = self.registry.find(&self.identity.host_of(sample), &sample.name, &sample.method);
-        stats_at(&mut self.samples, window_of(sample.time, self.resolution), series).add(sample);
+        stats_at(&mut self.samples, sample.time, series).add(sample);
     }
 
     /// Takes the notices about the series since the last call.
@@ -124,18 +133,18 @@ impl Aggregator {
     pub fn add_report(&mut self, report: &Report) {
         let series = self.registry.find(self.identity.own_host(), &report.name, &report.method);
         for &(second, requests, failures) in &report.seconds {
-            let stats = stats_at(&mut self.samples, window_of(second, self.resolution), series);
+            let stats = stats_at(&mut self.samples, second, series);
             stats.requests = stats.requests.saturating_add(requests);
             stats.failures = stats.failures.saturating_add(failures);
         }
-        let stats = stats_at(&mut self.samples, window_of(report.last, self.resolution), series);
+        let stats = stats_at(&mut self.samples, report.last, series);
         report.response_times_ms.iter().for_each(|&point| stats.response_time.add_point(point));
         report.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
     }
 
     /// Adds the value of a gauge to its window, in the series of the host.
     pub fn add_gauge(&mut self, gauge: Gauge) {
-        let window = window_of(gauge.time, self.resolution);
+        let window = window_of(gauge.time.seconds(), self.resolution);
         let metrics = self.gauges.entry(window).or_default();
         metrics.entry((gauge.metric, gauge.unit, gauge.dimension)).or_default().add(gauge.value);
     }
@@ -145,24 +154,26 @@ impl Aggregator {
     /// CloudWatch adds the two.
     ///
     /// A window of more than a second is closed in parts before its end. `delivery` merges the parts when it sends them.
-    pub fn close_until(&mut self, now: Timestamp) -> Vec<Datum> {
-        let end = if self.resolution == 1 { now.seconds() } else { i64::MAX };
-        self.close(end)
+    ///
+    /// `observe` gets the statistics of each request in each second, for the run's summary.
+    pub fn close_until(&mut self, now: Timestamp, observe: impl FnMut(i64, &RequestKey, &Stats)) -> Vec<Datum> {
+        self.close(now.seconds(), observe)
     }
 
     /// Closes all windows.
-    pub fn close_all(&mut self) -> Vec<Datum> {
-        self.close(i64::MAX)
+    pub fn close_all(&mut self, observe: impl FnMut(i64, &RequestKey, &Stats)) -> Vec<Datum> {
+        self.close(i64::MAX, observe)
     }
 
-    fn close(&mut self, end: i64) -> Vec<Datum> {
+    fn close(&mut self, end: i64, mut observe: impl FnMut(i64, &RequestKey, &Stats)) -> Vec<Datum> {
         let samples = split(&mut self.samples, end);
-        let gauges = split(&mut self.gauges, end);
+        let gauges = split(&mut self.gauges, if self.resolution == 1 { end } else { i64::MAX });
 
-        let mut datums = Vec::new();
-        for (timestamp, window) in samples {
-            let mut all: FnvHashMap<Series, Stats> = FnvHashMap::default();
-            for SeriesStats { series: SeriesHandle { own, roll_up, .. }, stats } in window.into_values() {
+        let mut windows: BTreeMap<i64, FnvHashMap<Series, Stats>> = BTreeMap::new();
+        for (second, requests) in samples {
+            let all = windows.entry(window_of(second, self.resolution)).or_default();
+            for RequestStats { handle: SampleHandle { request, own, roll_up, .. }, stats } in requests.into_values() {
+                observe(second, &request, &stats);
                 if own != roll_up {
                     all.entry(roll_up).or_default().merge(&stats);
                 }
@@ -171,6 +182,9 @@ impl Aggregator {
                     Entry::Occupied(mut entry) => entry.get_mut().merge(&stats),
                 }
             }
+        }
+        let mut datums = Vec::new();
+        for (timestamp, all) in windows {
             for (series, stats) in all {
                 self.datums_of(timestamp, &series.dimensions, &stats, &mut datums);
             }
@@ -256,7 +270,7 @@ pub(crate) mod tests {
             aggregator.add(&sample("/a", second, 5.0));
         }
         aggregator.add(&sample("/b", 100, 5.0));
-        let datums = aggregator.close_all();
+        let datums = aggregator.close_all(|_, _, _| {});
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host", "Request"]), 4);
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host"]), 4);
         // Zero failures are published for windows with requests, so that alarms have data.
@@ -268,7 +282,7 @@ pub(crate) mod tests {
     fn a_roll_up_that_equals_the_series_is_published_once() {
         let mut aggregator = Aggregator::new(&config(|o| o.dimensions = "Host".into()), identity());
         aggregator.add(&sample("/a", 100, 5.0));
-        assert_eq!(total(&aggregator.close_all(), REQUEST_COUNT, &["Host"]), 1);
+        assert_eq!(total(&aggregator.close_all(|_, _, _| {}), REQUEST_COUNT, &["Host"]), 1);
     }
 
     #[test]
@@ -276,12 +290,12 @@ pub(crate) mod tests {
         let mut aggregator = Aggregator::new(&config(|_| {}), identity());
         aggregator.add(&sample("/a", 100, 5.0));
         aggregator.add(&sample("/a", 101, 5.0));
-        let first = aggregator.close_until(Timestamp::from_millis(101_020));
+        let first = aggregator.close_until(Timestamp::from_millis(101_020), |_, _, _| {});
         assert_eq!(total(&first, REQUEST_COUNT, &["Host"]), 1);
         aggregator.add(&sample("/a", 100, 5.0));
-        let second = aggregator.close_until(Timestamp::from_millis(102_020));
+        let second = aggregator.close_until(Timestamp::from_millis(102_020), |_, _, _| {});
         assert_eq!(total(&second, REQUEST_COUNT, &["Host"]), 2);
-        assert!(aggregator.close_all().is_empty());
+        assert!(aggregator.close_all(|_, _, _| {}).is_empty());
     }
 
     #[test]
@@ -293,9 +307,9 @@ pub(crate) mod tests {
         let (metric, unit) = ("M".into(), Unit::Count);
         let gauge = Gauge { time: Timestamp::from_seconds(700), metric, value: 1.0, unit, dimension: None };
         aggregator.add_gauge(gauge);
-        let closed = aggregator.close_until(Timestamp::from_seconds(101));
+        let closed = aggregator.close_until(Timestamp::from_seconds(101), |_, _, _| {});
         assert_eq!((total(&closed, REQUEST_COUNT, &["Host"]), count(&closed, "M")), (2, 1));
-        assert_eq!(total(&aggregator.close_all(), REQUEST_COUNT, &["Host"]), 1);
+        assert_eq!(total(&aggregator.close_all(|_, _, _| {}), REQUEST_COUNT, &["Host"]), 1);
     }
 
     #[test]
@@ -305,7 +319,7 @@ pub(crate) mod tests {
         aggregator.add(&Sample { failure: failure.clone(), ..sample("/a", 100, 7.0) });
         aggregator.add(&Sample { response_time_ms: None, ..sample("/a", 100, 0.0) });
         aggregator.add(&Sample { response_time_ms: None, failure, ..sample("/a", 100, 0.0) });
-        let datums = aggregator.close_all();
+        let datums = aggregator.close_all(|_, _, _| {});
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host"]), 3);
         assert_eq!(total(&datums, FAILURE_COUNT, &["Host"]), 2);
         assert_eq!((count(&datums, RESPONSE_TIME), count(&datums, FAILED_RESPONSE_TIME)), (0, 2));
@@ -317,7 +331,7 @@ pub(crate) mod tests {
         let mut aggregator = Aggregator::new(&config(|o| o.max_requests = 2), identity());
         ["/a", "/b", "/c", "/d", "/a"].iter().for_each(|name| aggregator.add(&sample(name, 100, 5.0)));
         assert_eq!(aggregator.take_notices(), [SeriesNotice::TooManyRequests("/c".into())]);
-        let datums = aggregator.close_all();
+        let datums = aggregator.close_all(|_, _, _| {});
         let other: u64 = datums
             .iter()
             .filter(|d| d.key.dimensions.iter().any(|dim| &*dim.value == OTHER))
@@ -334,7 +348,7 @@ pub(crate) mod tests {
         });
         let mut aggregator = Aggregator::new(&config, identity());
         aggregator.add(&sample("/a", 100, 5.0));
-        let datums = aggregator.close_all();
+        let datums = aggregator.close_all(|_, _, _| {});
         assert_eq!(total(&datums, REQUEST_COUNT, &["Method", "RunId", "Team"]), 1);
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host", "Team"]), 1);
     }
@@ -351,7 +365,7 @@ pub(crate) mod tests {
             response_times_ms: vec![Point { value: 12.0, count: 4 }, Point { value: 110.0, count: 1 }],
             response_bytes: Some(Point { value: 10.0, count: 5 }),
         });
-        let datums = aggregator.close_all();
+        let datums = aggregator.close_all(|_, _, _| {});
         let names = ["Host", "Request"];
         assert_eq!((total(&datums, REQUEST_COUNT, &names), total(&datums, FAILURE_COUNT, &names)), (5, 1));
         assert_eq!(total(&datums, REQUEST_COUNT, &["Host"]), 5);
@@ -366,7 +380,7 @@ pub(crate) mod tests {
             let (time, metric) = (Timestamp::from_seconds(60), "UserCount".to_owned());
             aggregator.add_gauge(Gauge { time, metric, value: 3.0, unit: Unit::Count, dimension });
         }
-        let datums = aggregator.close_all();
+        let datums = aggregator.close_all(|_, _, _| {});
         let names: Vec<Vec<_>> =
             datums.iter().map(|d| d.key.dimensions.iter().map(|dim| &*dim.name).collect()).collect();
         assert_eq!(names, [vec!["Host"], vec!["Host", "UserClass"]]);
@@ -379,7 +393,7 @@ pub(crate) mod tests {
             let time = Timestamp::from_seconds(second);
             aggregator.add_gauge(Gauge { time, metric: "UserCount".into(), value, unit: Unit::Count, dimension: None });
         }
-        let datums = aggregator.close_until(Timestamp::from_seconds(63));
+        let datums = aggregator.close_until(Timestamp::from_seconds(63), |_, _, _| {});
         assert_eq!(datums.len(), 1);
         assert_eq!(datums[0].key.timestamp, 60);
         let Body::Points(points) = &datums[0].body else { panic!("a gauge has points") };
@@ -395,7 +409,7 @@ pub(crate) mod tests {
             let time = Timestamp::from_seconds(60);
             aggregator.add_gauge(Gauge { time, metric: metric.into(), value: 3.0, unit: Unit::Count, dimension });
         }
-        let datums = aggregator.close_all();
+        let datums = aggregator.close_all(|_, _, _| {});
         assert_eq!(datums.len(), 4);
         for Datum { key, .. } in datums {
             let names: Vec<_> =
@@ -461,10 +475,10 @@ pub(crate) mod tests {
             aggregator.add(&sample);
             reported += aggregator.take_notices().len();
             if closing && r.closes {
-                datums.extend(aggregator.close_until(Timestamp::from_seconds(r.second)));
+                datums.extend(aggregator.close_until(Timestamp::from_seconds(r.second), |_, _, _| {}));
             }
         }
-        datums.extend(aggregator.close_all());
+        datums.extend(aggregator.close_all(|_, _, _| {}));
         (datums, reported)
     }
 

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use fnv::{FnvHashMap, FnvHasher};
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::config::identity::RunIdentity;
@@ -47,26 +48,51 @@ impl PartialEq for Series {
 
 impl Eq for Series {}
 
-/// The two series of a sample: its own, and the roll-up of its host, which is computed when the window is closed.
+/// A request as Locust lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RequestKey {
+    /// Locust's `request_type`, such as `GET`.
+    pub method: SmolStr,
+    /// Locust's name of the request.
+    pub name: SmolStr,
+}
+
+/// What the samples of one host, request name and method count in: the request in the run's summary, the series in CloudWatch,
+/// and the roll-up of the host, which is computed when the window is closed. Several of them can share a series.
 #[derive(Debug, Clone)]
-pub struct SeriesHandle {
-    /// The number of the series, unique within the run.
+pub struct SampleHandle {
+    /// A number that identifies the handle within the run.
     pub number: u64,
+    /// The request in the summary.
+    pub request: Arc<RequestKey>,
     /// The series of the request.
     pub own: Series,
     /// The series of its host.
     pub roll_up: Series,
-    /// The method of the first request of the series.
-    first_method: SmolStr,
 }
 
-/// The maximum numbers of series of a process. Each series costs about five metrics, and a test may have any number of hosts or
-/// names, such as the origins of redirects.
+/// How many names the summary of a process may see for each that it keeps: it keeps the same ones in every process of a run.
+const NAMES_PER_SERIES: usize = 10;
+
+/// The maximum numbers of a process. Each series costs about five metrics, and a test may have any number of hosts or names,
+/// such as the origins of redirects.
 struct Limits {
+    /// Request names with series of their own.
     requests: usize,
     hosts: usize,
     methods: usize,
     series: usize,
+}
+
+impl Limits {
+    /// Request names that are kept apart for the summary.
+    const fn names(&self) -> usize {
+        self.requests.saturating_mul(NAMES_PER_SERIES)
+    }
+
+    const fn handles(&self) -> usize {
+        self.series.saturating_mul(NAMES_PER_SERIES)
+    }
 }
 
 /// The parts of dimensions that are the same for all samples of a run.
@@ -96,7 +122,7 @@ impl Naming {
     }
 }
 
-/// The series of a run. A lookup hashes each text of a sample once, and no series.
+/// The requests and series of a run. A lookup of a known request hashes each text of a sample once, and no series.
 pub struct SeriesRegistry {
     naming: Naming,
     own_host: String,
@@ -104,11 +130,23 @@ pub struct SeriesRegistry {
     limits: Limits,
     requests: Interner,
     hosts: Interner,
-    /// Methods, if the method is a dimension. Otherwise, each method has the number [`OTHERS`].
-    methods: Option<Interner>,
-    /// By the numbers of host, request and method.
-    known: FnvHashMap<(u32, u32, u32), SeriesHandle>,
+    methods: Interner,
+    handles: Vec<SampleHandle>,
+    /// The index of each handle, by the numbers of host, request name and method.
+    known: FnvHashMap<Numbers, usize>,
+    /// By the numbers that determine the series.
+    published: FnvHashMap<Numbers, Published>,
     notices: Notices,
+}
+
+/// Host, request name and method, as numbers.
+type Numbers = (u32, u32, u32);
+
+/// The series of requests, and the method of the first of them.
+struct Published {
+    own: Series,
+    roll_up: Series,
+    first_method: SmolStr,
 }
 
 impl SeriesRegistry {
@@ -132,8 +170,10 @@ impl SeriesRegistry {
             limits,
             requests: Interner::default(),
             hosts: Interner::default(),
-            methods: naming.keys.contains(&SeriesKey::Method).then(Interner::default),
+            methods: Interner::default(),
+            handles: Vec::new(),
             known: FnvHashMap::default(),
+            published: FnvHashMap::default(),
             notices: Notices::default(),
             naming,
         }
@@ -150,28 +190,63 @@ impl SeriesRegistry {
         self.notices.take()
     }
 
-    /// Returns the series of a request, and creates it if it is new.
-    pub fn find(&mut self, host: &str, name: &str, method: &str) -> &SeriesHandle {
+    /// Returns what a sample counts in, and creates it for the first sample of a host, request name and method.
+    pub fn find(&mut self, host: &str, name: &str, method: &str) -> &SampleHandle {
         let mut numbers = (self.host_number(host), self.request_number(name), self.method_number(method));
+        if let Some(&index) = self.known.get(&numbers) {
+            return &self.handles[index];
+        }
+        if self.handles.len() >= self.limits.handles() {
+            numbers = (numbers.0, OTHERS, OTHERS);
+            if let Some(&index) = self.known.get(&numbers) {
+                return &self.handles[index];
+            }
+        }
+        let text = |number: u32, text: &str| SmolStr::new(if number == OTHERS { OTHER } else { text });
+        let request = Arc::new(RequestKey { method: text(numbers.2, method), name: text(numbers.1, name) });
+        let Published { own, roll_up, .. } = self.published(numbers, host, name, method);
+        let (own, roll_up) = (own.clone(), roll_up.clone());
+        let index = self.handles.len();
+        self.known.insert(numbers, index);
+        self.handles.push(SampleHandle { number: index as u64, request, own, roll_up });
+        &self.handles[index]
+    }
+
+    /// The series of a request, within the limits.
+    fn published(
+        &mut self,
+        (host_number, request, method_number): Numbers,
+        host: &str,
+        name: &str,
+        method: &str,
+    ) -> &Published {
+        let is_dimension = self.naming.keys.contains(&SeriesKey::Method);
+        let has_series = (request as usize) <= self.limits.requests;
+        if !has_series {
+            self.notices.report(SeriesNotice::TooManyRequests, name);
+        }
+        if is_dimension && method_number == OTHERS {
+            self.notices.report(SeriesNotice::TooManyMethods, method);
+        }
+        let mut numbers =
+            (host_number, if has_series { request } else { OTHERS }, if is_dimension { method_number } else { OTHERS });
         // Each host has this series beyond the maximum, so that its roll-up stays exact.
-        let others = (numbers.0, OTHERS, OTHERS);
-        if numbers != others && self.known.len() >= self.limits.series && !self.known.contains_key(&numbers) {
+        let others = (host_number, OTHERS, OTHERS);
+        if numbers != others && self.published.len() >= self.limits.series && !self.published.contains_key(&numbers) {
             self.notices.report(SeriesNotice::TooManySeries, name);
             numbers = others;
         }
-        let number = self.known.len() as u64;
-        let handle = self.known.entry(numbers).or_insert_with(|| {
-            let first_method = method.into();
+        let published = self.published.entry(numbers).or_insert_with(|| {
             let host = if numbers.0 == OTHERS { OTHER } else { host };
             let request = if numbers.1 == OTHERS { OTHER } else { name };
-            let method = if numbers.2 == OTHERS { OTHER } else { method };
-            let (own, roll_up) = (self.naming.series(host, request, method), self.naming.roll_up(host));
-            SeriesHandle { number, own, roll_up, first_method }
+            let shown_method = if numbers.2 == OTHERS { OTHER } else { method };
+            let (own, roll_up) = (self.naming.series(host, request, shown_method), self.naming.roll_up(host));
+            Published { own, roll_up, first_method: method.into() }
         });
-        if self.methods.is_none() && numbers.1 != OTHERS && handle.first_method != method {
+        if !is_dimension && numbers.1 != OTHERS && published.first_method != method {
             self.notices.report(SeriesNotice::MethodsShareSeries, name);
         }
-        handle
+        published
     }
 
     fn host_number(&mut self, host: &str) -> u32 {
@@ -194,18 +269,14 @@ impl SeriesRegistry {
         if !self.notices.has_reported(SeriesNotice::ValuesInName) && matches!(redact_urls(name), Cow::Owned(_)) {
             self.notices.report(SeriesNotice::ValuesInName, name);
         }
-        self.requests.get_or_add(name, self.limits.requests).unwrap_or_else(|| {
+        self.requests.get_or_add(name, self.limits.names()).unwrap_or_else(|| {
             self.notices.report(SeriesNotice::TooManyRequests, name);
             OTHERS
         })
     }
 
     fn method_number(&mut self, method: &str) -> u32 {
-        let Some(methods) = self.methods.as_mut() else { return OTHERS };
-        methods.get_or_add(method, self.limits.methods).unwrap_or_else(|| {
-            self.notices.report(SeriesNotice::TooManyMethods, method);
-            OTHERS
-        })
+        self.methods.get_or_add(method, self.limits.methods).unwrap_or(OTHERS)
     }
 }
 
@@ -259,7 +330,7 @@ mod tests {
             });
             let mut registry = SeriesRegistry::new(&config, &identity());
             registry.limits = Limits { requests: 3, hosts: 2, methods: 2, series: 12 };
-            let (mut found, mut notices) = (HashMap::new(), Vec::new());
+            let (mut found, mut published, mut notices) = (HashMap::new(), HashSet::new(), Vec::new());
             let (mut hosts, mut names, mut methods) = (vec![0], Vec::new(), Vec::new());
             let mut overflowed = false;
             for (host, name, method) in requests {
@@ -281,14 +352,15 @@ mod tests {
                 let keys = if by_method { 3 } else { 2 };
                 if values(&handle.own) != expected[..keys] {
                     prop_assert_eq!(&values(&handle.own)[1..], vec![OTHER; keys - 1]);
-                    prop_assert!(found.len() >= 12);
+                    prop_assert!(published.len() >= 12);
                     overflowed = true;
                 }
                 // Roll-ups are exact even beyond the maximum number of series.
                 prop_assert_eq!(values(&handle.roll_up), [&host]);
                 let before = found.entry(handle.number).or_insert_with(|| handle.own.clone());
                 prop_assert_eq!(&*before, &handle.own);
-                prop_assert!(found.len() <= 12 + 4);
+                published.insert(handle.own);
+                prop_assert!(published.len() <= 12 + 4);
             }
             let kinds: HashSet<_> = notices.iter().map(discriminant).collect();
             prop_assert_eq!(kinds.len(), notices.len(), "each kind is reported once");
@@ -301,6 +373,18 @@ mod tests {
         let mut registry = SeriesRegistry::new(&config(|o| o.max_requests = max_requests), &identity());
         requests.iter().for_each(|(host, name, method)| drop(registry.find(host, name, method).clone()));
         registry.take_notices()
+    }
+
+    #[test]
+    fn requests_that_share_a_series_are_kept_apart() {
+        let mut registry = SeriesRegistry::new(&config(|o| o.max_requests = 1), &identity());
+        let mut find = |name: &str, method: &str| registry.find("http://shop", name, method).clone();
+        let handles = [find("/a", "GET"), find("/a", "POST"), find("/b", "GET"), find("/c", "GET")];
+        let requests = handles.each_ref().map(|handle| format!("{} {}", handle.request.method, handle.request.name));
+        assert_eq!(requests, ["GET /a", "POST /a", "GET /b", "GET /c"]);
+        assert_eq!(handles[0].own, handles[1].own);
+        assert_eq!(handles[2].own, handles[3].own);
+        assert_eq!(values(&handles[2].own), ["http://shop", OTHER]);
     }
 
     #[test]
