@@ -11,7 +11,7 @@ import pytest
 from locust_cw._plugin.extension import MODULES as EXTENSIONS
 
 ROOT = Path(__file__).parents[2] / "python"
-TOOLS = ("_aws", "_dashboard", "_report", "_cli")
+TOOLS = ("_aws", "_checks", "_dashboard", "_report", "_cli")
 
 
 def name_of(path: Path) -> str:

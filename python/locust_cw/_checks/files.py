@@ -1,0 +1,63 @@
+"""Writing the results of checks to the files of `--cw-junit` and `--cw-summary`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from locust_cw._checks.junit import junit_of
+from locust_cw._checks.markdown import MAX_BYTES, markdown_of
+
+if TYPE_CHECKING:
+    from locust_cw._checks.results import CheckedRun
+
+logger = logging.getLogger("locust_cw")
+
+
+class ResultFiles:
+    """The files for the results. A relative path is relative to the working folder at the time of creation."""
+
+    def __init__(self, junit: str | Path | None = None, summary: str | Path | None = None) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            junit: The file that becomes the JUnit XML.
+            summary: The file to which Markdown is appended.
+
+        """
+        self._junit = None if junit is None else Path(junit).absolute()
+        self._summary = None if summary is None else Path(summary).absolute()
+
+    def write(self, run: CheckedRun) -> bool:
+        """Write both files. The log names a file that cannot be written.
+
+        Returns:
+            Whether all files were written.
+
+        """
+        done = True
+        for path, write in ((self._junit, _write_junit), (self._summary, _append_markdown)):
+            if path is None:
+                continue
+            try:
+                write(path, run)
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                logger.error("locust-cw could not write the check results to %s: %s", path, reason)  # noqa: TRY400 - the message says it all
+                done = False
+        return done
+
+
+def _write_junit(path: Path, run: CheckedRun) -> None:
+    path.write_text(junit_of(run), encoding="utf-8")
+
+
+def _append_markdown(path: Path, run: CheckedRun) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        size = file.tell()
+        separator = "\n" if size else ""
+        text = markdown_of(run, MAX_BYTES - size - len(separator))
+        if not text:
+            raise ValueError(f"it has {size:,} bytes, and GitHub shows at most {MAX_BYTES:,}")
+        file.write(separator + text)
