@@ -17,8 +17,8 @@ MAX_BYTES = 1024 * 1024
 
 _SIGNS: dict[Verdict, str] = {"passed": "✅", "failed": "❌", "undecided": "⚠️"}
 _TABLE_HEAD = "| verdict | check | measured | note |\n|---|---|--:|---|\n"
-# Characters with a meaning in Markdown or in HTML, including the extensions of GitHub: links, mentions, formulas. A colon
-# between digits is that of a time.
+# Characters with a meaning in Markdown or in HTML, including the extensions of GitHub: links, mentions, formulas. A
+# colon between digits is that of a time.
 _SPECIAL = re.compile(r"[\\`*_~\[\]<>|&#!@$]|(?<!\d):|:(?!\d)")
 # A code span keeps all other characters as they are, and stays readable in the file itself.
 _UNFIT_FOR_CODE_SPAN = re.compile(r"[`|\\]")
