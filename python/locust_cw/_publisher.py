@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from locust_cw import _core
 from locust_cw._plugin.process_name import process_name
+from locust_cw._settings.publisher_options import publisher_options
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,6 +39,9 @@ class Publisher:
     Use a publisher as a context manager (`with` or `async with`), or call `close` to send the remaining data. When the
     interpreter exits, it closes a publisher that is still open. A publisher does not work in a forked process: create
     one in each process.
+
+    A closed publisher leaves a record of the run next to the spool, for ``locust-cw verify`` and ``locust-cw report``.
+    Processes of a machine that publish at the same time with one run ID have one record, with the sum of their numbers.
 
     An option that the program does not set is read from its environment variable, such as ``LOCUST_CW_NAMESPACE``, or
     from `locust.conf` or `pyproject.toml`, as Locust does. Each of these sources can opt out. With `disable` or
@@ -84,9 +88,13 @@ class Publisher:
         self._closing = threading.Lock()
         self._over = threading.Event()
         self._owner = os.getpid()
+        self._host = host or None
+        self._options: dict[str, Any] | None = None
+        self._started = time.time()
+        self._stopped: float | None = None
         self._remarks: list[str] = []
         named = {"live": live, "run_id": run_id or None}
-        chosen = _with_environment({**{name: value for name, value in named.items() if value is not None}, **options})
+        chosen = publisher_options({**{name: value for name, value in named.items() if value is not None}, **options})
         run_id = chosen.pop("run_id", None) or _core.new_run_id()
         if chosen.pop("disable", False):
             from locust_cw._disabled import WHY, Disabled  # noqa: PLC0415 - few programs need it
@@ -94,16 +102,20 @@ class Publisher:
             self._core: _core.Publisher | Disabled = Disabled(run_id)
             self._remarks = [WHY]
             return
-        self._core = self._begin(host, run_id, worker, {"live": True, **chosen})
+        self._options = {"live": True, **chosen}
+        self._core = self._begin(run_id, worker, self._options)
         # Not joined at the interpreter's exit, which closes the publisher after such threads have ended.
         messages = threading.Thread(
-            target=self._log_messages, args=(chosen.get("spool_dir"),), name="locust-cw-messages", daemon=True
+            target=self._log_messages, args=(self._options.get("spool_dir"),), name="locust-cw-messages", daemon=True
         )
         messages.start()
         atexit.register(self._close_at_exit)
 
-    def _begin(self, host: str | None, run_id: str, worker: str | None, options: dict[str, Any]) -> _core.Publisher:
+    def _begin(self, run_id: str, worker: str | None, options: dict[str, Any]) -> _core.Publisher:
         _core.check_options(options)
+        if options.get("spool_dir"):
+            # The program may change its working directory before it closes the publisher.
+            options["spool_dir"] = os.path.abspath(options["spool_dir"])  # noqa: PTH100 - the core uses text
         # Few programs need what is imported here, and it brings a dozen modules.
         if options.get("local"):
             from locust_cw._settings.table import check_local  # noqa: PLC0415 - as said above
@@ -116,7 +128,7 @@ class Publisher:
                 self._local = LocalCloudWatch()
                 options["endpoint_url"] = self._local.endpoint_url
         try:
-            return _core.Publisher(options, run_id=run_id, worker=worker or process_name(), host=host or None)
+            return _core.Publisher(options, run_id=run_id, worker=worker or process_name(), host=self._host)
         except BaseException:
             self._stop_local()
             raise
@@ -301,7 +313,7 @@ class Publisher:
         """
         self._require_owner()
         deadline = _deadline(self._core.drain_timeout if timeout is None else timeout)
-        self._sealed = True
+        self._seal()
         self._core.seal()
         while not self._core.progress().over and time.monotonic() < deadline:
             time.sleep(_POLL_S)
@@ -314,7 +326,7 @@ class Publisher:
         """
         self._require_owner()
         closing = self._core.close_async(self._core.drain_timeout if timeout is None else timeout)
-        self._sealed = True
+        self._seal()
         receipt = await closing
         from asyncio import to_thread  # noqa: PLC0415 - programs without asyncio do not load it
 
@@ -340,6 +352,10 @@ class Publisher:
         """Close the publisher, also after an exception."""
         await self.close_async()
 
+    def _seal(self) -> None:
+        self._sealed = True
+        self._stopped = self._stopped or time.time()
+
     def _ended(self, receipt: _core.Receipt) -> Receipt:
         from locust_cw._terminal.receipt import Receipt  # noqa: PLC0415 - needed at the end only
 
@@ -349,8 +365,18 @@ class Publisher:
                 self._over.set()
                 self._log_waiting()
                 atexit.unregister(self._close_at_exit)
+                self._write_record(receipt)
                 self._stop_local()
             return self._receipt
+
+    def _write_record(self, receipt: _core.Receipt) -> None:
+        if self._options is None:
+            # The publisher is disabled.
+            return
+        from locust_cw._runs.publisher_record import write_record  # noqa: PLC0415 - needed at the end only
+
+        times = self._started, self._stopped or time.time()
+        write_record(receipt, self._options, times, self._host and _core.public_host(self._host))
 
     def _stop_local(self) -> None:
         if self._local is not None:
@@ -382,20 +408,6 @@ class Publisher:
             # The process is ending: an exception here would only hide the reason why.
             with suppress(Exception, KeyboardInterrupt):
                 self.close()
-
-
-def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
-    """The given options, and those of variables and files. An opt-out applies wherever it is set."""
-    from locust_cw._settings.sources import existing_files  # noqa: PLC0415 - needed by programs with a publisher only
-
-    has_variables = any(name.startswith("LOCUST_CW_") for name in os.environ)
-    if "disable" not in given and not has_variables and not existing_files():
-        return given
-    # Few programs need what is imported here, and it brings modules with it.
-    from locust_cw._settings.table import NAMES_OF_PUBLISHER, Options  # noqa: PLC0415 - as said above
-
-    options = Options(None, given, NAMES_OF_PUBLISHER)
-    return {**options.core, "disable": options["disable"]}
 
 
 def _deadline(timeout: float | None) -> float:

@@ -258,7 +258,7 @@ def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -
     assert "Only its log events were delivered" in changed(options=elsewhere, receipt=only_logs)
     assert "made no requests" in changed(series=[], receipt=receipt(account(), account()))
     gone = record["options"] | {"local": True, "endpoint_url": "http://127.0.0.1:9"}
-    assert "ended with the test" in changed(options=gone, destination={})
+    assert "stopped with the test" in changed(options=gone, destination={})
     file.write_text("{")
     assert "cannot be read" in refused(run)
 

@@ -53,7 +53,7 @@ def test_of_a_local_cloudwatch_that_is_gone_nothing_is_asked(locust: Locust) -> 
     done.receipt.check_delivered()
     for command in "verify", "report":
         with commanding(done.folder, command) as asked:
-            assert (asked.exit_code, "ended with the test" in asked.err) == (1, True), asked.output
+            assert (asked.exit_code, "stopped with the test" in asked.err) == (1, True), asked.output
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

@@ -102,7 +102,8 @@ def _cards(findings: Findings) -> Iterator[_Card]:
             yield _Card(f"Response time, {name}", _ms(value), "ms")
     if total.percentiles[0] is None and total.mean is not None:
         yield _Card("Response time, mean", _ms(total.mean), "ms")
-    yield _Card("Users, highest", f"{findings.highest_users:,.0f}")
+    if findings.highest_users:
+        yield _Card("Users, highest", f"{findings.highest_users:,.0f}")
     if findings.workers:
         yield _Card("Workers", f"{findings.workers:,}")
     minutes, seconds = divmod(round(findings.seconds), 60)

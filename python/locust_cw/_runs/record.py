@@ -1,6 +1,6 @@
-"""The record of a run: what it was and where it went, kept beside the spool for `verify` and `report`.
+"""The record of a run: its options, times, destination and receipt, stored next to the spool for `verify` and `report`.
 
-One JSON file per run, `<spool folder>/.records/<run id>.json`, written by the process that has the receipt.
+Each run has one JSON file, `<spool folder>/.records/<run ID>.json`. The process that makes the receipt writes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from locust_cw._aws.metric_data import LATE_S
 from locust_cw._terminal.replay_command import replay_command
 
 KEPT = 200
-"""How many records are kept; the oldest go."""
+"""Most records in a folder. The oldest ones are deleted."""
 
 _FORMS: dict[str, type | tuple[type, ...]] = {
     "run_id": str,
@@ -39,43 +39,43 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
 }
 _GROUPS = ("requests", "failures", "log_events")
 _COUNTS = ("observed", "delivered", "spooled", "rejected", "dropped")
-# Beyond what any number of the core's can be.
+# The core counts with 64 bits.
 _TOO_LARGE = 2**64
-_OF_REQUESTS = frozenset({"Request", "Method", "RunId"})
+_REQUEST_DIMENSIONS = frozenset({"Request", "Method", "RunId"})
 
 LOCAL_IS_GONE = (
-    "The run went to a local CloudWatch (--cw-local), which ended with the test and kept nothing. For trials that last,"
-    " start one yourself (BIND_HOST=127.0.0.1 GATEWAY_PORT=4566 ministack), and test with"
+    "The run was published to a local CloudWatch (--cw-local), which stopped with the test and kept no data. To keep"
+    " the data, start one yourself (BIND_HOST=127.0.0.1 GATEWAY_PORT=4566 ministack), and test with"
     " --cw-endpoint-url http://127.0.0.1:4566 --cw-region us-east-1, and any AWS_ACCESS_KEY_ID and"
     " AWS_SECRET_ACCESS_KEY."
 )
 _HOW_RECORDED = (
-    ". A run is recorded when it ends, by the process that prints the receipt: ask on that machine, as the same user,"
-    " and with --spool-dir if the test had --cw-spool-dir. One that was killed has no record"
+    ". A run is recorded when it ends, by the process that makes its receipt: run this command on that machine, as the"
+    " same user, and with --spool-dir if the test had --cw-spool-dir. A run that was killed has no record"
 )
 
 
 class NoRecordError(LookupError):
-    """There is no record of the run on this machine, or it cannot be read."""
+    """This machine has no record of the run, or cannot read it."""
 
 
 @dataclass
 class Record:
-    """What is known of a run.
+    """The record of a run.
 
     Attributes:
-        run_id: Its id.
-        options: Those of the core that it was started with.
-        started: Seconds since the epoch.
-        ramped_up: When the last user was there; None if that never was.
-        stopped: When the test stopped; None if that never was.
-        host: The environment's host, else the one that its user classes share, where there was one.
-        targets: The AWS resources under test, as `--cw-target` names them.
-        dashboard: Name of its dashboard, if it has one.
-        receipt: Its receipt, as `--cw-receipt` writes it.
-        series: Requests and failures of each series, by its `dimensions`.
-        destination: Where it published, as `Publisher.destination` says; empty if that is not known.
-        replays: What replays on this machine have sent of it: `time`, `destination`, `requests` and `log_events`.
+        run_id: The run ID.
+        options: The options of the core that the run was started with.
+        started: The start, in seconds since the epoch.
+        ramped_up: The time at which all users were spawned; None if that did not happen.
+        stopped: The stop; None if the test did not stop.
+        host: The environment's host, or else the host that its user classes share; None without one.
+        targets: The AWS resources under test, in the form of `--cw-target`.
+        dashboard: The name of the run's dashboard; None without one.
+        receipt: The receipt, as `--cw-receipt` writes it.
+        series: `requests` and `failures` of each series, with its `dimensions`.
+        destination: The destination, as `destination` of the core's `Publisher` returns it; empty if it is unknown.
+        replays: What replays on this machine have sent of the run: `time`, `destination`, `requests`, `log_events`.
 
     """
 
@@ -93,17 +93,17 @@ class Record:
     replays: list[dict[str, Any]] = field(default_factory=list)
 
     def option(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
-        """The value of an option, its default included."""
+        """The value of an option, or its default."""
         return self.options.get(name, _core.default_options().get(name))
 
     @property
     def roll_ups(self) -> list[dict[str, Any]]:
         """The series of whole hosts."""
-        return [series for series in self.series if not _OF_REQUESTS & series["dimensions"].keys()]
+        return [series for series in self.series if not _REQUEST_DIMENSIONS & series["dimensions"].keys()]
 
     @property
     def account(self) -> dict[str, Any]:
-        """The options that an `Account` takes beside the recorded destination, or instead of one."""
+        """The options that an `Account` needs in addition to the recorded destination, or without one."""
         names = (*OPTIONS, "local")
         if self.destination:
             names = ("role_arn", "external_id", *(("endpoint_url", "local") if self.local_url else ()))
@@ -111,39 +111,39 @@ class Record:
 
     @property
     def local_url(self) -> str | None:
-        """The local CloudWatch that holds it; None if it is elsewhere."""
+        """The URL of the local CloudWatch that the run was published to; None for any other destination."""
         url: str | None = self.option("endpoint_url")
-        moved = self.destination and self.destination.get("cloudwatch_url") != url
-        return url if self.option("local") and not moved else None
+        is_elsewhere = self.destination and self.destination.get("cloudwatch_url") != url
+        return url if self.option("local") and not is_elsewhere else None
 
     @property
     def replay_command(self) -> str:
-        """The command that sends what is left of it on this machine."""
+        """The command that sends the undelivered data of the run from this machine."""
         return replay_command(self.run_id, self.option("spool_dir"))
 
     @property
     def sent_elsewhere(self) -> list[dict[str, Any]]:
-        """The replays that sent something to another destination than the run itself."""
-        return [replay for replay in self.replays if _differs(self.destination, replay.get("destination"))]
+        """The replays that sent data to another destination than that of the run."""
+        return [replay for replay in self.replays if differ(self.destination, replay.get("destination"))]
 
     def add_replay(self, receipt: dict[str, Any], destination: dict[str, Any] | None, when: float) -> None:
-        """Add what a replay has sent of the run, so that the receipt covers all of it."""
+        """Add what a replay has sent of the run to its receipt."""
         if not any(receipt[group][fate] for group in _GROUPS for fate in ("delivered", "rejected", "dropped")):
             return
         nothing_sent = not any(self.receipt[group]["delivered"] for group in ("requests", "log_events"))
         if destination and nothing_sent and not self.replays:
-            # All of it is where the replay sent it.
+            # All delivered data of the run is there.
             self.destination = destination
         for group in _GROUPS:
             own, replayed = self.receipt[group], receipt[group]
             settled = {fate: replayed[fate] for fate in ("delivered", "rejected", "dropped")}
             left = sum(settled.values())
-            # What was rejected is sent again where its files were put back.
+            # A user can move files from the folder `rejected` back to the spool, to send them again.
             for fate in ("spooled", "rejected"):
                 taken = min(own[fate], left)
                 own[fate] -= taken
                 left -= taken
-            # The spool of a process that was killed may hold what its master's receipt knows nothing of.
+            # The spool of a killed process may contain data that its master's receipt does not count.
             own["observed"] += left
             for fate, number in settled.items():
                 own[fate] += number
@@ -157,19 +157,19 @@ class Record:
         self.replays.append({"time": when, "destination": destination or {}, **sent})
 
     def write(self) -> None:
-        """Write it, for its owner alone, and remove the oldest records.
+        """Write the record, readable only by the user, and delete the oldest records.
 
         Raises:
             OSError: If the folder cannot be written.
 
         """
-        folder = _folder(self.option("spool_dir"))
+        folder = records_folder(self.option("spool_dir"))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path, half = folder / f"{self.run_id}.json", folder / f"{self.run_id}.json.part"
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        path, part = folder / f"{self.run_id}.json", folder / f"{self.run_id}.json.part"
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(self), file, indent=2)
-        half.replace(path)
+        part.replace(path)
         for old in _by_age(folder)[:-KEPT]:
             old.unlink(missing_ok=True)
 
@@ -178,41 +178,41 @@ class Record:
         """Read the record of a run.
 
         Raises:
-            NoRecordError: If there is none on this machine, or it cannot be read.
+            NoRecordError: If this machine has none, or it cannot be read.
 
         """
-        path = _folder(spool_dir) / f"{run_id}.json"
+        path = records_folder(spool_dir) / f"{run_id}.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            # Half a character, such as \ud800, is JSON, but no text.
+            # JSON can contain half a character, such as \ud800, which cannot be encoded.
             json.dumps(content, ensure_ascii=False).encode()
             record = cls(**content)
         except FileNotFoundError:
             raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}{_HOW_RECORDED}") from None
         except (OSError, ValueError, TypeError) as error:
             raise NoRecordError(f"the record {path} cannot be read: {error}") from error
-        if wrong := _what_is_wrong(record):
-            raise NoRecordError(f"the record {path} cannot be read: {wrong}")
-        # Its neighbours and what is left of it are where it was found, wherever that was when it was written.
+        if problem := _problem_of(record):
+            raise NoRecordError(f"the record {path} cannot be read: {problem}")
+        # The folder may have been moved since, together with the other records and the spools.
         record.options["spool_dir"] = absolute(spool_dir)
         return record
 
 
-def _what_is_wrong(record: Record) -> str | None:
-    """What in a record is not what is written there, if anything is."""
+def _problem_of(record: Record) -> str | None:
+    """Why a file is not a valid record; None if it is one."""
     for name, form in _FORMS.items():
         if not isinstance(getattr(record, name), form):
-            return f"{name} is something else"
+            return f"{name} has an invalid value"
     times = {name: getattr(record, name) for name in ("started", "ramped_up", "stopped")}
-    good = {name: when is None or 0 <= when < _core.DATES_END for name, when in times.items()} | {
+    valid = {name: when is None or 0 <= when < _core.DATES_END for name, when in times.items()} | {
         "targets": all(isinstance(target, str) for target in record.targets),
         "receipt": not record.receipt or _is_receipt(record.receipt),
         "series": all(map(_is_series, record.series)),
         "destination": all(value is None or isinstance(value, str) for value in record.destination.values()),
         "replays": all(isinstance(replay, dict) for replay in record.replays),
     }
-    if wrong := [name for name, is_good in good.items() if not is_good]:
-        return f"{wrong[0]} is something else"
+    if invalid := [name for name, is_valid in valid.items() if not is_valid]:
+        return f"{invalid[0]} has an invalid value"
     known = _core.default_options().keys() & record.options.keys()
     try:
         _core.check_options({name: record.options[name] for name in known} | {"run_id": record.run_id})
@@ -224,12 +224,12 @@ def _what_is_wrong(record: Record) -> str | None:
 _DESTINATION_KEYS = ("account_id", "region", "cloudwatch_url", "logs_url")
 
 
-def _differs(one: dict[str, Any], other: Any) -> bool:  # noqa: ANN401 - as it was read
+def differ(one: dict[str, Any], other: Any) -> bool:  # noqa: ANN401 - as it was read
     """Whether two destinations differ, as far as both are known."""
     if not isinstance(other, dict):
         return False
-    known = ((one.get(name), other.get(name)) for name in _DESTINATION_KEYS)
-    return any(here != there for here, there in known if here and there)
+    pairs = ((one.get(name), other.get(name)) for name in _DESTINATION_KEYS)
+    return any(first != second for first, second in pairs if first and second)
 
 
 def _is_receipt(receipt: dict[str, Any]) -> bool:
@@ -248,8 +248,8 @@ def _is_series(entry: object) -> bool:
         isinstance(entry, dict)
         and isinstance(entry.get("dimensions"), dict)
         and all(isinstance(text, str) for text in entry["dimensions"].values())
-        # Whatever else it is made of, the series of a whole host has that.
-        and bool(entry["dimensions"].keys() & {"Host", *_OF_REQUESTS})
+        # Each series has one of these, the roll-up of a host included.
+        and bool(entry["dimensions"].keys() & {"Host", *_REQUEST_DIMENSIONS})
         and all(_is_count(entry.get(key)) for key in ("requests", "failures"))
     )
 
@@ -259,10 +259,10 @@ def _is_count(value: object) -> bool:
 
 
 def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
-    """The seconds in which a run's requests ended, from one to before the other.
+    """The first second in which requests of a run can have ended, and the second after the last one.
 
-    A later run that publishes to the same series begins where that one begins; both are in the second in which this one
-    ended and that one began.
+    The span ends where a later run of the same series starts. The second in which one stops and the other starts counts
+    for both.
     """
     start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + LATE_S
     following = [math.floor(other.started) for other in others if other.started > (record.stopped or record.started)]
@@ -270,7 +270,7 @@ def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
 
 
 def _dimensions(record: Record) -> set[frozenset[tuple[str, str]]]:
-    """Those of its series."""
+    """The dimensions of each series."""
     return {frozenset(series["dimensions"].items()) for series in record.series}
 
 
@@ -289,20 +289,20 @@ def neighbours(record: Record) -> list[Record]:
 
 
 def newest(spool_dir: str | None = None) -> str:
-    """The id of the run recorded last.
+    """The ID of the newest run.
 
     Raises:
-        NoRecordError: If there is none on this machine.
+        NoRecordError: If this machine has no record.
 
     """
     known = known_runs(spool_dir)
     if not known:
-        raise NoRecordError(f"there is no record of any run in {_folder(spool_dir)}{_HOW_RECORDED}")
+        raise NoRecordError(f"there is no record of any run in {records_folder(spool_dir)}{_HOW_RECORDED}")
     return known[-1]
 
 
 def was_published(run_id: str, spool_dir: str | None = None) -> bool:
-    """Whether there was a run of this id before that went to AWS, as far as is known on this machine."""
+    """Whether this machine has a record of an earlier run with this ID that was published to AWS."""
     try:
         record = Record.read(run_id, spool_dir)
     except NoRecordError:
@@ -311,23 +311,24 @@ def was_published(run_id: str, spool_dir: str | None = None) -> bool:
 
 
 def known_runs(spool_dir: str | None = None) -> list[str]:
-    """The ids of all runs recorded on this machine, the newest last."""
-    return [path.stem for path in _by_age(_folder(spool_dir))]
+    """The IDs of all runs that this machine has recorded, the newest last."""
+    return [path.stem for path in _by_age(records_folder(spool_dir))]
 
 
 def _by_age(folder: Path) -> list[Path]:
     found: list[tuple[float, Path]] = []
     for path in folder.glob("*.json"):
-        # Another process may just have removed it, as one of the oldest.
+        # Another process may delete it as one of the oldest.
         with suppress(OSError):
             found.append((path.stat().st_mtime, path))
     return [path for _, path in sorted(found)]
 
 
 def absolute(spool_dir: str | None) -> str | None:
-    """The same folder, wherever one is when it is looked for."""
+    """The absolute path of a spool folder, for a process with another working directory."""
     return None if spool_dir is None else str(Path(spool_dir).absolute())
 
 
-def _folder(spool_dir: str | None) -> Path:
+def records_folder(spool_dir: str | None) -> Path:
+    """The folder of the records."""
     return Path(_core.spool_root(spool_dir), ".records")
