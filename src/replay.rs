@@ -291,8 +291,9 @@ mod tests {
     }
 
     fn start(folder: &Path, runtime: &tokio::runtime::Runtime) -> Replay {
-        let cloudwatch =
-            |_: &Manifest, counters: &Arc<Counters>| crate::delivery::client::DryRun { counters: Arc::clone(counters) };
+        let cloudwatch = |_: &Manifest, counters: &Arc<Counters>| crate::delivery::dry_run::DryRun {
+            counters: Arc::clone(counters),
+        };
         Replay::start(folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable")
     }
 
@@ -331,8 +332,9 @@ mod tests {
         let folder = spool.folder().expect("a folder").to_owned();
         drop(spool);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("one");
-        let cloudwatch =
-            |_: &Manifest, counters: &Arc<Counters>| crate::delivery::client::DryRun { counters: Arc::clone(counters) };
+        let cloudwatch = |_: &Manifest, counters: &Arc<Counters>| crate::delivery::dry_run::DryRun {
+            counters: Arc::clone(counters),
+        };
         let replay =
             Replay::start(&folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable");
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);

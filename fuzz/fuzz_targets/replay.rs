@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use locust_cw::delivery::client::DryRun;
+use locust_cw::delivery::dry_run::DryRun;
 use locust_cw::replay::Replay;
 use locust_cw::spool::pending::pending_spools;
 use locust_cw::timestamp::Timestamp;

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::accounting::counters::Counters;
     use crate::accounting::messages::Diagnostics;
-    use crate::delivery::client::DryRun;
+    use crate::delivery::dry_run::DryRun;
     use crate::delivery::outage::OutageMonitor;
     use crate::delivery::outbox::{Outbox, SendMode};
     use crate::spool::Spool;

@@ -1,9 +1,7 @@
 //! CloudWatch, as a trait: everything in front of it runs without AWS.
 
 use std::future::{Future, ready};
-use std::sync::Arc;
 
-use crate::accounting::counters::Counters;
 use crate::config::ResolvedAws;
 use crate::delivery::error::CallError;
 use crate::logs::event::LogBatch;
@@ -66,32 +64,5 @@ pub trait CloudWatch: Send + Sync + 'static {
     /// The destination with the account, which may need a call.
     fn resolve_account(&self) -> impl Future<Output = Result<Option<ResolvedAws>, CallError>> + Send {
         ready(Ok(None))
-    }
-}
-
-/// Accepts everything and sends nothing (`--cw-dry-run`). Sizes are those before compression.
-pub struct DryRun {
-    /// Where the bytes are counted.
-    pub counters: Arc<Counters>,
-}
-
-impl CloudWatch for DryRun {
-    async fn put_metric_data(&self, _namespace: &str, datums: Vec<Datum>) -> Result<(), CallError> {
-        self.counters.bytes_sent.add_len(datums.iter().map(Datum::wire_bytes).sum());
-        Ok(())
-    }
-
-    async fn put_log_events(
-        &self,
-        _group: &str,
-        _stream: &str,
-        batch: LogBatch,
-    ) -> Result<RejectedLogEvents, CallError> {
-        self.counters.bytes_sent.add_len(batch.json.len());
-        Ok(RejectedLogEvents::default())
-    }
-
-    async fn create_log_stream(&self, _group: &str, _stream: &str) -> Result<Option<CallError>, CallError> {
-        Ok(None)
     }
 }

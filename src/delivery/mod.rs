@@ -4,6 +4,7 @@ mod bisect;
 pub mod call;
 pub mod client;
 pub mod destination;
+pub mod dry_run;
 pub mod error;
 mod explain;
 mod handle;

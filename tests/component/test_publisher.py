@@ -382,3 +382,21 @@ def test_processes_that_share_host_name_process_id_and_run_id_have_names_of_thei
     names = [path.name for path in (tmp_path / "shared").iterdir() if path.is_dir()]
     assert len(names) == 2
     assert len({name.rpartition("-")[2] for name in names}) == 2, names
+
+
+def test_a_dry_run_counts_the_bytes_that_a_real_run_sends(aws: Aws, tmp_path: Path) -> None:
+    """Byte by byte, with calls above and below the size from which the SDK compresses metrics."""
+    code = """
+    def bytes_sent(names, **how):
+        with Publisher(run_id="same", worker="w", flush_interval=60, **options, **how) as publisher:
+            for i in range(names * 2):
+                publisher.record("GET", f"/{i % names}", 1 + i % 7, 10, start_time=begun + i // names)
+            return json.loads(publisher.close().json)["bytes_sent"]
+    begun = int(time.time()) - 60
+    print(json.dumps([[bytes_sent(names), bytes_sent(names, dry_run=True)] for names in (1, 20)]))
+    """
+    (((small, small_dry), (large, large_dry)),) = run(tmp_path, aws, code)
+    creating = [call for name in ("CreateLogGroup", "CreateLogStream") for call in aws.proxy.calls(name)]
+    assert small + large == small_dry + large_dry + sum(len(call.body) for call in creating)
+    metrics = aws.proxy.calls("PutMetricData")
+    assert {"content-encoding" in call.headers for call in metrics} == {True, False}

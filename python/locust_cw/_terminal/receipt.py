@@ -147,14 +147,14 @@ def _cell(number: int, color: str | None, style: Paint) -> str:
 
 
 def _traffic(receipt: _core.Receipt) -> str:
-    begin = "Dry run: nothing was sent. A real run would use " if receipt.dry_run else ""
-    # A dry run compresses nothing.
-    how = "before compression" if receipt.dry_run else "sent"
-    return (
-        f"{begin}API calls: PutMetricData {receipt.put_metric_data_calls:,}, PutLogEvents"
-        f" {receipt.put_log_events_calls:,}, repeated {receipt.retries:,}; {human_bytes(receipt.bytes_sent)} {how};"
-        f" about ${receipt.estimated_cost_usd:.4f} (prices of {_core.PRICES_AS_OF})"
-    )
+    calls = f"PutMetricData {receipt.put_metric_data_calls:,}, PutLogEvents {receipt.put_log_events_calls:,}"
+    size, cost = human_bytes(receipt.bytes_sent), f"about ${receipt.estimated_cost_usd:.4f}"
+    if receipt.dry_run:
+        return (
+            f"Dry run: nothing was sent. A real run would send {size} in the API calls {calls}; {cost} (prices of"
+            f" {_core.PRICES_AS_OF})"
+        )
+    return f"API calls: {calls}, repeated {receipt.retries:,}; {size} sent; {cost} (prices of {_core.PRICES_AS_OF})"
 
 
 def _reconciliation(requests: int, failures: int, *, reconciled: bool, style: Paint) -> str:
