@@ -19,7 +19,7 @@ mod segment;
 
 pub use folder::Spool;
 pub use manifest::{Destination, Manifest};
-pub use segment::{Contents, LogLines, Packing, Pending, Segment, SegmentState};
+pub use segment::{Contents, LogLines, Packing, Segment, SegmentState, Turn};
 
 /// The two kinds of data. They are sent independently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

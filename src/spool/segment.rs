@@ -84,7 +84,7 @@ impl LogLines {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentState {
     /// It waits to be sent.
-    Pending(Pending),
+    Waiting(Turn),
     /// A call that contains it is in flight.
     InFlight,
     /// A dry run has processed it. It stays in the spool.
@@ -95,7 +95,7 @@ pub enum SegmentState {
 
 /// The turn of a segment that waits to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pending {
+pub enum Turn {
     /// The last flush released it, or the next one will. In live mode, fresh metrics are sent before a backlog.
     Fresh,
     /// An earlier flush released it.
@@ -143,7 +143,7 @@ impl Segment {
             lane,
             contents,
             disk_bytes,
-            state: SegmentState::Pending(Pending::Fresh),
+            state: SegmentState::Waiting(Turn::Fresh),
             packing: Packing::Shared,
             failed_calls: 0,
             storage,

@@ -44,7 +44,7 @@ impl Sums {
 /// What the segments of the outbox stand for, and the room that they take.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    pending: Sums,
+    waiting: Sums,
     in_flight: Sums,
     /// What a dry run has processed. It stays counted when its file is deleted to make room.
     retained: Sum,
@@ -56,7 +56,7 @@ impl Ledger {
     /// Enters a segment, in its present state.
     pub(super) fn enter(&mut self, segment: &Segment) {
         match segment.state {
-            SegmentState::Pending(_) => self.pending.of_storage(segment).add(segment),
+            SegmentState::Waiting(_) => self.waiting.of_storage(segment).add(segment),
             SegmentState::InFlight => self.in_flight.of_storage(segment).add(segment),
             // Without a file, it cannot be inspected later, and its memory is freed.
             SegmentState::Retained if segment.is_in_memory() => self.retained.counts += segment.contents.counts,
@@ -69,7 +69,7 @@ impl Ledger {
     /// Strikes out a segment that is removed from the outbox.
     pub(super) fn remove(&mut self, segment: &Segment) {
         match segment.state {
-            SegmentState::Pending(_) => self.pending.of_storage(segment).subtract(segment),
+            SegmentState::Waiting(_) => self.waiting.of_storage(segment).subtract(segment),
             SegmentState::InFlight => self.in_flight.of_storage(segment).subtract(segment),
             SegmentState::Retained => self.retained.bytes = self.retained.bytes.saturating_sub(segment.disk_bytes),
             SegmentState::Rejected => self.remove_rejected(segment.disk_bytes),
@@ -95,14 +95,14 @@ impl Ledger {
 
     /// Strikes out everything that is not on disk, and returns what it stood for.
     pub(super) fn remove_memory(&mut self) -> Counts {
-        let mut counts = std::mem::take(&mut self.pending.memory).counts;
+        let mut counts = std::mem::take(&mut self.waiting.memory).counts;
         counts += std::mem::take(&mut self.in_flight.memory).counts;
         counts
     }
 
-    /// What is pending or in flight.
+    /// What waits or is in flight.
     pub(super) fn left(&self) -> Counts {
-        let mut counts = self.pending.counts();
+        let mut counts = self.waiting.counts();
         counts += self.in_flight.counts();
         counts
     }
@@ -114,12 +114,12 @@ impl Ledger {
 
     /// Bytes on disk of segments that wait to be sent, or are being sent.
     pub(super) const fn left_bytes_on_disk(&self) -> u64 {
-        self.pending.disk.bytes + self.in_flight.disk.bytes
+        self.waiting.disk.bytes + self.in_flight.disk.bytes
     }
 
     /// Bytes in memory.
     pub(super) const fn memory_bytes(&self) -> u64 {
-        self.pending.memory.bytes + self.in_flight.memory.bytes
+        self.waiting.memory.bytes + self.in_flight.memory.bytes
     }
 
     /// Bytes on disk of rejected segments.
