@@ -1,8 +1,8 @@
-//! The outbox: the segments that wait to be sent, by lane, within the room that the spool has for them.
+//! The outbox: the segments that wait to be sent, by lane, within the capacity of the spool.
 
+mod capacity;
 mod lane_queue;
 mod ledger;
-mod room;
 mod settle;
 
 use std::collections::VecDeque;

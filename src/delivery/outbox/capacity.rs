@@ -1,4 +1,4 @@
-//! The room of the outbox, on disk and in memory: what is deleted if there is too little, and in which order.
+//! The capacity of the outbox, on disk and in memory: what it deletes if data exceeds it, and in which order.
 
 use crate::accounting::messages::Level;
 use crate::delivery::outbox::lane_queue::remove_oldest;
@@ -10,8 +10,8 @@ use crate::sync::MutexGuard;
 const MEMORY_CAPACITY_BYTES: u64 = 64 * 1024 * 1024;
 
 impl Outbox {
-    /// Deletes what is needed to make room for everything that waits: what a dry run has processed, then what CloudWatch
-    /// has rejected, then the oldest log events, then the oldest metrics.
+    /// Deletes data until the rest fits: first what a dry run has processed, then what CloudWatch has rejected, then the
+    /// oldest log events, then the oldest metrics.
     pub(super) fn make_room<'a>(&'a self, mut state: MutexGuard<'a, State>) {
         let processed = self.remove_processed(&mut state);
         let missing = state.ledger.disk_bytes().saturating_sub(self.disk_capacity);
@@ -25,12 +25,12 @@ impl Outbox {
         self.drop_waiting(&waiting);
     }
 
-    /// Releases everything that waits for the end of the test if it takes half of the room. The room of rejected segments
-    /// is lost to it; what a dry run has processed makes room.
+    /// Releases all segments that wait for the end of the test if they take half of the capacity. Rejected segments reduce
+    /// the capacity; what a dry run has processed does not, because it can be deleted.
     pub(super) fn release_early(&self, state: &mut State) -> bool {
-        let room = self.disk_capacity.saturating_sub(state.ledger.rejected_bytes());
-        let is_half_full =
-            state.ledger.left_bytes_on_disk() > room / 2 || state.ledger.memory_bytes() > MEMORY_CAPACITY_BYTES / 2;
+        let available = self.disk_capacity.saturating_sub(state.ledger.rejected_bytes());
+        let is_half_full = state.ledger.left_bytes_on_disk() > available / 2
+            || state.ledger.memory_bytes() > MEMORY_CAPACITY_BYTES / 2;
         let early = state.mode == SendMode::Deferred && is_half_full;
         if early {
             state.release();
