@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use locust_cw::delivery::call::{logs_call, metrics_call};
+use locust_cw::delivery::assemble::{logs_call, metrics_call};
 use locust_cw::delivery::limits::MAX_DATUMS;
 use locust_cw::logs::event::LogEvent;
 use locust_cw::metrics::datum::{Body, Datum};

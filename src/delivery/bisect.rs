@@ -1,7 +1,7 @@
 //! Splits data that CloudWatch refuses until the invalid item is alone and rejected. Handles files that cannot be read.
 
 use crate::accounting::messages::Level;
-use crate::delivery::call::Unread;
+use crate::delivery::assemble::Unread;
 use crate::delivery::client::CloudWatch;
 use crate::delivery::send::Sender;
 use crate::spool::{Lane, Packing, Segment};

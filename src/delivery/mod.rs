@@ -1,15 +1,15 @@
 //! Delivery: from the outbox to CloudWatch. A run records data in front of it; a replay consists of it alone.
 
+pub mod assemble;
 mod bisect;
-pub mod call;
 pub mod client;
 pub mod destination;
 pub mod dry_run;
 pub mod error;
 mod explain;
-mod handle;
 mod in_flight;
 mod lane;
+mod lifecycle;
 pub mod limits;
 mod outage;
 pub mod outbox;
@@ -18,5 +18,5 @@ mod progress;
 pub mod retry;
 mod send;
 
-pub use handle::{Delivery, DeliveryOptions};
+pub use lifecycle::{Delivery, DeliveryOptions};
 pub use progress::{DeliveryEnd, Progress};

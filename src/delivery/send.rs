@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::accounting::counters::Counters;
 use crate::accounting::messages::{Diagnostics, Level};
+use crate::delivery::assemble::{logs_call, metrics_call};
 use crate::delivery::bisect::{NoRoom, can_be_split};
-use crate::delivery::call::{logs_call, metrics_call};
 use crate::delivery::client::{CloudWatch, RejectedLogEvents};
 use crate::delivery::error::{CallError, Cause, Stage};
 use crate::delivery::in_flight::{InFlightGuard, operation_of};

@@ -1,4 +1,4 @@
-//! The content of a call: segments are combined into as few calls as CloudWatch's limits allow.
+//! Assembles calls: combines segments into as few calls as CloudWatch's limits allow.
 
 use std::collections::BTreeMap;
 use std::io;
