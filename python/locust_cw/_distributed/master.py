@@ -12,9 +12,9 @@ from locust_cw._distributed import messages
 from locust_cw._distributed.outages import WorkerOutages
 from locust_cw._distributed.registry import WorkerRegistry
 from locust_cw._plugin import locust_adapter, locust_fleet
-from locust_cw._plugin.distribution import Distribution, WorkerReports
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.preflight import refuse_for_worker
+from locust_cw._plugin.process_role import ProcessRole, WorkerReports
 from locust_cw._plugin.run import Outcome, Phase, TestRun
 from locust_cw._settings.opt_outs import OPT_OUTS
 
@@ -43,7 +43,7 @@ class _Entry(NamedTuple):
     outages: WorkerOutages
 
 
-class Master(Distribution):
+class Master(ProcessRole):
     """The master of a fleet."""
 
     def __init__(self) -> None:

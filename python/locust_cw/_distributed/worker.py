@@ -9,9 +9,9 @@ import gevent
 
 from locust_cw._distributed import messages
 from locust_cw._plugin import locust_adapter, locust_fleet
-from locust_cw._plugin.distribution import Distribution
 from locust_cw._plugin.extension import StartError
 from locust_cw._plugin.greenlets import spawn
+from locust_cw._plugin.process_role import ProcessRole
 from locust_cw._settings.opt_outs import OPT_OUTS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def create() -> Worker:
     return Worker()
 
 
-class Worker(Distribution):
+class Worker(ProcessRole):
     """A worker of a fleet."""
 
     writes_record = False

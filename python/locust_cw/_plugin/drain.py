@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
-    from locust_cw._plugin.distribution import Distribution
+    from locust_cw._plugin.process_role import ProcessRole
     from locust_cw._plugin.session_end import FinishedRun, SessionEnd
 
 logger = logging.getLogger("locust_cw")
@@ -77,32 +77,32 @@ class Drain:
         while self._end.runs:
             self._wait.sleep(_POLL_S)
 
-    def close(self, distribution: Distribution, at_exit: Callable[[], None]) -> list[FinishedRun]:
+    def close(self, process_role: ProcessRole, at_exit: Callable[[], None]) -> list[FinishedRun]:
         """Deliver and finalize all runs, which are detached. The result is those that were not returned before."""
         end = self._end
         end.is_closing = True
         begun = time.monotonic()
-        with self._wait.ended_by_ctrl_c(), distribution.receiving():
+        with self._wait.ended_by_ctrl_c(), process_role.receiving():
             while end.runs:
                 run = end.runs[0]
                 for extension in run.extensions:
                     if isinstance(extension, Background):
                         extension.cancel()
-                self._wait_for_delivery(run, distribution, begun)
+                self._wait_for_delivery(run, process_role, begun)
                 if run.phase is Phase.FINALIZED:
                     # Delivered before the end: the monitor's greenlet makes its receipt.
                     self._wait.sleep(_POLL_S)
                     continue
                 if self._wait.given_up:
-                    _log_undelivered(run, distribution)
-                self.finalize(run, distribution)
+                    _log_undelivered(run, process_role)
+                self.finalize(run, process_role)
         atexit.unregister(at_exit)
         end.owner = None
         end.is_closing = False
         finished, end.finished = sorted(end.finished, key=lambda each: each.started), []
         return finished
 
-    def finalize(self, run: TestRun, distribution: Distribution) -> None:
+    def finalize(self, run: TestRun, process_role: ProcessRole) -> None:
         """Make the receipt of a run and forget the run. A second call does nothing."""
         end = self._end
         with self._wait.uninterrupted():
@@ -111,7 +111,7 @@ class Drain:
             run.phase = Phase.FINALIZED
             is_lost: bool = run.options["fail_on_loss"]
             try:
-                finished, is_lost = finalize(run, distribution, self._wait)
+                finished, is_lost = finalize(run, process_role, self._wait)
                 end.finished.append(finished)
             except Exception:
                 # The other runs get their receipts.
@@ -122,19 +122,19 @@ class Drain:
                 # Greenlets that wait for the end wait for this list to be empty.
                 end.runs.remove(run)
 
-    def _wait_for_delivery(self, run: TestRun, distribution: Distribution, begun: float) -> None:
+    def _wait_for_delivery(self, run: TestRun, process_role: ProcessRole, begun: float) -> None:
         role = locust_adapter.role_of(run.environment)
         deadline = begun + run.publisher.drain_timeout + (_RECEIPTS_TIMEOUT_S if role is Role.MASTER else 0)
         progress_bar: Any = None
         while not self._wait.given_up and run.phase is not Phase.FINALIZED:
             progress = run.publisher.progress()
             now = time.monotonic()
-            if (progress.over and distribution.is_complete(run)) or now > deadline:
+            if (progress.over and process_role.is_complete(run)) or now > deadline:
                 break
             if role is not Role.WORKER and now - begun > _SHOW_PROGRESS_AFTER_S:
                 progress_bar = progress_bar or load("progress").ProgressBar(begun=begun)
-                left, settled = distribution.progress(run)
-                failures = [failure.message for failure in progress.failures] or distribution.failures(run)
+                left, settled = process_role.progress(run)
+                failures = [failure.message for failure in progress.failures] or process_role.failures(run)
                 progress_bar.show(
                     progress.left + left, progress.settled + settled, failures, seconds_to_wait=deadline - now
                 )
@@ -143,10 +143,10 @@ class Drain:
             progress_bar.clear()
 
 
-def _log_undelivered(run: TestRun, distribution: Distribution) -> None:
+def _log_undelivered(run: TestRun, process_role: ProcessRole) -> None:
     """Log where the samples are that Ctrl-C has left undelivered."""
     role = locust_adapter.role_of(run.environment)
-    left = 0 if run.options["dry_run"] else run.publisher.progress().left + distribution.progress(run)[0]
+    left = 0 if run.options["dry_run"] else run.publisher.progress().left + process_role.progress(run)[0]
     if left and role is not Role.WORKER:
         where = "the spools of master and workers" if role is Role.MASTER else "the spool"
         command = load("receipt").replay_command(run.run_id, run.options["spool_dir"])

@@ -13,21 +13,21 @@ from locust_cw._plugin.session_end import FinishedRun
 
 if TYPE_CHECKING:
     from locust_cw import _core
-    from locust_cw._plugin.distribution import Distribution
     from locust_cw._plugin.drain_wait import DrainWait
+    from locust_cw._plugin.process_role import ProcessRole
 
 _POLL_S = 0.05
 # How long the receipt waits for extensions such as the dashboard's last mark.
 _BACKGROUND_TIMEOUT_S = 10.0
 
 
-def finalize(run: TestRun, distribution: Distribution, wait: DrainWait) -> tuple[FinishedRun, bool]:
+def finalize(run: TestRun, process_role: ProcessRole, wait: DrainWait) -> tuple[FinishedRun, bool]:
     """Make the receipt of a run, and show it unless the master does. The second result is whether a loss counts."""
     _wait_for_background(run, wait)
-    receipt, remarks = build_receipt(run, distribution)
+    receipt, remarks = build_receipt(run, process_role)
     run.log_messages()
     finished = FinishedRun(run.times.started, receipt, remarks)
-    if distribution.hand_over(run, receipt, remarks):
+    if process_role.hand_over(run, receipt, remarks):
         return finished, False
     for name in ("record", "receipt"):
         load(name).create(run.options).on_finished(run, receipt, remarks)
@@ -36,9 +36,9 @@ def finalize(run: TestRun, distribution: Distribution, wait: DrainWait) -> tuple
     return finished, run.options["fail_on_loss"] and not receipt.complete
 
 
-def build_receipt(run: TestRun, distribution: Distribution) -> tuple[_core.Receipt, list[str]]:
+def build_receipt(run: TestRun, process_role: ProcessRole) -> tuple[_core.Receipt, list[str]]:
     """End the publisher. The second result is lines for the receipt's text."""
-    reports, remarks, are_complete = distribution.worker_reports(run)
+    reports, remarks, are_complete = process_role.worker_reports(run)
     stop_reason = run.reason if run.outcome is Outcome.STOPPED_BY_ALARM else None
     if stop_reason is not None:
         remarks.append(stop_reason)

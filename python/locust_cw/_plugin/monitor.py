@@ -15,7 +15,7 @@ from locust_cw._plugin.run import Phase, TestRun
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locust_cw._plugin.distribution import Distribution
+    from locust_cw._plugin.process_role import ProcessRole
     from locust_cw._plugin.session_end import SessionEnd
 
 logger = logging.getLogger("locust_cw")
@@ -25,13 +25,13 @@ _AFTER_FULL_SECOND_S = 0.03
 _COUNT_USERS_EVERY_S = 0.1
 
 
-def monitor_loop(run: TestRun, distribution: Distribution, end: SessionEnd, finish: Callable[[TestRun], None]) -> None:
+def monitor_loop(run: TestRun, process_role: ProcessRole, end: SessionEnd, finish: Callable[[TestRun], None]) -> None:
     """Accompany a run until it has its receipt. A run that was replaced is finished as soon as it is delivered."""
     is_delivered = False
     while run.phase is not Phase.FINALIZED:
         _sleep_until_next_second(run)
         if not run.is_attached:
-            if not end.is_closing and _is_delivered(run, distribution):
+            if not end.is_closing and _is_delivered(run, process_role):
                 finish(run)
                 return
         elif run.phase is Phase.STOPPED:
@@ -42,17 +42,17 @@ def monitor_loop(run: TestRun, distribution: Distribution, end: SessionEnd, fini
         for extension in run.extensions:
             extension.on_tick(run)
         run.log_messages()
-        if run.times.stopped is not None and not is_delivered and _has_nothing_left(run, distribution):
+        if run.times.stopped is not None and not is_delivered and _has_nothing_left(run, process_role):
             is_delivered = True
             logger.debug("CloudWatch has all of run %s", run.run_id)
-            if distribution.writes_record:
+            if process_role.writes_record:
                 # The receipt may take hours, as with a web UI; `verify` and `report` need the record now.
-                load("record").create(run.options).write(run, distribution.summary(run))
+                load("record").create(run.options).write(run, process_role.summary(run))
 
 
-def _has_nothing_left(run: TestRun, distribution: Distribution) -> bool:
+def _has_nothing_left(run: TestRun, process_role: ProcessRole) -> bool:
     """Whether everything is delivered so far, here and on the workers."""
-    return not run.publisher.progress().left and not distribution.progress(run)[0]
+    return not run.publisher.progress().left and not process_role.progress(run)[0]
 
 
 def _sleep_until_next_second(run: TestRun) -> None:
@@ -65,9 +65,9 @@ def _sleep_until_next_second(run: TestRun) -> None:
             count_users(run.environment, run.publisher)
 
 
-def _is_delivered(run: TestRun, distribution: Distribution) -> bool:
+def _is_delivered(run: TestRun, process_role: ProcessRole) -> bool:
     """Whether nothing of a detached run is left to wait for, here and on its workers."""
     progress = run.publisher.progress()
     is_settled = progress.over and (run.options["dry_run"] or not progress.left)
     is_busy = any(extension.is_busy for extension in run.extensions if isinstance(extension, Background))
-    return is_settled and not is_busy and distribution.is_settled(run)
+    return is_settled and not is_busy and process_role.is_settled(run)

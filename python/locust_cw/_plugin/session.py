@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._plugin import locust_adapter
-from locust_cw._plugin.distribution import Distribution
 from locust_cw._plugin.extension import Preflight, StartError, enabled, load
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.monitor import monitor_loop
+from locust_cw._plugin.process_role import ProcessRole
 from locust_cw._plugin.run import Phase, TestRun
 from locust_cw._plugin.session_end import SessionEnd
 from locust_cw._plugin.starts import Starts
@@ -43,7 +43,7 @@ class Session:
     Attributes:
         environment: The environment; None before its first event.
         overrides: The options of `attach`.
-        distribution: This process's role in a fleet.
+        role: This process's role in a fleet.
         last_run: The last run that has started.
         unpublished: Why the last test is not published, and since when; None if it is.
 
@@ -52,7 +52,7 @@ class Session:
     def __init__(self) -> None:
         self.environment: Environment | None = None
         self.overrides: Mapping[str, Any] = {}
-        self.distribution = Distribution()
+        self.role = ProcessRole()
         self.last_run: TestRun | None = None
         self.unpublished: tuple[str, float] | None = None
         self._starts = Starts()
@@ -113,23 +113,23 @@ class Session:
             self._publish_nothing(environment, error, fail_on_loss=bool(self.overrides.get("fail_on_loss")))
             return
         is_repeated = self._starts.is_repeated(environment.host, options)
-        self.distribution.prepare(environment, options)
+        self.role.prepare(environment, options)
         run = self.run
-        if run is not None and self.distribution.resumes(run, options):
+        if run is not None and self.role.resumes(run, options):
             run.resume()
         elif run is not None and run.is_held and is_repeated:
             # Locust has ended the greenlet that waited for AWS; this start continues instead.
             self._let_start(run)
         else:
             self._detach()
-            if self.distribution.publishes(options):
+            if self.role.publishes(options):
                 self._start(environment, options)
 
     def _join(self, environment: Environment) -> None:
         """Take the role that the runner gives this process."""
         role = locust_adapter.role_of(environment)
         if role is not Role.LOCAL and role.name.lower() not in self._loaded:
-            self.distribution = self._loaded[role.name.lower()] = load(role.name.lower()).create()
+            self.role = self._loaded[role.name.lower()] = load(role.name.lower()).create()
 
     def _start(self, environment: Environment, options: Options) -> None:
         locust_adapter.on_web_ui(environment, lambda web_ui: load("web_ui").show(self, web_ui))
@@ -144,7 +144,7 @@ class Session:
         if "drain" in self._loaded:
             self._drain.on_start()
         run.start()
-        spawn(monitor_loop, run, self.distribution, self._end, self._finish)
+        spawn(monitor_loop, run, self.role, self._end, self._finish)
         self._let_start(run)
 
     def _new_run(self, environment: Environment, options: Options) -> TestRun:
@@ -156,7 +156,7 @@ class Session:
             locust_adapter.set_run_id(environment, run_id)
         options.check_names()
         local = self._loaded["local"].endpoint_url if "local" in self._loaded and options["local"] else None
-        local = self.distribution.local_url(environment, options, local)
+        local = self.role.local_url(environment, options, local)
         if local is not None:
             options.set("endpoint_url", local)
             options.set("local", True)  # noqa: FBT003 - the value of an option
@@ -170,7 +170,7 @@ class Session:
             fallback_host=fallback_host,
         )
         self._starts.use(publisher.run_id)
-        extensions.insert(0, self.distribution)
+        extensions.insert(0, self.role)
         return TestRun(environment, publisher, options, extensions, host=host or fallback_host)
 
     @staticmethod
@@ -188,7 +188,7 @@ class Session:
         logger.error("locust-cw does not publish this test: %s", error)
         self.unpublished = str(error), time.time()
         self._end.lost = self._end.lost or fail_on_loss
-        self.distribution.cancel(environment)
+        self.role.cancel(environment)
 
     # During a test.
 
@@ -216,11 +216,11 @@ class Session:
 
     def on_report_to_master(self, data: dict[str, Any], **_kwargs: object) -> None:
         """A worker reports."""
-        self.distribution.report(self.run, data)
+        self.role.report(self.run, data)
 
     def on_worker_report(self, client_id: str, data: dict[str, Any], **_kwargs: object) -> None:
         """A worker has reported."""
-        self.distribution.on_worker_report(self.run, client_id, data)
+        self.role.on_worker_report(self.run, client_id, data)
 
     def on_test_stop(self, **_kwargs: object) -> None:
         """Locust has stopped the test."""
@@ -246,7 +246,7 @@ class Session:
         return drain
 
     def _finish(self, run: TestRun) -> None:
-        self._drain.finalize(run, self.distribution)
+        self._drain.finalize(run, self.role)
 
     def on_quitting(self, **_kwargs: object) -> None:
         """Locust begins to shut down."""
@@ -263,7 +263,7 @@ class Session:
         if self.run is not None:
             self.run.snapshot_totals()
         self._detach()
-        finished = self._drain.close(self.distribution, self._on_exit)
+        finished = self._drain.close(self.role, self._on_exit)
         if finished and "local" in self._loaded:
             self._loaded.pop("local").stop()
         return finished

@@ -46,8 +46,8 @@ class SessionView:
         if locust_adapter.role_of(run.environment) is Role.MASTER:
             from locust_cw._distributed.master import Master  # noqa: PLC0415 - only loaded on a master
 
-            if isinstance(self._session.distribution, Master):
-                workers = self._session.distribution.statuses(run)
+            if isinstance(self._session.role, Master):
+                workers = self._session.role.statuses(run)
         return _status.statuses(shown, ReportedStatus(run.status_report()), workers, time.time())
 
     def links(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What depends on a process's role in a fleet. This is the only process of a test; `_distributed` has the others."""
+"""The role of a process in a fleet: what the only process of a test does, and what `_distributed` overrides for others."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class WorkerReports(NamedTuple):
-    """The last reports of a run's workers, remarks for the receipt, and whether they are all there is."""
+    """The last reports of a run's workers, remarks for the receipt, and whether every worker has reported."""
 
     reports: list[_core.StatusReport]
     remarks: list[str]
     are_complete: bool
 
 
-class Distribution(Extension[TestRun]):
-    """The only process of a test. It has no other processes to agree with."""
+class ProcessRole(Extension[TestRun]):
+    """The role of the only process of a test."""
 
     writes_record = True
     """Whether this process writes the record of a run."""
@@ -36,10 +36,10 @@ class Distribution(Extension[TestRun]):
         return run.status_report().receipt
 
     def prepare(self, environment: Environment, options: Options) -> None:
-        """Agree with the other processes on what is published; this may change the options."""
+        """Coordinate with the other processes which of them publish. This may change the options."""
 
     def cancel(self, environment: Environment) -> None:
-        """Nothing of this test is published."""
+        """Note that this process publishes nothing of a test."""
 
     def publishes(self, options: Options) -> bool:
         """Whether this process publishes a test with these options."""
@@ -50,34 +50,37 @@ class Distribution(Extension[TestRun]):
         return False
 
     def local_url(self, _environment: Environment, _options: Options, url: str | None) -> str | None:
-        """The address of the local CloudWatch to publish to, if there is one; `url` is that of this process's own.
+        """The address of the local CloudWatch to publish to; None without one.
+
+        Args:
+            url: The address of the local CloudWatch that this process has started.
 
         Raises:
-            StartError: If there should be one.
+            StartError: If the options require a local CloudWatch and its address is unknown.
 
         """
         return url
 
     def report(self, run: TestRun | None, data: dict[str, Any]) -> None:
-        """Add to the report that Locust sends to the master."""
+        """Add data to the report that Locust sends to the master."""
 
     def on_worker_report(self, run: TestRun | None, client_id: str, data: dict[str, Any]) -> None:
-        """Take what a worker has reported."""
+        """Process the report of a worker."""
 
     def progress(self, _run: TestRun) -> tuple[int, int]:
         """Samples that the workers still have to deliver, and those that they have settled."""
         return 0, 0
 
     def failures(self, _run: TestRun) -> Sequence[str]:
-        """Why the workers' calls fail at present."""
+        """The messages of the workers' calls that fail at present."""
         return ()
 
     def is_complete(self, _run: TestRun) -> bool:
-        """Whether no more reports are to be expected at the end of the process."""
+        """Whether no more reports will arrive at the end of the process."""
         return True
 
     def is_settled(self, _run: TestRun) -> bool:
-        """Whether no more reports are to be expected while the process goes on."""
+        """Whether no more reports will arrive while the process continues."""
         return True
 
     def worker_reports(self, _run: TestRun) -> WorkerReports:
@@ -89,5 +92,5 @@ class Distribution(Extension[TestRun]):
         return False
 
     def receiving(self) -> AbstractContextManager[None]:
-        """Receive messages instead of Locust, whose greenlets have ended."""
+        """Receive messages after Locust's own greenlets have ended."""
         return nullcontext()
