@@ -1,4 +1,4 @@
-"""The role of a process in a fleet: what the only process of a test does, and what `_distributed` overrides for others."""
+"""The role of a process in a fleet: that of the only process. `_distributed` has those of master and worker."""
 
 from __future__ import annotations
 
