@@ -33,6 +33,7 @@ NO_MESSAGES = {
     "not a status report of this version of locust-cw: …": "at DEBUG; the warning has an entry",
     "… is not a number of seconds from 0 to the year 9999": "the reason in it",
     "not the result of a check: …": "the reason why a record cannot be read, which has an entry",
+    "not a time of a run: …": "the same",
     "a list of text": "the type that an option needs, in a message",
     "a whole number": "the same",
     "request name with values": "the topic of a message",

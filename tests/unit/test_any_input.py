@@ -199,6 +199,15 @@ def test_a_mark_is_read_or_somebody_elses(annotation: Any) -> None:
         assert Mark.read(mark.annotation()) is not None
 
 
+CHECK: dict[str, Any] = {
+    "expression": "GET /<b>: p95 < 300ms",
+    "verdict": "failed",
+    "measured": 2413.5,
+    "limit": 300.0,
+    "first_breach": "2027-01-15T08:00:30Z",
+    "unit": "ms",
+    "reason": None,
+}
 RECORD: dict[str, Any] = {
     "run_id": "r",
     "options": {"region": "eu-north-1", "log_group": "g", "resolution": 1},
@@ -206,8 +215,9 @@ RECORD: dict[str, Any] = {
     "stopped": 1.8e9 + 60,
     "host": "http://h.test",
     "targets": ["sqs:orders"],
-    "receipt": RECEIPT,
+    "receipt": RECEIPT | {"checks": [CHECK, CHECK | {"verdict": "undecided", "measured": None, "reason": "no data"}]},
     "series": RECEIPT["series"],
+    "summary": {},
 }
 BROKEN: list[dict[str, Any]] = [
     {"options": None},
@@ -221,6 +231,9 @@ BROKEN: list[dict[str, Any]] = [
     {"series": [{"dimensions": {"Host": "http://h.test"}, "requests": 10**400, "failures": 1}]},
     {"receipt": {**RECEIPT, "estimated_cost_usd": "x"}},
     {"receipt": {**RECEIPT, "uncertain": None}},
+    {"receipt": {**RECEIPT, "checks": {}}},
+    {"receipt": {**RECEIPT, "checks": [CHECK | {"verdict": "maybe"}]}},
+    {"summary": []},
     {"host": "http://\ud800.test"},
 ]
 

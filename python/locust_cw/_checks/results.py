@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from locust_cw import _core
 from locust_cw._checks.wording import one_line, quantity, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 Verdict: TypeAlias = Literal["passed", "failed", "undecided"]
 
@@ -98,8 +100,7 @@ class CheckedRun:
     @property
     def counts(self) -> str:
         """The number of checks with each verdict, such as `2 passed, 1 failed`."""
-        numbers = Counter(result.verdict for result in self.results)
-        return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in VERDICTS if numbers[verdict])
+        return counts_of(self.results)
 
     @property
     def notes(self) -> list[str]:
@@ -120,6 +121,12 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict | None:
     return next((verdict for verdict in ("failed", "undecided", "passed") if verdict in verdicts), None)
 
 
+def counts_of(results: Sequence[Result]) -> str:
+    """The number of checks with each verdict, such as `2 passed, 1 failed`."""
+    numbers = Counter(result.verdict for result in results)
+    return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in VERDICTS if numbers[verdict])
+
+
 def measured(result: Result) -> str:
     """The measured value with its unit; a dash if there is none."""
     return "-" if result.measured is None else quantity(result.measured, result.unit, result.limit)
@@ -132,7 +139,7 @@ def explanation(result: Result) -> str:
     return "; ".join(filter(None, (reason, breach)))
 
 
-def recorded_results(entries: Sequence[Mapping[str, Any]]) -> list[RecordedResult]:
+def recorded_results(entries: Sequence[Any]) -> list[RecordedResult]:
     """Read the results in a receipt as JSON.
 
     Raises:
@@ -142,7 +149,9 @@ def recorded_results(entries: Sequence[Mapping[str, Any]]) -> list[RecordedResul
     return [_recorded_result(entry) for entry in entries]
 
 
-def _recorded_result(entry: Mapping[str, Any]) -> RecordedResult:
+def _recorded_result(entry: Any) -> RecordedResult:  # noqa: ANN401 - as it was read
+    if not isinstance(entry, dict):
+        raise ValueError(f"not the result of a check: {entry!r}")  # noqa: TRY004 - the file is invalid, not the call
     expression, verdict, limit = entry.get("expression"), entry.get("verdict"), entry.get("limit")
     value, unit, reason = entry.get("measured"), entry.get("unit", ""), entry.get("reason")
     first_breach = entry.get("first_breach")
@@ -157,9 +166,18 @@ def _recorded_result(entry: Mapping[str, Any]) -> RecordedResult:
     )
     if not is_result:
         raise ValueError(f"not the result of a check: {entry!r}")
-    time = None if first_breach is None else datetime.fromisoformat(first_breach).timestamp()
+    time = None if first_breach is None else _time(first_breach)
     return RecordedResult(expression, verdict, value, limit, unit, time, reason)  # type: ignore[arg-type]
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # Neither NaN nor an integer that is no float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _time(text: str) -> float:
+    time = datetime.fromisoformat(text)
+    seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < _core.DATES_END:
+        raise ValueError(f"not a time of a run: {text}")
+    return seconds

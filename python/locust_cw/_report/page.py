@@ -8,6 +8,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
+from locust_cw._checks.results import counts_of, explanation, measured, recorded_results
+from locust_cw._checks.wording import one_line
 from locust_cw._report.findings import PERCENTILES
 
 if TYPE_CHECKING:
@@ -28,6 +30,20 @@ class _Card:
     name: str
     value: str
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class _Checks:
+    counts: str
+    rows: tuple[_CheckRow, ...]
+
+
+@dataclass(frozen=True)
+class _CheckRow:
+    verdict: str
+    expression: str
+    measured: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,7 @@ def render(findings: Findings, charts: Sequence[Chart], now: float) -> str:
         moment=_moment(findings),
         cards=list(_cards(findings)),
         notes=findings.notes,
+        checks=_checks(findings),
         charts=charts,
         table=_table(findings),
         prices_as_of=_core.PRICES_AS_OF,
@@ -123,6 +140,15 @@ def _delivery(findings: Findings) -> _Card:
         details.append("agrees with Locust" if reconciled else "differs from Locust's totals")
     share = f"{delivered / observed:.1%}" if observed and delivered != observed else "all"
     return _Card("Delivered", share, ", ".join(details))
+
+
+def _checks(findings: Findings) -> _Checks:
+    results = recorded_results(findings.record.receipt.get("checks", []))
+    rows = [
+        _CheckRow(result.verdict, one_line(result.expression), measured(result), explanation(result))
+        for result in results
+    ]
+    return _Checks(counts_of(results), tuple(rows))
 
 
 def _table(findings: Findings) -> _Table:

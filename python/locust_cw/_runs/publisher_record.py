@@ -94,6 +94,8 @@ def _sum_of(record: Record, other: Record) -> Record:
         series=series,
         destination=record.destination or other.destination,
         replays=[*other.replays, *record.replays],
+        # That of one process would be taken for that of the run.
+        summary={},
     )
 
 

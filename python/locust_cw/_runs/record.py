@@ -10,7 +10,7 @@ import math
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from locust_cw import _core
 from locust_cw._aws.account import OPTIONS
 from locust_cw._aws.metric_data import LATE_S
+from locust_cw._checks.results import recorded_results
 from locust_cw._terminal.replay_command import replay_command
 
 KEPT = 200
@@ -36,6 +37,7 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "series": list,
     "destination": dict,
     "replays": list,
+    "summary": dict,
 }
 _GROUPS = ("requests", "failures", "log_events")
 _COUNTS = ("observed", "delivered", "spooled", "rejected", "dropped")
@@ -76,6 +78,8 @@ class Record:
         series: `requests` and `failures` of each series, with its `dimensions`.
         destination: The destination, as `destination` of the core's `Publisher` returns it; empty if it is unknown.
         replays: What replays on this machine have sent of the run: `time`, `destination`, `requests`, `log_events`.
+        summary: The totals and distributions of the requests, as `_core.Summary.to_json` returns them; empty if the
+            record has none.
 
     """
 
@@ -91,6 +95,7 @@ class Record:
     series: list[dict[str, Any]] = field(default_factory=list)
     destination: dict[str, Any] = field(default_factory=dict)
     replays: list[dict[str, Any]] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
 
     def option(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of an option, or its default."""
@@ -168,7 +173,8 @@ class Record:
         path, part = folder / f"{self.run_id}.json", folder / f"{self.run_id}.json.part"
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, indent=2)
+            # In one call and without indentation: that is fast, and a summary can have megabytes.
+            file.write(json.dumps(vars(self)))
         part.replace(path)
         for old in _by_age(folder)[:-KEPT]:
             old.unlink(missing_ok=True)
@@ -240,7 +246,18 @@ def _is_receipt(receipt: dict[str, Any]) -> bool:
         and _is_count(receipt.get("uncertain"))
         and isinstance(cost, int | float)
         and abs(cost) < _TOO_LARGE
+        and _are_check_results(receipt.get("checks", []))
     )
+
+
+def _are_check_results(entries: object) -> bool:
+    if not isinstance(entries, list):
+        return False
+    try:
+        recorded_results(entries)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_series(entry: object) -> bool:
