@@ -42,7 +42,7 @@ NO_MESSAGES = {
     "module … has no attribute …": "as Python itself says it",
     "locust: error: …": "how each message of an option begins",
     "KIND:ID, where KIND is one of …": "the end of a message",
-    "Average, Sum, Minimum, Maximum, SampleCount, p99 or similar": "the same",
+    "…, p99 or similar": "the same",
 }
 """Texts in the sources that look like messages, and what they are."""
 
@@ -58,6 +58,9 @@ REASONS = {
     "_overlap_notes",
     "_reason",
     "_undelivered",
+    "_why_incomplete",
+    "_why_no_data",
+    "_why_no_statistic",
     "_why_not",
     "_without_identity",
     "generator_notes",

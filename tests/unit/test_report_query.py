@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locust_cw._aws.graph_metric import Metric
-from locust_cw._aws.metric_data import LATE_S, shortest_period
+from locust_cw._aws.metric_data import LATE_S, shortest_period, whole_period
 from locust_cw._aws.targets import parse
 from locust_cw._report import chart as _chart
 from locust_cw._report import findings as _findings
@@ -48,7 +48,7 @@ def test_a_line_has_no_more_points_than_can_be_seen(seconds: float, shortest: in
 def test_one_period_holds_a_whole_run(start: float, seconds: float, shortest: int) -> None:
     """Counted from the start, rounded down as CloudWatch does, or from the epoch."""
     end = start + seconds
-    period = _query.whole_period(start, end, shortest)
+    period = whole_period(start, end, shortest)
     assert period % max(60, shortest) == 0
     assert start // 60 * 60 + period >= end
     assert start // period == (end - 0.001) // period

@@ -6,11 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from locust_cw._aws.graph_metric import Metric
 
     Call = Callable[..., dict[str, Any]]
+    AccountOf = Callable[[str | None], Call]
+    """From a region, or None for the region of the run, to the method `call` of the account there."""
     Points = list[tuple[float, float]]
 
 MAX_QUERIES = 500
@@ -42,6 +44,19 @@ def period_of(metric: Metric, period: int) -> int:
     return max(period, _AWS_PERIOD_S) if metric.namespace.startswith("AWS/") else period
 
 
+def whole_period(start: float, end: float, shortest: int) -> int:
+    """Seconds of one period that contains the time from `start` to `end`.
+
+    Percentiles of parts cannot be combined, so those of a whole run need one period for all of it. CloudWatch may align
+    the period with `start` or with the epoch.
+    """
+    unit = max(60, shortest)
+    period = max(1, math.ceil((end - start // unit * unit) / unit)) * unit
+    while start // period != (end - 0.001) // period:
+        period += unit
+    return period
+
+
 def points(call: Call, metrics: Sequence[Metric], start: float, end: float, period: int) -> list[Points]:
     """Read metrics that are all in one region.
 
@@ -67,6 +82,34 @@ def points(call: Call, metrics: Sequence[Metric], start: float, end: float, peri
         for index in range(len(batch)):
             result = results.get(f"m{index}", {})
             found.append(sorted(zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True)))
+    return found
+
+
+def points_by_metric(
+    account_of: AccountOf, metrics: Iterable[Metric], start: float, end: float, period: int
+) -> dict[Metric, Points]:
+    """Read metrics of any region, each of them once.
+
+    Args:
+        account_of: The accounts, by region.
+        metrics: The metrics to read.
+        start: Seconds since the epoch.
+        end: Seconds since the epoch.
+        period: Seconds.
+
+    Returns:
+        For each metric, the start of each period with data and its value.
+
+    Raises:
+        AwsError: If AWS refused a call, or the call did not reach AWS.
+
+    """
+    by_region: dict[str | None, dict[Metric, None]] = {}
+    for metric in metrics:
+        by_region.setdefault(metric.region, {})[metric] = None
+    found: dict[Metric, Points] = {}
+    for region, here in by_region.items():
+        found.update(zip(here, points(account_of(region), list(here), start, end, period), strict=True))
     return found
 
 

@@ -30,6 +30,9 @@ _STATISTIC = re.compile(
     r"|(?:TM|WM|TC|TS|PR)\((?:-?\d+(?:\.\d+)?)?:(?:-?\d+(?:\.\d+)?)?\)"
 )
 
+STATISTICS = ("Average", "Sum", "Minimum", "Maximum", "SampleCount")
+"""The basic statistics, which every metric has."""
+
 FORMS = (*(f"{name}:{kind.expected}" for name, kind in KINDS.items()), f"{METRIC_KIND}:{_METRIC_FORM}")
 """The form of each kind of target, for help texts."""
 
@@ -73,6 +76,16 @@ def parse(text: str) -> Target:
     return Target(text, kind, f"{known.noun[0].upper()}{known.noun[1:]} {identifier}", signals)
 
 
+def is_statistic(text: str) -> bool:
+    """Whether CloudWatch has this statistic."""
+    return _STATISTIC.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Whether a metric, a namespace or a dimension can have this name."""
+    return _is_valid(text, _core.MAX_NAME_CHARS)
+
+
 def _parse_metric(text: str, identifier: str) -> Target:
     form = f"{METRIC_KIND}:{_METRIC_FORM}"
     match = _METRIC.fullmatch(identifier)
@@ -80,12 +93,10 @@ def _parse_metric(text: str, identifier: str) -> Target:
         raise _invalid(text, "it is not a metric with a statistic", form)
     namespace, name, stat = match["namespace"].strip(), match["name"].strip(), match["stat"]
     for what, value in (("namespace", namespace), ("name", name)):
-        if not _is_valid(value, _core.MAX_NAME_CHARS):
+        if not is_name(value):
             raise _invalid(text, f"the {what} {value!r} must be 1 to {_core.MAX_NAME_CHARS} ASCII characters", form)
-    if _STATISTIC.fullmatch(stat) is None:
-        raise _invalid(
-            text, f"there is no statistic {stat}", "Average, Sum, Minimum, Maximum, SampleCount, p99 or similar"
-        )
+    if not is_statistic(stat):
+        raise _invalid(text, f"there is no statistic {stat}", f"{', '.join(STATISTICS)}, p99 or similar")
     metric = Metric(f"{name} {stat}", namespace, name, _parse_dimensions(text, match["dimensions"] or ""), stat)
     return Target(text, METRIC_KIND, f"Metric {identifier}", (Signal(f"{name} {stat}", (metric,)),))
 
@@ -101,7 +112,7 @@ def _parse_dimensions(text: str, listed: str) -> Dimensions:
         name, value = match[1], match[2] or match[3] or ""
         if name in dimensions:
             raise _invalid(text, f"the dimension {name} occurs twice", form)
-        if not _is_valid(name, _core.MAX_NAME_CHARS) or not _is_valid(value, _core.MAX_VALUE_CHARS):
+        if not is_name(name) or not _is_valid(value, _core.MAX_VALUE_CHARS):
             raise _invalid(text, f"the dimension {name}={value} is empty, too long or not ASCII", form)
         dimensions[name] = value
         rest = rest[match.end() :]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._aws.account import message_of
+from locust_cw._aws.accounts import account_of
 from locust_cw._aws.targets import Target, parse
 from locust_cw._cli.account import is_unreachable
 from locust_cw._cli.output import print_error, print_json
 from locust_cw._cli.parser import AddParser, add_command
 from locust_cw._cli.shared_options import account_options, add_recorded_account_options, add_spool_option
 from locust_cw._report import chart as _chart
-from locust_cw._report.accounts import account_of
 from locust_cw._report.findings import PERCENTILES, Findings, Row
 from locust_cw._report.gather import gather
 from locust_cw._report.no_data import NoDataError

@@ -17,8 +17,8 @@ from locust_cw._report.target_panels import target_groups
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from locust_cw._aws.metric_data import AccountOf
     from locust_cw._aws.targets import Target
-    from locust_cw._report.accounts import AccountOf
     from locust_cw._runs.record import Record
 
 _MAX_RUN_S = 86_400

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import TYPE_CHECKING
 
 from locust_cw._aws.metric_data import period_of, points
@@ -25,19 +24,6 @@ def chart_period(start: float, end: float, shortest: int) -> int:
     """Seconds of the period of a chart from `start` to `end`."""
     possible = [period for period in PERIODS if period >= shortest]
     return next((period for period in possible if (end - start) / period <= MAX_LINE_POINTS), possible[-1])
-
-
-def whole_period(start: float, end: float, shortest: int) -> int:
-    """Seconds of one period that contains the time from `start` to `end`.
-
-    Percentiles of parts cannot be combined, so those of a whole run need one period for all of it. CloudWatch may align
-    the period with `start` or with the epoch.
-    """
-    unit = max(60, shortest)
-    period = max(1, math.ceil((end - start // unit * unit) / unit)) * unit
-    while start // period != (end - 0.001) // period:
-        period += unit
-    return period
 
 
 def fetch(call: Call, metrics: Sequence[Metric], start: float, end: float, period: int) -> list[Series]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from locust_cw._aws.metric_data import LATE_S
+from locust_cw._aws.metric_data import LATE_S, whole_period
 from locust_cw._report.findings import PERCENTILES, Row
-from locust_cw._report.query import fetch, whole_period
+from locust_cw._report.query import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from locust_cw._aws.graph_metric import Signal
-    from locust_cw._report.accounts import AccountOf
+    from locust_cw._aws.metric_data import AccountOf
     from locust_cw._report.run_metrics import RunMetrics
 
 _SINGLE_METRICS = "Metrics of the target"

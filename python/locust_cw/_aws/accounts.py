@@ -1,28 +1,30 @@
-"""The accounts that a report reads from: one for each region."""
+"""The accounts that metrics are read from: one for each region."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from locust_cw._aws.account import Account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from locust_cw._aws.metric_data import Call
-
-AccountOf: TypeAlias = "Callable[[str | None], Call]"
-"""From a region, or None for the region of the run, to the method `call` of the account there."""
+    from locust_cw._aws.metric_data import AccountOf, Call
 
 
 def account_of(
-    options: Mapping[str, Any], *, recorded: Mapping[str, Any] | None = None, account: str | None = None
+    options: Mapping[str, Any],
+    sleep: Callable[[float], object] = time.sleep,
+    *,
+    recorded: Mapping[str, Any] | None = None,
+    account: str | None = None,
 ) -> AccountOf:
     """The accounts that options select.
 
     Args:
         options: Options of an `Account`.
+        sleep: Waits while a call is in progress. With `time.sleep`, Ctrl-C interrupts a call.
         recorded: The destination in the record of the run.
         account: The account that the credentials must belong to, if not the recorded one.
 
@@ -32,8 +34,7 @@ def account_of(
     def call_in(region: str | None) -> Call:
         if region not in known:
             here = dict(options) | ({} if region is None else {"region": region})
-            # With `sleep`, Ctrl-C interrupts a call.
-            known[region] = Account(here, time.sleep, recorded=recorded, account=account)
+            known[region] = Account(here, sleep, recorded=recorded, account=account)
         return known[region].call
 
     return call_in

@@ -1,0 +1,189 @@
+"""The values of target checks over a run, and why a value is unknown.
+
+A value is what the CloudWatch console shows for the statistic if the period is the measured time. CloudWatch computes
+it over this one period, so an average is weighted by samples, and a percentile is not combined from those of minutes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from locust_cw import _core
+from locust_cw._aws.metric_data import points_by_metric, shortest_period, whole_period
+from locust_cw._checks.measured_time import LOOKBACK_S, MINUTE_S, SETTLED_S, MeasuredTime
+from locust_cw._checks.target_metrics import by_region
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from locust_cw._aws.graph_metric import Metric
+    from locust_cw._aws.metric_data import AccountOf
+    from locust_cw._checks.target_metrics import TargetMetrics
+
+_NOT_READ = "CloudWatch did not respond in time: raise --cw-check-wait"
+_NOT_KEPT = "CloudWatch keeps metrics for 15 months only, and the run is older"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The value of a check over a run.
+
+    Attributes:
+        value: The value; None if it is unknown.
+        reason: Why it is unknown, and what to do; None if it is known.
+
+    """
+
+    value: float | None
+    reason: str | None = None
+
+
+class RunValues:
+    """The values of a run, as far as CloudWatch has them.
+
+    Args:
+        metrics: The metrics of each check.
+        start: The start of the measured time, in seconds since the epoch.
+        end: The stop of the run.
+
+    """
+
+    def __init__(self, metrics: Sequence[TargetMetrics], start: float, end: float) -> None:
+        self._metrics = metrics
+        self._start = start
+        self._end = end
+        self._known: dict[int, float] = {}
+        self._reasons = dict.fromkeys(range(len(metrics)), _NOT_READ)
+        # Checks for which no further attempt is made.
+        self._settled: set[int] = set()
+
+    def measurements(self) -> list[Measurement]:
+        """The value of each check, or the reason why it is unknown."""
+        return [
+            Measurement(self._known[index]) if index in self._known else Measurement(None, self._reasons[index])
+            for index in range(len(self._metrics))
+        ]
+
+    def read(self, account_of: AccountOf, now: float) -> bool:
+        """Read what is not known yet.
+
+        Args:
+            account_of: The accounts, by region.
+            now: Seconds since the epoch.
+
+        Returns:
+            Whether no further attempt can change a value.
+
+        """
+        period = shortest_period(self._start, now, MINUTE_S)
+        open_ = [index for index in range(len(self._metrics)) if index not in self._settled]
+        if period is None:
+            self._reasons |= dict.fromkeys(open_, _NOT_KEPT)
+            return True
+        measured = MeasuredTime.of(self._start, self._end, period)
+        for indices in by_region(self._metrics, open_):
+            try:
+                self._read_region(account_of, indices, measured, now)
+            except _core.AwsError as error:
+                self._reasons |= dict.fromkeys(set(indices) - self._settled, error.message)
+                if not error.is_transient:
+                    self._settled |= set(indices)
+        return len(self._settled) == len(self._metrics)
+
+    def _read_region(self, account_of: AccountOf, indices: Sequence[int], measured: MeasuredTime, now: float) -> None:
+        counts = _sample_counts(account_of, (self._metrics[index] for index in indices), measured, now)
+        complete: list[int] = []
+        for index in indices:
+            metrics = self._metrics[index]
+            own = _times(counts, metrics.series)
+            traffic = [each for each in _times(counts, metrics.traffic) if each + measured.period + SETTLED_S <= now]
+            if not measured.is_complete(sorted({*own, *traffic}), now):
+                self._reasons[index] = _why_incomplete(metrics, own, measured)
+            elif any(map(measured.includes, own)):
+                complete.append(index)
+            elif any(map(measured.includes, traffic)):
+                self._settle(index, 0.0)
+            else:
+                self._settle(index, None, _why_no_data(metrics, own, measured))
+        wanted = [metric for index in complete for metric in self._metrics[index].series]
+        values = _whole_values(account_of, wanted, measured)
+        for index in complete:
+            metrics = self._metrics[index]
+            found = [values[metric] for metric in metrics.series if metric in values]
+            if found:
+                self._settle(index, metrics.worst(found))
+            else:
+                self._settle(index, None, _why_no_statistic(metrics))
+
+    def _settle(self, index: int, value: float | None, reason: str = "") -> None:
+        self._settled.add(index)
+        self._reasons[index] = reason
+        if value is not None:
+            self._known[index] = value
+
+
+def _sample_counts(
+    account_of: AccountOf, metrics: Iterable[TargetMetrics], measured: MeasuredTime, now: float
+) -> dict[Metric, list[float]]:
+    """The starts of the periods with data of each metric, in the measured time and some time before and after it."""
+    counts = {metric: replace(metric, stat="SampleCount") for each in metrics for metric in each.all}
+    start, end = measured.start - LOOKBACK_S, min(now, measured.end + LOOKBACK_S)
+    found = points_by_metric(account_of, counts.values(), start, end, measured.period)
+    return {metric: [start for start, _ in found[count]] for metric, count in counts.items()}
+
+
+def _times(counts: dict[Metric, list[float]], metrics: Iterable[Metric]) -> list[float]:
+    return sorted({start for metric in metrics for start in counts[metric]})
+
+
+def _whole_values(account_of: AccountOf, metrics: Sequence[Metric], measured: MeasuredTime) -> dict[Metric, float]:
+    """The value of each metric that has one, over the whole measured time."""
+    found = points_by_metric(account_of, metrics, measured.start, measured.end, measured.seconds)
+    if any(len(each) > 1 for each in found.values()):
+        # CloudWatch counts periods from the start of the request (https://github.com/boto/boto3/issues/3457). A local
+        # CloudWatch counts them from the epoch, which can divide the measured time.
+        period = whole_period(measured.start, measured.end, measured.period)
+        found = points_by_metric(account_of, metrics, measured.start, measured.end, period)
+    return {metric: each[0][1] for metric, each in found.items() if each}
+
+
+def _subject(metrics: TargetMetrics) -> str:
+    return f"{metrics.check.metric} of {metrics.check.name}"
+
+
+def _why_incomplete(metrics: TargetMetrics, own: Sequence[float], measured: MeasuredTime) -> str:
+    newest = max((each for each in own if each < measured.end), default=None)
+    if newest is None or newest < measured.start:
+        return _why_no_data(metrics, own, measured)
+    return (
+        f"CloudWatch has {_subject(metrics)} only until {_clock(newest + measured.period)} UTC and not until"
+        f" {_clock(measured.end)}: raise --cw-check-wait, or judge the run again later with locust-cw check"
+    )
+
+
+def _why_no_data(metrics: TargetMetrics, own: Sequence[float], measured: MeasuredTime) -> str:
+    period = f"between {_clock(measured.start)} and {_clock(measured.end)} UTC"
+    reason = f"CloudWatch has no {_subject(metrics)} {period}"
+    interval = measured.interval(own)
+    if interval > measured.period:
+        minutes = f"{interval / MINUTE_S:.0f} minutes"
+        return f"{reason}: it has a value every {minutes}; test longer, or enable detailed monitoring"
+    if metrics.is_known:
+        return f"{reason}: check the ID of the target and --cw-region, or raise --cw-check-wait"
+    return (
+        f"{reason}: check its name, or add a target of kind metric if AWS publishes it with more dimensions. Known"
+        f" metrics of this target: {', '.join(metrics.known_names)}"
+    )
+
+
+def _why_no_statistic(metrics: TargetMetrics) -> str:
+    return (
+        f"CloudWatch has no {metrics.check.statistic} of {_subject(metrics)}: AWS publishes the metric without single"
+        " values; check its Average, Minimum or Maximum"
+    )
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M}"

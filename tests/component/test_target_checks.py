@@ -1,0 +1,126 @@
+"""Target checks at a CloudWatch: each metric of each kind of target is read where AWS's services publish it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from locust_cw._aws.accounts import account_of
+from locust_cw._aws.graph_metric import Metric
+from locust_cw._aws.targets import parse
+from locust_cw._checks.target_values import TargetChecks
+from support.cloudwatch import client
+from support.dashboards import OTHER_METRIC, TARGETS
+from support.fixtures import Aws
+from support.proxy import error, hang
+from support.servers import REGION
+from support.target_checks import Check
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+
+
+def target_checks(aws: Aws, *checks: Check) -> TargetChecks:
+    options = {"endpoint_url": aws.proxy.url, "region": REGION}
+    targets = [parse(text) for text in dict.fromkeys(check.name for check in checks)]
+    return TargetChecks(checks, targets, lambda sleep: account_of(options, sleep), time.sleep)
+
+
+def put(ministack: str, metric: Metric, minute: float, *values: float) -> None:
+    """Publish as a service of AWS does, to which the limits of other publishers do not apply."""
+    shared = {
+        "MetricName": metric.name,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
+        "Timestamp": datetime.fromtimestamp(minute, UTC),
+    }
+    client("cloudwatch", ministack, metric.region or REGION).put_metric_data(
+        Namespace=metric.namespace, MetricData=[{**shared, "Value": value} for value in values]
+    )
+
+
+@pytest.mark.parametrize("text", [*TARGETS, OTHER_METRIC])
+def test_every_metric_of_a_target_can_be_checked(ministack: str, aws: Aws, text: str) -> None:
+    """With one call for all metrics, on data that is there."""
+    metrics = {metric.name: metric for signal in parse(text).signals for metric in signal.metrics}
+    statistics = {"Average": 2.5, "Sum": 10.0, "Minimum": 1.0, "Maximum": 4.0, "SampleCount": 4.0}
+    minute = time.time() // 60 * 60 - 5 * 60
+    for metric in metrics.values():
+        # The minutes around those of the run do not count.
+        for at, values in ((-60, (1000.0,)), (0, (1.0, 4.0)), (60, (3.0, 2.0)), (120, (1000.0,))):
+            put(ministack, metric, minute + at, *values)
+    checks = [Check(text, name, statistic) for name in metrics for statistic in statistics]
+    found = target_checks(aws, *checks).final(minute - 20, minute + 150, wait_s=10)
+    assert [each.reason for each in found] == [None] * len(checks)
+    assert [each.value for each in found] == [*statistics.values()] * len(metrics)
+    regions = {call.headers["authorization"].split("/")[2] for call in aws.proxy.calls("GetMetricData")}
+    assert regions == {metric.region or REGION for metric in metrics.values()}
+    # How much data there is, and the values: these twice, as a local CloudWatch may divide the time of the run.
+    assert len(aws.proxy.calls("GetMetricData")) in (2, 3)
+
+
+def test_metrics_that_no_dashboard_draws_can_be_checked(ministack: str, aws: Aws) -> None:
+    minute = time.time() // 60 * 60 - 5 * 60
+    for namespace, name, dimensions in (
+        ("AWS/RDS", "ReplicaLag", (("DBInstanceIdentifier", "shop-db"),)),
+        ("ECS/ContainerInsights", "CpuUtilized", (("ClusterName", "shop"), ("ServiceName", "web"))),
+        ("AWS/AutoScaling", "GroupPendingInstances", (("AutoScalingGroupName", "web group"),)),
+    ):
+        put(ministack, Metric("", namespace, name, dimensions, "Average"), minute, 3.0, 5.0)
+    checks = (
+        Check("rds:shop-db", "ReplicaLag", "p100"),
+        Check("ecs:shop/web", "CpuUtilized", "Average"),
+        Check("asg:web group", "GroupPendingInstances", "Minimum"),
+        Check("rds:shop-db", "ReplicaLagg", "Average"),
+    )
+    *known, unknown = target_checks(aws, *checks).final(minute, minute + 61, wait_s=1)
+    assert [each.value for each in known] == [5.0, 4.0, 3.0]
+    assert unknown.reason is not None
+    assert "no ReplicaLagg of rds:shop-db between" in unknown.reason
+    assert "DatabaseConnections" in unknown.reason
+
+
+def test_data_that_arrives_during_the_wait_is_read(ministack: str, aws: Aws) -> None:
+    """The proxy publishes the last minute just before the second attempt."""
+    (metric,) = parse(OTHER_METRIC).signals[0].metrics
+    minute = time.time() // 60 * 60 - 5 * 60
+    put(ministack, metric, minute, 1.0)
+    checks = target_checks(aws, Check(OTHER_METRIC, metric.name, "Maximum"))
+
+    def is_second_attempt() -> bool:
+        if len(aws.proxy.calls("GetMetricData")) == 1 and not arrived:
+            put(ministack, metric, minute + 60, 9.0)
+            arrived.append(9.0)
+        return False
+
+    arrived: list[float] = []
+    (found,) = checks.final(minute, minute + 120, wait_s=30, given_up=is_second_attempt)
+    assert found.value == 9.0
+
+
+def test_a_cloudwatch_that_does_not_answer_is_waited_for_only_so_long(aws: Aws) -> None:
+    aws.proxy.on("GetMetricData", hang)
+    started = time.monotonic()
+    now = time.time()
+    (found,) = target_checks(aws, Check("rds:shop-db", "CPUUtilization", "Average")).final(now - 60, now, wait_s=2)
+    assert time.monotonic() - started < 3
+    assert found.reason is not None
+    assert "--cw-check-wait" in found.reason
+
+
+def test_a_refusal_names_the_action(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
+    aws.proxy.on("GetMetricData", error("AccessDenied", 403, "not authorized"))
+    checks = target_checks(aws, Check("rds:shop-db", "CPUUtilization", "Average", abort_after_s=60.0))
+    now = time.time()
+    assert checks.newest(now - 600, now) == [[]]
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "locust_cw"]
+    (found,) = checks.final(now - 600, now, wait_s=60)
+    for message in (warning, found.reason):
+        assert message is not None
+        assert "GetMetricData" in message
+        assert "IAM policy" in message
+    assert len(aws.proxy.calls()) == 2
