@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +28,7 @@ class Check:
     operator: str = "<"
     limit: float = 80.0
     abort_after_s: float | None = None
+    scope: str = "target"
 
     @property
     def text(self) -> str:
@@ -52,7 +52,7 @@ class Reading:
         targets = [parse(text) for text in dict.fromkeys(check.name for check in checks)]
         self.metrics = [metrics_of(check, targets) for check in checks]
         self.is_hanging = False
-        self.checks = TargetChecks(checks, targets, self._accounts, self.clock.sleep)
+        self.checks = TargetChecks(self._accounts, checks, targets, self.clock.sleep)
 
     def _accounts(self, sleep: Any) -> Any:
         def hang(*_: object, **__: object) -> None:
@@ -73,6 +73,7 @@ class Reading:
     def put_traffic(self, time: float, *values: float, late: float = 0.0, check: int = 0) -> None:
         self.store.put(self.metrics[check].traffic[0], time, *values, late=late)
 
-    def final(self, start: float, end: float, wait_s: float = 120.0, **how: Any) -> Sequence[Any]:
+    def final(self, start: float, end: float, wait_s: float = 120.0, **how: Any) -> list[float | str]:
+        """What the checks find at the end, in their order."""
         self.clock.now = max(self.clock.now, end)
-        return self.checks.final(start, end, wait_s=wait_s, **how)
+        return list(self.checks.final(start, end, wait_s=wait_s, **how).values())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from functools import partial
 
 import pytest
 
 from locust_cw import _core
+from locust_cw._aws.accounts import account_of
 from locust_cw._aws.targets import parse
 from locust_cw._checks.target_metrics import metrics_of
 from locust_cw._checks.target_values import TargetChecks
@@ -101,7 +104,7 @@ def test_an_unknown_metric_is_warned_of(caplog: pytest.LogCaptureFixture) -> Non
     """It may be misspelled, or one of the many that only AWS knows."""
     targets = [parse("rds:shop-db")]
     checks = [Check("rds:shop-db", name, "Average") for name in ("CPUUtilisation", "CPUUtilization")]
-    TargetChecks(checks, targets, lambda _sleep: None, lambda _seconds: None).warn_of_unknown_metrics()  # type: ignore[arg-type, return-value]
+    TargetChecks(partial(account_of, {}), checks, targets, time.sleep).warn_of_unknown_metrics()
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert "reads the metric CPUUtilisation, which locust-cw does not know" in warning
     assert "ReadLatency" in warning

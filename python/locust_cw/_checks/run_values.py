@@ -6,7 +6,7 @@ it over this one period, so an average is weighted by samples, and a percentile 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,20 +26,6 @@ _NOT_READ = "CloudWatch did not respond in time: raise --cw-check-wait"
 _NOT_KEPT = "CloudWatch keeps metrics for 15 months only, and the run is older"
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """The value of a check over a run.
-
-    Attributes:
-        value: The value; None if it is unknown.
-        reason: Why it is unknown, and what to do; None if it is known.
-
-    """
-
-    value: float | None
-    reason: str | None = None
-
-
 class RunValues:
     """The values of a run, as far as CloudWatch has them.
 
@@ -54,17 +40,14 @@ class RunValues:
         self._metrics = metrics
         self._start = start
         self._end = end
-        self._known: dict[int, float] = {}
-        self._reasons = dict.fromkeys(range(len(metrics)), _NOT_READ)
+        # By the index of the check: the value, or why it is not known so far.
+        self._found: dict[int, float | str] = dict.fromkeys(range(len(metrics)), _NOT_READ)
         # Checks for which no further attempt is made.
         self._settled: set[int] = set()
 
-    def measurements(self) -> list[Measurement]:
-        """The value of each check, or the reason why it is unknown."""
-        return [
-            Measurement(self._known[index]) if index in self._known else Measurement(None, self._reasons[index])
-            for index in range(len(self._metrics))
-        ]
+    def found(self) -> dict[str, float | str]:
+        """The value of each check by its text, or the reason why it is unknown and what to do."""
+        return {metrics.check.text: self._found[index] for index, metrics in enumerate(self._metrics)}
 
     def read(self, account_of: AccountOf, now: float) -> bool:
         """Read what is not known yet.
@@ -80,14 +63,14 @@ class RunValues:
         period = shortest_period(self._start, now, MINUTE_S)
         open_ = [index for index in range(len(self._metrics)) if index not in self._settled]
         if period is None:
-            self._reasons |= dict.fromkeys(open_, _NOT_KEPT)
+            self._found |= dict.fromkeys(open_, _NOT_KEPT)
             return True
         measured = MeasuredTime.of(self._start, self._end, period)
         for indices in by_region(self._metrics, open_):
             try:
                 self._read_region(account_of, indices, measured, now)
             except _core.AwsError as error:
-                self._reasons |= dict.fromkeys(set(indices) - self._settled, error.message)
+                self._found |= dict.fromkeys(set(indices) - self._settled, error.message)
                 if not error.is_transient:
                     self._settled |= set(indices)
         return len(self._settled) == len(self._metrics)
@@ -100,28 +83,23 @@ class RunValues:
             own = _times(counts, metrics.series)
             traffic = [each for each in _times(counts, metrics.traffic) if each + measured.period + SETTLED_S <= now]
             if not measured.is_complete(sorted({*own, *traffic}), now):
-                self._reasons[index] = _why_incomplete(metrics, own, measured)
+                self._found[index] = _why_incomplete(metrics, own, measured)
             elif any(map(measured.includes, own)):
                 complete.append(index)
             elif any(map(measured.includes, traffic)):
                 self._settle(index, 0.0)
             else:
-                self._settle(index, None, _why_no_data(metrics, own, measured))
+                self._settle(index, _why_no_data(metrics, own, measured))
         wanted = [metric for index in complete for metric in self._metrics[index].series]
         values = _whole_values(account_of, wanted, measured)
         for index in complete:
             metrics = self._metrics[index]
             found = [values[metric] for metric in metrics.series if metric in values]
-            if found:
-                self._settle(index, metrics.worst(found))
-            else:
-                self._settle(index, None, _why_no_statistic(metrics))
+            self._settle(index, metrics.worst(found) if found else _why_no_statistic(metrics))
 
-    def _settle(self, index: int, value: float | None, reason: str = "") -> None:
+    def _settle(self, index: int, found: float | str) -> None:
         self._settled.add(index)
-        self._reasons[index] = reason
-        if value is not None:
-            self._known[index] = value
+        self._found[index] = found
 
 
 def _sample_counts(

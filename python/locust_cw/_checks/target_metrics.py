@@ -34,6 +34,10 @@ class TargetCheck(Protocol):
         """The expression."""
 
     @property
+    def scope(self) -> str:
+        """`target` for a target check."""
+
+    @property
     def name(self) -> str | None:
         """The text of the `--cw-target`."""
 

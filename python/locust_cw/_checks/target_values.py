@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from locust_cw._aws.graph_metric import Metric
     from locust_cw._aws.metric_data import AccountOf, Points
     from locust_cw._aws.targets import Target
-    from locust_cw._checks.run_values import Measurement
     from locust_cw._checks.target_metrics import TargetCheck, TargetMetrics
 
     Sleep = Callable[[float], object]
@@ -37,31 +35,17 @@ _OLDEST_S = 10 * 60
 """Age of the oldest minute that is read while the test runs. Data is later only during an outage of AWS."""
 
 
-@dataclass(frozen=True)
-class MinuteValue:
-    """The value of a check in one minute.
-
-    Attributes:
-        start: The start of the minute, in seconds since the epoch.
-        value: The value.
-
-    """
-
-    start: float
-    value: float
-
-
 class _TimeUpError(Exception):
     """The time to wait for AWS is over."""
 
 
 class TargetChecks:
-    """Reads the values of target checks. All methods return their results in the order of the checks.
+    """Reads the values of target checks.
 
     Args:
-        checks: Checks whose scope is a target.
+        accounts: Makes the accounts to read from, which wait with the given function: `account_of` with its options.
+        checks: The checks of a test. Those whose scope is no target are ignored.
         targets: The AWS resources under test.
-        accounts: Makes the accounts to read from, by region, which wait with the given function.
         sleep: Waits: `gevent.sleep` beside users, `time.sleep` in a command.
 
     Raises:
@@ -72,12 +56,12 @@ class TargetChecks:
 
     def __init__(
         self,
+        accounts: Callable[[Sleep], AccountOf],
         checks: Iterable[TargetCheck],
         targets: Sequence[Target],
-        accounts: Callable[[Sleep], AccountOf],
         sleep: Sleep,
     ) -> None:
-        self._metrics = [metrics_of(check, targets) for check in checks]
+        self._metrics = [metrics_of(check, targets) for check in checks if check.scope == "target"]
         self._accounts = accounts
         self._sleep = sleep
         self._account_of = accounts(sleep)
@@ -96,7 +80,12 @@ class TargetChecks:
                     ", ".join(metrics.known_names),
                 )
 
-    def newest(self, start: float, now: float) -> list[list[MinuteValue]]:
+    @property
+    def may_abort(self) -> bool:
+        """Whether a check may stop the test."""
+        return bool(self._aborting)
+
+    def newest(self, start: float, now: float) -> dict[str, Points]:
         """Read the checks that may abort the test, while it runs.
 
         A failed call is logged once. The next call reads the same minutes again.
@@ -106,11 +95,11 @@ class TargetChecks:
             now: Seconds since the epoch.
 
         Returns:
-            For each check, the full minutes of the measured time that are read for the first time, oldest first. The
-            list is empty for a check that does not abort the test.
+            For checks by their texts, the start and the value of each full minute of the measured time that is read for
+            the first time, oldest first.
 
         """
-        found: list[list[MinuteValue]] = [[] for _ in self._metrics]
+        found: dict[str, Points] = {}
         first = max(math.ceil(start / MINUTE_S), (now - _OLDEST_S) // MINUTE_S) * MINUTE_S
         end = (now - SETTLED_S) // MINUTE_S * MINUTE_S
         if first >= end:
@@ -125,9 +114,10 @@ class TargetChecks:
                 self._log_failure(error)
                 continue
             for index in indices:
-                minutes = _minutes(self._metrics[index], read)
-                found[index] = [each for each in minutes if self._reported[index] < each.start < end]
-                self._reported[index] = max((each.start for each in found[index]), default=self._reported[index])
+                minutes = [each for each in _minutes(self._metrics[index], read) if each[0] > self._reported[index]]
+                if minutes:
+                    found[self._metrics[index].check.text] = minutes
+                    self._reported[index] = minutes[-1][0]
         self._failure_logged = failed
         return found
 
@@ -142,7 +132,7 @@ class TargetChecks:
 
     def final(
         self, start: float, end: float, *, wait_s: float, given_up: Callable[[], bool] = lambda: False
-    ) -> list[Measurement]:
+    ) -> dict[str, float | str]:
         """Read the values of a run as soon as CloudWatch has the data of its last full minute.
 
         Args:
@@ -150,6 +140,9 @@ class TargetChecks:
             end: The stop of the run, in seconds since the epoch.
             wait_s: Seconds after which the method returns at the latest; 0 for one attempt of up to `READ_ONCE_S`.
             given_up: Whether to stop waiting.
+
+        Returns:
+            For each check by its text the value, or the reason why it is unknown and what to do.
 
         """
         deadline = time.monotonic() + (wait_s or READ_ONCE_S)
@@ -169,13 +162,13 @@ class TargetChecks:
                     pause(1)
         except _TimeUpError:
             pass
-        return values.measurements()
+        return values.found()
 
 
-def _minutes(metrics: TargetMetrics, read: Mapping[Metric, Points]) -> list[MinuteValue]:
+def _minutes(metrics: TargetMetrics, read: Mapping[Metric, Points]) -> Points:
     """The values of the minutes that have data, oldest first."""
     values: dict[float, list[float]] = {start: [] for metric in metrics.traffic for start, _ in read[metric]}
     for metric in metrics.series:
         for start, value in read[metric]:
             values.setdefault(start, []).append(value)
-    return [MinuteValue(start, metrics.worst(each) if each else 0.0) for start, each in sorted(values.items())]
+    return [(start, metrics.worst(each) if each else 0.0) for start, each in sorted(values.items())]
