@@ -133,6 +133,10 @@ class Account:
     ) -> Account: ...
     def call(self, operation: str, parameters: dict[str, Any]) -> Call:
         """Start an operation of AWS, such as `GetDashboard`, with parameters by their names in the AWS API."""
+    @property
+    def waits_for_credentials(self) -> str | None:
+        """What delays the credentials at present, such as a program. None if they are not being loaded."""
+
     def destination(self) -> Call:
         """Start to resolve region, profile and endpoints as the SDK does.
 

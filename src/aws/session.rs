@@ -124,6 +124,12 @@ impl<T> Connection<T> {
         Arc::clone(self.state().cell.get_or_insert_with(|| SessionCell::of(&self.options)))
     }
 
+    /// What delays the credentials at present; `None` if they are not being loaded.
+    pub(super) fn waits_for_credentials(&self) -> Option<String> {
+        let cell = self.state().cell.clone()?;
+        cell.0.value.get()?.configuration.credentials.waits_for()
+    }
+
     /// The session, for a call.
     ///
     /// # Errors

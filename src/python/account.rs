@@ -45,6 +45,12 @@ impl Account {
         Call::start(py, async move { account.call(&operation, &input).await })
     }
 
+    /// What delays the credentials at present, such as a program; `None` if they are not being loaded.
+    #[getter]
+    fn waits_for_credentials(&self) -> Option<String> {
+        self.account.waits_for_credentials()
+    }
+
     /// Starts to resolve the region, profile and endpoints.
     fn destination(&self, py: Python<'_>) -> PyResult<Call> {
         let account = Arc::clone(&self.account);

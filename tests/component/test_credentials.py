@@ -82,7 +82,10 @@ def test_a_slow_credential_process_runs_once_for_all_callers(aws: Aws, tmp_path:
     # As the startup summary, the dashboard and the links of the web UI do.
     accounts = [_core.Account({**aws.in_python, "profile": "corp"}) for _ in range(3)]
     calls = [account.call("GetCallerIdentity", {}) for account in accounts]
+    wait_until(lambda: process.starts, "the process runs")
+    assert {account.waits_for_credentials for account in accounts} == {"the credential_process of profile corp"}
     assert run.flush(40)
+    assert {account.waits_for_credentials for account in accounts} == {None}
     assert {call.result()["Account"] for call in calls} == {"000000000000"}
     receipt = delivered(run)
     assert (process.starts, process.most_at_once) == (1, 1)
@@ -130,6 +133,7 @@ def test_locust_its_summary_and_its_dashboard_share_the_credential_process(
     run.receipt.check_delivered()
     assert (process.starts, process.most_at_once) == (1, 1)
     assert aws.proxy.calls("PutDashboard")
+    assert "identity unknown: no response from the credential_process of profile corp within 4 s" in run.err
 
 
 # A2: child processes that others reap

@@ -22,6 +22,8 @@ NO_MESSAGES = {
     "… … … in … ms": "a call, at DEBUG",
     "of the credentials": "what a call was about",
     "HTTP ……, …": "what is wrong with a response, in the same message",
+    "the credential_process of profile …": "what a message is about",
+    "the credentials provider": "the same",
     "an error occurred while loading credentials:": "of the SDK's, to be left out",
     "the credentials provider was not properly configured:": "the same",
     "unexpected credentials error:": "the same",

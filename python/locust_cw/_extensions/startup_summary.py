@@ -34,7 +34,7 @@ def create(_options: Options) -> StartupSummary:
 
 
 class StartupSummary(Extension[TestRun]):
-    """Logs the summary of a run as soon as AWS has answered. The test does not wait for it."""
+    """Logs the summary of a run as soon as AWS has answered. The test does not wait for this answer."""
 
     def __init__(self) -> None:
         self._greenlet: gevent.Greenlet[..., None] | None = None
@@ -45,12 +45,12 @@ class StartupSummary(Extension[TestRun]):
         return self._greenlet is not None and not self._greenlet.dead
 
     def cancel(self) -> None:
-        """Log what is known by now."""
+        """Log the summary without what AWS has not answered yet."""
         if self._greenlet is not None:
             self._greenlet.kill()
 
     def on_start(self, run: TestRun) -> None:
-        """Ask AWS, in a greenlet."""
+        """Ask AWS in a greenlet."""
         role = locust_adapter.role_of(run.environment)
         level = logging.DEBUG if role is Role.WORKER else logging.INFO
         if not logger.isEnabledFor(level):
@@ -67,13 +67,13 @@ class StartupSummary(Extension[TestRun]):
 
 
 def startup_summary(options: Options, run_id: str, *, workers: int | None, from_reports: bool) -> str:
-    """Ask AWS for region and identity, for some seconds at most, and make the summary.
+    """Ask AWS for region and identity, for some seconds at most, and create the summary.
 
-    If no answer comes, or the greenlet is killed in the meantime, the summary says so.
+    If AWS does not answer, or the greenlet is killed in the meantime, the summary says what it was waiting for.
 
     Args:
-        options: The run's.
-        run_id: The run.
+        options: The options of the run.
+        run_id: The run ID.
         workers: The present number of workers; None on a process that is not a master.
         from_reports: Whether the workers' reports are published, which contain no single requests.
 
@@ -92,15 +92,15 @@ def startup_summary(options: Options, run_id: str, *, workers: int | None, from_
 
 
 def _ask(options: Options) -> tuple[str | None, str]:
-    """The region, and the part of the summary that has region and identity."""
+    """The region, and the part of the summary with region and identity."""
     if options["local"]:
         return options["region"] or _first_of(_REGIONS), ""
     region = None
+    account = _core.Account(options.core)
     try:
         # Let Locust spawn the first users.
         gevent.sleep(_AFTER_S)
         with gevent.Timeout(_DEADLINE_S):
-            account = _core.Account(options.core)
             try:
                 region = _result(account.destination())["region"]
             except _core.AwsError:
@@ -108,15 +108,23 @@ def _ask(options: Options) -> tuple[str | None, str]:
             identity = _result(account.call("GetCallerIdentity", {}))
             return region, f" in {region} as {identity['Arn']}"
     except gevent.Timeout:
-        why = f"identity unknown: no response from STS within {_DEADLINE_S:g} s"
+        why = f"identity unknown: no response from {_delayed_by(account, region)} within {_DEADLINE_S:g} s"
     except gevent.GreenletExit:
         # The test is over.
-        why = "identity unknown: no response from STS yet"
+        why = f"identity unknown: no response from {_delayed_by(account, region)} yet"
     except _core.AwsError as error:
         why = _without_identity(error)
     except (OSError, RuntimeError, ValueError) as error:
         why = f"identity unknown: {error}"
     return region, f" in {region} ({why})" if region else f" ({why})"
+
+
+def _delayed_by(account: _core.Account, region: str | None) -> str:
+    """What has not answered."""
+    if region is None:
+        # A configured region is known at once.
+        return "the instance metadata service, for the region,"
+    return account.waits_for_credentials or "STS"
 
 
 def _without_identity(error: _core.AwsError) -> str:

@@ -69,6 +69,12 @@ impl Account {
         Ok(self.connection.clients(Call::new(operation, "account", "of the credentials"), make).await?)
     }
 
+    /// What delays the credentials at present, such as a program; `None` if they are not being loaded.
+    #[must_use]
+    pub fn waits_for_credentials(&self) -> Option<String> {
+        self.connection.waits_for_credentials()
+    }
+
     /// The region, profile and endpoints of calls, as the SDK resolves them from the options, the environment, the AWS
     /// configuration files and, for the region, the instance.
     ///

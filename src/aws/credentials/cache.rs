@@ -28,10 +28,15 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 /// The result of an attempt to load credentials.
 pub(super) type Loaded = Result<Credentials, CredentialsFailure>;
 
-/// What credentials are loaded from.
+/// A source of credentials.
 pub(super) trait Load: fmt::Debug + Send + Sync + 'static {
-    /// Loads them anew.
+    /// Loads them.
     fn load(&self) -> Pin<Box<dyn Future<Output = Loaded> + Send + '_>>;
+
+    /// A name for what [`Self::load`] waits for at present, such as a program, if that may take long.
+    fn waits_for(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The credentials of one source. Clones share them.
@@ -103,6 +108,14 @@ impl CachedCredentials {
             Ok(Some(loaded)) => loaded.clone(),
             _ => Err(CredentialsFailure::unusable("the credentials could not be loaded; please report this")),
         }
+    }
+
+    /// What the attempt under way waits for; `None` if there is no attempt.
+    pub(super) fn waits_for(&self) -> Option<String> {
+        let state = self.0.state();
+        state.attempt.as_ref().filter(|attempt| attempt.has_changed().is_ok())?;
+        drop(state);
+        Some(self.0.source.waits_for().unwrap_or_else(|| "the credentials provider".to_owned()))
     }
 
     /// The attempt under way, which this starts if there is none.

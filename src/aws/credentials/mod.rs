@@ -9,8 +9,8 @@ mod sts;
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_config::SdkConfig;
 use aws_config::ecs::EcsCredentialsProvider;
@@ -59,6 +59,8 @@ struct Sources {
     options: CredentialOptions,
     sts: Sts,
     is_from_profile: Arc<AtomicBool>,
+    /// The program that is running to get credentials.
+    running: Mutex<Option<String>>,
 }
 
 /// A role that is assumed with other credentials.
@@ -81,7 +83,8 @@ impl SharedCredentials {
     pub(super) fn new(options: CredentialOptions, role_arn: Option<&String>, external_id: Option<&String>) -> Self {
         let sts = Sts::new(options.sdk.clone(), options.sts_url.clone());
         let is_from_profile = Arc::<AtomicBool>::default();
-        let sources = Sources { options, sts: sts.clone(), is_from_profile: Arc::clone(&is_from_profile) };
+        let running = Mutex::default();
+        let sources = Sources { options, sts: sts.clone(), is_from_profile: Arc::clone(&is_from_profile), running };
         let base = CachedCredentials::new(sources);
         let Some(arn) = role_arn.cloned() else { return Self { cached: base, is_from_profile } };
         let role = Role { arn, external_id: external_id.cloned(), session_name: None, seconds: None };
@@ -96,6 +99,11 @@ impl SharedCredentials {
     /// What the clients of services take.
     pub(super) const fn provider(&self) -> &CachedCredentials {
         &self.cached
+    }
+
+    /// What delays the credentials; `None` if they are not being loaded.
+    pub(super) fn waits_for(&self) -> Option<String> {
+        self.cached.waits_for()
     }
 
     /// Whether the credentials that were loaded last came from a profile, before a role was assumed.
@@ -117,6 +125,10 @@ impl Load for AssumedRole {
     fn load(&self) -> Pin<Box<dyn Future<Output = Loaded> + Send + '_>> {
         Box::pin(async { self.sts.assume_role(&self.role, self.base.get().await?).await })
     }
+
+    fn waits_for(&self) -> Option<String> {
+        self.base.waits_for()
+    }
 }
 
 impl Load for Sources {
@@ -134,9 +146,17 @@ impl Load for Sources {
             self.first(&profiles, profile).await
         })
     }
+
+    fn waits_for(&self) -> Option<String> {
+        self.running().clone()
+    }
 }
 
 impl Sources {
+    fn running(&self) -> MutexGuard<'_, Option<String>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The credentials of the first source that is configured.
     async fn first(&self, profiles: &ProfileSet, profile: Result<Option<ProfileSource>, CredentialsFailure>) -> Loaded {
         self.is_from_profile.store(false, Relaxed);
@@ -187,7 +207,12 @@ impl Sources {
                 let remedy = format!("Run 'aws login --profile {profile}'");
                 provided(&provider, &source, &remedy).await
             }
-            Base::Process { command, profile } => CredentialProcess::new(command, profile).run().await,
+            Base::Process { command, profile } => {
+                *self.running() = Some(format!("the credential_process of profile {profile}"));
+                let loaded = CredentialProcess::new(command, profile).run().await;
+                *self.running() = None;
+                loaded
+            }
         }
     }
 
