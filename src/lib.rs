@@ -2,10 +2,11 @@
 //!
 //! Each folder is a stage of the path of a sample, or a role next to it: `ingest` queues samples, `metrics` and `logs` convert
 //! them to datums and log events, `spool` stores those on disk, `delivery` sends them through `aws`, and `accounting` counts
-//! them. `run` and `replay` assemble these parts, and `python` is the boundary of the extension module.
+//! them. `check` judges a run. `run` and `replay` assemble these parts, and `python` is the boundary of the extension module.
 
 pub mod accounting;
 pub mod aws;
+pub mod check;
 pub mod config;
 pub mod delivery;
 pub mod ingest;

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Microseconds since the Unix epoch, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +94,13 @@ impl Timestamp {
     #[must_use]
     pub fn iso8601(self) -> String {
         self.format(["-", "-", "T", ":", ":", ".", "Z"])
+    }
+
+    /// Reads a time in the format of [`Self::iso8601`], or in another one of RFC 3339.
+    #[must_use]
+    pub fn parse_iso8601(text: &str) -> Option<Self> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(time.unix_timestamp_nanos().div_euclid(1000)).ok().map(Self)
     }
 
     /// `2026/11/22 11:03:01.123456 UTC`, as in the text format of log events.
@@ -190,6 +198,7 @@ mod tests {
             let (a, b) = (Timestamp(a), Timestamp(b));
             prop_assert_eq!(digits(a.iso8601()), digits(a.slashed()));
             prop_assert_eq!(digits(a.compact()), &digits(a.iso8601())[..14]);
+            prop_assert_eq!(Timestamp::parse_iso8601(&a.iso8601()), Some(a));
             prop_assert_eq!(a.cmp(&b), a.iso8601().cmp(&b.iso8601()));
             prop_assert_eq!((a.seconds(), a.millis()), (a.micros() / 1_000_000, a.micros() / 1000));
         }

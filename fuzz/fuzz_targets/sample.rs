@@ -155,7 +155,7 @@ fuzz_target!(|test: Test| {
         let dimension = dimension.map(|(name, value)| (name.up_to(4096), value.up_to(4096)));
         aggregator.add_gauge(Gauge { time, metric: metric.up_to(4096), value, unit: Unit::Count, dimension });
     }
-    let datums = aggregator.close_all();
+    let datums = aggregator.close_all(|_, _, _| {});
     datums.iter().for_each(limits::check_datum);
     let names: Vec<_> = config
         .series

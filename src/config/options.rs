@@ -38,6 +38,8 @@ pub struct Options {
     pub spool_dir: Option<String>,
     pub spool_max_mb: i64,
     pub drain_timeout: f64,
+    pub check: Vec<String>,
+    pub warmup: f64,
 }
 
 impl Default for Options {
@@ -69,6 +71,8 @@ impl Default for Options {
             spool_dir: None,
             spool_max_mb: 1024,
             drain_timeout: 30.0,
+            check: Vec::new(),
+            warmup: 0.0,
         }
     }
 }

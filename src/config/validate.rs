@@ -8,6 +8,7 @@ use strum::VariantNames as _;
 use super::aws::{AwsConfig, RequiredAccount};
 use super::identity::{MAX_RUN_ID_CHARS, MAX_WORKER_CHARS};
 use super::options::{InvalidOption, LogChoice, LogClass, LogFormat, LogUrls, Options, Problem, SeriesKey};
+use crate::check::{Check, ParseError};
 use crate::metrics::dimension::{self, Dimension};
 
 /// Retention periods of CloudWatch Logs, in days (PutRetentionPolicy).
@@ -21,6 +22,8 @@ const MAX_NAMESPACE_CHARS: usize = 255;
 const STREAM_SUFFIX_CHARS: usize = MAX_RUN_ID_CHARS + MAX_WORKER_CHARS + 2;
 /// Maximum size of a spool in megabytes: a petabyte, whose number of bytes fits into 64 bits.
 const MAX_SPOOL_MB: u64 = 1 << 30;
+/// Maximum number of checks of a run.
+const MAX_CHECKS: usize = 200;
 
 /// The log events: which requests are logged, and the format and destination of the events.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +77,10 @@ pub struct Config {
     pub spool_max_bytes: u64,
     /// How long to send the remaining data at the end.
     pub drain_timeout: Duration,
+    /// The conditions that the run must meet. No two are equal.
+    pub checks: Vec<Check>,
+    /// The time at the start of the run that its checks leave out.
+    pub warmup: Duration,
 }
 
 impl Options {
@@ -128,6 +135,8 @@ impl Options {
             spool_dir: spool_dir(self.spool_dir)?,
             spool_max_bytes: spool_max_bytes(self.spool_max_mb)?,
             drain_timeout: seconds("drain_timeout", self.drain_timeout, 0.0, 86_400.0)?,
+            checks: checks(&self.check)?,
+            warmup: seconds("warmup", self.warmup, 0.0, 86_400.0)?,
         })
     }
 }
@@ -263,6 +272,22 @@ fn endpoint_url(text: String) -> Result<String, InvalidOption> {
     }
 }
 
+/// Two equal checks are an error, because the user probably forgot to change one of them.
+fn checks(expressions: &[String]) -> Result<Vec<Check>, InvalidOption> {
+    if expressions.len() > MAX_CHECKS {
+        return invalid("check", format!("must be given at most {MAX_CHECKS} times, not {}", expressions.len()));
+    }
+    let mut checks: Vec<Check> = Vec::new();
+    for expression in expressions {
+        let check: Check = expression.parse().or_else(|error: ParseError| invalid("check", error.to_string()))?;
+        if checks.contains(&check) {
+            return invalid("check", format!("the condition {check} is given twice"));
+        }
+        checks.push(check);
+    }
+    Ok(checks)
+}
+
 /// Validates a run ID, which is also the name of a folder in the spool and part of the names of log streams.
 ///
 /// # Errors
@@ -315,7 +340,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_error_of_each_invalid_value_names_its_option() {
-        let invalid: [(&str, Change); 24] = [
+        let invalid: [(&str, Change); 30] = [
             ("namespace", |o| o.namespace = "AWS/EC2".into()),
             ("namespace", |o| o.namespace = " ".into()),
             ("namespace", |o| o.namespace = "é".into()),
@@ -340,6 +365,12 @@ pub(crate) mod tests {
             ("endpoint_url", |o| o.endpoint_url = Some("localhost:4566".into())),
             ("run_id", |o| o.run_id = Some("../x".into())),
             ("drain_timeout", |o| o.drain_timeout = f64::INFINITY),
+            ("check", |o| o.check = vec!["p95 < 300".into()]),
+            ("check", |o| o.check = vec![String::new()]),
+            ("check", |o| o.check = vec!["p95 < 300ms".into(), "p95<0.3s".into()]),
+            ("check", |o| o.check = (0..201).map(|i| format!("requests > {i}")).collect()),
+            ("warmup", |o| o.warmup = -1.0),
+            ("warmup", |o| o.warmup = 86_401.0),
         ];
         for (option, change) in invalid {
             let mut options = Options::default();
@@ -348,6 +379,20 @@ pub(crate) mod tests {
             assert_eq!(error.option, option);
             assert!(error.to_string().starts_with(&format!("argument --cw-{}: ", option.replace('_', "-"))), "{error}");
         }
+    }
+
+    #[test]
+    fn checks_are_parsed_and_the_error_of_a_malformed_one_shows_its_position() {
+        let expressions: Vec<String> = (0..200).map(|i| format!("requests > {i}")).collect();
+        let config = config(|o| (o.check, o.warmup) = (expressions.clone(), 1.5));
+        assert_eq!(config.warmup, Duration::from_millis(1500));
+        assert_eq!(config.checks.into_iter().map(|check| check.text).collect::<Vec<_>>(), expressions);
+        let options = Options { check: vec!["p95 < 300".into()], ..Options::default() };
+        assert_eq!(
+            options.validate().expect_err("a time without a unit").to_string(),
+            "argument --cw-check: expected a time such as 300ms, 0.8s or 2m, not \"300\": write 300ms or 300s\n\
+             p95 < 300\n      ^"
+        );
     }
 
     #[test]

@@ -45,6 +45,11 @@ NO_MESSAGES = {
     "locust: error: …": "how each message of an option begins",
     "KIND:ID, where KIND is one of …": "the end of a message",
     "…, p99 or similar": "the same",
+    "p95 < 300ms": "an example in messages",
+    "abort after 30s": "the same",
+    "…ms or …s": "the same",
+    "abort after …s": "a part of a check",
+    "not a time in ISO 8601": "in the result of a check that another program wrote",
 }
 """Texts in the sources that look like messages, and what they are."""
 

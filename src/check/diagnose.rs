@@ -1,0 +1,174 @@
+//! The problem of words that are no measure. What the user probably means decides the text and the position.
+
+use super::error::{ParseError, shown};
+use super::expression::{GENERATOR, Measure, Quoted};
+use super::measure::{generator_problem, is_measure, measure_of};
+use super::name::{Name, no_name};
+use super::parse::{EXAMPLE, OPERATORS};
+use super::scanner::Scanner;
+use super::statistic::{is_statistic, statistic_problem};
+use super::subject::Word;
+
+/// The error of a measure of the generator with another scope, or the other way round.
+pub(super) fn wrong_scope(scanner: &Scanner<'_>, at: usize, measure: &Measure) -> ParseError {
+    let problem = match measure {
+        Measure::GeneratorCpu | Measure::GeneratorMemory => {
+            format!("only the generator has the measure {measure}: write {GENERATOR}: {measure}")
+        }
+        _ => format!(
+            "the generator has no measure {measure}: for a request of this name, write \"{GENERATOR}\": {measure}"
+        ),
+    };
+    scanner.error(at, problem)
+}
+
+/// The error of words that are no measure. They begin at `start`.
+pub(super) fn problem_of(scanner: &Scanner<'_>, start: usize, words: &[Word], name: Option<&Name>) -> ParseError {
+    let (at, problem) = match name {
+        _ if words.is_empty() => (start, format!("a measure is missing: write one, such as {EXAMPLE}")),
+        None => without_name(scanner, words),
+        Some(name) => misplaced_colon(scanner, words, name).unwrap_or_else(|| match words {
+            [word] if word.is_quoted || !name.is_generator() => one_word_of_name(word),
+            _ if name.is_generator() => (start, generator_problem(text_of(scanner, words))),
+            _ => words_of_name(scanner, words),
+        }),
+    };
+    scanner.error(at, problem)
+}
+
+const NO_METRIC: &str = "there is no metric in the quotation marks: write one, such as CPUUtilization";
+
+/// A problem, and its position in bytes.
+type Problem = (usize, String);
+
+fn without_name(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
+    if let Some(problem) = missing_operator(words) {
+        return problem;
+    }
+    if let Some((at, name, subject)) = missing_colon(scanner, words) {
+        let problem = if name.is_empty() {
+            no_name()
+        } else {
+            format!("a name ends with a colon and a space: write {name}: {subject}")
+        };
+        return (at, problem);
+    }
+    match words {
+        [metric, statistic] if is_statistic(&statistic.text) => {
+            (metric.at, format!("expected the target of the metric: write TARGET: {} {}", metric.text, statistic.text))
+        }
+        _ => no_measure(scanner, words),
+    }
+}
+
+/// The end of the name, the name and the rest of words such as `POST /:p95`, `generator cpu` or `rds:db CPUUtilization Average`.
+fn missing_colon<'a>(scanner: &Scanner<'a>, words: &'a [Word]) -> Option<(usize, &'a str, String)> {
+    let [.., last] = words else { return None };
+    // A percentile is a measure and a statistic. It rather follows the name of a request than a metric.
+    let has_statistic = is_statistic(&last.text) && !is_measure(&last.text);
+    let metric = words.len().checked_sub(2).map(|index| &words[index]).filter(|_| has_statistic);
+    let (end, subject) = match (last.text.rsplit_once(':'), metric) {
+        (Some((name, measure)), None) => (last.at + name.len(), measure.to_owned()),
+        (_, None) => (last.at, last.text.clone()),
+        (_, Some(metric)) => match metric.text.rsplit_once(':') {
+            Some((name, text)) => (metric.at + name.len(), format!("{text} {}", last.text)),
+            None if words.len() > 2 => (metric.at, format!("{} {}", metric.text, last.text)),
+            None => return None,
+        },
+    };
+    let is_subject = metric.is_some() || is_measure(&subject);
+    let start = words[0].at;
+    is_subject.then(|| (end, scanner.since(start)[..end - start].trim_end(), subject))
+}
+
+/// The problem of a colon that does not end the name, or follows a measure.
+fn misplaced_colon(scanner: &Scanner<'_>, words: &[Word], name: &Name) -> Option<Problem> {
+    let ends_with_colon = |word: &&Word| !word.is_quoted && word.text.ends_with(':');
+    if let (Some(first), Some(last)) = (words.iter().find(ends_with_colon), words.iter().rfind(ends_with_colon)) {
+        let start = words[0].at;
+        let further = &scanner.since(start)[..last.at - start + last.text.len() - 1];
+        let full = format!("{}: {further}", name.text);
+        return Some((
+            first.at,
+            format!("a name with a colon and a space needs quotation marks: write {}", Quoted(&full)),
+        ));
+    }
+    let has_measure = matches!(words, [word] if is_measure(&word.text));
+    if name.is_quoted || !is_measure(&name.text) || has_measure {
+        return None;
+    }
+    let colon = scanner.since(0)[..words[0].at].rfind(':').unwrap_or_default();
+    Some((colon, format!("expected an operator after {}, not a colon: {OPERATORS}", name.text)))
+}
+
+fn one_word_of_name(word: &Word) -> Problem {
+    let (text, is_capitalized) = (&word.text, word.text.starts_with(|c: char| c.is_ascii_uppercase()));
+    let problem = match measure_of(text) {
+        _ if text.trim().is_empty() => NO_METRIC.to_owned(),
+        Ok(measure) => format!("a measure has no quotation marks: write {measure}"),
+        Err(_) if is_statistic(text) => format!("expected a metric before the statistic: write CPUUtilization {text}"),
+        Err(_) if word.is_quoted => format!("expected a statistic after the metric: write {} Average", Quoted(text)),
+        // Names of metrics of AWS are capitalized. `Mean` is a measure in the wrong case.
+        Err(_) if is_capitalized && !is_measure(&text.to_lowercase()) => {
+            format!("expected a statistic after the metric: write {text} Average")
+        }
+        Err(problem) => problem,
+    };
+    (word.at, problem)
+}
+
+fn words_of_name(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
+    if let Some(problem) = missing_operator(words) {
+        return problem;
+    }
+    match words {
+        [metric, ..] if metric.text.trim().is_empty() => (metric.at, NO_METRIC.to_owned()),
+        [_, statistic] if is_statistic(&statistic.text) => {
+            (statistic.at, format!("a statistic has no quotation marks: write {}", statistic.text))
+        }
+        [statistic, metric] if is_statistic(&statistic.text) => {
+            (statistic.at, format!("the metric comes before the statistic: write {} {}", metric.text, statistic.text))
+        }
+        [_, statistic] => (statistic.at, statistic_problem(&statistic.text)),
+        [first, .., last] if is_statistic(&last.text) && words.iter().all(|word| !word.is_quoted) => {
+            let metric = scanner.since(first.at)[..last.at - first.at].trim_end();
+            let written = format!("{} {}", Quoted(metric), last.text);
+            (first.at, format!("a metric whose name has spaces needs quotation marks: write {written}"))
+        }
+        _ => no_measure(scanner, words),
+    }
+}
+
+/// The problem of a measure, or a metric with a statistic, and further words.
+fn missing_operator(words: &[Word]) -> Option<Problem> {
+    let (subject, next) = match words {
+        [first, second, ..] if !first.is_quoted && is_measure(&first.text) => (first.text.clone(), second),
+        [first, second] if is_measure(&format!("{}{}", first.text, second.text)) => {
+            return Some((second.at, format!("a measure is one word: write {}{}", first.text, second.text)));
+        }
+        [metric, statistic, next, ..]
+            if is_statistic(&statistic.text) && !is_statistic(&words[words.len() - 1].text) =>
+        {
+            (format!("{} {}", metric.text, statistic.text), next)
+        }
+        _ => return None,
+    };
+    Some((next.at, format!("expected an operator after {subject}, not {}: {OPERATORS}", shown(&next.text))))
+}
+
+fn no_measure(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
+    let text = text_of(scanner, words);
+    let problem = match words {
+        [_] => measure_of(text).err(),
+        _ => None,
+    };
+    (
+        words[0].at,
+        problem.unwrap_or_else(|| format!("there is no measure {}: write one, such as {EXAMPLE}", shown(text))),
+    )
+}
+
+/// The words as written. There is at least one.
+fn text_of<'a>(scanner: &Scanner<'a>, words: &[Word]) -> &'a str {
+    scanner.since(words[0].at).trim_end()
+}
