@@ -140,10 +140,11 @@ class Account:
     def destination(self) -> Call:
         """Start to resolve region, profile and endpoints as the SDK does.
 
-        The result has the keys of `Publisher.destination`, and `is_custom_cloudwatch_url` and `is_custom_logs_url`,
-        which are True for an endpoint that is not one of AWS. STS is not called, so `account_id` may be None. Only the
-        region of an instance needs the network. Without a region, `result` raises an `AwsError` of the kind
-        `no_region`.
+        The result has the keys of `Publisher.destination`, `is_custom_cloudwatch_url` and `is_custom_logs_url`, which
+        are True for an endpoint that is not one of AWS, and `ca_bundle`, the certificate authorities that the user
+        names: None, or a dict with `path`, `named_by` and `replaces`, which is True if they replace those of the
+        machine. STS is not called, so `account_id` may be None. Only the region of an instance needs the network.
+        Without a region, `result` raises an `AwsError` of the kind `no_region`.
         """
 
 @final

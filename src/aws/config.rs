@@ -17,7 +17,7 @@ use super::endpoints::{Endpoints, without_endpoints};
 use super::environment;
 use super::http::HttpClients;
 use super::profiles::profile_files;
-use super::trust::trust_of;
+use super::trust::{CaBundle, trust_of};
 use crate::config::AwsConfig;
 
 /// How long to wait for a connection.
@@ -50,9 +50,11 @@ pub(super) struct Configuration {
     pub endpoints: Endpoints,
     /// The credentials of all calls.
     pub credentials: SharedCredentials,
+    /// The certificate authorities that the user names.
+    pub ca_bundle: Option<CaBundle>,
 }
 
-/// The profile that is read, and who names it.
+/// The profile that is read, and what names it.
 #[derive(Debug, Clone)]
 pub(super) struct ProfileName {
     pub name: String,
@@ -76,7 +78,8 @@ impl ProfileName {
 
 /// Reads files and the environment, and may ask the instance for its region.
 pub(super) async fn load(aws: &AwsConfig, profile: &ProfileName, profiles: &ProfileSet) -> Configuration {
-    let http = HttpClients::new(&trust_of(profiles));
+    let ca_bundle = CaBundle::of(profiles);
+    let http = HttpClients::new(&trust_of(ca_bundle.as_ref()));
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http.client())
         .timeout_config(timeouts(LOGS_READ_TIMEOUT))
@@ -112,7 +115,7 @@ pub(super) async fn load(aws: &AwsConfig, profile: &ProfileName, profiles: &Prof
     };
     let provider = SharedCredentialsProvider::new(credentials.provider().clone());
     let sdk = sdk.to_builder().credentials_provider(provider).build();
-    Configuration { sdk, endpoints, credentials }
+    Configuration { sdk, endpoints, credentials, ca_bundle }
 }
 
 /// The region of the options, of the run that is continued, of the environment, the profile or the instance.

@@ -15,6 +15,7 @@ use super::error::Call;
 use super::intercept::CheckResponse;
 use super::profiles::load_profiles;
 use super::response::Protocol;
+use super::trust::CaBundle;
 use crate::config::identity::origin_of;
 use crate::config::{AwsConfig, RequiredAccount, ResolvedAws};
 use crate::delivery::error::{CallError, Cause};
@@ -340,6 +341,11 @@ impl Session {
     /// Whether the endpoints of CloudWatch and CloudWatch Logs are others than AWS's own.
     pub(super) const fn are_custom(&self) -> [bool; 2] {
         [self.configuration.endpoints.cloudwatch.is_custom, self.configuration.endpoints.logs.is_custom]
+    }
+
+    /// The certificate authorities that the user names.
+    pub(super) const fn ca_bundle(&self) -> Option<&CaBundle> {
+        self.configuration.ca_bundle.as_ref()
     }
 
     /// A client of CloudWatch, to be completed.

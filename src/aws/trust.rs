@@ -1,4 +1,4 @@
-//! Which certificate authorities are trusted: those of a bundle that the user names, or those of this machine.
+//! The certificate authorities that are trusted: those of a bundle that the user names, or those of this machine.
 //!
 //! As with boto3, `AWS_CA_BUNDLE` and the profile's `ca_bundle` replace the authorities of the machine. `REQUESTS_CA_BUNDLE`
 //! adds to them: in a load test, it often holds only the authority of the service under test, for Locust's own requests.
@@ -13,6 +13,7 @@ use aws_smithy_types::base64;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, RootCertStore};
+use serde::Serialize;
 
 use super::environment::variable;
 use super::error::causes;
@@ -21,7 +22,7 @@ const AWS_BUNDLE: &str = "AWS_CA_BUNDLE";
 const REQUESTS_BUNDLE: &str = "REQUESTS_CA_BUNDLE";
 const PROFILE_BUNDLE: &str = "ca_bundle";
 
-/// Why no server can be trusted.
+/// The reason for which no server can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct NoAuthorities(pub(super) String);
@@ -29,20 +30,39 @@ pub(super) struct NoAuthorities(pub(super) String);
 /// The authorities for all calls of one configuration.
 pub(super) type Trust = Result<TlsContext, NoAuthorities>;
 
-/// The authorities that the environment, the profile and the machine name.
+/// A bundle of certificates that the user names.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct CaBundle {
+    /// Path of a file, or of a folder of files.
+    path: String,
+    /// The variable, or the setting of the profile, that names it.
+    named_by: &'static str,
+    /// Whether it replaces the authorities of the machine.
+    replaces: bool,
+}
+
+impl CaBundle {
+    /// The bundle that the environment or the profile names.
+    pub(super) fn of(profiles: &ProfileSet) -> Option<Self> {
+        let of_profile = || profiles.get(PROFILE_BUNDLE).filter(|path| !path.trim().is_empty()).map(str::to_owned);
+        let bundle = |named_by, replaces| move |path| Self { path, named_by, replaces };
+        let of_aws = variable(AWS_BUNDLE).map(bundle(AWS_BUNDLE, true));
+        of_aws
+            .or_else(|| of_profile().map(bundle(PROFILE_BUNDLE, true)))
+            .or_else(|| variable(REQUESTS_BUNDLE).map(bundle(REQUESTS_BUNDLE, false)))
+    }
+}
+
+/// The authorities of a bundle, or of the machine, or of both.
 ///
 /// # Errors
-/// Where a bundle cannot be read, or there are none. Only a call by HTTPS needs them.
-pub(super) fn trust_of(profiles: &ProfileSet) -> Trust {
-    let of_profile = || profiles.get(PROFILE_BUNDLE).filter(|path| !path.trim().is_empty()).map(str::to_owned);
-    let only = variable(AWS_BUNDLE).map(|path| (path, AWS_BUNDLE));
-    if let Some((path, name)) = only.or_else(|| of_profile().map(|path| (path, PROFILE_BUNDLE))) {
-        return context(with_bundle(TrustStore::empty(), &path, name)?);
-    }
-    let store = if machine_has_authorities() { TrustStore::default() } else { TrustStore::empty() };
-    match variable(REQUESTS_BUNDLE) {
-        Some(path) => context(with_bundle(store, &path, REQUESTS_BUNDLE)?),
-        None if machine_has_authorities() => context(store),
+/// If the bundle cannot be read, or there are no authorities. Only a call by HTTPS needs them.
+pub(super) fn trust_of(bundle: Option<&CaBundle>) -> Trust {
+    let has_authorities = bundle.is_none_or(|bundle| !bundle.replaces) && machine_has_authorities();
+    let store = if has_authorities { TrustStore::default() } else { TrustStore::empty() };
+    match bundle {
+        Some(bundle) => context(with_bundle(store, bundle)?),
+        None if has_authorities => context(store),
         None => Err(NoAuthorities(
             "there are no CA certificates on this machine. Install them (on Debian and Ubuntu, the package \
              ca-certificates), or name a file with AWS_CA_BUNDLE"
@@ -55,8 +75,8 @@ fn context(store: TrustStore) -> Trust {
     TlsContext::builder().with_trust_store(store).build().map_err(|error| NoAuthorities(error.to_string()))
 }
 
-/// Whether the machine has any, which `SSL_CERT_FILE` and `SSL_CERT_DIR` may lead elsewhere. The SDK reads them once in a
-/// process, too.
+/// Whether the machine has authorities, or `SSL_CERT_FILE` or `SSL_CERT_DIR` names some. The SDK also reads them once in a
+/// process.
 fn machine_has_authorities() -> bool {
     static ANY: OnceLock<bool> = OnceLock::new();
     *ANY.get_or_init(|| {
@@ -65,9 +85,10 @@ fn machine_has_authorities() -> bool {
     })
 }
 
-/// Adds the certificates of a file, or of the files of a folder.
-fn with_bundle(mut store: TrustStore, path: &str, name: &str) -> Result<TrustStore, NoAuthorities> {
-    let unusable = |what: &str| NoAuthorities(format!("the CA bundle {path}, which {name} names, {what}"));
+/// Adds the certificates of a bundle.
+fn with_bundle(mut store: TrustStore, bundle: &CaBundle) -> Result<TrustStore, NoAuthorities> {
+    let CaBundle { path, named_by, .. } = bundle;
+    let unusable = |what: &str| NoAuthorities(format!("the CA bundle {path}, which {named_by} names, {what}"));
     let certificates =
         certificates_in(Path::new(path)).map_err(|error| unusable(&format!("cannot be read: {error}")))?;
     if certificates.is_empty() {
@@ -85,7 +106,7 @@ fn pem_of(certificate: &CertificateDer<'_>) -> String {
     [begin, body, end].join("\n")
 }
 
-/// The certificates that can be used. The SDK would stop the thread at any other.
+/// The certificates of a file, or of the files of a folder, without those that the SDK cannot use: it would panic.
 fn certificates_in(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let mut paths = vec![path.to_owned()];
     if path.is_dir() {
@@ -101,7 +122,7 @@ fn certificates_in(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     Ok(found)
 }
 
-/// What is wrong with the certificate of a server, if that is why a call failed.
+/// The problem with the certificate of a server, if a call failed because of it.
 pub(super) fn problem_with_certificate(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let of_tls = causes(error).find_map(|cause| innermost(cause).downcast_ref::<rustls::Error>())?;
     let rustls::Error::InvalidCertificate(problem) = of_tls else { return None };
@@ -127,7 +148,7 @@ pub(super) fn problem_with_certificate(error: &(dyn std::error::Error + 'static)
     Some(format!("the certificate of the server is not trusted: it {what}"))
 }
 
-/// The error within errors of I/O, which show its text and skip it among their causes.
+/// The innermost error of nested I/O errors: they display its text, but do not return it as their source.
 fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(within) => innermost(within),

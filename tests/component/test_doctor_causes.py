@@ -24,6 +24,7 @@ from locust_cw._cli.main import main
 from support.answering import answering
 from support.proxy import Answer, Exchange, Fault, Proxy, error, hang
 from support.servers import refused_url
+from support.tls import Authority, tls_in_front_of
 
 ROLE = "arn:aws:iam::123456789012:role/LoadTest"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -177,6 +178,13 @@ BROKEN = {
         env={"AWS_CA_BUNDLE": "/no/such/ca.pem"},
         url="https",
     ),
+    "CA bundle of the profile that does not exist": Broken(
+        ENDPOINTS,
+        "ca_bundle names the file /no/such/ca.pem",
+        "unset ca_bundle",
+        url="https",
+        files={"config": "[default]\nca_bundle = /no/such/ca.pem\n"},
+    ),
     "certificate of an unknown CA": Broken(ENDPOINTS, "certificate verify failed", "AWS_CA_BUNDLE", url="tls"),
     "proxy without a server": Broken(
         ENDPOINTS,
@@ -304,6 +312,24 @@ def test_the_cause_is_named(
 
 def test_nothing_is_blamed_if_all_is_well(aws: Proxy, capsys: pytest.CaptureFixture[str]) -> None:
     checks = examine(capsys, f"--endpoint-url={aws.url}", "--dashboard=Board", "--stop-on-alarm=a")
+    assert {check["state"] for check in checks.values()} == {"ok"}, checks
+
+
+@pytest.mark.parametrize("source", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "ca_bundle"])
+def test_the_endpoints_are_checked_with_the_ca_bundle_of_the_environment_or_profile(
+    aws: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    """The bundle of the profile is a folder here."""
+    authority = Authority(tmp_path)
+    (tmp_path / "bundle").mkdir()
+    bundle = tmp_path / "bundle" / "ca.pem"
+    bundle.write_text(authority.bundle.read_text())
+    if source == "ca_bundle":
+        (tmp_path / "config").write_text(f"[default]\nca_bundle = {bundle.parent}\n")
+    else:
+        monkeypatch.setenv(source, str(bundle))
+    with tls_in_front_of(aws.url, authority.issue("localhost")) as url:
+        checks = examine(capsys, f"--endpoint-url={url}")
     assert {check["state"] for check in checks.values()} == {"ok"}, checks
 
 

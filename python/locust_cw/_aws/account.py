@@ -26,6 +26,8 @@ class Destination:
         logs_url: The endpoint of CloudWatch Logs.
         is_custom_cloudwatch_url: Whether the endpoint of CloudWatch is not AWS's own.
         is_custom_logs_url: Whether the endpoint of CloudWatch Logs is not AWS's own.
+        ca_bundle: The certificate authorities that the environment or the profile names: `path`, `named_by`, and
+            whether the bundle `replaces` the authorities of the machine. None if neither names any.
 
     """
 
@@ -34,6 +36,7 @@ class Destination:
     logs_url: str
     is_custom_cloudwatch_url: bool
     is_custom_logs_url: bool
+    ca_bundle: dict[str, Any] | None
 
 
 class Account:

@@ -87,6 +87,7 @@ impl Account {
         let [cloudwatch, logs] = session.are_custom();
         destination["is_custom_cloudwatch_url"] = cloudwatch.into();
         destination["is_custom_logs_url"] = logs.into();
+        destination["ca_bundle"] = serde_json::to_value(session.ca_bundle()).unwrap_or_default();
         Ok(destination)
     }
 

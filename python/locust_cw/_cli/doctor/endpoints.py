@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import http.client
-import os
 import socket
 import ssl
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from locust_cw import _core
@@ -19,11 +20,13 @@ from locust_cw._cli.doctor.check import Check
 from locust_cw._cli.doctor.remedies import CLOSED_VPC
 from locust_cw._terminal.redaction import redact
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MAX_SKEW_S = 60
 """Above, minutes of the test differ from those of the service under test. AWS refuses calls from five minutes on."""
 
 _TIMEOUT_S = 5.0
-_CA_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 
 _GATEWAY_STATUSES = (407, 500, 502, 503, 504)
 _GATEWAY_REMEDY = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY, the proxy or gateway itself, and --endpoint-url."
@@ -50,8 +53,13 @@ class _Response:
         return not self.has_request_id and self.status in _GATEWAY_STATUSES
 
 
-def check_endpoint(name: str, url: str) -> tuple[Check, float | None]:
+def check_endpoint(name: str, url: str, ca_bundle: Mapping[str, Any] | None) -> tuple[Check, float | None]:
     """Send a request to an endpoint.
+
+    Args:
+        name: The name of the check.
+        url: The endpoint.
+        ca_bundle: The certificate authorities that the user names, as in `Destination`.
 
     Returns:
         The result, and the seconds by which this machine's clock is ahead, if the response contains a date.
@@ -59,7 +67,7 @@ def check_endpoint(name: str, url: str) -> tuple[Check, float | None]:
     """
     shown = redact(url)
     try:
-        response = _request(url)
+        response = _request(url, ca_bundle)
     except (OSError, ValueError, http.client.HTTPException) as error:
         return Check(name, "failed", f"{shown} cannot be reached: {_reason(error)}", _remedy(error)), None
     if response.is_of_gateway:
@@ -88,6 +96,10 @@ def check_clock(skew: float | None) -> Check:
 class _CaBundleError(OSError):
     """The CA certificates cannot be read."""
 
+    def __init__(self, path: str, named_by: str) -> None:
+        super().__init__(f"{named_by} names the file {path}, which has no CA certificates or cannot be read")
+        self.named_by = named_by
+
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows no redirect: AWS redirects a request without a signature to a web site, which has another clock."""
@@ -96,7 +108,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Return no request, so that urllib raises the response as an error."""
 
 
-def _request(url: str) -> _Response:
+def _request(url: str, ca_bundle: Mapping[str, Any] | None) -> _Response:
     """Request the URL.
 
     Raises:
@@ -113,7 +125,8 @@ def _request(url: str) -> _Response:
         # The same proxies as for the core, which also reads ALL_PROXY.
         found = {} if _core.never_proxied(bare) else urllib.request.getproxies()
         proxies = {scheme: found[name] for scheme in ("http", "https") for name in ("all", scheme) if name in found}
-        handlers = [urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=_tls_context())]
+        tls = urllib.request.HTTPSHandler(context=_tls_context(ca_bundle))
+        handlers = [urllib.request.ProxyHandler(proxies), tls]
         opener = urllib.request.build_opener(_NoRedirect, *handlers)
         with opener.open(urllib.request.Request(bare, method="HEAD"), timeout=_TIMEOUT_S) as response:  # noqa: S310 - the user's URL
             status, headers = response.status, response.headers
@@ -126,21 +139,24 @@ def _request(url: str) -> _Response:
     return _Response(status, _skew(headers.get("Date"), middle), has_request_id)
 
 
-def _tls_context() -> ssl.SSLContext:
-    """TLS with the CA certificates that the environment names, as for the AWS CLI.
+def _tls_context(ca_bundle: Mapping[str, Any] | None) -> ssl.SSLContext:
+    """TLS with the certificate authorities that the core uses.
 
     Raises:
         OSError: If they cannot be read.
 
     """
-    named = ((name, os.environ.get(name)) for name in _CA_BUNDLES)
-    name, bundle = next(((name, bundle) for name, bundle in named if bundle), ("", None))
+    if ca_bundle is None:
+        return ssl.create_default_context()
+    path, named_by = Path(ca_bundle["path"]), ca_bundle["named_by"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if ca_bundle["replaces"] else ssl.create_default_context()
     try:
-        return ssl.create_default_context(cafile=bundle)
+        files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
+        for file in files:
+            context.load_verify_locations(cafile=file)
     except OSError as error:
-        raise _CaBundleError(
-            f"{name} names the file {bundle}, which has no CA certificates or cannot be read"
-        ) from error
+        raise _CaBundleError(str(path), named_by) from error
+    return context
 
 
 def _skew(date: str | None, now: float) -> float | None:
@@ -166,7 +182,7 @@ def _remedy(error: Exception) -> str:
     if isinstance(reason, socket.gaierror):
         return f"Check the name of the region and DNS; {CLOSED_VPC}."
     if isinstance(error, _CaBundleError):
-        return f"Correct or unset {' and '.join(_CA_BUNDLES)}."
+        return f"Correct or unset {error.named_by}."
     if isinstance(reason, ssl.SSLCertVerificationError):
         return "Set AWS_CA_BUNDLE to a file with the CA certificate of the endpoint or of the proxy that inspects TLS."
     if isinstance(reason, ssl.SSLError):

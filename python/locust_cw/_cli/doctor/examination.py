@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from locust_cw._aws.account import Destination
+
 
 class Examination:
     """All checks, in the order of their dependencies."""
@@ -80,10 +82,11 @@ class Examination:
             yield Check("clock", "skipped", reason)
             return
         skews: list[float] = []
-        endpoints = self._endpoints()
+        destination = self._account.destination()
+        endpoints = self._endpoints(destination)
         unreachable = 0
         for name, requirement, url in endpoints:
-            check, skew = check_endpoint(f"{name} endpoint", url)
+            check, skew = check_endpoint(f"{name} endpoint", url, destination.ca_bundle)
             yield check
             skews += [] if skew is None else [skew]
             if check.state == "failed":
@@ -93,9 +96,8 @@ class Examination:
             self._requirements.fail(Requirement.ANY_ENDPOINT, "no endpoint can be reached")
         yield check_clock(skews[0] if skews else None)
 
-    def _endpoints(self) -> list[tuple[str, Requirement, str]]:
+    def _endpoints(self, destination: Destination) -> list[tuple[str, Requirement, str]]:
         """The names of the endpoints, what they are required for, and their URLs."""
-        destination = self._account.destination()
         metrics = ("metrics", Requirement.METRICS_ENDPOINT, destination.cloudwatch_url)
         logs = ("logs", Requirement.LOGS_ENDPOINT, destination.logs_url)
         return [metrics] if self._options.logs == "off" else [metrics, logs]
