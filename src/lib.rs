@@ -2,8 +2,7 @@
 //!
 //! Each folder is a stage of the path of a sample, or a role next to it: `ingest` queues samples, `metrics` and `logs` convert
 //! them to datums and log events, `spool` stores those on disk, `delivery` sends them through `aws`, and `accounting` counts
-//! them. `summary` adds up the requests of a run, and `check` judges them. `run` and `replay` assemble these parts, and `python` is
-//! the boundary of the extension module.
+//! them. `check` judges a run. `run` and `replay` assemble these parts, and `python` is the boundary of the extension module.
 
 pub mod accounting;
 pub mod aws;
@@ -14,7 +13,6 @@ pub mod ingest;
 pub mod logs;
 pub mod metrics;
 pub mod spool;
-pub mod summary;
 
 pub mod redact;
 pub mod replay;

@@ -26,13 +26,20 @@ OPTIONS = {
     "--cw-log-group", "--cw-log-stream", "--cw-log-retention-days", "--cw-log-class", "--cw-region", "--cw-profile",
     "--cw-role-arn", "--cw-external-id", "--cw-endpoint-url", "--cw-run-id", "--cw-spool-dir", "--cw-spool-max-mb",
     "--cw-drain-timeout", "--cw-receipt", "--cw-fail-on-loss", "--cw-strict", "--cw-stop-on-alarm", "--cw-dashboard",
-    "--cw-target", "--cw-source", "--cw-log-urls",
+    "--cw-target", "--cw-source", "--cw-log-urls", "--cw-check", "--cw-warmup", "--cw-check-wait", "--cw-junit",
+    "--cw-summary",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "option",
-    ["--cw-resolution=often", "--cw-namespace=AWS/x", "--cw-receipt=/no/such/folder/receipt.json", "--cw-local"],
+    [
+        "--cw-resolution=often",
+        "--cw-namespace=AWS/x",
+        "--cw-receipt=/no/such/folder/receipt.json",
+        "--cw-local",
+        "--cw-check=p95 < 300",
+    ],
 )
 def test_a_bad_value_stops_locust_at_start(aws: Aws, locust: Locust, target: Target, option: str) -> None:
     """A message names the option, no load is made, and AWS hears nothing. tests/unit has all bad values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +46,16 @@ BAD = [
     "--cw-external-id=without-a-role",
     "--cw-spool-max-mb=0",
     "--cw-source=nobody",
+    "--cw-check=p95 < 300",
+    "--cw-check=",
+    "--cw-warmup=-1",
+    "--cw-warmup=soon",
+    "--cw-check-wait=-1",
+    "--cw-check-wait=nan",
+    "--cw-junit=/no/such/folder/checks.xml",
+    "--cw-junit=/",
+    "--cw-junit=",
+    "--cw-summary=/no/such/folder/summary.md",
     "--cw-local",  # with an endpoint
 ]
 
@@ -73,6 +84,44 @@ def test_a_bad_value_is_refused_with_the_name_of_its_option(option: str) -> None
 def test_what_can_be_repeated_may_be_a_text_with_commas(value: object, targets: list[str] | None) -> None:
     """As the web UI's address gets it, if it was not given at the start; what is empty is not there."""
     assert Options(SimpleNamespace(cw_target=value), {})["target"] == targets
+
+
+@pytest.mark.parametrize("value", ["GET /a,b: p95 < 300ms", ["GET /a,b: p95 < 300ms", "failures < 1%"]], ids=str)
+def test_a_comma_does_not_end_a_check(value: str | list[str]) -> None:
+    """Request names can have commas."""
+    expected = [value] if isinstance(value, str) else value
+    options = Options(SimpleNamespace(cw_check=value), {})
+    assert options["check"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "checks"),
+    [
+        ("GET /a,b: p95 < 300ms", ["GET /a,b: p95 < 300ms"]),
+        ("[p95 < 300ms, failures < 1%]", ["p95 < 300ms", "failures < 1%"]),
+        ('["GET /a,b: p95 < 300ms", "failures < 1%"]', ["GET /a,b: p95 < 300ms", "failures < 1%"]),
+        ("GET /item/[id]: p95 < 300ms", ["GET /item/[id]: p95 < 300ms"]),
+    ],
+)
+def test_checks_in_the_environment_and_in_a_file(tmp_path: Path, text: str, checks: list[str]) -> None:
+    """As the documentation has it, and the same with and without Locust's command line."""
+    with own(LOCUST_CW_CHECK=text):
+        assert Options(None, {})["check"] == checks
+        assert Options(parser().parse_args([]), {})["check"] == checks
+    (tmp_path / "locust.conf").write_text(f"cw-check = {text}\n")
+    with own(), chdir(tmp_path):
+        assert Options(None, {})["check"] == checks
+
+
+@pytest.mark.parametrize("value", ["120", -1, 1e9, float("nan"), True])
+def test_a_program_gives_the_wait_as_a_number_of_seconds(value: object) -> None:
+    with own(), pytest.raises(InvalidOptionError, match="--cw-check-wait"):
+        Options(None, {"check_wait": value}).check()
+
+
+def test_a_program_can_give_files_as_paths(tmp_path: Path) -> None:
+    with own():
+        Options(None, {"junit": tmp_path / "checks.xml", "summary": str(tmp_path / "s.md"), "check_wait": 0}).check()
 
 
 def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.LogCaptureFixture) -> None:

@@ -26,6 +26,7 @@ class Option:
         const: Its value if it is given without one.
         form: Whether the web UI's start form shows it, because another value for the next test makes sense.
         prefix: The beginning of its name on the command line.
+        separator: What separates the values of a list in a text; None if a text is one value.
 
     """
 
@@ -38,6 +39,7 @@ class Option:
     const: str | None = None
     form: bool = False
     prefix: str = "cw-"
+    separator: str | None = ","
 
     @property
     def key(self) -> str:
@@ -53,6 +55,17 @@ class Option:
     def variable(self) -> str:
         """The environment variable that sets it."""
         return f"LOCUST_{self.key.replace('-', '_').upper()}"
+
+    def list_of(self, given: str | list[str]) -> list[str] | None:
+        """The values of an option that can be repeated; None if there are none.
+
+        Empty values are left out if values can be separated. Otherwise they stay, and the check of the option refuses
+        them: a condition from a variable that is not set must not vanish.
+        """
+        if self.separator is None:
+            return [given] if isinstance(given, str) else given or None
+        parts = given.split(self.separator) if isinstance(given, str) else given
+        return [part for part in parts if part != ""] or None
 
     def value_of(self, given: str | list[str], source: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value that a text or a list stands for, as the parser of the command line reads it.

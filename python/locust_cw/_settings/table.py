@@ -25,6 +25,8 @@ def _choices(option: str) -> tuple[str, ...]:
     return tuple(_core.option_choices(option))
 
 
+_DAY_S = 86_400
+
 DEFAULT = "default"
 """The dashboard that is named after the namespace."""
 
@@ -90,6 +92,24 @@ OPTIONS = (
     ),
     Option("target", "AWS resource under test, shown on the dashboard and report; repeatable", "KIND:ID", list),
     Option("stop_on_alarm", "Stop the test when this CloudWatch alarm goes to ALARM; repeatable", "NAME", list),
+    Option(
+        "check",
+        "Condition that the run must meet, such as 'p95 < 300ms'; repeatable",
+        "EXPRESSION",
+        list,
+        # Request names can have commas.
+        separator=None,
+    ),
+    Option("warmup", "Seconds at the start of the test that checks leave out", "SECONDS", float),
+    Option(
+        "check_wait",
+        "Seconds to wait after the test for the AWS metrics of checked targets",
+        "SECONDS",
+        float,
+        default=120.0,
+    ),
+    Option("junit", "Write the results of checks as JUnit XML to this file", "FILE"),
+    Option("summary", "Append the results of checks as Markdown to this file", "FILE"),
     Option("strict", "Refuse to start the test if AWS refuses the first call", type=None),
 )
 
@@ -178,8 +198,7 @@ class Options:
                 value = _value_of_machine(option, command_line, sources)
             if option.type is list and value is not None:
                 # The web UI sends text if the option had no value before. Otherwise, Locust makes a list of it.
-                parts = value.split(",") if isinstance(value, str) else value
-                value = [part for part in parts if part != ""] or None
+                value = option.list_of(value)
             if option.name in overrides:
                 value = overrides[option.name]
             # An empty field in the web UI's form means no value.
@@ -239,9 +258,8 @@ class Options:
                 _check_form(option, self._values[option.name])
         check_local(self._values)
         self.check_names()
-        receipt = self["receipt"]
-        if receipt is not None and not Path(receipt).absolute().parent.is_dir():
-            raise _core.InvalidOptionError("receipt", f"there is no folder for {receipt}")
+        for name in ("receipt", "junit", "summary"):
+            check_file(name, self[name])
 
     def check_names(self) -> None:
         """Check the names of targets and dashboard, which the web UI's form can change.
@@ -255,6 +273,23 @@ class Options:
             from locust_cw._dashboard.name import check_name  # noqa: PLC0415 - most tests have no dashboard
 
             check_name(self.dashboard)
+
+
+def check_file(name: str, file: str | os.PathLike[str] | None) -> None:
+    """Check that a file for results can be created.
+
+    Raises:
+        InvalidOptionError: If the name is empty, its folder does not exist, or it is a folder.
+
+    """
+    if file is None:
+        return
+    if not str(file):
+        raise _core.InvalidOptionError(name, "must not be empty")
+    if not Path(file).absolute().parent.is_dir():
+        raise _core.InvalidOptionError(name, f"there is no folder for {file}")
+    if Path(file).is_dir():
+        raise _core.InvalidOptionError(name, f"{file} is a folder, and not a file")
 
 
 def check_local(options: Mapping[str, Any]) -> None:
@@ -312,6 +347,9 @@ def _check_form(option: Option, value: object) -> None:
         form = "a list of text"
     elif option.choices is not None:
         good, form = value in option.choices, f"one of {', '.join(option.choices)}"
+    elif option.type is float:
+        good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _DAY_S
+        form = f"from 0 to {_DAY_S} seconds"
     else:
         # An option that can be given without a value also accepts True, and a file can be a path.
         good = isinstance(value, (str, os.PathLike)) or (option.const is not None and isinstance(value, bool))
