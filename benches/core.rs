@@ -19,6 +19,7 @@ use locust_cw::ingest::sample::Sample;
 use locust_cw::ingest::worker::AggregationWorker;
 use locust_cw::metrics::histogram::Histogram;
 use locust_cw::spool::{Manifest, Spool};
+use locust_cw::summary::{Increment, IncrementSender, Limits, Phase, RequestKey, Seconds, Summary, Totals, Window};
 use locust_cw::timestamp::Timestamp;
 use rand::RngExt as _;
 
@@ -105,5 +106,81 @@ fn histograms(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, samples, histograms);
+/// What a worker with 2,000 requests per second counts of one request in one second.
+fn window(request: u32, second: i64) -> Window {
+    let mut histogram = Histogram::default();
+    (0..2000 / NAMES).for_each(|_| histogram.add(latency_ms()));
+    let totals = Totals::of_window((2000 / NAMES).into(), 0, &histogram, &Histogram::default());
+    Window { key: RequestKey::new("GET", format!("/product/{request}")), second, phase: Phase::Measured, totals }
+}
+
+fn windows(seconds: std::ops::Range<i64>) -> Vec<Window> {
+    seconds.flat_map(|second| (0..NAMES).map(move |request| window(request, second))).collect()
+}
+
+/// A summary after ten minutes of a hundred workers, and the seconds that their master keeps.
+fn summary_of_workers() -> (Summary, Seconds) {
+    let (mut summary, mut seconds) = (Summary::new(limits()), Seconds::new([]));
+    for window in windows(0..600) {
+        let mut of_workers = window.clone();
+        (1..100).for_each(|_| of_workers.totals.merge(&window.totals));
+        summary.add_window(&of_workers);
+        seconds.add_window(&of_workers);
+    }
+    (summary, seconds)
+}
+
+fn limits() -> Limits {
+    Limits { max_requests: 200, pinned: Vec::new() }
+}
+
+/// Merging what 100 workers with 20 requests each send in three seconds, and adding windows to a summary of ten minutes.
+fn summaries(criterion: &mut Criterion) {
+    const WORKERS: u32 = 100;
+    let (mut summary, mut seconds) = summary_of_workers();
+    let increments: Vec<Vec<u8>> = (0..WORKERS)
+        .map(|_| {
+            let mut sender = IncrementSender::new(limits());
+            windows(600..603).into_iter().for_each(|window| sender.add_window(window));
+            sender.take(Instant::now()).pop().expect("an increment")
+        })
+        .collect();
+    let mut group = criterion.benchmark_group("summary");
+    group.sample_size(20).throughput(Throughput::Elements((WORKERS * NAMES).into()));
+    group.bench_function("add increments of 100 workers with 20 requests", |bencher| {
+        bencher.iter(|| {
+            for bytes in &increments {
+                Increment::decode(bytes).expect("an increment").add_to(&mut summary, &mut seconds);
+            }
+        });
+    });
+    let parts: Vec<Summary> = (0..WORKERS)
+        .map(|_| {
+            let mut part = Summary::new(limits());
+            windows(600..603).iter().for_each(|window| part.add_window(window));
+            part
+        })
+        .collect();
+    group.bench_function("merge summaries of 100 workers with 20 requests", |bencher| {
+        bencher.iter(|| parts.iter().for_each(|part| summary.merge(part)));
+    });
+    let second = windows(603..604);
+    group.throughput(Throughput::Elements(NAMES.into()));
+    group.bench_function("add the windows of a second", |bencher| {
+        bencher.iter(|| second.iter().for_each(|window| summary.add_window(window)));
+    });
+    group.bench_function("add the windows of a second to the seconds", |bencher| {
+        bencher.iter(|| second.iter().for_each(|window| seconds.add_window(window)));
+    });
+    group.bench_function("create the windows of a second", |bencher| {
+        let mut histogram = Histogram::default();
+        (0..2000 / NAMES).for_each(|_| histogram.add(latency_ms()));
+        bencher.iter(|| {
+            (0..NAMES).for_each(|_| drop(black_box(Totals::of_window(100, 0, &histogram, &Histogram::default()))));
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, samples, histograms, summaries);
 criterion_main!(benches);

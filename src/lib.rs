@@ -2,7 +2,8 @@
 //!
 //! Each folder is a stage of the path of a sample, or a role next to it: `ingest` queues samples, `metrics` and `logs` convert
 //! them to datums and log events, `spool` stores those on disk, `delivery` sends them through `aws`, and `accounting` counts
-//! them. `check` judges a run. `run` and `replay` assemble these parts, and `python` is the boundary of the extension module.
+//! them. `summary` adds up the requests of a run, and `check` judges them. `run` and `replay` assemble these parts, and `python` is
+//! the boundary of the extension module.
 
 pub mod accounting;
 pub mod aws;
@@ -13,6 +14,7 @@ pub mod ingest;
 pub mod logs;
 pub mod metrics;
 pub mod spool;
+pub mod summary;
 
 pub mod redact;
 pub mod replay;

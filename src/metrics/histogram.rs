@@ -9,7 +9,7 @@ pub const MAX_VALUES_PER_DATUM: usize = 150;
 
 /// Ratio of the upper bound of a bucket to its lower bound. A bucket is published as the mean of its samples, which is within
 /// 1 % of each of them.
-const BUCKET_RATIO: f64 = 1.01;
+pub(crate) const BUCKET_RATIO: f64 = 1.01;
 
 /// Largest value that CloudWatch accepts (PutMetricData).
 pub const MAX_VALUE: f64 = 2.348_542_582_773_833_2e108; // 2^360
@@ -101,6 +101,34 @@ impl Histogram {
         }
     }
 
+    /// The sum of all values.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
+    pub fn sum(&self) -> f64 {
+        match &self.shape {
+            Shape::Exact(values) => values.iter().map(|(&bits, &count)| f64::from_bits(bits) * count as f64).sum(),
+            Shape::Buckets(buckets) => buckets.values().map(|bucket| bucket.sum).sum(),
+        }
+    }
+
+    /// The minimum and the maximum, if there are values.
+    #[must_use]
+    pub const fn extremes(&self) -> Option<(f64, f64)> {
+        self.extremes
+    }
+
+    /// The number of values by [`bucket_index`], in ascending order. An index may occur several times.
+    pub(crate) fn bucket_counts(&self) -> Vec<(i32, u64)> {
+        let mut counts: Vec<_> = match &self.shape {
+            Shape::Exact(values) => {
+                values.iter().map(|(&bits, &count)| (bucket_index(f64::from_bits(bits)), count)).collect()
+            }
+            Shape::Buckets(buckets) => buckets.iter().map(|(&index, bucket)| (index, bucket.count)).collect(),
+        };
+        counts.sort_unstable();
+        counts
+    }
+
     /// An upper bound of the number of [`Self::points`].
     #[must_use]
     pub fn max_points(&self) -> usize {
@@ -141,6 +169,7 @@ fn fill(buckets: &mut Buckets, point: Point) {
     bucket.sum += point.value * point.count as f64;
 }
 
+/// The number of a bucket: it holds the values from [`BUCKET_RATIO`] to the power of this number to the next power.
 #[expect(clippy::cast_possible_truncation, reason = "ln of any f64 over ln 1.01 is within ±75,000")]
 fn bucket_index(value: f64) -> i32 {
     if value == 0.0 { i32::MIN } else { (value.ln() / BUCKET_RATIO.ln()).floor() as i32 }

@@ -1,0 +1,135 @@
+//! A map that keeps a limited number of keys, chosen by a rule that does not depend on the order in which they are added.
+
+use std::collections::BTreeMap;
+use std::hash::Hasher as _;
+
+use fnv::FnvHasher;
+
+/// Values that can be added up, in any order.
+pub(super) trait Merge {
+    fn merge(&mut self, other: &Self);
+}
+
+impl Merge for u64 {
+    fn merge(&mut self, other: &Self) {
+        *self = self.saturating_add(*other);
+    }
+}
+
+/// The values of the smallest keys, and the sum of the others.
+///
+/// A key that is kept in the end was among the smallest in each part of the data, so its value is exact. All processes keep the same
+/// keys of the same data, and any order and partition of additions has an equal result.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct BoundedMap<K, V> {
+    kept: BTreeMap<K, V>,
+    others: Option<V>,
+}
+
+impl<K, V> Default for BoundedMap<K, V> {
+    fn default() -> Self {
+        Self { kept: BTreeMap::new(), others: None }
+    }
+}
+
+impl<K: Ord + Clone, V: Merge + Clone> BoundedMap<K, V> {
+    /// Adds a value. At most `limit` keys are kept.
+    pub(super) fn add(&mut self, key: &K, value: &V, limit: usize) {
+        self.update(key, limit, |own| own.merge(value), || value.clone());
+    }
+
+    /// Adds to the value of a key, or to that of the others. `first` is what a key has to begin with.
+    pub(super) fn update(&mut self, key: &K, limit: usize, add: impl FnOnce(&mut V), first: impl FnOnce() -> V) {
+        if let Some(own) = self.kept.get_mut(key) {
+            add(own);
+        } else if self.kept.len() < limit || self.kept.last_key_value().is_some_and(|(last, _)| key < last) {
+            self.kept.insert(key.clone(), first());
+            if self.kept.len() > limit
+                && let Some((_, evicted)) = self.kept.pop_last()
+            {
+                self.add_to_others(&evicted);
+            }
+        } else if let Some(others) = &mut self.others {
+            add(others);
+        } else {
+            self.others = Some(first());
+        }
+    }
+
+    /// Adds a value to the sum of the keys that are not kept.
+    pub(super) fn add_to_others(&mut self, value: &V) {
+        match &mut self.others {
+            Some(sum) => sum.merge(value),
+            None => self.others = Some(value.clone()),
+        }
+    }
+
+    /// Adds all values of another map.
+    pub(super) fn merge(&mut self, other: &Self, limit: usize) {
+        other.kept.iter().for_each(|(key, value)| self.add(key, value, limit));
+        other.others.iter().for_each(|value| self.add_to_others(value));
+    }
+
+    /// The keys that are kept, in ascending order, with their values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.kept.iter()
+    }
+
+    /// The sum of the others, if there are any.
+    pub(super) const fn others(&self) -> Option<&V> {
+        self.others.as_ref()
+    }
+}
+
+/// A hash of texts that is the same in all processes and versions. Keys in the order of their hashes are a random selection.
+pub(super) fn hash(texts: &[&str]) -> u64 {
+    let mut hasher = FnvHasher::default();
+    for text in texts {
+        hasher.write(text.as_bytes());
+        hasher.write(&[0]);
+    }
+    // The last characters hardly change the highest bits of FNV. The finalizer of MurmurHash3 distributes them.
+    let mut bits = hasher.finish();
+    bits = (bits ^ (bits >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    bits = (bits ^ (bits >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    bits ^ (bits >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_order_and_partition_has_an_equal_result(
+            additions in prop::collection::vec((0..20u32, 0..1000u64), 0..100), cuts in prop::collection::vec(0..100usize, 0..5), limit in 1..25usize,
+        ) {
+            let mut sums = BTreeMap::<u32, u64>::new();
+            additions.iter().for_each(|(key, value)| *sums.entry(*key).or_default() += value);
+            let mut merged = BoundedMap::default();
+            let mut rest = additions.as_slice();
+            for cut in cuts {
+                let (part, others) = rest.split_at(cut.min(rest.len()));
+                let mut map = BoundedMap::default();
+                part.iter().rev().for_each(|(key, value)| map.add(key, value, limit));
+                map.merge(&merged, limit);
+                (merged, rest) = (map, others);
+            }
+            rest.iter().for_each(|(key, value)| merged.add(key, value, limit));
+            let kept: Vec<_> = sums.iter().take(limit).collect();
+            let others = (sums.len() > limit).then(|| sums.values().skip(limit).sum::<u64>());
+            prop_assert_eq!((merged.iter().collect::<Vec<_>>(), merged.others().copied()), (kept, others));
+        }
+    }
+
+    #[test]
+    fn the_hash_is_fixed_and_separates_texts() {
+        assert_eq!(hash(&["GET", "/"]), 16_048_507_705_862_135_815);
+        assert_ne!(hash(&["GET", "/"]), hash(&["GET/", ""]));
+        // The upper half of numbered names is not a range of numbers.
+        let high: Vec<u32> = (0..64).filter(|number| hash(&["GET", &format!("/{number}")]) >> 63 == 1).collect();
+        assert!((20..44).contains(&high.len()) && high.windows(2).any(|pair| pair[1] == pair[0] + 1), "{high:?}");
+    }
+}

@@ -1,0 +1,220 @@
+//! An increment: the windows that a worker sends its master, as bytes.
+//!
+//! The windows hold everything: totals, blocks and the values of seconds follow from them, so that an increment is small.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::summary::request::RequestKey;
+use crate::summary::seconds::Seconds;
+use crate::summary::totals::Totals;
+use crate::summary::window::{Phase, Window};
+use crate::summary::{GeneratorLoad, Summary};
+
+/// The first byte. A change of the format, or of the buckets of histograms, increases it.
+const VERSION: u8 = 1;
+/// Maximum size of an increment that is read. It is several times that of 200 names after a long interruption, and bounds the memory
+/// of decoding.
+const MAX_BYTES: usize = 32 << 20;
+
+/// What a worker counted since the previous increment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Increment {
+    /// Its number, from 0 on.
+    pub sequence: u64,
+    /// All windows of seconds before this one, since the epoch, are in this increment and in those before it. Late samples may
+    /// still open further windows.
+    pub closed_until: Option<i64>,
+    /// The highest load of the process.
+    pub generator: GeneratorLoad,
+    /// The windows.
+    pub windows: Vec<Window>,
+    /// Windows that could not be sent in time, added up.
+    pub earlier: Option<Summary>,
+}
+
+/// Why an increment cannot be read.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum IncrementError {
+    /// Another version of locust-cw wrote it.
+    #[error(
+        "a worker sends statistics in format {0}, but this process reads format {VERSION}: install the same version of \
+         locust-cw on all machines"
+    )]
+    Version(u8),
+    /// It is too large.
+    #[error("a worker sent statistics of {0} bytes: the maximum is {MAX_BYTES}")]
+    TooLarge(usize),
+    /// It is not an increment.
+    #[error("a worker sent statistics that cannot be read: {0}")]
+    Malformed(#[from] postcard::Error),
+    /// No sender has this many increments without an acknowledgement.
+    #[error("a worker sent statistics number {0} before earlier ones")]
+    Unexpected(u64),
+}
+
+/// The stored form. Each request is written once, and seconds as distances from the first one.
+#[derive(Serialize, Deserialize)]
+struct Wire<T, S> {
+    sequence: u64,
+    closed_until: Option<i64>,
+    generator: GeneratorLoad,
+    requests: Vec<RequestKey>,
+    first_second: i64,
+    windows: Vec<WireWindow<T>>,
+    earlier: Option<S>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireWindow<T> {
+    request: usize,
+    distance: u64,
+    phase: Phase,
+    totals: T,
+}
+
+impl Increment {
+    /// Converts it to bytes.
+    ///
+    /// # Errors
+    /// None is known: all values have a stored form.
+    pub fn encode(&self) -> Result<Vec<u8>, IncrementError> {
+        let first_second = self.windows.iter().map(|window| window.second).min().unwrap_or_default();
+        let mut numbers = BTreeMap::new();
+        let windows = self.windows.iter().map(|Window { key, second, phase, totals }| {
+            let next = numbers.len();
+            let request = *numbers.entry(key).or_insert(next);
+            WireWindow { request, distance: second.wrapping_sub(first_second).cast_unsigned(), phase: *phase, totals }
+        });
+        let windows = windows.collect();
+        let mut requests: Vec<_> = numbers.into_iter().collect();
+        requests.sort_unstable_by_key(|&(_, number)| number);
+        let wire = Wire {
+            sequence: self.sequence,
+            closed_until: self.closed_until,
+            generator: self.generator,
+            requests: requests.into_iter().map(|(key, _)| key.clone()).collect(),
+            first_second,
+            windows,
+            earlier: self.earlier.as_ref(),
+        };
+        Ok(postcard::to_extend(&wire, vec![VERSION])?)
+    }
+
+    /// Reads what [`Self::encode`] wrote. Any bytes are read or refused, with memory in proportion to their number.
+    ///
+    /// # Errors
+    /// If another version of locust-cw wrote them, or if they are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, IncrementError> {
+        const MALFORMED: IncrementError = IncrementError::Malformed(postcard::Error::SerdeDeCustom);
+        if bytes.len() > MAX_BYTES {
+            return Err(IncrementError::TooLarge(bytes.len()));
+        }
+        let (&version, bytes) = bytes.split_first().ok_or(MALFORMED)?;
+        if version != VERSION {
+            return Err(IncrementError::Version(version));
+        }
+        let (wire, rest) = postcard::take_from_bytes::<Wire<Totals, Summary>>(bytes)?;
+        if !rest.is_empty() {
+            return Err(MALFORMED);
+        }
+        let window = |WireWindow { request, distance, phase, totals }| {
+            let key = wire.requests.get(request)?.clone();
+            Some(Window { key, second: wire.first_second.checked_add_unsigned(distance)?, phase, totals })
+        };
+        let windows: Option<Vec<_>> = wire.windows.into_iter().map(window).collect();
+        Ok(Self {
+            sequence: wire.sequence,
+            closed_until: wire.closed_until,
+            generator: wire.generator,
+            windows: windows.ok_or(MALFORMED)?,
+            earlier: wire.earlier,
+        })
+    }
+
+    /// Adds the increment to the summary of the run and to the values of its seconds.
+    pub fn add_to(&self, summary: &mut Summary, seconds: &mut Seconds) {
+        for window in &self.windows {
+            summary.add_window(window);
+            seconds.add_window(window);
+        }
+        self.earlier.iter().for_each(|earlier| summary.merge(earlier));
+        summary.add_generator(&self.generator);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::summary::tests::{limits, summary_of, windows};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn an_increment_is_read_back(
+            windows in windows(), earlier in prop::option::of(windows()), sequence in any::<u64>(), closed_until in any::<Option<i64>>(),
+        ) {
+            let generator = GeneratorLoad::new(Some(40.0), None);
+            let earlier = earlier.map(|earlier| summary_of(&earlier));
+            let increment = Increment { sequence, closed_until, generator, windows, earlier };
+            let bytes = increment.encode().expect("plain data");
+            prop_assert_eq!(Increment::decode(&bytes), Ok(increment));
+        }
+
+        #[test]
+        fn changed_bytes_are_refused_or_read(windows in windows(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+            let earlier = Some(summary_of(&windows));
+            let increment =
+                Increment { sequence: 0, closed_until: None, generator: GeneratorLoad::default(), windows, earlier };
+            let mut bytes = increment.encode().expect("plain data");
+            for (index, byte) in changes {
+                let at = index.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if let Ok(read) = Increment::decode(&bytes) {
+                let (mut summary, mut seconds) = (Summary::new(limits()), Seconds::default());
+                read.add_to(&mut summary, &mut seconds);
+                read.add_to(&mut summary, &mut seconds);
+                prop_assert_eq!(Increment::decode(&read.encode().expect("plain data")), Ok(read));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut versioned = vec![VERSION];
+            versioned.extend(&bytes);
+            let _ = Increment::decode(&bytes);
+            let _ = Increment::decode(&versioned);
+        }
+    }
+
+    #[test]
+    fn bytes_of_other_versions_and_sizes_are_refused_with_the_reason() {
+        let text = |bytes: &[u8]| Increment::decode(bytes).expect_err("refused").to_string();
+        assert!(text(&[9, 0]).contains("format 9"));
+        assert!(text(&vec![VERSION; MAX_BYTES + 1]).contains("bytes"));
+        assert!(text(&[]).contains("cannot be read"));
+        let empty = Increment {
+            sequence: 1,
+            closed_until: Some(5),
+            generator: GeneratorLoad::default(),
+            windows: vec![],
+            earlier: None,
+        };
+        let mut bytes = empty.encode().expect("plain data");
+        assert!(bytes.len() < 12, "{bytes:?}");
+        bytes.push(0);
+        assert!(text(&bytes).contains("cannot be read"));
+    }
+
+    #[test]
+    fn a_long_list_in_few_bytes_takes_little_memory() {
+        // A list that claims 2^35 requests.
+        let bytes = [&[VERSION, 0, 0, 0, 0][..], &[0xff, 0xff, 0xff, 0xff, 0x7f], &[0; 50]].concat();
+        assert!(matches!(Increment::decode(&bytes), Err(IncrementError::Malformed(_))));
+    }
+}

@@ -1,0 +1,340 @@
+//! The run summary: what the requests of a run add up to, as a bounded value that can be merged in any order.
+//!
+//! It is the only source of checks, comparisons, the live view and the record of a run. Pure: no code here uses a clock, the network
+//! or Python.
+//!
+//! The aggregation thread converts each window that it closes to a [`Window`] and adds it:
+//!
+//! - in the process that judges the run, the master or the only one, to the [`Summary`] of the run ([`Summary::add_window`]) and to
+//!   the values of single seconds ([`Seconds::add_window`]);
+//! - in a worker, to its [`IncrementSender`]. [`IncrementSender::take`] returns the messages for the master. The master passes each
+//!   to its [`IncrementReceiver`] for this worker, adds what is new with [`Increment::add_to`], and acknowledges it.
+//!
+//! Everything is bounded: the names ([`Limits`]), the types of errors ([`ErrorTypes`]), the blocks ([`TimeBlocks`]) and the buckets
+//! of histograms. The bounds choose what to keep by rules that do not depend on order, so that any order and any partition of the
+//! same windows has an equal summary.
+
+mod block;
+mod blocks;
+mod bounded;
+mod encoding;
+mod errors;
+mod increment;
+mod log_histogram;
+mod packed;
+mod receiver;
+mod request;
+mod seconds;
+mod sender;
+mod totals;
+mod window;
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+pub use self::block::{Block, CompactHistogram};
+pub use self::blocks::{MAX_BLOCKS, TimeBlocks};
+use self::bounded::{BoundedMap, Merge};
+pub use self::errors::ErrorTypes;
+pub use self::increment::{Increment, IncrementError};
+pub use self::log_histogram::LogHistogram;
+pub use self::receiver::{Accepted, IncrementReceiver};
+pub use self::request::RequestKey;
+pub use self::seconds::{SecondStats, Seconds};
+pub use self::sender::IncrementSender;
+pub use self::totals::Totals;
+pub use self::window::{Phase, Window};
+
+/// Which requests a summary keeps apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Maximum number of requests: `--cw-max-requests`. All others are added up to one.
+    pub max_requests: usize,
+    /// Requests that checks name, as [`RequestKey::matches`] reads them. They are kept first.
+    pub pinned: Vec<SmolStr>,
+}
+
+impl Limits {
+    fn rank(&self, key: &RequestKey) -> RankedKey {
+        let is_pinned = self.pinned.iter().any(|text| key.matches(text));
+        RankedKey { is_unpinned: !is_pinned, hash: key.hash(), key: key.clone() }
+    }
+
+    fn max_keys(&self) -> usize {
+        self.max_requests.max(self.pinned.len())
+    }
+}
+
+/// A request in the order in which requests are kept: pinned ones first, then by hash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct RankedKey {
+    is_unpinned: bool,
+    hash: u64,
+    key: RequestKey,
+}
+
+/// What is known of one request, or of all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RequestSummary {
+    /// The warm-up, if it had requests.
+    pub warm_up: Option<Box<Totals>>,
+    /// The run after the warm-up.
+    pub measured: Totals,
+    /// The run after the warm-up, by time.
+    pub blocks: TimeBlocks,
+}
+
+impl RequestSummary {
+    /// Adds the same request of another part of the run.
+    pub fn merge(&mut self, other: &Self) {
+        if let Some(totals) = &other.warm_up {
+            self.warm_up.get_or_insert_default().merge(totals);
+        }
+        self.measured.merge(&other.measured);
+        self.blocks.merge(&other.blocks);
+    }
+
+    fn add(&mut self, window: &Window) {
+        match window.phase {
+            Phase::WarmUp => self.warm_up.get_or_insert_default().merge(&window.totals),
+            Phase::Measured => {
+                self.measured.merge(&window.totals);
+                self.blocks.add(window.second, &window.totals);
+            }
+        }
+    }
+}
+
+impl Merge for RequestSummary {
+    fn merge(&mut self, other: &Self) {
+        self.merge(other);
+    }
+}
+
+/// The highest load of the processes of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "GeneratorParts")]
+pub struct GeneratorLoad {
+    cpu_percent: Option<f64>,
+    memory_bytes: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct GeneratorParts {
+    cpu_percent: Option<f64>,
+    memory_bytes: Option<f64>,
+}
+
+impl From<GeneratorParts> for GeneratorLoad {
+    fn from(GeneratorParts { cpu_percent, memory_bytes }: GeneratorParts) -> Self {
+        Self::new(cpu_percent, memory_bytes)
+    }
+}
+
+impl GeneratorLoad {
+    /// The load of a process, as far as it is known. Numbers that are negative, infinite or NaN count as unknown.
+    #[must_use]
+    pub fn new(cpu_percent: Option<f64>, memory_bytes: Option<f64>) -> Self {
+        let valid = |number: Option<f64>| number.filter(|number| number.is_finite() && *number >= 0.0);
+        Self { cpu_percent: valid(cpu_percent), memory_bytes: valid(memory_bytes) }
+    }
+
+    /// The highest CPU time of a process over 10 seconds, in percent of one core.
+    #[must_use]
+    pub const fn cpu_percent(&self) -> Option<f64> {
+        self.cpu_percent
+    }
+
+    /// The highest memory of a process, in bytes.
+    #[must_use]
+    pub const fn memory_bytes(&self) -> Option<f64> {
+        self.memory_bytes
+    }
+
+    /// Adds the load of another process or time.
+    pub fn merge(&mut self, other: &Self) {
+        let higher = |one: Option<f64>, other: Option<f64>| one.into_iter().chain(other).reduce(f64::max);
+        self.cpu_percent = higher(self.cpu_percent, other.cpu_percent);
+        self.memory_bytes = higher(self.memory_bytes, other.memory_bytes);
+    }
+}
+
+/// Why a summary has no request with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotFound {
+    /// No request has this name.
+    Missing,
+    /// Requests with these methods have this name.
+    SeveralMethods(Vec<SmolStr>),
+}
+
+/// The summary of a run, or of a part of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Parts", into = "Parts")]
+pub struct Summary {
+    limits: Limits,
+    requests: BoundedMap<RankedKey, RequestSummary>,
+    generator: GeneratorLoad,
+    is_approximate: bool,
+}
+
+/// The stored form.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    limits: Limits,
+    requests: Vec<Row>,
+    others: Option<RequestSummary>,
+    generator: GeneratorLoad,
+    approximate: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    request: RequestKey,
+    summary: RequestSummary,
+}
+
+impl Summary {
+    /// A summary without requests.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, requests: BoundedMap::default(), generator: GeneratorLoad::default(), is_approximate: false }
+    }
+
+    /// Adds a window. Windows of the same request and second add up.
+    pub fn add_window(&mut self, window: &Window) {
+        let first = || {
+            let mut summary = RequestSummary::default();
+            summary.add(window);
+            summary
+        };
+        let key = self.limits.rank(&window.key);
+        self.requests.update(&key, self.limits.max_keys(), |summary| summary.add(window), first);
+    }
+
+    /// Adds the load of a process of the load generator.
+    pub fn add_generator(&mut self, load: &GeneratorLoad) {
+        self.generator.merge(load);
+    }
+
+    /// Records that response times are approximate, such as those that Locust rounds in the reports of workers.
+    pub const fn mark_approximate(&mut self) {
+        self.is_approximate = true;
+    }
+
+    /// Adds another part of the run.
+    pub fn merge(&mut self, other: &Self) {
+        for (ranked, summary) in other.requests.iter() {
+            self.requests.add(&self.limits.rank(&ranked.key), summary, self.limits.max_keys());
+        }
+        other.requests.others().iter().for_each(|summary| self.requests.add_to_others(summary));
+        self.generator.merge(&other.generator);
+        self.is_approximate |= other.is_approximate;
+    }
+
+    /// Takes what was added so far. The limits stay.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let empty = Self::new(self.limits.clone());
+        std::mem::replace(self, empty)
+    }
+
+    /// The requests, by name and then method as Locust lists them.
+    #[must_use]
+    pub fn requests(&self) -> Vec<(&RequestKey, &RequestSummary)> {
+        let mut rows: Vec<_> = self.requests.iter().map(|(ranked, summary)| (&ranked.key, summary)).collect();
+        rows.sort_by_key(|(key, _)| (key.name(), key.method()));
+        rows
+    }
+
+    /// The sum of all requests beyond the maximum number, if there are any.
+    #[must_use]
+    pub const fn others(&self) -> Option<&RequestSummary> {
+        self.requests.others()
+    }
+
+    /// The sum of all requests.
+    #[must_use]
+    pub fn all_requests(&self) -> RequestSummary {
+        let mut sum = RequestSummary::default();
+        self.rows().for_each(|summary| sum.merge(summary));
+        sum
+    }
+
+    /// The numbers of requests and failures after the warm-up.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        self.rows().map(|summary| &summary.measured).fold((0u64, 0u64), |(requests, failures), totals| {
+            (requests.saturating_add(totals.requests), failures.saturating_add(totals.failures))
+        })
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &RequestSummary> {
+        self.requests.iter().map(|(_, summary)| summary).chain(self.others())
+    }
+
+    /// The request with a name, or with a method and a name with a space between them.
+    ///
+    /// # Errors
+    /// If there is no such request, or if the text is only a name and several methods have requests with it.
+    pub fn find(&self, text: &str) -> Result<&RequestSummary, NotFound> {
+        let mut matching: Vec<_> = self.requests().into_iter().filter(|(key, _)| key.matches(text)).collect();
+        if let Some((_, summary)) = matching.iter().find(|(key, _)| key.is(text)) {
+            return Ok(summary);
+        }
+        match (matching.pop(), matching.is_empty()) {
+            (None, _) => Err(NotFound::Missing),
+            (Some((_, summary)), true) => Ok(summary),
+            (Some(last), false) => {
+                matching.push(last);
+                Err(NotFound::SeveralMethods(matching.iter().map(|(key, _)| key.method().into()).collect()))
+            }
+        }
+    }
+
+    /// The highest load of the processes.
+    #[must_use]
+    pub const fn generator(&self) -> &GeneratorLoad {
+        &self.generator
+    }
+
+    /// Whether response times are approximate.
+    #[must_use]
+    pub const fn is_approximate(&self) -> bool {
+        self.is_approximate
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows().next().is_none() && self.generator == GeneratorLoad::default() && !self.is_approximate
+    }
+}
+
+impl From<Summary> for Parts {
+    fn from(summary: Summary) -> Self {
+        let row =
+            |(key, summary): (&RequestKey, &RequestSummary)| Row { request: key.clone(), summary: summary.clone() };
+        Self {
+            requests: summary.requests().into_iter().map(row).collect(),
+            others: summary.others().cloned(),
+            generator: summary.generator,
+            approximate: summary.is_approximate,
+            limits: summary.limits,
+        }
+    }
+}
+
+impl From<Parts> for Summary {
+    fn from(Parts { limits, requests, others, generator, approximate }: Parts) -> Self {
+        let mut summary = Self { generator, is_approximate: approximate, ..Self::new(limits) };
+        for Row { request, summary: row } in &requests {
+            summary.requests.add(&summary.limits.rank(request), row, summary.limits.max_keys());
+        }
+        others.iter().for_each(|others| summary.requests.add_to_others(others));
+        summary
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The values of single seconds: of all requests, and of the requests that checks name.
+
+use std::collections::BTreeMap;
+
+use smol_str::SmolStr;
+
+use crate::summary::log_histogram::LogHistogram;
+use crate::summary::totals::Totals;
+use crate::summary::window::Window;
+
+/// Number of seconds of all requests: the last hour, which the live view shows, and late windows.
+const MAX_SECONDS: i64 = 3_700;
+/// Number of seconds of a request, for checks that stop a test.
+const MAX_WATCHED_SECONDS: i64 = 300;
+/// How far ahead a second may be. The clocks of workers differ.
+const MAX_AHEAD_SECONDS: i64 = 60;
+
+/// What is known of one second.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SecondStats {
+    /// Finished requests, failed ones included.
+    pub requests: u64,
+    /// Failed requests.
+    pub failures: u64,
+    /// Response times of successful requests, of those that have one.
+    pub successful: LogHistogram,
+}
+
+impl SecondStats {
+    fn add(&mut self, totals: &Totals) {
+        self.requests = self.requests.saturating_add(totals.requests);
+        self.failures = self.failures.saturating_add(totals.failures);
+        self.successful.merge(&totals.successful);
+    }
+}
+
+/// Statistics by second since the epoch.
+type BySecond = BTreeMap<i64, SecondStats>;
+
+/// The last seconds of a run, warm-up included.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seconds {
+    all: BySecond,
+    watched: Vec<(SmolStr, BySecond)>,
+}
+
+impl Seconds {
+    /// Without requests. `watched` are the requests that checks name, as [`super::RequestKey::matches`] reads them.
+    pub fn new(watched: impl IntoIterator<Item = SmolStr>) -> Self {
+        let watched = watched.into_iter().map(|text| (text, BySecond::new())).collect();
+        Self { all: BySecond::new(), watched }
+    }
+
+    /// Adds a window. Windows of the same second add up.
+    pub fn add_window(&mut self, window: &Window) {
+        add(&mut self.all, window, MAX_SECONDS);
+        for (text, seconds) in &mut self.watched {
+            if window.key.matches(text) {
+                add(seconds, window, MAX_WATCHED_SECONDS);
+            }
+        }
+    }
+
+    /// Removes seconds that are no longer needed, and those too far ahead of the current time, which is in seconds since the epoch.
+    /// Without a call once a second, a process whose clock is ahead replaces the seconds of the others.
+    pub fn prune(&mut self, now: i64) {
+        let latest = now.saturating_add(MAX_AHEAD_SECONDS);
+        let prune = |seconds: &mut BySecond, keep| {
+            seconds.retain(|&second, _| (now.saturating_sub(keep)..=latest).contains(&second));
+        };
+        prune(&mut self.all, MAX_SECONDS);
+        self.watched.iter_mut().for_each(|(_, seconds)| prune(seconds, MAX_WATCHED_SECONDS));
+    }
+
+    /// The seconds with requests.
+    #[must_use]
+    pub const fn all(&self) -> &BTreeMap<i64, SecondStats> {
+        &self.all
+    }
+
+    /// The seconds with requests that match a watched text.
+    #[must_use]
+    pub fn watched(&self, text: &str) -> Option<&BTreeMap<i64, SecondStats>> {
+        self.watched.iter().find(|(watched, _)| watched == text).map(|(_, seconds)| seconds)
+    }
+}
+
+fn add(seconds: &mut BySecond, window: &Window, keep: i64) {
+    seconds.entry(window.second).or_default().add(&window.totals);
+    if i64::try_from(seconds.len()).is_ok_and(|number| number > keep) {
+        seconds.pop_first();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::summary::tests::window;
+
+    #[test]
+    fn seconds_hold_all_requests_and_each_watched_one() {
+        let mut seconds = Seconds::new(["POST /pay".into(), "/a".into()]);
+        for (method, name, second) in [("POST", "/pay", 10), ("GET", "/pay", 10), ("GET", "/a", 11), ("PUT", "/a", 11)]
+        {
+            seconds.add_window(&window(method, name, second, &[5.0]));
+        }
+        let counts = |seconds: Option<&BySecond>| {
+            seconds.map(|seconds| seconds.iter().map(|(&second, stats)| (second, stats.requests)).collect::<Vec<_>>())
+        };
+        assert_eq!(counts(Some(seconds.all())), Some(vec![(10, 2), (11, 2)]));
+        assert_eq!(counts(seconds.watched("POST /pay")), Some(vec![(10, 1)]));
+        assert_eq!(counts(seconds.watched("/a")), Some(vec![(11, 2)]));
+        assert_eq!(counts(seconds.watched("/b")), None);
+        assert_eq!(seconds.all()[&10].successful.max_ms(), Some(5.0));
+    }
+
+    #[test]
+    fn the_number_of_seconds_is_bounded_and_a_clock_that_is_ahead_replaces_no_seconds() {
+        let mut seconds = Seconds::new(["/a".into()]);
+        for second in 0..5000 {
+            seconds.add_window(&window("GET", "/a", second, &[5.0]));
+            seconds.add_window(&window("GET", "/a", second + 1_000_000, &[5.0]));
+            if second % 50 == 0 || second > 4900 {
+                seconds.prune(second);
+            }
+        }
+        assert!((4999 - 3600..5000).all(|second| seconds.all().contains_key(&second)));
+        assert!(seconds.all().len() <= 3701 && seconds.all().keys().all(|&second| second < 5000));
+        assert!(seconds.watched("/a").is_some_and(|seconds| (298..=301).contains(&seconds.len())));
+        for second in 0..5000 {
+            seconds.add_window(&window("GET", "/a", second * 9, &[5.0]));
+        }
+        assert_eq!((seconds.all().len(), seconds.watched("/a").map(BTreeMap::len)), (3700, Some(300)));
+    }
+}
