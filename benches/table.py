@@ -61,7 +61,7 @@ HOOK_TARGET = 1.5
 
 
 def main() -> int:
-    """Run, print and write; return 0 if each benchmark ran, whatever it measured."""
+    """Run, print and write; return 0 if each benchmark ran, regardless of its results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheel", type=Path, help="the release wheel, to measure its size")
     parser.add_argument(

@@ -1,8 +1,8 @@
-"""What has to be true of a wheel before anybody gets it. `make wheel` runs this on the one it built.
+"""Checks a wheel before its release. `make wheel` runs this on the wheel that it built.
 
-It renders on PyPI, keeps to the stable ABI where it says so, fits the platform it names, stays small, and installs and
-runs where there is neither a compiler nor anything else but Python. Needs twine and abi3audit, on Linux auditwheel too.
-None is left that nobody tried, with this Python or another; and in the release, what PyPI shows leads somewhere.
+A wheel must render on PyPI, use only the stable ABI if its name says so, fit the platform in its name, stay small, and
+install and run with Python alone, without a compiler. Each wheel must be installed with at least one Python. The links
+of the released description must be absolute. Needs twine and abi3audit, and auditwheel on Linux.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def look_at(wheel: Path) -> None:
-    """What can be told from the file."""
+    """Check what the file shows without installing it."""
     size = wheel.stat().st_size
     print(f"== {wheel.name}: {size / 1e6:.1f} MB", flush=True)
     if size > MAX_BYTES:
@@ -85,14 +85,16 @@ def install(wheels: Sequence[Path], pythons: Sequence[str]) -> None:
     """Install and run each with the Pythons that take it."""
     untried = {wheel.name for wheel in wheels}
     for python in pythons:
-        told = subprocess.run([python, "-c", TAGS], stdout=subprocess.PIPE, text=True, check=True)
-        takes = set(told.stdout.split())
+        done = subprocess.run([python, "-c", TAGS], stdout=subprocess.PIPE, text=True, check=True)
+        takes = set(done.stdout.split())
         for wheel in wheels:
             if takes & {str(tag) for tag in parse_wheel_filename(wheel.name)[3]}:
                 install_with(python, wheel)
                 untried.discard(wheel.name)
     if untried:
-        raise UnfitError(f"nobody tried {', '.join(sorted(untried))}: not for {' or '.join(pythons)} on this machine")
+        raise UnfitError(
+            f"not installed: {', '.join(sorted(untried))}, because no Python of {', '.join(pythons)} can install it"
+        )
 
 
 def install_with(outer: str, wheel: Path) -> None:

@@ -157,7 +157,7 @@ def prepared(repository: str) -> Iterator[Suite]:
         yield Suite(folder, cloudwatch.endpoint_url)
 
 
-def told(results: dict[str, str]) -> str:
+def summary_of(results: dict[str, str]) -> str:
     return ", ".join(f"{number:,} {what}" for what, number in sorted(Counter(results.values()).items()))
 
 
@@ -168,10 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     with prepared(args.repository) as suite:
         without = suite.results("without", args.only, registered=False)
-        print(f"without locust-cw: {told(without)}", flush=True)
+        print(f"without locust-cw: {summary_of(without)}", flush=True)
         registered = suite.results("registered", args.only, registered=True)
         runs, requests = suite.published("registered")
-        print(f"with locust-cw: {told(registered)}; published {runs:,} runs of {requests:,} requests", flush=True)
+        print(f"with locust-cw: {summary_of(registered)}; published {runs:,} runs of {requests:,} requests", flush=True)
         tests = (without.keys() | registered.keys()) - EXPECTED.keys()
         differing = {test for test in tests if without.get(test) != registered.get(test)}
         for number in range(1, ROUNDS + 1):

@@ -44,7 +44,7 @@ def attach(environment: Environment, **options: object) -> Session:
     In a distributed test, each process attaches its own environment. The master sends the options of its command line
     to the workers, but not those of this call or of environment variables: give all processes the same options, such as
     `namespace` and `endpoint_url`. The master does send the run ID, `disable`, `dry_run`, and with `local` the address
-    of the local CloudWatch. An opt-out on a worker applies to that worker, whatever the master's options are.
+    of the local CloudWatch. An opt-out on a worker applies to that worker, regardless of the master's options.
 
     If `strict` or `stop_on_alarm` refuses a test, `gevent.GreenletExit` ends the greenlet that is about to spawn its
     users. On a master, this is the greenlet that calls the runner's `start`, which may be the program's main greenlet:

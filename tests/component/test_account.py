@@ -81,7 +81,7 @@ def test_an_alarm_is_described(account: Account, aws: Aws) -> None:
     (alarm,) = account.call("DescribeAlarms", AlarmNames=[name])["MetricAlarms"]
     assert alarm["AlarmName"] == name
     assert alarm["StateValue"] in ("OK", "ALARM", "INSUFFICIENT_DATA")
-    assert account.call("DescribeAlarms", AlarmNames=["nobody"])["MetricAlarms"] == []
+    assert account.call("DescribeAlarms", AlarmNames=["missing"])["MetricAlarms"] == []
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_an_endpoint_without_a_server(proxy: Proxy, tmp_path: Path, away: str) -
 
 
 def test_an_endpoint_with_a_password(proxy: Proxy, tmp_path: Path) -> None:
-    """It is reached as a test reaches it, and told without."""
+    """The request uses the password, and the output does not contain it."""
     address = proxy.url.removeprefix("http://")
     checks = examine(tmp_path, f"--endpoint-url=http://user:p@w123@{address}", "--logs=off")
     assert checks["metrics endpoint"]["text"] == f"{proxy.url} responds"
@@ -218,12 +218,12 @@ def test_sts_may_be_away(proxy: Proxy, tmp_path: Path, away: str) -> None:
 
 @pytest.mark.parametrize("off", [-3600, 3600])
 def test_a_clock_that_is_wrong(proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: int) -> None:
-    """Told by the `Date` of the endpoint's answer, which the proxy's own HTTP server writes."""
+    """The `Date` of the endpoint's response shows it. The HTTP server of the test's proxy writes this header."""
 
-    def told(*_: object) -> str:
+    def date(*_: object) -> str:
         return email.utils.formatdate(time.time() + off, usegmt=True)
 
-    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", told)
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", date)
     checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off", code=1)
     assert states(checks, "failed") == {"clock"}
     assert ("behind" if off > 0 else "ahead of") in str(checks["clock"]["text"])

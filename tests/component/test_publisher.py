@@ -1,4 +1,4 @@
-"""`Publisher`: without Locust, from threads and from asyncio, safe whatever becomes of tasks, loops and processes."""
+"""`Publisher` in programs without Locust: with threads and asyncio, forked processes, and interpreters that exit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.proxy import error, hang
 
 def test_threads_share_a_publisher_and_a_flush_delivers_what_they_recorded(aws: Aws, tmp_path: Path) -> None:
     """CloudWatch has all requests recorded before the flush, with all their fields, and the receipt adds up."""
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -39,8 +39,8 @@ def test_threads_share_a_publisher_and_a_flush_delivers_what_they_recorded(aws: 
         print(publisher.close().json.replace("\\n", " "))
         """,
     )
-    assert told[0] is True
-    receipt = Receipt(json.dumps(told[1]))
+    assert printed[0] is True
+    receipt = Receipt(json.dumps(printed[1]))
     assert receipt["run_id"] == "mine"
     assert receipt["requests"] == {"observed": 4003, "delivered": 4003, "spooled": 0, "rejected": 0, "dropped": 0}
     assert (receipt["failures"]["delivered"], receipt["locust"], receipt["reconciled"]) == (2, None, None)
@@ -59,7 +59,7 @@ def test_threads_share_a_publisher_and_a_flush_delivers_what_they_recorded(aws: 
 def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_path: Path) -> None:
     """With a cancelled flush, an event loop that runs in a thread, and threads that continue to record."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=3)
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -90,14 +90,14 @@ def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_pat
         print("1")
         """,
     )
-    assert told == [1]
+    assert printed == [1]
     assert aws.cloudwatch.sum("RequestCount", Host=HOST, Request="/a") == 100
 
 
 def test_an_interpreter_that_ends_while_a_flush_hangs_ends_quietly(aws: Aws, tmp_path: Path) -> None:
     """What was not taken is in the spool."""
     aws.proxy.on("*", hang)
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -110,13 +110,13 @@ def test_an_interpreter_that_ends_while_a_flush_hangs_ends_quietly(aws: Aws, tmp
         asyncio.run(main())
         """,
     )
-    assert told == [1]
+    assert printed == [1]
     assert list((tmp_path / "state").rglob("*-metrics.jsonl"))
 
 
 def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
-    """A forked process is told so instead of losing what it records; its own works, with asyncio too."""
-    told = run(
+    """In a forked process, the parent's publisher raises an error. A new publisher works, with asyncio too."""
+    printed = run(
         tmp_path,
         aws,
         """
@@ -143,7 +143,7 @@ def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
         print(json.dumps(publisher.close().complete))
         """,
     )
-    assert told == [0, True]
+    assert printed == [0, True]
     assert {name: aws.cloudwatch.sum("RequestCount", Host=HOST, Request=name) for name in ("/parent", "/child")} == {
         "/parent": 1,
         "/child": 1,
@@ -154,7 +154,7 @@ def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
 def test_greenlets_run_on_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
     """In a process that gevent has patched, as Locust's is."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=3)
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -173,7 +173,7 @@ def test_greenlets_run_on_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
         """,
         prelude="import gevent.monkey; gevent.monkey.patch_all()\n",
     )
-    ((flushed, steps),) = told
+    ((flushed, steps),) = printed
     assert flushed
     assert steps > 5
 
@@ -181,7 +181,7 @@ def test_greenlets_run_on_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
 def test_what_only_the_user_can_mend_ends_a_flush_and_is_logged(aws: Aws, tmp_path: Path) -> None:
     """There is nothing to wait for; the log says what to do, once."""
     aws.proxy.on("PutMetricData", error("AccessDenied", 403))
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -199,7 +199,7 @@ def test_what_only_the_user_can_mend_ends_a_flush_and_is_logged(aws: Aws, tmp_pa
         print(json.dumps(messages))
         """,
     )
-    flushed, (complete, remarks), messages = told
+    flushed, (complete, remarks), messages = printed
     assert (flushed, complete) == ([False, False], False)
     assert any("locust-cw replay" in remark for remark in remarks)
     ((level, message),) = messages
@@ -210,7 +210,7 @@ def test_what_only_the_user_can_mend_ends_a_flush_and_is_logged(aws: Aws, tmp_pa
 def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws, tmp_path: Path) -> None:
     """From a thread and from a loop: there is nothing more to wait for. What comes after that is refused, not lost."""
     aws.proxy.on("*", hang)
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -251,7 +251,7 @@ def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws,
         print(json.dumps(receipt["requests"]))
         """,
     )
-    closed, flushed, account = told
+    closed, flushed, account = printed
     assert closed
     assert flushed == [False, False]
     assert (account["observed"], account["spooled"], account["dropped"]) == (1, 1, 0)
@@ -260,7 +260,7 @@ def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws,
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness of their own")
 def test_threads_that_send_stand_back(aws: Aws, tmp_path: Path) -> None:
     """Those that wait for AWS and read the spool; the one that empties the queue keeps up with the users."""
-    (told,) = run(
+    (printed,) = run(
         tmp_path,
         aws,
         """
@@ -276,13 +276,13 @@ def test_threads_that_send_stand_back(aws: Aws, tmp_path: Path) -> None:
         """,
     )
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert len(told["locust-cw"]) >= 2
-    assert set(told["locust-cw"]) == {min(own + 10, 19)}
-    assert told["locust-cw-queue"] == [own]
+    assert len(printed["locust-cw"]) >= 2
+    assert set(printed["locust-cw"]) == {min(own + 10, 19)}
+    assert printed["locust-cw-queue"] == [own]
 
 
 def test_a_dry_run_starts_no_local_cloudwatch(aws: Aws, tmp_path: Path) -> None:
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -291,12 +291,11 @@ def test_a_dry_run_starts_no_local_cloudwatch(aws: Aws, tmp_path: Path) -> None:
             print(json.dumps([publisher.endpoint_url, "locust_cw._aws.local" in sys.modules]))
         """,
     )
-    assert told == [[None, False]]
+    assert printed == [[None, False]]
 
 
-def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
-    """With the name of what is wrong, and what to do."""
-    told = run(
+def test_wrong_use_raises_an_error_that_names_the_argument(aws: Aws, tmp_path: Path) -> None:
+    printed = run(
         tmp_path,
         aws,
         """
@@ -324,10 +323,10 @@ def test_wrong_use_is_told_at_once(aws: Aws, tmp_path: Path) -> None:
         print(json.dumps(error(lambda: publisher.set_users(1))))
         """,
     )
-    kinds = [kind for kind, _ in told]
+    kinds = [kind for kind, _ in printed]
     assert kinds == ["InvalidOptionError"] * 5 + ["ValueError"] * 3 + ["RuntimeError"] + ["ValueError"] * 6
     for (_, message), word in zip(
-        told,
+        printed,
         [
             "nonsense",
             "resolution",

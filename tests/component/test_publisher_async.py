@@ -71,13 +71,13 @@ def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> N
             publisher = Publisher(**options)
             for i in range(100):
                 publisher.record("GET", "/a", 1.0)
-            told = [await cancelled(publisher.flush_async()) for _ in range(20)]
+            cancels = [await cancelled(publisher.flush_async()) for _ in range(20)]
             try:
                 await asyncio.wait_for(publisher.flush_async(), 0.1)
             except TimeoutError:
-                told.append(True)
-            told.append(await cancelled(publisher.close_async()))
-            print(json.dumps(told), flush=True)
+                cancels.append(True)
+            cancels.append(await cancelled(publisher.close_async()))
+            print(json.dumps(cancels), flush=True)
             print((await publisher.close_async()).json.replace("\\n", " "))
         asyncio.run(main())
         """,
@@ -85,8 +85,8 @@ def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> N
     with program:
         program.wait_for("]")
         aws.proxy.heal()
-        told, receipt = program.finish()
-    assert told == [True] * 22
+        printed, receipt = program.finish()
+    assert printed == [True] * 22
     assert receipt["requests"]["delivered"] == 100
     assert requests(aws) == 100
 
@@ -94,7 +94,7 @@ def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> N
 def test_a_loop_that_is_closed_before_the_answer_comes_is_left_alone(aws: Aws, tmp_path: Path) -> None:
     """No traceback of a callback that found its loop closed, and the publisher serves the next loop."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=2)
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -118,12 +118,12 @@ def test_a_loop_that_is_closed_before_the_answer_comes_is_left_alone(aws: Aws, t
         print(json.dumps(publisher.close().complete))
         """,
     )
-    assert told == [[True, True], False, True]
+    assert printed == [[True, True], False, True]
 
 
 def test_several_loops_share_a_publisher(aws: Aws, tmp_path: Path) -> None:
     """Each awaits in its own thread."""
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -138,13 +138,13 @@ def test_several_loops_share_a_publisher(aws: Aws, tmp_path: Path) -> None:
         print(json.dumps(asyncio.run(publisher.close_async()).complete))
         """,
     )
-    assert told == [True]
+    assert printed == [True]
     assert requests(aws) == 1000
 
 
 def test_a_full_queue_is_awaited_without_holding_the_loop_up(aws: Aws, tmp_path: Path) -> None:
     """As long as `record` would wait in its place, and then the request is recorded."""
-    told = run(
+    printed = run(
         tmp_path,
         aws,
         """
@@ -177,5 +177,5 @@ def test_a_full_queue_is_awaited_without_holding_the_loop_up(aws: Aws, tmp_path:
         asyncio.run(main())
         """,
     )
-    assert told == [[4, True, True]]
+    assert printed == [[4, True, True]]
     assert requests(aws) == 1

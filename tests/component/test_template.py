@@ -83,7 +83,7 @@ def test_nothing_can_connect_to_the_load_generator(tmp_path: Path, given: tuple[
     "given", [GIVEN[name] for name in ("usual", "all options", "no logs", "dashboard of the namespace", "read back")]
 )
 def test_the_role_has_exactly_the_policy(tmp_path: Path, given: tuple[str, ...]) -> None:
-    """That of a test which finds its log group there, for the stack makes it; whatever else, it may publish."""
+    """The policy of a test with an existing log group, because the stack creates it."""
     made = template(tmp_path, *given)
     (inline,) = made["Resources"]["Role"]["Properties"]["Policies"]
     asked = [each for each in given if not each.startswith(("--log-class", "--log-retention-days"))]

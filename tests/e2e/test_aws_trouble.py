@@ -24,7 +24,7 @@ DENIED = error("AccessDeniedException", 403, "User: arn:aws:iam::1:user/u is not
 TROUBLES: dict[str, dict[str, Any]] = {
     "no credentials": {"env": NO_KEYS, "message": r"(?i)credential"},
     "no region": {"env": {"AWS_REGION": None}, "message": r"(?i)region"},
-    "nobody at the endpoint": {"refuse": True, "message": r"PutMetricData"},
+    "endpoint without a server": {"refuse": True, "message": r"PutMetricData"},
     "access denied": {"fault": DENIED, "message": r"(?s)PutMetricData.*AccessDenied|AccessDenied.*PutMetricData"},
     "wrong credentials": {
         "fault": error("InvalidClientTokenId", 403, "The security token included in the request is invalid."),
@@ -160,9 +160,9 @@ def test_what_was_never_sent_is_not_uncertain(aws: Aws, locust: Locust) -> None:
 
 
 def test_an_outage_in_the_middle_loses_nothing(aws: Aws, locust: Locust) -> None:
-    """Nobody answers for a while in a live test; what was recorded meanwhile arrives when CloudWatch is back.
+    """CloudWatch does not answer for some time in a live test, and then receives what was recorded in the meantime.
 
-    A call that was cut off was perhaps done: that much may be there twice.
+    CloudWatch may have processed a call whose connection was cut, so this data can arrive twice.
     """
     run = locust.start("orders.py", *WALK, *LIVE, "--cw-drain-timeout=60")
     wait_until(lambda: aws.proxy.calls("PutMetricData"), "publication began")

@@ -47,7 +47,7 @@ def test_bad_input_is_counted_and_disturbs_nothing(
 
 
 def test_names_that_are_no_dimensions_are_made_to_fit(aws: Aws, locust: Locust) -> None:
-    """Non-ASCII and control characters percent-encoded; long ones cut and still told apart by a hash."""
+    """Non-ASCII and control characters are percent-encoded. Long names are cut, and a hash keeps them unique."""
     fire(locust, "tolerated", "--host", HOST)
     values = {value for names in aws.cloudwatch.series("RequestCount") for name, value in names if name == "Request"}
     plain = {unquote(value) for value in values}

@@ -153,7 +153,7 @@ def test_the_estimate_is_what_the_receipt_says(
     done = locust.run(*PACED, *live, *how, f"-u{users}", "-r100", f"-t{seconds}")
     receipt = done.receipt.check_delivered()
     observed, failed = (receipt[group]["observed"] for group in ("requests", "failures"))
-    told = json.loads(
+    output = json.loads(
         run(
             done.folder,
             "cost",
@@ -165,15 +165,16 @@ def test_the_estimate_is_what_the_receipt_says(
             "--json",
         )
     )
-    assert told["prices_as_of"] == _core.PRICES_AS_OF
-    estimate = told["usd"]["run"]["total"]
-    assert receipt["estimated_cost_usd"] / FACTOR < estimate < receipt["estimated_cost_usd"] * FACTOR, (told, receipt)
+    assert output["prices_as_of"] == _core.PRICES_AS_OF
+    estimate = output["usd"]["run"]["total"]
+    assert receipt["estimated_cost_usd"] / FACTOR < estimate < receipt["estimated_cost_usd"] * FACTOR, (output, receipt)
     calls = sum(call.accepted for call in aws.proxy.calls("PutMetricData"))
-    # Calls that take long are fewer, as those that wait meanwhile are put together.
-    assert abs(told["per_run"]["calls"] - calls) <= max(3, 0.5 * max(calls, told["per_run"]["calls"])), (told, calls)
+    # Slow calls are fewer, because data that arrives in the meantime shares one call.
+    estimated = output["per_run"]["calls"]
+    assert abs(estimated - calls) <= max(3, 0.5 * max(calls, estimated)), (output, calls)
     log_bytes = sum(
         len(event["message"].encode()) + 26
         for call in aws.proxy.calls("PutLogEvents")
         for event in call.params["logEvents"]
     )
-    assert log_bytes / FACTOR < told["per_run"]["log_bytes"] < log_bytes * FACTOR
+    assert log_bytes / FACTOR < output["per_run"]["log_bytes"] < log_bytes * FACTOR

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from support.fixtures import Aws, Locust
-from support.locust_run import NOBODY
+from support.locust_run import NO_CREDENTIALS
 from support.proxy import Answer, Call, Exchange
 from support.scripted import HOST, play
 
@@ -20,7 +20,7 @@ def signed_by(call: Call) -> tuple[str, str]:
     return found[1], found[2]
 
 
-# Where and as whom
+# Region and credentials
 
 
 def test_region_is_that_of_the_option(aws: Aws, locust: Locust, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_profile_may_assume_a_role_in_its_own_region(aws: Aws, locust: Locust,
         folder.mkdir()
         run = play(
             *(locust, folder, "--cw-profile=cross", option),
-            env=NOBODY | {"AWS_ENDPOINT_URL": aws.proxy.url},
+            env=NO_CREDENTIALS | {"AWS_ENDPOINT_URL": aws.proxy.url},
             files={".aws/config": config},
         )
         run.receipt.check_delivered()
@@ -55,7 +55,7 @@ def test_a_profile_gives_keys_and_region(aws: Aws, locust: Locust, tmp_path: Pat
     profile = "aws_access_key_id = profilekey\naws_secret_access_key = secret\nregion = ap-northeast-2\n"
     run = play(
         *(locust, tmp_path, "--cw-profile=load"),
-        env=NOBODY,
+        env=NO_CREDENTIALS,
         files={".aws/config": f"[default]\nregion = us-west-1\n[profile load]\n{profile}"},
     )
     run.receipt.check_delivered()

@@ -90,7 +90,7 @@ def test_everything_drawn_of_the_load_is_there(aws: Aws, locust: Locust, target:
 def test_the_host_of_user_classes_is_drawn_as_it_is_published(
     aws: Aws, locust: Locust, target: Target, name: str
 ) -> None:
-    """Under its origin, whatever path the classes have behind it."""
+    """By its origin, without the path in the host of the classes."""
     run = locust.run(
         "class_host.py", "-u", "2", "-r", "10", "-t", "3s", *LIVE, f"--cw-dashboard={name}",
         env={"CLASS_HOST": f"{target.url}/v1"},
@@ -227,7 +227,7 @@ def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: s
     for run in runs:
         assert run.exit_code == 0
         assert run.complaints() == []
-        assert run.receipt["dashboard_url"] is None, "nobody can look at a local one"
+        assert run.receipt["dashboard_url"] is None, "a local dashboard has no URL in the console"
 
 
 @pytest.mark.parametrize("event", ["spawning_complete", "test_stop"])
@@ -275,7 +275,7 @@ def endpoints(url: str, folder: Path) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("way", ["variable", "variables", "profile"])
 def test_what_is_not_at_aws_has_no_address_there(aws: Aws, locust: Locust, tmp_path: Path, name: str, way: str) -> None:
-    """However the test, or the command, was told where CloudWatch is."""
+    """With the endpoint in a variable, in variables of the services, and in a profile."""
     env = endpoints(aws.proxy.url, tmp_path)[way]
     options = [option for option in aws.options if "endpoint" not in option]
     run = locust.run("orders.py", *LOAD, "-t", "2s", f"--cw-dashboard={name}", options=options, env=env)
@@ -300,7 +300,7 @@ def test_a_dashboard_that_may_not_be_put_disturbs_nothing(aws: Aws, locust: Locu
     assert run.exit_code == 0
     run.receipt.check_delivered()
     assert run.complaints()
-    assert all("PutDashboard" in told and "IAM policy" in told for told in run.complaints())
+    assert all("PutDashboard" in message and "IAM policy" in message for message in run.complaints())
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,8 @@ def test_a_run_is_replayed_verified_and_reported_from_a_shell_for_another_place(
         assert json.loads(verify.out)["complete"]
     with commanding(run.folder, "report", "--json", env=shell) as report:
         assert report.exit_code == 0, report.output
-    told = json.loads(report.out)
-    assert told["total"]["requests"] == told["receipt"]["requests"]["delivered"] == observed
+    findings = json.loads(report.out)
+    assert findings["total"]["requests"] == findings["receipt"]["requests"]["delivered"] == observed
     assert not elsewhere.calls()
 
 
@@ -177,9 +177,9 @@ def test_a_spool_that_does_not_tell_goes_by_the_environment(aws: Aws, locust: Lo
     """As those of earlier versions do not."""
     run = left_behind(aws, locust, by_environment(aws))
     (manifest,) = spool_of(run).rglob("run.json")
-    told = json.loads(manifest.read_text())
-    del told["resolved"]
-    manifest.write_text(json.dumps(told))
+    content = json.loads(manifest.read_text())
+    del content["resolved"]
+    manifest.write_text(json.dumps(content))
     assert replay(run.folder, "--all", env=by_environment(aws)).exit_code == 0
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == run.receipt["requests"]["observed"]
 

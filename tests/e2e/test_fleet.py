@@ -45,7 +45,7 @@ from support.servers import wait_until
 
 
 def test_workers_publish_and_the_master_accounts(aws: Aws, locust: Locust) -> None:
-    """Totals, streams, users and health of a master with three workers, told four times the same."""
+    """Totals, streams, users and health of a fleet agree in metrics, log events, receipt and Locust."""
     fleet = Fleet(locust, *LIVE, "-u", "6", "-r", "2", "--host", HOST)
     fleet.wait_for(100)
     wait_until(lambda: [6] in timeline(aws.proxy.calls(), "UserCount", Host=HOST).values(), "all users are counted")

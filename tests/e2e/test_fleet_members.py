@@ -78,8 +78,8 @@ def test_a_worker_that_never_begins_is_named(locust: Locust) -> None:
     """The master sent it the start, and has no report. The end waits for it for a limited time."""
     fleet = Fleet(locust, *LIVE, "-u1", "-t2s", workers=1, locustfile="late.py", worker_env={"LATE": "600"})
     fleet.master.finish()
-    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
-    assert re.search(r"_[0-9a-f]{32}: vanished; its results may be in its spool", told), told
+    printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert re.search(r"_[0-9a-f]{32}: vanished; its results may be in its spool", printed), printed
 
 
 def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> None:
@@ -98,25 +98,25 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
     receipt = fleet.master.receipt
     assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(heard.of("fired"))
     assert receipt["reconciled"] is False
-    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
-    assert "all reported data delivered\n" in told
-    assert f"{silent.client_id}: reported no results" in told
-    assert heard.client_id not in told
+    printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert "all reported data delivered\n" in printed
+    assert f"{silent.client_id}: reported no results" in printed
+    assert heard.client_id not in printed
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
     check_metrics(aws.cloudwatch, stats_of(heard.of("fired")), HOST)
 
 
-@pytest.mark.parametrize("option", ["--cw-strict", "--cw-stop-on-alarm=nobody"])
+@pytest.mark.parametrize("option", ["--cw-strict", "--cw-stop-on-alarm=missing"])
 def test_a_test_that_is_refused_blames_no_worker(aws: Aws, locust: Locust, option: str) -> None:
     if option == "--cw-strict":
         aws.proxy.on("PutMetricData", error("AccessDeniedException", 403, "not authorized"))
     fleet = Fleet(locust, *LIVE, *USERS, option, workers=1)
     fleet.finish()
     assert "The test was not started" in fleet.master.output
-    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
-    assert ": no requests were made\n" in told
-    assert "vanished" not in told
-    assert "no account" not in told
+    printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert ": no requests were made\n" in printed
+    assert "vanished" not in printed
+    assert "no account" not in printed
 
 
 def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locust) -> None:
@@ -136,7 +136,7 @@ def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locus
     receipt = fleet.master.receipt.check()
     assert receipt["requests"]["observed"] == len(fleet.journals[1].of("fired"))
     assert journal.client_id in fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
-    assert fleet.master.exit_code == 1, "nobody can say that all was delivered"
+    assert fleet.master.exit_code == 1, "it is unknown whether everything was delivered"
 
 
 IN_MEMORY_S = 2
@@ -185,8 +185,8 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     assert stats.requests == survivors.requests + known.requests, "Locust's master knows what was reported"
     assert receipt["requests"]["observed"] == stats.requests.total()
     check_one_receipt([fleet.master, *others])
-    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
-    assert re.search(rf"{name}.*vanished.*\b{known.requests.total():,}\b", told), told
+    printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    assert re.search(rf"{name}.*vanished.*\b{known.requests.total():,}\b", printed), printed
 
     # The gauges.
     for metric, values in {"WorkerCount": (3, 2), "UserCount": (6, 4)}.items():

@@ -106,9 +106,9 @@ def test_workers_that_are_not_locusts_are_published_by_the_master(aws: Aws, locu
         ]
         assert master.exit_code == 1
         assert [worker.wait(60) for worker in workers] == [0, 0]
-    told = [json.loads(truth.read_text()) for truth in truths]
-    requests = sum((Counter(each["requests"]) for each in told), Counter[str]())
-    failures = sum((Counter(each["failures"]) for each in told), Counter[str]())
+    journals = [json.loads(truth.read_text()) for truth in truths]
+    requests = sum((Counter(each["requests"]) for each in journals), Counter[str]())
+    failures = sum((Counter(each["failures"]) for each in journals), Counter[str]())
     stats, receipt = master.stats, master.receipt.check_delivered()
     assert (+stats.requests, +stats.failures) == (requests, failures)
     assert receipt["requests"]["observed"] == requests.total() >= 2 * 2 * 400
@@ -119,7 +119,7 @@ def test_workers_that_are_not_locusts_are_published_by_the_master(aws: Aws, locu
 
     by_name = {
         name: sum(
-            (Counter({float(time): count for time, count in each["times"][name].items()}) for each in told),
+            (Counter({float(time): count for time, count in each["times"][name].items()}) for each in journals),
             Counter[float](),
         )
         for name in requests
@@ -129,7 +129,7 @@ def test_workers_that_are_not_locusts_are_published_by_the_master(aws: Aws, locu
         dimensions = {"Host": HOST, **({"Request": name} if name else {})}
         check_percentiles(held["ResponseTime_ms", frozenset(dimensions.items())], times)
     by_second = sum(
-        (Counter({int(second): n for second, n in each["seconds"].items()}) for each in told), Counter[int]()
+        (Counter({int(second): n for second, n in each["seconds"].items()}) for each in journals), Counter[int]()
     )
     counts = timeline(aws.proxy.calls(), "RequestCount", Host=HOST)
     assert {second: sum(values) for second, values in counts.items()} == by_second

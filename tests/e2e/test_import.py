@@ -56,10 +56,10 @@ def run(folder: Path, probe: str) -> str:
 
 @pytest.mark.parametrize("prelude", PRELUDES.values(), ids=PRELUDES)
 def test_import_makes_no_thread_opens_nothing_and_needs_no_locust(tmp_path: Path, prelude: str) -> None:
-    """However often, and in whatever program."""
-    told: dict[str, Any] = json.loads(run(tmp_path, PROBE % prelude))
-    assert told["after"] == told["before"]
-    assert told["locust"] == (prelude == "import locust")
+    """In several kinds of program, and if it is imported repeatedly."""
+    found: dict[str, Any] = json.loads(run(tmp_path, PROBE % prelude))
+    assert found["after"] == found["before"]
+    assert found["locust"] == (prelude == "import locust")
     assert not list(tmp_path.iterdir())
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet
-from support.locust_run import NOBODY, clean_environment
+from support.locust_run import NO_CREDENTIALS, clean_environment
 from support.paths import SCRIPTS
 from support.scripted import HOST
 from support.servers import Target, ending, free_port, wait_until
@@ -23,7 +23,9 @@ NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="Locust fork
 
 def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None:
     """A MiniStack is started, published to and ended; no credentials needed."""
-    run = locust.start("shop.py", "-t", "5s", "--host", target.url, "--cw-local", "--cw-live", options=[], env=NOBODY)
+    run = locust.start(
+        "shop.py", "-t", "5s", "--host", target.url, "--cw-local", "--cw-live", options=[], env=NO_CREDENTIALS
+    )
 
     children = wait_until(psutil.Process(run.process.pid).children, "a child process runs")
     run.finish()
@@ -57,7 +59,7 @@ def test_local_leaves_the_options_open_to_change(locust: Locust, processes: list
 def test_what_a_masters_program_keeps_off_aws_stays_off_it(
     aws: Aws, locust: Locust, attached: dict[str, bool], fate: str | None
 ) -> None:
-    """Its workers know of it from the master alone, whatever else their own options say."""
+    """The workers get this from the master, and their own options do not change it."""
     env: dict[str, str | None] = {"AWS_ENDPOINT_URL": aws.proxy.url}
     fleet = Fleet(
         locust, "--cw-live", "-u2", "-t3", "--host", HOST, "--exit-code-on-error=0", workers=1, options=[],

@@ -64,7 +64,7 @@ def test_locusts_documented_example_takes_the_environments_options(
 
 
 def test_attach_publishes_nothing_where_the_environment_opts_out(aws: Aws, tmp_path: Path) -> None:
-    """Whatever the program says: the one who runs it has set the variable."""
+    """Also with `disable=False` in the program: the variable belongs to the user who runs it."""
     options = {**aws.in_python, "receipt": str(tmp_path / "receipt.json"), "disable": False, "live": True}
     done = run_python(
         tmp_path, SCRIPTS / "library.py", json.dumps(options), "http://127.0.0.1:9", tmp_path / "stats.json", "quit",
@@ -186,11 +186,11 @@ def test_workers_opt_out_though_their_master_does_not(aws: Aws, locust: Locust) 
     assert {event.fields["worker"] for event in aws.cloudwatch.events() if event.is_request} == {names[0]}
     check_metrics(aws.cloudwatch, stats_of(fleet.journals[0].of("fired")[first_test[0] :]), HOST)
 
-    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
     for name in names[1:4]:
-        assert f"{name}: opted out with --cw-disable: Locust counts its requests, but they are not published" in told
-    assert f"{names[4]}: opted out with --cw-dry-run: its results are in its spool and were not sent" in told
-    assert not [word for word in ("vanished", "no account", f"{names[0]}: ") if word in told]
+        assert f"{name}: opted out with --cw-disable: Locust counts its requests, but they are not published" in printed
+    assert f"{names[4]}: opted out with --cw-dry-run: its results are in its spool and were not sent" in printed
+    assert not [word for word in ("vanished", "no account", f"{names[0]}: ") if word in printed]
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
     assert [run.complaints() for run in fleet.workers] == [[]] * 5
     for run in silent:
@@ -213,17 +213,17 @@ def test_a_master_that_publishes_for_its_workers_leaves_out_those_that_opt_out(a
     assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(publishing.of("fired"))
     assert receipt["reconciled"] is False
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == len(publishing.of("fired"))
-    told = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
+    printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
     for journal, option in zip(others, ("--cw-disable", "--cw-dry-run", "--cw-local"), strict=True):
-        assert f"{journal.client_id}: opted out with {option}: Locust counts its requests" in told
-    assert publishing.client_id not in told
+        assert f"{journal.client_id}: opted out with {option}: Locust counts its requests" in printed
+    assert publishing.client_id not in printed
 
 
 # Without Locust
 
 
 def test_a_publisher_that_opts_out_takes_everything_and_does_nothing(aws: Aws, tmp_path: Path) -> None:
-    """By the environment, whatever the program says, or by the program. Its methods behave as ever."""
+    """By the environment, also against the program, or by the program. Its methods still work."""
     code = """
     import asyncio, json, os, sys, threading
     from locust_cw import Publisher
@@ -239,12 +239,12 @@ def test_a_publisher_that_opts_out_takes_everything_and_does_nothing(aws: Aws, t
             await publisher.record_async("GET", "/", 1.0)
             await publisher.gauge_async("QueueDepth", 7)
             return await publisher.flush_async(1), await publisher.close_async() is publisher.close()
-    told = []
+    results = []
     for argument in ({"disable": False}, {"disable": True}):
         with Publisher(run_id="mine", **argument, **options) as publisher:
             assert used(publisher) is True and publisher.endpoint_url is None
         receipt = publisher.close()
-        told.append([receipt.complete, receipt.text, json.loads(receipt.json)])
+        results.append([receipt.complete, receipt.text, json.loads(receipt.json)])
         try:
             publisher.record("GET", "/late", 1.0)
         except ValueError as error:
@@ -255,7 +255,7 @@ def test_a_publisher_that_opts_out_takes_everything_and_does_nothing(aws: Aws, t
         assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
         os.environ.pop("LOCUST_CW_DISABLE")
         os.environ["LOCUST_CW_DISABLE"] = "false"
-    print(json.dumps(told))
+    print(json.dumps(results))
     """
     # Nothing is asked of it, so no credentials, and no folder either.
     options = {**aws.in_python, "local": False, "spool_dir": "/nowhere/to/be/made"}
@@ -273,7 +273,7 @@ def test_a_publisher_that_opts_out_takes_everything_and_does_nothing(aws: Aws, t
 
 def test_a_publisher_takes_the_environments_options(aws: Aws, tmp_path: Path) -> None:
     """What Python says comes first, but for an opt-out; options that it does not have are none of its business."""
-    given = {"LOCUST_CW_RUN_ID": "theirs", "LOCUST_CW_LIVE": "off", "LOCUST_CW_SOURCE": "nobody"}
+    given = {"LOCUST_CW_RUN_ID": "theirs", "LOCUST_CW_LIVE": "off", "LOCUST_CW_SOURCE": "invalid"}
     with own(**KEYS, **in_environment(aws), **given):
         with Publisher(host=HOST, spool_dir=str(tmp_path)) as publisher:
             publisher.record("GET", "/", 1.0)

@@ -166,8 +166,8 @@ DRAIN_SECONDS = 2
 
 def seconds_to_receipt(run: LocustRun) -> float:
     """From when Locust has ended its test to the receipt."""
-    told = run.wait_for(r"\[([\d-]+ [\d:]+),\d+\] \S+: Shutting down")[1]
-    begun = datetime.strptime(told, "%Y-%m-%d %H:%M:%S").astimezone()
+    shutdown = run.wait_for(r"\[([\d-]+ [\d:]+),\d+\] \S+: Shutting down")[1]
+    begun = datetime.strptime(shutdown, "%Y-%m-%d %H:%M:%S").astimezone()
     return (run.folder / "receipt.json").stat().st_mtime - begun.timestamp()
 
 

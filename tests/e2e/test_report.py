@@ -101,32 +101,34 @@ def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust
     folder = run.folder / "out"
     command = report(run, run_id, "--out", str(folder), "--target", QUEUE, "--json")
     assert command.exit_code == 0, command.output
-    told = json.loads(command.out)
-    assert told["run_id"] == run_id
+    findings = json.loads(command.out)
+    assert findings["run_id"] == run_id
 
-    found = told["saturation"]
+    found = findings["saturation"]
     assert found["state"] == "reached", found
     # On a busy machine each of its threads is slower: what it can is what it did with the most users.
     rates = timeline(aws.proxy.calls(), "RequestCount", Host=saturating).items()
-    capacity = statistics.median(sum(values) for second, values in rates if second >= told["started"] + 17)
+    capacity = statistics.median(sum(values) for second, values in rates if second >= findings["started"] + 17)
     assert capacity > CAPACITY / 3
     assert found["users"] == pytest.approx(THREADS + capacity * THINK_S, abs=4)
     assert found["requests_per_s"] == pytest.approx(capacity, abs=4 / (SERVICE_S + THINK_S))
     # The first step beyond capacity, as a rule the fourth, of 16 users.
     step = next(number for number, users in enumerate((4, 8, 12, 16, 20, 28)) if users >= found["users"])
-    assert found["time"] - told["started"] == pytest.approx(4 * step, abs=4)
+    assert found["time"] - findings["started"] == pytest.approx(4 * step, abs=4)
     assert 1.25 * found["latency_before_ms"] < found["latency_after_ms"]
 
-    assert told["total"]["requests"] == run.receipt["requests"]["observed"]
-    assert {row["name"]: row["requests"] for row in told["names"]} == run.stats.requests
+    assert findings["total"]["requests"] == run.receipt["requests"]["observed"]
+    assert {row["name"]: row["requests"] for row in findings["names"]} == run.stats.requests
     percentiles = aws.cloudwatch.statistics("ResponseTime_ms", ["p50", "p95", "p99"], Host=saturating).percentiles
-    assert {name: told["total"]["response_time_ms"][name] for name in percentiles} == pytest.approx(percentiles)
-    assert told["highest"]["users"] == 28
-    assert told["notes"] == []
-    assert told["drawn"]["Metrics of the target"] == [CPU.removeprefix("metric:"), QUEUE.removeprefix("metric:")]
-    assert told["drawn"]["Load"][:3] == ["Requests", "Response time", "Users"]
+    assert {name: findings["total"]["response_time_ms"][name] for name in percentiles} == pytest.approx(percentiles)
+    assert findings["highest"]["users"] == 28
+    assert findings["notes"] == []
+    assert findings["drawn"]["Metrics of the target"] == [CPU.removeprefix("metric:"), QUEUE.removeprefix("metric:")]
+    assert findings["drawn"]["Load"][:3] == ["Requests", "Response time", "Users"]
 
-    assert told["files"] == [str(folder / name) for name in ("report.html", "load-and-target.png", "saturation.png")]
+    assert findings["files"] == [
+        str(folder / name) for name in ("report.html", "load-and-target.png", "saturation.png")
+    ]
     text = (folder / "report.html").read_text()
     check_self_contained(text)
     page = Page(text)
@@ -157,9 +159,9 @@ def test_of_requests_that_ended_after_the_stop_verify_and_report_agree(locust: L
     assert json.loads(run_command(run.folder, "verify", "--json"))["complete"]
     command = report(run, "--json")
     assert command.exit_code == 0, command.output
-    told = json.loads(command.out)
-    assert "Requests" in told["drawn"]["Load"]
-    assert not [note for note in told["notes"] if "requests" in note]
+    findings = json.loads(command.out)
+    assert "Requests" in findings["drawn"]["Load"]
+    assert not [note for note in findings["notes"] if "requests" in note]
 
 
 def test_several_hosts_in_a_run_of_a_moment(locust: Locust, target: Target) -> None:
@@ -168,16 +170,16 @@ def test_several_hosts_in_a_run_of_a_moment(locust: Locust, target: Target) -> N
     run = locust.run("several_hosts.py", "-u", "4", "--cw-live", module="locust_cw", env={"TARGET": target.url})
     command = report(run, "--json", "--target", "sqs:no-such-queue")
     assert command.exit_code == 0, command.output
-    told = json.loads(command.out)
-    hosts = {row["host"]: row for row in told["names"] if not row["name"]}
+    findings = json.loads(command.out)
+    hosts = {row["host"]: row for row in findings["names"] if not row["name"]}
     assert set(hosts) == {target.url, other}
-    assert sum(row["requests"] for row in hosts.values()) == told["total"]["requests"] == run.stats.requests.total()
-    assert told["total"]["failures"] == run.stats.failures.total()
-    assert told["total"]["response_time_ms"]["p95"] is None
+    assert sum(row["requests"] for row in hosts.values()) == findings["total"]["requests"] == run.stats.requests.total()
+    assert findings["total"]["failures"] == run.stats.failures.total()
+    assert findings["total"]["response_time_ms"]["p95"] is None
     assert all(row["response_time_ms"]["p95"] for row in hosts.values())
-    assert [note for note in told["notes"] if "sqs:no-such-queue is not shown" in note]
-    assert told["saturation"]["state"] == "unknown"
-    check_self_contained(Path(told["files"][0]).read_text())
+    assert [note for note in findings["notes"] if "sqs:no-such-queue is not shown" in note]
+    assert findings["saturation"]["state"] == "unknown"
+    check_self_contained(Path(findings["files"][0]).read_text())
 
 
 def refused(run: LocustRun, *args: str, code: int = 1, **how: Any) -> str:
@@ -219,10 +221,13 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
     assert report(run, "--out", str(record_of(run) / "x")).exit_code == 1
 
     without = "import sys; sys.modules['matplotlib'] = None; from locust_cw._cli.main import main; sys.exit(main())"
-    for args, told in (((), "pip install 'locust-cw[report]'"), (("no-such-run",), "no record of a run no-such-run")):
+    for args, message in (
+        ((), "pip install 'locust-cw[report]'"),
+        (("no-such-run",), "no record of a run no-such-run"),
+    ):
         done = run_python(run.folder, "-c", without, "report", *args, timeout=60)
         assert done.returncode == 1
-        assert told in done.stderr
+        assert message in done.stderr
     done = run_python(run.folder, "-c", without, "report", "--json", timeout=60)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"] == []

@@ -136,7 +136,7 @@ def test_a_worker_may_refuse_when_the_time_is_over(aws: Aws, locust: Locust, tar
 
 
 def test_a_worker_that_refuses_ends_the_test_of_its_fleet(locust: Locust, target: Target) -> None:
-    """The master is told why, and its exit code tells."""
+    """The worker sends the reason to the master, and both exit with 1."""
     fleet = Fleet(
         locust, "-t", "20s", "--host", target.url, "--cw-strict",
         workers=1, locustfile="shop.py", env={}, worker_env=NO_KEYS,

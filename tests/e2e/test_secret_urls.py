@@ -24,8 +24,8 @@ def run(locust: Locust, target: Target, *args: str, **how: Any) -> LocustRun:
     return locust.run("secret_urls.py", "-u", "3", "-r", "10", *args, env=env, **how)
 
 
-def told(run: LocustRun) -> str:
-    """What locust-cw wrote to the terminal: its messages, and all that begins with the receipt."""
+def output_of(run: LocustRun) -> str:
+    """What locust-cw wrote to the terminal: its log messages, and everything from the receipt on."""
     records = [found[0] for found in LOG_RECORD.finditer(run.err) if found["logger"].startswith("locust_cw")]
     receipt = run.err.partition("CloudWatch receipt for run")[2]
     assert receipt
@@ -33,7 +33,7 @@ def told(run: LocustRun) -> str:
 
 
 def files(run: LocustRun) -> dict[str, str]:
-    """All files that the run left, but for Locust's own words."""
+    """All files that the run left, except for the output of Locust."""
     return {
         str(path.relative_to(run.folder)): path.read_bytes().decode(errors="replace")
         for path in run.folder.rglob("*")
@@ -72,7 +72,7 @@ def test_no_secret_of_a_url_reaches_cloudwatch_or_the_disk(
     assert "receipt.json" in left
     assert any(".records" in name for name in left)
     assert [name for name, text in left.items() if SECRET in text] == []
-    assert SECRET not in told(done)
+    assert SECRET not in output_of(done)
     # Nothing else either: metrics, names of streams.
     for call in aws.proxy.calls():
         assert SECRET not in json.dumps(call.params, default=str), call.operation
@@ -87,7 +87,7 @@ def test_no_secret_of_a_url_waits_in_the_spool(locust: Locust, target: Target, l
     left = files(done)
     assert any(SHOWN in text for name, text in left.items() if name.startswith("state"))
     assert [name for name, text in left.items() if SECRET in text] == []
-    assert SECRET not in told(done)
+    assert SECRET not in output_of(done)
 
 
 def test_whole_urls_are_logged_where_that_is_asked_for(aws: Aws, locust: Locust, target: Target) -> None:
@@ -115,7 +115,7 @@ def test_user_and_password_of_the_host_are_published_nowhere(aws: Aws, locust: L
     (record,) = [text for name, text in files(done).items() if ".records" in name]
     assert json.loads(record)["host"] == target.url
     assert SECRET not in record
-    assert SECRET not in told(done)
+    assert SECRET not in output_of(done)
     for call in aws.proxy.calls("PutMetricData", "PutDashboard"):
         assert SECRET not in json.dumps(call.params, default=str), call.operation
 
@@ -142,7 +142,7 @@ def test_a_request_name_with_a_query_is_hinted_at_once(aws: Aws, locust: Locust,
     script = tmp_path / "script.json"
     script.write_text(json.dumps([{"names": names, "repeat": 2}]))
     done = locust.run("scripted.py", "--host", "http://named.test", env={"SCRIPT": str(script)})
-    assert SECRET not in told(done)
+    assert SECRET not in output_of(done)
     hints = [each for each in done.complaints() if "contains values of a URL" in each]
     assert len(hints) == 1
     assert re.search(r'"/items\?access_token=\.\.\." contains values of a URL.* dimension Request.* name=', hints[0])

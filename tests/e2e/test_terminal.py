@@ -45,7 +45,7 @@ def lines_of(run: LocustRun, pattern: str) -> list[str]:
 
 
 def begun(locust: Locust, *options: str, **env: str | None) -> tuple[LocustRun, str]:
-    """A test that was ended once it had told what begins, and the one line that did."""
+    """Start a test, and stop it after its startup summary. Returns the run and the summary."""
     run = locust.start(*PACED, "-u1", *options, env={"RATE": "50", **env})
     line = run.wait_for(r"/INFO/locust_cw: (Run .*)")[1]
     stop(run)
@@ -105,7 +105,7 @@ def test_one_line_says_what_begins(aws: Aws, locust: Locust, options: list[str],
         assert not aws.proxy.calls()
 
 
-def test_nobody_at_the_endpoint_and_no_secret_in_the_line(locust: Locust) -> None:
+def test_the_summary_of_an_unreachable_endpoint_contains_no_secret(locust: Locust) -> None:
     url = "http://user:hidden@127.0.0.1:9/?token=hidden"
     run, line = begun(locust, f"--cw-endpoint-url={url}", "--cw-drain-timeout=0")
     assert "hidden" not in run.output
@@ -123,11 +123,11 @@ def test_an_sts_that_hangs_holds_up_nothing(aws: Aws, locust: Locust) -> None:
     """The test makes its requests meanwhile; after some seconds the line comes without the caller."""
     aws.proxy.on("GetCallerIdentity", hang)
     run = locust.start(*PACED, *LIVE, "-u1", env={"RATE": "50"})
-    told = run.wait_for(r"(?m)^\[([\d-]+ [\d:]+),\d+\] .*/INFO/locust_cw: Run ")
+    logged = run.wait_for(r"(?m)^\[([\d-]+ [\d:]+),\d+\] .*/INFO/locust_cw: Run ")
     stop(run)
     assert run.exit_code == 0
     (line,) = lines_of(run, "Run ")
-    assert fired(run, until=datetime.fromisoformat(told[1]).timestamp()) > 0
+    assert fired(run, until=datetime.fromisoformat(logged[1]).timestamp()) > 0
     assert f"in {REGION} (identity unknown: no response from STS within 4 s): metrics in" in line
     run.receipt.check_delivered()
 
@@ -151,7 +151,7 @@ def test_workers_leave_the_line_to_the_master(locust: Locust) -> None:
     assert not any(lines_of(worker, "Run ") for worker in fleet.workers)
 
 
-def test_debug_tells_each_call_and_no_secret(aws: Aws, locust: Locust) -> None:
+def test_the_debug_log_contains_each_call_and_no_secret(aws: Aws, locust: Locust) -> None:
     secret = "k3ySoSecret" * 3
     env = {"RATE": "50", "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": secret[::-1]}
     run = locust.start(*PACED, *LIVE, "-u1", "--loglevel=DEBUG", env=env)
@@ -195,10 +195,9 @@ def test_a_master_tells_of_its_workers_trouble(aws: Aws, locust: Locust) -> None
     where: dict[str, str | None] = {"AWS_ENDPOINT_URL": aws.proxy.url}
     master = [option for option in aws.options if "endpoint" not in option]
     fleet = Fleet(locust, *LIVE, "-u4", workers=2, options=master, env=where, worker_env=where)
-    told = fleet.master.wait_for(r"WARNING/locust_cw: (2 of 2 workers cannot publish\. .*)")
-    assert re.search(r"_[0-9a-f]{32}: (PutMetricData|PutLogEvents) .* ServiceUnavailable \(HTTP 503\)", told[1]), told[
-        1
-    ]
+    warning = fleet.master.wait_for(r"WARNING/locust_cw: (2 of 2 workers cannot publish\. .*)")
+    cause = r"_[0-9a-f]{32}: (PutMetricData|PutLogEvents) .* ServiceUnavailable \(HTTP 503\)"
+    assert re.search(cause, warning[1]), warning[1]
     aws.proxy.heal()
     fleet.master.process.terminate()
     fleet.finish()
@@ -252,7 +251,7 @@ def test_the_bar_tells_why_calls_fail_and_how_long_it_waits(aws: Aws, in_termina
             r"^.*failed with ServiceUnavailable \(HTTP 503\): as the test ordered\..*$", screen.text, re.MULTILINE
         )
         begun = [line for line in logged if line.startswith("[2")]
-        assert len(begun) > 3, "each call is told, most of them while the bar stands there"
+        assert len(begun) > 3, "each call is logged, most of them while the progress bar is shown"
         assert all(re.match(r"\[[\d :,-]+\] \S+/(DEBUG|WARNING)/locust_cw: (Put|Create)", line) for line in begun)
         assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] > 0
 
@@ -315,16 +314,16 @@ def check_spooled(screen: Terminal) -> None:
     receipt = drained(screen)
     requests = receipt["requests"]
     assert requests["spooled"] == requests["observed"] > 0
-    told = re.search(
+    shown = re.search(
         r"Ctrl-C: no longer waiting for CloudWatch\. ([\d,]+) results \(requests or log events\) "
         r"are left in the spool\. "
         rf"Send them with: locust-cw replay {receipt['run_id']}$",
         screen.text,
         re.MULTILINE,
     )
-    assert told, screen.text
-    assert int(told[1].replace(",", "")) >= requests["spooled"]
-    assert told.start() < screen.text.index("CloudWatch receipt for")
+    assert shown, screen.text
+    assert int(shown[1].replace(",", "")) >= requests["spooled"]
+    assert shown.start() < screen.text.index("CloudWatch receipt for")
     # A user that Ctrl-C strikes has one, with and without locust-cw: what counts is what comes after it.
     assert "Traceback" not in screen.text[screen.text.index("Shutting down") :]
 
@@ -353,12 +352,12 @@ def test_a_ctrl_c_at_the_very_end_breaks_nothing(hanging: Terminal) -> None:
 
 @pytest.mark.parametrize("trouble", [True, False], ids=["trouble", "healthy"])
 def test_elsewhere_than_on_a_terminal_there_are_plain_lines(aws: Aws, locust: Locust, *, trouble: bool) -> None:
-    told = Event()
-    aws.proxy.on("PutLogEvents", AWAY if trouble else after(told))
+    answered = Event()
+    aws.proxy.on("PutLogEvents", AWAY if trouble else after(answered))
     run = locust.start(*PACED, "-u1", "-t1", f"--cw-drain-timeout={6 if trouble else 60}")
     outlook = r"retrying for \d s more: PutLogEvents .*ServiceUnavailable" if trouble else r"(waiting for|[\d,]+/s, )"
     run.wait_for(rf"(?m)^CloudWatch: {LEFT}{outlook}")
-    told.set()
+    answered.set()
     run.finish()
     assert len(re.findall(r"^CloudWatch: .* left", run.err, re.MULTILINE)) == 1
     assert "\x1b" not in run.err

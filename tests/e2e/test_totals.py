@@ -57,7 +57,7 @@ def test_the_receipt_is_printed_and_written_from_the_same_numbers(aws: Aws, locu
 
 
 def test_users_and_the_generators_health_are_sampled_once_a_second(aws: Aws, locust: Locust, target: Target) -> None:
-    """For the host, whatever the load; users also by class where there are several."""
+    """For the host, at any load. Users also have values by class if there are several classes."""
     locust.run("shop.py", *RUN, "--host", target.url, "--cw-live")
     whole = {what: event.timestamp / 1000 for event in aws.cloudwatch.events() for what in ENDS if event.tells(what)}
     seconds = math.ceil(whole["test_stop"] - whole["test_start"])

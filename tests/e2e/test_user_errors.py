@@ -18,8 +18,8 @@ def test_exceptions_in_tasks_are_logged_and_counted(aws: Aws, locust: Locust, ho
     assert receipt["requests"]["observed"] == 0
     assert f"Exceptions in tasks: {RAISED}; see the log events user_error." in run.err
     events = [event.fields for event in aws.cloudwatch.events() if event.fields.get("event") == "user_error"]
-    told = sorted((event["user_class"], event["error_type"], event["error"]) for event in events)
-    assert told == [
+    logged = sorted((event["user_class"], event["error_type"], event["error"]) for event in events)
+    assert logged == [
         *[("Browser", "KeyError", "'page'")] * 2,
         *[("Buyer", "OutOfStock", "no tea, see https://shop.example/tea?token=...")] * 3,
     ]

@@ -22,16 +22,16 @@ SHORT = ("-u1", "-t3")
 
 
 def verify(folder: Path, *args: str, code: int = 0) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(run(folder, "verify", *args, "--json", code=code))
-    assert told["complete"] == (code == 0)
-    assert told["equal"] == (not differing(told))
-    return told
+    result: dict[str, Any] = json.loads(run(folder, "verify", *args, "--json", code=code))
+    assert result["complete"] == (code == 0)
+    assert result["equal"] == (not differing(result))
+    return result
 
 
-def differing(told: dict[str, Any]) -> dict[tuple[str, str], int]:
+def differing(result: dict[str, Any]) -> dict[tuple[str, str], int]:
     """What CloudWatch has more or less of."""
     return {
-        (each["what"], each["of"]): each["held"] - each["expected"] for each in told["numbers"] if not each["agrees"]
+        (each["what"], each["of"]): each["held"] - each["expected"] for each in result["numbers"] if not each["agrees"]
     }
 
 
@@ -60,9 +60,9 @@ def test_of_a_local_cloudwatch_that_is_gone_nothing_is_asked(locust: Locust) -> 
 def test_a_run_that_arrived_is_equal(locust: Locust, way: tuple[str, ...]) -> None:
     done = locust.run(*PACED, *SHORT, *way)
     receipt = done.receipt.check_delivered()
-    told = verify(done.folder)
-    assert told["run_id"] == receipt["run_id"]
-    held = {(each["what"], each["of"]): each["held"] for each in told["numbers"]}
+    result = verify(done.folder)
+    assert result["run_id"] == receipt["run_id"]
+    held = {(each["what"], each["of"]): each["held"] for each in result["numbers"]}
     whole = "Host=" + HOST + (" Team=blue" if "--cw-dimension=Team=blue" in way else "")
     assert held["RequestCount", whole] == receipt["requests"]["observed"] > 0
     assert held["FailureCount", whole] == receipt["failures"]["observed"]
@@ -86,8 +86,8 @@ def test_workers_that_fold_other_names_are_compared_over_all(locust: Locust) -> 
     """What is `(other)` in one has a series in another, as each keeps the names that it met first."""
     done = locust.run("own_order.py", "-u2", "-r100", "-t4", *LIVE, "--processes=2", "--cw-max-requests=2")
     receipt = done.receipt.check_delivered()
-    told = verify(done.folder)
-    logged = {(each["what"], each["of"]): each["held"] for each in told["numbers"] if "logged" in each["what"]}
+    result = verify(done.folder)
+    logged = {(each["what"], each["of"]): each["held"] for each in result["numbers"] if "logged" in each["what"]}
     failures = receipt["failures"]["observed"]
     assert logged == {
         ("logged success", "all"): receipt["requests"]["observed"] - failures,
@@ -97,8 +97,8 @@ def test_workers_that_fold_other_names_are_compared_over_all(locust: Locust) -> 
 
 def test_several_hosts(locust: Locust, target: Target) -> None:
     done = locust.run("several_hosts.py", "-u4", "-r100", *LIVE, module="locust_cw", env={"TARGET": target.url})
-    told = verify(done.folder)
-    hosts = {each["of"] for each in told["numbers"] if each["what"] == "RequestCount" and " " not in each["of"]}
+    result = verify(done.folder)
+    hosts = {each["of"] for each in result["numbers"] if each["what"] == "RequestCount" and " " not in each["of"]}
     assert hosts == {f"Host={target.url}", f"Host={target.url.replace('127.0.0.1', 'localhost')}"}
 
 
@@ -127,9 +127,9 @@ def test_what_is_missing_is_named(aws: Aws, locust: Locust) -> None:
         if "outcome" in fields:
             what = f"logged {fields['outcome']}", fields["name"]
             lost[what] = lost.get(what, 0) - 1
-    told = verify(done.folder, code=1)
-    assert differing(told) == lost
-    assert any("some minutes" in note for note in told["notes"])
+    result = verify(done.folder, code=1)
+    assert differing(result) == lost
+    assert any("some minutes" in note for note in result["notes"])
     table = run(done.folder, "verify", code=1)
     assert f"{-len(events):+}" in table
     assert all(of in table for _, of in lost)
@@ -140,10 +140,10 @@ def test_what_waits_is_to_be_replayed(aws: Aws, locust: Locust) -> None:
     done = locust.run(*PACED, *SHORT, "--cw-drain-timeout=0")
     run_id = str(done.receipt["run_id"])
     aws.proxy.heal()
-    told = verify(done.folder, code=1)
-    assert len(differing(told)) >= 2 * 2
-    assert any(f"locust-cw replay {run_id}" in note for note in told["notes"])
-    assert any("no log group" in note for note in told["notes"])
+    result = verify(done.folder, code=1)
+    assert len(differing(result)) >= 2 * 2
+    assert any(f"locust-cw replay {run_id}" in note for note in result["notes"])
+    assert any("no log group" in note for note in result["notes"])
     replay(done.folder, run_id)
     assert differing(verify(done.folder, run_id)) == {}
 
@@ -159,8 +159,8 @@ def test_a_spool_is_where_it_is_found(aws: Aws, locust: Locust, tmp_path: Path, 
     if moved:
         spool = spool.rename(tmp_path / "moved spool")
     aws.proxy.heal()
-    told = verify(tmp_path, f"--spool-dir={spool}", code=1)
-    (note,) = (note for note in told["notes"] if "Send them with" in note)
+    result = verify(tmp_path, f"--spool-dir={spool}", code=1)
+    (note,) = (note for note in result["notes"] if "Send them with" in note)
     words = shlex.split(note.partition("Send them with: ")[2])
     assert words[-2:] == ["--spool-dir", str(spool)]
     replay(tmp_path, *words[2:])
@@ -175,11 +175,11 @@ def test_what_is_uncertain_may_be_there_twice(aws: Aws, locust: Locust) -> None:
     done = locust.run(*PACED, *SHORT, *LIVE)
     uncertain = done.receipt["uncertain"]
     assert uncertain > 0
-    told = verify(done.folder)
-    assert all(each["spare"] == (uncertain if each["expected"] else 0) for each in told["numbers"])
-    assert any(each["held"] > each["expected"] for each in told["numbers"])
-    assert any(f"up to {uncertain}" in note for note in told["notes"])
-    assert any("same worker and seq" in note for note in told["notes"])
+    result = verify(done.folder)
+    assert all(each["spare"] == (uncertain if each["expected"] else 0) for each in result["numbers"])
+    assert any(each["held"] > each["expected"] for each in result["numbers"])
+    assert any(f"up to {uncertain}" in note for note in result["notes"])
+    assert any("same worker and seq" in note for note in result["notes"])
 
 
 def test_what_was_rejected_is_not_there(aws: Aws, locust: Locust) -> None:
@@ -190,8 +190,8 @@ def test_what_was_rejected_is_not_there(aws: Aws, locust: Locust) -> None:
     run_id, groups = str(done.receipt["run_id"]), [done.receipt[name] for name in ("requests", "log_events")]
     assert all(group["rejected"] > 0 and group["delivered"] > 0 for group in groups), done.output
     requests, log_events = groups
-    told = verify(done.folder, code=1)
-    assert told["equal"]
+    result = verify(done.folder, code=1)
+    assert result["equal"]
     text = run(done.folder, "verify", code=1)
     lost = f"{requests['rejected']} requests and {log_events['rejected']} log events were dropped or rejected"
     assert f"CloudWatch does not have everything: {lost}. It has the rest, {requests['delivered']} requests" in text
@@ -234,9 +234,9 @@ def test_what_is_too_much_is_told(aws: Aws, locust: Locust) -> None:
             }
         ],
     )
-    told = verify(done.folder, code=1)
-    assert differing(told) == {("FailureCount", f"Host={HOST} Request=/1"): 7}
-    assert any("another run" in note for note in told["notes"])
+    result = verify(done.folder, code=1)
+    assert differing(result) == {("FailureCount", f"Host={HOST} Request=/1"): 7}
+    assert any("another run" in note for note in result["notes"])
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -252,12 +252,12 @@ def test_runs_at_the_same_time_are_added_up_unless_kept_apart(locust: Locust, tm
     for each in runs:
         each.finish()
     first, second = (str(each.receipt["run_id"]) for each in runs)
-    told = verify(tmp_path, first, f"--spool-dir={tmp_path / 'shared'}", code=0 if apart else 1)
-    named = {of for what, of in differing(told) if what == "RequestCount"}
+    result = verify(tmp_path, first, f"--spool-dir={tmp_path / 'shared'}", code=0 if apart else 1)
+    named = {of for what, of in differing(result) if what == "RequestCount"}
     assert bool(named) != apart
     assert any("Request=" in of for of in named) != apart
-    assert any("RunId=" in each["of"] for each in told["numbers"]) == apart
-    assert any(second in note and "adds them up" in note for note in told["notes"])
+    assert any("RunId=" in each["of"] for each in result["numbers"]) == apart
+    assert any(second in note and "adds them up" in note for note in result["notes"])
 
 
 def test_one_run_after_the_other_are_not_mixed(locust: Locust, tmp_path: Path) -> None:
@@ -268,8 +268,8 @@ def test_one_run_after_the_other_are_not_mixed(locust: Locust, tmp_path: Path) -
         second = int(time.time())
         wait_until(lambda: int(time.time()) > second, "no second has both")  # noqa: B023 - called at once
     for each in runs:
-        told = verify(tmp_path, str(each.receipt["run_id"]), f"--spool-dir={tmp_path / 'shared'}")
-        assert told["notes"] == []
+        result = verify(tmp_path, str(each.receipt["run_id"]), f"--spool-dir={tmp_path / 'shared'}")
+        assert result["notes"] == []
     newest = verify(tmp_path, f"--spool-dir={tmp_path / 'shared'}")
     assert newest["run_id"] == runs[1].receipt["run_id"]
 
@@ -277,8 +277,8 @@ def test_one_run_after_the_other_are_not_mixed(locust: Locust, tmp_path: Path) -
 def test_a_run_id_that_was_used_before_is_told(locust: Locust, tmp_path: Path) -> None:
     options = ("--cw-run-id=nightly", f"--cw-spool-dir={tmp_path / 'shared'}")
     runs = [locust.run(*PACED, *SHORT, *options, *given) for given in (("--cw-dry-run",), (), (), ("--cw-dry-run",))]
-    told = ["The run ID nightly was used before" in "".join(run.complaints()) for run in runs]
-    assert told == [False, False, True, False], "what went nowhere is mixed with nothing"
+    warned = ["The run ID nightly was used before" in "".join(run.complaints()) for run in runs]
+    assert warned == [False, False, True, False], "what went nowhere is mixed with nothing"
 
 
 def test_the_other_class_is_counted_by_logs_insights(aws: Aws, locust: Locust) -> None:
@@ -301,8 +301,8 @@ def test_the_other_class_is_counted_by_logs_insights(aws: Aws, locust: Locust) -
     aws.proxy.on("StartQuery", answering({"queryId": "q-1"}))
     aws.proxy.on("GetQueryResults", answering({"status": "Complete", "results": rows}))
     aws.proxy.on("GetQueryResults", answering({"status": "Running", "results": []}), times=1)
-    told = verify(done.folder)
-    held = {(each["what"], each["of"]): each["held"] for each in told["numbers"]}
+    result = verify(done.folder)
+    held = {(each["what"], each["of"]): each["held"] for each in result["numbers"]}
     assert held["log events", "all"] == len(events)
     assert held["logged success", "/1"] == counts["success", "/1"]
     (asked,) = aws.proxy.calls("StartQuery")
@@ -314,8 +314,8 @@ def test_events_that_are_not_counted_are_read(aws: Aws, locust: Locust) -> None:
     """The local CloudWatch answers the query by events: it knows no `stats`."""
     done = locust.run(*PACED, *SHORT, *LIVE, "--cw-log-class=INFREQUENT_ACCESS")
     receipt = done.receipt.check_delivered()
-    told = verify(done.folder)
-    held = {(each["what"], each["of"]): each["held"] for each in told["numbers"]}
+    result = verify(done.folder)
+    held = {(each["what"], each["of"]): each["held"] for each in result["numbers"]}
     assert held["log events", "all"] == receipt["log_events"]["observed"]
     assert held["logged success", "/1"] > 0
     assert aws.proxy.calls("GetQueryResults")

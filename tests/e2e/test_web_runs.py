@@ -25,7 +25,7 @@ LOCUSTFILE, *OPTIONS = PACED
 
 
 def run_script(folder: Path, what: str, **options: object) -> tuple[Any, str]:
-    """What `scripts/sessions.py` told, and its standard error."""
+    """The output of `scripts/sessions.py` as JSON, and its standard error."""
     done = run_python(folder, SCRIPT, what, json.dumps(options))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr
@@ -143,15 +143,15 @@ def test_ctrl_c_while_a_receipt_is_drawn_up_is_put_off_until_it_is_printed(locus
 
 def test_nothing_of_delivered_tests_is_kept_and_close_has_all_receipts(tmp_path: Path) -> None:
     """Oldest first, as ever."""
-    told, err = run_script(tmp_path, "many", dry_run=True)
-    before, after = told["files"]
+    result, err = run_script(tmp_path, "many", dry_run=True)
+    before, after = result["files"]
     assert after <= before + 10, "of 20 tests; the first one's files may not have been open yet"
-    assert told["publishers"] == 1
-    assert told["greenlets"] <= 2
+    assert result["publishers"] == 1
+    assert result["greenlets"] <= 2
     printed = re.findall(r"^CloudWatch receipt for run (\S+):", err, re.MULTILINE)
-    assert sorted(printed) == sorted(told["run_ids"])
+    assert sorted(printed) == sorted(result["run_ids"])
     assert len(printed) == 21
-    seconds = [run_id.partition("-")[0] for run_id in told["run_ids"]]
+    seconds = [run_id.partition("-")[0] for run_id in result["run_ids"]]
     assert seconds == sorted(seconds)
 
 
@@ -190,13 +190,13 @@ def test_a_program_that_goes_on_after_the_end_gets_one_receipt(tmp_path: Path) -
 def test_ctrl_c_ends_one_waiting_and_not_those_to_come(tmp_path: Path) -> None:
     """And after a moment it is what it was before."""
     where = {"endpoint_url": "http://127.0.0.1:9", "region": "eu-north-1"}
-    told, err = run_script(tmp_path, "closes", **where)
-    waited = [close["seconds"] for close in told["closes"]]
+    result, err = run_script(tmp_path, "closes", **where)
+    waited = [close["seconds"] for close in result["closes"]]
     assert waited[0] < 25
     assert waited[1] >= 2.9
     assert waited[2] < 25
-    assert all(len(close["run_ids"]) == 1 for close in told["closes"])
-    assert told["default"]
+    assert all(len(close["run_ids"]) == 1 for close in result["closes"])
+    assert result["default"]
     assert "Traceback" not in err
 
 
@@ -215,10 +215,10 @@ def test_a_run_of_the_web_ui_can_be_verified_while_locust_goes_on(locust: Locust
     web.stop()
     records = Path(web.run.folder, "state", "locust-cw", ".records")
     wait_until(lambda: list(records.glob("*.json")), "the record is written")
-    told = json.loads(run(web.run.folder, "verify", "--json"))
-    assert told["complete"], told
+    result = json.loads(run(web.run.folder, "verify", "--json"))
+    assert result["complete"], result
     assert web.run.process.poll() is None
     assert "CloudWatch receipt" not in web.run.err
     web.run.signal(signal.SIGINT)
     web.run.finish()
-    assert web.run.receipt.check_delivered()["run_id"] == told["run_id"]
+    assert web.run.receipt.check_delivered()["run_id"] == result["run_id"]

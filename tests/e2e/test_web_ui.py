@@ -1,6 +1,6 @@
-"""The CloudWatch tab in Locust's web UI, looked at with a real browser: what it shows is true, and nobody else sees it.
+"""The CloudWatch tab in Locust's web UI, in a real browser: its contents are correct, and only logged-in users see it.
 
-What the pages looked like is kept in `target/screenshots`.
+The tests save screenshots in `target/screenshots`.
 """
 
 from __future__ import annotations
@@ -149,10 +149,10 @@ def test_what_is_recorded_for_the_end_is_told_as_such(locust: Locust, browser: B
     [({"run_id": NASTY + LINK}, "--cw-run-id"), ({"dashboard": NASTY}, "--cw-dashboard")],
     ids=["run id", "dashboard"],
 )
-def test_a_bad_value_typed_in_the_form_is_told_and_ends_nothing(
+def test_an_invalid_value_in_the_form_is_shown_and_locust_continues(
     aws: Aws, locust: Locust, browser: Browser, typed: dict[str, Any], named: str
 ) -> None:
-    """As text, whatever it is made of; and the next test is published again."""
+    """The value is shown as text, and the next test is published again."""
     web = Web(locust, "--cw-live")
     page = LocustPage(browser, web.url)
     page.start(host=f"{HOST}/?{LINK}{NASTY}", **typed)
@@ -372,7 +372,7 @@ def test_the_page_waits_for_nothing(aws: Aws, locust: Locust) -> None:
 
 
 def test_the_first_line_names_the_endpoint_of_the_profile(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """Results go there, as the SDK goes by the same; STS, which has no section of its own, is where nobody answers."""
+    """Results go there, too. The endpoint of STS, which has no section of its own, has no server."""
     url = aws.proxy.url
     (tmp_path / "config").write_text(
         f"[profile shop]\nendpoint_url = http://127.0.0.1:9\nservices = here\n"

@@ -35,7 +35,7 @@ def of(name: str) -> frozenset[tuple[str, str]]:
 
 
 def half_past(seconds_ago: int) -> float:
-    """The middle of a second, so that a sample that completes then is in that window whatever the rounding."""
+    """The middle of a second, so that rounding does not move a sample to another window."""
     return int(time.time()) - seconds_ago + 0.5
 
 

@@ -1,4 +1,4 @@
-"""A program that gives `attach` what ATTACH says, as JSON: in a fleet each process may be told something else."""
+"""A program that calls `attach` with the options in the variable ATTACH, as JSON. Each process can have its own."""
 
 import json
 import os

@@ -32,7 +32,7 @@ class Walker(User):
 
     @task
     def step(self) -> None:
-        with uninterrupted():  # or Locust counts what others are not told of
+        with uninterrupted():  # otherwise, Locust may count a request and not notify its other listeners
             self.environment.events.request.fire(
                 request_type="STEP", name="step", response_time=1.0, response_length=1, context={}
             )

@@ -1,4 +1,4 @@
-"""Imported by other locustfiles: what Ctrl-C may not come between."""
+"""Imported by other locustfiles: a block that Ctrl-C does not interrupt."""
 
 import signal
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ctrl-C comes before or after, not between what is done and what others are told or note of it."""
+    """Delay Ctrl-C until the end of the block."""
     pressed = []
     before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
     try:

@@ -47,8 +47,8 @@ def report(project: Path, *binaries: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60, check=False)
 
 
-def rows(told: str) -> dict[str, list[str]]:
-    return {words[0]: words[1:] for words in map(str.split, told.splitlines()) if len(words) > 3}
+def rows(report: str) -> dict[str, list[str]]:
+    return {words[0]: words[1:] for words in map(str.split, report.splitlines()) if len(words) > 3}
 
 
 def test_both_languages_are_in_one_report_and_what_was_not_reached_is_named(project: Path) -> None:
@@ -56,10 +56,10 @@ def test_both_languages_are_in_one_report_and_what_was_not_reached_is_named(proj
     tests = lcov(project, "tests", {"src/queue.rs": {1: 0, 2: 3, 3: 0, 4: 0}})
     done = report(project, module, tests)
     assert (done.returncode, done.stderr) == (0, "")
-    told = rows(done.stdout)
-    assert told["python/locust_cw/_hooks.py"] == ["4", "1", "75%", "3"]
-    assert told["src/queue.rs"] == ["4", "2", "50%", "3-4"]
-    assert told["src/aws/publish.rs"] == ["2", "2", "0%", "1-3"]
+    covered = rows(done.stdout)
+    assert covered["python/locust_cw/_hooks.py"] == ["4", "1", "75%", "3"]
+    assert covered["src/queue.rs"] == ["4", "2", "50%", "3-4"]
+    assert covered["src/aws/publish.rs"] == ["2", "2", "0%", "1-3"]
     assert "elsewhere" not in done.stdout
     assert "Rust and Python: 50.0 %" in done.stdout
     pages = "".join(page.read_text() for page in (project / "html").glob("*.html"))

@@ -95,20 +95,20 @@ def test_the_table_has_every_option_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `--cw-([a-z-]+)[^|]*` \| (.*?) \|", (DOCS / "options.md").read_text(), re.MULTILINE))
     assert set(rows) == {option.name.replace("_", "-") for option in OPTIONS}
     defaults = _core.default_options() | {option.name: option.default for option in OPTIONS if option.default}
-    for name, told in rows.items():
+    for name, shown in rows.items():
         default = defaults.get(name.replace("-", "_"))
         if default is None or default is False or default == []:
-            assert "`" not in told, name
+            assert "`" not in shown, name
         else:
             text = ",".join(default) if isinstance(default, list) else str(default)
             # Both are written as people write them.
-            assert told in (f"`{text}`", f"`{text.removesuffix('.0')}`"), name
+            assert shown in (f"`{text}`", f"`{text.removesuffix('.0')}`"), name
 
 
 def test_the_policy_is_as_it_is_told() -> None:
     page = (DOCS / "permissions.md").read_text()
-    ((command, told),) = re.findall(r"`locust-cw (policy [^`]*)`:\n\n```json\n(.*?)```", page, re.DOTALL)
-    assert json.loads(told) == json.loads(printed(*command.split()))
+    ((command, policy),) = re.findall(r"`locust-cw (policy [^`]*)`:\n\n```json\n(.*?)```", page, re.DOTALL)
+    assert json.loads(policy) == json.loads(printed(*command.split()))
 
 
 def test_each_permission_is_explained() -> None:
@@ -117,8 +117,8 @@ def test_each_permission_is_explained() -> None:
     statements = json.loads(printed("policy", *everything))["Statement"]
     granted = {action for statement in statements for action in statement["Action"]}
     page = (DOCS / "permissions.md").read_text().split("\n### Actions\n")[1].split("\n## ")[0]
-    told = set(re.findall(r"`((?:logs|cloudwatch|sts):[A-Z]\w+)`", page))
-    assert told - {"sts:AssumeRole", "sts:GetCallerIdentity"} == granted
+    named = set(re.findall(r"`((?:logs|cloudwatch|sts):[A-Z]\w+)`", page))
+    assert named - {"sts:AssumeRole", "sts:GetCallerIdentity"} == granted
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

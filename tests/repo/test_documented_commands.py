@@ -248,13 +248,13 @@ def test_a_file_of_options_that_a_page_shows(ground: Ground, text: str) -> None:
 
 def test_a_list_in_the_environment(ground: Ground) -> None:
     """As the page has it: the values reach the record of the run."""
-    (told,) = re.findall(r"`LOCUST_CW_TARGET=(\[.*?\])`", (DOCS / "running-on-aws.md").read_text())
+    (targets,) = re.findall(r"`LOCUST_CW_TARGET=(\[.*?\])`", (DOCS / "running-on-aws.md").read_text())
     words = shlex.split("locust -f test.py --headless -u 1 -t 1s --cw-live --cw-receipt targets.json --host")
-    done = ground.run("env", f"LOCUST_CW_TARGET={told}", *words, ground.shop)
+    done = ground.run("env", f"LOCUST_CW_TARGET={targets}", *words, ground.shop)
     assert done.returncode == 0, done.stderr
     run_id = json.loads((ground.folder / "targets.json").read_text())["run_id"]
     (record,) = ground.folder.rglob(f"{run_id}.json")
-    assert json.loads(record.read_text())["targets"] == told.strip("[]").split(",")
+    assert json.loads(record.read_text())["targets"] == targets.strip("[]").split(",")
 
 
 def queries() -> list[str]:
@@ -283,7 +283,7 @@ def test_a_query_that_a_page_shows(ground: Ground, query: str) -> None:
     assert held
 
     if text:
-        # A star of `parse` is whatever stands there, up to what follows it.
+        # In `parse`, a star matches any text up to the next part of the pattern.
         glob, names = re.findall(r'parse @message "(.*?)"\s+as (.*)', query)[0]
         for event in held:
             found = re.fullmatch(re.escape(glob).replace(r"\*", "(.*?)"), event.message)
@@ -302,7 +302,7 @@ def test_a_query_that_a_page_shows(ground: Ground, query: str) -> None:
 
 def test_the_receipt_is_as_it_is_told(ground: Ground) -> None:
     page = (DOCS / "receipt.md").read_text()
-    (told,) = re.findall(r"^    (\{\"run_id\".*?\})$\n\n", page, re.MULTILINE | re.DOTALL)
+    (shown,) = re.findall(r"^    (\{\"run_id\".*?\})$\n\n", page, re.MULTILINE | re.DOTALL)
     receipt = json.loads((ground.folder / "receipt.json").read_text())
-    assert set(json.loads(told)) == set(receipt)
-    assert set(json.loads(told)["requests"]) == set(receipt["requests"])
+    assert set(json.loads(shown)) == set(receipt)
+    assert set(json.loads(shown)["requests"]) == set(receipt["requests"])

@@ -157,10 +157,10 @@ def test_a_client_that_is_not_http(aws: Aws, tmp_path: Path) -> None:
 def test_locust_as_a_library(aws: Aws, shop: str, tmp_path: Path) -> None:
     run = started(aws, tmp_path, sys.executable, EXAMPLES / "library.py", shop)
     assert run.exit_code == 0, run.output
-    told = re.search(r"Reconciled with Locust: (\d+) requests", run.err)
-    assert told, run.output
-    assert aws.cloudwatch.sum("RequestCount", Host=shop) == int(told[1]) > 0
-    assert sum(event.is_request for event in aws.cloudwatch.events()) == int(told[1])
+    reconciled = re.search(r"Reconciled with Locust: (\d+) requests", run.err)
+    assert reconciled, run.output
+    assert aws.cloudwatch.sum("RequestCount", Host=shop) == int(reconciled[1]) > 0
+    assert sum(event.is_request for event in aws.cloudwatch.events()) == int(reconciled[1])
 
 
 @pytest.mark.parametrize("exit_code", [0, 1], ids=["well", "requests failed"])
@@ -303,8 +303,8 @@ def test_the_pipeline_is_what_its_service_takes(name: str, schema: str) -> None:
     assert "--cw-receipt" in text
 
 
-def test_the_container_image_is_made_of_what_is_there() -> None:
-    """By hadolint; what it copies exists, and the program it starts is told of signals."""
+def test_the_files_of_the_container_image_exist() -> None:
+    """Hadolint accepts the Dockerfile, and its program receives signals."""
     hadolint = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([hadolint, EXAMPLES / "Dockerfile"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -349,7 +349,7 @@ def test_the_scripts_are_sound(script: Path) -> None:
 
 
 def test_each_example_is_run_here() -> None:
-    """An example that nobody runs stops working. Those of `Publisher` have tests of their own."""
+    """An example without a test stops working unnoticed. Those of `Publisher` have their own tests."""
     here = Path(__file__).read_text()
     elsewhere = {"asyncio_load.py", "threads.py"}
     names = {path.name for path in EXAMPLES.iterdir() if path.is_file()}

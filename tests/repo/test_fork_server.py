@@ -147,10 +147,10 @@ def test_a_program_with_another_interpreters_settings_has_an_interpreter_of_its_
 
 
 def test_a_command_is_the_same_forked(tmp_path: Path) -> None:
-    told = []
+    outputs = []
     for new in (False, True):
         run = launch_command(tmp_path, "cost", "--help", env=clean_environment(tmp_path), new_interpreter=new)
         with ending(run.process):
             assert run.exit_code == 0
-        told.append(run.output)
-    assert told[0] == told[1] != ""
+        outputs.append(run.output)
+    assert outputs[0] == outputs[1] != ""

@@ -16,7 +16,7 @@ import pytest
 
 from locust_cw import Publisher
 from support.fixtures import Aws
-from support.locust_run import NOBODY, run_python
+from support.locust_run import NO_CREDENTIALS, run_python
 from support.paths import EXAMPLES
 from support.servers import Target
 
@@ -28,7 +28,7 @@ def test_the_examples_publish_what_they_measure(
 ) -> None:
     """As they stand, for a second."""
     served = target.served
-    env = NOBODY if options else {"AWS_ENDPOINT_URL": aws.proxy.url}
+    env = NO_CREDENTIALS if options else {"AWS_ENDPOINT_URL": aws.proxy.url}
     done = run_python(tmp_path, EXAMPLES / script, target.url, "--seconds", "1", *options, timeout=90, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     assert "all delivered" in done.stdout

@@ -37,7 +37,7 @@ def client(aws: Aws, service: str, **config: Any) -> Any:
         endpoint_url=aws.proxy.url,
         region_name=REGION,
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - nobody's
+        aws_secret_access_key="test",  # noqa: S106 - not a secret
         config=settings,
     )
 

@@ -52,8 +52,8 @@ JOBS = [
 
 def check_schema(schema: str, *paths: Path) -> None:
     command: list[str | Path] = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *paths]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stdout + told.stderr
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_no_trap_of_githubs_is_known_in_them() -> None:
     """Injected scripts, poisoned caches, credentials left behind, and what else zizmor knows, without the network."""
     zizmor = Path(sys.executable).with_name("zizmor")
     command: list[str | Path] = [zizmor, "--offline", "--no-progress", "--min-severity=medium", GITHUB]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert "completed" in told.stderr
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "completed" in done.stderr
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=named)
@@ -90,15 +90,16 @@ def test_what_others_wrote_is_pinned_by_its_hash(path: Path) -> None:
     assert all((ROOT / line.removeprefix("uses: ") / "action.yml").is_file() for line in used if line.startswith(own))
 
 
-def test_what_others_wrote_is_kept_up_to_date_wherever_it_stands() -> None:
-    """Dependabot looks below `/.github/workflows` for the root, and else only where it is told to."""
+def test_dependabot_updates_the_actions_in_all_folders() -> None:
+    """For the root folder, Dependabot reads `.github/workflows`. The configuration must list other folders."""
     (kept,) = (
         each for each in loaded(GITHUB / "dependabot.yml")["updates"] if each["package-ecosystem"] == "github-actions"
     )
     assert "/" in kept["directories"]
     folders = [f"/{path.parent.relative_to(ROOT)}" for path in ACTIONS]
     assert folders
-    assert all(any(fnmatch.fnmatch(folder, told) for told in kept["directories"] if told != "/") for folder in folders)
+    patterns = [pattern for pattern in kept["directories"] if pattern != "/"]
+    assert all(any(fnmatch.fnmatch(folder, pattern) for pattern in patterns) for folder in folders)
 
 
 def test_one_version_of_each_action_is_used() -> None:
@@ -143,10 +144,10 @@ def test_what_is_published_is_handed_over_before_anything_else_is_installed() ->
     for name, job in loaded(GITHUB / "workflows" / "release.yml")["jobs"].items():
         if name == "publish":
             continue
-        told = [step.get("uses", "").partition("@")[0] or step["run"] for step in job["steps"]]
-        handed_over = told.index("actions/upload-artifact")
-        assert not [each for each in told[:handed_over] if "pip" in each.replace("for_pypi", "")]
-        assert any("tests/check_wheel.py --for-pypi" in each for each in told[handed_over:])
+        steps = [step.get("uses", "").partition("@")[0] or step["run"] for step in job["steps"]]
+        handed_over = steps.index("actions/upload-artifact")
+        assert not [each for each in steps[:handed_over] if "pip" in each.replace("for_pypi", "")]
+        assert any("tests/check_wheel.py --for-pypi" in each for each in steps[handed_over:])
 
 
 def test_an_image_that_is_run_is_pinned_by_its_hash() -> None:
@@ -195,9 +196,9 @@ def test_one_version_of_ministack_is_the_least() -> None:
     """Where it stands alone, pip takes whichever goes with the newest boto3."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     (least,) = {each for each in project["dependency-groups"]["dev"] if str(each).startswith("ministack")}
-    told = re.findall(r"'?\bministack\b[^\s']*", (GITHUB / "workflows" / "check.yml").read_text())
-    assert told
-    assert {each.strip("'") for each in told} == {least}
+    pinned = re.findall(r"'?\bministack\b[^\s']*", (GITHUB / "workflows" / "check.yml").read_text())
+    assert pinned
+    assert {each.strip("'") for each in pinned} == {least}
 
 
 def test_a_wheel_that_is_too_large_is_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,7 +209,7 @@ def test_a_wheel_that_is_too_large_is_not_fit(tmp_path: Path, capsys: pytest.Cap
     assert "development build" in capsys.readouterr().err
 
 
-REPOSITORY = "https://github.com/somebody/locust-cw"
+REPOSITORY = "https://github.com/example/locust-cw"
 
 
 @pytest.fixture
@@ -271,7 +272,7 @@ def test_a_released_wheel_that_leads_nowhere_is_not_fit(tmp_path: Path, page: st
         leads_somewhere(wheel_that_shows(tmp_path, f"A page.\n\n{page}\n", url=SOURCE))
 
 
-def test_a_wheel_that_nobody_tried_is_not_fit() -> None:
+def test_a_wheel_that_no_python_can_install_is_not_fit() -> None:
     foreign = "locust_cw-0.1.0-cp314-cp314t-musllinux_1_2_s390x.whl"
-    with pytest.raises(UnfitError, match=f"nobody tried {foreign}"):
+    with pytest.raises(UnfitError, match=f"not installed: {foreign}"):
         install([Path(foreign)], [sys.executable])

@@ -107,7 +107,7 @@ def is_running(thing: object) -> bool:
 
 
 def give_back() -> None:
-    """Have the allocator keep nothing that is free, where it can be told to."""
+    """Make the allocator return free memory to the system, if it can."""
     gc.collect()
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

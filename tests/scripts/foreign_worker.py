@@ -23,8 +23,8 @@ import zmq
 REPORT_EVERY_S = 1.0
 REQUESTS_PER_REPORT = 400
 NAMES = ("/go", "/java")
-WHOEVER = -1
-"""In place of a version: that of a worker that has none of Locust's."""
+ANY_VERSION = -1
+"""The version of a worker that is not Locust's own."""
 
 
 def rounded(milliseconds: int) -> int:
@@ -91,7 +91,7 @@ class Worker:
         self._socket.send(msgpack.dumps((what, data, self._name)))
 
     def run(self) -> None:
-        self.send("client_ready", WHOEVER)
+        self.send("client_ready", ANY_VERSION)
         state, report_at, beat_at = "ready", float("inf"), 0.0
         while True:
             if time.time() >= beat_at:
@@ -111,7 +111,7 @@ class Worker:
             elif what == "stop":
                 self.report()
                 self.send("client_stopped", None)
-                self.send("client_ready", WHOEVER)
+                self.send("client_ready", ANY_VERSION)
                 state, report_at = "ready", float("inf")
             elif what == "quit":
                 self.report()

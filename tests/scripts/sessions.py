@@ -69,14 +69,14 @@ def press_ctrl_c_while_it_waits() -> None:
 
 
 def closes() -> Any:
-    told = []
+    closes = []
     for drain_timeout, pressed in ((30, True), (3, False), (30, True)):
         locust_cw.attach(environment, **options, drain_timeout=drain_timeout)
         test()
         if pressed:
             gevent.spawn(press_ctrl_c_while_it_waits)
-        told.append(close())
-    return {"closes": told, "default": wait_for(ctrl_c_is_pythons_own)}
+        closes.append(close())
+    return {"closes": closes, "default": wait_for(ctrl_c_is_pythons_own)}
 
 
 def interrupted() -> Any:

@@ -50,7 +50,7 @@ def violations(call: Call) -> list[str]:
     """What AWS would refuse in this call, in words; empty if nothing."""
     try:
         params = call.params
-    except Exception as error:  # noqa: BLE001 - whatever the decoder says, the body is no good
+    except Exception as error:  # noqa: BLE001 - any error of the decoder means an invalid body
         return [f"{call.operation}: the body cannot be decoded: {error!r}"]
     found = [f"{call.operation}: {problem}" for problem in _shape(call, params)]
     if not found:

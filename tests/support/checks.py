@@ -72,7 +72,7 @@ def check_log_events(events: list[LogEvent], stats: LocustStats) -> None:
 
 
 def check_story(cloudwatch: CloudWatch, run: LocustRun, host: str) -> None:
-    """A run of which everything was delivered, told three times the same."""
+    """Check that Locust, the receipt and CloudWatch agree about a run that was delivered completely."""
     stats, receipt = run.stats, run.receipt.check_delivered()
     events = cloudwatch.events(f"load-generator/{receipt['run_id']}/")
     assert receipt["requests"]["observed"] == stats.requests.total() > 0

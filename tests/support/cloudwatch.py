@@ -170,7 +170,7 @@ class Published:
 
 
 def put_alarm(metrics: Any, name: str) -> None:
-    """An alarm on what nobody publishes, so that its state is the test's to decide; with a client of CloudWatch's."""
+    """Create an alarm on a metric without data, so that the test can set its state. `metrics` is a client of boto3."""
     metrics.put_metric_alarm(
         AlarmName=name,
         Namespace="None",

@@ -262,7 +262,7 @@ def timeline(calls: Iterable[Call], metric: str, **dimensions: str) -> dict[int,
     return dict(sorted(values.items()))
 
 
-# What they told
+# What workers published
 
 
 def requests_in(events: Sequence[LogEvent]) -> LocustStats:

@@ -167,9 +167,9 @@ OUR_WARNINGS = ",".join(
 )
 
 
-# For `env`: nobody has given credentials, or a region either.
+# For `env`: no credentials, and no credentials and no region.
 NO_KEYS: dict[str, str | None] = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
-NOBODY = NO_KEYS | {"AWS_REGION": None}
+NO_CREDENTIALS = NO_KEYS | {"AWS_REGION": None}
 
 
 def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:

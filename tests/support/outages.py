@@ -65,8 +65,8 @@ def wait_for_more(run: LocustRun, requests: int) -> None:
 def stop(run: LocustRun) -> None:
     """Have Locust end the test.
 
-    Not by Ctrl-C: that is an exception in whatever Python is at, and at such a load at times between Locust's counting
-    a request and its telling the other listeners of it.
+    Not by Ctrl-C: it raises an exception in the line that Python executes. At a high load, this can be between the
+    line in which Locust counts a request and the line in which it notifies the other listeners.
     """
     run.signal(signal.SIGTERM)
 
@@ -76,7 +76,7 @@ def stop_when(processes: Iterable[int], condition: Callable[[], bool], what: str
     processes = list(processes)
 
     def stopped() -> bool:
-        # Asked before, too: nobody is to be held up again and again for nothing.
+        # Checked before, too, so that the processes are not stopped repeatedly without need.
         if not condition():
             return False
         for process in processes:
@@ -311,7 +311,7 @@ def count_twice(cloudwatch: CloudWatch, run: LocustRun) -> int:
 
 
 def spool_of(run: LocustRun) -> Path:
-    """Where a run's results wait that was not told where."""
+    """The default spool folder of a run."""
     return run.folder / "state" / "locust-cw"
 
 

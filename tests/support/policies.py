@@ -15,8 +15,8 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/LoadTest"
 
 
 def policy(folder: Path, *args: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(run(folder, "policy", *args))
-    return told
+    document: dict[str, Any] = json.loads(run(folder, "policy", *args))
+    return document
 
 
 def actions(policy: dict[str, Any]) -> set[str]:
@@ -24,8 +24,8 @@ def actions(policy: dict[str, Any]) -> set[str]:
 
 
 def template(folder: Path, *args: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(run(folder, "template", *args))
-    return told
+    document: dict[str, Any] = json.loads(run(folder, "template", *args))
+    return document
 
 
 def filled(value: Any) -> Any:

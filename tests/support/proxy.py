@@ -176,7 +176,7 @@ class Proxy:
             return [call for call in self._calls if not operations or call.operation in operations]
 
     def publishing(self) -> list[Call]:
-        """All calls but the question as whom a test publishes, which comes at any time."""
+        """All calls except `GetCallerIdentity`, which a test makes at any time."""
         return [call for call in self.calls() if call.operation != "GetCallerIdentity"]
 
     def on(self, operation: str, fault: Fault, times: float = float("inf")) -> None:

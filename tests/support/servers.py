@@ -1,4 +1,4 @@
-"""Servers in processes of their own, on free loopback ports, ended whatever happens to the test."""
+"""Servers in separate processes, on free loopback ports. They end when the test ends, also if it fails."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def ministack(folder: Path) -> Iterator[str]:
     with (folder / "ministack.log").open("ab") as log, ExitStack() as stack:
 
         def start() -> str | None:
-            """Its URL when it answers; None if it has ended, as it does where somebody else has taken the port."""
+            """Its URL when it answers; None if it has ended, for example because another process took the port."""
             port = str(free_port())
             process = subprocess.Popen(
                 [Path(sys.executable).with_name("ministack")],

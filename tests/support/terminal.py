@@ -110,7 +110,7 @@ class Terminal:
         return self._tmux("display-message", "-p", "#{pane_dead}").strip() == "1"
 
     def kill(self) -> None:
-        """End the server and what runs in it, whatever its state."""
+        """End the server and its programs, in any state."""
         shell = psutil.Process(self._pid) if psutil.pid_exists(self._pid) else None
         processes = [] if shell is None else [shell, *shell.children(recursive=True)]
         self._tmux("kill-server")

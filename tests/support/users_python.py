@@ -23,11 +23,11 @@ _EXTRAS = {"local"}
 
 
 def _required(name: str, extras: set[str], known: dict[str, Distribution]) -> Iterator[Distribution]:
-    """A distribution and all that it requires with these extras, each once."""
+    """A distribution and all of its requirements with these extras, each once."""
     try:
         found = distribution(name)
     except PackageNotFoundError:
-        # Whoever imports it finds that out.
+        # A program that imports it gets the error.
         return
     if found.name in known:
         return

@@ -1,4 +1,4 @@
-"""Whatever Python reads from outside is used, or refused in a way that is told: properties, by Hypothesis.
+"""Properties of everything that Python reads from outside: it is used, or refused with a message (Hypothesis).
 
 `make fuzz-python` tries 2,000 examples of each where `make test` tries 100: with the profile `fuzz` of `conftest.py`.
 """
@@ -121,10 +121,10 @@ RECEIPT: dict[str, Any] = {
     "series": [{"dimensions": {"Host": "http://h.test"}, "requests": 7, "failures": 1}],
 }
 
-TOLD: dict[str, Any] = {
+REPORT: dict[str, Any] = {
     "run_id": "r",
     "receipt": RECEIPT,
-    "remarks": ["told"],
+    "remarks": ["a remark"],
     "final": False,
     "left": 1,
     "settled": 6,
@@ -141,17 +141,17 @@ TOLD: dict[str, Any] = {
 }
 
 
-@example({**TOLD, "receipt": {**RECEIPT, "requests": list(COUNTS.values())}})
-@example({**TOLD, "receipt": {**RECEIPT, "requests": {**COUNTS, "spooled": 11}}})
-@example({**TOLD, "receipt": json.dumps(RECEIPT)})
-@example({**TOLD, "receipt": {**RECEIPT, "estimated_cost_usd": math.inf}})
-@example({**TOLD, "status": {**TOLD["status"], "trouble_since": math.inf}})
-@example({**TOLD, "status": {**TOLD["status"], "delay_s": math.nan}})
-@given(changed(TOLD) | changed(RECEIPT).map(lambda told: {**TOLD, "receipt": told}) | ANYTHING)
+@example({**REPORT, "receipt": {**RECEIPT, "requests": list(COUNTS.values())}})
+@example({**REPORT, "receipt": {**RECEIPT, "requests": {**COUNTS, "spooled": 11}}})
+@example({**REPORT, "receipt": json.dumps(RECEIPT)})
+@example({**REPORT, "receipt": {**RECEIPT, "estimated_cost_usd": math.inf}})
+@example({**REPORT, "status": {**REPORT["status"], "trouble_since": math.inf}})
+@example({**REPORT, "status": {**REPORT["status"], "delay_s": math.nan}})
+@given(changed(REPORT) | changed(RECEIPT).map(lambda receipt: {**REPORT, "receipt": receipt}) | ANYTHING)
 def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:
-    """What the other workers told stands, and everything that is made of it can be."""
+    """The reports of other workers stay unchanged, and the receipt and the status can be created."""
     fleet = WorkerRegistry()
-    fleet.update("good", TOLD)
+    fleet.update("good", REPORT)
     fleet.update("odd", message)
     left, settled = fleet.progress("r")
     assert (left, settled) >= (1, 6) or fleet.statuses("r").keys() == {"good", "odd"}
@@ -185,8 +185,8 @@ TIMES = st.datetimes().map(str) | st.from_regex(
 
 
 @given(changed(BODY))
-def test_a_dashboard_that_somebody_changed_can_be_brought_up_to_date(existing: dict[str, Any]) -> None:
-    """Whatever became of our own widgets."""
+def test_a_dashboard_that_a_user_changed_can_be_updated(existing: dict[str, Any]) -> None:
+    """Also if the user changed the widgets of locust-cw."""
     made = make_body(View.of({}, region="eu-north-1"), [Mark("run-2", "start", 1.8e9)], existing)
     assert "run run-2 start" in json.dumps(made)
 
@@ -301,15 +301,15 @@ def test_a_message_is_one_line_that_any_terminal_shows(text: str) -> None:
     st.lists(st.text(), max_size=2),
     st.none() | st.floats(),
 )
-def test_any_progress_can_be_shown(told: list[tuple[int, int]], failures: list[str], wait: float | None) -> None:
+def test_any_progress_can_be_shown(steps: list[tuple[int, int]], failures: list[str], wait: float | None) -> None:
     stream = io.StringIO()
     bar = ProgressBar(stream)
     bar._show_at = -math.inf  # noqa: SLF001 - no test waits two seconds for it
-    for left, settled in told:
+    for left, settled in steps:
         bar._show(left, settled, failures, wait)  # noqa: SLF001 - `show` would hide a mistake
         bar._show_at = -math.inf  # noqa: SLF001
     bar.clear()
-    assert len(stream.getvalue().splitlines()) == sum(left > 0 for left, _ in told)
+    assert len(stream.getvalue().splitlines()) == sum(left > 0 for left, _ in steps)
 
 
 # Estimates and findings

@@ -13,7 +13,7 @@ COST = ("cost", "--requests-per-second=100")
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         (("policy", "--namespace=AWS/EC2"), "--namespace"),
         (("policy", "--log-retention-days=8"), "--log-retention-days"),
@@ -37,10 +37,10 @@ COST = ("cost", "--requests-per-second=100")
         (("replay", "20261122T110301Z-7f3a", "--spool-dir=missing"), "--spool-dir: missing cannot be read"),
     ],
 )
-def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], told: str) -> None:
+def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], message: str) -> None:
     done = command(tmp_path, *args)
     assert done.exit_code == 2, done
-    assert told in done.err
+    assert message in done.err
     assert "--cw-" not in done.err
     assert not done.out
 

@@ -15,8 +15,8 @@ COST = ("cost", "--requests-per-second=100")
 
 
 def cost(folder: Path, *args: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(run(folder, *COST, *args, "--json"))
-    return told
+    estimate: dict[str, Any] = json.loads(run(folder, *COST, *args, "--json"))
+    return estimate
 
 
 @pytest.mark.parametrize(
@@ -46,28 +46,28 @@ def test_a_region_without_prices_is_told(tmp_path: Path) -> None:
 
 
 def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:
-    told = cost(tmp_path, "--minutes=90", "--names=9", "--failure-share=0", "--log-sample=0.5", "--event-bytes=174")
+    estimate = cost(tmp_path, "--minutes=90", "--names=9", "--failure-share=0", "--log-sample=0.5", "--event-bytes=174")
     # Ten series of four metrics, and three gauges, in two hours that have begun.
-    assert told["per_run"]["metrics"] == 43
-    assert told["usd"]["run"]["metrics"] == pytest.approx(43 * 2 / 730 * 0.30)
-    assert told["per_run"]["log_bytes"] == 100 * 90 * 60 // 2 * 200
+    assert estimate["per_run"]["metrics"] == 43
+    assert estimate["usd"]["run"]["metrics"] == pytest.approx(43 * 2 / 730 * 0.30)
+    assert estimate["per_run"]["log_bytes"] == 100 * 90 * 60 // 2 * 200
     logs, _ = _core.estimate_cost(metric_hours=0, calls=0, log_bytes=0)
     assert logs == 0
-    assert told["usd"]["run"]["logs"] == pytest.approx(
-        _core.estimate_cost(metric_hours=0, calls=0, log_bytes=told["per_run"]["log_bytes"])[1]
+    assert estimate["usd"]["run"]["logs"] == pytest.approx(
+        _core.estimate_cost(metric_hours=0, calls=0, log_bytes=estimate["per_run"]["log_bytes"])[1]
     )
-    assert told["usd"]["run"]["calls"] == pytest.approx(told["per_run"]["calls"] * 0.01 / 1000)
-    for per in told["usd"].values():
+    assert estimate["usd"]["run"]["calls"] == pytest.approx(estimate["per_run"]["calls"] * 0.01 / 1000)
+    for per in estimate["usd"].values():
         assert per["total"] == pytest.approx(per["metrics"] + per["calls"] + per["logs"])
-    assert told["usd"]["month"]["logs"] == pytest.approx(20 * told["usd"]["run"]["logs"])
-    assert told["usd"]["hour"]["logs"] == pytest.approx(told["usd"]["run"]["logs"] / 1.5)
+    assert estimate["usd"]["month"]["logs"] == pytest.approx(20 * estimate["usd"]["run"]["logs"])
+    assert estimate["usd"]["hour"]["logs"] == pytest.approx(estimate["usd"]["run"]["logs"] / 1.5)
 
 
 @pytest.mark.parametrize("args", [("--minutes=2", "--runs-per-month=3000"), ("--minutes=43800",)])
 def test_a_metric_costs_its_price_a_month_at_most(tmp_path: Path, args: tuple[str, ...]) -> None:
     """However many hours the runs have together."""
-    told = cost(tmp_path, *args)
-    assert told["usd"]["month"]["metrics"] == pytest.approx(told["per_run"]["metrics"] * 0.30)
+    estimate = cost(tmp_path, *args)
+    assert estimate["usd"]["month"]["metrics"] == pytest.approx(estimate["per_run"]["metrics"] * 0.30)
 
 
 @pytest.mark.parametrize(

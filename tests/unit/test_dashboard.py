@@ -66,7 +66,7 @@ def test_a_body_is_valid(name: str) -> None:
 
 
 def test_namespace_and_host_are_variables() -> None:
-    """Whatever is chosen replaces both everywhere: in metrics, searches and queries."""
+    """The chosen values replace both everywhere: in metrics, searches and queries."""
     body = make_body(view(targets=all_targets()), marks(1))
     shown = resolved(body, locustCwNamespace="Other NS", locustCwHost="http://other")
     assert "LocustCw" not in json.dumps(shown)
@@ -103,7 +103,7 @@ def test_without_a_host_gauges_are_drawn_of_the_whole_test_too() -> None:
         lines = [each for each in metrics_of(shown) if each[1] == metric]
         assert {dimensions["Host"] for _, _, dimensions, _ in lines} == {HOST, _core.NO_HOST}, metric
         labels = [rendering["label"] for *_, rendering in lines]
-        assert len(labels) == len(set(labels)), "they can be told apart"
+        assert len(labels) == len(set(labels)), "labels are unique"
     searches = [text for text in expressions_of(shown) if "UserClass" in text]
     assert [HOST in text for text in searches] == [True, False]
     assert _core.NO_HOST in searches[1]

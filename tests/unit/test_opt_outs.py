@@ -169,5 +169,5 @@ def test_a_workers_dry_run_waits_for_nobody() -> None:
             "dry": part(dry_run=True, stopped=stopped),
             "sends": part(stopped=stopped, **others),
         }
-        told = _status.statuses(run, own_part, workers, 9.0)
-        assert [status.health for status in told[:2]] == [whole, "recording"]
+        statuses = _status.statuses(run, own_part, workers, 9.0)
+        assert [status.health for status in statuses[:2]] == [whole, "recording"]

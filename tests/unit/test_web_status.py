@@ -29,34 +29,34 @@ NASTY = "<img/src=x/onerror=alert(1)>"
 # Locust's own answer
 
 
-class Told:
-    """Takes the session's place: what it tells, and how often it was asked."""
+class Session:
+    """Replaces the session: returns or raises what it was created with, and counts how often it is read."""
 
-    def __init__(self, *told: Status | Exception) -> None:
-        self.told = told
-        self.asked = 0
+    def __init__(self, *results: Status | Exception) -> None:
+        self.results = results
+        self.reads = 0
 
     def statuses(self) -> list[Status]:
-        self.asked += 1
-        if isinstance(self.told[0], Exception):
-            raise self.told[0]
-        return [status for status in self.told if isinstance(status, Status)]
+        self.reads += 1
+        if isinstance(self.results[0], Exception):
+            raise self.results[0]
+        return [status for status in self.results if isinstance(status, Status)]
 
     def links(self) -> dict[str, str]:
         return {}
 
 
 class Polled:
-    """A page that keeps an answer, as Locust's does: its own can be had in a process of its own alone."""
+    """A page that caches a response, as Locust's does. Locust's own page needs a separate process."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, session: Session) -> None:
         self.kept: Response | None = None
         self.app = Flask(__name__)
         self.template_args: dict[str, Any] = {}
         blueprint = Blueprint("locust", __name__)
         blueprint.add_url_rule("/stats/requests", "request_stats", self._answer)
         self.app.register_blueprint(blueprint)
-        _web.add_tab(told, self)  # type: ignore[arg-type]
+        _web.add_tab(session, self)  # type: ignore[arg-type]
 
     @staticmethod
     def auth_required_if_enabled(view: Any) -> Any:
@@ -72,28 +72,28 @@ class Polled:
         return dict(answer.get_json())
 
 
-def test_a_fault_of_ours_leaves_locusts_answer_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
-    """It is told once."""
-    polled = Polled(Told(ValueError("a process's account")))
+def test_an_error_of_ours_leaves_locusts_response_unchanged(caplog: pytest.LogCaptureFixture) -> None:
+    """The error is logged once."""
+    polled = Polled(Session(ValueError("a process's account")))
     for _ in range(3):
         assert polled.poll() == {"stats": [{"name": "/"}]}
         polled.kept = None
-    told = [record.getMessage() for record in caplog.records if record.name == "locust_cw"]
-    assert told == ["""The table of the CloudWatch tab cannot be shown: ValueError("a process's account")"""]
+    messages = [record.getMessage() for record in caplog.records if record.name == "locust_cw"]
+    assert messages == ["""The table of the CloudWatch tab cannot be shown: ValueError("a process's account")"""]
 
 
-def test_an_answer_that_locust_keeps_is_added_to_once() -> None:
-    """However many browsers poll. What another plugin takes away from it meanwhile is added again."""
-    told = Told(Status(None, "r", "live", "healthy", observed=7))
-    polled = Polled(told)
+def test_a_response_that_locust_caches_is_extended_once() -> None:
+    """Also if several browsers poll. If another plugin removes the extension, it is added again."""
+    session = Session(Status(None, "r", "live", "healthy", observed=7))
+    polled = Polled(session)
     first = polled.poll()
     assert [row["observed"] for row in first["extended_stats"][0]["data"]] == [7]
     for _ in range(5):
         assert polled.poll() == first
-    assert told.asked == 1
+    assert session.reads == 1
     polled.kept = None
     polled.poll()
-    assert told.asked == 2, "Locust's next answer has its own"
+    assert session.reads == 2, "Locust's next response is extended, too"
 
     def overwrite(response: Response) -> Response:
         if response.is_json:
@@ -105,7 +105,7 @@ def test_an_answer_that_locust_keeps_is_added_to_once() -> None:
         assert [entry["key"] for entry in polled.poll()["extended_stats"]] == ["theirs", "cloudwatch"]
 
 
-# What is told, and how
+# The rows of the table
 
 
 def part(*, vanished: bool = False, final: bool = False, status: Any = None, **requests: Any) -> ReportedStatus:
@@ -179,7 +179,7 @@ ACCOUNT = "123456789012"
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("message", "shown"),
     [
         (f"host:x\nx-amz-security-token:{SESSION}\n\nhost;date", "host:x x-amz-security-token:... host;date"),
         (f"X-Amz-Security-Token: {SESSION}", "X-Amz-Security-Token: ..."),
@@ -205,14 +205,14 @@ ACCOUNT = "123456789012"
     ],
     ids=lambda text: text[:24],
 )
-def test_no_secret_is_shown(told: str, shown: str) -> None:
-    """AWS's own words come into the tab and the file: canonical requests, signed addresses, ARNs."""
-    failing = part(status={"failures": [told], "trouble_since": 3600.0})
-    was = part(status={"problem": told, "problem_at": 3600.0})
+def test_no_secret_is_shown(message: str, shown: str) -> None:
+    """The tab and the CSV file show AWS's messages, with canonical requests, signed URLs and ARNs."""
+    failing = part(status={"failures": [message], "trouble_since": 3600.0})
+    was = part(status={"problem": message, "problem_at": 3600.0})
     for own, when in ((failing, "since 01:00:00"), (was, "01:00:00")):
         (status,) = _status.statuses(LIVE, own, {}, 4200.0)
         assert status.problem == f"{shown} ({when} UTC)"
-    assert _status.off(told, 3600.0).problem == f"{shown} (01:00:00 UTC)"
+    assert _status.off(message, 3600.0).problem == f"{shown} (01:00:00 UTC)"
 
 
 def test_the_cost_per_hour_counts_metrics_by_the_clock_hour() -> None:
@@ -233,7 +233,7 @@ def test_no_spreadsheet_takes_a_name_for_a_formula(name: str) -> None:
 
 
 def test_links_lead_to_the_console_of_the_partition() -> None:
-    """Whatever the names are made of, they stay within the address."""
+    """Names are escaped in the URL."""
     found = console_links.links("eu-north-1", "My/App", "/aws/x y", "Shop")
     assert found == {
         "Dashboard Shop": "https://eu-north-1.console.aws.amazon.com/cloudwatch/home?region=eu-north-1"

@@ -71,7 +71,7 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
     assert (whole.delay_s, a.delay_s, b.delay_s) == (7, 7, None)
     clock.now += 9
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None, "nobody is left"
+    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None, "no worker is left"
 
 
 def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
@@ -119,7 +119,7 @@ def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
 
 
 def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> None:
-    """What Locust knew of it last decides how; and none that told, or that had nothing to do."""
+    """The last state that Locust knew decides the text. Workers that reported or had no work are not named."""
     fleet = _fleet.WorkerRegistry()
     fleet.update("heard", account(final=True))
     fleet.update("unread", account(receipt="{}"))
@@ -187,8 +187,8 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "The reports of worker bad cannot be read" in caplog.text
     own = ReportedStatus(StatusReport.from_message(account()))
-    told = _status.statuses(Run("one", "live", 1.0), own, fleet.statuses("one"), 2.0)
-    assert [status.process for status in told] == [None, "good"]
+    statuses = _status.statuses(Run("one", "live", 1.0), own, fleet.statuses("one"), 2.0)
+    assert [status.process for status in statuses] == [None, "good"]
     assert list(fleet.call_failures("one")) == ["good"]
     assert fleet.progress("one") == (6, 4)
     fleet.update("good", account(final=True))

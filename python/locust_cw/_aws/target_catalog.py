@@ -21,7 +21,7 @@ _ec2 = Namespace("AWS/EC2")
 _auto_scaling = Namespace("AWS/AutoScaling")
 
 _INSTANCE_SIGNALS = (
-    # With basic monitoring, EC2 publishes a value every five minutes, whatever the period: hence DIFF_TIME.
+    # With basic monitoring, EC2 publishes a value every five minutes, so the period cannot be used: hence DIFF_TIME.
     Signal(
         "Traffic",
         (

@@ -38,7 +38,7 @@ example:
 
 The stack is complete when the instance has installed Locust and locust-cw. {_START} starts Locust
 with the options given here, and accepts all options of Locust. The instance needs outbound access: a NAT gateway, or a
-public subnet with PublicAddress=true. It accepts no inbound connections, whatever its address: sessions use Systems
+public subnet with PublicAddress=true. It accepts no inbound connections: sessions use Systems
 Manager. To open Locust's web UI, use aws ssm start-session with --document-name AWS-StartPortForwardingSession
 and --parameters portNumber=8089,localPortNumber=8089. This command does not call AWS.
 
@@ -82,7 +82,7 @@ def declare(add_parser: AddParser) -> None:
         metavar="REQUIREMENT",
         help="what pip installs in addition to Locust; default: this version of locust-cw",
     )
-    # The load generator publishes, whatever else its role allows.
+    # The load generator needs the permission to publish in any case.
     parser.set_defaults(run_command=_run, uses=["publish"])
 
 
@@ -276,7 +276,7 @@ def _user_data(options: argparse.Namespace, request: PolicyRequest) -> str:
     return f"""\
 #!/bin/bash
 set -euo pipefail
-# Signals the result to CloudFormation, whatever happens.
+# Signals the result to CloudFormation, also after an error.
 trap '/opt/aws/bin/cfn-signal -e $? --stack ${{AWS::StackName}} --resource LoadGenerator --region ${{AWS::Region}}' EXIT
 dnf install -y aws-cfn-bootstrap python3.11
 # The default Python of Amazon Linux 2023 is too old for Locust.

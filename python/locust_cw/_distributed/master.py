@@ -75,7 +75,7 @@ class Master(ProcessRole):
             locust_fleet.before_start(run.environment, functools.partial(self._send_run_id, run.environment))
 
     def _send_run_id(self, environment: Environment) -> None:
-        """Send the ID of the present run to workers that join late, whatever the web UI's form contains by now."""
+        """Send the ID of the present run to workers that join late: the web UI's form may contain another one."""
         for entry in self._runs.values():
             if entry.run.is_under_way:
                 locust_adapter.set_run_id(environment, entry.run.run_id)

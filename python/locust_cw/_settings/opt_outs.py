@@ -34,7 +34,7 @@ def watch(parser: argparse.ArgumentParser) -> None:
     parse: Callable[..., tuple[object, list[str]]] = parser.parse_known_args
 
     @functools.wraps(parse)
-    def parse_and_note(*args: Any, **kwargs: Any) -> tuple[object, list[str]]:  # noqa: ANN401 - whatever the parser takes
+    def parse_and_note(*args: Any, **kwargs: Any) -> tuple[object, list[str]]:  # noqa: ANN401 - any argument of the parser
         command_line, unknown = parse(*args, **kwargs)
         _note(command_line)
         return command_line, unknown

@@ -164,7 +164,7 @@ class Options:
     An opt-out applies if any source sets it.
 
     Attributes:
-        own: Whether this process itself sets `disable`, `dry_run` and `local`, whatever its master's options are.
+        own: Whether this process itself sets `disable`, `dry_run` and `local`, regardless of its master's options.
 
     """
 

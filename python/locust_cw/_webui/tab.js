@@ -1,5 +1,5 @@
 // The CloudWatch tab, where Locust's page leaves off: it polls only while users run, and its tables have no links.
-// Whatever of that page is not as expected is left alone: the table in it works without this.
+// If a part of that page is not as expected, it is left unchanged: the table works without this script.
 (() => {
   "use strict";
   const KEY = "cloudwatch";
