@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 _SIGNIFICANT_DIGITS = 3
 _MAX_DECIMALS = 15
 _MS_PER_S = 1000
+# How units of the core are written after a number, where their names are not.
+_WRITTEN = {"count": "", "1/s": "/s"}
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -24,6 +26,7 @@ def quantity(value: float, unit: str, limit: float) -> str:
     """
     if unit == "ms" and abs(value) >= _MS_PER_S:
         value, limit, unit = value / _MS_PER_S, limit / _MS_PER_S, "s"
+    unit = _WRITTEN.get(unit, unit)
     separator = " " if unit.isalpha() else ""
     return f"{_rounded(value, limit)}{separator}{unit}"
 
