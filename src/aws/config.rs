@@ -1,4 +1,4 @@
-//! From options, the record of an earlier run and the environment to the SDK's configuration.
+//! The configuration of the SDK, from options, the record of an earlier run, and the environment.
 
 use std::time::Duration;
 
@@ -20,18 +20,18 @@ use super::profiles::profile_files;
 use super::trust::{CaBundle, trust_of};
 use crate::config::AwsConfig;
 
-/// How long to wait for a connection.
+/// Timeout of a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long a call of datums may take from its first byte to the answer: it is small, and live metrics are to be
-/// current again within ten seconds of an outage, whatever hung when it ended.
+/// Timeout of the response to a call with datums. It is short, because such a call is small, and live metrics must be current
+/// within ten seconds after an outage, also if a call hangs at its end.
 pub(super) const METRICS_READ_TIMEOUT: Duration = Duration::from_secs(4);
-/// The same for a call of log events, which may be a megabyte over a slow line.
+/// Timeout of the response to a call with log events, which can be a megabyte over a slow connection.
 const LOGS_READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a call may take. Credentials are loaded before it.
+/// Timeout of a whole call. Credentials are loaded before it.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(20);
-/// The region that a local CloudWatch is called in where none is configured.
+/// The region of calls to a local CloudWatch if none is configured.
 const LOCAL_REGION: &str = "us-east-1";
-/// The profile that is read where none is named.
+/// The profile that is read by default.
 pub(super) const DEFAULT_PROFILE: &str = "default";
 
 pub(super) fn timeouts(read: Duration) -> TimeoutConfig {
@@ -42,11 +42,11 @@ pub(super) fn timeouts(read: Duration) -> TimeoutConfig {
         .build()
 }
 
-/// What the SDK needs for all calls of one set of options.
+/// The configuration for all calls with the same options.
 pub(super) struct Configuration {
-    /// The SDK's own, with the credentials below.
+    /// The configuration of the SDK, with these credentials.
     pub sdk: SdkConfig,
-    /// Where each service is called.
+    /// The endpoint of each service.
     pub endpoints: Endpoints,
     /// The credentials of all calls.
     pub credentials: SharedCredentials,
@@ -58,9 +58,9 @@ pub(super) struct Configuration {
 #[derive(Debug, Clone)]
 pub(super) struct ProfileName {
     pub name: String,
-    /// The options, or the record of an earlier run.
+    /// Whether an option, or the record of an earlier run, names it.
     pub is_chosen: bool,
-    /// The environment, if not the options.
+    /// Whether the environment names it, and no option does.
     pub is_of_environment: bool,
 }
 
@@ -76,16 +76,16 @@ impl ProfileName {
     }
 }
 
-/// Reads files and the environment, and may ask the instance for its region.
+/// Reads files and the environment, and gets the region from the instance metadata service if it is not configured.
 pub(super) async fn load(aws: &AwsConfig, profile: &ProfileName, profiles: &ProfileSet) -> Configuration {
     let ca_bundle = CaBundle::of(profiles);
     let http = HttpClients::new(&trust_of(ca_bundle.as_ref()));
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http.client())
         .timeout_config(timeouts(LOGS_READ_TIMEOUT))
-        // Repeating a call is the sender's business: it knows of outages, and counts.
+        // The sender repeats calls: it knows about outages, and counts attempts.
         .retry_config(RetryConfig::disabled())
-        // The credentials have a cache of their own, which all sessions share.
+        // The credentials have their own cache, which all sessions share.
         .identity_cache(IdentityCache::no_cache())
         .no_credentials()
         .profile_files(profile_files())
@@ -118,7 +118,7 @@ pub(super) async fn load(aws: &AwsConfig, profile: &ProfileName, profiles: &Prof
     Configuration { sdk, endpoints, credentials, ca_bundle }
 }
 
-/// The region of the options, of the run that is continued, of the environment, the profile or the instance.
+/// The region of the options, the recorded run, the environment, the profile, or the instance, in this order.
 async fn region(aws: &AwsConfig, profiles: &ProfileSet, http_client: SharedHttpClient) -> Option<Region> {
     let recorded = aws.recorded.as_ref().and_then(|recorded| recorded.region.clone());
     let of_profile = || profiles.get("region").filter(|region| !region.trim().is_empty()).map(str::to_owned);
@@ -133,7 +133,7 @@ async fn region(aws: &AwsConfig, profiles: &ProfileSet, http_client: SharedHttpC
     ImdsRegionProvider::builder().configure(&config).build().region().await
 }
 
-/// What the SDK's providers of credentials need.
+/// The configuration of the SDK's credentials providers.
 fn provider_config(sdk: &SdkConfig, http_client: SharedHttpClient) -> ProviderConfig {
     ProviderConfig::without_region()
         .with_behavior_version(Some(BehaviorVersion::latest()))

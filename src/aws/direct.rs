@@ -1,23 +1,23 @@
-//! Which addresses are reached directly, whatever proxy the environment names.
+//! Addresses that bypass the proxies of the environment.
 //!
-//! Credentials of roles come over plain HTTP from this machine or from link-local addresses (instance, ECS and EKS metadata),
-//! with their authorization tokens: a proxy would see both, and could not reach them anyway.
+//! The credentials of roles come over plain HTTP from this machine or from link-local addresses (instance, ECS and EKS
+//! metadata). A proxy would see these credentials and the authorization tokens, and usually cannot reach the addresses.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use url::{Host, Url};
 
-/// Variables that name where a role's credentials come from.
+/// Variables with the address from which a container gets the credentials of its role.
 const CREDENTIAL_ENDPOINTS: [&str; 2] = ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
-/// The instance metadata service over IPv6, and the EKS Pod Identity agent's address there.
+/// IPv6 addresses of the instance metadata service and of the EKS Pod Identity agent.
 const LINK_LOCAL_SERVICES: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)];
 
-/// How long a name is looked up. Behind a proxy there may be no DNS.
+/// Timeout of a DNS lookup. Behind a proxy, there may be no DNS.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whether requests to a URL never go through a proxy, whatever the environment says, as far as the URL itself tells.
+/// Whether requests to a URL never use a proxy, by the URL alone, without a DNS lookup.
 #[must_use]
 pub fn is_direct(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
@@ -30,7 +30,7 @@ pub fn is_direct(url: &str) -> bool {
     is_this_machine || CREDENTIAL_ENDPOINTS.iter().any(|name| names(name, &url))
 }
 
-/// Whether the name in a URL, such as one in the hosts file, leads to this machine.
+/// Whether the name in a URL, such as one in the hosts file, resolves to this machine.
 pub async fn leads_here(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     let Some(Host::Domain(name)) = url.host() else { return false };
@@ -39,10 +39,10 @@ pub async fn leads_here(url: &str) -> bool {
     found.is_ok_and(|found| found.is_ok_and(|mut addresses| addresses.any(|address| is_near(address.ip()))))
 }
 
-/// Whether an address is one of this machine, or link-local.
+/// Whether an address is a loopback or link-local address.
 fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
-        // The unspecified address leads to this machine.
+        // The unspecified address reaches this machine.
         IpAddr::V4(address) => address.is_loopback() || address.is_link_local() || address.is_unspecified(),
         IpAddr::V6(address) => {
             address.is_loopback()
@@ -53,7 +53,7 @@ fn is_near(address: IpAddr) -> bool {
     }
 }
 
-/// Whether a name is reserved for this machine (RFC 6761), or means it on common systems.
+/// Whether a name is reserved for this machine (RFC 6761), or resolves to it on common systems.
 fn is_near_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"].contains(&&*name)
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn all_others_may_be() {
+    fn other_addresses_may_be_proxied() {
         for url in [
             "https://monitoring.eu-west-1.amazonaws.com/",
             "https://logs.eu-west-1.amazonaws.com/",

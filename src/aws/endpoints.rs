@@ -1,4 +1,4 @@
-//! Where each service is called: the endpoint that was given or recorded, else the one that the SDK's resolver finds.
+//! The endpoint of each service: the configured or recorded one, or else that of the SDK's resolver.
 
 use aws_config::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
@@ -6,21 +6,21 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use super::environment::variable;
 use crate::config::{AwsConfig, ResolvedAws};
 
-/// The variable of all endpoints. Those of single services begin with it.
+/// The variable for all services. The names of the variables for single services start with it.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
-/// A variable that is never set: only the profile is read.
+/// A variable that is never set, so that only the profile is read.
 const NO_VARIABLE: &str = "AWS_";
 
-/// A service's endpoint.
+/// The endpoint of a service.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Endpoint {
-    /// `None` where the configuration leads to none.
+    /// `None` if the resolver finds none.
     pub url: Option<String>,
-    /// Whether it is another than AWS's own.
+    /// Whether it is not one of AWS's own endpoints.
     pub is_custom: bool,
 }
 
-/// In place of what the environment and the AWS configuration files say of single services.
+/// Replaces what the environment and the AWS configuration files set for single services.
 #[derive(Debug)]
 struct NoServiceConfig;
 
@@ -30,15 +30,15 @@ impl LoadServiceConfig for NoServiceConfig {
     }
 }
 
-/// The configuration without endpoints: each client gets its own from [`Endpoints`], and the SDK stops at a variable that is
-/// set and empty.
+/// The configuration without endpoints: each client gets its own from [`Endpoints`], and the SDK panics at a variable that is
+/// set to an empty value.
 pub(super) fn without_endpoints(config: &SdkConfig) -> SdkConfig {
     let mut builder = config.to_builder().service_config(NoServiceConfig);
     builder.set_endpoint_url(None);
     builder.build()
 }
 
-/// Those of all services that are called.
+/// The endpoints of the services that locust-cw calls.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Endpoints {
     pub cloudwatch: Endpoint,
@@ -47,7 +47,7 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
-    /// The endpoints by these options.
+    /// The endpoints for these options.
     pub(super) async fn of(config: &SdkConfig, aws: &AwsConfig) -> Self {
         Self {
             cloudwatch: Service::CloudWatch.endpoint(config, aws).await,
@@ -56,7 +56,7 @@ impl Endpoints {
         }
     }
 
-    /// The URLs that are not AWS's own.
+    /// The URLs of custom endpoints.
     pub(super) fn custom(&self) -> impl Iterator<Item = &str> {
         let all = [&self.cloudwatch, &self.logs, &self.sts];
         all.into_iter().filter(|endpoint| endpoint.is_custom).filter_map(|endpoint| endpoint.url.as_deref())
@@ -70,7 +70,7 @@ enum Service {
     Sts,
 }
 
-/// What a resolver takes, which is a type of its own for each service.
+/// The input of a resolver, which has a separate type for each service.
 #[derive(Debug, Clone, Default)]
 struct Parameters {
     region: Option<String>,
@@ -79,7 +79,7 @@ struct Parameters {
     endpoint: Option<String>,
 }
 
-/// The URL that the resolver of a service's crate gives.
+/// The URL that the resolver of a service's crate returns.
 macro_rules! resolve {
     ($service:ident, $parameters:ident) => {{
         use $service::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
@@ -97,7 +97,7 @@ macro_rules! resolve {
 }
 
 impl Service {
-    /// Its name in the AWS configuration files.
+    /// The name of the service in the AWS configuration files.
     const fn id(self) -> &'static str {
         match self {
             Self::CloudWatch => "CloudWatch",
@@ -126,11 +126,11 @@ impl Service {
             dual_stack: config.use_dual_stack(),
             endpoint: endpoint.clone(),
         };
-        // The resolver refuses FIPS with another endpoint than AWS's own.
+        // The resolver refuses FIPS with a custom endpoint.
         Endpoint { url: self.resolve(parameters).await.or(endpoint), is_custom }
     }
 
-    /// The endpoint that was given, or that the environment or the AWS configuration files have.
+    /// The endpoint of the options, the environment or the AWS configuration files.
     fn configured(self, config: &SdkConfig) -> Option<String> {
         if config.get_origin("endpoint_url").is_client_config() {
             return config.endpoint_url().map(str::to_owned);
@@ -141,13 +141,13 @@ impl Service {
             sources.load_config(key.ok()?)
         };
         let url = found(ENDPOINT_VARIABLE).or_else(|| config.endpoint_url().map(str::to_owned))?;
-        // The SDK takes an empty variable for an endpoint.
+        // The SDK would use an empty variable as an endpoint.
         let is_set = |url: &String| !url.trim().is_empty();
         Some(url).filter(is_set).or_else(|| variable(ENDPOINT_VARIABLE)).or_else(|| found(NO_VARIABLE)).filter(is_set)
     }
 
-    /// The recorded endpoint, as far as it holds for these options: one that is given replaces it, and AWS's own endpoints
-    /// belong to their region.
+    /// The recorded endpoint, unless the options replace it: with another endpoint, or with another region, to which a recorded
+    /// endpoint of AWS does not belong.
     async fn recorded(self, aws: &AwsConfig) -> Option<String> {
         let recorded = aws.recorded.as_ref().filter(|_| aws.endpoint_url.is_none())?;
         let url = self.url_in(recorded)?;

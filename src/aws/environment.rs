@@ -1,4 +1,4 @@
-//! Environment variables. An empty one counts as unset, as with the AWS CLI: docker compose sets variables without a value.
+//! Environment variables. An empty variable counts as unset, as in the AWS CLI: Docker Compose sets variables without a value.
 
 /// Variables that name a profile, in the order in which the AWS CLI reads them (botocore's session variables).
 const PROFILE_VARIABLES: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
@@ -10,7 +10,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
-/// Whether a variable is set, and empty.
+/// Whether a variable is set to an empty value.
 pub(super) fn is_empty(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| value.trim().is_empty())
 }

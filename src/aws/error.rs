@@ -1,4 +1,4 @@
-//! What a failed call means: from the SDK's errors to ours.
+//! Converts errors of the SDK to errors of a delivery.
 
 use std::error::Error;
 
@@ -14,13 +14,13 @@ use super::trust::{NoAuthorities, problem_with_certificate};
 use crate::config::AwsConfig;
 use crate::delivery::error::{CallError, Cause, Stage};
 
-/// What a call is, for the messages about it.
+/// A call, for messages about it.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     operation: &'a str,
     kind: &'static str,
     resource: &'a str,
-    /// Where it goes, once that is known.
+    /// Its destination, once it is known.
     context: Option<&'a CallContext>,
 }
 
@@ -36,19 +36,19 @@ impl<'a> Call<'a> {
     pub(super) fn failed(self, cause: Cause, detail: &str) -> CallError {
         let context = self.context.map_or_else(String::new, |context| format!(", {}", context.name));
         let resource = format!("{} {}{context}", self.kind, self.resource).into();
-        // It stands within a sentence.
+        // The text is part of a sentence.
         let detail = detail.trim_end().trim_end_matches('.');
         let (operation, detail) = (self.operation.to_owned(), detail.into());
         CallError { operation, resource, cause, stage: Stage::Call, detail }
     }
 
-    /// There is no region to be called, by these options.
+    /// The error of options without a region.
     pub(super) fn without_region(self, aws: &AwsConfig) -> CallError {
         let detail = aws.profile.as_ref().map_or_else(String::new, |profile| format!("profile {profile}"));
         self.failed(Cause::NoRegion, &detail)
     }
 
-    /// The call was not begun, for want of credentials.
+    /// The error of a call that was not made because there are no credentials.
     pub(super) fn without_credentials(self, failure: &CredentialsFailure) -> CallError {
         let cause = match failure.kind {
             FailureKind::Missing => Cause::NoCredentials,
@@ -65,7 +65,7 @@ impl<'a> Call<'a> {
         if let Some(found) = find::<CredentialsFailure>(error) {
             return self.without_credentials(found);
         }
-        // The SDK's own, which the providers here do not give.
+        // An error of the SDK, which the providers of this crate do not return.
         if let Some(found) = find::<CredentialsError>(error) {
             return CallError { stage: Stage::Credentials, ..self.failed(Cause::NoCredentials, &chain(found)) };
         }
@@ -80,11 +80,11 @@ impl<'a> Call<'a> {
             SdkError::ServiceError(refused) => {
                 let status = refused.raw().status().as_u16();
                 let said = refused.err().message().map_or_else(|| "no further message".to_owned(), str::to_owned);
-                // Data is rejected by AWS's own codes alone: a gateway may use the same words.
+                // Only error codes from AWS reject data: a gateway may use the same codes.
                 let code = refused.err().code().filter(|_| Response::from(refused.raw()).has_request_id());
                 (Cause::Refused { code: code.unwrap_or_default().to_owned(), status }, said)
             }
-            // An answer came, but not one that could be understood, such as a proxy's page.
+            // There was a response that cannot be parsed, such as the page of a proxy.
             SdkError::ResponseError(answer) if !answer.raw().status().is_success() => {
                 let status = answer.raw().status().as_u16();
                 (Cause::Refused { code: String::new(), status }, chain(error))
@@ -100,7 +100,7 @@ impl<'a> Call<'a> {
         self.failed(cause, &detail)
     }
 
-    /// Whether something was made; `false` where it was there already.
+    /// Whether the call created the resource; `false` if it existed.
     pub(super) fn unless_there<T, E>(self, created: Result<T, SdkError<E, HttpResponse>>) -> Result<bool, CallError>
     where
         E: Error + ProvideErrorMetadata + 'static,
@@ -126,7 +126,7 @@ pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
     causes(error).find_map(|error| error.downcast_ref::<T>())
 }
 
-/// The whole chain of causes on one line, each said once.
+/// The chain of causes on one line, each text once.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in causes(error) {

@@ -20,10 +20,10 @@ use super::trust::{NoAuthorities, Trust};
 /// Variables that name a proxy.
 const PROXY_VARIABLES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// Names of custom endpoints that lead to this machine.
+/// Names of custom endpoints that resolve to this machine.
 type DirectHosts = Arc<RwLock<HashSet<String>>>;
 
-/// The client for one configuration of the SDK.
+/// The HTTP clients of one configuration of the SDK.
 pub(super) struct HttpClients {
     client: SharedHttpClient,
     direct_hosts: Option<DirectHosts>,
@@ -44,8 +44,8 @@ impl HttpClients {
         self.client.clone()
     }
 
-    /// Lets no request to a custom endpoint on this machine go through a proxy. AWS's own names are not looked up: behind a
-    /// proxy there may be no DNS.
+    /// Makes requests to custom endpoints on this machine bypass proxies. AWS's own names are not looked up, because there may be
+    /// no DNS behind a proxy.
     pub(super) async fn reach_directly(&self, urls: impl Iterator<Item = &str>) {
         let Some(direct_hosts) = &self.direct_hosts else { return };
         for url in urls {
@@ -64,7 +64,7 @@ fn host_of(url: &str) -> Option<String> {
 
 fn client_with(proxy: fn() -> ProxyConfig, trust: &Trust) -> SharedHttpClient {
     let problem = trust.as_ref().err().cloned();
-    // In place of one that cannot be had, a context without authorities: no request by HTTPS gets there.
+    // If there are no authorities, an empty context. `WithoutTls` refuses HTTPS requests before they use it.
     let context = trust.clone().ok();
     let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
@@ -85,7 +85,7 @@ fn without_authorities() -> TlsContext {
     TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap_or_default()
 }
 
-/// Refuses requests by HTTPS, and says why.
+/// Refuses HTTPS requests with the reason.
 #[derive(Debug)]
 struct WithoutTls<T> {
     inner: T,
@@ -108,7 +108,7 @@ impl HttpConnector for WithoutTls<SharedHttpConnector> {
     }
 }
 
-/// Decides for each request whether it may go through a proxy.
+/// Decides for each request whether it may use a proxy.
 #[derive(Debug)]
 struct ByAddress<T> {
     direct: T,

@@ -1,4 +1,4 @@
-//! What is done with every call's request and response: bytes are counted, and responses that are not AWS's do not count.
+//! Interceptors of all calls: they count the bytes of requests, and refuse responses that are not from AWS.
 
 use std::sync::Arc;
 
@@ -30,14 +30,14 @@ impl Intercept for CheckResponse {
         "CheckResponse"
     }
 
-    // The body is read only when the SDK parses it.
+    // The SDK reads the body only when it parses it.
     fn read_after_deserialization(
         &self,
         context: &AfterDeserializationInterceptorContextRef<'_>,
         _runtime_components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Errors of the service have an error status. A success that the SDK cannot parse is checked as well.
+        // Errors of the service have an error status. A success that the SDK cannot parse is also checked.
         if !context.response().status().is_success() {
             return Ok(());
         }
@@ -46,7 +46,7 @@ impl Intercept for CheckResponse {
     }
 }
 
-/// Counts the bytes of request bodies as they go out.
+/// Counts the bytes of request bodies as they are sent.
 #[derive(Debug, Clone)]
 pub(super) struct CountBytes {
     pub(super) counters: Arc<Counters>,

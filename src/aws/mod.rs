@@ -1,4 +1,4 @@
-//! AWS, through its SDK for Rust: what publishes, and what asks and changes everything else.
+//! Calls to AWS through the AWS SDK for Rust: publishing, and all other operations.
 
 pub mod direct;
 pub mod response;

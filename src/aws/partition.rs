@@ -1,7 +1,7 @@
 //! The partition of AWS that a region belongs to: its name in ARNs, and the domain of its console.
 //!
-//! The SDK resolves the partition of a region for its endpoints, but publishes only the DNS suffix in their URLs. The name
-//! and the console's domain are the two facts that it does not publish, so they are in a table here, by that suffix.
+//! The SDK resolves the partition of a region for its endpoints, but exposes only the DNS suffix in their URLs. This module has
+//! a table with the name and the console domain of each suffix.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -21,9 +21,9 @@ const fn partition(name: &'static str, console_domain: &'static str) -> Partitio
     Partition { name, console_domain }
 }
 
-/// Also for a region that the SDK does not know: its resolver takes it for one of these.
+/// The commercial partition, which the resolver also uses for an unknown region.
 const COMMERCIAL: Partition = partition("aws", "aws.amazon.com");
-/// It has the DNS suffix of the commercial partition, so only the names of its regions tell it apart.
+/// GovCloud. It has the DNS suffix of the commercial partition, so the name of the region decides.
 const GOV_CLOUD: Partition = partition("aws-us-gov", "amazonaws-us-gov.com");
 const GOV_CLOUD_REGIONS: &str = "us-gov-";
 

@@ -8,7 +8,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 
 use super::environment::is_empty;
 
-/// The files, with the variables that name them and the paths that are read without these.
+/// The files, with the variables that name them and their default paths.
 const FILES: [(EnvConfigFileKind, &str, &str); 2] = [
     (EnvConfigFileKind::Config, "AWS_CONFIG_FILE", ".aws/config"),
     (EnvConfigFileKind::Credentials, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"),
@@ -17,7 +17,7 @@ const FILES: [(EnvConfigFileKind, &str, &str); 2] = [
 /// Reads all profiles, and selects one.
 ///
 /// # Errors
-/// Where a file is not in the format of the AWS CLI. A file that does not exist has no profiles.
+/// If a file is not in the format of the AWS CLI. A file that does not exist has no profiles.
 pub(super) async fn load_profiles(name: &str) -> Result<ProfileSet, String> {
     let profiles = load(&Fs::real(), &Env::real(), &profile_files(), Some(name.to_owned().into())).await;
     profiles.map_err(|error| format!("the AWS configuration files cannot be read: {}", super::error::chain(&error)))
@@ -42,7 +42,7 @@ pub(super) fn profile_files() -> EnvConfigFiles {
     files.build()
 }
 
-/// A file in the home folder. The SDK takes one that does not exist for an error, if it is given.
+/// A file in the home folder, if it exists. The SDK returns an error for a given file that does not exist.
 fn in_home(path: &str) -> Option<PathBuf> {
     Some(std::env::home_dir()?.join(path)).filter(|path| path.is_file())
 }

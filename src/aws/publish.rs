@@ -1,4 +1,4 @@
-//! Publishing: CloudWatch itself behind the `CloudWatch` trait, one attempt per call.
+//! Publishing: implements the trait `CloudWatch` with the AWS SDK, with one attempt per call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -22,10 +22,10 @@ use crate::logs::event::LogBatch;
 use crate::metrics::datum::{Body, Datum, Unit};
 use crate::spool::Manifest;
 
-/// How often the retention of a log group is tried to be set before events go without it.
+/// Most attempts to set the retention of a log group before events are sent without it.
 const MAX_RETENTION_TRIES: u32 = 3;
 const PUT_METRIC_DATA: &str = "PutMetricData";
-/// What the account is found out with.
+/// The call that determines the account.
 const IDENTITY: Call<'static> = Call::new("GetCallerIdentity", "identity", "of the credentials");
 
 struct Clients {
@@ -40,18 +40,18 @@ impl Clients {
     }
 }
 
-/// The account that is published to. Nothing is looked up before the first call.
+/// The AWS account that receives the data. The first call resolves the configuration.
 pub struct Aws {
     log_class: LogClass,
     log_retention_days: Option<i32>,
-    /// How often the retention of a log group that was made here may still be tried to be set.
+    /// Attempts that are left to set the retention of a log group that this process has created.
     retention_tries: AtomicU32,
     counters: Arc<Counters>,
     connection: Connection<Clients>,
 }
 
 impl Aws {
-    /// The account that a spool's data goes to.
+    /// The account that receives the data of a spool.
     #[must_use]
     pub fn new(manifest: &Manifest, counters: &Arc<Counters>) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Aws {
 
     async fn clients(&self, call: Call<'_>) -> Result<Lease<Clients>, CallError> {
         let make = |session: Arc<Session>| {
-            // Another lane may have said so already.
+            // Another lane may have set it.
             let _ = self.counters.region.set(session.region.clone());
             let bytes = CountBytes { counters: Arc::clone(&self.counters) };
             let metrics =
@@ -88,7 +88,7 @@ impl Aws {
         let call = Call::new("CreateLogGroup", "log group", group).at(clients.context());
         let created = clients.logs.create_log_group().log_group_name(group).log_group_class(class).send().await;
         if call.unless_there(created)? {
-            // A group that existed before keeps its retention.
+            // An existing group keeps its retention.
             self.retention_tries.store(MAX_RETENTION_TRIES, Relaxed);
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Aws {
         let call = Call::new("PutLogEvents", "log group", group).at(clients.context());
         let number = i32::try_from(batch.events).unwrap_or(i32::MAX);
         let body = SdkBody::from(batch.into_request(group, stream));
-        // The SDK would have the events as structures, to write as JSON what is JSON already.
+        // The events are JSON already. The SDK would serialize structures again.
         let put =
             clients.logs.put_log_events().log_group_name(group).log_stream_name(stream).set_log_events(Some(vec![]));
         let put = put.customize().mutate_request(move |request| {
@@ -151,8 +151,8 @@ impl Aws {
         self.put_retention(clients, group).await
     }
 
-    /// Gives a group that was made here its retention. Gives the error with which that was given up: no event waits for it
-    /// longer than for a few tries.
+    /// Sets the retention of a group that this process has created. Returns the last error after a few attempts, so that events do
+    /// not wait any longer.
     async fn put_retention(&self, clients: &Clients, group: &str) -> Result<Option<CallError>, CallError> {
         let tries = self.retention_tries.load(Relaxed);
         let Some(days) = self.log_retention_days.filter(|_| tries > 0) else { return Ok(None) };
@@ -204,13 +204,13 @@ impl CloudWatch for Aws {
     }
 }
 
-/// The events that were left out, from CloudWatch's indices into the call.
+/// Counts the rejected events by CloudWatch's indices into the call.
 fn rejected_events(info: &logs::RejectedLogEventsInfo, number: i32) -> RejectedLogEvents {
     let count = |number: i32| u64::try_from(number).unwrap_or_default();
     let expired = info.expired_log_event_end_index().map_or(0, count);
     RejectedLogEvents {
         expired,
-        // What has expired is too old as well.
+        // Expired events are also too old.
         too_old: info.too_old_log_event_end_index().map_or(0, count).saturating_sub(expired),
         too_new: info.too_new_log_event_start_index().map_or(0, |start| count(number.saturating_sub(start))),
     }

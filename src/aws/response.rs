@@ -1,23 +1,23 @@
-//! What a response must contain to count as AWS's own.
+//! Checks that a response is from AWS.
 //!
-//! The SDK takes any HTTP 200 for a success where an operation has no output to be parsed, as `PutMetricData` has none. A
-//! captive portal, a gateway or a wrong port answers with 200 as well, so every response is checked here before anything
-//! is counted as delivered or rejected.
+//! If an operation has no output, such as `PutMetricData`, the SDK accepts any response with HTTP 200 as a success. A captive
+//! portal, a gateway or another service can also respond with 200. So this module checks each response before data counts as
+//! delivered or rejected.
 
-/// Names of the header that every response of AWS has, errors included.
+/// Names of the header that every response of AWS has, including errors.
 const REQUEST_ID_HEADERS: [&str; 2] = ["x-amzn-requestid", "x-amz-request-id"];
-/// Operations without an output: their response may have no body.
+/// Operations without an output. Their responses can have an empty body.
 const WITHOUT_OUTPUT: [&str; 5] =
     ["PutMetricData", "CreateLogGroup", "CreateLogStream", "PutRetentionPolicy", "DeleteDashboards"];
 
-/// How a service writes its responses.
+/// The protocol of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// Smithy RPC v2 CBOR: CloudWatch.
     RpcV2Cbor,
     /// AWS JSON 1.1: CloudWatch Logs.
     AwsJson,
-    /// AWS Query, with answers in XML: STS.
+    /// AWS Query, with responses in XML: STS.
     AwsQuery,
 }
 
@@ -30,7 +30,7 @@ impl Protocol {
         }
     }
 
-    /// Whether a body is whole. That of AWS Query is parsed by the SDK: each of its operations has an output.
+    /// Whether a body is complete. The SDK parses those of AWS Query, because each operation has an output.
     fn is_whole(self, body: &[u8]) -> bool {
         match self {
             Self::RpcV2Cbor => is_cbor_map(body),
@@ -40,25 +40,25 @@ impl Protocol {
     }
 }
 
-/// Whether this is one map of CBOR and nothing else.
+/// Whether a body is exactly one CBOR map.
 fn is_cbor_map(body: &[u8]) -> bool {
     let mut decoder = minicbor::Decoder::new(body);
     let is_map = matches!(decoder.datatype(), Ok(minicbor::data::Type::Map | minicbor::data::Type::MapIndef));
     is_map && decoder.skip().is_ok() && decoder.position() == body.len()
 }
 
-/// Why a response does not count.
+/// The reason for which a response does not count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// It is not AWS's: what is wrong with it.
+    /// It is not from AWS. The text says what it lacks.
     #[error("{0}")]
     Foreign(String),
-    /// It is AWS's, and its body is incomplete: the call may have been done.
+    /// It is from AWS, and its body is incomplete. AWS may have processed the call.
     #[error("the response's body is incomplete")]
     Incomplete,
 }
 
-/// A response, as far as it is checked here.
+/// The parts of a response that are checked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Response<'a> {
     /// HTTP status.
@@ -69,12 +69,12 @@ pub struct Response<'a> {
     pub content_type: Option<&'a str>,
     /// The header `smithy-protocol`.
     pub smithy_protocol: Option<&'a str>,
-    /// The body; `None` where it has not been read.
+    /// The body; `None` if it has not been read.
     pub body: Option<&'a [u8]>,
 }
 
 impl<'a> Response<'a> {
-    /// A response by its headers, of which `header` gives the value.
+    /// Creates it from the status, the body, and a function that returns the value of a header.
     pub fn new(status: u16, body: Option<&'a [u8]>, header: impl Fn(&str) -> Option<&'a str>) -> Self {
         Self {
             status,
@@ -85,13 +85,13 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// Whether it, be it an error, has the request ID that AWS gives each.
+    /// Whether it has the request ID that AWS adds to each response, including errors.
     #[must_use]
     pub fn has_request_id(&self) -> bool {
         self.request_id.is_some_and(|id| !id.trim().is_empty())
     }
 
-    /// What shows that it is no success of AWS's; without a protocol, as far as that holds for all.
+    /// Why it is not a success of AWS; without a protocol, by what all protocols have in common.
     #[must_use]
     pub fn foreign_sign(&self, protocol: Option<Protocol>) -> Option<String> {
         let content_type = self.content_type.unwrap_or_default();
@@ -120,7 +120,7 @@ impl<'a> Response<'a> {
     /// Checks the response of an operation that did not fail. Its body has been read.
     ///
     /// # Errors
-    /// Why it does not count.
+    /// If it does not count.
     pub fn check(&self, protocol: Protocol, operation: &str) -> Result<(), Unusable> {
         if let Some(sign) = self.foreign_sign(Some(protocol)) {
             return Err(Unusable::Foreign(sign));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn responses_of_aws_count() {
+    fn responses_from_aws_are_accepted() {
         for (protocol, operation, headers, body) in [
             (Protocol::RpcV2Cbor, "PutMetricData", &[ID, CBOR, RPC][..], &b"\xa0"[..]),
             (Protocol::RpcV2Cbor, "PutMetricData", &[ID, CBOR, RPC], b"\xbf\xff"),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn other_responses_do_not_count() {
+    fn other_responses_are_refused() {
         for (status, headers, body) in [
             (200, &[HTML][..], &b"<html>Sign in</html>"[..]),
             (200, &[("content-type", "application/json")], b"{\"ok\": true}"),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn the_error_names_what_is_missing() {
         let sign = response(200, &[HTML], b"<html>").foreign_sign(Some(Protocol::RpcV2Cbor));
         assert_eq!(
             sign.as_deref(),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_ends_too_early_leaves_it_open_whether_the_call_was_done() {
+    fn after_an_incomplete_body_it_is_unknown_whether_aws_processed_the_call() {
         for (protocol, operation, headers, body) in [
             (Protocol::RpcV2Cbor, "PutMetricData", &[ID, CBOR, RPC][..], &b"\xa1aA"[..]),
             (Protocol::RpcV2Cbor, "PutMetricData", &[ID, CBOR, RPC], b"\xbf"),

@@ -1,7 +1,7 @@
 //! Sessions: one configuration of the SDK for all callers with the same options.
 //!
-//! So credentials are found once and renewed in one place, and a process knows where it publishes, and in which account. A
-//! session lives as long as a caller holds it, so that the next run reads the configuration anew.
+//! Credentials are loaded once and renewed in one place, and all callers use the same destination and account. A session exists
+//! while a caller holds it, so that the next run reads the configuration again.
 
 use std::ffi::OsString;
 use std::ops::Deref;
@@ -20,17 +20,17 @@ use crate::config::identity::origin_of;
 use crate::config::{AwsConfig, RequiredAccount, ResolvedAws};
 use crate::delivery::error::{CallError, Cause};
 
-/// How long the account is waited for where no particular one is required.
+/// Timeout of the request for the account if any account is accepted.
 const CALLER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where calls go and with which credentials, for messages.
+/// The destination of calls, for messages.
 #[derive(Debug, Clone)]
 pub(super) struct CallContext {
-    /// The region, or the endpoint where it is not AWS's own, without a password in it.
+    /// The region, or the custom endpoint, without a password.
     pub name: String,
 }
 
-/// The caller, as STS says.
+/// The identity of the credentials, from STS.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub account: String,
@@ -38,21 +38,21 @@ pub(super) struct Caller {
     pub user_id: Option<String>,
 }
 
-/// What is known of one set of options.
+/// The configuration, the credentials and the identity of one set of options.
 pub(super) struct Session {
     configuration: Configuration,
     profile: String,
     pub region: String,
     pub context: CallContext,
     caller: OnceCell<Caller>,
-    /// The caller's account was found to be the required one.
+    /// Set when the account of the credentials is the required one.
     checked: SharedAttempt<()>,
 }
 
-/// A value that the first caller computes and all others wait for. They share its failure, too.
+/// A value that the first caller computes while all others wait. They share its error, too.
 struct SharedAttempt<T> {
     value: OnceCell<T>,
-    /// When and why the last attempt failed.
+    /// The time and the error of the last failed attempt.
     failure: Mutex<Option<(Instant, CallError)>>,
 }
 
@@ -67,7 +67,7 @@ impl<T> SharedAttempt<T> {
         let asked = Instant::now();
         let attempt = async || {
             let last = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            // Of an attempt that this caller has waited for.
+            // The error of an attempt that this caller has waited for.
             if let Some((_, error)) = last.filter(|(at, _)| *at >= asked) {
                 return Err(error);
             }
@@ -86,7 +86,7 @@ impl<T> SharedAttempt<T> {
 #[derive(Default)]
 pub(super) struct SessionCell(SharedAttempt<Arc<Session>>);
 
-/// One caller's clients, made from the session that it shares, and made anew after its credentials have failed.
+/// The clients of one caller. They use a shared session, and are created again after the credentials have failed.
 pub(super) struct Connection<T> {
     options: AwsConfig,
     state: Mutex<State<T>>,
@@ -97,7 +97,7 @@ struct State<T> {
     clients: Option<Arc<T>>,
 }
 
-/// The clients of one call, with the session that they belong to.
+/// The clients of one call, with their session.
 pub(super) struct Lease<T> {
     clients: Arc<T>,
     cell: Arc<SessionCell>,
@@ -112,7 +112,7 @@ impl<T> Deref for Lease<T> {
 }
 
 impl<T> Connection<T> {
-    /// Nothing is looked up before the first call.
+    /// Creates a connection. The first call resolves the configuration.
     pub(super) const fn new(options: AwsConfig) -> Self {
         Self { options, state: Mutex::new(State { cell: None, clients: None }) }
     }
@@ -131,11 +131,11 @@ impl<T> Connection<T> {
         cell.0.value.get()?.configuration.credentials.waits_for()
     }
 
-    /// The session, for a call.
+    /// The session for a call.
     ///
     /// # Errors
-    /// Where no region is configured, the environment names a profile that does not exist, or the credentials do not belong
-    /// to the required account.
+    /// If no region is configured, the environment names a profile that does not exist, or the credentials do not belong to the
+    /// required account.
     pub(super) async fn session(&self, call: Call<'_>) -> Result<Arc<Session>, CallError> {
         self.session_of(&self.cell(), call).await
     }
@@ -149,10 +149,10 @@ impl<T> Connection<T> {
         Ok(session)
     }
 
-    /// The same, whatever account the credentials belong to: STS is not called.
+    /// The session for a call, without a check of the account, which would need STS.
     ///
     /// # Errors
-    /// Where no region is configured, or the environment names a profile that does not exist.
+    /// If no region is configured, or the environment names a profile that does not exist.
     pub(super) async fn unchecked_session(&self, call: Call<'_>) -> Result<Arc<Session>, CallError> {
         self.unchecked_session_of(&self.cell(), call).await
     }
@@ -162,10 +162,10 @@ impl<T> Connection<T> {
         shared.0.get(make).await.map(Arc::clone).inspect_err(|error| self.forget(shared, error))
     }
 
-    /// The clients, for a call. Their credentials are at hand: a call does not wait for them.
+    /// The clients for a call. Waits for their credentials, so that the call itself does not.
     ///
     /// # Errors
-    /// Those of [`Self::session`], and where there are no credentials.
+    /// Those of [`Self::session`], and if there are no credentials.
     pub(super) async fn clients(
         &self,
         call: Call<'_>,
@@ -190,13 +190,13 @@ impl<T> Connection<T> {
         Ok(Lease { clients, cell: shared })
     }
 
-    /// Learns of a failed call: if its credentials were the reason, the next call reads the configuration anew, so that
-    /// credentials that were created or replaced meanwhile are found.
+    /// Notes a failed call. If the credentials were the reason, the next call reads the configuration again, to find credentials
+    /// that were created or replaced in the meantime.
     pub(super) fn note(&self, lease: &Lease<T>, error: &CallError) {
         self.forget(&lease.cell, error);
     }
 
-    /// Other calls of the same session may fail later than the first: they leave its successor alone.
+    /// Drops the session after a failure of its credentials. Calls of the same session that fail later do not drop the next one.
     fn forget(&self, shared: &Arc<SessionCell>, error: &CallError) {
         if !error.needs_credentials() {
             return;
@@ -216,11 +216,11 @@ struct Entry {
     cell: Weak<SessionCell>,
 }
 
-/// A process that has forked leaves its entries to its children, who make their own: connections and their tasks do not
-/// survive a fork.
+/// The sessions of this process. A forked child ignores those of its parent, because connections and tasks do not survive a
+/// fork.
 static SESSIONS: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
-/// What the environment says of AWS, of proxies and of certificate authorities, in an order of its own.
+/// The environment variables for AWS, proxies and certificate authorities, sorted.
 fn environment() -> Vec<(OsString, OsString)> {
     let counts = |name: &str| {
         let of_certificates = name.starts_with("SSL_CERT_") || name == "REQUESTS_CA_BUNDLE";
@@ -232,7 +232,7 @@ fn environment() -> Vec<(OsString, OsString)> {
 }
 
 impl SessionCell {
-    /// The cell of these options, which other callers may hold already.
+    /// The cell of these options, shared with other callers.
     pub(super) fn of(options: &AwsConfig) -> Arc<Self> {
         let (process, environment) = (std::process::id(), environment());
         let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -247,7 +247,7 @@ impl SessionCell {
         cell
     }
 
-    /// Has no further caller get this cell: its credentials have failed.
+    /// Removes this cell after a failure of its credentials, so that later callers get a new one.
     pub(super) fn forget(self: &Arc<Self>) {
         let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|entry| !std::ptr::eq(entry.cell.as_ptr(), Arc::as_ptr(self)));
@@ -261,7 +261,7 @@ impl Session {
         let profiles = load_profiles(&profile.name).await.map_err(|detail| unusable(&detail))?;
         let exists = profiles.get_profile(&profile.name).is_some() || profile.name == DEFAULT_PROFILE;
         if profile.is_of_environment && !options.local && !exists {
-            // The AWS CLI stops there. The role of the machine may be in another account.
+            // The AWS CLI stops here, too. The role of the machine may belong to another account.
             let name = &profile.name;
             return Err(unusable(&format!(
                 "no AWS configuration file has the profile {name}, which the environment names"
@@ -285,10 +285,10 @@ impl Session {
         Ok(())
     }
 
-    /// Finds out the account before anything is sent or read, and compares it with the required one.
+    /// Determines the account before a call sends or reads data, and compares it with the required one.
     async fn check_account(&self, required: &RequiredAccount, call: Call<'_>) -> Result<(), CallError> {
         let Some(id) = required.id() else {
-            // For the receipt, which says where the data went.
+            // For the receipt, which shows the destination of the data.
             let _ = tokio::time::timeout(CALLER_TIMEOUT, self.caller()).await;
             return Ok(());
         };
@@ -299,7 +299,7 @@ impl Session {
                 Cause::OtherAccount { required: required.clone(), actual: account }
             }
             Ok(_) => Cause::UnknownAccount { required: required.clone() },
-            // What is wrong with the credentials is the better reason.
+            // A problem with the credentials is the more precise reason.
             Err(error) if error.needs_credentials() || error.cause == Cause::NoRegion => return Err(error),
             Err(error) => {
                 let cause = Cause::UnknownAccount { required: required.clone() };
@@ -309,7 +309,7 @@ impl Session {
         Err(call.at(&self.context).failed(cause, ""))
     }
 
-    /// Who calls. STS is asked once.
+    /// The identity of the credentials. STS is called once.
     pub(super) async fn caller(&self) -> Result<Caller, CallError> {
         let caller = self.caller.get_or_try_init(|| async {
             let call = Call::new("GetCallerIdentity", "identity", "of the credentials").at(&self.context);
@@ -325,7 +325,7 @@ impl Session {
         caller.await.cloned()
     }
 
-    /// Where calls go; with the account and the profile that the credentials came from, once these are known.
+    /// The destination, with the account and the profile of the credentials once they are known.
     pub(super) fn resolved(&self) -> ResolvedAws {
         let Configuration { endpoints, credentials, .. } = &self.configuration;
         ResolvedAws {
@@ -338,7 +338,7 @@ impl Session {
         }
     }
 
-    /// Whether the endpoints of CloudWatch and CloudWatch Logs are others than AWS's own.
+    /// Whether the endpoints of CloudWatch and CloudWatch Logs are custom endpoints.
     pub(super) const fn are_custom(&self) -> [bool; 2] {
         [self.configuration.endpoints.cloudwatch.is_custom, self.configuration.endpoints.logs.is_custom]
     }
@@ -348,17 +348,17 @@ impl Session {
         self.configuration.ca_bundle.as_ref()
     }
 
-    /// A client of CloudWatch, to be completed.
+    /// A builder for clients of CloudWatch.
     pub(super) fn cloudwatch(&self) -> aws_sdk_cloudwatch::config::Builder {
         let mut builder = aws_sdk_cloudwatch::config::Builder::from(&self.configuration.sdk);
         if let Some(url) = &self.configuration.endpoints.cloudwatch.url {
-            // FIPS and dual-stack are a part of the URL already.
+            // FIPS and dual-stack are already part of the URL.
             builder = builder.endpoint_url(url).use_fips(false).use_dual_stack(false);
         }
         builder.interceptor(CheckResponse(Protocol::RpcV2Cbor))
     }
 
-    /// A client of CloudWatch Logs, to be completed.
+    /// A builder for clients of CloudWatch Logs.
     pub(super) fn logs(&self) -> aws_sdk_cloudwatchlogs::config::Builder {
         let mut builder = aws_sdk_cloudwatchlogs::config::Builder::from(&self.configuration.sdk);
         if let Some(url) = &self.configuration.endpoints.logs.url {

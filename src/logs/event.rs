@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::line::LINE_START;
 
-/// What CloudWatch counts for an event besides its text (PutLogEvents).
+/// Bytes that CloudWatch Logs adds to the text of an event (PutLogEvents).
 pub const EVENT_OVERHEAD_BYTES: usize = 26;
 /// Largest event (PutLogEvents): 1 MB with its overhead.
 pub const MAX_EVENT_BYTES: usize = 1_048_576;
 
-/// Room in a batch for what stands around it in the request: the names of group and stream, each of at most 512 characters
-/// of up to four bytes.
+/// Capacity in a batch for the rest of the request: the names of group and stream, each of at most 512 characters of up to four
+/// bytes.
 const ROOM_FOR_REQUEST: usize = 4608;
 
 /// One event of a log stream.
@@ -23,13 +23,13 @@ pub struct LogEvent {
 }
 
 impl LogEvent {
-    /// What CloudWatch counts for this event.
+    /// The size of this event, as CloudWatch Logs counts it.
     #[must_use]
     pub fn counted_bytes(&self) -> usize {
         self.message.len() + EVENT_OVERHEAD_BYTES
     }
 
-    /// The time of an event that was written as a line, by us or in another way.
+    /// The time of an event in a line, which another program may have written.
     fn time_of(line: &str) -> Option<i64> {
         let ours = line.strip_prefix(LINE_START).and_then(|rest| rest.split_once(',')?.0.parse().ok());
         ours.or_else(|| Some(serde_json::from_str::<Self>(line).ok()?.timestamp))
@@ -38,21 +38,21 @@ impl LogEvent {
 
 /// A batch: the events of one call, as PutLogEvents takes them.
 ///
-/// They are as they were written once, as lines: to take them apart and write them again would cost as much as all else
-/// that is done about them behind the queue.
+/// They stay in the form in which they were written to the spool, as lines: parsing and serializing them again would cost as
+/// much CPU time as everything else behind the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogBatch {
-    /// An array of JSON, its events in chronological order.
+    /// A JSON array of the events, in chronological order.
     pub json: String,
-    /// How many there are.
+    /// The number of events.
     pub events: usize,
 }
 
 impl LogBatch {
-    /// Puts events that were written as lines in order.
+    /// Creates a batch of lines, and sorts them by time.
     #[must_use]
     pub fn of_lines(mut lines: Vec<(i64, &str)>) -> Self {
-        // Stable: events of the same millisecond keep the order of their numbers.
+        // A stable sort: events of the same millisecond stay in the order of their numbers.
         lines.sort_by_key(|&(time, _)| time);
         let length: usize = lines.iter().map(|(_, line)| line.len() + ",".len()).sum();
         let mut json = String::with_capacity(length + ROOM_FOR_REQUEST);
@@ -67,11 +67,10 @@ impl LogBatch {
         Self { json, events: lines.len() }
     }
 
-    /// The request of a call of `PutLogEvents`, in the protocol's form (AWS JSON 1.1), built in the batch's own buffer, which
-    /// has room for it.
+    /// The request body of `PutLogEvents` (AWS JSON 1.1). It is built in the buffer of the batch, which has the capacity for it.
     #[must_use]
     pub fn into_request(self, group: &str, stream: &str) -> String {
-        // Of a text there always is a JSON form.
+        // Each text can be written as JSON.
         let [group, stream] = [group, stream].map(|name| serde_json::to_string(name).unwrap_or_default());
         let mut request = self.json;
         request.insert_str(0, &format!(r#"{{"logGroupName":{group},"logStreamName":{stream},"logEvents":"#));
@@ -79,7 +78,7 @@ impl LogBatch {
         request
     }
 
-    /// The lines of a text, each with its time; `None` if one is no event.
+    /// The lines of a text, each with its time; `None` if one is not an event.
     #[must_use]
     pub fn lines_of(text: &str) -> Option<Vec<(i64, &str)>> {
         text.lines().map(|line| Some((LogEvent::time_of(line)?, line))).collect()
@@ -96,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_batch_holds_the_events_as_they_were_in_the_order_of_their_times(
+        fn a_batch_contains_the_unchanged_events_in_chronological_order(
             texts in prop::collection::vec((-5..5i64, any::<String>()), 0..20),
         ) {
             let mut events: Vec<_> =
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_has_room_for_its_request_whatever_group_and_stream_are_called() {
+    fn a_batch_has_the_capacity_for_its_request_with_the_longest_names() {
         let line = LogLine::of(&LogEvent { timestamp: 1, message: "a".into() });
         let text = str::from_utf8(line.as_bytes()).expect("UTF-8");
         let batch = LogBatch::of_lines(LogBatch::lines_of(text).expect("an event"));

@@ -18,7 +18,7 @@ pub(super) struct Word<'a> {
     /// The current position.
     at: usize,
     end: usize,
-    /// The whole word is a URL, whatever characters it contains.
+    /// The whole word is a URL, with any characters.
     is_raw: bool,
     last_at_sign: Option<usize>,
     /// The open quotation mark, and whether a backslash precedes it.

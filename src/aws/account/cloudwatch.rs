@@ -118,7 +118,7 @@ impl Operation<'_> {
     }
 }
 
-/// A dimension, or a filter that leaves its value open.
+/// A dimension, or a filter for any value of a dimension.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Pair {

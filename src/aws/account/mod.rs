@@ -1,7 +1,7 @@
-//! Everything but publishing that is asked of the account: dashboards, alarms, metric data, log queries, identity.
+//! AWS operations other than publishing: dashboards, alarms, metric data, log queries and the identity of the caller.
 //!
-//! Inputs and outputs are JSON in AWS's own names, as the AWS command line takes and gives them; times are numbers since
-//! the epoch, in each API's unit. Each operation is one attempt with a time-out, but for pages, which are put together.
+//! Inputs and outputs are JSON with AWS's names, as in the AWS CLI. Times are numbers since the epoch, in the unit of each
+//! API. An operation is one attempt with a timeout. Pages are combined into one output.
 
 mod cloudwatch;
 mod logs;
@@ -20,18 +20,18 @@ use crate::aws::session::{Connection, Lease, Session};
 use crate::config::AwsConfig;
 use crate::delivery::error::CallError;
 
-/// Why an operation has no output.
+/// The reason for which an operation has no output.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// The caller's mistake.
+    /// The input is invalid.
     #[error("{operation}: {reason}")]
     Input {
-        /// Such as `PutDashboard`.
+        /// The operation, such as `PutDashboard`.
         operation: String,
-        /// What is wrong with its input.
+        /// Why its input is invalid.
         reason: String,
     },
-    /// AWS's, the network's or the credentials' refusal.
+    /// AWS refused the call, the network failed, or the credentials cannot be used.
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -42,19 +42,19 @@ struct Clients {
     logs: aws_sdk_cloudwatchlogs::Client,
 }
 
-/// The account that options name. Nothing is looked up before the first call.
+/// The AWS account that options select. The first call resolves the configuration.
 pub struct Account {
     connection: Connection<Clients>,
 }
 
-/// One operation under way: its name and its clients.
+/// An operation in progress, with its clients.
 struct Operation<'a> {
     name: &'a str,
     clients: &'a Clients,
 }
 
 impl Account {
-    /// The account of these options.
+    /// The account that options select.
     #[must_use]
     pub fn new(config: AwsConfig) -> Self {
         Self { connection: Connection::new(config) }
@@ -79,7 +79,7 @@ impl Account {
     /// configuration files and, for the region, the instance.
     ///
     /// # Errors
-    /// Where no region is configured.
+    /// If no region is configured.
     pub async fn destination(&self) -> Result<Value, AccountError> {
         let call = Call::new("GetRegion", "account", "of the credentials");
         let session = self.connection.unchecked_session(call).await?;
@@ -94,7 +94,7 @@ impl Account {
     /// Calls an operation.
     ///
     /// # Errors
-    /// Where the input is not what the operation takes, or the call fails.
+    /// If the input is invalid, or the call fails.
     pub async fn call(&self, operation: &str, input: &Value) -> Result<Value, AccountError> {
         let clients = self.clients(operation).await?;
         let output = Self::try_call(&clients, operation, input).await;
@@ -140,7 +140,7 @@ impl Operation<'_> {
         built.map_err(|error| self.wrong(error.to_string()))
     }
 
-    /// What came of a call that is about something: of which kind, and its name.
+    /// The output of a call. `kind` and `about` are the kind and the name of its resource, for messages.
     fn answer<T, E>(
         &self,
         kind: &'static str,

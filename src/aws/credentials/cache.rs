@@ -1,7 +1,7 @@
-//! Credentials that all callers share: they are loaded once, renewed before they expire, and loaded by one task at a time.
+//! Credentials that all callers share. One task at a time loads them, and renews them before they expire.
 //!
-//! The task belongs to no caller. So a credential process that takes a minute is neither cut off by the time-out of the call
-//! that needs it, nor started again by the next call.
+//! The task does not depend on a caller. A credential process that takes a minute is therefore not stopped by the timeout of
+//! the call that needs it, and not started again by the next call.
 
 use std::fmt;
 use std::future::Future;
@@ -16,11 +16,11 @@ use tokio::sync::watch;
 
 use super::failure::CredentialsFailure;
 
-/// How long before they expire credentials are renewed, at most. The renewal does not hold up calls.
+/// Credentials are renewed at most this long before they expire. Calls do not wait for the renewal.
 const RENEWAL_AHEAD: Duration = Duration::from_mins(5);
-/// The same as a share of how long they are valid: some are for minutes only.
+/// The same, as the divisor of their validity: some credentials are valid for minutes only.
 const RENEWAL_SHARE: u32 = 4;
-/// Credentials are not used for so long before they expire: a call takes some seconds to arrive.
+/// Credentials are not used in the last seconds before they expire, because a call needs some seconds to arrive.
 const LAST_USE: Duration = Duration::from_secs(10);
 /// The pause after a renewal that failed, while the old credentials are still valid.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
@@ -52,9 +52,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     current: Option<Current>,
-    /// The attempt under way.
+    /// The current attempt.
     attempt: Option<watch::Receiver<Option<Loaded>>>,
-    /// No renewal before, as the last one has failed.
+    /// The earliest time of the next renewal, after a failed one.
     not_before: Option<Instant>,
 }
 
@@ -66,7 +66,7 @@ struct Current {
 
 impl Current {
     fn new(credentials: Credentials, now: SystemTime) -> Self {
-        // Those that do not expire are used until AWS refuses them.
+        // Credentials without an expiry are used until AWS refuses them.
         let renew_at = credentials.expiry().map(|expiry| {
             let valid = expiry.duration_since(now).unwrap_or_default();
             expiry - RENEWAL_AHEAD.min(valid / RENEWAL_SHARE)
@@ -88,10 +88,10 @@ impl CachedCredentials {
         Self(Arc::new(Shared { source: Box::new(source), state: Mutex::default() }))
     }
 
-    /// The credentials. Waits for them, if there are none that are valid.
+    /// Returns the credentials. Waits until they are loaded if none are valid.
     ///
     /// # Errors
-    /// Where they cannot be loaded. All callers that have waited for the attempt share its failure.
+    /// If they cannot be loaded. All callers that wait for the same attempt get the same error.
     pub(in crate::aws) async fn get(&self) -> Loaded {
         let mut attempt = {
             let (mut state, now) = (self.0.state(), SystemTime::now());
@@ -110,7 +110,7 @@ impl CachedCredentials {
         }
     }
 
-    /// What the attempt under way waits for; `None` if there is no attempt.
+    /// What the current attempt waits for; `None` if there is no attempt.
     pub(super) fn waits_for(&self) -> Option<String> {
         let state = self.0.state();
         state.attempt.as_ref().filter(|attempt| attempt.has_changed().is_ok())?;
@@ -118,9 +118,9 @@ impl CachedCredentials {
         Some(self.0.source.waits_for().unwrap_or_else(|| "the credentials provider".to_owned()))
     }
 
-    /// The attempt under way, which this starts if there is none.
+    /// The current attempt. Starts one if there is none.
     fn attempt(&self, state: &mut State) -> watch::Receiver<Option<Loaded>> {
-        // One whose task has vanished has an error here.
+        // The receiver has an error if the task has panicked.
         if let Some(attempt) = state.attempt.as_ref().filter(|attempt| attempt.has_changed().is_ok()) {
             return attempt.clone();
         }
@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts how often it is asked, and takes its time. Even attempts fail, if `fails`.
+    /// A slow source that counts its loads. If `fails`, every second load fails.
     #[derive(Debug)]
     struct Slow {
         loads: Arc<AtomicU32>,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_share_one_attempt_and_none_of_them_cuts_it_off() {
+    fn callers_share_one_attempt_which_continues_if_a_caller_gives_up() {
         run(async {
             let (cached, loads) = slow(None, false);
             assert!(timeout(Duration::from_millis(5), cached.get()).await.is_err());
@@ -218,10 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn they_are_renewed_while_the_old_ones_are_used() {
+    fn credentials_are_renewed_while_the_old_ones_are_still_used() {
         run(async {
             let (cached, loads) = slow(Some(LAST_USE + Duration::from_millis(400)), true);
-            // Due after three quarters of this, and valid for the first 400 ms of it.
+            // The renewal is due after three quarters of this time. The credentials are valid for the first 400 ms.
             cached.get().await.expect("credentials");
             let due = |cached: &CachedCredentials| {
                 let mut state = cached.0.state();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_have_expired_are_not_used() {
+    fn expired_credentials_are_not_used() {
         run(async {
             let (cached, loads) = slow(Some(Duration::ZERO), true);
             assert_eq!(key(&cached.get().await), "1");

@@ -1,4 +1,4 @@
-//! Why there are no credentials.
+//! The reason for missing credentials, and its classification.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -8,7 +8,7 @@ use crate::aws::error::{chain, find};
 use crate::aws::trust::{NoAuthorities, problem_with_certificate};
 use crate::delivery::retry::{RetryAction, action_of_code};
 
-/// Phrases of the SDK that say nothing to a user.
+/// Phrases in errors of the SDK that do not help users.
 const EMPTY_PHRASES: [&str; 4] = [
     "an error occurred while loading credentials: ",
     "the credentials provider was not properly configured: ",
@@ -16,18 +16,18 @@ const EMPTY_PHRASES: [&str; 4] = [
     "the credential provider was not enabled: ",
 ];
 
-/// Whether and how the user can help.
+/// The kind of a failure, which decides what the user can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::aws) enum FailureKind {
     /// No source is configured.
     Missing,
-    /// A source is configured, and does not work as it is. The message says what to do.
+    /// A source is configured and cannot be used. The message says what to do.
     Unusable,
-    /// The service that issues the credentials cannot be reached, or fails for now.
+    /// The service that issues the credentials cannot be reached, or fails temporarily.
     Unavailable,
 }
 
-/// Why there are no credentials.
+/// The reason for missing credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(in crate::aws) struct CredentialsFailure {
@@ -66,7 +66,7 @@ impl CredentialsFailure {
     }
 }
 
-/// Whether the service that issues the credentials may answer later.
+/// Whether the service that issues the credentials may respond later.
 fn is_temporary(error: &CredentialsError) -> bool {
     match error {
         CredentialsError::ProviderTimedOut(_) => true,

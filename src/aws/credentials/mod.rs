@@ -1,4 +1,4 @@
-//! Credentials: the sources of the AWS CLI, in its order.
+//! Sources of credentials: those of the AWS CLI, in the same order.
 
 mod cache;
 mod failure;
@@ -35,25 +35,25 @@ use super::profiles::load_profiles;
 
 /// The older name of `AWS_SESSION_TOKEN`, which the AWS CLI still reads (botocore's environment provider).
 const OLD_TOKEN_VARIABLE: &str = "AWS_SECURITY_TOKEN";
-/// Variables that name where a container gets its role's credentials.
+/// Variables with the address from which a container gets the credentials of its role.
 const CONTAINER_VARIABLES: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
 
-/// What credentials are looked for with.
+/// The options that determine the source of credentials.
 #[derive(Debug)]
 pub(super) struct CredentialOptions {
     /// The profile to read.
     pub profile: String,
-    /// An option names the profile: it takes precedence over keys in the environment, and nothing is used in its place.
+    /// Whether an option names the profile. It then takes precedence over keys in the environment, and no other source is used.
     pub is_chosen: bool,
-    /// What the SDK's own providers need.
+    /// The configuration of the SDK's providers.
     pub provider: ProviderConfig,
-    /// What calls to STS need.
+    /// The configuration of calls to STS.
     pub sdk: SdkConfig,
     /// The endpoint of STS.
     pub sts_url: Option<String>,
 }
 
-/// The sources of credentials, in the order in which they are tried. Each attempt reads files and variables anew.
+/// All sources of credentials. Each attempt reads files and variables again, and tries the sources in order.
 #[derive(Debug)]
 struct Sources {
     options: CredentialOptions,
@@ -96,7 +96,7 @@ impl SharedCredentials {
         Self { cached: CachedCredentials::new(Local), is_from_profile: Arc::default() }
     }
 
-    /// What the clients of services take.
+    /// The provider for the clients of services.
     pub(super) const fn provider(&self) -> &CachedCredentials {
         &self.cached
     }
@@ -106,7 +106,7 @@ impl SharedCredentials {
         self.cached.waits_for()
     }
 
-    /// Whether the credentials that were loaded last came from a profile, before a role was assumed.
+    /// Whether the last credentials, before a role was assumed, came from a profile.
     pub(super) fn came_from_profile(&self) -> bool {
         self.is_from_profile.load(Relaxed)
     }
@@ -247,14 +247,14 @@ impl Sources {
         }
     }
 
-    /// Where credentials were looked for.
+    /// The sources that have no credentials, for a message.
     fn sought(&self) -> Cow<'static, str> {
         let name = &self.options.profile;
         format!("looked in the environment, in profile {name}, and for a role of a container or instance").into()
     }
 }
 
-/// The SDK's providers stop the thread at an endpoint variable that is set and empty.
+/// Refuses endpoint variables that are set to an empty value, because the SDK's providers panic at these.
 fn check_endpoint_variables(of_services: &[&str]) -> Result<(), CredentialsFailure> {
     let variables = of_services.iter().chain(&["AWS_ENDPOINT_URL"]);
     match variables.copied().find(|name| is_empty(name)) {

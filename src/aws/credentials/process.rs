@@ -1,7 +1,7 @@
 //! The `credential_process` of a profile: a program that prints credentials.
 //!
-//! It does not matter which part of this process reaps the child. gevent's handler of SIGCHLD, which `subprocess` installs
-//! in a locustfile and `--processes` in Locust, reaps all children; the exit status is then unknown, and the output decides.
+//! Another part of this process may reap the child: gevent's SIGCHLD handler, which gevent's `subprocess` and Locust's
+//! `--processes` install, reaps all children. The exit status is then unknown, and the output decides.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -18,17 +18,17 @@ use tokio::time::{sleep, timeout};
 use super::cache::Loaded;
 use super::failure::CredentialsFailure;
 
-/// How long the program may take: some of them wait for a user to confirm in a browser or on a telephone.
+/// Timeout of the program. Some programs wait until the user confirms in a browser or on a phone.
 const PROCESS_TIMEOUT: Duration = Duration::from_secs(90);
-/// How long a program that has failed is not started again.
+/// The pause before a failed program is started again.
 const FAILURE_PAUSE: Duration = Duration::from_secs(15);
-/// How long the program may go on after it has closed its output.
+/// Timeout for the program to exit after it has closed its output.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The pause between two looks at whether it has ended.
+/// The interval of checks whether it has exited.
 const EXIT_PAUSE: Duration = Duration::from_millis(10);
-/// How much of its error output a message shows.
+/// Most characters of its error output in a message.
 const MAX_ERROR_CHARS: usize = 300;
-/// The only version of the output's format.
+/// The only version of the output format.
 const FORMAT_VERSION: u32 = 1;
 
 /// The program of a profile.
@@ -39,16 +39,16 @@ pub(super) struct CredentialProcess {
     timeout: Duration,
 }
 
-/// How the program has ended.
+/// The result of the program.
 #[derive(Debug)]
 struct Ended {
-    /// `None` where another part of this process has taken it.
+    /// `None` if another part of this process has reaped the child.
     status: Option<ExitStatus>,
     output: Vec<u8>,
     errors: Vec<u8>,
 }
 
-/// What the program prints.
+/// The output of the program.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Output {
@@ -66,12 +66,12 @@ struct Attempt {
     loaded: Loaded,
 }
 
-/// By profile and command.
+/// The last attempts, by profile and command.
 type Attempts = HashMap<(String, String), Attempt>;
 type Gate = Arc<Mutex<Attempts>>;
 
-/// Lets one program run at a time in this process: it may open a browser, or ask for a code that is valid once. A forked
-/// child has its own gate, as the parent's may be in use.
+/// Lets only one program run at a time in this process, because it may open a browser, or ask for a code that is valid once. A
+/// forked child has its own gate, because the parent's may be locked.
 fn gate() -> Gate {
     static GATE: std::sync::Mutex<Option<(u32, Gate)>> = std::sync::Mutex::new(None);
     let mut gate = GATE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,10 +87,10 @@ impl CredentialProcess {
         Self { command, profile, timeout: PROCESS_TIMEOUT }
     }
 
-    /// Runs the program, unless the result of an attempt that this one has waited for is the same, or it has just failed.
+    /// Runs the program. Returns the result of an earlier attempt if this one has waited for it, or if it has just failed.
     ///
     /// # Errors
-    /// Where it cannot be started, fails, takes too long, or prints something else than credentials.
+    /// If the program cannot be started, fails, takes too long, or does not print credentials.
     pub(super) async fn run(&self) -> Loaded {
         let (asked, gate) = (Instant::now(), gate());
         let mut attempts = gate.lock().await;
@@ -130,7 +130,7 @@ impl CredentialProcess {
             return Err(self.failed(&format!("it failed with {status}{said}")));
         }
         let output: Output = serde_json::from_slice(&ended.output).map_err(|error| {
-            // The values are secrets, so only the place of the mistake is shown.
+            // The values are secrets, so the message only has the position of the error.
             let place = if error.is_data() { error.to_string() } else { "not valid JSON".to_owned() };
             let what = if ended.output.trim_ascii().is_empty() { "it printed nothing" } else { "" };
             let what =
@@ -176,16 +176,16 @@ fn shell(command: &str) -> Command {
 fn shell(command: &str) -> Command {
     use std::os::windows::process::CommandExt as _;
     let mut shell = Command::new("cmd.exe");
-    // cmd.exe takes off one pair of quotation marks, and does not know the escapes of arguments.
+    // cmd.exe removes one pair of quotation marks, and does not support escaped arguments.
     shell.arg("/C").raw_arg(format!("\"{command}\""));
     shell
 }
 
-/// Reads all that a child prints. Threads read, since not every system has pipes that can be waited for in another way.
+/// Reads the output of a child, in threads, because not every system supports asynchronous pipes.
 async fn read(child: &mut Child) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let (output, errors) = (child.stdout.take(), child.stderr.take());
     let (output, errors) = (in_thread(output)?, in_thread(errors)?);
-    // A thread that has vanished has left nothing.
+    // A thread that has panicked has no result.
     Ok((output.await.unwrap_or_default(), errors.await.unwrap_or_default()))
 }
 
@@ -194,10 +194,10 @@ fn in_thread(pipe: Option<impl Read + Send + 'static>) -> io::Result<oneshot::Re
     std::thread::Builder::new().name("locust-cw-login".to_owned()).spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
-            // What was read before an error may be all there is.
+            // What was read before an error may be complete.
             let _ = pipe.read_to_end(&mut bytes);
         }
-        // After a time-out, nothing waits for it.
+        // After a timeout, there is no receiver.
         let _ = done.send(bytes);
     })?;
     Ok(read)
@@ -218,16 +218,16 @@ async fn status_of(child: &mut Child) -> Option<ExitStatus> {
     timeout(EXIT_TIMEOUT, ended).await.ok().flatten()
 }
 
-/// Stops a child, unless it has been reaped: its number may belong to another process then.
+/// Kills a child, unless it has been reaped: its ID may belong to another process then.
 fn stop(mut child: Child) {
     if matches!(child.try_wait(), Ok(None)) {
-        // Best effort: it may end at this moment.
+        // Best effort: the child may exit at this moment.
         let _ = child.kill();
         tokio::spawn(async move { status_of(&mut child).await });
     }
 }
 
-/// The last line of an error output: tools print what happened there.
+/// The last line of an error output, in which tools usually print the reason.
 fn last_line(errors: &[u8]) -> String {
     let text = String::from_utf8_lossy(errors);
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_wrong_is_said_without_a_secret() {
+    fn an_error_names_the_reason_and_no_secret() {
         for (command, part) in [
             ("echo oops >&2; echo 'log in first.' >&2; exit 3", "exit status: 3; error output: log in first. Run"),
             ("true", "it printed nothing"),
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn one_program_runs_at_a_time_and_those_that_wait_for_it_share_its_result() {
+    fn one_program_runs_at_a_time_and_waiting_callers_share_its_result() {
         let folder = tempfile::tempdir().expect("a folder");
         let starts = folder.path().join("starts");
         let starts = starts.display();

@@ -1,11 +1,11 @@
-//! How a profile of the AWS configuration files gets its credentials, in the order of the AWS CLI.
+//! The source of credentials of a profile in the AWS configuration files, in the order of the AWS CLI.
 
 use aws_config::profile::{Profile, ProfileSet};
 use aws_credential_types::Credentials;
 
 use super::failure::CredentialsFailure;
 
-/// The base credentials of a profile, and the roles that are assumed with them, one with the other.
+/// The base credentials of a profile, and the roles that are assumed one after the other.
 #[derive(Debug, PartialEq)]
 pub(super) struct ProfileSource {
     pub base: Base,
@@ -13,7 +13,7 @@ pub(super) struct ProfileSource {
     pub roles: Vec<Role>,
 }
 
-/// Where credentials come from before any role is assumed.
+/// The source of credentials before a role is assumed.
 #[derive(Debug, PartialEq)]
 pub(super) enum Base {
     Keys(Credentials),
@@ -46,10 +46,10 @@ pub(super) struct Role {
     pub seconds: Option<i32>,
 }
 
-/// The source of a profile's credentials; `None` of a profile that names none.
+/// The source of a profile's credentials; `None` if the profile has none.
 ///
 /// # Errors
-/// Where the profile is incomplete, or its source is not supported.
+/// If the profile is incomplete, or its source is not supported.
 pub(super) fn source_of(profiles: &ProfileSet, name: &str) -> Result<Option<ProfileSource>, CredentialsFailure> {
     let (mut current, mut visited, mut roles) = (name, Vec::<&str>::new(), Vec::new());
     let base = loop {
@@ -70,7 +70,7 @@ pub(super) fn source_of(profiles: &ProfileSet, name: &str) -> Result<Option<Prof
             break Some(Base::Keys(keys));
         }
         visited.push(current);
-        // A web identity token is exchanged for a role without other credentials.
+        // A web identity token gets a role without other credentials.
         let role = property(profile, "role_arn").filter(|_| property(profile, "web_identity_token_file").is_none());
         let Some(arn) = role else { break base_of(profiles, profile)? };
         roles.push(role_of(profile, arn)?);
@@ -93,7 +93,7 @@ pub(super) fn source_of(profiles: &ProfileSet, name: &str) -> Result<Option<Prof
     }
 }
 
-/// A property that is set, and not empty.
+/// A property that is set to a value that is not empty.
 fn property<'a>(profile: &'a Profile, name: &str) -> Option<&'a str> {
     profile.get(name).filter(|value| !value.trim().is_empty())
 }
@@ -154,7 +154,7 @@ fn base_of(profiles: &ProfileSet, profile: &Profile) -> Result<Option<Base>, Cre
 
 fn sso_of(profiles: &ProfileSet, profile: &Profile) -> Result<Option<Sso>, CredentialsFailure> {
     const PROPERTIES: [&str; 2] = ["sso_account_id", "sso_role_name"];
-    // A profile with neither account nor role is for services that take a token in place of credentials.
+    // A profile without account and role is for services that accept a token instead of credentials.
     if PROPERTIES.iter().all(|name| property(profile, name).is_none()) {
         return Ok(None);
     }
@@ -316,7 +316,7 @@ credential_source = Vault
     }
 
     #[test]
-    fn what_is_wrong_with_a_profile_is_said_with_its_name() {
+    fn an_error_names_the_profile_and_the_problem() {
         for (name, parts) in [
             ("half", ["profile half", "aws_secret_access_key"]),
             ("both", ["profile both", "remove one"]),

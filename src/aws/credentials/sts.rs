@@ -1,4 +1,4 @@
-//! Roles, which STS gives credentials of. It is called at the endpoint of all other calls to it.
+//! Credentials of roles, from STS. All calls to STS use the same endpoint.
 
 use std::time::SystemTime;
 
@@ -15,10 +15,10 @@ use crate::aws::intercept::CheckResponse;
 use crate::aws::response::Protocol;
 use crate::delivery::error::CallError;
 
-/// How sessions are named that have no name of their own. CloudTrail shows it.
+/// The default name of a role session, which CloudTrail shows.
 const SESSION_NAME: &str = "locust-cw";
 
-/// STS, with the configuration of all calls to it.
+/// A client of STS, and its configuration.
 #[derive(Debug, Clone)]
 pub(super) struct Sts {
     config: SdkConfig,
@@ -36,7 +36,7 @@ impl Sts {
         config.set_credentials_provider(provider);
         let mut builder = aws_sdk_sts::config::Builder::from(&config.build());
         if let Some(url) = &self.endpoint {
-            // FIPS and dual-stack are a part of the URL already.
+            // FIPS and dual-stack are already part of the URL.
             builder = builder.endpoint_url(url).use_fips(false).use_dual_stack(false);
         }
         aws_sdk_sts::Client::from_conf(builder.interceptor(CheckResponse(Protocol::AwsQuery)).build())
@@ -57,7 +57,7 @@ impl Sts {
         }
     }
 
-    /// Exchanges the token of a file for the credentials of a role. The file is read each time, as others renew it.
+    /// Gets the credentials of a role for the token in a file. The file is read each time, because another program renews it.
     pub(super) async fn assume_role_with_token(&self, role: &Role, token_file: &str) -> Loaded {
         let token = std::fs::read_to_string(token_file).map_err(|error| {
             CredentialsFailure::unusable(format!("the web identity token file {token_file} cannot be read: {error}"))

@@ -164,7 +164,7 @@ impl LogFormatter {
         line.0
     }
 
-    /// A text as events show it. To be cut only then: a URL that was cut could not be told any more.
+    /// A text as events contain it. Cut a text only after this: a URL that has been cut cannot be recognized.
     fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.urls {
             LogUrls::Redacted => redact_urls(text),
