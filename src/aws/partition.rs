@@ -23,7 +23,7 @@ const fn partition(name: &'static str, console_domain: &'static str) -> Partitio
 
 /// The commercial partition, which the resolver also uses for an unknown region.
 const COMMERCIAL: Partition = partition("aws", "aws.amazon.com");
-/// GovCloud. It has the DNS suffix of the commercial partition, so the name of the region decides.
+/// The partition for US government agencies. It has the DNS suffix of the commercial partition, so the name of the region decides.
 const GOV_CLOUD: Partition = partition("aws-us-gov", "amazonaws-us-gov.com");
 const GOV_CLOUD_REGIONS: &str = "us-gov-";
 
