@@ -28,9 +28,9 @@ _EDGE, _LEFT, _RIGHT = 0.012, 0.075, 0.835
 # Width of a character in the name of a moment, as a share of the axis.
 _NAME_CHARACTER = 0.0085
 
-# The palette of Okabe and Ito, which colour-blind readers can distinguish. In print, line styles distinguish lines.
+# The palette of Okabe and Ito, which color-blind readers can distinguish. In print, line styles distinguish lines.
 _BLUE, _RED, _GREEN, _ORANGE, _SKY, _PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
-_COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, "#000000")
+_COLORS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, "#000000")
 _STYLES = ("-", "--", "-.", ":")
 _INK, _GREY, _FAINT = "#222222", "#666666", "#DDDDDD"
 _SATURATED = "#B22222"
@@ -179,8 +179,8 @@ def _draw_panel(axis: Axes, panel: Panel, findings: Findings) -> None:
     from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
     for index, line in enumerate(panel.lines):
-        colour = _RED if line.label == "failures" else _COLOURS[index % len(_COLOURS)]
-        _draw_line(axis, line, colour, _STYLES[index % len(_STYLES)], findings.started)
+        color = _RED if line.label == "failures" else _COLORS[index % len(_COLORS)]
+        _draw_line(axis, line, color, _STYLES[index % len(_STYLES)], findings.started)
     unit, scaled = _UNITS.get(panel.unit, (panel.unit, None))
     if panel.limit is not None:
         value, meaning = panel.limit
@@ -208,12 +208,12 @@ def _draw_panel(axis: Axes, panel: Panel, findings: Findings) -> None:
     )  # fmt: skip
 
 
-def _draw_line(axis: Axes, line: Line, colour: str, style: str, started: float) -> None:
+def _draw_line(axis: Axes, line: Line, color: str, style: str, started: float) -> None:
     # A value describes its whole period, so it is drawn in the middle.
     times = [begin + line.series.period / 2 - started for begin in line.series.times]
     few = len(times) <= _FEW_POINTS
     axis.plot(
-        times, line.series.values, color=colour, linestyle=style, linewidth=1.5 if few else 1.2,
+        times, line.series.values, color=color, linestyle=style, linewidth=1.5 if few else 1.2,
         marker="o" if few else None, markersize=2.6, zorder=3, solid_joinstyle="round", label="",
     )  # fmt: skip
 
@@ -258,11 +258,11 @@ def _mark(axes: Sequence[Axes], findings: Findings) -> None:
             axis.axvspan(saturated - findings.started, findings.seconds, color=_SATURATED, alpha=0.05, linewidth=0)
     span = (findings.ended - findings.started) * 1.04 or 1.0
     rows: list[list[tuple[float, float]]] = []
-    for at, name, colour in sorted(moments):
-        strong = colour == _SATURATED
+    for at, name, color in sorted(moments):
+        strong = color == _SATURATED
         for axis in axes:
             axis.axvline(
-                at, color=colour, linewidth=1.6 if strong else 0.9, linestyle="-" if strong else (0, (4, 3)), zorder=2
+                at, color=color, linewidth=1.6 if strong else 0.9, linestyle="-" if strong else (0, (4, 3)), zorder=2
             )
         left = at / span
         width = len(name) * _NAME_CHARACTER + 0.01
@@ -270,7 +270,7 @@ def _mark(axes: Sequence[Axes], findings: Findings) -> None:
         row = _free_row(rows, (left - width, left) if before else (left, left + width))
         axes[0].annotate(
             name, (at, 1), xycoords=("data", "axes fraction"), xytext=(-3 if before else 3, 17 + 11 * row),
-            textcoords="offset points", ha="right" if before else "left", va="bottom", fontsize=8, color=colour,
+            textcoords="offset points", ha="right" if before else "left", va="bottom", fontsize=8, color=color,
             fontweight="bold" if strong else "normal", annotation_clip=False,
         )  # fmt: skip
 

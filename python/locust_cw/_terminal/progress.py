@@ -18,7 +18,7 @@ _BAR_WIDTHS = range(6, 31)
 _SHOW_AFTER_S = 0.3
 _LINE_AFTER_S = 2.0
 _LINE_EVERY_S = 5.0
-# The rate is measured over so many seconds, so that a standstill soon shows.
+# The rate is that of the last seconds, so that it soon shows a standstill.
 _RATE_OVER_S = 5.0
 _IN_SECONDS_UP_TO = 120
 # The terminal shows Ctrl-C as two characters, and people press it more than once.
@@ -29,13 +29,13 @@ _HINT = ", Ctrl-C stops waiting"
 
 
 class ProgressBar:
-    """A bar that is redrawn in a terminal, or a line now and then elsewhere.
+    """A bar that is redrawn in a terminal. Other streams get a line every few seconds.
 
-    When something is logged to the terminal, the bar is erased and drawn again below it. Errors in drawing are ignored.
+    If a message is logged to the terminal, the bar is erased and drawn again below it. Errors in drawing are ignored.
     """
 
     def __init__(self, stream: TextIO | None = None, begun: float | None = None) -> None:
-        """Nothing is shown before the first `show`, or shortly after `begun`, by the monotonic clock."""
+        """The bar appears with the first `show`, but not before a short time after `begun`, by the monotonic clock."""
         self._stream = stream or sys.stderr
         self._terminal = is_terminal(self._stream)
         self._colors = has_colors(self._stream)
@@ -50,7 +50,7 @@ class ProgressBar:
     def show(
         self, left: int, settled: int, failures: Sequence[str] = (), *, seconds_to_wait: float | None = None
     ) -> None:
-        """Show how many samples are left, how fast they go and how long it takes.
+        """Show the number of samples that are left, the rate of delivery, and the time that the rest takes.
 
         Args:
             left: Samples that are still to be delivered.
@@ -87,7 +87,7 @@ class ProgressBar:
     def _outlook(
         self, left: int, settled: int, now: float, failures: Sequence[str], seconds_to_wait: float | None
     ) -> tuple[str, str]:
-        """The rate and the time left, in a long and a short form."""
+        """The rate and the remaining time, in a long and a short form."""
         limit = "" if seconds_to_wait is None else _duration(max(seconds_to_wait, 0))
         if failures:
             return f"retrying{f' for {limit} more' if limit else ''}", "retrying"
@@ -102,7 +102,7 @@ class ProgressBar:
         return f"{rate:,.0f}/s, {to_go}", to_go
 
     def _draw(self, left: str, outlook: tuple[str, str], reason: str, share: float) -> None:
-        # A line that wraps could not be overwritten.
+        # A line that wraps cannot be overwritten.
         room = width(self._stream) - 1 - _ROOM_FOR_CTRL_C
         if room < _MIN_COLUMNS:
             self._erase()
@@ -123,7 +123,7 @@ class ProgressBar:
             text += f"\n  {self._paint(YELLOW, reason)}"
         if text != self._drawn:
             self._attach()
-            # In one call, so that the terminal never shows a part of it.
+            # In one call, so that the terminal never shows a part of the bar.
             write(self._stream, self._blank + text)
             self._drawn = text
 

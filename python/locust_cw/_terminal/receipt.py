@@ -24,13 +24,13 @@ _NAME = 12
 class Receipt:
     """What happened to every sample of a run."""
 
-    # Its numbers are the core's, which also decides what is complete.
+    # The core counts, and decides whether a receipt is complete.
 
     def __init__(self, core: _core.Receipt, remarks: Sequence[str] = ()) -> None:
         """Wrap the core's receipt.
 
         Args:
-            core: The numbers, and the facts beside them.
+            core: The numbers and facts.
             remarks: Lines to add to the text.
 
         """
@@ -69,7 +69,7 @@ class Receipt:
 
 
 def remarks_on(receipt: _core.Receipt) -> list[str]:
-    """Where undelivered data is, how to send it, and why it was not delivered."""
+    """Remarks about undelivered data: its folder, the command that sends it, and why it was not delivered."""
     lines = []
     if receipt.spool_folder is not None:
         lines.append(f"Undelivered data is in {receipt.spool_folder}")
@@ -83,7 +83,7 @@ def remarks_on(receipt: _core.Receipt) -> list[str]:
 
 
 def sent_to(receipt: _core.Receipt) -> list[str]:
-    """Where data was sent, if any was."""
+    """The destination of delivered data; empty if none was delivered."""
     delivered = receipt.requests.delivered + receipt.log_events.delivered
     return [f"Sent to {_describe(receipt.destination)}."] if delivered and receipt.destination is not None else []
 
@@ -164,7 +164,7 @@ def _reconciliation(requests: int, failures: int, *, reconciled: bool, style: Pa
 
 
 def verdict(receipt: _core.Receipt) -> tuple[str, str]:  # noqa: PLR0911 - a table
-    """The receipt in a few words, with their color."""
+    """The result of the run in a few words, with their color."""
     kinds = (receipt.requests, receipt.failures, receipt.log_events)
     if receipt.dry_run:
         return YELLOW, "dry run"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _REPLACEMENTS = (
-    # Tokens and signatures as headers, as parameters of a signed URL, as settings, in JSON.
+    # Tokens and signatures in headers, signed URLs, settings and JSON.
     (
         re.compile(
             r"""((?:x-amz-(?:security-token|signature|credential)|\b(?:signature|credential)(?==)"""
@@ -21,7 +21,7 @@ _REPLACEMENTS = (
 
 
 def redact(text: str) -> str:
-    """The text with dots instead of secrets, and URLs without user and password."""
+    """The text with dots in place of secrets, and with URLs without user and password."""
     for secret, replacement in _REPLACEMENTS:
         text = secret.sub(replacement, text)
     return text

@@ -1,4 +1,4 @@
-"""The command that sends what waits in a spool, as a shell takes it."""
+"""The shell command that sends the data of a spool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stream can show: whether it is a terminal, its width, and whether it shows colours."""
+"""Properties of an output stream: whether it is a terminal, its width, and whether it supports colors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write(stream: TextIO | None, text: str) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a line can be overwritten. A dumb terminal does not count."""
+    """Whether a stream is a terminal on which a line can be overwritten, which a dumb terminal cannot."""
     if stream is None:  # as in a program without a console
         return False
     try:
@@ -34,27 +34,27 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def has_colors(stream: TextIO | None) -> bool:
-    """Whether it is a terminal and NO_COLOR is not set."""
+    """Whether to use colors: the stream is a terminal, and NO_COLOR is not set."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 
 def width(stream: TextIO | None) -> int:
-    """Columns of a terminal, at this moment."""
+    """The present number of columns of a terminal."""
     if stream is None:
         return _WIDTH_IF_UNKNOWN
     try:
-        # Not shutil's, which asks the standard output: that may go elsewhere.
+        # shutil.get_terminal_size uses standard output, which may be redirected.
         return os.get_terminal_size(stream.fileno()).columns or _WIDTH_IF_UNKNOWN
     except (OSError, ValueError):
         return _WIDTH_IF_UNKNOWN
 
 
 def paint(color: str, text: str) -> str:
-    """The text in a colour (ECMA-48, Select Graphic Rendition)."""
+    """The text in a color (ECMA-48, Select Graphic Rendition)."""
     return f"\x1b[{color}m{text}\x1b[0m"
 
 
 def plain(text: str) -> str:
-    """The text on one line, in characters that are one column wide anywhere; others become question marks."""
+    """The text on one line, in printable ASCII characters, which are one column wide. Others become question marks."""
     words = " ".join(text.split()).encode("ascii", "replace").decode()
     return "".join(character if character.isprintable() else "?" for character in words)

@@ -1,4 +1,4 @@
-"""The status of a run and of each of its processes, made from their reports. It uses no clock and nothing of Locust."""
+"""The status of a run and of each of its processes, from their reports. It uses neither the clock nor Locust."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ Health: TypeAlias = Literal[
 MEANING: dict[Health, str] = {
     "off": "locust-cw does not publish this test.",
     "trouble": "CloudWatch does not accept results at present. They wait on disk and are sent again.",
-    "vanished": "A worker has not reported for a while. What it had recorded may wait on its disk.",
+    "vanished": "A worker has not reported for some time. Undelivered results may still be on its disk.",
     "loss": "Some results will never arrive in CloudWatch.",
     "recording": "Results are recorded on disk.",
     "waiting": "The test runs, and nothing has been delivered yet.",
     "healthy": "CloudWatch accepts the results.",
     "draining": "The test has stopped, and the rest is being sent.",
-    "undelivered": "The end came before everything was sent. The rest waits on disk: locust-cw replay sends it.",
+    "undelivered": "The run ended before everything was sent. The rest is on disk: locust-cw replay sends it.",
     "complete": "CloudWatch has everything.",
 }
 """The explanation of each word for health."""
 
 _HOUR_S = 3600.0
-# Before that, a cost per hour would be a guess from a call or two.
+# Before this time, the cost per hour would be based on one or two calls.
 _COST_AFTER_S = 10.0
 
 
 @dataclass(frozen=True)
 class Run:
-    """What all processes of a run share.
+    """The properties of a run that all its processes share.
 
     Attributes:
-        run_id: Its id.
-        mode: When it publishes.
-        started: Seconds since the epoch.
-        stopped: The same; None while the test runs.
+        run_id: The run ID.
+        mode: When the run publishes.
+        started: The start, in seconds since the epoch.
+        stopped: The stop; None while the test runs.
 
     """
 
@@ -63,24 +63,24 @@ class Status:
     """The status of a run or one of its processes.
 
     Attributes:
-        process: The worker, or None for the whole run.
-        run_id: The run; None if there is none.
-        mode: When it publishes.
-        health: In one word.
+        process: The name of the worker; None for the whole run.
+        run_id: The run ID; None without a run.
+        mode: When the run publishes.
+        health: The state of the delivery in one word.
         problem: The present problem or the last one, with its time.
         observed: Requests that finished.
         delivered: Requests that CloudWatch has confirmed.
         waiting: Requests that are still to be delivered.
-        lost: Those rejected or dropped.
-        log_events_waiting: Log events on their way.
-        log_events_lost: Those rejected or dropped.
+        lost: Requests that were rejected or dropped.
+        log_events_waiting: Log events that are still to be delivered.
+        log_events_lost: Log events that were rejected or dropped.
         uncertain: Upper bound on duplicates: requests and log events in calls that got no response.
-        delay_s: Between now and the newest delivered second; None before the first, and once nothing is left.
-        api_calls: All that were made.
-        retries: Of these, the repeated ones.
-        spool_bytes: What is in the spool.
-        cost_usd: So far, an estimate.
-        cost_per_hour_usd: The same per hour; None at the very beginning.
+        delay_s: The age of the newest delivered second; None before the first one, and when nothing is left.
+        api_calls: API calls, repeated ones included.
+        retries: Repeated API calls.
+        spool_bytes: The size of the data in the spool.
+        cost_usd: The estimated cost so far.
+        cost_per_hour_usd: The estimated cost per hour; None in the first seconds.
 
     """
 
@@ -109,9 +109,9 @@ def statuses(run: Run, own: ReportedStatus, workers: Mapping[str, ReportedStatus
 
     Args:
         run: The run.
-        own: What this process reports: the only one, or the master.
-        workers: What the workers reported, by their names.
-        now: Seconds since the epoch.
+        own: The report of this process, which is the only one or the master.
+        workers: The reports of the workers, by name.
+        now: The present time, in seconds since the epoch.
 
     """
     parts = [own, *workers.values()]
@@ -125,7 +125,7 @@ def statuses(run: Run, own: ReportedStatus, workers: Mapping[str, ReportedStatus
 
 
 def _held_back(run: Run, receipt: Receipt) -> int:
-    """Samples that wait and will not be sent, because of a dry run of all processes or of one worker."""
+    """Samples that are not sent because all processes, or one worker, make a dry run."""
     dry_run = run.mode == "dry run" or receipt.dry_run
     return receipt.requests.spooled + receipt.log_events.spooled if dry_run else 0
 
@@ -136,7 +136,7 @@ def off(problem: str, when: float) -> Status:
 
 
 def _one_line(text: str) -> str:
-    """A message on one line, without secrets: it may contain text from AWS."""
+    """A message on one line and without secrets, because it may contain text from AWS."""
     return redact(" ".join(text.split()))
 
 
@@ -228,7 +228,7 @@ def _problem(part: ReportedStatus, last: tuple[str, float] | None, *, ended: boo
 
 
 def _per_hour(shared: float, own: float, started: float, until: float) -> float | None:
-    """Metrics are charged by the clock hour with data, everything else by use."""
+    """The cost per hour. AWS charges metrics for each clock hour with data, and everything else by use."""
     elapsed = until - started
     if elapsed < _COST_AFTER_S:
         return None
@@ -240,7 +240,7 @@ def _clock(when: float) -> str:
     return f"{datetime.fromtimestamp(when, UTC):%H:%M:%S} UTC"
 
 
-# How it is shown.
+# The table.
 
 COLUMNS = (
     ("process", "Run, worker"),
@@ -259,7 +259,7 @@ COLUMNS = (
     ("hourly", "USD per hour"),
     ("problem", "Last problem"),
 )
-"""Of the table: keys of a row, and titles. No key has an underscore, as Locust's pages rename those that have."""
+"""The keys and titles of the columns. Keys have no underscore, because Locust's page would rename them."""
 
 
 def row(status: Status) -> dict[str, str | int | float | None]:
@@ -302,5 +302,5 @@ def _cell(value: object) -> str | int | float | None:
     if value is None or isinstance(value, int):
         return value
     text = str(value)
-    # Mark text that a spreadsheet would read as a formula.
+    # A spreadsheet would interpret the text as a formula.
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
