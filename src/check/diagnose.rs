@@ -62,23 +62,29 @@ fn without_name(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
 }
 
 /// The end of the name, the name and the rest of words such as `POST /:p95`, `generator cpu` or `rds:db CPUUtilization Average`.
-fn missing_colon<'a>(scanner: &Scanner<'a>, words: &'a [Word]) -> Option<(usize, &'a str, String)> {
-    let [.., last] = words else { return None };
+fn missing_colon<'a>(scanner: &Scanner<'a>, words: &[Word]) -> Option<(usize, &'a str, &'a str)> {
+    let [first, .., last] = words else { return missing_space(scanner, words.first()?) };
+    let before_last = &words[words.len() - 2];
     // A percentile is a measure and a statistic. It rather follows the name of a request than a metric.
-    let has_statistic = is_statistic(&last.text) && !is_measure(&last.text);
-    let metric = words.len().checked_sub(2).map(|index| &words[index]).filter(|_| has_statistic);
-    let (end, subject) = match (last.text.rsplit_once(':'), metric) {
-        (Some((name, measure)), None) => (last.at + name.len(), measure.to_owned()),
-        (_, None) => (last.at, last.text.clone()),
-        (_, Some(metric)) => match metric.text.rsplit_once(':') {
-            Some((name, text)) => (metric.at + name.len(), format!("{text} {}", last.text)),
-            None if words.len() > 2 => (metric.at, format!("{} {}", metric.text, last.text)),
-            None => return None,
-        },
+    let is_metric = is_statistic(&last.text) && !is_measure(&last.text);
+    let subject = if is_metric { before_last } else { last };
+    let end = match subject.colon() {
+        Some(end) if is_metric || is_measure(&last.text[end + 1..]) => subject.at + end,
+        None if words.len() > 2 && is_metric || is_measure(&last.text) => subject.at,
+        _ => return None,
     };
-    let is_subject = metric.is_some() || is_measure(&subject);
-    let start = words[0].at;
-    is_subject.then(|| (end, scanner.since(start)[..end - start].trim_end(), subject))
+    Some(split(scanner, first.at, end))
+}
+
+/// The same, for one word such as `generator:cpu`.
+fn missing_space<'a>(scanner: &Scanner<'a>, word: &Word) -> Option<(usize, &'a str, &'a str)> {
+    let end = word.colon().filter(|end| is_measure(&word.text[end + 1..]))?;
+    Some(split(scanner, word.at, word.at + end))
+}
+
+fn split<'a>(scanner: &Scanner<'a>, start: usize, end: usize) -> (usize, &'a str, &'a str) {
+    let (name, subject) = scanner.since(start).split_at(end - start);
+    (end, name.trim_end(), subject.trim_start_matches(':').trim())
 }
 
 /// The problem of a colon that does not end the name, or follows a measure.

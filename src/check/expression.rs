@@ -13,7 +13,8 @@ pub(super) const GENERATOR: &str = "generator";
 /// A condition that a run must meet.
 ///
 /// Two checks are equal if they are the same condition, even if their texts differ: `p95 < 300ms` and `p95<0.3s`. `Display`
-/// writes the condition in one form, which parses to an equal check.
+/// writes the condition in one form, which parses to an equal check. Only a name of hundreds of quotation marks makes the form
+/// longer than an expression may be.
 #[derive(Debug, Clone)]
 pub struct Check {
     /// The expression as the user wrote it, without whitespace around it.

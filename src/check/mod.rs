@@ -35,3 +35,4 @@ pub use error::ParseError;
 pub use evaluate::{GeneratorValues, Undecided, Values};
 pub use expression::{Check, Measure, Operator, Scope, Unit};
 pub use result::{CheckResult, Verdict};
+pub use scanner::MAX_CHARS;

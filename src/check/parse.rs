@@ -103,9 +103,9 @@ fn abort_after(scanner: &mut Scanner<'_>) -> Result<Option<Duration>, ParseError
 fn unexpected(word: &str) -> String {
     let lower = word.to_lowercase();
     if word.starts_with([',', ';', '&', '|']) || ["and", "or"].contains(&lower.as_str()) {
-        "a check has one condition: repeat --cw-check for each further one".to_owned()
+        "a check has one condition: write a check for each".to_owned()
     } else if word.starts_with(is_operator_char) {
-        "a check has one operator: repeat --cw-check for a second limit".to_owned()
+        "a check has one operator: write a second check for the other limit".to_owned()
     } else if ["abort", "after", "for", "stop"].contains(&lower.trim_matches(|c: char| !c.is_alphabetic())) {
         format!("to stop the test, write {ABORT}, not {}", shown(word))
     } else {
@@ -120,7 +120,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::check::{Scope, Unit};
+    use crate::check::{MAX_CHARS, Scope, Unit};
 
     /// Malformed expressions. Below each, a caret at the position of its problem, and the problem.
     const MALFORMED: &str = include_str!("malformed.txt");
@@ -250,6 +250,8 @@ pub(super) mod tests {
         let long = |length: usize| format!("{}: p95 < 300ms", "é".repeat(length - 13));
         assert_eq!(check(&long(1024)).text.chars().count(), 1024);
         assert_eq!(error(&long(1025)).position, 1024);
+        let form = check(&format!("'{}: p95 < 300ms", "\"".repeat(1000))).to_string();
+        assert_eq!(error(&form).position, 1024, "a form in which each quotation mark has a backslash");
     }
 
     #[test]
@@ -334,7 +336,7 @@ pub(super) mod tests {
                 prop_assert!(error.position <= text.chars().count(), "{error}");
                 prop_assert_eq!(error.to_string().lines().count(), 3, "{}", error);
                 // Each problem says what to do.
-                let remedies = ["write ", "such as ", "remove ", "repeat ", "shorten ", "add ", "expected "];
+                let remedies = ["write ", "such as ", "remove ", "shorten ", "add ", "expected "];
                 prop_assert!(remedies.iter().any(|remedy| error.problem.contains(remedy)), "{error}");
                 prop_assert!(
                     !error.problem.contains(char::is_control) && error.problem.chars().count() < 400,
@@ -363,6 +365,16 @@ pub(super) mod tests {
             ],
         ) {
             check_any(&text)?;
+        }
+
+        #[test]
+        fn any_words_are_a_check_or_an_error_that_points_into_them(
+            words in prop::collection::vec(prop::sample::select(
+                "p95 mean cpu generator GET / 한 한글 Average p99 CPU abort after 300ms 30s 1% < >= : \" \\ ' , -".split(' ').chain([" ", " ", " "])
+                    .collect::<Vec<_>>()
+            ), 0..16),
+        ) {
+            check_any(&words.concat())?;
         }
 
         #[test]

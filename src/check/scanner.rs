@@ -2,8 +2,8 @@
 
 use super::error::{ParseError, shown};
 
-/// Maximum length of an expression.
-pub(super) const MAX_CHARS: usize = 1024;
+/// Maximum length of an expression, in characters.
+pub const MAX_CHARS: usize = 1024;
 
 /// A text, and how far it is read.
 pub(super) struct Scanner<'a> {

@@ -16,6 +16,14 @@ pub(super) struct Word {
     pub(super) is_quoted: bool,
 }
 
+impl Word {
+    /// The position of its last colon, in bytes from its beginning.
+    pub(super) fn colon(&self) -> Option<usize> {
+        // The text of a quoted word is shorter than the word.
+        if self.is_quoted { None } else { self.text.rfind(':') }
+    }
+}
+
 /// Reads the measure. It decides whether the name is that of a request or of a target.
 pub(super) fn subject(scanner: &mut Scanner<'_>, name: Option<Name>) -> Result<(Scope, Measure), ParseError> {
     let start = scanner.skip_whitespace();
