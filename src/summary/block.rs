@@ -1,8 +1,10 @@
 //! What a time block holds: counts, and a compact histogram of the response times.
 
+use std::borrow::Cow;
+
 use crate::summary::encoding::{Invalid, push_varint, take_varint};
 use crate::summary::log_histogram::{BUCKETS, lower_bound_ms, nearest_rank};
-use crate::summary::packed::{PackedCounts, bucket_bytes, union};
+use crate::summary::packed::{PackedCounts, bucket_bytes, merge, pack, unpack};
 
 /// Buckets of a compact histogram are at least 4 of a [`super::LogHistogram`] wide, which is 4 %.
 const MIN_SHIFT: u32 = 2;
@@ -20,45 +22,69 @@ const MAX_BYTES: usize = 96;
 pub struct CompactHistogram {
     /// The width is two to this power, in buckets of a [`super::LogHistogram`].
     shift: u32,
-    counts: PackedCounts,
+    /// By the number of the bucket, in ascending order.
+    counts: Vec<(u32, u64)>,
 }
 
 impl Default for CompactHistogram {
     fn default() -> Self {
-        Self { shift: MIN_SHIFT, counts: PackedCounts::default() }
+        Self { shift: MIN_SHIFT, counts: Vec::new() }
     }
 }
 
 impl CompactHistogram {
     /// The counts of a [`super::LogHistogram`].
     pub(super) fn of(fine: &PackedCounts) -> Self {
-        Self::fitted(MIN_SHIFT, fine.iter().map(|(number, count)| (number >> MIN_SHIFT, count)))
+        let mut histogram = Self { shift: 0, counts: fine.iter().collect() };
+        histogram.widen(MIN_SHIFT);
+        histogram.fit();
+        histogram
     }
 
-    fn fitted(mut shift: u32, counts: impl Iterator<Item = (u32, u64)>) -> Self {
-        let mut counts: PackedCounts = counts.collect();
-        while shift < MAX_SHIFT && counts.iter().map(|(_, count)| bucket_bytes(count)).sum::<usize>() > MAX_BYTES {
-            shift += 1;
-            counts = counts.iter().map(|(number, count)| (number >> 1, count)).collect();
+    /// Widens the buckets to a width of two to the power of `shift`.
+    fn widen(&mut self, shift: u32) {
+        let by = shift - self.shift;
+        if by == 0 {
+            return;
         }
-        Self { shift, counts }
+        self.shift = shift;
+        self.counts.iter_mut().for_each(|(number, _)| *number >>= by);
+        self.counts.dedup_by(|(number, count), (previous, sum)| {
+            let is_same = number == previous;
+            if is_same {
+                *sum = sum.saturating_add(*count);
+            }
+            is_same
+        });
+    }
+
+    /// Widens the buckets until the counts are small enough.
+    fn fit(&mut self) {
+        while self.shift < MAX_SHIFT
+            && self.counts.iter().map(|&(_, count)| bucket_bytes(count)).sum::<usize>() > MAX_BYTES
+        {
+            self.widen(self.shift + 1);
+        }
     }
 
     /// Adds the times of another histogram.
     pub fn merge(&mut self, other: &Self) {
         let shift = self.shift.max(other.shift);
-        let widened = |histogram: &Self| {
-            let by = shift - histogram.shift;
-            histogram.counts.clone().iter().map(move |(number, count)| (number >> by, count)).collect::<PackedCounts>()
-        };
-        let (own, others) = (widened(self), widened(other));
-        *self = Self::fitted(shift, union(own.iter(), others.iter()));
+        self.widen(shift);
+        let mut others = Cow::Borrowed(other);
+        if other.shift < shift {
+            others.to_mut().widen(shift);
+        }
+        let own = std::mem::take(&mut self.counts);
+        self.counts.reserve(own.len() + others.counts.len());
+        merge(own.into_iter(), others.counts.iter().copied(), |number, count| self.counts.push((number, count)));
+        self.fit();
     }
 
     /// The number of response times.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.counts.iter().fold(0, |sum, (_, count)| sum.saturating_add(count))
+        self.counts.iter().fold(0, |sum, &(_, count)| sum.saturating_add(count))
     }
 
     /// A quantile in milliseconds, such as 0.95 for the 95th percentile, interpolated within its bucket.
@@ -67,7 +93,7 @@ impl CompactHistogram {
     pub fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         let rank = nearest_rank(quantile, self.count())?;
         let mut before = 0u64;
-        for (number, count) in self.counts.iter() {
+        for &(number, count) in &self.counts {
             if before.saturating_add(count) >= rank {
                 let position = ((rank - before) as f64 - 0.5) / count as f64;
                 return Some(self.interpolated_ms(number, position));
@@ -111,7 +137,7 @@ impl Block {
         push_varint(&mut bytes, self.requests);
         push_varint(&mut bytes, self.failures);
         push_varint(&mut bytes, (self.times.shift - MIN_SHIFT).into());
-        bytes.extend_from_slice(self.times.counts.as_bytes());
+        pack(&mut bytes, &self.times.counts);
         bytes
     }
 
@@ -126,8 +152,9 @@ impl Block {
             return Err(INVALID);
         }
         let shift = MIN_SHIFT + u32::try_from(widened).map_err(|_| INVALID)?;
-        let counts = PackedCounts::from_bytes(bytes, ((BUCKETS - 1) >> shift) + 1)?;
-        Ok(Self { requests, failures, times: CompactHistogram::fitted(shift, counts.iter()) })
+        let mut times = CompactHistogram { shift, counts: unpack(bytes, ((BUCKETS - 1) >> shift) + 1)? };
+        times.fit();
+        Ok(Self { requests, failures, times })
     }
 }
 

@@ -36,7 +36,7 @@ struct Parts {
 impl TimeBlocks {
     /// Adds the requests of a second since the epoch.
     pub(super) fn add(&mut self, second: i64, totals: &Totals) {
-        let mut packed = Packer::default();
+        let mut packed = Packer::with_capacity(0);
         packed.push(second, &totals.block().to_bytes());
         self.merge(&Self { exponent: 0, packed: packed.bytes.into() });
     }
@@ -47,21 +47,27 @@ impl TimeBlocks {
             return;
         }
         let mut exponent = self.exponent.max(other.exponent);
-        let mut merged = merged(self.parts(exponent), other.parts(exponent));
-        while merged.count > MAX_BLOCKS && exponent < MAX_EXPONENT {
+        let mut packer = Packer::with_capacity(self.packed.len() + other.packed.len());
+        packer.merge(self.parts(exponent), other.parts(exponent));
+        while packer.count > MAX_BLOCKS && exponent < MAX_EXPONENT {
+            let finer = Self { exponent, packed: packer.bytes.into() };
             exponent += 1;
-            let finer = Self { exponent: exponent - 1, packed: merged.bytes.into() };
-            merged = self::merged(finer.parts(exponent), std::iter::empty());
+            packer = finer.widened(exponent);
         }
-        *self = Self { exponent, packed: merged.bytes.into() };
+        *self = Self { exponent, packed: packer.bytes.into() };
     }
 
     /// The same requests in blocks of at least `seconds`, a power of two, so that the blocks of two runs can be compared.
     #[must_use]
     pub fn of_length(&self, seconds: u64) -> Self {
         let exponent = seconds.next_power_of_two().trailing_zeros().clamp(self.exponent, MAX_EXPONENT);
-        let packed = merged(self.parts(exponent), std::iter::empty());
-        Self { exponent, packed: packed.bytes.into() }
+        Self { exponent, packed: self.widened(exponent).bytes.into() }
+    }
+
+    fn widened(&self, exponent: u32) -> Packer {
+        let mut packer = Packer::with_capacity(self.packed.len());
+        packer.merge(self.parts(exponent), std::iter::empty());
+        packer
     }
 
     /// The length of a block, in seconds.
@@ -88,34 +94,7 @@ impl TimeBlocks {
     }
 }
 
-/// Merges two series of packed blocks in ascending order. Blocks of the same number are added up, in the same series too.
-fn merged<'a>(one: impl Iterator<Item = (i64, &'a [u8])>, other: impl Iterator<Item = (i64, &'a [u8])>) -> Packer {
-    let (mut one, mut other) = (one.peekable(), other.peekable());
-    let mut packer = Packer::default();
-    while let Some(&(number, first)) = match (one.peek(), other.peek()) {
-        (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
-        (a, b) => a.or(b),
-    } {
-        let mut same: Vec<&[u8]> = Vec::with_capacity(2);
-        while let Some((_, packed)) = one.next_if(|next| next.0 == number) {
-            same.push(packed);
-        }
-        while let Some((_, packed)) = other.next_if(|next| next.0 == number) {
-            same.push(packed);
-        }
-        if same.len() == 1 {
-            packer.push(number, first);
-        } else {
-            let mut sum = Block::default();
-            same.iter().filter_map(|packed| Block::from_bytes(packed).ok()).for_each(|block| sum.merge(&block));
-            packer.push(number, &sum.to_bytes());
-        }
-    }
-    packer
-}
-
 /// Packs blocks in ascending order.
-#[derive(Default)]
 struct Packer {
     bytes: Vec<u8>,
     count: usize,
@@ -123,6 +102,37 @@ struct Packer {
 }
 
 impl Packer {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), count: 0, previous: None }
+    }
+
+    /// Appends two series of packed blocks in ascending order. Blocks of the same number are added up, in the same series too.
+    fn merge<'a>(&mut self, one: impl Iterator<Item = (i64, &'a [u8])>, other: impl Iterator<Item = (i64, &'a [u8])>) {
+        let (mut one, mut other) = (one.peekable(), other.peekable());
+        loop {
+            let (number, first) = match (one.peek(), other.peek()) {
+                (Some(a), Some(b)) if b.0 < a.0 => *b,
+                (Some(a), _) => *a,
+                (None, Some(b)) => *b,
+                (None, None) => break,
+            };
+            let same = |same: &(i64, &[u8])| same.0 == number;
+            let mut next = || one.next_if(same).or_else(|| other.next_if(same));
+            next();
+            let Some((_, second)) = next() else {
+                self.push(number, first);
+                continue;
+            };
+            let mut sum = Block::default();
+            for packed in [first, second].into_iter().chain(std::iter::from_fn(|| next().map(|(_, packed)| packed))) {
+                if let Ok(block) = Block::from_bytes(packed) {
+                    sum.merge(&block);
+                }
+            }
+            self.push(number, &sum.to_bytes());
+        }
+    }
+
     fn push(&mut self, number: i64, packed: &[u8]) {
         let distance = match self.previous {
             None => ((number << 1) ^ (number >> 63)).cast_unsigned(),
@@ -173,7 +183,7 @@ impl TryFrom<Parts> for TimeBlocks {
             return Err(INVALID);
         }
         let mut blocks = Unpacker { bytes: &bytes, previous: None };
-        let mut packer = Packer::default();
+        let mut packer = Packer::with_capacity(bytes.len());
         for (number, packed) in blocks.by_ref() {
             let starts_at_a_second = (number << exponent) >> exponent == number;
             if !starts_at_a_second || packer.count == MAX_BLOCKS {
@@ -182,7 +192,11 @@ impl TryFrom<Parts> for TimeBlocks {
             // Packing it again yields the only form that equal blocks have.
             packer.push(number, &Block::from_bytes(packed)?.to_bytes());
         }
-        if blocks.bytes.is_empty() { Ok(Self { exponent, packed: packer.bytes.into() }) } else { Err(INVALID) }
+        match (blocks.bytes.is_empty(), packer.count) {
+            (true, 0) => Ok(Self::default()),
+            (true, _) => Ok(Self { exponent, packed: packer.bytes.into() }),
+            (false, _) => Err(INVALID),
+        }
     }
 }
 
@@ -244,6 +258,7 @@ mod tests {
                 let again = TimeBlocks::try_from(Parts::from(blocks.clone()));
                 prop_assert_eq!(again, Ok(blocks.clone()));
                 prop_assert!(blocks.iter().count() <= MAX_BLOCKS);
+                prop_assert!(blocks.iter().count() > 0 || blocks == TimeBlocks::default());
                 let mut twice = blocks.clone();
                 twice.merge(&blocks);
                 prop_assert_eq!(twice.iter().count(), blocks.iter().count());

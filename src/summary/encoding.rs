@@ -55,6 +55,7 @@ impl Visitor<'_> for EncodedVisitor {
 }
 
 /// Appends an integer: seven bits per byte, the lowest first.
+#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "seven bits remain")]
 pub(super) fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -65,7 +66,19 @@ pub(super) fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Takes an integer from the front of the bytes, unless they do not begin with one.
+#[inline]
 pub(super) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    match bytes.split_first()? {
+        // Most integers have one byte.
+        (&byte @ 0..0x80, rest) => {
+            *bytes = rest;
+            Some(byte.into())
+        }
+        _ => take_long_varint(bytes),
+    }
+}
+
+fn take_long_varint(bytes: &mut &[u8]) -> Option<u64> {
     let (mut number, mut shift) = (0, 0);
     loop {
         let (&byte, rest) = bytes.split_first()?;

@@ -235,8 +235,13 @@ impl Summary {
     /// Takes what was added so far. The limits stay.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        let empty = Self::new(self.limits.clone());
+        let empty = self.empty();
         std::mem::replace(self, empty)
+    }
+
+    /// A summary of the same limits, without requests.
+    fn empty(&self) -> Self {
+        Self::new(self.limits.clone())
     }
 
     /// The requests, by name and then method as Locust lists them.

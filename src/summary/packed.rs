@@ -11,6 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::summary::encoding::{Encoded, Invalid, push_varint, take_varint, varint_len};
+use crate::summary::log_histogram::BUCKETS;
 
 /// A larger count of a bucket that follows the previous one has the long form, so that no shift overflows.
 const MAX_SHORT_COUNT: u64 = u32::MAX as u64;
@@ -31,30 +32,15 @@ impl PackedCounts {
         if self.is_empty() {
             self.0.clone_from(&other.0);
         } else if !other.is_empty() {
-            *self = union(self.iter(), other.iter()).collect();
+            let mut packer = Packer::with_capacity(self.0.len() + other.0.len());
+            merge(self.iter(), other.iter(), |number, count| packer.push(number, count));
+            self.0 = packer.bytes.into();
         }
     }
 
     /// Whether all buckets are empty.
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// The packed bytes.
-    pub(super) const fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Reads packed bytes. The number of each bucket is less than `buckets`.
-    ///
-    /// # Errors
-    /// If the bytes are not packed counts.
-    pub(super) fn from_bytes(bytes: &[u8], buckets: u32) -> Result<Self, Invalid> {
-        let mut counts = Iter { bytes, next: 0 };
-        let mut is_valid = true;
-        // Packing them again yields the only form that equal counts have.
-        let packed = counts.by_ref().inspect(|&(number, count)| is_valid &= number < buckets && count > 0).collect();
-        if is_valid && counts.bytes.is_empty() { Ok(packed) } else { Err(Invalid("counts of buckets")) }
     }
 
     #[cfg(test)]
@@ -66,36 +52,65 @@ impl PackedCounts {
 /// Packs counts in ascending order of their numbers. Counts of the same number are added up.
 impl FromIterator<(u32, u64)> for PackedCounts {
     fn from_iter<T: IntoIterator<Item = (u32, u64)>>(counts: T) -> Self {
-        let (mut bytes, mut next) = (Vec::new(), 0);
-        let mut current: Option<(u32, u64)> = None;
+        let mut packer = Packer::default();
+        let mut counts = counts.into_iter();
+        let Some((mut current, mut sum)) = counts.next() else { return Self::default() };
         for (number, count) in counts {
-            match &mut current {
-                Some((same, sum)) if *same == number => *sum = sum.saturating_add(count),
-                _ => {
-                    if let Some(full) = current.replace((number, count)) {
-                        next = push_bucket(&mut bytes, next, full);
-                    }
-                }
+            if number == current {
+                sum = sum.saturating_add(count);
+            } else {
+                packer.push(current, sum);
+                (current, sum) = (number, count);
             }
         }
-        if let Some(last) = current {
-            push_bucket(&mut bytes, next, last);
-        }
-        Self(bytes.into())
+        packer.push(current, sum);
+        Self(packer.bytes.into())
     }
 }
 
-/// Appends a bucket that is at `next` or after it, and returns the number after it.
-fn push_bucket(bytes: &mut Vec<u8>, next: u32, (number, count): (u32, u64)) -> u32 {
-    match (u64::from(number.saturating_sub(next)), count) {
-        (0, 1..=MAX_SHORT_COUNT) => push_varint(bytes, (count - 1) << 1),
-        (gap, 1) => push_varint(bytes, gap << 2 | 0b01),
-        (gap, _) => {
-            push_varint(bytes, gap << 2 | 0b11);
-            push_varint(bytes, count);
-        }
+/// Appends the packed form of counts in ascending order of their numbers, each of which occurs once.
+pub(super) fn pack(bytes: &mut Vec<u8>, counts: &[(u32, u64)]) {
+    let mut packer = Packer { bytes: std::mem::take(bytes), next: 0 };
+    counts.iter().for_each(|&(number, count)| packer.push(number, count));
+    *bytes = packer.bytes;
+}
+
+/// Reads packed counts. The number of each bucket is less than `buckets`.
+///
+/// # Errors
+/// If the bytes are not packed counts.
+pub(super) fn unpack(bytes: &[u8], buckets: u32) -> Result<Vec<(u32, u64)>, Invalid> {
+    let mut unread = Iter { bytes, next: 0 };
+    let mut counts = Vec::with_capacity(bytes.len());
+    counts.extend(unread.by_ref());
+    let is_valid = unread.bytes.is_empty() && counts.iter().all(|&(number, count)| number < buckets && count > 0);
+    if is_valid { Ok(counts) } else { Err(Invalid("counts of buckets")) }
+}
+
+/// Appends buckets in ascending order of their numbers.
+#[derive(Default)]
+struct Packer {
+    bytes: Vec<u8>,
+    next: u32,
+}
+
+impl Packer {
+    fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), next: 0 }
     }
-    number.saturating_add(1)
+
+    #[inline]
+    fn push(&mut self, number: u32, count: u64) {
+        match (u64::from(number.saturating_sub(self.next)), count) {
+            (0, 1..=MAX_SHORT_COUNT) => push_varint(&mut self.bytes, (count - 1) << 1),
+            (gap, 1) => push_varint(&mut self.bytes, gap << 2 | 0b01),
+            (gap, _) => {
+                push_varint(&mut self.bytes, gap << 2 | 0b11);
+                push_varint(&mut self.bytes, count);
+            }
+        }
+        self.next = number.saturating_add(1);
+    }
 }
 
 /// Number of bytes of a bucket that follows the previous one. It does not decrease if the count grows, and that of a sum is at
@@ -104,17 +119,34 @@ pub(super) const fn bucket_bytes(count: u64) -> usize {
     varint_len(count.saturating_sub(1).saturating_mul(2))
 }
 
-/// The buckets of two histograms in ascending order, those of both twice.
-pub(super) fn union(
-    one: impl Iterator<Item = (u32, u64)>,
-    other: impl Iterator<Item = (u32, u64)>,
-) -> impl Iterator<Item = (u32, u64)> {
-    let (mut one, mut other) = (one.peekable(), other.peekable());
-    std::iter::from_fn(move || match (one.peek(), other.peek()) {
-        (Some((a, _)), Some((b, _))) if b < a => other.next(),
-        (Some(_), _) => one.next(),
-        (None, _) => other.next(),
-    })
+/// Passes the buckets of two histograms to `push` in ascending order, and adds up those of the same number.
+pub(super) fn merge(
+    mut one: impl Iterator<Item = (u32, u64)>,
+    mut other: impl Iterator<Item = (u32, u64)>,
+    mut push: impl FnMut(u32, u64),
+) {
+    let (mut own, mut others) = (one.next(), other.next());
+    loop {
+        match (own, others) {
+            (Some((a, count)), Some((b, added))) if a == b => {
+                push(a, count.saturating_add(added));
+                (own, others) = (one.next(), other.next());
+            }
+            (Some((a, count)), Some((b, _))) if a < b => {
+                push(a, count);
+                own = one.next();
+            }
+            (_, Some((b, count))) => {
+                push(b, count);
+                others = other.next();
+            }
+            (Some((a, count)), None) => {
+                push(a, count);
+                own = one.next();
+            }
+            (None, None) => break,
+        }
+    }
 }
 
 /// The buckets of packed counts.
@@ -157,7 +189,8 @@ impl TryFrom<Encoded> for PackedCounts {
     type Error = Invalid;
 
     fn try_from(Encoded(bytes): Encoded) -> Result<Self, Invalid> {
-        Self::from_bytes(&bytes, super::log_histogram::BUCKETS)
+        // Packing them again yields the only form that equal counts have.
+        unpack(&bytes, BUCKETS).map(Self::from_iter)
     }
 }
 
@@ -182,7 +215,7 @@ pub(super) mod tests {
         fn packed_counts_are_read_back(counts in counts()) {
             let packed: PackedCounts = counts.clone().into_iter().collect();
             prop_assert_eq!(packed.iter().collect::<BTreeMap<_, _>>(), counts);
-            prop_assert_eq!(PackedCounts::from_bytes(packed.as_bytes(), 4000), Ok(packed));
+            prop_assert_eq!(PackedCounts::try_from(Encoded(packed.0.to_vec())), Ok(packed));
         }
 
         #[test]
@@ -199,8 +232,8 @@ pub(super) mod tests {
 
         #[test]
         fn any_bytes_are_refused_or_have_one_form(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-            if let Ok(packed) = PackedCounts::from_bytes(&bytes, 4000) {
-                prop_assert!(packed.iter().all(|(number, count)| number < 4000 && count > 0));
+            if let Ok(packed) = PackedCounts::try_from(Encoded(bytes)) {
+                prop_assert!(packed.iter().all(|(number, count)| number < BUCKETS && count > 0));
                 prop_assert_eq!(packed.iter().collect::<PackedCounts>(), packed);
             }
         }
@@ -217,6 +250,6 @@ pub(super) mod tests {
     fn most_buckets_take_one_byte() {
         let dense: PackedCounts = (1000..2000).map(|number| (number, 64)).collect();
         let sparse: PackedCounts = (0..100).map(|number| (number * 30, 1)).collect();
-        assert_eq!((dense.as_bytes().len(), sparse.as_bytes().len()), (1002, 100));
+        assert_eq!((dense.0.len(), sparse.0.len()), (1002, 100));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use smol_str::SmolStr;
 
+use crate::check::Values;
 use crate::summary::log_histogram::LogHistogram;
 use crate::summary::totals::Totals;
 use crate::summary::window::Window;
@@ -27,10 +28,43 @@ pub struct SecondStats {
 }
 
 impl SecondStats {
+    /// Adds other requests of the same second.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.successful.merge(&other.successful);
+    }
+
     fn add(&mut self, totals: &Totals) {
         self.requests = self.requests.saturating_add(totals.requests);
         self.failures = self.failures.saturating_add(totals.failures);
         self.successful.merge(&totals.successful);
+    }
+}
+
+impl Values for SecondStats {
+    fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    fn timed(&self) -> u64 {
+        self.successful.count()
+    }
+
+    fn mean_ms(&self) -> Option<f64> {
+        self.successful.mean_ms()
+    }
+
+    fn max_ms(&self) -> Option<f64> {
+        self.successful.max_ms()
+    }
+
+    fn quantile_ms(&self, quantile: f64) -> Option<f64> {
+        self.successful.quantile_ms(quantile)
     }
 }
 
@@ -83,11 +117,36 @@ impl Seconds {
     pub fn watched(&self, text: &str) -> Option<&BTreeMap<i64, SecondStats>> {
         self.watched.iter().find(|(watched, _)| watched == text).map(|(_, seconds)| seconds)
     }
+
+    /// Adds the requests of other seconds with the same watched texts.
+    pub(super) fn merge(&mut self, other: &Self) {
+        merge(&mut self.all, &other.all, MAX_SECONDS);
+        for (text, seconds) in &mut self.watched {
+            other.watched(text).iter().for_each(|others| merge(seconds, others, MAX_WATCHED_SECONDS));
+        }
+    }
+
+    /// The same watched texts, without requests.
+    pub(super) fn empty(&self) -> Self {
+        Self::new(self.watched.iter().map(|(text, _)| text.clone()))
+    }
 }
 
 fn add(seconds: &mut BySecond, window: &Window, keep: i64) {
     seconds.entry(window.second).or_default().add(&window.totals);
-    if i64::try_from(seconds.len()).is_ok_and(|number| number > keep) {
+    limit(seconds, keep);
+}
+
+fn merge(seconds: &mut BySecond, others: &BySecond, keep: i64) {
+    for (&second, stats) in others {
+        seconds.entry(second).or_default().merge(stats);
+    }
+    limit(seconds, keep);
+}
+
+/// Removes the oldest seconds beyond a number.
+fn limit(seconds: &mut BySecond, number: i64) {
+    while i64::try_from(seconds.len()).is_ok_and(|length| length > number) {
         seconds.pop_first();
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::Values;
 use crate::metrics::histogram::Histogram;
 use crate::summary::block::{Block, CompactHistogram};
 use crate::summary::bounded::Merge;
@@ -49,6 +50,32 @@ impl Totals {
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         self.errors.heap_bytes() + self.successful.heap_bytes() + self.failed.heap_bytes()
+    }
+}
+
+impl Values for Totals {
+    fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    fn timed(&self) -> u64 {
+        self.successful.count()
+    }
+
+    fn mean_ms(&self) -> Option<f64> {
+        self.successful.mean_ms()
+    }
+
+    fn max_ms(&self) -> Option<f64> {
+        self.successful.max_ms()
+    }
+
+    fn quantile_ms(&self, quantile: f64) -> Option<f64> {
+        self.successful.quantile_ms(quantile)
     }
 }
 
