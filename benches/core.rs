@@ -19,6 +19,7 @@ use locust_cw::ingest::sample::Sample;
 use locust_cw::ingest::worker::AggregationWorker;
 use locust_cw::metrics::histogram::Histogram;
 use locust_cw::spool::{Manifest, Spool};
+use locust_cw::statistics::{Audience, RunStatistics};
 use locust_cw::summary::{Increment, IncrementSender, Limits, Phase, RequestKey, Seconds, Summary, Totals, Window};
 use locust_cw::timestamp::Timestamp;
 use rand::RngExt as _;
@@ -69,8 +70,9 @@ fn aggregate(config: &Config) -> Duration {
     let spool = Spool::in_memory(&Manifest::of(config, &identity));
     let outbox =
         Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), u64::MAX, SendMode::Deferred));
-    let worker = AggregationWorker::new(config, &identity, outbox, counters, diagnostics);
     let now = Timestamp::now();
+    let statistics = Arc::new(RunStatistics::new(config, now, Audience::Own));
+    let worker = AggregationWorker::new(config, &identity, statistics, outbox, counters, diagnostics);
     for i in 0..SAMPLES {
         sender.try_push(Item::Sample(sample(i, now))).expect("room");
     }

@@ -18,6 +18,7 @@ use locust_cw::config::identity::RunIdentity;
 use locust_cw::ingest::queue::ControlMessage;
 use locust_cw::ingest::sample::Sample;
 use locust_cw::run::Run;
+use locust_cw::statistics::{Audience, RunStatistics};
 use locust_cw::timestamp::Timestamp;
 
 const REQUESTS: u32 = 1_000_000;
@@ -81,7 +82,9 @@ fn start(url: &str, folder: &tempfile::TempDir, live: bool) -> Run {
         host: Some("https://service.example".into()),
         fallback_host: None,
     };
-    Run::start(config, identity, locust_cw::runtime::handle().expect("a runtime"), Aws::new).expect("a run")
+    let statistics = RunStatistics::new(&config, Timestamp::now(), Audience::Own);
+    let runtime = locust_cw::runtime::handle().expect("a runtime");
+    Run::start(config, identity, statistics, runtime, Aws::new).expect("a run")
 }
 
 fn record(run: &Run) {

@@ -21,6 +21,7 @@ use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, Qu
 use crate::ingest::sample::{LifeCycleEvent, Report, Sample};
 use crate::ingest::worker::AggregationWorker;
 use crate::spool::{Manifest, Spool};
+use crate::statistics::RunStatistics;
 use crate::timestamp::Timestamp;
 
 /// How long the end waits for the aggregation thread, which takes moments unless the disk does not respond.
@@ -42,6 +43,8 @@ pub struct Run {
     pub identity: Arc<RunIdentity>,
     /// Users in this process, for log events.
     pub users: AtomicU32,
+    /// The summary, and the state of the checks.
+    pub statistics: Arc<RunStatistics>,
     delivery: Delivery,
     sender: QueueSender,
     aggregation: Mutex<Option<JoinHandle<()>>>,
@@ -62,10 +65,11 @@ impl Run {
     pub fn start<C: CloudWatch>(
         config: Config,
         identity: RunIdentity,
+        statistics: RunStatistics,
         runtime: Handle,
         cloudwatch: impl FnOnce(&Manifest, &Arc<Counters>) -> C,
     ) -> std::io::Result<Self> {
-        Self::start_by(Timestamp::now, config, identity, runtime, cloudwatch)
+        Self::start_by(Timestamp::now, config, identity, statistics, runtime, cloudwatch)
     }
 
     /// The same, with the clock of the aggregation thread.
@@ -73,6 +77,7 @@ impl Run {
         clock: impl Fn() -> Timestamp + Send + 'static,
         config: Config,
         mut identity: RunIdentity,
+        statistics: RunStatistics,
         runtime: Handle,
         cloudwatch: impl FnOnce(&Manifest, &Arc<Counters>) -> C,
     ) -> std::io::Result<Self> {
@@ -93,7 +98,15 @@ impl Run {
         let identity = Arc::new(identity);
         let (sender, receiver) = queue();
         let (outbox, counters) = (Arc::clone(&delivery.outbox), Arc::clone(&delivery.counters));
-        let worker = AggregationWorker::new(&config, &identity, outbox, counters, Arc::clone(&delivery.diagnostics));
+        let statistics = Arc::new(statistics);
+        let worker = AggregationWorker::new(
+            &config,
+            &identity,
+            Arc::clone(&statistics),
+            outbox,
+            counters,
+            Arc::clone(&delivery.diagnostics),
+        );
         let thread = std::thread::Builder::new()
             .name("locust-cw-queue".to_owned())
             .spawn(move || worker.run(&receiver, clock))
@@ -104,6 +117,7 @@ impl Run {
             config,
             identity,
             users: AtomicU32::new(0),
+            statistics,
             delivery,
             sender,
             aggregation,
@@ -432,6 +446,7 @@ mod tests {
     use crate::logs::event::{LogBatch, LogEvent};
     use crate::metrics::aggregator::tests::sample;
     use crate::metrics::datum::{Datum, FAILURE_COUNT};
+    use crate::statistics::Audience;
 
     /// A scripted CloudWatch: each call with data fails with one of the `errors`, and later calls succeed.
     #[derive(Default)]
@@ -512,7 +527,9 @@ mod tests {
         let runtime = Box::leak(Box::new(runtime)).handle();
         let cloudwatch = Arc::new(cloudwatch);
         let given = Arc::clone(&cloudwatch);
-        let run = Run::start_by(clock, config, (*identity()).clone(), runtime.clone(), |_, _| given).expect("a run");
+        let statistics = RunStatistics::new(&config, Timestamp::now(), Audience::Own);
+        let run = Run::start_by(clock, config, (*identity()).clone(), statistics, runtime.clone(), |_, _| given);
+        let run = run.expect("a run");
         Test { run, cloudwatch, folder, runtime: runtime.clone() }
     }
 

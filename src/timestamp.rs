@@ -1,6 +1,6 @@
 //! Points in time, and their text formats. Only [`Timestamp::now`] reads a clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -44,6 +44,14 @@ impl Timestamp {
         Self(millis * 1000)
     }
 
+    /// Converts seconds since the epoch with a fraction. Values that are out of range become the nearest time, and NaN the epoch.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
+    #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+    pub fn from_seconds_f64(seconds: f64) -> Self {
+        Self((seconds * MICROS as f64) as i64)
+    }
+
     /// The completion time of a request: `start` (seconds since the epoch) plus `elapsed_ms`.
     ///
     /// It is `now` if the start is unknown or not finite, or if the result is more than a week ago or more than an hour in the
@@ -63,6 +71,12 @@ impl Timestamp {
     #[must_use]
     pub const fn plus_micros(self, micros: i64) -> Self {
         Self(self.0 + micros)
+    }
+
+    /// The time after a duration.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// Whole seconds since the epoch, rounded down.

@@ -1,8 +1,8 @@
 """The Rust core: queue, windows, batches, spool and AWS calls of a run. Its threads do not use Python."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 from locust_cw._errors import AwsError, InvalidOptionError
 
@@ -28,6 +28,8 @@ __all__ = [
     "AwsError",
     "Call",
     "CallFailure",
+    "Check",
+    "CheckResult",
     "DeliveryCounts",
     "Flush",
     "InvalidOptionError",
@@ -40,7 +42,9 @@ __all__ = [
     "Publisher",
     "Receipt",
     "Replay",
+    "RunStatistics",
     "StatusReport",
+    "Summary",
     "check_options",
     "default_options",
     "dimension_value",
@@ -52,6 +56,7 @@ __all__ = [
     "new_run_id",
     "option_choices",
     "origin_of",
+    "parse_check",
     "partition_of",
     "pending_spools",
     "priced_regions",
@@ -252,6 +257,165 @@ class DeliveryCounts:
         """Items that are lost."""
 
 @final
+class Check:
+    """A condition that a run must meet."""
+
+    @property
+    def text(self) -> str:
+        """The expression as it was given."""
+    @property
+    def scope(self) -> Literal["all", "request", "generator", "target"]:
+        """What the check is about."""
+    @property
+    def name(self) -> str | None:
+        """The request or the target; None for all requests and the load generator."""
+    @property
+    def measure(self) -> str:
+        """The measure, such as `p95` or `failures`. For a target, its metric and statistic."""
+    @property
+    def metric(self) -> str | None:
+        """The name of the metric of a target."""
+    @property
+    def statistic(self) -> str | None:
+        """The statistic of the metric of a target."""
+    @property
+    def operator(self) -> str:
+        """The operator, such as `<=`."""
+    @property
+    def limit(self) -> float:
+        """The limit, in the unit."""
+    @property
+    def unit(self) -> str:
+        """The unit: `ms`, `%`, `1/s`, `count`, `MB`, or empty for the metric of a target."""
+    @property
+    def abort_after_s(self) -> float | None:
+        """Seconds of breach after which the test is stopped; None if it is not."""
+
+def parse_check(text: str) -> Check:
+    """Parse the expression of a check.
+
+    Raises:
+        InvalidOptionError: If it is malformed. The text shows the position.
+
+    """
+
+@final
+class CheckResult:
+    """The result of a check."""
+
+    @property
+    def expression(self) -> str:
+        """The expression as it was given."""
+    @property
+    def verdict(self) -> Literal["passed", "failed", "undecided"]:
+        """The verdict. An undecided check counts as not passed."""
+    @property
+    def measured(self) -> float | None:
+        """The value, in the unit; None if there is none."""
+    @property
+    def limit(self) -> float:
+        """The limit, in the unit."""
+    @property
+    def unit(self) -> str:
+        """The unit of `Check.unit`."""
+    @property
+    def first_breach(self) -> float | None:
+        """When single seconds breached the limit for the first time, in seconds since the epoch; None if it passed."""
+    @property
+    def reason(self) -> str | None:
+        """Why the check is undecided."""
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The keys of the receipt's JSON, with plain values."""
+
+@final
+class Summary:
+    """The totals and distributions of a run: for each request, and for all of them."""
+
+    @staticmethod
+    def from_json(text: str) -> Summary:
+        """Read what `to_json` has written.
+
+        Raises:
+            ValueError: If it is not a summary of this version.
+
+        """
+    def to_json(self) -> str:
+        """The summary as a JSON object, from which `from_json` creates an equal one."""
+    def merge(self, other: Summary) -> Summary:
+        """The sum of this summary and that of another part of the run."""
+    def check(self, expressions: Sequence[str], seconds: float, targets: dict[str, float | str]) -> list[CheckResult]:
+        """Judge the requests.
+
+        Args:
+            expressions: The checks.
+            seconds: The duration of the run after the warm-up, for the measure `rps`.
+            targets: As for `RunStatistics.check_results`.
+
+        Raises:
+            InvalidOptionError: If an expression is malformed.
+
+        """
+    @property
+    def is_approximate(self) -> bool:
+        """Whether response times are from the reports of workers: rounded, and including failed requests."""
+
+@final
+class RunStatistics:
+    """The statistics of a run while it is under way: its summary, and the state of its checks."""
+
+    @property
+    def measured_from(self) -> float:
+        """The end of the warm-up, in seconds since the epoch. Requests before it do not count for checks."""
+    @property
+    def may_abort(self) -> bool:
+        """Whether a check may stop the test."""
+    @property
+    def open_second(self) -> int:
+        """The first second, since the epoch, to which this process may still add requests."""
+    @property
+    def observed(self) -> int:
+        """The number of requests so far, including those of the warm-up."""
+    def is_complete(self, time: float) -> bool:
+        """Whether the requests that ended before a point in time are counted, here and by workers that report."""
+    def check_results(self, until: float, targets: dict[str, float | str] | None = None) -> list[CheckResult]:
+        """The results of all checks.
+
+        Args:
+            until: The end of the run, or the present time, in seconds since the epoch.
+            targets: The values of target checks by their texts, or the reasons why there are none.
+
+        """
+    def stop(self, time: float) -> None:
+        """Note the end of the measured time, in seconds since the epoch. Later calls have no effect."""
+    def breached_check(self, now: float) -> Check | None:
+        """The check that has to stop the test now, if there is one."""
+    def observe_target(self, text: str, minute: float, value: float) -> None:
+        """Take the value of a target check in the minute that starts at `minute`, in seconds since the epoch."""
+    def increments(self) -> list[bytes]:
+        """The changes of a worker's summary that its master has not acknowledged, as far as they are to be sent now."""
+    def acknowledge(self, sequence: int) -> None:
+        """The master has an increment."""
+    def expect_workers(self, names: list[str]) -> None:
+        """Seconds are complete only when these workers have reported them, or are late."""
+    def expect_reports(self) -> None:
+        """Locust's reports say what the workers did: every few seconds, for several seconds."""
+    def add_increment(self, worker: str, increment: bytes) -> int:
+        """Add an increment of a worker, unless it was added before.
+
+        Returns:
+            The number that the worker waits for.
+
+        Raises:
+            ValueError: If the increment cannot be read.
+
+        """
+    def request_names(self) -> list[str] | None:
+        """The request names of the run, if it has had more than `max_requests`; otherwise None."""
+    def summary(self) -> Summary:
+        """The summary so far."""
+
+@final
 class Receipt:
     """The numbers of a receipt, and the state of the delivery at the end. `_terminal.receipt` creates its text."""
 
@@ -312,6 +476,12 @@ class Receipt:
     @property
     def complete(self) -> bool:
         """Whether CloudWatch has accepted all observed data, and all processes have reported."""
+    @property
+    def checks(self) -> list[CheckResult]:
+        """The results of the checks."""
+    @property
+    def passed(self) -> bool:
+        """Whether all checks have passed."""
     @property
     def json(self) -> str:
         """The receipt as a JSON object."""
@@ -401,6 +571,7 @@ class Publisher:
         worker: The name of this process within the run.
         host: The host under test. If it is None, the URL of each request determines the host.
         fallback_host: The host of gauges if `host` is None.
+        measured_from: The end of the warm-up, in seconds since the epoch, if another process has determined it.
 
     Raises:
         InvalidOptionError: If an option is invalid.
@@ -416,6 +587,7 @@ class Publisher:
         worker: str,
         host: str | None = None,
         fallback_host: str | None = None,
+        measured_from: float | None = None,
     ) -> Publisher: ...
     def record(
         self,
@@ -544,6 +716,7 @@ class Publisher:
         lacks_reports: bool = False,
         dashboard_url: str | None = None,
         stop_reason: str | None = None,
+        checks: list[CheckResult] | None = None,
     ) -> Receipt:
         """End the run and build its receipt. Undelivered data stays in the spool.
 
@@ -553,8 +726,14 @@ class Publisher:
             lacks_reports: Whether some processes of the run have not reported.
             dashboard_url: The URL of the run's dashboard.
             stop_reason: Why locust-cw stopped the test, if it did.
+            checks: The results of the checks. By default, they are judged now; checks of targets are undecided then.
 
         """
+    def restrict_requests(self, names: list[str]) -> None:
+        """Publish no other request names than these from now on, and all others as `(other)`."""
+    @property
+    def statistics(self) -> RunStatistics:
+        """The statistics of the run."""
     def destination(self) -> dict[str, Any] | None:
         """The destination of the data: `account_id`, `region`, `profile`, `cloudwatch_url`, `logs_url` and `sts_url`.
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::plan::{GAUGES, METRICS_PER_SERIES};
 use crate::accounting::pricing::Cost;
+use crate::check::CheckResult;
 use crate::metrics::dimension::Dimension;
 
 /// What happened to the requests, the failures or the log events of a run. `observed` is the sum of the others.
@@ -80,6 +81,9 @@ pub struct Receipt {
     /// Exceptions in tasks: Locust's `user_error`.
     #[serde(default)]
     pub user_errors: u64,
+    /// The results of the checks.
+    #[serde(default)]
+    pub checks: Vec<CheckResult>,
     /// Totals of each series. Not in the user's JSON.
     #[serde(default)]
     pub series: Vec<SeriesTotal>,
@@ -105,6 +109,7 @@ struct UserReceipt<'a> {
     dashboard_url: Option<&'a str>,
     stop_reason: Option<&'a str>,
     user_errors: u64,
+    checks: &'a [CheckResult],
 }
 
 /// Requests and failures of one series.
@@ -190,6 +195,7 @@ impl Receipt {
             dashboard_url: None,
             stop_reason: None,
             user_errors: counters.user_errors.get(),
+            checks: Vec::new(),
             series,
             dry_run: false,
         }
@@ -302,6 +308,7 @@ impl Receipt {
             dashboard_url: self.dashboard_url.as_deref(),
             stop_reason: self.stop_reason.as_deref(),
             user_errors: self.user_errors,
+            checks: &self.checks,
         };
         // Numbers and text can always be written as JSON.
         serde_json::to_string_pretty(&user_receipt).unwrap_or_default()
@@ -476,6 +483,7 @@ mod tests {
                 dashboard_url: None,
                 stop_reason: None,
                 user_errors: retries % 7,
+                checks: Vec::new(),
                 series,
                 dry_run,
             }

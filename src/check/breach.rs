@@ -100,7 +100,8 @@ impl BreachTracker {
             Signal::Breached => {
                 self.first_breached.get_or_insert(second);
                 let since = *self.breached_since.get_or_insert(second);
-                let duration = second.saturating_sub(since).saturating_add(1);
+                // The first and the last second may be breached only in part, so that they count as one.
+                let duration = second.saturating_sub(since);
                 self.is_abort_due |= self.abort_after_seconds.is_some_and(|limit| duration >= limit);
             }
             Signal::Unknown => {}
@@ -220,11 +221,12 @@ mod tests {
         for (signals, due, first) in [
             ("+++", None, None),
             ("+--", None, Some(1)),
-            ("+---", Some(3), Some(1)),
-            ("--+--+--", None, Some(0)),
-            ("--+---+", Some(5), Some(0)),
+            ("+---", None, Some(1)),
+            ("+----", Some(4), Some(1)),
+            ("---+---+", None, Some(0)),
+            ("--+----+", Some(6), Some(0)),
             // Seconds without a signal belong to the breach around them,
-            ("-?-", Some(2), Some(0)),
+            ("-??-", Some(3), Some(0)),
             ("-????-", Some(5), Some(0)),
             // and do not begin, extend or end one.
             ("??--??", None, Some(2)),
@@ -233,7 +235,7 @@ mod tests {
         ] {
             assert_eq!(follow("max < 1s abort after 3s", signals), (due, first), "{signals}");
         }
-        assert_eq!(follow("max < 1s abort after 1s", "+-"), (Some(1), Some(1)));
+        assert_eq!(follow("max < 1s abort after 1s", "+--"), (Some(2), Some(1)));
         assert_eq!(follow("max < 1s", "------"), (None, Some(0)));
     }
 
@@ -243,8 +245,8 @@ mod tests {
         assert!(!tracker.observe(10, Signal::Breached));
         assert!(!tracker.observe(10, Signal::Met) && !tracker.observe(5, Signal::Met));
         assert_eq!(tracker.breached_since(), Some(Timestamp::from_seconds(10)));
-        assert!(tracker.observe(12, Signal::Breached) && tracker.is_abort_due());
-        assert!(tracker.observe(13, Signal::Met), "it stays due");
+        assert!(tracker.observe(13, Signal::Breached) && tracker.is_abort_due());
+        assert!(tracker.observe(14, Signal::Met), "it stays due");
         assert_eq!((tracker.breached_since(), tracker.first_breach()), (None, Some(Timestamp::from_seconds(10))));
     }
 
@@ -254,7 +256,7 @@ mod tests {
             signals in "[+?-]{0,30}", seconds in 1..12usize,
         ) {
             let breached: Vec<usize> = signals.match_indices('-').map(|(second, _)| second).collect();
-            let is_breach = |from: usize, to: usize| from + seconds <= to + 1 && !signals[from..=to].contains('+');
+            let is_breach = |from: usize, to: usize| from + seconds <= to && !signals[from..=to].contains('+');
             let due = breached.iter().find(|&&to| breached.iter().any(|&from| from <= to && is_breach(from, to)));
             let (found, first) = follow(&format!("max < 1s abort after {seconds}s"), &signals);
             let second = |second: &usize| i64::try_from(*second).expect("few");

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use smol_str::SmolStr;
+
 use crate::ingest::sample::{Gauge, LifeCycleEvent, Report, Sample};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::sync::mpsc::{Receiver, SendError, Sender, TryRecvError, channel};
@@ -46,6 +48,8 @@ pub enum ControlMessage {
     Gauge(Box<Gauge>),
     /// A life-cycle event of the test.
     LifeCycle(Box<LifeCycleEvent>),
+    /// The only request names to publish from now on.
+    RestrictRequests(Vec<SmolStr>),
     /// No content: it wakes the aggregation thread, because a hook waits for room.
     Wake,
     /// Sends all items before this message, including those of open windows, and sets the token.

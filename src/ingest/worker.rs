@@ -16,6 +16,7 @@ use crate::logs::line::LogLine;
 use crate::metrics::aggregator::Aggregator;
 use crate::metrics::datum::Datum;
 use crate::spool::{Lane, LogLines, Segment};
+use crate::statistics::RunStatistics;
 use crate::timestamp::Timestamp;
 
 /// Minimum time between the end of a second and the closing of its windows, in microseconds.
@@ -32,6 +33,7 @@ const ITEMS_PER_CLOCK_READ: u32 = if cfg!(all(test, shuttle)) { 2 } else { 256 }
 /// Turns samples into segments.
 pub struct AggregationWorker {
     aggregator: Aggregator,
+    statistics: Arc<RunStatistics>,
     formatter: LogFormatter,
     /// The line of the current log event. Its buffer is reused.
     line: LogLine,
@@ -53,12 +55,14 @@ impl AggregationWorker {
     pub fn new(
         config: &Config,
         identity: &Arc<RunIdentity>,
+        statistics: Arc<RunStatistics>,
         outbox: Arc<Outbox>,
         counters: Arc<Counters>,
         diagnostics: Arc<Diagnostics>,
     ) -> Self {
         Self {
             aggregator: Aggregator::new(config, Arc::clone(identity)),
+            statistics,
             formatter: LogFormatter::new(&config.log, Arc::clone(identity)),
             line: LogLine::default(),
             lines: LogLines::default(),
@@ -94,6 +98,7 @@ impl AggregationWorker {
             }
         }
         self.flush();
+        self.statistics.update().close_until(i64::MAX);
         self.outbox.drain();
         self.outbox.close();
     }
@@ -107,6 +112,7 @@ impl AggregationWorker {
             }
             Item::Report(report) => {
                 self.aggregator.add_report(&report);
+                self.statistics.set_approximate();
                 self.log_notices();
             }
         }
@@ -114,7 +120,11 @@ impl AggregationWorker {
 
     fn handle(&mut self, message: ControlMessage) {
         match message {
-            ControlMessage::Gauge(gauge) => self.aggregator.add_gauge(*gauge),
+            ControlMessage::Gauge(gauge) => {
+                self.statistics.add_gauge(&gauge);
+                self.aggregator.add_gauge(*gauge);
+            }
+            ControlMessage::RestrictRequests(names) => self.aggregator.restrict_requests(names),
             ControlMessage::LifeCycle(event) => {
                 self.add_event(|formatter, line| formatter.write_life_cycle(&event, line));
             }
@@ -139,14 +149,22 @@ impl AggregationWorker {
         let end = if is_empty { now } else { now.plus_micros(-SECOND_MICROS) };
         // If the clock was set back, the tick is too far ahead, and windows would stay open until the clock reaches it.
         if end.micros() >= *tick || *tick - now.micros() > SECOND_MICROS {
-            let datums = self.aggregator.close_until(end, |_, _, _| {});
+            let datums = {
+                let mut update = self.statistics.update();
+                let datums =
+                    self.aggregator.close_until(end, |second, request, stats| update.add(second, request, stats));
+                update.close_until(end.seconds());
+                datums
+            };
             self.write(datums);
             *tick = next_tick(end);
         }
     }
 
     fn flush(&mut self) {
-        let datums = self.aggregator.close_all(|_, _, _| {});
+        let mut update = self.statistics.update();
+        let datums = self.aggregator.close_all(|second, request, stats| update.add(second, request, stats));
+        drop(update);
         self.write(datums);
     }
 
@@ -224,12 +242,17 @@ mod tests {
     use crate::metrics::datum::{Body, REQUEST_COUNT};
     use crate::spool::Spool;
     use crate::spool::tests::manifest;
+    use crate::statistics::Audience;
 
     #[test]
     fn ticks_come_once_a_second_just_after_its_end() {
         for (now, next) in [(10_000_000, 10_020_000), (10_019_999, 10_020_000), (10_020_000, 11_020_000)] {
             assert_eq!(next_tick(Timestamp::from_millis(0).plus_micros(now)), next, "{now}");
         }
+    }
+
+    fn statistics() -> Arc<RunStatistics> {
+        Arc::new(RunStatistics::new(&config(|_| {}), Timestamp::from_seconds(0), Audience::Own))
     }
 
     /// The reading of the clock at which the test closes the queue.
@@ -240,8 +263,14 @@ mod tests {
         let counters = Arc::new(Counters::default());
         let spool = Spool::in_memory(&manifest());
         let outbox = Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::default(), 1 << 30, SendMode::Deferred));
-        let worker =
-            AggregationWorker::new(&config(|_| {}), &identity(), Arc::clone(&outbox), counters, Arc::default());
+        let worker = AggregationWorker::new(
+            &config(|_| {}),
+            &identity(),
+            statistics(),
+            Arc::clone(&outbox),
+            counters,
+            Arc::default(),
+        );
         let (sender, receiver) = queue();
         push(&sender);
         let reads = std::cell::Cell::new(0);
@@ -298,7 +327,14 @@ mod tests {
         let spool = Spool::in_memory(&manifest());
         let outbox =
             Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Deferred));
-        let worker = AggregationWorker::new(&config(|_| {}), &identity(), Arc::clone(&outbox), counters, diagnostics);
+        let worker = AggregationWorker::new(
+            &config(|_| {}),
+            &identity(),
+            statistics(),
+            Arc::clone(&outbox),
+            counters,
+            diagnostics,
+        );
         let (sender, receiver) = queue();
         for _ in 0..=ITEMS_PER_CLOCK_READ {
             sender.try_push(Item::Sample(sample("/", 10, 1.0))).expect("room");
@@ -324,7 +360,14 @@ mod tests {
         let outbox =
             Arc::new(Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Deferred));
         let config = config(|o| o.max_requests = 10);
-        let worker = AggregationWorker::new(&config, &identity(), Arc::clone(&outbox), counters, diagnostics.clone());
+        let worker = AggregationWorker::new(
+            &config,
+            &identity(),
+            statistics(),
+            Arc::clone(&outbox),
+            counters,
+            diagnostics.clone(),
+        );
         let (sender, receiver) = queue();
         let names = (0..1000).map(|i| format!("/{}", i % 37));
         for (i, name) in names.enumerate() {
@@ -407,8 +450,14 @@ mod model {
                 Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Periodic);
             let outbox = Arc::new(outbox);
             let config = config(|_| {});
-            let worker =
-                AggregationWorker::new(&config, &identity(), Arc::clone(&outbox), Arc::clone(&counters), diagnostics);
+            let worker = AggregationWorker::new(
+                &config,
+                &identity(),
+                statistics(),
+                Arc::clone(&outbox),
+                Arc::clone(&counters),
+                diagnostics,
+            );
             let (sender, receiver) = queue();
             let sender = Arc::new(sender);
             let ticks = std::cell::Cell::new(0);

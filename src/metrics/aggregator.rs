@@ -16,7 +16,8 @@ use crate::metrics::datum::{
 use crate::metrics::dimension::{Dimension, fit_name};
 use crate::metrics::histogram::Histogram;
 use crate::metrics::notice::SeriesNotice;
-use crate::metrics::series::{RequestKey, SampleHandle, Series, SeriesRegistry};
+use crate::metrics::series::{SampleHandle, Series, SeriesRegistry};
+use crate::summary::{RequestKey, Totals};
 use crate::timestamp::Timestamp;
 
 /// Windows that begin more than this after the current time are closed without waiting for their end.
@@ -35,7 +36,8 @@ pub struct Stats {
     pub failed_response_time: Histogram,
     /// Failed requests by the type of their exception.
     pub errors: FnvHashMap<SmolStr, u64>,
-    response_size: Histogram,
+    /// Sizes of successful responses, in bytes.
+    pub response_size: Histogram,
 }
 
 impl Stats {
@@ -57,6 +59,17 @@ impl Stats {
         self.response_time.merge(&other.response_time);
         self.failed_response_time.merge(&other.failed_response_time);
         self.response_size.merge(&other.response_size);
+    }
+}
+
+impl From<&Stats> for Totals {
+    fn from(stats: &Stats) -> Self {
+        let mut totals =
+            Self::of_window(stats.requests, stats.failures, &stats.response_time, &stats.failed_response_time);
+        for (kind, &count) in &stats.errors {
+            totals.errors.add(kind, count);
+        }
+        totals
     }
 }
 
@@ -126,6 +139,11 @@ impl Aggregator {
     /// Takes the notices about the series since the last call.
     pub fn take_notices(&mut self) -> Vec<SeriesNotice> {
         self.registry.take_notices()
+    }
+
+    /// Publishes no other request names than these from now on.
+    pub fn restrict_requests(&mut self, names: impl IntoIterator<Item = SmolStr>) {
+        self.registry.restrict(names);
     }
 
     /// Adds the report of a worker: its requests to the seconds in which they ended, and their response times to the last

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use fnv::{FnvHashMap, FnvHasher};
-use serde::{Deserialize, Serialize};
+use fnv::{FnvHashMap, FnvHashSet, FnvHasher};
 use smol_str::SmolStr;
 
 use crate::config::identity::RunIdentity;
@@ -13,6 +12,7 @@ use crate::config::{Config, SeriesKey};
 use crate::metrics::dimension::{Dimension, fit_value};
 use crate::metrics::notice::{MAX_HOSTS, MAX_METHODS, MAX_SERIES_PER_REQUEST, Notices, SeriesNotice};
 use crate::redact::redact_urls;
+use crate::summary::RequestKey;
 
 /// Replaces the request name, host or method of samples beyond the maximum number of series.
 pub const OTHER: &str = "(other)";
@@ -47,15 +47,6 @@ impl PartialEq for Series {
 }
 
 impl Eq for Series {}
-
-/// A request as Locust lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RequestKey {
-    /// Locust's `request_type`, such as `GET`.
-    pub method: SmolStr,
-    /// Locust's name of the request.
-    pub name: SmolStr,
-}
 
 /// What the samples of one host, request name and method count in: the request in the run's summary, the series in CloudWatch,
 /// and the roll-up of the host, which is computed when the window is closed. Several of them can share a series.
@@ -129,6 +120,8 @@ pub struct SeriesRegistry {
     own_roll_up: Series,
     limits: Limits,
     requests: Interner,
+    /// The only request names with series of their own, if the run has as many as it may have.
+    allowed: Option<FnvHashSet<SmolStr>>,
     hosts: Interner,
     methods: Interner,
     handles: Vec<SampleHandle>,
@@ -169,6 +162,7 @@ impl SeriesRegistry {
             own_roll_up: naming.roll_up(identity.own_host()),
             limits,
             requests: Interner::default(),
+            allowed: None,
             hosts: Interner::default(),
             methods: Interner::default(),
             handles: Vec::new(),
@@ -190,6 +184,12 @@ impl SeriesRegistry {
         self.notices.take()
     }
 
+    /// Publishes no other request names than these from now on: together, the processes of the run have as many as it may have.
+    pub fn restrict(&mut self, names: impl IntoIterator<Item = SmolStr>) {
+        self.allowed = Some(names.into_iter().collect());
+        self.known.clear();
+    }
+
     /// Returns what a sample counts in, and creates it for the first sample of a host, request name and method.
     pub fn find(&mut self, host: &str, name: &str, method: &str) -> &SampleHandle {
         let mut numbers = (self.host_number(host), self.request_number(name), self.method_number(method));
@@ -203,7 +203,7 @@ impl SeriesRegistry {
             }
         }
         let text = |number: u32, text: &str| SmolStr::new(if number == OTHERS { OTHER } else { text });
-        let request = Arc::new(RequestKey { method: text(numbers.2, method), name: text(numbers.1, name) });
+        let request = Arc::new(RequestKey::new(text(numbers.2, method), text(numbers.1, name)));
         let Published { own, roll_up, .. } = self.published(numbers, host, name, method);
         let (own, roll_up) = (own.clone(), roll_up.clone());
         let index = self.handles.len();
@@ -221,7 +221,10 @@ impl SeriesRegistry {
         method: &str,
     ) -> &Published {
         let is_dimension = self.naming.keys.contains(&SeriesKey::Method);
-        let has_series = (request as usize) <= self.limits.requests;
+        let has_series = match &self.allowed {
+            Some(allowed) => allowed.contains(name),
+            None => (request as usize) <= self.limits.requests,
+        };
         if !has_series {
             self.notices.report(SeriesNotice::TooManyRequests, name);
         }
@@ -380,11 +383,22 @@ mod tests {
         let mut registry = SeriesRegistry::new(&config(|o| o.max_requests = 1), &identity());
         let mut find = |name: &str, method: &str| registry.find("http://shop", name, method).clone();
         let handles = [find("/a", "GET"), find("/a", "POST"), find("/b", "GET"), find("/c", "GET")];
-        let requests = handles.each_ref().map(|handle| format!("{} {}", handle.request.method, handle.request.name));
+        let requests = handles.each_ref().map(|handle| handle.request.to_string());
         assert_eq!(requests, ["GET /a", "POST /a", "GET /b", "GET /c"]);
         assert_eq!(handles[0].own, handles[1].own);
         assert_eq!(handles[2].own, handles[3].own);
         assert_eq!(values(&handles[2].own), ["http://shop", OTHER]);
+    }
+
+    #[test]
+    fn only_allowed_names_are_published_from_then_on() {
+        let mut registry = SeriesRegistry::new(&config(|o| o.max_requests = 2), &identity());
+        let published = |registry: &mut SeriesRegistry, name: &str| {
+            values(&registry.find("http://shop", name, "GET").own)[1].to_owned()
+        };
+        assert_eq!(["/a", "/b", "/c"].map(|name| published(&mut registry, name)), ["/a", "/b", OTHER]);
+        registry.restrict(["/b".into(), "/d".into()]);
+        assert_eq!(["/a", "/b", "/c", "/d"].map(|name| published(&mut registry, name)), [OTHER, "/b", OTHER, "/d"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod account;
 mod asyncio;
+mod checks;
 mod context;
 mod convert;
 mod cost;
@@ -17,9 +18,11 @@ mod receipt;
 mod replay;
 mod request;
 mod spools;
+mod statistics;
 mod status_report;
 
 pub use account::{Account, Call};
+pub use checks::{Check, CheckResult, parse_check};
 pub use cost::{PlannedUsage, estimate_cost, estimate_usage, priced_regions};
 pub use endpoints::{Partition, never_proxied, partition_of};
 pub use errors::register;
@@ -31,4 +34,5 @@ pub use publisher::Publisher;
 pub use receipt::{DeliveryCounts, Receipt, empty_receipt};
 pub use replay::Replay;
 pub use spools::{PendingSpool, PendingSpoolSearch, find_pending_spools, pending_spools, remove_empty_spools};
+pub use statistics::{RunStatistics, Summary};
 pub use status_report::StatusReport;

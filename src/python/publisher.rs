@@ -7,8 +7,10 @@ use std::time::Duration;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use smol_str::SmolStr;
 
 use super::asyncio::awaitable;
+use super::checks::CheckResult;
 use super::errors::not_started;
 use super::flush::Flush;
 use super::options::config;
@@ -26,6 +28,7 @@ use crate::ingest::queue::ControlMessage;
 use crate::ingest::sample::{Gauge, LifeCycleEvent};
 use crate::metrics::datum::{SAMPLE_METRICS, Unit};
 use crate::run::{ReportExtras, Run, TestState};
+use crate::statistics::{Audience, RunStatistics};
 use crate::timestamp::Timestamp;
 
 /// A run: records samples, publishes them, and counts them.
@@ -45,7 +48,7 @@ fn seconds(timeout: f64) -> PyResult<Duration> {
 #[pymethods]
 impl Publisher {
     #[new]
-    #[pyo3(signature = (options, *, run_id, worker, host = None, fallback_host = None))]
+    #[pyo3(signature = (options, *, run_id, worker, host = None, fallback_host = None, measured_from = None))]
     fn new(
         py: Python<'_>,
         options: &Bound<'_, PyDict>,
@@ -53,13 +56,18 @@ impl Publisher {
         worker: String,
         host: Option<String>,
         fallback_host: Option<&str>,
+        measured_from: Option<f64>,
     ) -> PyResult<Self> {
         let config = config(options)?;
         let run_id = validate::run_id(run_id)?;
         let host = host.map(|host| public_host(&host));
         let fallback_host = fallback_host.map(|host| origin_of(host).unwrap_or_else(|| public_host(host)));
         let identity = RunIdentity { run_id, worker, host, fallback_host };
-        let run = py.detach(|| Run::start(config, identity, crate::runtime::handle()?, Aws::new));
+        let audience = if measured_from.is_some() { Audience::Master } else { Audience::Own };
+        let measured_from =
+            measured_from.map_or_else(|| Timestamp::now().plus(config.warmup), Timestamp::from_seconds_f64);
+        let statistics = RunStatistics::new(&config, measured_from, audience);
+        let run = py.detach(|| Run::start(config, identity, statistics, crate::runtime::handle()?, Aws::new));
         Ok(Self { run: Arc::new(run.map_err(|error| not_started(&error))?) })
     }
 
@@ -182,11 +190,14 @@ impl Publisher {
     fn close_async<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
         let timeout = seconds(timeout)?;
         let run = Arc::clone(&self.run);
+        let statistics = Arc::clone(&run.statistics);
+        statistics.stop(Timestamp::now());
         awaitable(py, async move {
             run.closed(timeout).await;
             // Ending the run waits for threads.
             let ended = tokio::task::spawn_blocking(move || run.finish()).await;
-            let (receipt, end) = ended.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+            let (mut receipt, end) = ended.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+            receipt.checks = statistics.final_results();
             Ok(Receipt::new(receipt, end, Coverage::All))
         })
     }
@@ -198,7 +209,10 @@ impl Publisher {
 
     /// Starts to send all data recorded so far, and records no more.
     fn seal(&self, py: Python<'_>) {
-        py.detach(|| self.run.push(ControlMessage::Close));
+        py.detach(|| {
+            self.run.statistics.stop(Timestamp::now());
+            self.run.push(ControlMessage::Close);
+        });
     }
 
     /// Ends a drain.
@@ -241,8 +255,9 @@ impl Publisher {
 
     /// Ends the run, even if not all data is sent, and builds its receipt: adds those of other processes, and reconciles it with
     /// Locust's totals if they are given.
-    #[pyo3(signature = (*, locust_totals = None, workers = Vec::new(), lacks_reports = false, dashboard_url = None, stop_reason = None))]
+    #[pyo3(signature = (*, locust_totals = None, workers = Vec::new(), lacks_reports = false, dashboard_url = None, stop_reason = None, checks = None))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword in Python")]
     fn finish(
         &self,
         py: Python<'_>,
@@ -251,14 +266,31 @@ impl Publisher {
         lacks_reports: bool,
         dashboard_url: Option<String>,
         stop_reason: Option<String>,
+        checks: Option<Vec<CheckResult>>,
     ) -> Receipt {
         let locust = locust_totals.map(|(requests, failures)| LocustTotals { requests, failures });
         let (mut receipt, end) = py.detach(|| self.run.finish());
         workers.iter().for_each(|worker| receipt.add(&worker.report.receipt));
         receipt.dashboard_url = dashboard_url;
         receipt.stop_reason = stop_reason;
+        receipt.checks = match checks {
+            Some(checks) => checks.into_iter().map(|check| check.result).collect(),
+            None => py.detach(|| self.run.statistics.final_results()),
+        };
         let coverage = if lacks_reports { Coverage::Partial } else { Coverage::All };
         Receipt::new(receipt.reconciled_with(locust), end, coverage)
+    }
+
+    /// Publishes no other request names than these from now on.
+    fn restrict_requests(&self, py: Python<'_>, names: Vec<String>) {
+        let names = names.into_iter().map(SmolStr::from).collect();
+        py.detach(|| self.run.push(ControlMessage::RestrictRequests(names)));
+    }
+
+    /// The statistics of the run.
+    #[getter]
+    fn statistics(&self) -> super::statistics::RunStatistics {
+        (&self.run.statistics).into()
     }
 
     /// The destination of the data, as far as it is known.

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pythonize::pythonize;
 
+use super::checks::CheckResult;
 use super::progress::{CallFailure, destination};
 use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::pricing::Cost;
 use crate::accounting::receipt;
+use crate::check::Verdict;
 use crate::delivery::DeliveryEnd;
 
 /// The outcome of the requests, the failures or the log events of a run.
@@ -151,6 +153,17 @@ impl Receipt {
     #[getter]
     fn complete(&self) -> bool {
         self.numbers.is_complete() && self.coverage == Coverage::All
+    }
+
+    #[getter]
+    fn checks(&self) -> Vec<CheckResult> {
+        self.numbers.checks.iter().cloned().map(CheckResult::from).collect()
+    }
+
+    /// Whether all checks have passed.
+    #[getter]
+    fn passed(&self) -> bool {
+        self.numbers.checks.iter().all(|check| check.verdict == Verdict::Passed)
     }
 
     #[getter]

@@ -16,24 +16,33 @@ impl Merge for u64 {
     }
 }
 
-/// The values of the smallest keys, and the sum of the others.
+/// A key of a [`BoundedMap`]. Keys that follow each other can form a group, which counts once for the limit.
+pub(super) trait Key: Ord + Clone {
+    /// Whether two keys are in the same group. If they are, so are all keys between them.
+    fn is_grouped_with(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+/// The values of the keys in the smallest groups, and the sum of the others.
 ///
 /// A key that is kept in the end was among the smallest in each part of the data, so its value is exact. All processes keep the same
 /// keys of the same data, and any order and partition of additions has an equal result.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct BoundedMap<K, V> {
     kept: BTreeMap<K, V>,
+    groups: usize,
     others: Option<V>,
 }
 
 impl<K, V> Default for BoundedMap<K, V> {
     fn default() -> Self {
-        Self { kept: BTreeMap::new(), others: None }
+        Self { kept: BTreeMap::new(), groups: 0, others: None }
     }
 }
 
-impl<K: Ord + Clone, V: Merge + Clone> BoundedMap<K, V> {
-    /// Adds a value. At most `limit` keys are kept.
+impl<K: Key, V: Merge + Clone> BoundedMap<K, V> {
+    /// Adds a value. The keys of at most `limit` groups are kept.
     pub(super) fn add(&mut self, key: &K, value: &V, limit: usize) {
         self.update(key, limit, |own| own.merge(value), || value.clone());
     }
@@ -42,18 +51,33 @@ impl<K: Ord + Clone, V: Merge + Clone> BoundedMap<K, V> {
     pub(super) fn update(&mut self, key: &K, limit: usize, add: impl FnOnce(&mut V), first: impl FnOnce() -> V) {
         if let Some(own) = self.kept.get_mut(key) {
             add(own);
-        } else if self.kept.len() < limit || self.kept.last_key_value().is_some_and(|(last, _)| key < last) {
+        } else if self.has_group_of(key) {
             self.kept.insert(key.clone(), first());
-            if self.kept.len() > limit
-                && let Some((_, evicted)) = self.kept.pop_last()
-            {
-                self.add_to_others(&evicted);
+        } else if self.groups < limit || self.kept.last_key_value().is_some_and(|(last, _)| key < last) {
+            self.kept.insert(key.clone(), first());
+            self.groups += 1;
+            if self.groups > limit {
+                self.evict_last_group();
             }
         } else if let Some(others) = &mut self.others {
             add(others);
         } else {
             self.others = Some(first());
         }
+    }
+
+    fn has_group_of(&self, key: &K) -> bool {
+        let neighbors = [self.kept.range(..key).next_back(), self.kept.range(key..).next()];
+        neighbors.into_iter().flatten().any(|(other, _)| other.is_grouped_with(key))
+    }
+
+    fn evict_last_group(&mut self) {
+        let Some(last) = self.kept.last_key_value().map(|(key, _)| key.clone()) else { return };
+        while let Some(entry) = self.kept.last_entry().filter(|entry| entry.key().is_grouped_with(&last)) {
+            let evicted = entry.remove();
+            self.add_to_others(&evicted);
+        }
+        self.groups -= 1;
     }
 
     /// Adds a value to the sum of the keys that are not kept.
@@ -101,6 +125,13 @@ mod tests {
 
     use super::*;
 
+    impl Key for u32 {
+        /// Even and odd numbers that follow each other are grouped.
+        fn is_grouped_with(&self, other: &Self) -> bool {
+            self / 2 == other / 2
+        }
+    }
+
     proptest! {
         #[test]
         fn any_order_and_partition_has_an_equal_result(
@@ -118,8 +149,12 @@ mod tests {
                 (merged, rest) = (map, others);
             }
             rest.iter().for_each(|(key, value)| merged.add(key, value, limit));
-            let kept: Vec<_> = sums.iter().take(limit).collect();
-            let others = (sums.len() > limit).then(|| sums.values().skip(limit).sum::<u64>());
+            let mut groups: Vec<_> = sums.keys().map(|key| key / 2).collect();
+            groups.dedup();
+            let is_kept = |key: u32| groups.iter().take(limit).any(|&group| group == key / 2);
+            let kept: Vec<_> = sums.iter().filter(|(key, _)| is_kept(**key)).collect();
+            let rest = sums.iter().filter(|(key, _)| !is_kept(**key)).map(|(_, sum)| *sum);
+            let others = (groups.len() > limit).then(|| rest.sum::<u64>());
             prop_assert_eq!((merged.iter().collect::<Vec<_>>(), merged.others().copied()), (kept, others));
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::summary::bounded::{BoundedMap, hash};
+use crate::summary::bounded::{BoundedMap, Key, hash};
 
 /// Maximum number of types of errors per request.
 const MAX_TYPES: usize = 100;
@@ -24,6 +24,8 @@ struct ErrorType {
     hash: u64,
     name: SmolStr,
 }
+
+impl Key for ErrorType {}
 
 impl ErrorType {
     fn new(name: &str) -> Self {

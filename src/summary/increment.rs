@@ -29,6 +29,8 @@ pub struct Increment {
     pub closed_until: Option<i64>,
     /// The highest load of the process.
     pub generator: GeneratorLoad,
+    /// Its load in single seconds since the epoch.
+    pub loads: Vec<(i64, GeneratorLoad)>,
     /// The windows.
     pub windows: Vec<Window>,
     /// Windows that could not be sent in time, added up.
@@ -61,6 +63,7 @@ struct Wire<T, S> {
     sequence: u64,
     closed_until: Option<i64>,
     generator: GeneratorLoad,
+    loads: Vec<(i64, GeneratorLoad)>,
     requests: Vec<RequestKey>,
     first_second: i64,
     windows: Vec<WireWindow<T>>,
@@ -95,6 +98,7 @@ impl Increment {
             sequence: self.sequence,
             closed_until: self.closed_until,
             generator: self.generator,
+            loads: self.loads.clone(),
             requests: requests.into_iter().map(|(key, _)| key.clone()).collect(),
             first_second,
             windows,
@@ -129,6 +133,7 @@ impl Increment {
             sequence: wire.sequence,
             closed_until: wire.closed_until,
             generator: wire.generator,
+            loads: wire.loads,
             windows: windows.ok_or(MALFORMED)?,
             earlier: wire.earlier,
         })
@@ -146,6 +151,7 @@ impl Increment {
         seconds.merge(&new_seconds);
         self.earlier.iter().for_each(|earlier| summary.merge(earlier));
         summary.add_generator(&self.generator);
+        self.loads.iter().for_each(|(second, load)| seconds.add_generator(*second, load));
     }
 }
 
@@ -164,7 +170,7 @@ mod tests {
         ) {
             let generator = GeneratorLoad::new(Some(40.0), None);
             let earlier = earlier.map(|earlier| summary_of(&earlier));
-            let increment = Increment { sequence, closed_until, generator, windows, earlier };
+            let increment = Increment { sequence, closed_until, generator, loads: vec![(7, generator)], windows, earlier };
             let bytes = increment.encode().expect("plain data");
             prop_assert_eq!(Increment::decode(&bytes), Ok(increment));
         }
@@ -173,7 +179,7 @@ mod tests {
         fn changed_bytes_are_refused_or_read(windows in windows(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
             let earlier = Some(summary_of(&windows));
             let increment =
-                Increment { sequence: 0, closed_until: None, generator: GeneratorLoad::default(), windows, earlier };
+                Increment { sequence: 0, closed_until: None, generator: GeneratorLoad::default(), loads: vec![], windows, earlier };
             let mut bytes = increment.encode().expect("plain data");
             for (index, byte) in changes {
                 let at = index.index(bytes.len());
@@ -206,6 +212,7 @@ mod tests {
             sequence: 1,
             closed_until: Some(5),
             generator: GeneratorLoad::default(),
+            loads: Vec::new(),
             windows: vec![],
             earlier: None,
         };

@@ -29,12 +29,16 @@ mod sender;
 mod totals;
 mod window;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::check::GeneratorValues;
+
 pub use self::block::{Block, CompactHistogram};
 pub use self::blocks::{MAX_BLOCKS, TimeBlocks};
-use self::bounded::{BoundedMap, Merge};
+use self::bounded::{BoundedMap, Key, Merge, hash};
 pub use self::errors::ErrorTypes;
 pub use self::increment::{Increment, IncrementError};
 pub use self::log_histogram::LogHistogram;
@@ -48,7 +52,7 @@ pub use self::window::{Phase, Window};
 /// Which requests a summary keeps apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Maximum number of requests: `--cw-max-requests`. All others are added up to one.
+    /// Maximum number of request names: `--cw-max-requests`. All others are added up to one.
     pub max_requests: usize,
     /// Requests that checks name, as [`RequestKey::matches`] reads them. They are kept first.
     pub pinned: Vec<SmolStr>,
@@ -57,20 +61,27 @@ pub struct Limits {
 impl Limits {
     fn rank(&self, key: &RequestKey) -> RankedKey {
         let is_pinned = self.pinned.iter().any(|text| key.matches(text));
-        RankedKey { is_unpinned: !is_pinned, hash: key.hash(), key: key.clone() }
+        RankedKey { is_unpinned: !is_pinned, hash: hash(&[key.name()]), key: key.clone() }
     }
 
-    fn max_keys(&self) -> usize {
+    fn max_names(&self) -> usize {
         self.max_requests.max(self.pinned.len())
     }
 }
 
-/// A request in the order in which requests are kept: pinned ones first, then by hash.
+/// A request in the order in which requests are kept: pinned ones first, then by the hash of the name. The requests of a name are a
+/// group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct RankedKey {
     is_unpinned: bool,
     hash: u64,
     key: RequestKey,
+}
+
+impl Key for RankedKey {
+    fn is_grouped_with(&self, other: &Self) -> bool {
+        (self.is_unpinned, self.hash) == (other.is_unpinned, other.hash)
+    }
 }
 
 /// What is known of one request, or of all.
@@ -128,6 +139,12 @@ struct GeneratorParts {
 impl From<GeneratorParts> for GeneratorLoad {
     fn from(GeneratorParts { cpu_percent, memory_bytes }: GeneratorParts) -> Self {
         Self::new(cpu_percent, memory_bytes)
+    }
+}
+
+impl From<&GeneratorLoad> for GeneratorValues {
+    fn from(load: &GeneratorLoad) -> Self {
+        Self { cpu_percent: load.cpu_percent, memory_bytes: load.memory_bytes }
     }
 }
 
@@ -209,7 +226,7 @@ impl Summary {
             summary
         };
         let key = self.limits.rank(&window.key);
-        self.requests.update(&key, self.limits.max_keys(), |summary| summary.add(window), first);
+        self.requests.update(&key, self.limits.max_names(), |summary| summary.add(window), first);
     }
 
     /// Adds the load of a process of the load generator.
@@ -225,7 +242,7 @@ impl Summary {
     /// Adds another part of the run.
     pub fn merge(&mut self, other: &Self) {
         for (ranked, summary) in other.requests.iter() {
-            self.requests.add(&self.limits.rank(&ranked.key), summary, self.limits.max_keys());
+            self.requests.add(&self.limits.rank(&ranked.key), summary, self.limits.max_names());
         }
         other.requests.others().iter().for_each(|summary| self.requests.add_to_others(summary));
         self.generator.merge(&other.generator);
@@ -252,6 +269,13 @@ impl Summary {
         rows
     }
 
+    /// The names of the requests that are kept apart, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<SmolStr> {
+        let names: BTreeSet<_> = self.requests.iter().map(|(ranked, _)| ranked.key.name()).collect();
+        names.into_iter().map(SmolStr::new).collect()
+    }
+
     /// The sum of all requests beyond the maximum number, if there are any.
     #[must_use]
     pub const fn others(&self) -> Option<&RequestSummary> {
@@ -272,6 +296,13 @@ impl Summary {
         self.rows().map(|summary| &summary.measured).fold((0u64, 0u64), |(requests, failures), totals| {
             (requests.saturating_add(totals.requests), failures.saturating_add(totals.failures))
         })
+    }
+
+    /// The number of all requests, including those of the warm-up.
+    #[must_use]
+    pub fn observed(&self) -> u64 {
+        let warm_up = self.rows().filter_map(|summary| summary.warm_up.as_ref());
+        warm_up.map(|totals| totals.requests).fold(self.counts().0, u64::saturating_add)
     }
 
     fn rows(&self) -> impl Iterator<Item = &RequestSummary> {
@@ -334,7 +365,7 @@ impl From<Parts> for Summary {
     fn from(Parts { limits, requests, others, generator, approximate }: Parts) -> Self {
         let mut summary = Self { generator, is_approximate: approximate, ..Self::new(limits) };
         for Row { request, summary: row } in &requests {
-            summary.requests.add(&summary.limits.rank(request), row, summary.limits.max_keys());
+            summary.requests.add(&summary.limits.rank(request), row, summary.limits.max_names());
         }
         others.iter().for_each(|others| summary.requests.add_to_others(others));
         summary

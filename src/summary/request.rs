@@ -66,11 +66,6 @@ impl RequestKey {
         name.is_some_and(|name| *self.name == *fitted(name))
     }
 
-    /// The same number for the same key in all processes.
-    pub(super) fn hash(&self) -> u64 {
-        hash(&[&self.method, &self.name])
-    }
-
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         super::tests::heap_bytes(&self.method) + super::tests::heap_bytes(&self.name)

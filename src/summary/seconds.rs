@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use smol_str::SmolStr;
 
 use crate::check::Values;
+use crate::summary::GeneratorLoad;
 use crate::summary::log_histogram::LogHistogram;
 use crate::summary::totals::Totals;
 use crate::summary::window::Window;
@@ -13,6 +14,8 @@ use crate::summary::window::Window;
 const MAX_SECONDS: i64 = 3_700;
 /// Number of seconds of a request, for checks that stop a test.
 const MAX_WATCHED_SECONDS: i64 = 300;
+/// Maximum number of seconds of the load generator.
+const MAX_LOADS: usize = 300;
 /// How far ahead a second may be. The clocks of workers differ.
 const MAX_AHEAD_SECONDS: i64 = 60;
 
@@ -75,6 +78,7 @@ type BySecond = BTreeMap<i64, SecondStats>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seconds {
     all: BySecond,
+    generator: BTreeMap<i64, GeneratorLoad>,
     watched: Vec<(SmolStr, BySecond)>,
 }
 
@@ -82,7 +86,7 @@ impl Seconds {
     /// Without requests. `watched` are the requests that checks name, as [`super::RequestKey::matches`] reads them.
     pub fn new(watched: impl IntoIterator<Item = SmolStr>) -> Self {
         let watched = watched.into_iter().map(|text| (text, BySecond::new())).collect();
-        Self { all: BySecond::new(), watched }
+        Self { watched, ..Self::default() }
     }
 
     /// Adds a window. Windows of the same second add up.
@@ -95,10 +99,25 @@ impl Seconds {
         }
     }
 
+    /// Adds the load of a process in one second.
+    pub fn add_generator(&mut self, second: i64, load: &GeneratorLoad) {
+        self.generator.entry(second).or_default().merge(load);
+        if self.generator.len() > MAX_LOADS {
+            self.generator.pop_first();
+        }
+    }
+
+    /// The highest load of the processes in one second.
+    #[must_use]
+    pub fn generator(&self, second: i64) -> Option<&GeneratorLoad> {
+        self.generator.get(&second)
+    }
+
     /// Removes seconds that are no longer needed, and those too far ahead of the current time, which is in seconds since the epoch.
     /// Without a call once a second, a process whose clock is ahead replaces the seconds of the others.
     pub fn prune(&mut self, now: i64) {
         let latest = now.saturating_add(MAX_AHEAD_SECONDS);
+        self.generator.retain(|&second, _| (now.saturating_sub(MAX_WATCHED_SECONDS)..=latest).contains(&second));
         let prune = |seconds: &mut BySecond, keep| {
             seconds.retain(|&second, _| (now.saturating_sub(keep)..=latest).contains(&second));
         };

@@ -13,6 +13,8 @@ use crate::summary::{GeneratorLoad, Limits, Summary};
 pub(super) const MAX_UNACKNOWLEDGED: u64 = 8;
 /// Maximum number of windows that wait: 20 requests for more than three minutes. Older ones are added up.
 const MAX_WINDOWS: usize = 4_000;
+/// Maximum number of seconds whose load waits.
+const MAX_LOADS: usize = 300;
 /// How long the oldest increment waits for its acknowledgement before it is sent again. Workers report every three seconds.
 const RESEND_AFTER: Duration = Duration::from_secs(6);
 /// Each further time, the wait doubles, up to this. Locust keeps messages to a master that it cannot reach.
@@ -25,6 +27,8 @@ pub struct IncrementSender {
     /// The oldest windows, if too many wait. They have no values of seconds any more.
     earlier: Summary,
     generator: GeneratorLoad,
+    /// The load of single seconds since the last increment.
+    loads: BTreeMap<i64, GeneratorLoad>,
     closed_until: Option<i64>,
     /// Whether something has changed since the last increment.
     is_changed: bool,
@@ -48,6 +52,7 @@ impl IncrementSender {
             windows: BTreeMap::new(),
             earlier: Summary::new(limits),
             generator: GeneratorLoad::default(),
+            loads: BTreeMap::new(),
             closed_until: None,
             is_changed: false,
             next: 0,
@@ -66,11 +71,14 @@ impl IncrementSender {
         }
     }
 
-    /// Adds the load of this process.
-    pub fn add_generator(&mut self, load: &GeneratorLoad) {
-        let before = self.generator;
+    /// Adds the load of this process in one second.
+    pub fn add_generator(&mut self, second: i64, load: &GeneratorLoad) {
+        self.is_changed = true;
         self.generator.merge(load);
-        self.is_changed |= self.generator != before;
+        self.loads.entry(second).or_default().merge(load);
+        if self.loads.len() > MAX_LOADS {
+            self.loads.pop_first();
+        }
     }
 
     /// Records that the windows of all seconds before this one, since the epoch, have been added.
@@ -108,6 +116,7 @@ impl IncrementSender {
             sequence: self.next,
             closed_until: self.closed_until,
             generator: self.generator,
+            loads: std::mem::take(&mut self.loads).into_iter().collect(),
             windows,
             earlier: (!earlier.is_empty()).then_some(earlier),
         };

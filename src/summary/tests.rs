@@ -113,7 +113,7 @@ proptest! {
         prop_assert_eq!(all.measured.errors.top(0).1, failures);
         let blocks = all.blocks.iter().map(|(_, block)| block.requests).sum::<u64>();
         prop_assert_eq!(blocks, requests(Phase::Measured));
-        prop_assert!(summary.requests().len() <= 4);
+        prop_assert!(summary.names().len() <= 4);
 
         // Kept requests have all of their windows.
         let mut counts = BTreeMap::<_, u64>::new();

@@ -1,0 +1,179 @@
+//! `RunStatistics` and `Summary`: the numbers of a run for checks, for the master of a worker, and for the record.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use super::checks::{Check, CheckResult, TargetValue, parsed, target_values};
+use crate::statistics;
+use crate::summary;
+use crate::timestamp::Timestamp;
+
+/// The statistics of a run while it is under way.
+#[pyclass(frozen, module = "locust_cw._core")]
+pub struct RunStatistics {
+    statistics: Arc<statistics::RunStatistics>,
+}
+
+impl From<&Arc<statistics::RunStatistics>> for RunStatistics {
+    fn from(statistics: &Arc<statistics::RunStatistics>) -> Self {
+        Self { statistics: Arc::clone(statistics) }
+    }
+}
+
+#[pymethods]
+impl RunStatistics {
+    /// The end of the warm-up.
+    #[getter]
+    fn measured_from(&self) -> f64 {
+        self.statistics.measured_from().seconds_f64()
+    }
+
+    /// Whether a check may stop the test.
+    #[getter]
+    fn may_abort(&self) -> bool {
+        self.statistics.may_abort()
+    }
+
+    /// The first second, since the epoch, that this process has not closed.
+    #[getter]
+    fn open_second(&self, py: Python<'_>) -> i64 {
+        py.detach(|| self.statistics.open_second())
+    }
+
+    /// The number of requests so far, including those of the warm-up.
+    #[getter]
+    fn observed(&self, py: Python<'_>) -> u64 {
+        py.detach(|| self.statistics.observed())
+    }
+
+    /// Whether the requests that ended before a point in time are counted.
+    fn is_complete(&self, py: Python<'_>, time: f64) -> bool {
+        py.detach(|| self.statistics.is_complete(Timestamp::from_seconds_f64(time)))
+    }
+
+    /// The results of all checks.
+    #[pyo3(signature = (until, targets = None))]
+    fn check_results(
+        &self,
+        py: Python<'_>,
+        until: f64,
+        targets: Option<BTreeMap<String, TargetValue>>,
+    ) -> Vec<CheckResult> {
+        let targets = target_values(targets);
+        let results = py.detach(|| self.statistics.check_results(Timestamp::from_seconds_f64(until), &targets));
+        results.into_iter().map(CheckResult::from).collect()
+    }
+
+    /// Notes the end of the measured time. Later calls have no effect.
+    fn stop(&self, py: Python<'_>, time: f64) {
+        py.detach(|| self.statistics.stop(Timestamp::from_seconds_f64(time)));
+    }
+
+    /// The check that has to stop the test now, if there is one.
+    fn breached_check(&self, py: Python<'_>, now: f64) -> Option<Check> {
+        py.detach(|| self.statistics.breached_check(Timestamp::from_seconds_f64(now)).cloned()).map(Check::from)
+    }
+
+    /// Takes the value of a target check in one minute.
+    fn observe_target(&self, py: Python<'_>, text: &str, minute: f64, value: f64) {
+        let minute = Timestamp::from_seconds_f64(minute).seconds();
+        py.detach(|| self.statistics.observe_target(text, minute, value));
+    }
+
+    /// The changes of a worker's summary that are to be sent now.
+    fn increments(&self, py: Python<'_>) -> Vec<Cow<'static, [u8]>> {
+        py.detach(|| self.statistics.increments(Instant::now())).into_iter().map(Cow::Owned).collect()
+    }
+
+    /// The master has an increment.
+    fn acknowledge(&self, py: Python<'_>, sequence: u64) {
+        py.detach(|| self.statistics.acknowledge(sequence));
+    }
+
+    /// Seconds are complete only when these workers have reported them.
+    fn expect_workers(&self, py: Python<'_>, names: Vec<String>) {
+        py.detach(|| self.statistics.expect_workers(names));
+    }
+
+    /// Locust's reports say what the workers did.
+    fn expect_reports(&self, py: Python<'_>) {
+        py.detach(|| self.statistics.expect_reports());
+    }
+
+    /// Adds an increment of a worker, unless it was added before.
+    fn add_increment(&self, py: Python<'_>, worker: &str, increment: &[u8]) -> PyResult<u64> {
+        let added = py.detach(|| self.statistics.add_increment(worker, increment));
+        added.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// The request names of the run, if it has had more than the maximum.
+    fn request_names(&self, py: Python<'_>) -> Option<Vec<String>> {
+        let names = py.detach(|| self.statistics.request_names())?;
+        Some(names.into_iter().map(String::from).collect())
+    }
+
+    /// The summary so far.
+    fn summary(&self, py: Python<'_>) -> Summary {
+        Summary { summary: py.detach(|| self.statistics.summary()) }
+    }
+}
+
+/// The totals and distributions of a run.
+#[pyclass(frozen, module = "locust_cw._core")]
+pub struct Summary {
+    summary: summary::Summary,
+}
+
+#[pymethods]
+impl Summary {
+    /// Reads what `to_json` has written.
+    #[staticmethod]
+    fn from_json(py: Python<'_>, text: &str) -> PyResult<Self> {
+        let summary = py.detach(|| serde_json::from_str(text));
+        let summary = summary
+            .map_err(|error| PyValueError::new_err(format!("not a summary of this version of locust-cw: {error}")))?;
+        Ok(Self { summary })
+    }
+
+    /// The summary as a JSON object.
+    fn to_json(&self, py: Python<'_>) -> String {
+        // Numbers and text can always be written as JSON.
+        py.detach(|| serde_json::to_string(&self.summary).unwrap_or_default())
+    }
+
+    /// The sum of this summary and that of another part of the run.
+    fn merge(&self, py: Python<'_>, other: &Self) -> Self {
+        let sum = py.detach(|| {
+            let mut sum = self.summary.clone();
+            sum.merge(&other.summary);
+            sum
+        });
+        Self { summary: sum }
+    }
+
+    /// Judges the requests.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
+    fn check(
+        &self,
+        py: Python<'_>,
+        expressions: Vec<String>,
+        seconds: f64,
+        targets: BTreeMap<String, TargetValue>,
+    ) -> PyResult<Vec<CheckResult>> {
+        let checks = expressions.iter().map(|text| parsed(text)).collect::<Result<Vec<_>, _>>()?;
+        let targets = target_values(Some(targets));
+        let results = py.detach(|| statistics::judge(&checks, &self.summary, seconds, &targets));
+        Ok(results.into_iter().map(CheckResult::from).collect())
+    }
+
+    /// Whether response times are from the reports of workers.
+    #[getter]
+    fn is_approximate(&self) -> bool {
+        self.summary.is_approximate()
+    }
+}
