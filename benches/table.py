@@ -31,6 +31,7 @@ SCRIPTS: dict[str, list[str]] = {
     "hook": [],
     "load": [],
     "parts": [],
+    "checks": [],
     "calls": ["--plot", str(IMAGES / "calls.png")],
     "memory": [],
     "accuracy": [],

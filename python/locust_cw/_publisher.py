@@ -370,13 +370,14 @@ class Publisher:
             return self._receipt
 
     def _write_record(self, receipt: _core.Receipt) -> None:
-        if self._options is None:
+        if self._options is None or not isinstance(self._core, _core.Publisher):
             # The publisher is disabled.
             return
         from locust_cw._runs.publisher_record import write_record  # noqa: PLC0415 - needed at the end only
 
         times = self._started, self._stopped or time.time()
-        write_record(receipt, self._options, times, self._host and _core.public_host(self._host))
+        host = self._host and _core.public_host(self._host)
+        write_record(receipt, self._options, times, host, self._core.statistics.summary())
 
     def _stop_local(self) -> None:
         if self._local is not None:

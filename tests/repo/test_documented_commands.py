@@ -71,6 +71,8 @@ class Ground:
         env = {
             "AWS_ENDPOINT_URL": self.cloudwatch.url,
             "LOCUST_EXIT_CODE_ON_ERROR": "0",
+            # The local CloudWatch has no data of targets.
+            "LOCUST_CW_CHECK_WAIT": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
         if away:

@@ -49,6 +49,14 @@ NO_MESSAGES = {
     "abort after 30s": "the same",
     "…ms or …s": "the same",
     "abort after …s": "a part of a check",
+    "a histogram of response times": "what an increment or a summary that cannot be read should have",
+    "a time block": "the same",
+    "counts of buckets": "the same",
+    "not a summary of this version of locust-cw: …": "the reason why a record cannot be read, which has an entry",
+    "a worker sends statistics in format …, but this process reads format …: install the same version of locust-cw on "
+    "all machines": "the reason in a warning of the master, which has an entry",
+    "a worker sent statistics number … before earlier ones": "the same",
+    "a worker sent statistics of … bytes: the maximum is …": "the same",
     "not a time in ISO 8601": "in the result of a check that another program wrote",
 }
 """Texts in the sources that look like messages, and what they are."""

@@ -101,6 +101,19 @@ class TargetMetrics:
         return max(values) if self.check.operator.startswith("<") else min(values)
 
 
+def target_checks(expressions: Sequence[str], targets: Sequence[Target]) -> list[_core.Check]:
+    """The checks whose scope is a target.
+
+    Raises:
+        InvalidOptionError: If a check is malformed, or its metrics cannot exist.
+
+    """
+    checks = [check for text in expressions if (check := _core.parse_check(text)).scope == "target"]
+    for check in checks:
+        metrics_of(check, targets)
+    return checks
+
+
 def metrics_of(check: TargetCheck, targets: Sequence[Target]) -> TargetMetrics:
     """The metrics that a check reads.
 

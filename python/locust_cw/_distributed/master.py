@@ -6,7 +6,8 @@ import functools
 import logging
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from locust_cw._distributed import messages
 from locust_cw._distributed.outages import WorkerOutages
@@ -38,9 +39,12 @@ def create() -> Master:
     return Master()
 
 
-class _Entry(NamedTuple):
+@dataclass
+class _Entry:
     run: TestRun
-    outages: WorkerOutages
+    outages: WorkerOutages = field(default_factory=WorkerOutages)
+    # Whether the workers have the run's request names, because there are too many.
+    restricted: bool = False
 
 
 class Master(ProcessRole):
@@ -49,6 +53,8 @@ class Master(ProcessRole):
     def __init__(self) -> None:
         self.registry = WorkerRegistry()
         self._environment: Environment | None = None
+        # Workers whose increments cannot be read.
+        self._unreadable: set[str] = set()
         self._runs: dict[str, _Entry] = {}
         # Of the run that was finalized last: the registry forgets it then.
         self._last: tuple[str, dict[str, ReportedStatus]] = ("", {})
@@ -57,20 +63,25 @@ class Master(ProcessRole):
         """Have no worker publish if the master opts out."""
         self._environment = environment
         opt_outs = {name: bool(options[name]) for name in OPT_OUTS}
-        locust_adapter.send_to_workers(environment, **opt_outs, local_url=None)
+        locust_fleet.send_to_workers(environment, **opt_outs, local_url=None)
 
     def cancel(self, environment: Environment) -> None:
         """Have the workers publish nothing either, until the next test starts."""
-        locust_adapter.send_to_workers(environment, disable=True)
+        locust_fleet.send_to_workers(environment, disable=True)
 
     def local_url(self, environment: Environment, _options: Options, url: str | None) -> str | None:
         """Send the address to the workers."""
-        locust_adapter.send_to_workers(environment, local_url=url)
+        locust_fleet.send_to_workers(environment, local_url=url)
         return url
 
     def on_start(self, run: TestRun) -> None:
         """Listen to the workers' messages."""
-        self._runs[run.run_id] = _Entry(run, WorkerOutages())
+        self._runs[run.run_id] = _Entry(run)
+        locust_fleet.send_to_workers(
+            run.environment, measured_from=run.publisher.statistics.measured_from, request_names=None
+        )
+        if run.options["source"] == "master":
+            run.publisher.statistics.expect_reports()
         if locust_fleet.register(run.environment, self._handle_worker_message):
             locust_fleet.before_start(run.environment, functools.partial(self._send_run_id, run.environment))
 
@@ -95,7 +106,10 @@ class Master(ProcessRole):
     def _observe(self, run: TestRun) -> None:
         # Before there are users, no worker has to publish. A refused test never has any.
         publishing = run.options["source"] != "master" and locust_fleet.has_users(run.environment)
-        self.registry.observe(run.run_id, locust_fleet.worker_states(run.environment), publishing=publishing)
+        states = locust_fleet.worker_states(run.environment)
+        self.registry.observe(run.run_id, states, publishing=publishing)
+        if publishing:
+            run.publisher.statistics.expect_workers(sorted(states.at_work))
 
     def _log_outages(self, run: TestRun) -> None:
         entry = self._runs.get(run.run_id)
@@ -116,6 +130,8 @@ class Master(ProcessRole):
             run.publisher.report(entry)
 
     def _handle_worker_message(self, client_id: str, message: Any) -> None:  # noqa: ANN401 - a worker may send anything
+        if isinstance(message, dict):
+            self._add_increments(client_id, message)
         final_run = self.registry.update(client_id, message)
         # Not after the receipt, which lacks it: the worker then makes its own.
         if final_run is not None and final_run in self._runs and self._environment is not None:
@@ -124,6 +140,43 @@ class Master(ProcessRole):
             reason = messages.refusal(message, run.run_id)
             if reason is not None and run.phase is not Phase.FINALIZED and run.outcome is Outcome.OK:
                 refuse_for_worker(run, client_id, reason)
+
+    def _add_increments(self, client_id: str, message: dict[str, Any]) -> None:
+        """Add the requests that a worker has counted since its last report to the summary."""
+        increments, run_id = messages.take_increments(message), message.get("run_id")
+        entry = self._runs.get(run_id) if isinstance(run_id, str) else None
+        if entry is None or self._environment is None:
+            return
+        received = []
+        for increment in increments:
+            try:
+                received.append(entry.run.publisher.statistics.add_increment(client_id, increment))
+            except ValueError as error:
+                if client_id not in self._unreadable:
+                    self._unreadable.add(client_id)
+                    logger.warning("The checks and the summary lack requests of worker %s: %s", client_id, error)
+        if received:
+            locust_fleet.send(self._environment, messages.received_increments(entry.run.run_id, received), client_id)
+            self._restrict_requests(entry)
+
+    @staticmethod
+    def _restrict_requests(entry: _Entry) -> None:
+        """Have the workers publish no further request names once the run has as many as it may have."""
+        names = None if entry.restricted else entry.run.publisher.statistics.request_names()
+        if names is not None:
+            entry.restricted = True
+            # Workers that join late have them from the options.
+            locust_fleet.send_to_workers(entry.run.environment, request_names=names)
+            locust_fleet.send(entry.run.environment, messages.request_names(entry.run.run_id, names))
+
+    def has_all_requests(self, run: TestRun, second: float) -> bool:
+        """Whether the requests that ended before a point in time are counted, as far as workers have reported."""
+        if run.options["source"] == "master":
+            # Locust's reports do not say which time they cover. Workers send the last one before they have stopped.
+            is_over = locust_fleet.is_stopped(run.environment) or not locust_fleet.has_workers(run.environment)
+            run.snapshot_totals()
+            return is_over and run.publisher.statistics.observed >= run.totals.counts[0]
+        return super().has_all_requests(run, second)
 
     def progress(self, run: TestRun) -> tuple[int, int]:
         """Samples that the workers still have to deliver, and those that they have settled."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from locust_cw._settings.table import Options
 
 _POLL_S = 0.05
+_SECONDS_POLL_S = 0.1
 # A master that runs acknowledges at once. One that has died never does.
 _ACKNOWLEDGEMENT_TIMEOUT_S = 3.0
 
@@ -41,6 +42,7 @@ class Worker(ProcessRole):
         self._opt_out: dict[str, Any] | None = None
         self._remarks: dict[str, list[str]] = {}
         self._acknowledged: set[str] = set()
+        self._runs: dict[str, TestRun] = {}
 
     def prepare(self, environment: Environment, options: Options) -> None:
         """Publish nothing if this worker or its master opts out, whichever source says so."""
@@ -96,8 +98,23 @@ class Worker(ProcessRole):
 
     def on_start(self, run: TestRun) -> None:
         """Report the start: from now on the master waits for this worker."""
+        self._runs[run.run_id] = run
+        names = locust_adapter.sent_by_master(run.environment, "request_names")
+        if names is not None:
+            run.publisher.restrict_requests(names)
         locust_fleet.register(run.environment, self._handle_message)
         self._send_report(run)
+        if run.publisher.statistics.may_abort:
+            spawn(self._report_each_second, run)
+
+    def _report_each_second(self, run: TestRun) -> None:
+        """Report each second as soon as it is closed, because a check may stop the test."""
+        reported = 0
+        while run.is_attached:
+            gevent.sleep(_SECONDS_POLL_S)
+            if (open_second := run.publisher.statistics.open_second) > reported:
+                reported = open_second
+                self._send_report(run)
 
     def on_tick(self, run: TestRun) -> None:
         """Report a run that has been replaced: Locust's reports contain the new one."""
@@ -111,18 +128,28 @@ class Worker(ProcessRole):
     def report(self, run: TestRun | None, data: dict[str, Any]) -> None:
         """Add the report to Locust's, so that it goes with the statistics that it agrees with."""
         if run is not None:
-            data[locust_fleet.MESSAGE] = run.status_report().to_message()
+            data[locust_fleet.MESSAGE] = self._report(run)
         elif self._opt_out is not None:
             data[locust_fleet.MESSAGE] = self._opt_out
 
     def _send_report(self, run: TestRun) -> None:
-        message = run.status_report(self._remarks.get(run.run_id, ())).to_message()
-        locust_fleet.send(run.environment, message)
+        locust_fleet.send(run.environment, self._report(run))
+
+    def _report(self, run: TestRun) -> dict[str, Any]:
+        report = run.status_report(self._remarks.get(run.run_id, ())).to_message()
+        return report | {messages.INCREMENTS: run.publisher.statistics.increments()}
 
     def _handle_message(self, _sender: str, message: Any) -> None:  # noqa: ANN401 - a master may send anything
         run_id = messages.acknowledged_run(message)
         if run_id is not None:
             self._acknowledged.add(run_id)
+        increments = messages.acknowledged_increments(message)
+        if increments is not None and increments[0] in self._runs:
+            for sequence in increments[1]:
+                self._runs[increments[0]].publisher.statistics.acknowledge(sequence)
+        names = messages.allowed_request_names(message)
+        if names is not None and names[0] in self._runs:
+            self._runs[names[0]].publisher.restrict_requests(names[1])
 
     def hand_over(self, run: TestRun, receipt: _core.Receipt, remarks: list[str]) -> bool:
         """Send the last report, and wait until the master has it. A master without locust-cw never has."""
@@ -131,6 +158,7 @@ class Worker(ProcessRole):
         self._remarks[run.run_id] = [*remarks_on(receipt), *remarks]
         self._send_report(run)
         self._remarks.clear()
+        self._runs.pop(run.run_id, None)
         if locust_adapter.sent_by_master(run.environment, "disable") is None:
             return False
         receiver = None

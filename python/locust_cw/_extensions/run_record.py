@@ -45,6 +45,7 @@ class RunRecord(Extension[TestRun]):
             json.loads(receipt.json),
             receipt.series,
             run.publisher.destination() or {},
+            summary=json.loads(run.publisher.statistics.summary().to_json()),
         )
         try:
             record.write()

@@ -12,7 +12,7 @@ import gevent
 
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.drain_wait import DrainWait
-from locust_cw._plugin.extension import Background, load
+from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.finalize import finalize
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.run import Outcome, Phase, TestRun
@@ -30,6 +30,7 @@ logger = logging.getLogger("locust_cw")
 _POLL_S = 0.05
 # How much longer than its own drain timeout a master waits for its workers' receipts.
 _RECEIPTS_TIMEOUT_S = 3.0
+_EXIT_CODE_OF_CHECKS = 3
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _OTHER_LISTENERS_S = 10.0
 # The progress bar is imported when there is something to see.
@@ -77,6 +78,15 @@ class Drain:
         while self._end.runs:
             self._wait.sleep(_POLL_S)
 
+    def await_judgement(self, run: TestRun, process_role: ProcessRole) -> None:
+        """Wait until the run is judged. Ctrl-C ends the wait."""
+        judges = [extension for extension in run.extensions if isinstance(extension, Judge)]
+        with self._wait.ended_by_ctrl_c(), process_role.receiving():
+            while any(judge.is_judging for judge in judges) and not self._wait.given_up:
+                self._wait.sleep(_POLL_S)
+        for judge in judges:
+            judge.give_up()
+
     def close(self, process_role: ProcessRole, at_exit: Callable[[], None]) -> list[FinishedRun]:
         """Deliver and finalize all runs, which are detached. The result is those that were not returned before."""
         end = self._end
@@ -111,14 +121,16 @@ class Drain:
             run.phase = Phase.FINALIZED
             is_lost: bool = run.options["fail_on_loss"]
             try:
-                finished, is_lost = finalize(run, process_role, self._wait)
+                finished, is_shown = finalize(run, process_role, self._wait)
                 end.finished.append(finished)
+                is_lost = is_shown and is_lost and not finished.receipt.complete
+                end.unmet = end.unmet or (is_shown and not finished.receipt.passed)
             except Exception:
                 # The other runs get their receipts.
                 logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
             finally:
                 end.lost = end.lost or is_lost
-                end.failed = end.failed or run.outcome is not Outcome.OK
+                end.failed = end.failed or run.outcome not in (Outcome.OK, Outcome.STOPPED_BY_CHECK)
                 # Greenlets that wait for the end wait for this list to be empty.
                 end.runs.remove(run)
 
@@ -160,7 +172,7 @@ def _log_undelivered(run: TestRun, process_role: ProcessRole) -> None:
 
 
 def exit_with_failure(end: SessionEnd, environment: Environment | None) -> None:
-    """Exit with 1 if a test failed, or if a loss counts; Locust's own exit code is 0."""
+    """Exit with 1 if a test failed or a loss counts, else with 3 if a check did not pass; Locust would exit with 0."""
     if end.failed and locust_adapter.has_command_line(environment):
         # A locustfile that sets the exit code by Locust's statistics does not know of it. A program decides by itself.
         logger.error("Exit code 1: the test was not started, or an alarm stopped it")
@@ -168,3 +180,6 @@ def exit_with_failure(end: SessionEnd, environment: Environment | None) -> None:
     if end.lost:
         logger.error("Exit code 1: some results were not delivered, and --cw-fail-on-loss is set")
         sys.exit(1)
+    if end.unmet:
+        logger.error("Exit code 3: a check did not pass")
+        sys.exit(_EXIT_CODE_OF_CHECKS)

@@ -77,6 +77,22 @@ class Background(Protocol):
 
 
 @runtime_checkable
+class Judge(Protocol):
+    """An extension that judges a run after its stop, while the publisher still takes events."""
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether the results are still to come."""
+
+    def give_up(self) -> None:
+        """Wait for no more data."""
+
+    @property
+    def results(self) -> list[_core.CheckResult]:
+        """The results; before the end of the judgement, the ones so far."""
+
+
+@runtime_checkable
 class DashboardLink(Protocol[R_contra]):
     """An extension that shows the run on a dashboard."""
 
@@ -86,6 +102,8 @@ class DashboardLink(Protocol[R_contra]):
 
 MODULES = {
     "alarms": "_extensions.alarms",
+    "check_output": "_extensions.check_output",
+    "checks": "_extensions.checks",
     "dashboard": "_extensions.dashboard_marks",
     "local": "_extensions.local",
     "master": "_distributed.master",
@@ -122,6 +140,7 @@ def enabled(options: Options, *, is_worker: bool) -> list[Extension[Any]]:
         "dashboard": sends and not is_worker and options.dashboard is not None,
         "strict": sends and options["strict"],
         "alarms": sends and not is_worker and bool(options["stop_on_alarm"]),
+        "checks": not is_worker and bool(options["check"]),
     }
     found = (load(name).create(options) for name, is_wanted in wanted.items() if is_wanted)
     return [each for each in found if each is not None]

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from locust_cw._plugin import locust_adapter
-from locust_cw._plugin.extension import Background, load
+from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.run import Outcome, TestRun
 from locust_cw._plugin.session_end import FinishedRun
@@ -22,7 +22,7 @@ _BACKGROUND_TIMEOUT_S = 10.0
 
 
 def finalize(run: TestRun, process_role: ProcessRole, wait: DrainWait) -> tuple[FinishedRun, bool]:
-    """Make the receipt of a run, and show it unless the master does. The second result is whether a loss counts."""
+    """Make the receipt of a run. The second result is whether this process has shown it, and not its master."""
     _wait_for_background(run, wait)
     receipt, remarks = build_receipt(run, process_role)
     run.log_messages()
@@ -31,15 +31,17 @@ def finalize(run: TestRun, process_role: ProcessRole, wait: DrainWait) -> tuple[
         return finished, False
     for name in ("record", "receipt"):
         load(name).create(run.options).on_finished(run, receipt, remarks)
+    if receipt.checks:
+        load("check_output").create(run.options).on_finished(run, receipt, remarks)
     for extension in run.extensions:
         extension.on_finished(run, receipt, remarks)
-    return finished, run.options["fail_on_loss"] and not receipt.complete
+    return finished, True
 
 
 def build_receipt(run: TestRun, process_role: ProcessRole) -> tuple[_core.Receipt, list[str]]:
     """End the publisher. The second result is lines for the receipt's text."""
     reports, remarks, are_complete = process_role.worker_reports(run)
-    stop_reason = run.reason if run.outcome is Outcome.STOPPED_BY_ALARM else None
+    stop_reason = run.reason if run.outcome in (Outcome.STOPPED_BY_ALARM, Outcome.STOPPED_BY_CHECK) else None
     if stop_reason is not None:
         remarks.append(stop_reason)
     is_worker = locust_adapter.role_of(run.environment) is Role.WORKER
@@ -53,8 +55,17 @@ def build_receipt(run: TestRun, process_role: ProcessRole) -> tuple[_core.Receip
         lacks_reports=not are_complete,
         dashboard_url=run.dashboard[1],
         stop_reason=stop_reason,
+        checks=_check_results(run),
     )
     return receipt, remarks
+
+
+def _check_results(run: TestRun) -> list[_core.CheckResult]:
+    """The results of the run's checks. A worker judges its own requests: it may have to show the receipt itself."""
+    for extension in run.extensions:
+        if isinstance(extension, Judge):
+            return extension.results
+    return run.publisher.statistics.check_results(run.times.stopped or time.time())
 
 
 def _wait_for_background(run: TestRun, wait: DrainWait) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 import gevent
 
@@ -18,19 +18,16 @@ from locust_cw._plugin.process_name import process_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
 
     from locust import User
     from locust.env import Environment
-    from locust.runners import Runner
     from locust.web import WebUI
 
 _POLL_S = 0.05
 _RUNNER_TIMEOUT_S = 5.0
-_BY_MASTER = "cw_master_"
+BY_MASTER = "cw_master_"
 
 _watched: WeakSet[Environment] = WeakSet()
-_around_stop: WeakKeyDictionary[Runner, Callable[[], AbstractContextManager[None]]] = WeakKeyDictionary()
 
 
 class Role(Enum):
@@ -79,19 +76,7 @@ def has_command_line(environment: Environment | None) -> bool:
 
 def sent_by_master(environment: Environment, name: str) -> Any:  # noqa: ANN401 - each value has its own type
     """A value that the master has sent with its options; None if it has sent none."""
-    return getattr(environment.parsed_options, f"{_BY_MASTER}{name}", None)
-
-
-def send_to_workers(environment: Environment, **values: bool | str | None) -> None:
-    """Have Locust send values to the workers with the master's options.
-
-    They have names of their own, because the user's options must still apply to the next test.
-    """
-    if environment.parsed_options is None:
-        # Without a namespace, Locust sends nothing.
-        environment.parsed_options = NoCommandLine()
-    for name, value in values.items():
-        setattr(environment.parsed_options, f"{_BY_MASTER}{name}", value)
+    return getattr(environment.parsed_options, f"{BY_MASTER}{name}", None)
 
 
 def set_run_id(environment: Environment, run_id: str) -> None:
@@ -192,29 +177,21 @@ def set_failed(environment: Environment) -> None:
     environment.process_exit_code = 1
 
 
+class DefaultExitCode(int):
+    """The exit code for failed requests, unless the user sets it."""
+
+
+def mark_default_exit_code(parser: argparse.ArgumentParser) -> None:
+    """Make the default of Locust's `--exit-code-on-error` distinguishable from the same number given by the user."""
+    default = parser.get_default("exit_code_on_error")
+    if default is not None:
+        parser.set_defaults(exit_code_on_error=DefaultExitCode(default))
+
+
 def end_test(environment: Environment) -> None:
     """Have Locust end the test. A web UI stays."""
     if environment.runner is not None:
         spawn(environment.runner.stop if environment.web_ui is not None else environment.runner.quit)
-
-
-def set_around_stop(environment: Environment, around: Callable[[], AbstractContextManager[None]]) -> None:
-    """Have the runner's `stop` run within the context that `around` returns. Replaces an earlier `around`."""
-    runner: Any = environment.runner
-    if runner is None:
-        return
-    is_patched = runner in _around_stop
-    _around_stop[runner] = around
-    if is_patched:
-        return
-    stop = runner.stop
-
-    @functools.wraps(stop)
-    def stop_within(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Locust's arguments
-        with _around_stop[runner]():
-            stop(*args, **kwargs)
-
-    runner.stop = stop_within
 
 
 def update_clock() -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gevent
 
+from locust_cw._plugin.locust_adapter import BY_MASTER, NoCommandLine
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -57,6 +59,18 @@ class WorkerStates(NamedTuple):
         )
 
 
+def send_to_workers(environment: Environment, **values: bool | float | str | list[str] | None) -> None:
+    """Have Locust send values to the workers with the master's options.
+
+    They have names of their own, because the user's options must still apply to the next test.
+    """
+    if environment.parsed_options is None:
+        # Without a namespace, Locust sends nothing.
+        environment.parsed_options = NoCommandLine()
+    for name, value in values.items():
+        setattr(environment.parsed_options, f"{BY_MASTER}{name}", value)
+
+
 def register(environment: Environment, handle: Callable[[str, Any], None]) -> bool:
     """Call `handle` with the sender and the content of each message. False if that is the case already."""
     runner: Any = environment.runner
@@ -98,6 +112,11 @@ def worker_states(environment: Environment) -> WorkerStates:
     """The states of a master's workers."""
     runner: Any = environment.runner
     return WorkerStates.of({client.id: client.state for client in runner.clients.all})
+
+
+def has_workers(environment: Environment) -> bool:
+    """Whether a master has workers that report to Locust."""
+    return bool(worker_states(environment).present)
 
 
 def has_users(environment: Environment) -> bool:

@@ -13,6 +13,7 @@ import gevent
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Preflight, Refusable
 from locust_cw._plugin.locust_adapter import Role
+from locust_cw._plugin.locust_end import set_around_stop
 from locust_cw._plugin.run import Outcome, Phase, TestRun
 
 if TYPE_CHECKING:
@@ -101,4 +102,4 @@ def _watch_stops(run: TestRun) -> None:
         if current is not None and current.outcome is Outcome.REFUSED and current.is_under_way:
             current.stop()
 
-    locust_adapter.set_around_stop(run.environment, around_stop)
+    set_around_stop(run.environment, around_stop)

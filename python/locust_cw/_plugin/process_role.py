@@ -67,6 +67,10 @@ class ProcessRole(Extension[TestRun]):
     def on_worker_report(self, run: TestRun | None, client_id: str, data: dict[str, Any]) -> None:
         """Process the report of a worker."""
 
+    def has_all_requests(self, run: TestRun, second: float) -> bool:
+        """Whether the requests that ended before a point in time are counted."""
+        return run.publisher.statistics.is_complete(second)
+
     def progress(self, _run: TestRun) -> tuple[int, int]:
         """Samples that the workers still have to deliver, and those that they have settled."""
         return 0, 0

@@ -42,7 +42,9 @@ def _register(locust: ModuleType) -> None:
 
 def _add_options(parser: Any, **_kwargs: object) -> None:  # noqa: ANN401 - configargparse has no types
     # Imported once there is a command line to parse, and before Locust forks workers, which then share the modules.
+    from locust_cw._plugin import locust_adapter  # noqa: PLC0415
     from locust_cw._settings import table  # noqa: PLC0415
 
     importlib.import_module("locust_cw._plugin.session")
+    locust_adapter.mark_default_exit_code(parser)
     table.add_to(parser, not_in_form=fixed_options)

@@ -45,6 +45,7 @@ class Outcome(Enum):
     """This process did not start it."""
     REFUSED_BY_WORKER = auto()
     STOPPED_BY_ALARM = auto()
+    STOPPED_BY_CHECK = auto()
 
 
 @dataclass

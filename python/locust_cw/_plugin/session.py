@@ -26,7 +26,7 @@ from locust_cw._settings import opt_outs, table
 from locust_cw._settings.table import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from locust.env import Environment
@@ -89,6 +89,10 @@ class Session:
             options = Options(environment.parsed_options, self.overrides)
             if locust_adapter.role_of(environment) is not Role.WORKER and not options["disable"]:
                 self._start_local(options)
+                if options["check"]:
+                    from locust_cw._plugin.locust_end import ignore_failed_requests  # noqa: PLC0415 - with checks only
+
+                    ignore_failed_requests(environment)
         except (_core.InvalidOptionError, StartError) as error:
             table.exit_with(error)
         locust_adapter.update_clock()
@@ -110,7 +114,7 @@ class Session:
         except _core.InvalidOptionError as error:
             # An environment variable that no command line has read.
             self._detach()
-            self._publish_nothing(environment, error, fail_on_loss=bool(self.overrides.get("fail_on_loss")))
+            self._publish_nothing(environment, error, self.overrides.get)
             return
         is_repeated = self._starts.is_repeated(environment.host, options)
         self.role.prepare(environment, options)
@@ -136,7 +140,7 @@ class Session:
         try:
             run = self._new_run(environment, options)
         except (_core.InvalidOptionError, StartError, OSError) as error:
-            self._publish_nothing(environment, error, fail_on_loss=bool(options["fail_on_loss"]))
+            self._publish_nothing(environment, error, options.__getitem__)
             return
         self._await_end(environment)
         self.last_run = run
@@ -168,6 +172,7 @@ class Session:
             worker=locust_adapter.name_of_process(environment),
             host=host,
             fallback_host=fallback_host,
+            measured_from=locust_adapter.sent_by_master(environment, "measured_from") if is_worker else None,
         )
         self._starts.use(publisher.run_id)
         extensions.insert(0, self.role)
@@ -182,12 +187,13 @@ class Session:
         if run.phase is Phase.STARTING:
             run.phase = Phase.RUNNING
 
-    def _publish_nothing(self, environment: Environment, error: Exception, *, fail_on_loss: bool) -> None:
+    def _publish_nothing(self, environment: Environment, error: Exception, option: Callable[[str], object]) -> None:
         """Log why a test is not published. A listener that raised would change Locust's exit code."""
         self._await_end(environment)
         logger.error("locust-cw does not publish this test: %s", error)
         self.unpublished = str(error), time.time()
-        self._end.lost = self._end.lost or fail_on_loss
+        self._end.lost = self._end.lost or bool(option("fail_on_loss"))
+        self._end.unmet = self._end.unmet or bool(option("check"))
         self.role.cancel(environment)
 
     # During a test.
@@ -262,6 +268,7 @@ class Session:
             return []
         if self.run is not None:
             self.run.snapshot_totals()
+            self._drain.await_judgement(self.run, self.role)
         self._detach()
         finished = self._drain.close(self.role, self._on_exit)
         if finished and "local" in self._loaded:

@@ -31,6 +31,7 @@ class SessionEnd:
         finished: The runs whose receipts `close` has not returned yet.
         lost: Whether the exit code has to report a loss.
         failed: Whether it has to report a refusal or an alarm.
+        unmet: Whether it has to report that a check did not pass.
         is_closing: Whether the session is being closed.
         owner: The process that the runs are in.
 
@@ -41,6 +42,7 @@ class SessionEnd:
         self.finished: list[FinishedRun] = []
         self.lost = False
         self.failed = False
+        self.unmet = False
         self.is_closing = False
         self.owner: int | None = None
         self._has_exit_listener = False

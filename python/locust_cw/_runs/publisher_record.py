@@ -13,13 +13,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from locust_cw import _core
 from locust_cw._runs.folder_lock import locked
 from locust_cw._runs.record import NoRecordError, Record, differ, records_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from locust_cw import _core
 
 logger = logging.getLogger("locust_cw")
 
@@ -27,7 +26,11 @@ _SAME_OPTIONS = ("namespace", "endpoint_url", "dry_run")
 
 
 def write_record(
-    receipt: _core.Receipt, options: Mapping[str, Any], times: tuple[float, float], host: str | None
+    receipt: _core.Receipt,
+    options: Mapping[str, Any],
+    times: tuple[float, float],
+    host: str | None,
+    summary: _core.Summary,
 ) -> None:
     """Write the record of a publisher, or add it to that of other processes of the run.
 
@@ -38,6 +41,7 @@ def write_record(
         options: The options of the core, `spool_dir` as an absolute path.
         times: The start and the stop, in seconds since the epoch.
         host: The host under test, as it is published.
+        summary: The summary of the publisher.
 
     """
     started, stopped = times
@@ -50,6 +54,7 @@ def write_record(
         receipt=json.loads(receipt.json),
         series=receipt.series,
         destination=receipt.destination or {},
+        summary=json.loads(summary.to_json()),
     )
     spool_dir = record.option("spool_dir")
     try:
@@ -94,9 +99,17 @@ def _sum_of(record: Record, other: Record) -> Record:
         series=series,
         destination=record.destination or other.destination,
         replays=[*other.replays, *record.replays],
-        # That of one process would be taken for that of the run.
-        summary={},
+        summary=_sum_of_summaries(record.summary, other.summary),
     )
+
+
+def _sum_of_summaries(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The summary of both; empty if one is not known, as the other one would be taken for that of the run."""
+    if not one or not other:
+        return {}
+    summaries = [_core.Summary.from_json(json.dumps(each)) for each in (one, other)]
+    sum_of_both: dict[str, Any] = json.loads(summaries[0].merge(summaries[1]).to_json())
+    return sum_of_both
 
 
 def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,27 +45,15 @@ OPTIONS = (
     Option("dimension", "Constant dimension of every metric; repeatable", "KEY=VALUE", list),
     Option("resolution", "Seconds per window and storage resolution: 1 or 60", "SECONDS", int),
     Option("flush_interval", "Seconds between publications in live mode", "SECONDS", float),
-    Option(
-        "max_requests", f"Maximum number of request names; further names are published as {_core.OTHER}", "NUMBER", int
-    ),
+    Option("max_requests", f"Maximum number of request names; others are published as {_core.OTHER}", "NUMBER", int),
     Option("logs", "Requests that become log events", choices=_choices("logs")),
-    Option(
-        "log_sample", "Share of successful requests to log, from 0 to 1; failures are always logged", "SHARE", float
-    ),
+    Option("log_sample", "Share of successful requests to log, 0 to 1; failures are always logged", "SHARE", float),
     Option("log_format", "Format of log events", choices=_choices("log_format")),
-    Option(
-        "log_urls",
-        "URLs in the texts of log events: without their values, or in full",
-        choices=_choices("log_urls"),
-    ),
+    Option("log_urls", "URLs in log events: without their values, or in full", choices=_choices("log_urls")),
     Option("log_group", "Log group", "NAME"),
     Option("log_stream", "First part of the log stream's name", "PREFIX"),
     Option("log_retention_days", "Retention of a log group that is created", "DAYS", int),
-    Option(
-        "log_class",
-        "Class of a log group that is created",
-        choices=_choices("log_class"),
-    ),
+    Option("log_class", "Class of a log group that is created", choices=_choices("log_class")),
     Option("region", "AWS Region; by default, the one that the AWS CLI uses", "REGION"),
     Option("profile", "Profile in the AWS configuration files", "NAME"),
     Option("role_arn", "Role to assume; its credentials are renewed while the test runs", "ARN"),
@@ -92,22 +80,10 @@ OPTIONS = (
     ),
     Option("target", "AWS resource under test, shown on the dashboard and report; repeatable", "KIND:ID", list),
     Option("stop_on_alarm", "Stop the test when this CloudWatch alarm goes to ALARM; repeatable", "NAME", list),
-    Option(
-        "check",
-        "Condition that the run must meet, such as 'p95 < 300ms'; repeatable",
-        "EXPRESSION",
-        list,
-        # Request names can have commas.
-        separator=None,
-    ),
+    # Request names can have commas.
+    Option("check", "Condition that the run must meet: 'p95 < 300ms'; repeatable", "EXPRESSION", list, separator=None),
     Option("warmup", "Seconds at the start of the test that checks leave out", "SECONDS", float),
-    Option(
-        "check_wait",
-        "Seconds to wait after the test for the AWS metrics of checked targets",
-        "SECONDS",
-        float,
-        default=120.0,
-    ),
+    Option("check_wait", "Seconds to wait at the end for metrics of checked targets", "SECONDS", float, default=120.0),
     Option("junit", "Write the results of checks as JUnit XML to this file", "FILE"),
     Option("summary", "Append the results of checks as Markdown to this file", "FILE"),
     Option("strict", "Refuse to start the test if AWS refuses the first call", type=None),
@@ -245,6 +221,20 @@ class Options:
 
         return [targets.parse(target) for target in self["target"]]
 
+    @property
+    def target_checks(self) -> list[_core.Check]:
+        """The checks of AWS resources under test.
+
+        Raises:
+            InvalidOptionError: If a check is malformed, or its target is not among the targets.
+
+        """
+        if not self["check"]:
+            return []
+        from locust_cw._checks.target_metrics import target_checks  # noqa: PLC0415 - many tests have no checks
+
+        return target_checks(self["check"], self.targets)
+
     def check(self) -> None:
         """Check every option.
 
@@ -269,6 +259,7 @@ class Options:
 
         """
         _ = self.targets
+        _ = self.target_checks
         if self.dashboard is not None:
             from locust_cw._dashboard.name import check_name  # noqa: PLC0415 - most tests have no dashboard
 

@@ -63,6 +63,16 @@ class Receipt:
         return self._core.complete
 
     @property
+    def checks(self) -> list[_core.CheckResult]:
+        """The results of the checks."""
+        return self._core.checks
+
+    @property
+    def passed(self) -> bool:
+        """Whether all checks have passed."""
+        return self._core.passed
+
+    @property
     def remarks(self) -> list[str]:
         """Lines of the text about undelivered data: where it is, and why it was not delivered."""
         return list(self._remarks)

@@ -1,0 +1,46 @@
+"""The results of `--cw-check`, which are printed after the receipt and, if requested, written to files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from locust_cw._checks.files import ResultFiles
+from locust_cw._checks.results import CheckedRun
+from locust_cw._checks.text import text_of
+from locust_cw._plugin.extension import Extension
+from locust_cw._plugin.run import TestRun
+from locust_cw._terminal.styles import has_colors, write
+
+if TYPE_CHECKING:
+    from locust_cw import _core
+    from locust_cw._settings.table import Options
+
+
+def create(options: Options) -> CheckOutput:
+    """The extension of a run."""
+    return CheckOutput(ResultFiles(options["junit"], options["summary"]))
+
+
+class CheckOutput(Extension[TestRun]):
+    """Prints the results of a run's checks, and writes them."""
+
+    def __init__(self, files: ResultFiles) -> None:
+        self._files = files
+
+    def on_finished(self, run: TestRun, receipt: _core.Receipt, remarks: list[str]) -> None:
+        """Print and write the results."""
+        del remarks
+        statistics, stopped = run.publisher.statistics, run.times.stopped or time.time()
+        checked = CheckedRun(
+            run_id=run.run_id,
+            host=run.host,
+            started=run.times.started,
+            seconds=max(0.0, stopped - statistics.measured_from),
+            warmup_s=run.options["warmup"],
+            is_approximate=statistics.summary().is_approximate,
+            results=receipt.checks,
+        )
+        self._files.write(checked)
+        write(sys.stderr, f"\n{text_of(checked, colors=has_colors(sys.stderr))}")

@@ -1,0 +1,148 @@
+"""`--cw-check`: judges a run by its own numbers and by AWS metrics of its targets, and stops it if a check says so."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import gevent
+
+from locust_cw._plugin import locust_adapter
+from locust_cw._plugin.extension import Extension
+from locust_cw._plugin.greenlets import spawn
+from locust_cw._plugin.process_role import ProcessRole
+from locust_cw._plugin.run import Outcome, TestRun
+
+if TYPE_CHECKING:
+    from locust_cw import _core
+    from locust_cw._checks.target_values import TargetChecks
+    from locust_cw._settings.table import Options
+
+logger = logging.getLogger("locust_cw")
+
+_POLL_S = 0.1
+# How long after the stop workers may still report. Locust has them report every three seconds, also on a busy machine.
+_REPORTS_TIMEOUT_S = 10.0
+
+
+def create(options: Options) -> Checks:
+    """The extension of a run.
+
+    Raises:
+        InvalidOptionError: If a check is malformed, or a check of a target cannot be used.
+
+    """
+    of_targets = options.target_checks
+    if not of_targets:
+        return Checks(None, "", 0.0)
+    if options["dry_run"]:
+        return Checks(None, "a dry run reads no metrics from AWS", 0.0)
+    from locust_cw._aws.accounts import account_of  # noqa: PLC0415 - few tests have checks of targets
+    from locust_cw._checks.target_values import TargetChecks  # noqa: PLC0415 - as said above
+
+    accounts = functools.partial(account_of, options.core)
+    targets = TargetChecks(accounts, of_targets, options.targets, gevent.sleep)
+    targets.warn_of_unknown_metrics()
+    return Checks(targets, "the run has not been judged at its end", options["check_wait"])
+
+
+class Checks(Extension[TestRun]):
+    """Judges a run: during the test for checks that may stop it, and after its stop."""
+
+    def __init__(self, targets: TargetChecks | None, without_value: str, wait_s: float) -> None:
+        """Nothing is read yet.
+
+        Args:
+            targets: The checks of targets, if there are any and their metrics are read.
+            without_value: Why a check of a target has no value, as long as it was not read.
+            wait_s: Seconds to wait for the metrics of targets at the end.
+
+        """
+        self._targets = targets
+        self._without_value = without_value
+        self._wait_s = wait_s
+        self._given_up = False
+        self._run: TestRun | None = None
+        self._results: list[_core.CheckResult] | None = None
+        self._values: dict[str, float | str] = {}
+
+    # During the test.
+
+    def on_start(self, run: TestRun) -> None:
+        """Watch the checks that may stop the test."""
+        self._run = run
+        if run.publisher.statistics.may_abort:
+            spawn(self._watch, run)
+        self._values = {check.text: self._without_value for check in run.options.target_checks}
+        if self._targets is not None and self._targets.may_abort:
+            spawn(self._read_targets, run, self._targets)
+
+    def _read_targets(self, run: TestRun, targets: TargetChecks) -> None:
+        from locust_cw._checks.target_values import READ_EVERY_S  # noqa: PLC0415 - few tests have checks of targets
+
+        statistics = run.publisher.statistics
+        while run.is_under_way:
+            for text, minutes in targets.newest(statistics.measured_from, time.time()).items():
+                for minute, value in minutes:
+                    self._values[text] = value
+                    statistics.observe_target(text, minute, value)
+            gevent.sleep(READ_EVERY_S)
+
+    @staticmethod
+    def _watch(run: TestRun) -> None:
+        """Stop the test when a check with `abort after` has been breached for long enough."""
+        while run.is_under_way:
+            gevent.sleep(_POLL_S)
+            breached = run.publisher.statistics.breached_check(time.time()) if run.is_under_way else None
+            if breached is not None:
+                run.outcome = Outcome.STOPPED_BY_CHECK
+                run.reason = f"Stopped by check {breached.text}"
+                run.problem = run.reason, time.time()
+                logger.error("%s", run.reason)
+                locust_adapter.end_test(run.environment)
+                return
+
+    # After its stop.
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether the test has stopped and the results are still to come."""
+        return self._run is not None and self._run.times.stopped is not None and self._results is None
+
+    def give_up(self) -> None:
+        """Wait for no more data."""
+        self._given_up = True
+
+    @property
+    def results(self) -> list[_core.CheckResult]:
+        """The results. Before the judgement, those of the run so far."""
+        if self._results is not None or self._run is None:
+            return self._results or []
+        until = self._run.times.stopped or time.time()
+        return self._run.publisher.statistics.check_results(until, self._values)
+
+    def on_stop(self, run: TestRun) -> None:
+        """Judge the run as soon as all of its numbers are known."""
+        run.publisher.statistics.stop(run.times.stopped or time.time())
+        spawn(self._judge, run)
+
+    def _judge(self, run: TestRun) -> None:
+        statistics, stopped = run.publisher.statistics, run.times.stopped or time.time()
+        deadline = time.monotonic() + _REPORTS_TIMEOUT_S
+        while not _has_all_requests(run, stopped) and time.monotonic() < deadline and not self._given_up:
+            gevent.sleep(_POLL_S)
+        if self._targets is not None:
+            self._values |= self._targets.final(
+                statistics.measured_from, stopped, wait_s=self._wait_s, given_up=lambda: self._given_up
+            )
+        results = statistics.check_results(stopped, self._values)
+        for result in results:
+            run.publisher.event("check", result.fields)
+        self._results = results
+
+
+def _has_all_requests(run: TestRun, second: float) -> bool:
+    roles = (extension for extension in run.extensions if isinstance(extension, ProcessRole))
+    return all(role.has_all_requests(run, second) for role in roles)
