@@ -363,7 +363,7 @@ impl<'a> WholeRun<'a> {
     }
 
     fn all(&self) -> &Totals {
-        self.all.get_or_init(|| self.summary.all_requests().measured)
+        self.all.get_or_init(|| self.summary.all_measured())
     }
 
     /// What a second says about a check; `None` for checks of targets.

@@ -290,6 +290,14 @@ impl Summary {
         sum
     }
 
+    /// The totals of all requests after the warm-up, without their blocks, which take longer to add up.
+    #[must_use]
+    pub fn all_measured(&self) -> Totals {
+        let mut sum = Totals::default();
+        self.rows().for_each(|summary| sum.merge(&summary.measured));
+        sum
+    }
+
     /// The numbers of requests and failures after the warm-up.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {

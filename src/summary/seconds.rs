@@ -137,8 +137,9 @@ impl Seconds {
         self.watched.iter().find(|(watched, _)| watched == text).map(|(_, seconds)| seconds)
     }
 
-    /// Adds the requests of other seconds with the same watched texts.
+    /// Adds other seconds with the same watched texts.
     pub(super) fn merge(&mut self, other: &Self) {
+        other.generator.iter().for_each(|(&second, load)| self.add_generator(second, load));
         merge(&mut self.all, &other.all, MAX_SECONDS);
         for (text, seconds) in &mut self.watched {
             other.watched(text).iter().for_each(|others| merge(seconds, others, MAX_WATCHED_SECONDS));

@@ -109,6 +109,7 @@ proptest! {
         let all = summary.all_requests();
         prop_assert_eq!(summary.counts(), (requests(Phase::Measured), failures));
         prop_assert_eq!((all.measured.requests, all.measured.failures), summary.counts());
+        prop_assert_eq!(summary.all_measured(), all.measured.clone());
         prop_assert_eq!(all.warm_up.map_or(0, |totals| totals.requests), requests(Phase::WarmUp));
         prop_assert_eq!(all.measured.errors.top(0).1, failures);
         let blocks = all.blocks.iter().map(|(_, block)| block.requests).sum::<u64>();
