@@ -8,7 +8,7 @@ import pytest
 
 from locust_cw._cli.main import main
 
-COMMANDS = ("doctor", "policy", "template", "verify", "cost", "replay", "dashboard", "report")
+COMMANDS = ("doctor", "policy", "template", "verify", "check", "cost", "replay", "dashboard", "report")
 
 
 def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:

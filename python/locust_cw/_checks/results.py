@@ -139,20 +139,6 @@ def explanation(result: Result) -> str:
     return "; ".join(filter(None, (reason, breach)))
 
 
-def as_json(result: Result) -> dict[str, Any]:
-    """The result with the keys that it has in the receipt as JSON."""
-    breach = result.first_breach
-    return {
-        "expression": result.expression,
-        "verdict": result.verdict,
-        "measured": result.measured,
-        "limit": result.limit,
-        "first_breach": None if breach is None else f"{datetime.fromtimestamp(breach, UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "unit": result.unit,
-        "reason": result.reason,
-    }
-
-
 def recorded_results(entries: Sequence[Any]) -> list[RecordedResult]:
     """Read the results in a receipt as JSON.
 

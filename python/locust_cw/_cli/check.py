@@ -1,0 +1,169 @@
+"""`locust-cw check`: judge a past run by the summary in its record, and by the metrics of its targets."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from locust_cw import _core
+from locust_cw._aws.accounts import account_of
+from locust_cw._aws.targets import parse
+from locust_cw._checks.files import ResultFiles
+from locust_cw._checks.results import NOT_PASSED, CheckedRun
+from locust_cw._checks.target_values import TargetChecks
+from locust_cw._checks.text import text_of
+from locust_cw._cli.account import is_unreachable
+from locust_cw._cli.output import print_error, print_json
+from locust_cw._cli.parser import AddParser, add_command
+from locust_cw._cli.settings import from_test
+from locust_cw._cli.shared_options import account_options, add_recorded_account_options, add_spool_option
+from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError, Record
+from locust_cw._settings.table import check_file
+from locust_cw._terminal.styles import has_colors
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from locust_cw._aws.targets import Target
+
+_DESCRIPTION = """\
+Judge a past run: compare its numbers with conditions, as --cw-check does at the end of a test. The record of the run is
+on the machine that printed its receipt. Only checks of targets call AWS.
+"""
+_EPILOG = """\
+examples:
+  locust-cw check 20261122T110301Z-7f3a 'p95 < 300ms' 'failures < 1%'
+  locust-cw check 20261122T110301Z-7f3a 'POST /checkout: p99 <= 0.8s' --junit checks.xml
+  locust-cw check 20261122T110301Z-7f3a 'rds:shop-db: CPUUtilization Average < 80'
+
+The expressions are those of --cw-check, and the warm-up is that of the run. 'abort after' has no effect. A target need
+not be one of the test.
+
+exit code: 0 all checks passed, 3 a check failed or is undecided, 1 the run could not be judged or a file could not be
+written, 2 invalid argument
+"""
+_INVALID = 2
+_OPERATORS = "<>="
+
+
+def declare(add_parser: AddParser) -> None:
+    """Declare the sub-command."""
+    parser = add_command(
+        add_parser,
+        "check",
+        summary="judge a past run by conditions such as 'p95 < 300ms'",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+    )
+    parser.add_argument("run", metavar="RUN", help="run ID, as printed in the receipt")
+    parser.add_argument("expressions", metavar="EXPRESSION", nargs="+", help="condition that the run must meet")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all results")
+    parser.add_argument(
+        "--junit", metavar="FILE", default=from_test("junit"), help="write the results as JUnit XML to this file"
+    )
+    parser.add_argument(
+        "--summary", metavar="FILE", default=from_test("summary"), help="append the results as Markdown to this file"
+    )
+    add_spool_option(parser)
+    add_recorded_account_options(parser)
+    parser.set_defaults(run_command=_run)
+
+
+class _MalformedError(ValueError):
+    """An argument is not an expression, or not a run ID."""
+
+
+class _NoSummaryError(LookupError):
+    """The record of the run has no summary that can be read."""
+
+
+def _run(options: argparse.Namespace) -> int:
+    for name in ("junit", "summary"):
+        check_file(name, getattr(options, name))
+    files = ResultFiles(options.junit, options.summary)
+    try:
+        checks, targets = _parse(options)
+        record = Record.read(options.run, options.spool_dir)
+        run, results = _judge(record, checks, targets, options)
+    except _MalformedError as error:
+        print_error(str(error))
+        return _INVALID
+    except (NoRecordError, _NoSummaryError) as error:
+        print_error(str(error))
+        return 1
+    if options.json:
+        fields = [result.fields for result in results]
+        print_json({"run_id": run.run_id, "verdict": run.verdict, "checks": fields, "notes": run.notes})
+    else:
+        sys.stdout.write(text_of(run, colors=has_colors(sys.stdout)))
+    if not files.write(run):
+        return 1
+    return 0 if run.verdict == "passed" else NOT_PASSED
+
+
+def _parse(options: argparse.Namespace) -> tuple[list[_core.Check], list[Target]]:
+    """The checks, and the targets that they name."""
+    if any(operator in options.run for operator in _OPERATORS):
+        raise _MalformedError(f"argument RUN: {options.run!r} is not a run ID: give the run ID before the expressions")
+    try:
+        checks = [_core.parse_check(text) for text in options.expressions]
+        names = dict.fromkeys(check.name for check in checks if check.scope == "target" and check.name is not None)
+        return checks, [parse(name) for name in names]
+    except _core.InvalidOptionError as error:
+        raise _MalformedError(f"argument EXPRESSION: {error.problem}") from error
+
+
+def _judge(
+    record: Record, checks: Sequence[_core.Check], targets: Sequence[Target], options: argparse.Namespace
+) -> tuple[CheckedRun, list[_core.CheckResult]]:
+    if not record.summary:
+        raise _NoSummaryError(
+            f"the record of run {record.run_id} has no summary: an older version of locust-cw made it"
+        )
+    try:
+        summary = _core.Summary.from_json(json.dumps(record.summary))
+    except ValueError as error:
+        raise _NoSummaryError(f"the summary of run {record.run_id} cannot be read: {error}") from error
+    stopped, warmup_s = record.stopped or record.started, record.option("warmup")
+    measured_from = min(record.started + warmup_s, stopped)
+    values = _target_values(record, checks, targets, (measured_from, stopped), options)
+    results = summary.check([check.text for check in checks], stopped - measured_from, values)
+    run = CheckedRun(
+        run_id=record.run_id,
+        host=record.host,
+        started=record.started,
+        seconds=stopped - measured_from,
+        warmup_s=warmup_s,
+        is_approximate=summary.is_approximate,
+        results=results,
+    )
+    return run, results
+
+
+def _target_values(
+    record: Record,
+    checks: Sequence[_core.Check],
+    targets: Sequence[Target],
+    measured_time: tuple[float, float],
+    options: argparse.Namespace,
+) -> dict[str, float | str]:
+    """The values of target checks by their texts, or the reasons why they are unknown."""
+    if not targets:
+        return {}
+    if is_unreachable(record.local_url) and options.endpoint_url is None:
+        return dict.fromkeys((check.text for check in checks if check.scope == "target"), LOCAL_IS_GONE)
+    accounts = partial(
+        account_of,
+        record.account | account_options(options),
+        recorded=record.destination or None,
+        account=options.account,
+    )
+    try:
+        reader = TargetChecks(accounts, checks, targets, time.sleep)
+    except _core.InvalidOptionError as error:
+        raise _MalformedError(f"argument EXPRESSION: {error.problem}") from error
+    return reader.final(*measured_time, wait_s=0)
