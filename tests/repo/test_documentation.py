@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from locust_cw import _core
 from locust_cw._settings.table import OPTIONS
@@ -125,6 +126,19 @@ def test_each_permission_is_explained() -> None:
 def test_examples_in_json_are_json(page: Path) -> None:
     for block in re.findall(r"```json\n(.*?)```", page.read_text(), re.DOTALL):
         json.loads(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_examples_in_yaml_are_yaml(page: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
+        yaml.safe_load(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_option_on_a_page_exists(page: Path) -> None:
+    """Also in examples that no test runs, such as those of pipelines."""
+    known = {option.flag for option in OPTIONS}
+    assert set(re.findall(r"--cw-[a-z]+(?:-[a-z]+)*", page.read_text())) - known == set()
 
 
 # Cost
