@@ -45,6 +45,7 @@ def main() -> None:
         shop = stack.enter_context(the_shop())
         browser = stack.enter_context(chromium())
         one_process(stack, folder, proxy, shop, browser)
+        checks(stack, folder, proxy, shop, browser)
         a_fleet(stack, folder, proxy, shop, browser)
 
 
@@ -93,6 +94,26 @@ def one_process(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser
     proxy.heal()
     page.stop()
     page.wait_for_row(health="complete")
+
+
+def checks(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Browser) -> None:
+    """Take a test with checks."""
+    expressions = (
+        "p95 < 300ms",
+        "failures < 1%",
+        "POST /checkout: p99 < 0.8s",
+        "rds:shop-db: CPUUtilization Average < 80",
+        "rps >= 100",
+    )
+    options = ("--cw-live", f"--cw-endpoint-url={proxy.url}", "--cw-target=rds:shop-db")
+    given = [f"--cw-check={expression}" for expression in expressions]
+    page = LocustPage(browser, web_ui(stack, folder / "checks", f"--host={shop}", *options, *given))
+    page.page.set_viewport_size({"width": 1300, "height": 680})
+    page.start(users=USERS)
+    wait_until(lambda: page.rows and int(page.rows[0]["Requests"]) >= REQUESTS, "some load", 60)
+    page.wait_for_row(health="healthy")
+    keep(page, "web-ui-checks")
+    page.stop()
 
 
 def a_fleet(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Browser) -> None:

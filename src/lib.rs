@@ -55,6 +55,10 @@ mod _core {
     #[pymodule_export]
     const PRICES_AS_OF: &str = crate::accounting::pricing::PRICES_AS_OF;
 
+    /// The price of reading a metric with `GetMetricData`, in USD.
+    #[pymodule_export]
+    const METRIC_READ_USD: f64 = crate::accounting::pricing::METRIC_READ;
+
     /// Hours of a month in the prices of metrics, which CloudWatch charges by the hour.
     #[pymodule_export]
     const HOURS_PER_MONTH: u32 = crate::accounting::pricing::HOURS_PER_MONTH;

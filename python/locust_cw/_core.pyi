@@ -20,6 +20,7 @@ __all__ = [
     "MAX_SERIES_PER_REQUEST",
     "MAX_VALUES_PER_DATUM",
     "MAX_VALUE_CHARS",
+    "METRIC_READ_USD",
     "NO_HOST",
     "OTHER",
     "PRICES_AS_OF",
@@ -70,6 +71,9 @@ VERSION: str
 
 PRICES_AS_OF: str
 """The date of the prices of estimates."""
+
+METRIC_READ_USD: float
+"""The price of reading a metric with `GetMetricData`, in USD."""
 
 HOURS_PER_MONTH: int
 """Hours of a month. CloudWatch charges metrics by the hour; one with data in each hour costs its monthly price."""

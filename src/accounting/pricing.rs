@@ -11,6 +11,8 @@ const METRIC_TIERS: [(f64, f64); 4] = [(10_000.0, 0.30), (250_000.0, 0.10), (1_0
 pub const HOURS_PER_MONTH: u32 = 730;
 /// `PutMetricData`: USD per call.
 const CALL: f64 = 0.01 / 1000.0;
+/// `GetMetricData`: USD per requested metric.
+pub const METRIC_READ: f64 = 0.01 / 1000.0;
 /// Log ingestion, class Standard: USD per GB, if the region is not in the table.
 const LOGS_PER_GB: f64 = 0.50;
 /// Log ingestion, class Standard: USD per GB, by region.

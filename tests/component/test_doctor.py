@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
@@ -54,6 +55,7 @@ REFUSALS = {
     "GetDashboard": ("dashboard", "cloudwatch:GetDashboard"),
     "PutDashboard": ("dashboard", "cloudwatch:PutDashboard"),
     "DescribeAlarms": ("alarms", "cloudwatch:DescribeAlarms"),
+    "GetMetricData": ("targets", "cloudwatch:GetMetricData"),
 }
 
 
@@ -66,13 +68,14 @@ def test_each_refusal_is_found(ministack: str, proxy: Proxy, tmp_path: Path, ope
     put_alarm(cloudwatch, name)
     proxy.on(operation, error("AccessDeniedException", 400, "not for you"))
     given = ("--endpoint-url", proxy.url, f"--log-group=/doctor/{name}", "--create-log-group")
-    checks = examine(tmp_path, *given, "--dashboard", name, "--stop-on-alarm", name, code=1)
+    target = ("--target=rds:shop-db", "--check=rds:shop-db: CPUUtilization Average < 80")
+    checks = examine(tmp_path, *given, *target, "--dashboard", name, "--stop-on-alarm", name, code=1)
     assert states(checks, "failed") == {failed}
     assert states(checks, "skipped") == set()
     assert "not for you" in str(checks[failed]["text"])
     assert action in str(checks[failed]["remedy"])
     # The remedy is a command that prints a policy with that action.
-    words = str(checks[failed]["remedy"]).split("'")[1].split()
+    words = shlex.split(str(checks[failed]["remedy"]).partition("'")[2].rpartition("'")[0])
     assert words[:2] == ["locust-cw", "policy"]
     assert action in command(tmp_path, *words[1:]).out
 
@@ -94,6 +97,25 @@ def test_dashboard_and_alarms_are_looked_at_only_if_asked_for(ministack: str, pr
     assert states(checks, "skipped") == {"dashboard"}
     assert states(checks, "failed") == {"alarms"}
     assert "no alarm none" in str(checks["alarms"]["text"])
+
+
+def test_the_metrics_of_checked_targets_are_read_in_their_regions(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
+    """Missing data is no failure: a counter may have had nothing to count. A check without its target is refused."""
+    dimensions = [{"Name": "DBInstanceIdentifier", "Value": "shop-db"}]
+    datum = {"MetricName": "CPUUtilization", "Dimensions": dimensions, "Value": 40}
+    client("cloudwatch", ministack).put_metric_data(Namespace="AWS/RDS", MetricData=[datum])
+    given = ("--endpoint-url", proxy.url, "--logs=off", "--target=rds:shop-db", "--target=cloudfront:E1ABCDEF2GHIJK")
+    cpu, errors = "rds:shop-db: CPUUtilization Average < 80", "cloudfront:E1ABCDEF2GHIJK: 5xxErrorRate Average < 1"
+    assert "targets" not in examine(tmp_path, *given, "--check=p95 < 300ms")
+    checks = examine(tmp_path, *given, f"--check={cpu}", "--check=p95 < 300ms")
+    assert "targets" in states(checks, "ok")
+    assert checks["targets"]["text"] == "GetMetricData is allowed, and CloudWatch has data of each checked metric"
+    checks = examine(tmp_path, *given, f"--check={cpu}", f"--check={errors}")
+    assert "no data of the last 3 h of 5xxErrorRate of cloudfront:E1ABCDEF2GHIJK" in str(checks["targets"]["text"])
+    refused = command(tmp_path, "doctor", *given[:3], f"--check={cpu}")
+    assert refused.exit_code == 2
+    assert "argument --check: " in refused.err
+    assert "add --target rds:shop-db" in refused.err
 
 
 def test_a_log_group_that_is_not_there_is_not_made_unasked(ministack: str, proxy: Proxy, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -12,12 +11,13 @@ from locust_cw._aws.accounts import account_of
 from locust_cw._aws.graph_metric import Metric
 from locust_cw._aws.targets import parse
 from locust_cw._checks.target_values import TargetChecks
-from support.cloudwatch import client
+from locust_cw._core import Check, parse_check
+from support.cloudwatch import put_metric
 from support.dashboards import OTHER_METRIC, TARGETS
 from support.fixtures import Aws
 from support.proxy import error, hang
 from support.servers import REGION
-from support.target_checks import Check
+from support.target_checks import CPU
 
 
 @pytest.fixture(autouse=True)
@@ -28,20 +28,8 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def target_checks(aws: Aws, *checks: Check) -> TargetChecks:
     options = {"endpoint_url": aws.proxy.url, "region": REGION}
-    targets = [parse(text) for text in dict.fromkeys(check.name for check in checks)]
+    targets = [parse(text) for text in dict.fromkeys(check.name or "" for check in checks)]
     return TargetChecks(partial(account_of, options), checks, targets, time.sleep)
-
-
-def put(ministack: str, metric: Metric, minute: float, *values: float) -> None:
-    """Publish as a service of AWS does, to which the limits of other publishers do not apply."""
-    shared = {
-        "MetricName": metric.name,
-        "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions],
-        "Timestamp": datetime.fromtimestamp(minute, UTC),
-    }
-    client("cloudwatch", ministack, metric.region or REGION).put_metric_data(
-        Namespace=metric.namespace, MetricData=[{**shared, "Value": value} for value in values]
-    )
 
 
 @pytest.mark.parametrize("text", [*TARGETS, OTHER_METRIC])
@@ -53,8 +41,8 @@ def test_every_metric_of_a_target_can_be_checked(ministack: str, aws: Aws, text:
     for metric in metrics.values():
         # The minutes around those of the run do not count.
         for at, values in ((-60, (1000.0,)), (0, (1.0, 4.0)), (60, (3.0, 2.0)), (120, (1000.0,))):
-            put(ministack, metric, minute + at, *values)
-    checks = [Check(text, name, statistic) for name in metrics for statistic in statistics]
+            put_metric(ministack, metric, minute + at, *values)
+    checks = [parse_check(f"{text}: {name} {statistic} < 80") for name in metrics for statistic in statistics]
     found = target_checks(aws, *checks).final(minute - 20, minute + 150, wait_s=10)
     assert list(found.values()) == [*statistics.values()] * len(metrics)
     regions = {call.headers["authorization"].split("/")[2] for call in aws.proxy.calls("GetMetricData")}
@@ -70,12 +58,12 @@ def test_metrics_that_no_dashboard_draws_can_be_checked(ministack: str, aws: Aws
         ("ECS/ContainerInsights", "CpuUtilized", (("ClusterName", "shop"), ("ServiceName", "web"))),
         ("AWS/AutoScaling", "GroupPendingInstances", (("AutoScalingGroupName", "web group"),)),
     ):
-        put(ministack, Metric("", namespace, name, dimensions, "Average"), minute, 3.0, 5.0)
+        put_metric(ministack, Metric("", namespace, name, dimensions, "Average"), minute, 3.0, 5.0)
     checks = (
-        Check("rds:shop-db", "ReplicaLag", "p100"),
-        Check("ecs:shop/web", "CpuUtilized", "Average"),
-        Check("asg:web group", "GroupPendingInstances", "Minimum"),
-        Check("rds:shop-db", "ReplicaLagg", "Average"),
+        parse_check("rds:shop-db: ReplicaLag p100 < 80"),
+        parse_check("ecs:shop/web: CpuUtilized Average < 80"),
+        parse_check("asg:web group: GroupPendingInstances Minimum < 80"),
+        parse_check("rds:shop-db: ReplicaLagg Average < 80"),
     )
     *known, unknown = target_checks(aws, *checks).final(minute, minute + 61, wait_s=1).values()
     assert known == [5.0, 4.0, 3.0]
@@ -87,12 +75,12 @@ def test_data_that_arrives_during_the_wait_is_read(ministack: str, aws: Aws) -> 
     """The proxy publishes the last minute just before the second attempt."""
     (metric,) = parse(OTHER_METRIC).signals[0].metrics
     minute = time.time() // 60 * 60 - 5 * 60
-    put(ministack, metric, minute, 1.0)
-    checks = target_checks(aws, Check(OTHER_METRIC, metric.name, "Maximum"))
+    put_metric(ministack, metric, minute, 1.0)
+    checks = target_checks(aws, parse_check(f"{OTHER_METRIC}: {metric.name} Maximum < 80"))
 
     def is_second_attempt() -> bool:
         if len(aws.proxy.calls("GetMetricData")) == 1 and not arrived:
-            put(ministack, metric, minute + 60, 9.0)
+            put_metric(ministack, metric, minute + 60, 9.0)
             arrived.append(9.0)
         return False
 
@@ -105,7 +93,7 @@ def test_a_cloudwatch_that_does_not_answer_is_waited_for_only_so_long(aws: Aws) 
     aws.proxy.on("GetMetricData", hang)
     started = time.monotonic()
     now = time.time()
-    checks = target_checks(aws, Check("rds:shop-db", "CPUUtilization", "Average"))
+    checks = target_checks(aws, CPU)
     (found,) = checks.final(now - 60, now, wait_s=2).values()
     assert time.monotonic() - started < 3
     assert "--cw-check-wait" in str(found)
@@ -113,7 +101,7 @@ def test_a_cloudwatch_that_does_not_answer_is_waited_for_only_so_long(aws: Aws) 
 
 def test_a_refusal_names_the_action(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
     aws.proxy.on("GetMetricData", error("AccessDenied", 403, "not authorized"))
-    checks = target_checks(aws, Check("rds:shop-db", "CPUUtilization", "Average", abort_after_s=60.0))
+    checks = target_checks(aws, parse_check(f"{CPU.text} abort after 1m"))
     now = time.time()
     assert checks.newest(now - 600, now) == {}
     (warning,) = [record.getMessage() for record in caplog.records if record.name == "locust_cw"]

@@ -49,12 +49,18 @@ def is_allowed(call: Call, policy: dict[str, Any]) -> bool:
     return False
 
 
+ON_TARGET = "rds:shop-db: CPUUtilization Average < 80"
 CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "usual": ((), ()),
     "retention": (("--cw-log-retention-days=7",), ("--log-retention-days=7",)),
     "failures": (("--cw-logs=failures", "--cw-log-stream=blue"), ("--logs=failures", "--log-stream=blue")),
     "no logs": (("--cw-logs=off",), ("--logs=off",)),
     "alarm": (("--cw-logs=off", "--cw-stop-on-alarm=slow"), ("--logs=off", "--stop-on-alarm=slow")),
+    "check": (("--cw-logs=off", "--cw-check=mean < 60s"), ("--logs=off", "--check=mean < 60s")),
+    "check of a target": (
+        ("--cw-logs=off", "--cw-target=rds:shop-db", f"--cw-check={ON_TARGET}", "--cw-check-wait=1"),
+        ("--logs=off", f"--check={ON_TARGET}"),
+    ),
     "dashboard": (("--cw-dashboard=Shop",), ("--dashboard=Shop",)),
     "dashboard of the namespace": (("--cw-logs=off", "--cw-dashboard"), ("--logs=off", "--dashboard")),
     "dashboard by default": (("--cw-logs=off", "--cw-dashboard=default"), ("--logs=off", "--dashboard=default")),

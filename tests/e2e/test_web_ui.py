@@ -70,6 +70,35 @@ class Web:
 # What a user sees
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_checks_are_watched_until_their_final_results(locust: Locust, browser: Browser, *, dark: bool) -> None:
+    """In a table of their own. An expression is text, whatever it contains."""
+    nasty = f"{NASTY}: p95 < 1s"
+    checks = {
+        "mean < 1s": "passed",
+        "requests > 1000000": "failed",
+        "rds:shop-db: CPUUtilization Average < 80": "undecided",
+        nasty: "undecided",
+    }
+    options = [f"--cw-check={check}" for check in checks]
+    target = ("--cw-target=rds:shop-db", "--cw-check-wait=2")
+    page = LocustPage(browser, Web(locust, *options, *target).url, dark=dark)
+    page.start(live=True)
+    wait_until(lambda: page.checks and page.checks[0]["Result"] == "● passed", "the first check has data")
+    assert "Checks so far" in page.panel
+    assert [row["Check"] for row in page.checks] == list(checks)
+    page.page.set_viewport_size({"width": 1300, "height": 800})
+    page.screenshot(f"checks-{'dark' if dark else 'light'}")
+    page.stop()
+    wait_until(lambda: "Checks\n" in page.panel, "the results are final")
+    assert {row["Check"]: row["Result"] for row in page.checks} == {
+        check: f"● {verdict}" for check, verdict in checks.items()
+    }
+    assert page.checks[0]["Limit"] == "1 s"
+    assert "CloudWatch has no CPUUtilization of rds:shop-db" in page.checks[2]["Note"]
+    assert page.mishaps == []
+
+
 def test_a_test_is_watched_from_its_start_to_the_last_delivery(aws: Aws, locust: Locust, browser: Browser) -> None:
     """Figures grow; an outage shows, with its reason, and goes; what is left after the stop is sent and seen to be."""
     page = LocustPage(browser, Web(locust).url)

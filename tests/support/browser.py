@@ -89,13 +89,21 @@ class LocustPage:
 
     @property
     def heads(self) -> list[str]:
-        return self.page.locator("main table th").all_inner_texts()
+        return self.page.locator("main table:not(#locust-cw table) th").all_inner_texts()
 
     @property
     def rows(self) -> list[dict[str, str]]:
-        """The table as it stands there, by the titles of its columns."""
+        """The table of Locust's page as it stands there, by the titles of its columns."""
+        return self._rows_of("main table:not(#locust-cw table)")
+
+    @property
+    def checks(self) -> list[dict[str, str]]:
+        """The table of checks below it."""
+        return self._rows_of("#locust-cw table")
+
+    def _rows_of(self, table: str) -> list[dict[str, str]]:
         cells = self.page.evaluate(
-            "[...document.querySelectorAll('main table tr')]"
+            f"[...document.querySelectorAll('{table} tr')]"
             ".map(row => [...row.querySelectorAll('th, td')].map(cell => cell.innerText))"
         )
         return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]] if cells else []

@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from locust_cw import _core
 from locust_cw._aws.targets import parse
 from locust_cw._checks import target_values
 from locust_cw._checks.target_metrics import metrics_of
 from locust_cw._checks.target_values import TargetChecks
+from locust_cw._core import parse_check
 from support.metric_store import Clock, MetricStore
 
 NOON = 1_795_003_200.0
 """The start of a minute, and of an hour."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """A target check, as the core parses it."""
-
-    name: str
-    metric: str
-    statistic: str
-    operator: str = "<"
-    limit: float = 80.0
-    abort_after_s: float | None = None
-    scope: str = "target"
-
-    @property
-    def text(self) -> str:
-        return f"{self.name}: {self.metric} {self.statistic} {self.operator} {self.limit:g}"
-
-
-CPU = Check("rds:shop-db", "CPUUtilization", "Average")
+CPU = parse_check("rds:shop-db: CPUUtilization Average < 80")
 
 
 class Reading:
     """Checks on metrics in a store, at a time that a test decides."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *checks: Check, now: float = NOON) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *checks: _core.Check, now: float = NOON) -> None:
         self.clock = Clock(now)
         self.store = MetricStore(self.clock)
         monkeypatch.setattr(
             target_values, "time", SimpleNamespace(time=self.clock.time, monotonic=self.clock.monotonic)
         )
-        self.texts = checks
         self.regions: list[str | None] = []
-        targets = [parse(text) for text in dict.fromkeys(check.name for check in checks)]
+        targets = [parse(text) for text in dict.fromkeys(check.name or "" for check in checks)]
         self.metrics = [metrics_of(check, targets) for check in checks]
         self.is_hanging = False
         self.checks = TargetChecks(self._accounts, checks, targets, self.clock.sleep)

@@ -58,7 +58,7 @@ def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:
     )
     assert estimate["usd"]["run"]["calls"] == pytest.approx(estimate["per_run"]["calls"] * 0.01 / 1000)
     for per in estimate["usd"].values():
-        assert per["total"] == pytest.approx(per["metrics"] + per["calls"] + per["logs"])
+        assert per["total"] == pytest.approx(per["metrics"] + per["calls"] + per["logs"] + per["reads"])
     assert estimate["usd"]["month"]["logs"] == pytest.approx(20 * estimate["usd"]["run"]["logs"])
     assert estimate["usd"]["hour"]["logs"] == pytest.approx(estimate["usd"]["run"]["logs"] / 1.5)
 
@@ -88,6 +88,28 @@ def test_a_metric_costs_its_price_a_month_at_most(tmp_path: Path, args: tuple[st
 def test_each_option_of_cost_counts(tmp_path: Path, args: tuple[str, ...], part: str, factor: float) -> None:
     usual = cost(tmp_path)["usd"]["run"][part]
     assert cost(tmp_path, *args)["usd"]["run"][part] == pytest.approx(usual * factor, rel=0.02)
+
+
+def test_checks_on_targets_read_metrics(tmp_path: Path) -> None:
+    """At the end until the data has arrived, and every minute if they may stop the test."""
+    given = ("--minutes=30", "--target=rds:shop-db", "--target=alb:app/shop/50dc6c495c0c9188")
+    assert cost(tmp_path, *given, "--check=p95 < 300ms")["per_run"]["metrics_read"] == 0
+    average = "--check=rds:shop-db: CPUUtilization Average < 80"
+    # Thirteen attempts within two minutes, and one for the value.
+    assert cost(tmp_path, *given, average)["per_run"]["metrics_read"] == 14
+    assert cost(tmp_path, *given, average, "--check-wait=60")["per_run"]["metrics_read"] == 8
+    assert cost(tmp_path, *given, f"{average} abort after 3m")["per_run"]["metrics_read"] == 14 + 30
+    # A counter is read together with the traffic of its target.
+    counter = "--check=alb:app/shop/50dc6c495c0c9188: HTTPCode_ELB_5XX_Count Sum == 0"
+    estimate = cost(tmp_path, *given, average, counter)
+    assert estimate["per_run"]["metrics_read"] == 14 + 2 * 13 + 1
+    assert estimate["usd"]["run"]["reads"] == pytest.approx(41 * 0.01 / 1000)
+    assert estimate["usd"]["month"]["reads"] == pytest.approx(20 * 41 * 0.01 / 1000)
+    assert "up to 41 metrics read for checks a run" in run(tmp_path, *COST, *given, average, counter)
+    assert "metrics read" not in run(tmp_path, *COST)
+    refused = command(tmp_path, *COST, average)
+    assert refused.exit_code == 2
+    assert "add --target rds:shop-db" in refused.err
 
 
 def test_calls_grow_with_time_and_not_with_load(tmp_path: Path) -> None:

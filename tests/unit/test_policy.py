@@ -32,6 +32,20 @@ def test_partitions_and_all_uses(tmp_path: Path, region: str | None, partition: 
     assert len(set(sids)) == len(sids)
 
 
+def test_a_check_on_a_target_needs_its_metrics(tmp_path: Path) -> None:
+    """Other checks need nothing of AWS, and the permission is granted once."""
+    on_requests, on_target = "--check=p95 < 300ms", "--check=rds:shop-db: CPUUtilization Average < 80"
+    assert "cloudwatch:GetMetricData" not in actions(policy(tmp_path, on_requests))
+    assert "cloudwatch:GetMetricData" in actions(policy(tmp_path, on_requests, on_target))
+    for uses in ("--for=dashboard", "--for=all"):
+        granted = policy(tmp_path, uses, on_target)
+        reading = [each for each in granted["Statement"] if "cloudwatch:GetMetricData" in each["Action"]]
+        assert len(reading) == (uses == "--for=all")
+    refused = call(tmp_path, "policy", "--check=p95 < 300")
+    assert refused.exit_code == 2
+    assert "argument --check: " in refused.err
+
+
 @pytest.mark.parametrize("command", ["policy", "template", "doctor"])
 def test_a_name_that_no_dashboard_can_have_is_refused(tmp_path: Path, command: str) -> None:
     refused = call(tmp_path, command, "--dashboard=a b", "--logs=off")

@@ -14,8 +14,9 @@ from locust_cw._aws.accounts import account_of
 from locust_cw._aws.targets import parse
 from locust_cw._checks.target_metrics import metrics_of
 from locust_cw._checks.target_values import TargetChecks
+from locust_cw._core import parse_check
 from support.dashboards import OTHER_METRIC, TARGETS
-from support.target_checks import Check
+from support.target_checks import CPU
 
 LISTED = sorted(
     {(text, metric.name) for text in TARGETS for signal in parse(text).signals for metric in signal.metrics}
@@ -31,7 +32,7 @@ def test_a_check_reads_what_the_dashboard_draws(target: str, name: str) -> None:
         for metric in signal.metrics
         if metric.name == name
     }
-    metrics = metrics_of(Check(target, name, "TM(10%:90%)"), [parse(OTHER_METRIC), parse(target)])
+    metrics = metrics_of(parse_check(f"{target}: {name} TM(10%:90%) < 80"), [parse(OTHER_METRIC), parse(target)])
     assert metrics.is_known
     assert {(metric.namespace, metric.dimensions, metric.region) for metric in metrics.series} == drawn
     assert {(metric.name, metric.stat, metric.divisor) for metric in metrics.series} == {(name, "TM(10%:90%)", None)}
@@ -41,7 +42,7 @@ def test_a_check_reads_what_the_dashboard_draws(target: str, name: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_metric_that_is_not_drawn_has_the_dimensions_of_the_resource(target: str) -> None:
     """In each namespace of the kind, as the name does not tell which one publishes it."""
-    metrics = metrics_of(Check(target, "ReplicaLag", "p99.9"), [parse(target)])
+    metrics = metrics_of(parse_check(f"{target}: ReplicaLag p99.9 < 80"), [parse(target)])
     assert not metrics.is_known
     expected = {"asg": 2, "ecs": 2}.get(target.partition(":")[0], 1)
     assert len({metric.namespace for metric in metrics.series}) == len(metrics.series) == expected
@@ -51,7 +52,7 @@ def test_a_metric_that_is_not_drawn_has_the_dimensions_of_the_resource(target: s
 
 
 def test_a_metric_as_a_target_is_read_with_any_statistic() -> None:
-    (metric,) = metrics_of(Check(OTHER_METRIC, "QueueLength", "Maximum"), [parse(OTHER_METRIC)]).series
+    (metric,) = metrics_of(parse_check(f"{OTHER_METRIC}: QueueLength Maximum < 80"), [parse(OTHER_METRIC)]).series
     assert (metric.namespace, metric.name, metric.stat) == ("App/Web", "QueueLength", "Maximum")
     assert metric.dimensions == (("Pool", "web"), ("Zone", "a,b"))
 
@@ -69,7 +70,7 @@ def test_a_metric_as_a_target_is_read_with_any_statistic() -> None:
     ],
 )
 def test_a_sum_without_data_is_0_where_traffic_shows_that_aws_counts(target: str, name: str, traffic: set[str]) -> None:
-    metrics = metrics_of(Check(target, name, "Sum"), [parse(target)])
+    metrics = metrics_of(parse_check(f"{target}: {name} Sum == 0"), [parse(target)])
     assert {metric.name for metric in metrics.traffic} == traffic
 
 
@@ -77,33 +78,35 @@ def test_a_sum_without_data_is_0_where_traffic_shows_that_aws_counts(target: str
     ("check", "problem"),
     [
         (
-            Check("rds:shop", "CPUUtilization", "Average"),
+            "rds:shop: CPUUtilization Average < 80",
             "rds:shop is not a target of this test; add --cw-target rds:shop",
         ),
-        (Check("rds:shop-db", "cpuutilization", "Average"), "AWS writes the metric CPUUtilization, not cpuutilization"),
+        ("rds:shop-db: cpuutilization Average < 80", "AWS writes the metric CPUUtilization, not cpuutilization"),
         (
-            Check("rds:shop-db", "CPU\nUtilization", "Average"),
+            "rds:shop-db: Auslastung_in_Größe Average < 80",
             "is not the name of a metric; those of this target",
         ),
-        (Check("rds:shop-db", "CPUUtilization", "average"), "there is no statistic average; expected Average, Sum"),
-        (Check("rds:shop-db", "CPUUtilization", "p101"), "there is no statistic p101; expected Average, Sum, Minimum"),
-        (Check(OTHER_METRIC, "QueueDepth", "Average"), "the target is the metric QueueLength, not QueueDepth"),
+        (
+            "rds:shop-db: CPUUtilization TM(1:2:3) < 80",
+            "there is no statistic TM(1:2:3); expected Average, Sum",
+        ),
+        (f"{OTHER_METRIC}: QueueDepth Average < 80", "the target is the metric QueueLength, not QueueDepth"),
     ],
 )
-def test_a_check_that_cannot_have_a_value_is_refused(check: Check, problem: str) -> None:
+def test_a_check_that_cannot_have_a_value_is_refused(check: str, problem: str) -> None:
     with pytest.raises(_core.InvalidOptionError, match=re.escape(problem)) as refused:
-        metrics_of(check, [parse("rds:shop-db"), parse(OTHER_METRIC)])
-    assert str(refused.value).startswith(f"argument --cw-check: {check.text!r}: ")
+        metrics_of(parse_check(check), [parse("rds:shop-db"), parse(OTHER_METRIC)])
+    assert str(refused.value).startswith(f"argument --cw-check: {check!r}: ")
 
 
 def test_blanks_around_a_target_do_not_matter() -> None:
-    assert metrics_of(Check("rds:shop-db", "CPUUtilization", "Average"), [parse(" rds:shop-db ")]).is_known
+    assert metrics_of(CPU, [parse(" rds:shop-db ")]).is_known
 
 
 def test_an_unknown_metric_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     """It may be misspelled, or one of the many that only AWS knows."""
     targets = [parse("rds:shop-db")]
-    checks = [Check("rds:shop-db", name, "Average") for name in ("CPUUtilisation", "CPUUtilization")]
+    checks = [parse_check(f"rds:shop-db: {name} Average < 80") for name in ("CPUUtilisation", "CPUUtilization")]
     TargetChecks(partial(account_of, {}), checks, targets, time.sleep).warn_of_unknown_metrics()
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert "reads the metric CPUUtilisation, which locust-cw does not know" in warning

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from locust_cw import _core
 from locust_cw._checks.measured_time import MeasuredTime
 from locust_cw._checks.target_values import READ_ONCE_S
+from locust_cw._core import parse_check
 from support.metric_store import statistic
-from support.target_checks import CPU, NOON, Check, Reading
+from support.target_checks import CPU, NOON, Reading
 
 MINUTE = 60
-ERRORS = Check("alb:app/shop/50dc6c495c0c9188", "HTTPCode_ELB_5XX_Count", "Sum", "==", 0.0)
+BALANCER = "alb:app/shop/50dc6c495c0c9188"
+ERRORS = parse_check(f"{BALANCER}: HTTPCode_ELB_5XX_Count Sum == 0")
 
 
 def denied(kind: Any = "access_denied") -> _core.AwsError:
@@ -85,7 +87,7 @@ def test_the_value_is_the_statistic_of_all_samples_in_the_full_minutes(  # noqa:
     from_epoch: bool,
 ) -> None:
     """Minutes with more samples weigh more, and idle minutes around the run do not count."""
-    reading = Reading(monkeypatch, Check("rds:shop-db", "CPUUtilization", stat))
+    reading = Reading(monkeypatch, parse_check(f"rds:shop-db: CPUUtilization {stat} < 80"))
     reading.store.periods_from_epoch = from_epoch
     for minute, samples in enumerate(values):
         reading.put(NOON + (minute - 1) * MINUTE, *samples, late=MINUTE + late)
@@ -191,7 +193,7 @@ def test_a_test_without_a_full_minute_is_judged_on_the_minutes_that_it_touches(m
 
 def test_a_metric_with_a_value_every_five_minutes_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """As those of an instance without detailed monitoring. The value that would follow is not waited for."""
-    reading = Reading(monkeypatch, Check("ec2:i-0123456789abcdef0", "CPUUtilization", "Average"))
+    reading = Reading(monkeypatch, parse_check("ec2:i-0123456789abcdef0: CPUUtilization Average < 80"))
     for minute in range(-15, 20, 5):
         reading.put(NOON + minute * MINUTE, float(minute), late=400)
     (found,) = reading.final(NOON + 10, NOON + 12 * MINUTE, wait_s=600)
@@ -204,7 +206,7 @@ def test_a_metric_with_a_value_every_five_minutes_is_read_as_it_comes(monkeypatc
 
 
 def test_a_percentile_that_aws_does_not_have_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    reading = Reading(monkeypatch, Check("rds:shop-db", "CPUUtilization", "p95"))
+    reading = Reading(monkeypatch, parse_check("rds:shop-db: CPUUtilization p95 < 80"))
     reading.put(NOON, 40.0)
     reading.store.no_percentiles = True
     (found,) = reading.final(NOON, NOON + 70)
@@ -233,7 +235,7 @@ def test_a_counter_without_data_is_0_if_the_resource_had_traffic(monkeypatch: py
     (found,) = reading.final(NOON, NOON + 4 * MINUTE)
     assert "check the ID of the target" in str(found)
     # An average of nothing is not 0.
-    reading = Reading(monkeypatch, Check(ERRORS.name, "TargetResponseTime", "Average"))
+    reading = Reading(monkeypatch, parse_check(f"{BALANCER}: TargetResponseTime Average < 1"))
     assert reading.metrics[0].traffic == ()
 
 
@@ -243,7 +245,7 @@ def test_a_counter_without_data_is_0_if_the_resource_had_traffic(monkeypatch: py
 def test_each_operation_of_a_table_must_meet_the_limit(
     monkeypatch: pytest.MonkeyPatch, operator: str, limit: float, value: float
 ) -> None:
-    reading = Reading(monkeypatch, Check("dynamodb:Orders", "SuccessfulRequestLatency", "Average", operator, limit))
+    reading = Reading(monkeypatch, parse_check(f"dynamodb:Orders: SuccessfulRequestLatency Average {operator} {limit}"))
     assert len(reading.metrics[0].series) == 4
     for metric, latency in zip(reading.metrics[0].series[:3], (4.0, 30.0, 12.0), strict=True):
         reading.store.put(metric, NOON, latency)
@@ -254,8 +256,8 @@ def test_each_operation_of_a_table_must_meet_the_limit(
 def test_the_metrics_of_a_region_are_read_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal in one region leaves the checks of others alone."""
     names = ("CPUUtilization", "FreeableMemory", "DatabaseConnections")
-    checks = [Check("rds:shop-db", name, "Maximum") for name in names]
-    reading = Reading(monkeypatch, *checks, CPU, Check("cloudfront:E1ABCDEF2GHIJK", "5xxErrorRate", "Average"))
+    checks = [parse_check(f"rds:shop-db: {name} Maximum < 80") for name in names]
+    reading = Reading(monkeypatch, *checks, CPU, parse_check("cloudfront:E1ABCDEF2GHIJK: 5xxErrorRate Average < 80"))
     for index in range(5):
         reading.put(NOON, 10.0 * index, check=index)
     found = reading.final(NOON, NOON + 70)
@@ -272,7 +274,7 @@ def test_the_metrics_of_a_region_are_read_in_one_call(monkeypatch: pytest.Monkey
 
 def test_each_minute_is_reported_once_when_it_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, however many arrive at once. Part of a minute does not count."""
-    check = Check("rds:shop-db", "CPUUtilization", "Maximum", abort_after_s=120.0)
+    check = parse_check("rds:shop-db: CPUUtilization Maximum < 80 abort after 2m")
     reading = Reading(monkeypatch, check, CPU)
     for minute, late in ((0, 70), (1, 70), (2, 180), (3, 120), (4, 300), (5, 70)):
         reading.put(NOON + minute * MINUTE, 10.0 * minute, 5.0, late=late)
@@ -294,7 +296,7 @@ def test_each_minute_is_reported_once_when_it_is_complete(monkeypatch: pytest.Mo
 
 def test_a_minute_with_traffic_and_without_errors_is_0(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that it ends a breach."""
-    reading = Reading(monkeypatch, Check(ERRORS.name, ERRORS.metric, "Sum", "<", 10.0, abort_after_s=60.0))
+    reading = Reading(monkeypatch, parse_check(f"{BALANCER}: HTTPCode_ELB_5XX_Count Sum < 10 abort after 1m"))
     for minute, errors in enumerate((0, 20, 0)):
         reading.put_traffic(NOON + minute * MINUTE, 100.0)
         reading.put(NOON + minute * MINUTE, *[1.0] * errors)
@@ -306,7 +308,7 @@ def test_a_minute_with_traffic_and_without_errors_is_0(monkeypatch: pytest.Monke
 def test_a_failed_call_is_logged_once_and_made_up_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reading = Reading(monkeypatch, Check("rds:shop-db", "CPUUtilization", "Average", abort_after_s=60.0))
+    reading = Reading(monkeypatch, parse_check(f"{CPU.text} abort after 1m"))
     reading.put(NOON, 90.0)
     reading.store.failures = [denied(), denied()]
     found = [list(reading.checks.newest(NOON, NOON + 180).values()) for _ in range(3)]

@@ -45,6 +45,9 @@ class Session:
     def links(self) -> dict[str, str]:
         return {}
 
+    def checks(self) -> None:
+        return None
+
 
 class Polled:
     """A page that caches a response, as Locust's does. Locust's own page needs a separate process."""

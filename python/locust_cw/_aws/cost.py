@@ -60,21 +60,33 @@ class Cost:
         metrics: Metrics, which are charged by the hour.
         calls: Calls of PutMetricData.
         logs: Ingestion of log events.
+        reads: Metrics read with GetMetricData.
 
     """
 
     metrics: float
     calls: float
     logs: float
+    reads: float = 0.0
 
     @property
     def total(self) -> float:
         """The sum."""
-        return self.metrics + self.calls + self.logs
+        return self.metrics + self.calls + self.logs + self.reads
 
 
-def cost_of(load: Load, runs: float, hours: int, *, log_class: str, region: str | None) -> Cost:
+def cost_of(  # noqa: PLR0913 - each of them has a price
+    load: Load, runs: float, hours: int, *, log_class: str, region: str | None, metrics_read: int = 0
+) -> Cost:
     """The cost of a number of runs whose metrics have data in a number of hours.
+
+    Args:
+        load: The load of a run.
+        runs: The number of runs.
+        hours: The hours in which metrics have data.
+        log_class: The class of the log group.
+        region: The region.
+        metrics_read: Metrics that a run reads with GetMetricData.
 
     Raises:
         OverflowError: If the usage exceeds what the core can count.
@@ -90,4 +102,5 @@ def cost_of(load: Load, runs: float, hours: int, *, log_class: str, region: str 
         metrics=price(metric_hours=usage.metrics * hours)[0],
         calls=price(calls=math.ceil(usage.calls * runs))[1],
         logs=price(log_bytes=math.ceil(usage.log_bytes * runs))[1],
+        reads=metrics_read * runs * _core.METRIC_READ_USD,
     )

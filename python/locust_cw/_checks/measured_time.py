@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 MINUTE_S = 60
 """Seconds between two values of AWS services."""
-SETTLED_S = 60
-"""For this long after the end of a minute, its value may still change, as several servers of AWS publish it."""
+STABLE_AFTER_S = 60
+"""Seconds from the end of a minute until its value does not change any more: several servers of AWS publish it."""
 LOOKBACK_S = 15 * 60
 """Seconds before the measured time in which values show how often a metric is published."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.metric_data import points_by_metric, shortest_period, whole_period
-from locust_cw._checks.measured_time import LOOKBACK_S, MINUTE_S, SETTLED_S, MeasuredTime
+from locust_cw._checks.measured_time import LOOKBACK_S, MINUTE_S, STABLE_AFTER_S, MeasuredTime
 from locust_cw._checks.target_metrics import by_region
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class RunValues:
         # By the index of the check: the value, or why it is not known so far.
         self._found: dict[int, float | str] = dict.fromkeys(range(len(metrics)), _NOT_READ)
         # Checks for which no further attempt is made.
-        self._settled: set[int] = set()
+        self._decided: set[int] = set()
 
     def found(self) -> dict[str, float | str]:
         """The value of each check by its text, or the reason why it is unknown and what to do."""
@@ -61,19 +61,19 @@ class RunValues:
 
         """
         period = shortest_period(self._start, now, MINUTE_S)
-        open_ = [index for index in range(len(self._metrics)) if index not in self._settled]
+        undecided = [index for index in range(len(self._metrics)) if index not in self._decided]
         if period is None:
-            self._found |= dict.fromkeys(open_, _NOT_KEPT)
+            self._found |= dict.fromkeys(undecided, _NOT_KEPT)
             return True
         measured = MeasuredTime.of(self._start, self._end, period)
-        for indices in by_region(self._metrics, open_):
+        for indices in by_region(self._metrics, undecided):
             try:
                 self._read_region(account_of, indices, measured, now)
             except _core.AwsError as error:
-                self._found |= dict.fromkeys(set(indices) - self._settled, error.message)
+                self._found |= dict.fromkeys(set(indices) - self._decided, error.message)
                 if not error.is_transient:
-                    self._settled |= set(indices)
-        return len(self._settled) == len(self._metrics)
+                    self._decided |= set(indices)
+        return len(self._decided) == len(self._metrics)
 
     def _read_region(self, account_of: AccountOf, indices: Sequence[int], measured: MeasuredTime, now: float) -> None:
         counts = _sample_counts(account_of, (self._metrics[index] for index in indices), measured, now)
@@ -81,24 +81,26 @@ class RunValues:
         for index in indices:
             metrics = self._metrics[index]
             own = _times(counts, metrics.series)
-            traffic = [each for each in _times(counts, metrics.traffic) if each + measured.period + SETTLED_S <= now]
+            traffic = [
+                each for each in _times(counts, metrics.traffic) if each + measured.period + STABLE_AFTER_S <= now
+            ]
             if not measured.is_complete(sorted({*own, *traffic}), now):
                 self._found[index] = _why_incomplete(metrics, own, measured)
             elif any(map(measured.includes, own)):
                 complete.append(index)
             elif any(map(measured.includes, traffic)):
-                self._settle(index, 0.0)
+                self._decide(index, 0.0)
             else:
-                self._settle(index, _why_no_data(metrics, own, measured))
+                self._decide(index, _why_no_data(metrics, own, measured))
         wanted = [metric for index in complete for metric in self._metrics[index].series]
         values = _whole_values(account_of, wanted, measured)
         for index in complete:
             metrics = self._metrics[index]
             found = [values[metric] for metric in metrics.series if metric in values]
-            self._settle(index, metrics.worst(found) if found else _why_no_statistic(metrics))
+            self._decide(index, metrics.worst(found) if found else _why_no_statistic(metrics))
 
-    def _settle(self, index: int, found: float | str) -> None:
-        self._settled.add(index)
+    def _decide(self, index: int, found: float | str) -> None:
+        self._decided.add(index)
         self._found[index] = found
 
 

@@ -8,7 +8,7 @@ resource, in each namespace of the kind.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.targets import METRIC_KIND, STATISTICS, is_name, is_statistic
@@ -24,42 +24,6 @@ ADDITIVE = ("Sum", "SampleCount")
 
 _TRAFFIC = "Traffic"
 """The signal that every resource under load has data for."""
-
-
-class TargetCheck(Protocol):
-    """The attributes of a `_core.Check` whose scope is a target."""
-
-    @property
-    def text(self) -> str:
-        """The expression."""
-
-    @property
-    def scope(self) -> str:
-        """`target` for a target check."""
-
-    @property
-    def name(self) -> str | None:
-        """The text of the `--cw-target`."""
-
-    @property
-    def metric(self) -> str | None:
-        """The name of the metric."""
-
-    @property
-    def statistic(self) -> str | None:
-        """The statistic."""
-
-    @property
-    def operator(self) -> str:
-        """The comparison that the value must pass."""
-
-    @property
-    def limit(self) -> float:
-        """What the value is compared with."""
-
-    @property
-    def abort_after_s(self) -> float | None:
-        """Seconds of an uninterrupted breach that stop the test; None if the check does not stop it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +42,7 @@ class TargetMetrics:
 
     """
 
-    check: TargetCheck
+    check: _core.Check
     series: tuple[Metric, ...]
     traffic: tuple[Metric, ...]
     is_known: bool
@@ -114,7 +78,7 @@ def target_checks(expressions: Sequence[str], targets: Sequence[Target]) -> list
     return checks
 
 
-def metrics_of(check: TargetCheck, targets: Sequence[Target]) -> TargetMetrics:
+def metrics_of(check: _core.Check, targets: Sequence[Target]) -> TargetMetrics:
     """The metrics that a check reads.
 
     Args:
@@ -154,7 +118,7 @@ def by_region(metrics: Sequence[TargetMetrics], indices: Iterable[int]) -> list[
     return list(found.values())
 
 
-def _target_of(check: TargetCheck, targets: Sequence[Target]) -> Target:
+def _target_of(check: _core.Check, targets: Sequence[Target]) -> Target:
     name = (check.name or "").strip()
     for target in targets:
         if target.text.strip() == name:
@@ -162,7 +126,7 @@ def _target_of(check: TargetCheck, targets: Sequence[Target]) -> Target:
     raise _invalid(check, f"{name} is not a target of this test; add --cw-target {name}")
 
 
-def _check_name(check: TargetCheck, target: Target, name: str, names: Sequence[str]) -> None:
+def _check_name(check: _core.Check, target: Target, name: str, names: Sequence[str]) -> None:
     """Check the name of a metric that the catalogue does not list."""
     if target.kind == METRIC_KIND:
         raise _invalid(check, f"the target is the metric {names[0]}, not {name}")
@@ -194,5 +158,5 @@ def _traffic(target: Target, name: str) -> tuple[Metric, ...]:
     return tuple(found)
 
 
-def _invalid(check: TargetCheck, problem: str) -> _core.InvalidOptionError:
+def _invalid(check: _core.Check, problem: str) -> _core.InvalidOptionError:
     return _core.InvalidOptionError("check", f"{check.text!r}: {problem}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.metric_data import points_by_metric
-from locust_cw._checks.measured_time import MINUTE_S, SETTLED_S
+from locust_cw._checks.measured_time import MINUTE_S, STABLE_AFTER_S
 from locust_cw._checks.run_values import RunValues
 from locust_cw._checks.target_metrics import by_region, metrics_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from locust_cw._aws.graph_metric import Metric
     from locust_cw._aws.metric_data import AccountOf, Points
     from locust_cw._aws.targets import Target
-    from locust_cw._checks.target_metrics import TargetCheck, TargetMetrics
+    from locust_cw._checks.target_metrics import TargetMetrics
 
     Sleep = Callable[[float], object]
 
@@ -57,7 +57,7 @@ class TargetChecks:
     def __init__(
         self,
         accounts: Callable[[Sleep], AccountOf],
-        checks: Iterable[TargetCheck],
+        checks: Iterable[_core.Check],
         targets: Sequence[Target],
         sleep: Sleep,
     ) -> None:
@@ -101,7 +101,7 @@ class TargetChecks:
         """
         found: dict[str, Points] = {}
         first = max(math.ceil(start / MINUTE_S), (now - _OLDEST_S) // MINUTE_S) * MINUTE_S
-        end = (now - SETTLED_S) // MINUTE_S * MINUTE_S
+        end = (now - STABLE_AFTER_S) // MINUTE_S * MINUTE_S
         if first >= end:
             return found
         failed = False
@@ -163,6 +163,24 @@ class TargetChecks:
         except _TimeUpError:
             pass
         return values.found()
+
+
+def most_metrics_read(metrics: Iterable[TargetMetrics], minutes: float, wait_s: float) -> int:
+    """The highest number of metrics that a run reads, which AWS charges for.
+
+    Args:
+        metrics: The metrics of each check.
+        minutes: The duration of the run.
+        wait_s: The longest wait for data at its end.
+
+    """
+    attempts_at_end = math.floor(wait_s / POLL_S) + 1
+    attempts_before = math.ceil(minutes * 60 / READ_EVERY_S)
+    return sum(
+        len(each.all) * (attempts_at_end + (attempts_before if each.check.abort_after_s is not None else 0))
+        + len(each.series)
+        for each in metrics
+    )
 
 
 def _minutes(metrics: TargetMetrics, read: Mapping[Metric, Points]) -> Points:

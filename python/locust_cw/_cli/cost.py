@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._aws.cost import GB, Cost, Load, cost_of
+from locust_cw._aws.targets import parse
+from locust_cw._checks.target_metrics import metrics_of, target_checks
+from locust_cw._checks.target_values import most_metrics_read
 from locust_cw._cli.output import print_json
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.settings import from_test
-from locust_cw._cli.shared_options import check_options
+from locust_cw._cli.settings import FromTest, from_test
+from locust_cw._cli.shared_options import add_check_option, add_target_option, check_options
+from locust_cw._settings.table import option_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +46,8 @@ What the estimate includes:
             flush) of a series with requests in that time, with up to {_core.MAX_VALUES_PER_DATUM} distinct values. With
             --at-end, the whole test is published in full calls when it stops.
   logs      Ingestion of log events: their text and {_core.EVENT_OVERHEAD_BYTES} bytes each. PutLogEvents is free.
+  reads     With --check on a --target: GetMetricData at the end until the data has arrived, for --check-wait at most;
+            with "abort after", also every minute. Each metric that is read has a price.
   storage   Printed in GB-months before compression, without a price.
 
 Dashboards, alarms, queries, taxes and discounts are not included. The prices are those of locust-cw's own table
@@ -135,6 +141,15 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
         default=_core.EVENT_BYTES,
         help=f"size of the text of a log event; {shown}",
     )
+    add_check_option(parser)
+    add_target_option(parser)
+    add(
+        "--check-wait",
+        metavar="SECONDS",
+        type=float,
+        default=FromTest("check_wait", option_of("check_wait").default),
+        help=f"seconds to wait for the metrics of checked targets; {shown}",
+    )
     add("--region", metavar="REGION", default=from_test("region"), help="region of the prices (default: us-east-1)")
 
 
@@ -195,14 +210,26 @@ def _load_of(options: argparse.Namespace) -> Load:
     )
 
 
-def _costs(load: Load, options: argparse.Namespace) -> dict[str, Cost]:
+def _metrics_read(load: Load, options: argparse.Namespace) -> int:
+    """The metrics that a run reads for its checks, at most.
+
+    Raises:
+        InvalidOptionError: If a check or a target is invalid.
+
+    """
+    targets = [parse(text) for text in options.target]
+    metrics = [metrics_of(check, targets) for check in target_checks(options.check, targets)]
+    return most_metrics_read(metrics, load.minutes, options.check_wait)
+
+
+def _costs(load: Load, metrics_read: int, options: argparse.Namespace) -> dict[str, Cost]:
     """The costs of a run, of an hour of this load, and of a month.
 
     Raises:
         InvalidOptionError: If they are too large to count.
 
     """
-    how: dict[str, Any] = {"log_class": options.log_class, "region": options.region}
+    how: dict[str, Any] = {"log_class": options.log_class, "region": options.region, "metrics_read": metrics_read}
     hours, runs = math.ceil(load.minutes / 60), options.runs_per_month
     try:
         return {
@@ -218,7 +245,8 @@ def _costs(load: Load, options: argparse.Namespace) -> dict[str, Cost]:
 
 def _run(options: argparse.Namespace) -> int:
     load = _load_of(options)
-    costs = _costs(load, options)
+    metrics_read = _metrics_read(load, options)
+    costs = _costs(load, metrics_read, options)
     stored = None
     if options.log_retention_days is not None:
         # The log events of a month's runs, for as long as they are kept.
@@ -236,6 +264,7 @@ def _run(options: argparse.Namespace) -> int:
                     "calls": usage.calls,
                     "log_events": round(usage.log_events),
                     "log_bytes": round(usage.log_bytes),
+                    "metrics_read": metrics_read,
                 },
                 "usd": {per: asdict(cost) | {"total": cost.total} for per, cost in costs.items()},
                 "runs_per_month": options.runs_per_month,
@@ -244,16 +273,20 @@ def _run(options: argparse.Namespace) -> int:
         )
     else:
         instead = "" if options.region in (None, priced_as) else f": there are none of {options.region}"
-        _print(load, costs, stored, f"prices of {_core.PRICES_AS_OF}, {priced_as}{instead}", options.runs_per_month)
+        prices = f"prices of {_core.PRICES_AS_OF}, {priced_as}{instead}"
+        _print(load, costs, stored, prices, options.runs_per_month, metrics_read)
     return 0
 
 
-def _print(load: Load, costs: dict[str, Cost], stored: float | None, prices: str, runs: float) -> None:
+def _print(  # noqa: PLR0913, PLR0917 - what the table shows
+    load: Load, costs: dict[str, Cost], stored: float | None, prices: str, runs: float, metrics_read: int
+) -> None:
     usage = load.usage
     amounts = {
         "metrics": f"{usage.metrics:,} metrics, hours with data",
         "calls": f"{usage.calls:,} calls of PutMetricData a run",
         "logs": f"{usage.log_events:,.0f} events, {usage.log_bytes / GB:,.3f} GB a run",
+        **({"reads": f"up to {metrics_read:,} metrics read for checks a run"} if metrics_read else {}),
         "total": prices,
     }
     out = sys.stdout.write

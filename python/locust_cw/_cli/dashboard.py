@@ -12,8 +12,14 @@ from locust_cw._aws.targets import FORMS, parse
 from locust_cw._cli.account import interruptible_account
 from locust_cw._cli.output import print_error, print_json
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.settings import FromTest, Repeatable, from_test, opt_out_of
-from locust_cw._cli.shared_options import account_options, add_account_options, given_options
+from locust_cw._cli.settings import Repeatable, from_test, opt_out_of
+from locust_cw._cli.shared_options import (
+    account_options,
+    add_account_options,
+    add_check_option,
+    add_target_option,
+    given_options,
+)
 from locust_cw._dashboard import client
 from locust_cw._dashboard.body import make_body
 from locust_cw._dashboard.limits import DashboardError
@@ -49,7 +55,7 @@ examples:
 
 exit code: 0 done, 1 AWS refused or there is no such dashboard, 2 invalid argument
 """
-_OF_THE_CORE = ("namespace", "dimensions", "dimension", "logs", "log_format", "log_group")
+_OF_THE_CORE = ("namespace", "dimensions", "dimension", "logs", "log_format", "log_group", "check")
 
 
 def declare(add_parser: AddParser) -> None:
@@ -104,13 +110,8 @@ def _add_view_options(parser: argparse.ArgumentParser) -> None:
         help=f"format of log events; {shown}",
     )
     add("--log-group", metavar="NAME", default=from_test("log_group"), help=f"log group; {shown}")
-    add(
-        "--target",
-        metavar="KIND:ID",
-        action=Repeatable,
-        default=FromTest("target", []),
-        help="AWS resource under test; repeatable",
-    )
+    add_target_option(group)
+    add_check_option(group)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ class PolicyRequest:
         retention: Whether a test sets the retention of a log group that it creates.
         dashboard: The dashboard of a test; None if it has none.
         alarms: Whether alarms stop the test.
+        target_checks: Whether a check is about an AWS resource.
 
     """
 
@@ -40,6 +41,7 @@ class PolicyRequest:
     retention: bool
     dashboard: str | None
     alarms: bool
+    target_checks: bool
 
     def includes(self, use: str) -> bool:
         """Whether the policy is for this use."""
@@ -157,7 +159,9 @@ def _tool_statements(request: PolicyRequest, scope: ArnScope) -> tuple[tuple[boo
         ),
         (puts_dashboard, Statement("SaveQueries", queries)),
         (
-            request.includes("verify") or request.includes("report"),
+            request.includes("verify")
+            or request.includes("report")
+            or (request.includes("publish") and request.target_checks),
             Statement("ReadMetrics", ("cloudwatch:GetMetricData",)),
         ),
         (

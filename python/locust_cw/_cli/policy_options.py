@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from locust_cw import _core
 from locust_cw._cli.iam_policy import USES, PolicyRequest
 from locust_cw._cli.shared_options import add_publish_options, check_options, dashboard_of
 
@@ -39,4 +40,5 @@ def policy_request(options: argparse.Namespace) -> PolicyRequest:
         retention=options.log_retention_days is not None,
         dashboard=dashboard_of(options),
         alarms=bool(options.stop_on_alarm),
+        target_checks=any(_core.parse_check(text).scope == "target" for text in options.check),
     )

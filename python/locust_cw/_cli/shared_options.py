@@ -88,6 +88,29 @@ def add_publish_options(parser: argparse.ArgumentParser) -> None:
         default=FromTest("stop_on_alarm", []),
         help="alarm that stops the test; repeatable",
     )
+    add_check_option(group)
+
+
+def add_check_option(group: argparse._ActionsContainer) -> None:
+    """Declare the option for the checks of a test."""
+    group.add_argument(
+        "--check",
+        metavar="EXPRESSION",
+        action=Repeatable,
+        default=FromTest("check", []),
+        help="condition that the test must meet; repeatable",
+    )
+
+
+def add_target_option(group: argparse._ActionsContainer) -> None:
+    """Declare the option for the AWS resources under test."""
+    group.add_argument(
+        "--target",
+        metavar="KIND:ID",
+        action=Repeatable,
+        default=FromTest("target", []),
+        help="AWS resource under test; repeatable",
+    )
 
 
 def add_spool_option(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Annotations on graphs: the marks of runs, and what users added to a graph."""
+"""Annotations on graphs: the marks of runs, the limits of checks, and what users added to a graph."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from locust_cw import _core
+from locust_cw._dashboard.check_lines import is_check_line
 from locust_cw._dashboard.ownership import shown_title
 from locust_cw._dashboard.widget_json import Json, list_of
 
@@ -95,7 +96,8 @@ class Annotations:
         vertical = [mark.annotation() for run in self.runs for mark in run]
         vertical += [each for each in list_of(added.get("vertical")) if Mark.read(each) is None]
         horizontal = list(properties.pop("annotations", {}).get("horizontal", ()))
-        horizontal += [each for each in list_of(added.get("horizontal")) if each not in horizontal]
+        kept = (each for each in list_of(added.get("horizontal")) if not is_check_line(each))
+        horizontal += [each for each in kept if each not in horizontal]
         annotations = {"horizontal": horizontal, "vertical": vertical}
         if any(annotations.values()):
             properties["annotations"] = {name: each for name, each in annotations.items() if each}

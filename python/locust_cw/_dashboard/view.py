@@ -29,6 +29,7 @@ class View:
         host_label: The host as the user wrote it; None for the same as `host`.
         constants: The dimensions that all metrics have.
         targets: The AWS resources under test.
+        checks: The checks of the test, whose limits are drawn.
 
     """
 
@@ -44,6 +45,7 @@ class View:
     host_label: str | None = None
     constants: tuple[tuple[str, str], ...] = ()
     targets: tuple[Target, ...] = ()
+    checks: tuple[_core.Check, ...] = ()
 
     @classmethod
     def of(
@@ -65,4 +67,5 @@ class View:
             host_label=None if host is None or set("@?") & set(host) else host.rstrip("/"),
             constants=tuple((name.strip(), _core.dimension_value(value.strip())) for name, _, value in constants),
             targets=tuple(targets),
+            checks=tuple(_core.parse_check(text) for text in dict.fromkeys(chosen["check"] or ())),
         )

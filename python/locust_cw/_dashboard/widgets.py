@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from locust_cw._dashboard.check_lines import load_lines, target_lines
 from locust_cw._dashboard.expressions import (
     PERIOD_S,
     gauge_hosts,
@@ -21,6 +22,8 @@ from locust_cw._dashboard.log_queries import newest_failures
 from locust_cw._dashboard.variables import HOST_PLACEHOLDER, NAMESPACE_PLACEHOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from locust_cw._aws.graph_metric import Signal
     from locust_cw._aws.targets import Target
     from locust_cw._dashboard.view import View
@@ -86,15 +89,17 @@ def put_load(grid: Grid, view: View) -> None:
     requests = load_metric(view, "RequestCount", "Sum", "requests")
     failures = load_metric(view, "FailureCount", "Sum", "failures")
     lines = rates([(requests, "PERIOD"), (failures, "PERIOD")], view.resolution)
-    grid.put_graph(_graph(view, "Requests and failures per second", "per second", lines))
+    rate_limits = load_lines(view.checks, "all", "1/s")
+    grid.put_graph(_graph(view, "Requests and failures per second", "per second", lines, rate_limits))
     percentiles = [load_metric(view, "ResponseTime_ms", each, each) for each in ("p50", "p95", "p99")]
-    grid.put_graph(_graph(view, "Response time", "ms", percentiles))
+    grid.put_graph(_graph(view, "Response time", "ms", percentiles, load_lines(view.checks, "all", "ms")))
     grid.put_graph(_graph(view, "Users and workers", "", _users_and_workers(view)))
     if "Request" in view.series:
         _put_names(grid, view)
     share = {"expression": "100*m2/m1", "label": "failed requests", "id": "e1"}
     hidden = [with_options(requests, id="m1", visible=False), with_options(failures, id="m2", visible=False)]
-    grid.put_graph(_graph(view, "Failed requests", "percent", [*hidden, [share]]))
+    share_limits = load_lines(view.checks, "all", "%")
+    grid.put_graph(_graph(view, "Failed requests", "percent", [*hidden, [share]], share_limits))
     _put_generator(grid, view)
     if view.logs != "off":
         _put_failures(grid, view)
@@ -111,7 +116,8 @@ def put_target(grid: Grid, view: View, target: Target) -> None:
 
 def _signal(view: View, target: Target, signal: Signal) -> Json:
     lines = rates((target_metric(metric), metric.divisor) for metric in signal.metrics)
-    return _graph(view, f"{signal.title}, {target.title}", signal.unit, lines)
+    limits = target_lines(view.checks, target, signal)
+    return _graph(view, f"{signal.title}, {target.title}", signal.unit, lines, limits)
 
 
 def _users_and_workers(view: View) -> list[list[Any]]:
@@ -126,11 +132,11 @@ def _users_and_workers(view: View) -> list[list[Any]]:
 
 def _put_generator(grid: Grid, view: View) -> None:
     lines = gauges(view, "GeneratorCpu_Percent", Average="average", Maximum="busiest process")
-    cpu = _graph(view, "Load generator: CPU", "percent", lines)
-    cpu["annotations"] = {"horizontal": [_CPU_WARNING]}
-    grid.put_graph(cpu)
+    limits = load_lines(view.checks, "generator", "%")
+    grid.put_graph(_graph(view, "Load generator: CPU", "percent", lines, [_CPU_WARNING, *limits]))
     lines = gauges(view, "GeneratorMemory_Bytes", Average="average", Maximum="largest process")
-    grid.put_graph(_graph(view, "Load generator: memory", "bytes", lines))
+    limits = load_lines(view.checks, "generator", "MB")
+    grid.put_graph(_graph(view, "Load generator: memory", "bytes", lines, limits))
 
 
 def _put_failures(grid: Grid, view: View) -> None:
@@ -145,12 +151,14 @@ def _put_failures(grid: Grid, view: View) -> None:
 
 def _put_names(grid: Grid, view: View) -> None:
     """Place the widgets that compare request names."""
-    for title, unit, lines in (
-        ("Busiest names: requests per second", "per second", _top_rates(view, "RequestCount")),
-        ("Slowest names: p95", "ms", [[_top_names(search(view, "ResponseTime_ms", "p95", view.series))]]),
-        ("Most failing names: failures per second", "per second", _top_rates(view, "FailureCount")),
+    slowest = [[_top_names(search(view, "ResponseTime_ms", "p95", view.series))]]
+    for title, unit, lines, limited in (
+        ("Busiest names: requests per second", "per second", _top_rates(view, "RequestCount"), "1/s"),
+        ("Slowest names: p95", "ms", slowest, "ms"),
+        ("Most failing names: failures per second", "per second", _top_rates(view, "FailureCount"), None),
     ):
-        grid.put_graph(_graph(view, title, unit, lines))
+        limits = [] if limited is None else load_lines(view.checks, "request", limited)
+        grid.put_graph(_graph(view, title, unit, lines, limits))
     label = "${PROP('Dim.Method')} " * ("Method" in view.series) + "${PROP('Dim.Request')}"
     every = {"expression": search(view, "ResponseTime_ms", "p99", view.series), "label": label, "id": "e1"}
     table = _graph(view, "Response time by name: p99, ms", "", [[every]])
@@ -179,9 +187,9 @@ def _top_names(lines: str) -> Json:
     return {"expression": f"SLICE(SORT({lines}, MAX, DESC), 0, {MAX_LINES})", "label": "", "id": "e1"}
 
 
-def _graph(view: View, title: str, unit: str, metrics: list[list[Any]]) -> Json:
+def _graph(view: View, title: str, unit: str, metrics: list[list[Any]], limits: Sequence[Json] = ()) -> Json:
     axis = {"min": 0, "showUnits": False, **({"label": unit} if unit else {})}
-    return {
+    graph = {
         "title": title,
         "region": view.region,
         "view": "timeSeries",
@@ -190,3 +198,4 @@ def _graph(view: View, title: str, unit: str, metrics: list[list[Any]]) -> Json:
         "metrics": metrics,
         "yAxis": {"left": axis},
     }
+    return graph | ({"annotations": {"horizontal": list(limits)}} if limits else {})

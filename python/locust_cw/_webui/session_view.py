@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._plugin import locust_adapter
+from locust_cw._plugin.extension import Judge
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._webui import status as _status
 from locust_cw._webui.console_links import ConsoleLinks
@@ -14,6 +15,7 @@ from locust_cw._webui.console_links import ConsoleLinks
 if TYPE_CHECKING:
     from locust_cw._plugin.run import TestRun
     from locust_cw._plugin.session import Session
+    from locust_cw._webui.check_table import CheckTable, Stage
     from locust_cw._webui.status import Mode, Status
 
 
@@ -22,6 +24,9 @@ class View(Protocol):
 
     def statuses(self) -> list[Status]:
         """The status of the whole run, and those of its workers; none before the first run."""
+
+    def checks(self) -> CheckTable | None:
+        """The table of checks; None for a run without checks."""
 
     def links(self) -> dict[str, str]:
         """URLs by title."""
@@ -50,6 +55,18 @@ class SessionView:
                 workers = self._session.role.statuses(run)
         return _status.statuses(shown, ReportedStatus(run.status_report()), workers, time.time())
 
+    def checks(self) -> CheckTable | None:
+        """The table of checks; None for a run without checks."""
+        run = self._session.last_run
+        if run is None or self._session.unpublished is not None:
+            return None
+        judge = next((extension for extension in run.extensions if isinstance(extension, Judge)), None)
+        if judge is None:
+            return None
+        from locust_cw._webui.check_table import check_table  # noqa: PLC0415 - most tests have no checks
+
+        return check_table(judge.results, _stage(run, judge))
+
     def links(self) -> dict[str, str]:
         """URLs in the AWS console, by title."""
         run = self._session.last_run
@@ -59,6 +76,12 @@ class SessionView:
             options = run.options.core | {"spool_dir": run.options["spool_dir"]}
             self._links = run, ConsoleLinks(options, run.dashboard[0])
         return self._links[1].links
+
+
+def _stage(run: TestRun, judge: Judge) -> Stage:
+    if run.times.stopped is None:
+        return "running"
+    return "judging" if judge.is_judging else "over"
 
 
 def _mode(run: TestRun) -> Mode:

@@ -1,5 +1,5 @@
-// The CloudWatch tab, where Locust's page leaves off: it polls only while users run, and its tables have no links.
-// If a part of that page is not as expected, it is left unchanged: the table works without this script.
+// The CloudWatch tab, where Locust's page leaves off: it polls only while users run, a tab has one table, and tables have
+// no links. If a part of that page is not as expected, it is left unchanged: its table works without this script.
 (() => {
   "use strict";
   const KEY = "cloudwatch";
@@ -20,7 +20,8 @@
     `main:has(> #${panel.id}) :is(th, td) { padding: 12px 6px }` +
     `main:has(> #${panel.id}) td:first-child { min-width: 160px; overflow-wrap: anywhere }` +
     `main:has(> #${panel.id}) td:last-child { min-width: 230px; overflow-wrap: anywhere }`;
-  panel.append(style, meaning, links);
+  const checks = document.createElement("div");
+  panel.append(style, meaning, links, checks);
 
   // The store that Locust's page draws from.
   const findStore = () => {
@@ -57,9 +58,42 @@
     return link;
   };
 
+  const MARKS = { passed: "#2e9d4d", failed: "#e5484d", undecided: "#d9930d" };
+
+  const element = (name, text, style = "") => {
+    const made = document.createElement(name);
+    made.textContent = text;
+    made.style.cssText = style;
+    return made;
+  };
+
+  // Expressions contain names of requests: all texts are set as text, never as markup.
+  const drawChecks = (shown) => {
+    if (!shown) {
+      checks.replaceChildren();
+      return;
+    }
+    const CELL = "padding: 6px 24px 6px 0; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; ";
+    const table = element("table", "", "border-collapse: collapse");
+    const head = table.createTHead().insertRow();
+    head.append(...shown.columns.map((title) => element("th", title, CELL)));
+    const body = table.createTBody();
+    for (const [check, verdict, ...values] of shown.rows) {
+      const result = element("td", "", `${CELL}white-space: nowrap`);
+      result.append(element("span", "\u25cf ", `color: ${MARKS[verdict] || "inherit"}`), verdict);
+      body.insertRow().append(
+        element("td", check, `${CELL}overflow-wrap: anywhere`),
+        result,
+        ...values.map((value) => element("td", value, CELL)),
+      );
+    }
+    checks.replaceChildren(element("h3", shown.title, "margin: 20px 0 4px; font-size: 1.1rem"), table);
+  };
+
   const draw = (status) => {
     const current = refresh(status.rows);
     meaning.textContent = status.meaning + (current ? "" : " Reload the page for newer figures once the test stopped.");
+    drawChecks(status.checks);
     const console_ = status.links.filter(({ url }) => url.startsWith("https://"));
     links.replaceChildren(
       ...console_.map(({ title, url }) => anchor(title, url, true)),

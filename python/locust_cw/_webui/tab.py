@@ -12,6 +12,7 @@ import functools
 import io
 import json
 import logging
+from dataclasses import asdict
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -131,12 +132,13 @@ def _script() -> Response:
 
 
 def _show_status(view: View) -> Response:
-    statuses = view.statuses()
+    statuses, checks = view.statuses(), view.checks()
     response = jsonify(
         key=KEY,
         rows=[_status.row(status) for status in statuses],
         meaning=_status.MEANING[statuses[0].health] if statuses else "",
         links=[{"title": title, "url": url} for title, url in view.links().items()],
+        checks=None if checks is None else asdict(checks),
     )
     response.cache_control.no_store = True
     return response

@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.alarms import states_of
+from locust_cw._aws.metric_data import points_by_metric
 from locust_cw._cli.doctor.check import Check
 from locust_cw._cli.doctor.requirement import Requirement
 
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from locust_cw._aws.account import Account
+    from locust_cw._aws.metric_data import AccountOf
+    from locust_cw._checks.target_metrics import TargetMetrics
 
 METRIC = "DoctorCheck"
 """The metric of the datum that is published. It has no dimensions, so it is on no dashboard."""
+
+_RECENT_HOURS = 3
+_RECENT_PERIOD_S = 300
 
 _FOR_ANY_CALL = (Requirement.REGION, Requirement.ANY_ENDPOINT)
 _FOR_METRICS = (*_FOR_ANY_CALL, Requirement.CREDENTIALS, Requirement.METRICS_ENDPOINT)
@@ -168,3 +174,21 @@ def alarms_check(names: Sequence[str]) -> AwsCheck:
         return ", ".join(f"{name} is {state}" for name, (state, _) in states.known.items())
 
     return AwsCheck("alarms", _FOR_METRICS, "cloudwatch:DescribeAlarms", call)
+
+
+def targets_check(checked: Sequence[TargetMetrics], account_of: AccountOf) -> AwsCheck:
+    """Read the metrics of the checks on targets, each in its region."""
+
+    def call(_account: Account) -> str:
+        counts = {each: [replace(metric, stat="SampleCount") for metric in each.series] for each in checked}
+        now = time.time()
+        wanted = (metric for metrics in counts.values() for metric in metrics)
+        found = points_by_metric(account_of, wanted, now - _RECENT_HOURS * 3600, now, _RECENT_PERIOD_S)
+        without = [each for each, metrics in counts.items() if not any(found[metric] for metric in metrics)]
+        names = dict.fromkeys(f"{each.check.metric} of {each.check.name}" for each in without)
+        if not names:
+            return "GetMetricData is allowed, and CloudWatch has data of each checked metric"
+        # A counter may have had nothing to count, and a resource no load.
+        return f"GetMetricData is allowed; CloudWatch has no data of the last {_RECENT_HOURS} h of {', '.join(names)}"
+
+    return AwsCheck("targets", _FOR_METRICS, "cloudwatch:GetMetricData", call)

@@ -15,6 +15,7 @@ from locust_cw._cli.shared_options import (
     add_account_options,
     add_publish_options,
     add_spool_option,
+    add_target_option,
     check_options,
 )
 
@@ -52,6 +53,7 @@ def declare(add_parser: AddParser) -> None:
         epilog=_EPILOG,
     )
     add_publish_options(parser)
+    add_target_option(parser)
     parser.add_argument("--create-log-group", action="store_true", help="create the log group if it does not exist")
     add_spool_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")

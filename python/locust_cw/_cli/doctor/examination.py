@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.account import message_of
+from locust_cw._aws.accounts import account_of
+from locust_cw._aws.targets import parse
+from locust_cw._checks.target_metrics import metrics_of, target_checks
 from locust_cw._cli.account import interruptible_account
 from locust_cw._cli.doctor.aws_checks import (
     AwsCheck,
@@ -14,6 +17,7 @@ from locust_cw._cli.doctor.aws_checks import (
     dashboard_check,
     logs_check,
     metrics_check,
+    targets_check,
 )
 from locust_cw._cli.doctor.check import Check
 from locust_cw._cli.doctor.endpoints import check_clock, check_endpoint
@@ -38,13 +42,15 @@ class Examination:
         """Nothing is checked before `run`.
 
         Raises:
-            InvalidOptionError: If an option of the account or the name of the dashboard is invalid.
+            InvalidOptionError: If an option of the account, the name of the dashboard, a target or a check is invalid.
 
         """
         self._options = options
         self._account = interruptible_account(account_options(options))
         self._dashboard_name = dashboard_of(options)
         self._opt_out = opt_out_of(options)
+        targets = [parse(text) for text in options.target]
+        self._checked_metrics = [metrics_of(check, targets) for check in target_checks(options.check, targets)]
         self._requirements = Requirements()
 
     def run(self) -> Iterator[Check]:
@@ -67,6 +73,8 @@ class Examination:
             yield dashboard_check(self._dashboard_name)
         if options.stop_on_alarm:
             yield alarms_check(options.stop_on_alarm)
+        if self._checked_metrics:
+            yield targets_check(self._checked_metrics, account_of(account_options(options)))
 
     def _check_region(self) -> Check:
         region = self._account.region()

@@ -73,5 +73,6 @@ def _policy_command(options: argparse.Namespace, dashboard: str | None) -> str:
             words += [f"--{name.replace('_', '-')}", getattr(options, name)]
     words += [] if dashboard is None else ["--dashboard", dashboard]
     words += [word for alarm in options.stop_on_alarm for word in ("--stop-on-alarm", alarm)]
+    words += [word for check in options.check for word in ("--check", check)]
     words += ["--role-arn", options.role_arn] if options.role_arn else []
     return shlex.join(words)
