@@ -26,14 +26,15 @@ ERROR = RuntimeError("500 Server Error for url: /path")
 
 
 @contextmanager
-def run(url: str, **options: object) -> Iterator[_core.Publisher]:
-    """A run that publishes to a sink, with its own spool."""
+def run(url: str, *, measured_from: float | None = None, **options: object) -> Iterator[_core.Publisher]:
+    """A run that publishes to a sink, with its own spool. With `measured_from`, it is that of a worker."""
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as spool:
         yield _core.Publisher(
             {**sink.OPTIONS, "endpoint_url": url, "spool_dir": spool, "spool_max_mb": 8_192, **options},
             run_id=_core.new_run_id(),
             worker="bench",
             host=HOST,
+            measured_from=measured_from,
         )
 
 
