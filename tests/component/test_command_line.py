@@ -6,18 +6,9 @@ import re
 
 import pytest
 
-from locust_cw._cli.main import main
+from support.in_process import captured as run
 
 COMMANDS = ("doctor", "policy", "template", "verify", "check", "cost", "replay", "dashboard", "report")
-
-
-def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
-    try:
-        code = main(args)
-    except SystemExit as end:
-        code = int(end.code or 0)
-    written = capsys.readouterr()
-    return code, written.out, written.err
 
 
 def test_without_a_command_it_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from locust_cw import InvalidOptionError, Publisher
-from locust_cw._cli.main import main
 from locust_cw._settings.table import Options
 from support.answering import answering
+from support.in_process import captured
 from support.locust_run import run_python
 from support.paths import SCRIPTS
 
@@ -26,16 +27,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("AWS_REGION", "eu-north-1")
     (tmp_path / "home").mkdir()
-
-    def run(*args: str) -> tuple[int, str, str]:
-        try:
-            code = main(args)
-        except SystemExit as end:
-            code = int(end.code or 0)
-        written = capsys.readouterr()
-        return code, written.out, written.err
-
-    return run
+    return functools.partial(captured, capsys)
 
 
 def namespace_of(policy: str) -> str:

@@ -63,8 +63,6 @@ def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_pat
         tmp_path,
         aws,
         """
-        import logging
-        logging.disable()
         publisher = Publisher(**options)
         for _ in range(100):
             publisher.record("GET", "/a", 1.0)
@@ -89,6 +87,7 @@ def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_pat
         wait_until(lambda: len(begun) == 2)
         print("1")
         """,
+        quiet=True,
     )
     assert printed == [1]
     assert aws.cloudwatch.sum("RequestCount", Host=HOST, Request="/a") == 100
@@ -158,8 +157,7 @@ def test_greenlets_run_on_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
         tmp_path,
         aws,
         """
-        import gevent, logging
-        logging.disable()
+        import gevent
         steps = 0
         def beat():
             global steps
@@ -171,6 +169,7 @@ def test_greenlets_run_on_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
             publisher.record("GET", "/a", 1.0)
             print(json.dumps([publisher.flush(30), steps]))
         """,
+        quiet=True,
         prelude="import gevent.monkey; gevent.monkey.patch_all()\n",
     )
     ((flushed, steps),) = printed

@@ -35,10 +35,9 @@ def test_the_event_loop_runs_on_while_a_flush_is_awaited(aws: Aws, tmp_path: Pat
                 receipt = await publisher.close_async()
             again = [await publisher.close_async(), publisher.close()]
             print(json.dumps([receipt.complete, *(each is receipt for each in again)]))
-        import logging
-        logging.disable()
         asyncio.run(main())
         """,
+        quiet=True,
     )
     with program:
         program.wait_for("waiting")
@@ -57,8 +56,6 @@ def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> N
         tmp_path,
         aws,
         """
-        import logging
-        logging.disable()
         async def cancelled(awaitable):
             task = asyncio.ensure_future(awaitable)
             await asyncio.sleep(0.1)
@@ -81,6 +78,7 @@ def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> N
             print((await publisher.close_async()).json.replace("\\n", " "))
         asyncio.run(main())
         """,
+        quiet=True,
     )
     with program:
         program.wait_for("]")
@@ -98,8 +96,6 @@ def test_a_loop_that_is_closed_before_the_answer_comes_is_left_alone(aws: Aws, t
         tmp_path,
         aws,
         """
-        import logging
-        logging.disable()
         publisher = Publisher(**options)
         publisher.record("GET", "/a", 1.0)
         class Loop(asyncio.SelectorEventLoop):
@@ -117,6 +113,7 @@ def test_a_loop_that_is_closed_before_the_answer_comes_is_left_alone(aws: Aws, t
         print(json.dumps(forgotten.done()))
         print(json.dumps(publisher.close().complete))
         """,
+        quiet=True,
     )
     assert printed == [[True, True], False, True]
 

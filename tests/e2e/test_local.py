@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import psutil
 import pytest
 
+from support import library_fleet
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet
-from support.locust_run import NO_CREDENTIALS, clean_environment
-from support.paths import SCRIPTS
+from support.locust_run import NO_CREDENTIALS
 from support.scripted import HOST
-from support.servers import Target, ending, free_port, wait_until
+from support.servers import Target, wait_until
 
 NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="Locust forks its workers")
 
@@ -78,26 +77,14 @@ def test_what_a_masters_program_keeps_off_aws_stays_off_it(
 
 
 @pytest.mark.parametrize("own", [{}, {"local": True}], ids=str)
-def test_a_librarys_fleet_is_told_of_each_test_what_holds_for_it(
-    aws: Aws, tmp_path: Path, own: dict[str, bool]
-) -> None:
-    """Without a command line, too, whose options Locust would send; and one test's are not the next one's."""
+def test_the_master_of_a_library_sends_the_options_of_each_test(aws: Aws, tmp_path: Path, own: dict[str, bool]) -> None:
+    """Also without a command line, whose options Locust would send. The next test has its own options."""
     tests: list[dict[str, Any]] = [{"local": True}, {"disable": True}, {"dry_run": True}]
     fates = ["delivered", "spooled"]
     if not own:
         tests = [{"namespace": aws.cloudwatch.namespace}, {"disable": True}, *tests]
         fates = ["delivered", *fates]
-    arguments = [sys.executable, str(SCRIPTS / "library_fleet.py")]
-    port = str(free_port())
-    env = clean_environment(tmp_path, AWS_ENDPOINT_URL=aws.proxy.url)
-    worker = subprocess.Popen([*arguments, "worker", port, json.dumps(own)], env=env)
-    with ending(worker):
-        master = subprocess.run(
-            [*arguments, "master", port, json.dumps(tests)],
-            env=env, stdout=subprocess.PIPE, text=True, timeout=90, check=True,
-        )  # fmt: skip
-        assert worker.wait(30) == 0
-    receipts = json.loads(master.stdout)
+    receipts = library_fleet.receipts(tmp_path, aws, tests, own)
     for receipt, fate in zip(receipts, fates, strict=True):
         assert receipt["requests"][fate] == receipt["requests"]["observed"] >= 50
         # Locust may lack a worker's last report, and has at least 50 of each test.
@@ -106,8 +93,8 @@ def test_a_librarys_fleet_is_told_of_each_test_what_holds_for_it(
     assert streams == (set() if own else {receipts[0]["run_id"]})
 
 
-def test_locust_does_not_start_without_the_local_cloudwatch_it_was_told_to_bring(locust: Locust) -> None:
-    """Nor with an exception in a listener, after which the test would go on and publish nothing."""
+def test_locust_does_not_start_if_the_local_cloudwatch_cannot_start(locust: Locust) -> None:
+    """Locust exits. An exception in the listener would let the test continue without publishing."""
     run = locust.run("no_python.py", "-t", "3s", "--host", HOST, "--cw-local", options=[], receipt=False)
     assert run.exit_code == 2
     assert "could not be started" in run.err

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -14,14 +12,15 @@ from typing import Any
 import pytest
 
 from locust_cw import InvalidOptionError, Publisher
+from support import library_fleet
 from support.checks import check_metrics
 from support.fixtures import Aws, Locust
 from support.fleet import HOST, Fleet, MasterWeb, stats_of
-from support.locust_run import NO_KEYS, LocustStats, Receipt, clean_environment, run_python
+from support.locust_run import NO_KEYS, LocustStats, Receipt, run_python
 from support.option_parser import own
 from support.outages import files_in, replay, spool_of
 from support.paths import SCRIPTS
-from support.servers import REGION, ending, free_port, wait_until
+from support.servers import REGION, wait_until
 
 LIVE = ["--cw-live", "--cw-flush-interval=1"]
 
@@ -115,19 +114,9 @@ def test_an_opt_out_that_cannot_be_read_when_a_test_starts_is_no_consent_either(
 
 
 def test_a_worker_of_a_library_opts_out_though_its_master_does_not(aws: Aws, tmp_path: Path) -> None:
-    """Neither has a command line: the worker goes by its environment, the master by what its program says."""
-    arguments = [sys.executable, str(SCRIPTS / "library_fleet.py")]
-    port = str(free_port())
+    """Neither has a command line: the worker uses its environment, and the master the options of its program."""
     tests: list[dict[str, Any]] = [{"disable": True}, {**aws.in_python, "dry_run": False}]
-    env = clean_environment(tmp_path, AWS_ENDPOINT_URL=aws.proxy.url)
-    worker = subprocess.Popen([*arguments, "worker", port, "{}"], env={**env, "LOCUST_CW_DRY_RUN": "true"})
-    with ending(worker):
-        master = subprocess.run(
-            [*arguments, "master", port, json.dumps(tests)],
-            env=env, stdout=subprocess.PIPE, text=True, timeout=90, check=True,
-        )  # fmt: skip
-        assert worker.wait(30) == 0
-    (receipt,) = json.loads(master.stdout)
+    (receipt,) = library_fleet.receipts(tmp_path, aws, tests, {}, LOCUST_CW_DRY_RUN="true")
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] >= 50
     assert receipt["api_calls"]["PutMetricData"] == len(aws.proxy.calls("PutMetricData")) > 0, "the master's own"
     assert aws.cloudwatch.sum("RequestCount", Host="http://walked.test") == 0

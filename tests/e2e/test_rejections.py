@@ -131,30 +131,22 @@ def test_a_log_group_or_stream_that_is_deleted_is_made_again(aws: Aws, locust: L
 # Metrics and logs do not wait for each other
 
 
-def test_metrics_do_not_wait_for_logs(aws: Aws, locust: Locust) -> None:
-    """PutLogEvents hangs throughout; metrics are current all the while, and complete."""
-    aws.proxy.on("PutLogEvents", hang)
+@pytest.mark.parametrize("hanging", ["PutLogEvents", "PutMetricData"])
+def test_metrics_and_logs_do_not_wait_for_each_other(aws: Aws, locust: Locust, hanging: str) -> None:
+    """One of them hangs during the whole test. The other is current all the time, and complete."""
+    logs_hang = hanging == "PutLogEvents"
+    aws.proxy.on(hanging, hang)
     run = locust.start(*PACED, *LIVE, "--cw-drain-timeout=10")
-    wait_until(lambda: aws.proxy.calls("PutLogEvents"), "a call that hangs")
+    wait_until(lambda: aws.proxy.calls(hanging), "a call that hangs")
     for _ in range(5 if LONG else 3):
-        wait_until_current(aws.proxy)
+        wait_until_current(aws.proxy) if logs_hang else wait_until_logged(aws.proxy)
     stop(run)
     run.finish()
     receipt = run.receipt.check()
-    assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
-    assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"]
-    check_metrics(aws.cloudwatch, run.stats, HOST)
-
-
-def test_logs_do_not_wait_for_metrics(aws: Aws, locust: Locust) -> None:
-    aws.proxy.on("PutMetricData", hang)
-    run = locust.start(*PACED, *LIVE, "--cw-drain-timeout=10")
-    wait_until(lambda: aws.proxy.calls("PutMetricData"), "a call that hangs")
-    for _ in range(5 if LONG else 3):
-        wait_until_logged(aws.proxy)
-    stop(run)
-    run.finish()
-    receipt = run.receipt.check()
-    assert receipt["log_events"]["delivered"] == receipt["log_events"]["observed"]
-    assert receipt["requests"]["spooled"] == receipt["requests"]["observed"]
-    check_log_events(aws.cloudwatch.events(), run.stats)
+    delivered, spooled = ("requests", "log_events") if logs_hang else ("log_events", "requests")
+    assert receipt[delivered]["delivered"] == receipt[delivered]["observed"]
+    assert receipt[spooled]["spooled"] == receipt[spooled]["observed"]
+    if logs_hang:
+        check_metrics(aws.cloudwatch, run.stats, HOST)
+    else:
+        check_log_events(aws.cloudwatch.events(), run.stats)

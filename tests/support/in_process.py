@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from locust_cw._cli.main import main
 from support.locust_run import clean_environment
 
@@ -38,6 +40,16 @@ def command(folder: Path, *args: str, env: Mapping[str, str | None] | None = Non
         except SystemExit as end:  # argparse's
             code = int(end.code or 0)
     return Done(code, out.getvalue(), err.getvalue())
+
+
+def captured(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    """Run the command in the environment of the test. Returns its exit code, output and errors."""
+    try:
+        code = main(args)
+    except SystemExit as end:  # of argparse
+        code = int(end.code or 0)
+    written = capsys.readouterr()
+    return code, written.out, written.err
 
 
 def run(folder: Path, *args: str, code: int = 0, env: Mapping[str, str | None] | None = None) -> str:

@@ -26,11 +26,20 @@ def wait_until(condition):
 
 
 class Program:
-    """A program of its own that publishes to a test's corner of CloudWatch, and prints what it finds as JSON lines."""
+    """A program that publishes to the CloudWatch of a test, and prints its results as lines of JSON.
 
-    def __init__(self, folder: Path, aws: Aws, code: str, prelude: str = "", **options: Any) -> None:
+    Attributes:
+        quiet: Whether the program logs nothing, because the test makes calls fail.
+        prelude: Code before all other.
+
+    """
+
+    def __init__(
+        self, folder: Path, aws: Aws, code: str, *, quiet: bool = False, prelude: str = "", **options: Any
+    ) -> None:
         options = {"host": HOST, **aws.in_python, **options}
-        code = prelude + PRELUDE + textwrap.dedent(code)
+        silence = "import logging; logging.disable()\n" if quiet else ""
+        code = prelude + PRELUDE + silence + textwrap.dedent(code)
         self._run = launch(folder, sys.executable, "-c", code, json.dumps(options), env=clean_environment(folder))
 
     def __enter__(self) -> Self:
@@ -45,7 +54,7 @@ class Program:
         self._run.wait_for(pattern)
 
     def finish(self) -> list[Any]:
-        """What it printed, ended by itself and without a word of complaint."""
+        """Wait until the program exits, without an error. Returns what it printed."""
         assert self._run.exit_code == 0, self._run.err
         assert not self._run.err, self._run.err
         return [json.loads(line) for line in self._run.out.splitlines()]

@@ -9,7 +9,7 @@ from locust_cw import _core
 from locust_cw._cli.iam_policy import ArnScope, caller_policy, policy_of, statements, trust_policy
 from locust_cw._cli.output import print_json
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.policy_options import add_policy_options, policy_request
+from locust_cw._cli.policy_options import add_policy_options, add_retention_option, policy_request
 from locust_cw._cli.settings import from_test
 from locust_cw._cli.shared_options import check_options
 
@@ -44,14 +44,8 @@ def declare(add_parser: AddParser) -> None:
         epilog=_EPILOG,
     )
     add_policy_options(parser, uses_help="what the policy is for; repeatable; default: publish")
+    add_retention_option(parser, "retention that the test sets for a group it creates")
     add = parser.add_argument
-    add(
-        "--log-retention-days",
-        metavar="DAYS",
-        type=int,
-        default=from_test("log_retention_days"),
-        help="retention that the test sets for a group it creates",
-    )
     add("--region", metavar="REGION", default=from_test("region"), help="region in the ARNs (default: any)")
     add("--account", metavar="ID", type=_account, help="account ID in the ARNs (default: any)")
     add("--role-arn", metavar="ARN", default=from_test("role_arn"), help="role that the test publishes with")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._cli.iam_policy import USES, PolicyRequest
+from locust_cw._cli.settings import from_test
 from locust_cw._cli.shared_options import add_publish_options, check_options, dashboard_of
 
 if TYPE_CHECKING:
@@ -13,12 +14,18 @@ if TYPE_CHECKING:
 
 
 def add_policy_options(parser: argparse.ArgumentParser, uses_help: str) -> None:
-    """Declare what `policy_request` reads, but `--log-retention-days`, whose help differs."""
+    """Declare what `policy_request` reads, except `--log-retention-days`, whose help differs."""
     add_publish_options(parser)
     parser.add_argument("--for", dest="uses", action="append", choices=(*USES, "all"), help=uses_help)
     parser.add_argument(
         "--log-group-exists", action="store_true", help="the log group exists, so tests do not create it"
     )
+
+
+def add_retention_option(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Declare `--log-retention-days`."""
+    default = from_test("log_retention_days")
+    parser.add_argument("--log-retention-days", metavar="DAYS", type=int, default=default, help=help_text)
 
 
 def policy_request(options: argparse.Namespace) -> PolicyRequest:

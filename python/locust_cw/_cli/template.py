@@ -11,7 +11,7 @@ from locust_cw import _core
 from locust_cw._cli.iam_policy import ArnScope, PolicyRequest, caller_policy, policy_of, statements
 from locust_cw._cli.output import print_json
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.policy_options import add_policy_options, policy_request
+from locust_cw._cli.policy_options import add_policy_options, add_retention_option, policy_request
 from locust_cw._cli.settings import from_test
 from locust_cw._cli.shared_options import check_options
 
@@ -56,14 +56,10 @@ def declare(add_parser: AddParser) -> None:
         epilog=_EPILOG,
     )
     add_policy_options(parser, uses_help="further uses that the role allows; repeatable; publish is always allowed")
-    add = parser.add_argument
-    add(
-        "--log-retention-days",
-        metavar="DAYS",
-        type=int,
-        default=from_test("log_retention_days"),
-        help=f"retention of the log group; default: {_RETENTION_DAYS} if the stack creates it, else unchanged",
+    add_retention_option(
+        parser, f"retention of the log group; default: {_RETENTION_DAYS} if the stack creates it, else unchanged"
     )
+    add = parser.add_argument
     add(
         "--log-class",
         choices=_core.option_choices("log_class"),

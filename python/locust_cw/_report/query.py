@@ -27,20 +27,10 @@ def chart_period(start: float, end: float, shortest: int) -> int:
 
 
 def fetch(call: Call, metrics: Sequence[Metric], start: float, end: float, period: int) -> list[Series]:
-    """Read metrics that are all in one region.
-
-    Args:
-        call: The method `call` of an account in that region.
-        metrics: The metrics to read.
-        start: Seconds since the epoch.
-        end: Seconds since the epoch.
-        period: Seconds.
+    """Read metrics as `points` does.
 
     Returns:
         A series for each metric, in the given order; empty if CloudWatch has no data.
-
-    Raises:
-        AwsError: If AWS refused a call, or the call did not reach AWS.
 
     """
     found = points(call, metrics, start, end, period)
