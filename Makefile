@@ -27,7 +27,7 @@ demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the result
 TEST_PROCESSES ?= 8
 test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs
-	cargo test --locked --no-default-features
+	cargo test --locked --no-default-features --features aws
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 # For some of the tests: make coverage TESTS='tests/unit tests/e2e/test_wire.py'
