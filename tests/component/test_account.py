@@ -1,4 +1,4 @@
-"""The account, beside publishing: each operation through the wire, in AWS's own names, and what its failures say."""
+"""The account, for all calls except publishing: each operation over HTTP with AWS's names, and its errors."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ def test_an_alarm_is_described(account: Account, aws: Aws) -> None:
     [("RebootEverything", {}), ("GetDashboard", {}), ("GetDashboard", {"DashboardName": "d", "Colour": "red"})],
     ids=["no such operation", "too little", "too much"],
 )
-def test_a_callers_mistake_is_named(account: Account, aws: Aws, operation: str, parameters: dict[str, str]) -> None:
+def test_an_invalid_input_is_named(account: Account, aws: Aws, operation: str, parameters: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=operation):
         account.call(operation, **parameters)
     assert not aws.proxy.calls()
 
 
-def test_a_refusal_says_what_was_asked_for_and_what_to_do(account: Account, aws: Aws) -> None:
+def test_a_refusal_names_the_operation_and_the_remedy(account: Account, aws: Aws) -> None:
     aws.proxy.on("PutDashboard", error("AccessDenied", 403, "not authorized"))
     with pytest.raises(_core.AwsError, match=r"PutDashboard \(dashboard d, .*IAM policy") as refused:
         account.call("PutDashboard", DashboardName="d", DashboardBody="{}")
@@ -118,7 +118,7 @@ def test_the_error_for_an_unreachable_endpoint_names_it(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("region", [REGION, None])
-def test_a_profile_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, region: str | None) -> None:
+def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch, region: str | None) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -127,8 +127,8 @@ def test_a_profile_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, r
     assert refused.value.code == ("NoRegion" if region is None else "NoCredentials")
 
 
-def test_others_go_on_while_a_call_hangs(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a `sleep` of the caller's, waiting is polling, so that greenlets run meanwhile."""
+def test_greenlets_continue_while_a_call_hangs(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a `sleep` of the caller, waiting polls, so that other greenlets run."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     aws.proxy.on("GetDashboard", hang)
@@ -145,7 +145,7 @@ def test_others_go_on_while_a_call_hangs(aws: Aws, monkeypatch: pytest.MonkeyPat
         account.call("GetDashboard", DashboardName="d")
 
 
-def test_the_region_is_found_where_the_aws_cli_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_region_has_the_sources_of_the_aws_cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -214,14 +214,14 @@ cloudwatch-logs=
         ({}, {"AWS_CONFIG_FILE": "/proc/self/exe"}, (None, None)),
     ],
 )
-def test_an_endpoint_is_found_where_the_sdk_finds_it(
+def test_an_endpoint_has_the_sources_of_the_sdk(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     options: dict[str, Any],
     variables: dict[str, str],
     found: tuple[str | None, str | None],
 ) -> None:
-    """For metrics, and for logs; None where it is AWS's own."""
+    """For metrics and for logs. None for an endpoint of AWS."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     (tmp_path / "config").write_text(CONFIGURATION)

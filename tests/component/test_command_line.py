@@ -1,4 +1,4 @@
-"""The command line of `locust-cw`: what it prints without a command, and what it says about a typing error."""
+"""The command line of `locust-cw`: its output without a command, and its suggestions after a typing error."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`locust-cw` in this process, in an empty folder that is the home, too."""
+    """`locust-cw` in this process, in an empty folder that is also the home folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -137,10 +137,10 @@ def test_a_file_that_does_not_exist_is_named(command: Command) -> None:
 
 
 @pytest.mark.parametrize("name", ["DISABLE", "DRY_RUN"])
-def test_commands_do_not_write_where_the_environment_opts_out(
+def test_commands_do_not_write_if_the_environment_opts_out(
     command: Command, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Those that read still call AWS."""
+    """Commands that only read still call AWS."""
     monkeypatch.setenv(f"LOCUST_CW_{name}", "true")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -173,8 +173,8 @@ CASES: list[tuple[dict[str, str], dict[str, str]]] = [
 ]  # fmt: skip
 
 
-def test_a_program_reads_what_locusts_command_line_reads(tmp_path: Path) -> None:
-    """The same files and variables, read by Locust's own parser and without it."""
+def test_a_program_reads_the_same_sources_as_locusts_command_line(tmp_path: Path) -> None:
+    """The same files and variables, read by Locust's parser and without it."""
     done = run_python(tmp_path, SCRIPTS / "sources.py", json.dumps(CASES))
     assert done.returncode == 0, done.stderr
     for case, (by_locust, by_itself) in zip(CASES, json.loads(done.stdout), strict=True):

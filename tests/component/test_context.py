@@ -1,4 +1,4 @@
-"""What log events show of a request's `context`: numbers as numbers, other values as text, one level of nesting."""
+"""The `context` of a request in log events: numbers as numbers, other values as text, one level of nesting."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Unprintable:
 
 
 class Growing:
-    """Changes the dict that it is in while it is converted to text."""
+    """Changes the dict that contains it while it is converted to text."""
 
     def __init__(self, owner: dict[str, Any]) -> None:
         self._owner = owner
@@ -55,7 +55,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def logged(aws: Aws, context: Any) -> dict[str, Any]:
-    """The `context` of the log event of a request that had this one."""
+    """The `context` in the log event of a request with this context."""
     run_id = uuid.uuid4().hex
     with Publisher(host=HOST, run_id=run_id, worker="w", **aws.in_python) as publisher:
         publisher.record("GET", "/a", 1.0, context=context)
@@ -150,7 +150,7 @@ def test_at_most_100_entries_are_logged(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("response_time", ["12", b"12", [12]])
-def test_a_response_time_that_is_no_number_is_reported_once(
+def test_a_response_time_that_is_not_a_number_is_reported_once(
     aws: Aws, caplog: pytest.LogCaptureFixture, response_time: Any
 ) -> None:
     with Publisher(host=HOST, **aws.in_python) as publisher:

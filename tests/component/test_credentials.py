@@ -1,4 +1,4 @@
-"""Credentials from each source: obtained in time, shared by all callers, renewed; and why they cannot be used."""
+"""Credentials from each source: loaded in time, shared by all callers, renewed, and explained if unusable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INTERNAL = re.compile(r"cargo|feature|already taken|provider|unhandled", re.IGNO
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No AWS settings but those of a test, and a home folder of its own."""
+    """Only the AWS settings of a test, and its own home folder."""
     for name in [name for name in os.environ if name.startswith("AWS_") or name == "REQUESTS_CA_BUNDLE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -48,7 +48,7 @@ def caller(aws: Aws, **options: Any) -> Any:
 
 
 def keys(proxy: Proxy, *operations: str) -> list[str]:
-    """The access keys that calls were signed with."""
+    """The access keys that signed the calls."""
     signed = [re.search(r"Credential=([^/]+)/", call.headers["authorization"]) for call in proxy.calls(*operations)]
     return [found[1] for found in signed if found]
 
@@ -64,7 +64,7 @@ def receipt_of(publisher: Publisher) -> Receipt:
 
 
 def delivered(publisher: Publisher) -> Receipt:
-    """The receipt of a run of which CloudWatch has all."""
+    """The receipt of a run that was delivered completely."""
     receipt = receipt_of(publisher)
     for group in ("requests", "log_events"):
         assert receipt[group]["delivered"] == receipt[group]["observed"] > 0, receipt.fields
@@ -107,7 +107,7 @@ def test_a_run_that_ends_while_it_waits_for_credentials_has_made_no_call(aws: Aw
     assert not aws.proxy.calls()
 
 
-def test_a_credential_process_that_fails_is_named_and_not_started_all_the_time(
+def test_a_failing_credential_process_is_named_and_not_restarted_at_once(
     aws: Aws, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     process = CredentialProcess(tmp_path, exit_code=3)
@@ -154,7 +154,7 @@ def test_a_credential_process_may_be_reaped_by_gevent(locust: Locust, tmp_path: 
 
 
 def refused_unless(key: str, code: str) -> Fault:
-    """AWS accepts one access key."""
+    """AWS accepts only one access key."""
 
     def fault(exchange: Exchange) -> Answer | None:
         if f"Credential={key}/" in exchange.call.headers["authorization"]:
@@ -276,7 +276,7 @@ def test_a_profile_that_cannot_be_used_is_explained(aws: Aws, tmp_path: Path, pr
     assert not aws.proxy.calls()
 
 
-def test_without_any_source_the_message_says_where_credentials_were_looked_for(aws: Aws) -> None:
+def test_without_credentials_the_message_names_the_sources(aws: Aws) -> None:
     with pytest.raises(_core.AwsError, match="in the environment, in profile default") as refused:
         caller(aws, region=REGION)
     assert not INTERNAL.search(str(refused.value))
@@ -381,7 +381,7 @@ def test_the_role_of_an_instance_is_used(aws: Aws, monkeypatch: pytest.MonkeyPat
     assert keys(aws.proxy) == ["ASIAROLE"]
 
 
-def test_a_credential_process_is_asked_again_before_its_credentials_expire(aws: Aws, tmp_path: Path) -> None:
+def test_a_credential_process_runs_again_before_its_credentials_expire(aws: Aws, tmp_path: Path) -> None:
     until = (datetime.now(UTC) + timedelta(seconds=16)).strftime("%Y-%m-%dT%H:%M:%SZ")
     output = json.loads(CredentialProcess(tmp_path).output) | {"Expiration": until}
     process = CredentialProcess(tmp_path, output=json.dumps(output))
@@ -467,7 +467,7 @@ def test_a_bundle_that_cannot_be_used_is_named(
     ("name", "days", "problem"),
     [("other.example", 2, "for another host name"), ("localhost", -1, "has expired")],
 )
-def test_what_is_wrong_with_a_certificate_is_named(
+def test_the_problem_with_a_certificate_is_named(
     monkeypatch: pytest.MonkeyPatch, authority: Authority, name: str, days: int, problem: str
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.bundle))
@@ -478,7 +478,7 @@ def test_what_is_wrong_with_a_certificate_is_named(
         ask(url)
 
 
-def test_a_machine_without_certificate_authorities_is_named_as_such(tmp_path: Path) -> None:
+def test_missing_certificate_authorities_are_named(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     code = "from locust_cw import _core; _core.Account({'region': 'eu-north-1'}).call('GetCallerIdentity', {}).result()"

@@ -1,4 +1,4 @@
-"""Dashboards and saved queries at a CloudWatch: runs update them, and nothing that others added is lost."""
+"""Dashboards and saved queries in CloudWatch: runs update them, and keep what users have added."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def name(aws: Aws) -> str:
 
 
 def test_runs_put_and_update_a_dashboard(aws: Aws, account: Account, name: str) -> None:
-    """Each run adds three marks to those of earlier runs. Widgets that a user adds in between stay."""
+    """Each run adds three markers. Widgets that a user adds in between stay."""
     for run in range(3):
         dashboard = Dashboard(account, name, view(targets=all_targets()), f"run-{run}")
         dashboard.begin(NOON + run * 60)
@@ -63,7 +63,7 @@ def test_runs_put_and_update_a_dashboard(aws: Aws, account: Account, name: str) 
     assert _client.delete(account, name) is False
 
 
-def test_a_failed_put_is_made_good_by_the_next(aws: Aws, account: Account, name: str) -> None:
+def test_the_next_put_includes_the_markers_of_a_failed_one(aws: Aws, account: Account, name: str) -> None:
     dashboard = Dashboard(account, name, view(), "run-1")
     aws.proxy.on("PutDashboard", error("ServiceUnavailable", 503), times=1)
     with pytest.raises(_core.AwsError, match="PutDashboard"):
@@ -74,8 +74,8 @@ def test_a_failed_put_is_made_good_by_the_next(aws: Aws, account: Account, name:
 
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("failing", [False, True], ids=["a good call", "a call that fails"])
-def test_marks_made_while_another_is_put_are_put_too(aws: Aws, name: str, *, failing: bool) -> None:
-    """Greenlets that mark a run at the same time lose none of it: here one marks while another's call is under way."""
+def test_markers_that_are_added_during_a_put_are_put_too(aws: Aws, name: str, *, failing: bool) -> None:
+    """Greenlets can add markers at the same time: here, one adds a marker during the call of another."""
     waiting: list[Callable[[], None]] = []
 
     def meanwhile(_seconds: float) -> None:
@@ -91,8 +91,8 @@ def test_marks_made_while_another_is_put_are_put_too(aws: Aws, name: str, *, fai
     assert len(aws.proxy.calls("PutDashboard")) == (1 if failing else 2)
 
 
-def test_a_dashboard_that_cannot_be_read_is_left_alone(aws: Aws, account: Account, name: str) -> None:
-    """Without permission to read it nothing is put: it would destroy what others added."""
+def test_a_dashboard_that_cannot_be_read_is_not_changed(aws: Aws, account: Account, name: str) -> None:
+    """Without the permission to read it, a put would delete what users have added."""
     for fault in ("AccessDeniedException", "InternalServiceFault"):
         aws.proxy.on("GetDashboard", error(fault, 400 if "Denied" in fault else 500), times=1)
         with pytest.raises(_core.AwsError, match="GetDashboard"):
@@ -103,7 +103,7 @@ def test_a_dashboard_that_cannot_be_read_is_left_alone(aws: Aws, account: Accoun
     assert aws.proxy.calls("PutDashboard") == []
 
 
-def test_what_cloudwatch_says_of_a_body_is_logged(
+def test_cloudwatchs_messages_about_a_body_are_logged(
     aws: Aws, account: Account, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     import cbor2  # noqa: PLC0415 - for this answer alone
@@ -122,7 +122,7 @@ def test_what_cloudwatch_says_of_a_body_is_logged(
 
 
 class QueryStore:
-    """A CloudWatch Logs that knows saved queries, which the local one does not."""
+    """A CloudWatch Logs with saved queries, which the local one does not support."""
 
     def __init__(self) -> None:
         self.queries: dict[str, dict[str, Any]] = {}
@@ -160,10 +160,10 @@ def test_queries_are_saved_once_and_updated(aws: Aws, account: Account, name: st
     assert {group for query in store.queries.values() for group in query["logGroupNames"]} == {"/group-1"}
 
 
-def test_a_cloudwatch_without_saved_queries_does_not_matter(
+def test_a_cloudwatch_without_saved_queries_is_no_problem(
     aws: Aws, account: Account, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """MiniStack refuses them, which is a debug message. A missing permission is a warning."""
+    """MiniStack refuses them, which is logged at DEBUG. A missing permission is a warning."""
     with caplog.at_level("DEBUG", "locust_cw"):
         assert _client.save_queries(account, name, view()) == []
     assert {record.levelname for record in caplog.records} == {"DEBUG"}
@@ -177,7 +177,9 @@ def test_a_cloudwatch_without_saved_queries_does_not_matter(
 @pytest.mark.parametrize(
     ("where", "found"), [({}, f"https://{REGION}.console.aws"), ({"endpoint_url": "http://127.0.0.1:9"}, None)]
 )
-def test_what_is_at_aws_has_an_address(monkeypatch: pytest.MonkeyPatch, where: dict[str, str], found: str) -> None:
+def test_a_dashboard_at_aws_has_a_console_link(
+    monkeypatch: pytest.MonkeyPatch, where: dict[str, str], found: str
+) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     shown = console.link_to_dashboard(Account({"region": REGION, **where}).destination(), "Shop")
     assert shown is None if found is None else str(shown).startswith(found)

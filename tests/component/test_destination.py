@@ -1,4 +1,4 @@
-"""Where an account is: its addresses, profiles, keys and region, and what is looked for only once."""
+"""The destination of an account: endpoints, profile, credentials and Region, and what is resolved only once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from support.profiles import PROFILES, signed_with
 from support.servers import REGION, wait_until
 
 
-def test_what_is_aws_s_own_is_recorded_with_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With FIPS and in other partitions too: the SDK's own resolver says."""
+def test_endpoints_of_aws_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with FIPS and in other partitions, as the SDK resolves them."""
     monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
     for region, url in (
         ("us-east-1", "https://monitoring-fips.us-east-1.amazonaws.com"),
@@ -72,10 +72,10 @@ def test_a_session_token_may_have_its_older_name(aws: Aws, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
-def test_a_profile_that_no_file_has_is_not_passed_over(
+def test_a_profile_that_does_not_exist_is_an_error(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
 ) -> None:
-    """The role of the machine may be of another account."""
+    """The role of the machine may belong to another account."""
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv(variable, "wrok")
@@ -88,9 +88,7 @@ def test_a_profile_that_no_file_has_is_not_passed_over(
     assert not aws.proxy.calls()
 
 
-def test_credentials_that_are_mended_are_found_by_the_next_call(
-    aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_next_call_finds_corrected_credentials(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -105,8 +103,8 @@ def test_credentials_that_are_mended_are_found_by_the_next_call(
     assert signed_with(aws.proxy, "GetCallerIdentity") == {f"AKIASHOP {REGION}"}
 
 
-def test_a_missing_region_is_looked_for_once_for_all_that_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The instance is asked by one caller, and the others share the answer."""
+def test_callers_share_one_request_for_the_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One caller asks the instance metadata service, and the others use its response."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))

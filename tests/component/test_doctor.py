@@ -1,4 +1,4 @@
-"""`locust-cw doctor` finds what is wrong, tells what to do, and blames nothing else for it."""
+"""`locust-cw doctor` finds a problem, says what to do, and reports no other failure."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def proxy(ministack: str) -> Iterator[Proxy]:
 
 @pytest.fixture(autouse=True)
 def _no_locust(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importing Locust, in a process of its own, would take most of the time."""
+    """Importing Locust in a separate process would take most of the time."""
     monkeypatch.setattr(examination, "check_locust", lambda: Check("locust", "ok", "Locust 2.47"))
 
 
 def examine(
     folder: Path, *args: str, code: int = 0, env: Mapping[str, str | None] | None = None
 ) -> dict[str, dict[str, str | None]]:
-    """The checks by their name."""
+    """The checks, by name."""
     done = command(folder, "doctor", *args, "--json", env=env)
     assert done.exit_code == code
     return checks_by_name(done.out, ok=code == 0)
@@ -80,7 +80,7 @@ def test_each_refusal_is_found(ministack: str, proxy: Proxy, tmp_path: Path, ope
     assert action in command(tmp_path, *words[1:]).out
 
 
-def test_dashboard_and_alarms_are_looked_at_only_if_asked_for(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
+def test_dashboard_and_alarms_are_checked_only_if_they_are_given(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
     cloudwatch = client("cloudwatch", ministack)
     cloudwatch.put_dashboard(DashboardName="asked", DashboardBody='{"widgets":[]}')
     put_alarm(cloudwatch, "asked")
@@ -118,7 +118,7 @@ def test_the_metrics_of_checked_targets_are_read_in_their_regions(ministack: str
     assert "add --target rds:shop-db" in refused.err
 
 
-def test_a_log_group_that_is_not_there_is_not_made_unasked(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
+def test_a_missing_log_group_is_created_only_with_the_option(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
     checks = examine(tmp_path, "--endpoint-url", proxy.url, "--log-group=/doctor/absent")
     assert states(checks, "skipped") == {"logs"}
     assert "--create-log-group" in str(checks["logs"]["text"])
@@ -151,7 +151,7 @@ def test_what_depends_on_a_failure_is_skipped(
     assert not {"PutMetricData", "PutLogEvents"} & {call.operation for call in proxy.calls()}
 
 
-def test_a_region_is_found_where_the_sdk_finds_it(proxy: Proxy, tmp_path: Path) -> None:
+def test_the_region_is_that_of_the_sdk(proxy: Proxy, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(f"[profile blue]\nregion = us-west-2\nendpoint_url = {proxy.url}\n")
     env = {"AWS_REGION": None, "AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "blue"}
@@ -164,7 +164,7 @@ def test_a_region_is_found_where_the_sdk_finds_it(proxy: Proxy, tmp_path: Path) 
 
 @pytest.fixture
 def away() -> Iterator[str]:
-    """A URL where no server listens."""
+    """A URL without a server."""
     with refused_url() as url:
         yield url
 
@@ -201,10 +201,10 @@ def test_an_endpoint_with_a_password(proxy: Proxy, tmp_path: Path) -> None:
         ("us-gov-west-1", "amazonaws.com"),
     ],
 )
-def test_aws_is_looked_for_where_its_partition_is(
+def test_the_endpoint_is_that_of_the_partition(
     proxy: Proxy, tmp_path: Path, away: str, region: str, domain: str
 ) -> None:
-    """And not found there, behind an HTTP proxy that is away: no test asks AWS itself."""
+    """An HTTP proxy that is unreachable keeps the test from calling AWS."""
     env = {"https_proxy": away, "no_proxy": None, "NO_PROXY": None, "AWS_ENDPOINT_URL_STS": proxy.url}
     checks = examine(tmp_path, f"--region={region}", code=1, env=env)
     assert states(checks, "failed") == {"metrics endpoint", "logs endpoint"}
@@ -214,7 +214,7 @@ def test_aws_is_looked_for_where_its_partition_is(
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])
-def test_an_endpoint_that_sends_one_elsewhere_is_reached(
+def test_an_endpoint_that_redirects_is_reached(
     proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: str, status: int
 ) -> None:
     """AWS may redirect an unsigned request to a website. Its clock is not that of the endpoint."""
@@ -230,8 +230,8 @@ def test_an_endpoint_that_sends_one_elsewhere_is_reached(
     assert {"metrics endpoint", "clock"} < states(checks, "ok")
 
 
-def test_sts_may_be_away(proxy: Proxy, tmp_path: Path, away: str) -> None:
-    """A closed network has a way to CloudWatch alone, and a test needs no other."""
+def test_sts_may_be_unreachable(proxy: Proxy, tmp_path: Path, away: str) -> None:
+    """In a VPC without internet access, only CloudWatch is reachable, and a test needs nothing else."""
     env = {"AWS_ENDPOINT_URL": proxy.url, "AWS_ENDPOINT_URL_STS": away}
     checks = examine(tmp_path, "--logs=off", env=env)
     assert states(checks, "skipped") == {"credentials"}
@@ -254,7 +254,7 @@ def test_a_clock_that_is_wrong(proxy: Proxy, tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_spool(proxy: Proxy, tmp_path: Path) -> None:
-    """The check says whether the folder can be written, and what is left in it to send."""
+    """The check shows whether the folder can be written, and the data that it contains."""
     spool = tmp_path / "state" / "locust-cw"
     proxy.on("*", error("ServiceUnavailable", 503))
     # By another process: what this one leaves belongs to a live test.

@@ -1,4 +1,4 @@
-"""`locust-cw doctor` names the cause of each broken configuration, says what to do, and blames nothing else."""
+"""`locust-cw doctor` names the cause of each broken configuration and its remedy, and reports no other failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_KEYS = dict.fromkeys(KEYS)
 
 
 class Greeting(BaseRequestHandler):
-    """A port that another service listens at."""
+    """A port at which another service listens."""
 
     def handle(self) -> None:
         self.request.recv(65536)
@@ -40,7 +40,7 @@ class Greeting(BaseRequestHandler):
 
 
 class QuietServer(ThreadingTCPServer):
-    """A server whose clients may end the handshake."""
+    """A server whose clients may abort the handshake."""
 
     def handle_error(self, *_: object) -> None:
         pass
@@ -71,7 +71,7 @@ def another_service() -> Iterator[str]:
 
 
 def page(status: int) -> Fault:
-    """What a proxy or a captive portal answers in AWS's place."""
+    """The response of a proxy or a captive portal instead of AWS."""
 
     def answer(_: Exchange) -> Answer:
         return Answer(status, {"Content-Type": "text/html"}, b"<html>a page</html>")
@@ -80,7 +80,7 @@ def page(status: int) -> Fault:
 
 
 def head(status: int, off_s: float = 0, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    """The answer to the request without a signature, by a server whose clock is off."""
+    """The response to a request without a signature, from a server with a wrong clock."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response_only(status)
@@ -243,7 +243,7 @@ def aws() -> Iterator[Proxy]:
 
 @pytest.fixture(autouse=True)
 def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No configuration but the test's, and Locust is not imported: that takes a second."""
+    """Only the configuration of the test. Locust is not imported, because this takes a second."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "LOCUST_", "XDG_", "REQUESTS_", "SSL_")) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
@@ -271,7 +271,7 @@ def examine(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, dict[st
 
 @contextmanager
 def address(broken: Broken, aws: Proxy, folder: Path) -> Iterator[list[str]]:
-    """The argument for the endpoint."""
+    """The arguments for the endpoint."""
     if broken.url == "refused":
         with refused_url() as url:
             yield [f"--endpoint-url={url}"]
@@ -310,7 +310,7 @@ def test_the_cause_is_named(
     assert broken.remedy in str(failed[0]["remedy"])
 
 
-def test_nothing_is_blamed_if_all_is_well(aws: Proxy, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_check_fails_in_a_working_configuration(aws: Proxy, capsys: pytest.CaptureFixture[str]) -> None:
     checks = examine(capsys, f"--endpoint-url={aws.url}", "--dashboard=Board", "--stop-on-alarm=a")
     assert {check["state"] for check in checks.values()} == {"ok"}, checks
 

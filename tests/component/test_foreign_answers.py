@@ -1,6 +1,6 @@
-"""A server that is not CloudWatch answers every call with success: nothing counts as delivered, and nothing is lost.
+"""If another server answers every call with a success, nothing counts as delivered, and nothing is lost.
 
-Captive portals, wrong ports, gateways and mocks do so.
+Captive portals, wrong ports, gateways and mocks do this.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ BY_AWS = {"x-amzn-RequestId": REQUEST_ID}
 
 
 def by_type(exchange: Exchange) -> Answer:
-    """The content type of the protocol, and a body that could be AWS's, but none of AWS's headers."""
+    """The content type of the protocol, and a body that AWS could send, without AWS's headers."""
     if exchange.call.service == "cloudwatch":
         return Answer(200, CBOR_TYPE, b"\xa0")
     return Answer(200, {"Content-Type": "application/x-amz-json-1.1"}, b"{}")
 
 
 def broken_off(exchange: Exchange) -> None:
-    """A page that breaks off."""
+    """A page that is cut off."""
     exchange.connection.sendall(
         b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5000\r\n\r\n<html><title>Sign"
     )
@@ -52,7 +52,7 @@ ERROR = Answer(400, {"Content-Type": "application/json"}, b'{"code": "Validation
 
 @pytest.fixture
 def elsewhere() -> Iterator[Proxy]:
-    """Not CloudWatch."""
+    """A server that is not CloudWatch."""
     with Proxy("http://127.0.0.1:1") as proxy:
         yield proxy
 
@@ -65,7 +65,7 @@ def options(tmp_path: Path, elsewhere: Proxy, monkeypatch: pytest.MonkeyPatch) -
 
 
 def publish(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Twenty requests, until nothing more can be done: the receipt, and the warnings and errors."""
+    """Publish twenty requests until nothing more can be done. Returns the receipt, and the warnings and errors."""
     publisher = _core.Publisher(options, run_id="run", worker="w")
     for _ in range(20):
         publisher.record("GET", "/a", 1.0, 10)
@@ -84,7 +84,7 @@ def contents(spool: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "end"])
 @pytest.mark.parametrize("fault", FOREIGN.values(), ids=FOREIGN)
-def test_nothing_counts_as_delivered_and_the_spool_keeps_it(
+def test_nothing_counts_as_delivered_and_the_spool_keeps_the_data(
     elsewhere: Proxy, options: dict[str, Any], tmp_path: Path, fault: Fault, *, live: bool
 ) -> None:
     elsewhere.on("*", fault)
@@ -97,7 +97,7 @@ def test_nothing_counts_as_delivered_and_the_spool_keeps_it(
     assert len(files_in(tmp_path)) >= 2
 
 
-def test_an_error_that_is_not_aws_s_rejects_nothing(elsewhere: Proxy, options: dict[str, Any], tmp_path: Path) -> None:
+def test_an_error_of_another_server_rejects_nothing(elsewhere: Proxy, options: dict[str, Any], tmp_path: Path) -> None:
     elsewhere.on("*", lambda _: ERROR)
     publisher = _core.Publisher(options, run_id="run", worker="w")
     publisher.record("GET", "/a", 1.0, 10)
@@ -108,10 +108,8 @@ def test_an_error_that_is_not_aws_s_rejects_nothing(elsewhere: Proxy, options: d
     assert len(files_in(tmp_path)) == 2
 
 
-def test_a_size_that_a_gateway_does_not_take_rejects_nothing(
-    elsewhere: Proxy, options: dict[str, Any], tmp_path: Path
-) -> None:
-    """Its limit is not CloudWatch's: what cannot be cut any more waits."""
+def test_the_size_limit_of_a_gateway_rejects_nothing(elsewhere: Proxy, options: dict[str, Any], tmp_path: Path) -> None:
+    """It is not the limit of CloudWatch. Data that cannot be split any further waits."""
     page = Answer(413, {"Content-Type": "text/html"}, b"<html>Request Entity Too Large</html>")
     elsewhere.on("*", lambda _: page)
     elsewhere.on("CreateLogStream", lambda _: json_answer({}))
@@ -121,7 +119,7 @@ def test_a_size_that_a_gateway_does_not_take_rejects_nothing(
     publisher.seal()
 
     def tried_alone(operation: str, what: str) -> bool:
-        """One datum or event by itself was refused, and it or another was sent again."""
+        """A datum or event that was sent alone was refused, and data was sent again."""
         return [len(call.params[what]) for call in elsewhere.calls(operation)].count(1) >= 2
 
     wait_until(
@@ -135,10 +133,10 @@ def test_a_size_that_a_gateway_does_not_take_rejects_nothing(
 
 
 @pytest.mark.parametrize("operation", ["PutMetricData", "PutLogEvents"])
-def test_an_incomplete_answer_of_aws_leaves_it_open_whether_the_call_was_done(
+def test_after_an_incomplete_response_of_aws_the_call_is_uncertain(
     elsewhere: Proxy, options: dict[str, Any], tmp_path: Path, operation: str
 ) -> None:
-    """The call is repeated, and counts as uncertain."""
+    """It is repeated, and counts as uncertain."""
 
     def incomplete(exchange: Exchange) -> Answer:
         if exchange.call.service == "cloudwatch":

@@ -1,4 +1,4 @@
-"""HTTP proxies of the environment: used for AWS, never for this machine or for where a role's credentials come from."""
+"""HTTP proxies of the environment are used for AWS, and not for this machine or for the credentials of roles."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from support.servers import REGION, wait_until
 
 @pytest.fixture(autouse=True)
 def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the machine that runs the tests."""
+    """Unset the proxy exceptions of this machine."""
     for name in (*VARIABLES, "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
 @pytest.mark.parametrize("source", ["ECS", "EKS", "instance"])
-def test_credentials_of_roles_and_loopback_endpoints_pass_no_proxy(
+def test_credentials_of_roles_and_loopback_endpoints_bypass_the_proxy(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, variable: str
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
@@ -42,7 +42,7 @@ def test_credentials_of_roles_and_loopback_endpoints_pass_no_proxy(
     assert "Credential=ASIAROLE/" in call.headers["authorization"]
 
 
-def test_a_name_that_leads_to_this_machine_passes_no_proxy(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_of_this_machine_bypasses_the_proxy(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with logging_proxy() as (url, asked):
@@ -54,7 +54,7 @@ def test_a_name_that_leads_to_this_machine_passes_no_proxy(aws: Aws, monkeypatch
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "ip6-loopback", "169.254.169.254"])
-def test_https_to_this_machine_passes_no_proxy(monkeypatch: pytest.MonkeyPatch, variable: str, host: str) -> None:
+def test_https_to_this_machine_bypasses_the_proxy(monkeypatch: pytest.MonkeyPatch, variable: str, host: str) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with logging_proxy() as (url, asked):

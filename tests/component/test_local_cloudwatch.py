@@ -1,4 +1,4 @@
-"""The local CloudWatch of `--cw-local` finds a port, or says why it cannot start, and leaves nothing."""
+"""The local CloudWatch of `--cw-local` finds a port, or gives the reason why it cannot start, and leaves no file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from support.servers import free_port
     sys.platform == "win32",
     reason="there MiniStack may bind a port that is taken (SO_REUSEADDR)",
 )
-def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another one is tried, but not for ever."""
+def test_another_port_is_used_if_one_is_taken_at_the_last_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a limited number of attempts."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -32,7 +32,7 @@ def test_a_port_that_is_taken_in_the_last_moment_is_not_the_end(monkeypatch: pyt
     assert ports == []
 
 
-def test_a_local_cloudwatch_that_the_system_refuses_is_told_and_leaves_nothing(
+def test_a_local_cloudwatch_that_cannot_be_started_raises_an_error_and_leaves_no_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -18,7 +18,7 @@ from support.proxy import error, hang
 
 
 def test_threads_share_a_publisher_and_a_flush_delivers_what_they_recorded(aws: Aws, tmp_path: Path) -> None:
-    """CloudWatch has all requests recorded before the flush, with all their fields, and the receipt adds up."""
+    """CloudWatch has all requests from before the flush, with all fields, and the receipt adds up."""
     printed = run(
         tmp_path,
         aws,
@@ -57,7 +57,7 @@ def test_threads_share_a_publisher_and_a_flush_delivers_what_they_recorded(aws: 
 
 
 def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_path: Path) -> None:
-    """With a cancelled flush, an event loop that runs in a thread, and threads that continue to record."""
+    """With a canceled flush, an event loop that runs in a thread, and threads that continue to record."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=3)
     printed = run(
         tmp_path,
@@ -93,8 +93,8 @@ def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_pat
     assert aws.cloudwatch.sum("RequestCount", Host=HOST, Request="/a") == 100
 
 
-def test_an_interpreter_that_ends_while_a_flush_hangs_ends_quietly(aws: Aws, tmp_path: Path) -> None:
-    """What was not taken is in the spool."""
+def test_an_interpreter_exits_without_a_message_while_a_flush_hangs(aws: Aws, tmp_path: Path) -> None:
+    """Undelivered data is in the spool."""
     aws.proxy.on("*", hang)
     printed = run(
         tmp_path,
@@ -113,7 +113,7 @@ def test_an_interpreter_that_ends_while_a_flush_hangs_ends_quietly(aws: Aws, tmp
     assert list((tmp_path / "state").rglob("*-metrics.jsonl"))
 
 
-def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
+def test_each_process_needs_its_own_publisher(aws: Aws, tmp_path: Path) -> None:
     """In a forked process, the parent's publisher raises an error. A new publisher works, with asyncio too."""
     printed = run(
         tmp_path,
@@ -150,8 +150,8 @@ def test_each_process_makes_its_own(aws: Aws, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent has no wheel for this Python")
-def test_greenlets_run_on_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
-    """In a process that gevent has patched, as Locust's is."""
+def test_greenlets_run_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
+    """In a process that gevent has patched, like that of Locust."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=3)
     printed = run(
         tmp_path,
@@ -177,8 +177,8 @@ def test_greenlets_run_on_while_one_flushes(aws: Aws, tmp_path: Path) -> None:
     assert steps > 5
 
 
-def test_what_only_the_user_can_mend_ends_a_flush_and_is_logged(aws: Aws, tmp_path: Path) -> None:
-    """There is nothing to wait for; the log says what to do, once."""
+def test_a_cause_that_only_the_user_can_resolve_ends_a_flush_and_is_logged(aws: Aws, tmp_path: Path) -> None:
+    """The flush does not wait, and the log says once what to do."""
     aws.proxy.on("PutMetricData", error("AccessDenied", 403))
     printed = run(
         tmp_path,
@@ -207,7 +207,7 @@ def test_what_only_the_user_can_mend_ends_a_flush_and_is_logged(aws: Aws, tmp_pa
 
 
 def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws, tmp_path: Path) -> None:
-    """From a thread and from a loop: there is nothing more to wait for. What comes after that is refused, not lost."""
+    """In a thread and in a loop. Later requests are refused, not lost."""
     aws.proxy.on("*", hang)
     printed = run(
         tmp_path,
@@ -257,8 +257,8 @@ def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws,
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness of their own")
-def test_threads_that_send_stand_back(aws: Aws, tmp_path: Path) -> None:
-    """Those that wait for AWS and read the spool; the one that empties the queue keeps up with the users."""
+def test_threads_that_send_have_a_lower_priority(aws: Aws, tmp_path: Path) -> None:
+    """Also those that read the spool. The thread that empties the queue has normal priority."""
     (printed,) = run(
         tmp_path,
         aws,
@@ -344,8 +344,8 @@ def test_wrong_use_raises_an_error_that_names_the_argument(aws: Aws, tmp_path: P
         assert word in message
 
 
-def test_ctrl_c_in_what_a_request_is_asked_for_is_heard(aws: Aws, tmp_path: Path) -> None:
-    """It comes at any line, of code too that makes a text, a status or a number; the request counts all the same."""
+def test_ctrl_c_while_the_values_of_a_request_are_read_is_raised(aws: Aws, tmp_path: Path) -> None:
+    """Also in code that creates a text, a status or a number. The request counts nevertheless."""
     code = """
     class Interrupted(Exception):
         def __str__(self):
@@ -365,15 +365,15 @@ def test_ctrl_c_in_what_a_request_is_asked_for_is_heard(aws: Aws, tmp_path: Path
 
 
 @pytest.mark.parametrize("timeout", ["x", -1, float("nan"), [1]])
-def test_a_timeout_that_is_no_number_of_seconds_is_refused(tmp_path: Path, timeout: object) -> None:
+def test_an_invalid_timeout_is_refused(tmp_path: Path, timeout: object) -> None:
     with Publisher(host=HOST, dry_run=True, spool_dir=str(tmp_path)) as publisher:
         for wait in (publisher.flush, publisher.close):
             with pytest.raises(ValueError, match="a timeout must be a number of seconds, not "):
                 wait(timeout)  # type: ignore[arg-type]
 
 
-def test_processes_that_share_host_name_process_id_and_run_id_have_names_of_their_own(tmp_path: Path) -> None:
-    """As two containers do."""
+def test_processes_with_the_same_host_name_process_id_and_run_id_have_different_names(tmp_path: Path) -> None:
+    """Like two containers."""
     for _ in range(2):
         with Publisher(host=HOST, run_id="shared", dry_run=True, spool_dir=str(tmp_path)) as publisher:
             publisher.record("GET", "/a", 1.0)

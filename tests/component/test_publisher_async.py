@@ -1,4 +1,4 @@
-"""A publisher under asyncio: flushes are awaited, cancelled, and never hold the loop up."""
+"""A publisher with asyncio: flushes are awaited and canceled, and never block the loop."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from support.proxy import error
 from support.servers import wait_until
 
 
-def test_the_event_loop_runs_on_while_a_flush_is_awaited(aws: Aws, tmp_path: Path) -> None:
-    """CloudWatch does not answer for a while: other tasks are not held up, and the flush ends when it does."""
+def test_the_event_loop_runs_while_a_flush_is_awaited(aws: Aws, tmp_path: Path) -> None:
+    """CloudWatch does not answer for some time. Other tasks run, and the flush ends when CloudWatch answers."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
     program = Program(
         tmp_path,
@@ -49,8 +49,8 @@ def test_the_event_loop_runs_on_while_a_flush_is_awaited(aws: Aws, tmp_path: Pat
     assert requests(aws) == 1
 
 
-def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> None:
-    """The task that awaited it is cancelled; recorded requests are delivered nevertheless."""
+def test_a_canceled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> None:
+    """The task that awaits it is canceled. Recorded requests are delivered nevertheless."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
     program = Program(
         tmp_path,
@@ -89,8 +89,8 @@ def test_a_cancelled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> N
     assert requests(aws) == 100
 
 
-def test_a_loop_that_is_closed_before_the_answer_comes_is_left_alone(aws: Aws, tmp_path: Path) -> None:
-    """No traceback of a callback that found its loop closed, and the publisher serves the next loop."""
+def test_a_loop_that_is_closed_before_the_response_causes_no_error(aws: Aws, tmp_path: Path) -> None:
+    """There is no traceback of a callback, and the publisher works with the next loop."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=2)
     printed = run(
         tmp_path,
@@ -119,7 +119,7 @@ def test_a_loop_that_is_closed_before_the_answer_comes_is_left_alone(aws: Aws, t
 
 
 def test_several_loops_share_a_publisher(aws: Aws, tmp_path: Path) -> None:
-    """Each awaits in its own thread."""
+    """Each loop has its own thread."""
     printed = run(
         tmp_path,
         aws,
@@ -139,8 +139,8 @@ def test_several_loops_share_a_publisher(aws: Aws, tmp_path: Path) -> None:
     assert requests(aws) == 1000
 
 
-def test_a_full_queue_is_awaited_without_holding_the_loop_up(aws: Aws, tmp_path: Path) -> None:
-    """As long as `record` would wait in its place, and then the request is recorded."""
+def test_a_full_queue_does_not_block_the_loop(aws: Aws, tmp_path: Path) -> None:
+    """It waits for as long as `record` would, and then records the request."""
     printed = run(
         tmp_path,
         aws,

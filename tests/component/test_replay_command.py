@@ -76,7 +76,7 @@ def test_a_replay_ends_at_its_timeout(dead: str, capsys: pytest.CaptureFixture[s
     assert left() == ["stuck"]
 
 
-def test_a_replay_ends_if_nothing_moves(
+def test_a_replay_ends_if_nothing_is_delivered(
     dead: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "STALLED_AFTER_S", 0.6)
@@ -88,10 +88,10 @@ def test_a_replay_ends_if_nothing_moves(
     assert left() == ["stuck"]
 
 
-def test_a_replay_that_moves_goes_on(
+def test_a_replay_that_makes_progress_continues(
     dead: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each delivery starts the time anew."""
+    """Each delivery restarts the time."""
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     limits = sender._Limits(None)  # noqa: SLF001 - the rule itself
@@ -106,7 +106,7 @@ def test_a_replay_that_moves_goes_on(
     del dead, capsys
 
 
-def test_what_is_discarded_is_gone_and_counts_as_dropped(dead: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_discarded_data_is_deleted_and_counts_as_dropped(dead: str, capsys: pytest.CaptureFixture[str]) -> None:
     leave("one", dead)
     leave("two", dead, requests=5)
     code, out, _ = replay(capsys, "one", "--discard", "--dry-run")
@@ -125,7 +125,7 @@ def test_what_is_discarded_is_gone_and_counts_as_dropped(dead: str, capsys: pyte
     assert (code, "argument --discard: give the RUN to discard, or --all" in err) == (2, True)
 
 
-def test_all_results_can_be_discarded_but_those_of_a_running_test(
+def test_all_results_except_those_of_a_running_test_can_be_discarded(
     dead: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     leave("one", dead)
@@ -142,7 +142,7 @@ def test_all_results_can_be_discarded_but_those_of_a_running_test(
         running.close()
 
 
-def test_a_dry_run_is_not_announced_as_something_to_send(dead: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_data_of_a_dry_run_is_not_listed_as_undelivered(dead: str, capsys: pytest.CaptureFixture[str]) -> None:
     leave("trial", dead, dry_run=True)
     code, out, _ = replay(capsys)
     assert code == 0
@@ -163,7 +163,7 @@ def test_a_replay_delivers_what_is_left(dead: str, capsys: pytest.CaptureFixture
 
 
 def test_the_cost_of_a_replay_is_that_of_its_metrics_and_calls(dead: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """In its receipt, and in the record of the run, which delivered nothing by itself."""
+    """In its receipt, and in the record of the run, which had delivered nothing."""
     leave("one", dead)
     before = Record.read("one").receipt["estimated_cost_usd"]
     assert before < 0.0001, "a call at most"

@@ -1,4 +1,4 @@
-"""How many series a process publishes, and what it says where they are not those that its user expects."""
+"""The number of series of a process, and the messages about series that are combined."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_hosts_beyond_the_limit_share_one_series(aws: Aws, caplog: pytest.LogCap
 def test_combinations_beyond_the_limit_share_one_series_of_their_host(
     aws: Aws, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With two names and the method as a dimension there are at most 20 series, and one more for each host."""
+    """With two names and the dimension Method, there are at most 20 series, and one more for each host."""
     options = {"dimensions": "Host,Request,Method", "max_requests": 2, "logs": "off", **aws.in_python}
     with Publisher(host="http://shop.example", **options) as publisher:
         for method in range(15):
@@ -58,7 +58,7 @@ def test_combinations_beyond_the_limit_share_one_series_of_their_host(
     assert message.startswith("More than 20 combinations of host, request name and method: ")
 
 
-def test_methods_that_share_their_metrics_are_mentioned_once(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
+def test_methods_that_share_metrics_are_logged_once(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"), Publisher(host="http://shop.example", **aws.in_python) as publisher:
         for method in ("GET", "POST", "GET", "POST"):
             publisher.record(method, "/cart", 1.0)

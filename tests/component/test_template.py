@@ -1,4 +1,4 @@
-"""The template of `locust-cw template` is sound, closed, and starts a load generator."""
+"""The template of `locust-cw template` is valid, opens no port, and starts a load generator."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_role_has_exactly_the_policy(tmp_path: Path, given: tuple[str, ...])
 
 
 @pytest.mark.parametrize("given", ["--dashboard", "--dashboard=default", "--dashboard=Shop"])
-def test_the_load_generator_may_put_the_dashboard_that_it_puts(tmp_path: Path, given: str) -> None:
+def test_the_role_allows_the_dashboard_of_the_test(tmp_path: Path, given: str) -> None:
     made = template(tmp_path, "--namespace=Shop", given)
     assert "--cw-dashboard Shop" in scripts(made)[1]
     assert ":dashboard/Shop" in json.dumps(made["Resources"]["Role"])
@@ -108,17 +108,17 @@ def test_the_load_generator_may_put_the_dashboard_that_it_puts(tmp_path: Path, g
         ((), []),
     ],
 )
-def test_the_test_sets_the_retention_of_a_group_that_it_makes(
+def test_the_test_sets_the_retention_of_a_group_that_it_creates(
     tmp_path: Path, given: tuple[str, ...], retention: list[str]
 ) -> None:
-    """In the account of a role there is no stack to do so; the role's policy allows it."""
+    """In the account of the assumed role, no stack does this. The policy of the role allows it."""
     role = f"--role-arn={ROLE}"
     assert re.findall(r"--cw-log-retention-days (\S+)", scripts(template(tmp_path, role, *given))[1]) == retention
     assert ("logs:PutRetentionPolicy" in actions(policy(tmp_path, role, *given)["Role"])) == bool(retention)
     assert "retention" not in scripts(template(tmp_path, *given))[1]
 
 
-def test_the_role_of_a_role_only_assumes_it(tmp_path: Path) -> None:
+def test_with_a_role_arn_the_instance_role_only_assumes_that_role(tmp_path: Path) -> None:
     made = template(tmp_path, *GIVEN["role"])
     (inline,) = made["Resources"]["Role"]["Properties"]["Policies"]
     assert inline["PolicyDocument"] == policy(tmp_path, *GIVEN["role"])["Caller"]
@@ -126,14 +126,14 @@ def test_the_role_of_a_role_only_assumes_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
-def test_the_script_is_sound(tmp_path: Path, given: tuple[str, ...]) -> None:
+def test_the_script_passes_shellcheck(tmp_path: Path, given: tuple[str, ...]) -> None:
     for text in scripts(template(tmp_path, *given)):
         assert text.startswith("#!/bin/bash\n")
         subprocess.run([BASH, "-n"], input=text, text=True, check=True)
 
 
 def test_the_first_start_installs_what_it_starts(tmp_path: Path) -> None:
-    """The whole script, with the machine's own programs in the place of the instance's, each step as it is written."""
+    """The whole script, step by step, with stand-ins for the programs of the instance."""
     root, log = tmp_path / "root", tmp_path / "log"
     (root / "bin").mkdir(parents=True)
     user_data, _ = scripts(template(tmp_path, "--install=locust-cw==9.9"))

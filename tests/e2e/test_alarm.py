@@ -1,4 +1,4 @@
-"""`--cw-stop-on-alarm`: an alarm that goes off ends the test, and one that cannot be watched lets none begin."""
+"""`--cw-stop-on-alarm`: an alarm that goes off ends the test, and a test does not start if its alarm cannot be read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOKS_EVERY_S = 5
 
 
 class Alarm:
-    """An alarm whose state the test decides."""
+    """An alarm whose state the test sets."""
 
     def __init__(self, aws: Aws) -> None:
         self.name = f"{aws.cloudwatch.namespace} errors"
@@ -46,7 +46,10 @@ def alarm(aws: Aws) -> Iterator[Alarm]:
 
 
 def test_an_alarm_that_goes_off_ends_the_test(aws: Aws, locust: Locust, alarm: Alarm) -> None:
-    """Within 15 s; log, log group, dashboard and receipt say why; all is delivered; Locust exits with 1."""
+    """Within 15 s.
+
+    Log, log group, dashboard and receipt give the reason, everything is delivered, and Locust exits with 1.
+    """
     dashboard = aws.cloudwatch.namespace
     run = locust.start("orders.py", *WALK, *LIVE, f"--cw-stop-on-alarm={alarm.name}", f"--cw-dashboard={dashboard}")
     wait_until(lambda: len(aws.proxy.calls("DescribeAlarms")) >= 2, "the alarm is looked at while the test runs")
@@ -75,7 +78,7 @@ def test_an_alarm_that_goes_off_ends_the_test(aws: Aws, locust: Locust, alarm: A
     )
 
 
-def test_an_alarm_that_was_on_before_stops_nothing_until_it_goes_off_anew(
+def test_an_alarm_that_was_on_before_stops_the_test_only_when_it_goes_off_again(
     aws: Aws, locust: Locust, alarm: Alarm
 ) -> None:
     alarm.set("ALARM")
@@ -92,7 +95,7 @@ def test_an_alarm_that_was_on_before_stops_nothing_until_it_goes_off_anew(
 
 
 def test_the_masters_alarm_ends_the_whole_fleet(aws: Aws, locust: Locust, alarm: Alarm) -> None:
-    """One process looks; every worker's results arrive."""
+    """Only the master reads the alarm. The results of every worker are delivered."""
     fleet = Fleet(locust, *LIVE, *WALK, f"--cw-stop-on-alarm={alarm.name}", workers=2)
     wait_until(lambda: len(aws.proxy.calls("DescribeAlarms")) >= 2, "the alarm is looked at while the test runs")
     alarm.set("ALARM")
@@ -105,7 +108,7 @@ def test_the_masters_alarm_ends_the_whole_fleet(aws: Aws, locust: Locust, alarm:
 
 
 def test_with_a_web_ui_only_the_test_ends(aws: Aws, locust: Locust, alarm: Alarm) -> None:
-    """Locust stays for the next test, and tells by its exit code in the end."""
+    """Locust continues for the next test, and exits with 1 at its end."""
     web = MasterWeb()
     run = locust.start("orders.py", *LIVE, *web.options, f"--cw-stop-on-alarm={alarm.name}", headless=False)
     wait_until(lambda: answers(web.url), "the web UI")
@@ -131,10 +134,10 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("fault", "message"), REFUSALS.values(), ids=REFUSALS)
-def test_an_alarm_that_cannot_be_watched_lets_no_test_begin(
+def test_an_alarm_that_cannot_be_read_prevents_the_start_of_a_test(
     aws: Aws, locust: Locust, fault: object, message: str
 ) -> None:
-    """With one message that says what to do."""
+    """One message says what to do."""
     if fault is not None:
         aws.proxy.on("DescribeAlarms", fault)  # type: ignore[arg-type]
     run = locust.run("orders.py", *WALK, *LIVE, "-t", "5s", "--cw-stop-on-alarm=no such alarm")
@@ -144,7 +147,7 @@ def test_an_alarm_that_cannot_be_watched_lets_no_test_begin(
     assert [line for line in run.complaints() if message in line], run.complaints()
 
 
-def test_trouble_while_the_test_runs_is_said_once_and_stops_nothing(aws: Aws, locust: Locust, alarm: Alarm) -> None:
+def test_a_failed_call_during_the_test_is_logged_once_and_stops_nothing(aws: Aws, locust: Locust, alarm: Alarm) -> None:
     run = locust.start("orders.py", *WALK, *LIVE, f"--cw-stop-on-alarm={alarm.name}")
     wait_until(lambda: aws.proxy.calls("DescribeAlarms"), "the alarm is looked at")
     aws.proxy.on("DescribeAlarms", error("InternalFailure", 500), times=2)

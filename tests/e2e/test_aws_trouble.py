@@ -1,4 +1,4 @@
-"""AWS refuses, fails, hangs or is not there: the test goes on, one message says so, the receipt tells the truth."""
+"""AWS refuses calls, fails, hangs or is unreachable: the test continues, with one message and a correct receipt."""
 
 from __future__ import annotations
 
@@ -35,10 +35,13 @@ TROUBLES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("live", [LIVE, ["--cw-drain-timeout=8"]], ids=["live", "end"])
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_one_clear_message_and_the_test_goes_on(
+def test_one_message_names_the_cause_and_the_test_continues(
     aws: Aws, locust: Locust, trouble: dict[str, Any], live: list[str]
 ) -> None:
-    """The exit code is Locust's; nothing is called delivered or left unaccounted for; batches do not each complain."""
+    """Locust sets the exit code.
+
+    Nothing counts as delivered, everything is counted, and batches do not repeat the message.
+    """
     aws.proxy.on("*", trouble.get("fault", hang))
     env = {"ORDER": "", **trouble.get("env", {})}
     with refused_url() as away:
@@ -58,7 +61,7 @@ def test_one_clear_message_and_the_test_goes_on(
 
 
 def test_each_refused_action_is_named_once(aws: Aws, locust: Locust) -> None:
-    """With metrics and logs both refused, each message names its call, and no batch repeats it."""
+    """If AWS refuses metrics and logs, each message names its call, and no batch repeats it."""
     aws.proxy.on("*", DENIED)
     run = locust.run("orders.py", *WALK, *LIVE, "-t", "4s")
     complaints = run.complaints()
@@ -78,7 +81,7 @@ def test_refused_logs_do_not_stop_metrics(aws: Aws, locust: Locust) -> None:
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == run.stats.requests.total()
 
 
-def test_a_log_group_that_cannot_be_made_rejects_no_event(aws: Aws, locust: Locust) -> None:
+def test_a_log_group_that_cannot_be_created_rejects_no_event(aws: Aws, locust: Locust) -> None:
     """The events are valid: they stay in the spool until a user corrects the cause."""
     aws.proxy.on("CreateLogGroup", error("InvalidParameterException", 400, "The specified class is not supported here"))
     run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-drain-timeout=60")
@@ -99,7 +102,7 @@ def test_a_retention_that_is_throttled_is_set_later(aws: Aws, locust: Locust) ->
 @pytest.mark.parametrize(
     ("fault", "tries"), [(DENIED, 1), (error("InternalFailure", 500), 3)], ids=["denied", "broken"]
 )
-def test_a_retention_that_cannot_be_set_holds_nothing_up(aws: Aws, locust: Locust, fault: Fault, tries: int) -> None:
+def test_a_retention_that_cannot_be_set_delays_nothing(aws: Aws, locust: Locust, fault: Fault, tries: int) -> None:
     aws.proxy.on("PutRetentionPolicy", fault)
     run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-log-retention-days=7", "--cw-drain-timeout=60")
     run.receipt.check_delivered()
@@ -121,8 +124,8 @@ FAULTS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_a_passing_fault_is_retried_and_all_is_delivered_once(aws: Aws, locust: Locust, fault: Fault) -> None:
-    """Only where no answer came is it uncertain whether CloudWatch has it twice."""
+def test_a_temporary_error_is_retried_and_everything_is_delivered_once(aws: Aws, locust: Locust, fault: Fault) -> None:
+    """Only without a response is it uncertain whether CloudWatch has the data twice."""
     for operation, times in {"PutMetricData": 2, "PutLogEvents": 2, "CreateLogGroup": 1, "CreateLogStream": 1}.items():
         aws.proxy.on(operation, fault, times)
     run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-drain-timeout=90")
@@ -135,8 +138,11 @@ def test_a_passing_fault_is_retried_and_all_is_delivered_once(aws: Aws, locust: 
     assert (receipt["uncertain"] > 0) == (fault is reset)
 
 
-def test_a_lost_answer_is_told_as_uncertain(aws: Aws, locust: Locust) -> None:
-    """CloudWatch accepted an unanswered call: data may be stored twice, and duplicate log events are recognizable."""
+def test_a_lost_response_counts_as_uncertain(aws: Aws, locust: Locust) -> None:
+    """CloudWatch accepted a call whose response was lost.
+
+    The data may be stored twice, and duplicate log events can be recognized.
+    """
     for operation in ("PutMetricData", "PutLogEvents"):
         aws.proxy.on(operation, swallow, times=1)
     run = locust.run("orders.py", *WALK, "-t", "2s")
@@ -148,8 +154,8 @@ def test_a_lost_answer_is_told_as_uncertain(aws: Aws, locust: Locust) -> None:
     assert len({(fields["run_id"], fields["worker"], fields["seq"]) for fields in logged}) == requests < len(logged)
 
 
-def test_what_was_never_sent_is_not_uncertain(aws: Aws, locust: Locust) -> None:
-    """With the log stream's creation hanging no event can have arrived: all are spooled, none perhaps there twice."""
+def test_data_that_was_never_sent_is_not_uncertain(aws: Aws, locust: Locust) -> None:
+    """If the creation of the log stream hangs, no event has arrived: all are spooled, and none is uncertain."""
     for operation in ("CreateLogGroup", "CreateLogStream"):
         aws.proxy.on(operation, hang)
     receipt = locust.run("orders.py", *WALK, *LIVE, "-t", "2s", "--cw-drain-timeout=10").receipt.check()
@@ -181,8 +187,11 @@ def test_an_outage_in_the_middle_loses_nothing(aws: Aws, locust: Locust) -> None
     assert counted_twice + logged.total() - len(logged) <= receipt["uncertain"]
 
 
-def test_users_greenlets_and_threads_go_on_while_aws_hangs(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """The scripted work gets done with every call hanging; the drain then gives up in time and says `spooled`."""
+def test_users_greenlets_and_threads_continue_while_aws_hangs(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """Every call hangs, and the scripted work still finishes.
+
+    The drain then stops at its timeout, and the data counts as spooled.
+    """
     aws.proxy.on("*", hang)
     go = tmp_path / "go"
     run = locust.start(
@@ -198,7 +207,7 @@ def test_users_greenlets_and_threads_go_on_while_aws_hangs(aws: Aws, locust: Loc
 
 @pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "no terminal"])
 def test_the_drain_shows_its_progress(aws: Aws, locust: Locust, *, terminal: bool) -> None:
-    """Samples left and how it goes: a bar that moves in a terminal, plain lines elsewhere."""
+    """The samples that are left, and the rate: as a bar in a terminal, and as lines elsewhere."""
     aws.proxy.on("*", hang)
     run = locust.run("orders.py", *WALK, "-t", "2s", "--cw-drain-timeout=4", terminal=terminal)
     assert run.exit_code == 0
@@ -207,8 +216,8 @@ def test_the_drain_shows_its_progress(aws: Aws, locust: Locust, *, terminal: boo
     run.receipt.check()
 
 
-def test_events_that_cloudwatch_leaves_out_are_rejected(aws: Aws, locust: Locust) -> None:
-    """The receipt tells those of `rejectedLogEventsInfo` from the others, which are delivered."""
+def test_events_that_cloudwatch_logs_rejects_are_counted(aws: Aws, locust: Locust) -> None:
+    """The receipt distinguishes the events of `rejectedLogEventsInfo` from the delivered ones."""
 
     def leave_two_out(exchange: Exchange) -> Answer:
         answer = exchange.forward(exchange.call)

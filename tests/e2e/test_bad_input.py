@@ -1,4 +1,4 @@
-"""Any value that a client library reports is published as docs/metrics-and-logs.md says, and never disturbs Locust."""
+"""Any value that a client reports is published as docs/metrics-and-logs.md describes, and does not disturb Locust."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fire(locust: Locust, what: str, *args: str, **how: Any) -> LocustRun:
 def test_bad_input_is_counted_and_disturbs_nothing(
     aws: Aws, locust: Locust, what: str, live: list[str], hosts: list[str]
 ) -> None:
-    """Exit code and Locust's statistics as without locust-cw; every request in CloudWatch and in the log."""
+    """Exit code and Locust's statistics are those without locust-cw. CloudWatch and the log have every request."""
     run, plain = fire(locust, what, *live, *hosts), fire(locust, what, "--cw-disable", *hosts)
     assert run.exit_code == plain.exit_code
     assert run.totals == plain.totals
@@ -46,7 +46,7 @@ def test_bad_input_is_counted_and_disturbs_nothing(
         assert aws.cloudwatch.sum("RequestCount", Host=HOST, Request="documented") == 10
 
 
-def test_names_that_are_no_dimensions_are_made_to_fit(aws: Aws, locust: Locust) -> None:
+def test_names_that_are_not_valid_dimensions_are_changed(aws: Aws, locust: Locust) -> None:
     """Non-ASCII and control characters are percent-encoded. Long names are cut, and a hash keeps them unique."""
     fire(locust, "tolerated", "--host", HOST)
     values = {value for names in aws.cloudwatch.series("RequestCount") for name, value in names if name == "Request"}
@@ -58,8 +58,8 @@ def test_names_that_are_no_dimensions_are_made_to_fit(aws: Aws, locust: Locust) 
     assert max(map(len, long)) <= 1024
 
 
-def test_times_that_are_none_are_counted_but_not_timed(aws: Aws, locust: Locust) -> None:
-    """NaN, infinite, negative, missing and textual ones, too."""
+def test_requests_with_an_invalid_time_are_counted_without_a_time(aws: Aws, locust: Locust) -> None:
+    """NaN, infinite, negative, missing and textual times."""
     run = fire(locust, "raising in Locust", "--host", HOST)
     requests, failures = run.totals
     untimed = 8  # nan, inf, -inf, "fast", "12.5", b"1", [1], 10**400

@@ -1,4 +1,4 @@
-"""The command `locust-cw`: what all of its parts have in common, and what `cost` reckons."""
+"""The command `locust-cw`: what all of its subcommands have in common, and the estimate of `cost`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def without_locust(tmp_path: Path) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_teaches(tmp_path: Path, without_locust: dict[str, str | None], command: str) -> None:
+def test_the_help_has_examples_and_exit_codes(
+    tmp_path: Path, without_locust: dict[str, str | None], command: str
+) -> None:
     text = run(tmp_path, command, "--help", env=without_locust)
     assert f"locust-cw {command}" in text.split("example", 1)[1]
     assert "exit code: 0" in text
@@ -76,7 +78,7 @@ def test_ctrl_c_ends_a_command_at_once(aws: Aws, locust: Locust, command: tuple[
 def run_into(
     output: int, folder: Path, *args: str, env: dict[str, str | None], closed: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """A command, ended by itself, whose output goes to a file that takes none."""
+    """Run a command whose output goes to a file that cannot be written."""
     program = str(Path(sys.executable).with_name("locust-cw"))
     command = [program, *args] if not closed else ["/bin/sh", "-c", 'exec "$0" "$@" >&-', program, *args]
     return subprocess.run(
@@ -92,8 +94,8 @@ def run_into(
 
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["written at the end", "written at once"])
 @pytest.mark.parametrize("args", [("policy",), ("doctor",), ("replay",), COST], ids=lambda args: args[0])
-def test_output_that_nobody_takes(tmp_path: Path, args: tuple[str, ...], unbuffered: str) -> None:
-    """A closed pipe ends the command as it ends others. A full disk and a missing output are errors."""
+def test_output_that_cannot_be_written(tmp_path: Path, args: tuple[str, ...], unbuffered: str) -> None:
+    """A closed pipe ends the command like other programs. A full disk and a missing output are errors."""
     env: dict[str, str | None] = {"AWS_REGION": None, "PYTHONUNBUFFERED": unbuffered}
     reading, writing = os.pipe()
     os.close(reading)
@@ -110,8 +112,8 @@ def test_output_that_nobody_takes(tmp_path: Path, args: tuple[str, ...], unbuffe
         assert done.stderr == f"locust-cw: error: the output could not be written: {os.strerror(errno.ENOSPC)}\n"
 
 
-def test_a_report_of_nothing_tells_no_secret(aws: Aws, locust: Locust) -> None:
-    """It says where it asked, and not with which password."""
+def test_a_report_without_data_shows_no_secret(aws: Aws, locust: Locust) -> None:
+    """The message has the endpoint without its password."""
     run_of_test = locust.run(*PACED, "--cw-live", "-u1", "-t2")
     (file,) = run_of_test.folder.rglob(f"{run_of_test.receipt['run_id']}.json")
     record = json.loads(file.read_text())
@@ -144,7 +146,7 @@ FACTOR = 1.5
     ],
     ids=["live", "at the end", "minutes", "workers"],
 )
-def test_the_estimate_is_what_the_receipt_says(
+def test_the_estimate_is_close_to_the_receipt(
     aws: Aws, locust: Locust, live: tuple[str, ...], how: tuple[str, ...], planned: tuple[str, ...]
 ) -> None:
     if (left := 3600 - time.time() % 3600) < 45:

@@ -1,4 +1,4 @@
-"""A killed process costs the last second at most, and the next start tells of what it left."""
+"""A killed process loses at most the last second, and the next start names the data that it left."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MOMENTS = [round(_random.uniform(0.3, 6), 3) for _ in range(10 if LONG else 3)]
 
 
 def metrics_sent_twice(calls: list[Call], answers: Answered, killed_at: float) -> float:
-    """Requests counted again because the process died before it had seen that they were taken."""
+    """Requests that are counted twice because the process died before it read the response."""
     accepted = [call for call in calls if call.operation == "PutMetricData" and call.accepted]
     # A busy machine may have dealt with an answer late, but the threads that had no time for it sent nothing either.
     last_sent = max((call.received_at for call in accepted if call.received_at < killed_at - 0.5), default=0)
@@ -66,8 +66,8 @@ def metrics_sent_twice(calls: list[Call], answers: Answered, killed_at: float) -
 
 @pytest.mark.parametrize("live", [LIVE, ()], ids=["live", "end"])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_crash_costs_the_last_second_at_most(aws: Aws, locust: Locust, moment: float, live: tuple[str, ...]) -> None:
-    """`kill -9` while the load runs, then `replay --all`: of metrics and of log events, none of which is damaged."""
+def test_a_crash_loses_at_most_the_last_second(aws: Aws, locust: Locust, moment: float, live: tuple[str, ...]) -> None:
+    """`kill -9` during the load, and then `replay --all`. Metrics and log events arrive, and none is damaged."""
     aws.proxy.on("*", answers := Answered())
     run = locust.start(*PACED, *live)
     wait_until(lambda: fired(run), "requests are made")
@@ -94,8 +94,11 @@ def test_a_crash_costs_the_last_second_at_most(aws: Aws, locust: Locust, moment:
     assert logged.total() == len(logged) or live
 
 
-def test_a_crash_while_sending_costs_nothing(aws: Aws, locust: Locust) -> None:
-    """Killed when some was taken after the test: what was not is sent by `replay`, and nothing a second time."""
+def test_a_crash_while_sending_loses_nothing(aws: Aws, locust: Locust) -> None:
+    """The process is killed after the test, when a part is delivered.
+
+    `replay` sends the rest, and nothing a second time.
+    """
     run = locust.start(*PACED, env={"RATE": "4000"})
     wait_for_more(run, 20_000)
     # The metrics and one call of log events are taken, and that is seen.
@@ -115,8 +118,7 @@ def test_a_crash_while_sending_costs_nothing(aws: Aws, locust: Locust) -> None:
     assert logged.total() == len(logged) == aws.cloudwatch.sum("RequestCount", Host=HOST)
 
 
-def test_a_crash_with_nothing_left_to_send_leaves_no_litter(aws: Aws, locust: Locust) -> None:
-    """`replay --all` takes the folder away, too, that had nothing in it when its process was killed."""
+def test_replay_all_removes_the_empty_folder_of_a_killed_process(aws: Aws, locust: Locust) -> None:
     run = locust.start(*PACED, *LIVE, env={"RATE": "20"})
     wait_until(lambda: any(call.accepted for call in aws.proxy.calls("PutLogEvents")), "publication began")
     stop_when([run.process.pid], lambda: not files_in(spool_of(run)), "nothing is left for a moment")
@@ -150,8 +152,8 @@ def test_replay_sends_what_each_process_of_a_killed_run_left(aws: Aws, locust: L
 # The next start
 
 
-def test_the_next_start_tells_of_what_is_left_and_leaves_it_alone(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """And how to send it: of one run its name, of several `--all`."""
+def test_the_next_start_logs_pending_data_and_does_not_send_it(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """With the command that sends it: the run ID if there is one run, and `--all` for several."""
     where = f"--cw-spool-dir={tmp_path / 'spool'}"
     first = left_behind(aws, locust, where)
     left = files_in(tmp_path / "spool")
@@ -171,10 +173,10 @@ def test_the_next_start_tells_of_what_is_left_and_leaves_it_alone(aws: Aws, locu
 
 
 @pytest.mark.parametrize("where", [None, "a spool", "{folder}/it's"], ids=["default", "relative", "absolute"])
-def test_the_command_that_is_told_sends_what_is_left(
+def test_the_command_in_the_message_sends_the_pending_data(
     aws: Aws, locust: Locust, tmp_path: Path, where: str | None
 ) -> None:
-    """Typed as it stands there, in any folder, wherever the spool is."""
+    """As a user would copy it, from any working directory, and with any spool folder."""
     env = {} if where is None else {"LOCUST_CW_SPOOL_DIR": where.format(folder=tmp_path)}
     run = left_behind(aws, locust, env=env)
     (words,) = replay_commands(run)
@@ -184,8 +186,11 @@ def test_the_command_that_is_told_sends_what_is_left(
     check_all_there(aws, run)
 
 
-def test_what_was_meant_for_a_local_cloudwatch_keeps_nobody_waiting(locust: Locust, tmp_path: Path) -> None:
-    """It ended with its test: `--all` passes it over and says so, and no start speaks of it."""
+def test_data_for_a_local_cloudwatch_is_not_pending(locust: Locust, tmp_path: Path) -> None:
+    """The local CloudWatch has ended with its test.
+
+    `--all` skips the data with a message, and the next start does not mention it.
+    """
     where = f"--cw-spool-dir={tmp_path / 'spool'}"
     run = locust.start(*PACED, "--cw-local", "--cw-run-id=trial", where, options=[])
     wait_until(lambda: files_in(tmp_path / "spool"), "files in its spool")
@@ -200,7 +205,7 @@ def test_what_was_meant_for_a_local_cloudwatch_keeps_nobody_waiting(locust: Locu
     assert "Send them with" not in locust.run(*PACED, *LIVE, where, "-t", "1s").err
 
 
-def test_a_start_beside_a_live_test_tells_of_nothing(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+def test_a_start_during_another_test_does_not_mention_its_data(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     where = f"--cw-spool-dir={tmp_path / 'spool'}"
     live = locust.start(*PACED, where)
     wait_until(lambda: files_in(tmp_path / "spool"), "files in its spool")

@@ -1,4 +1,4 @@
-"""Region, profile and role are those that were asked for, and a role is renewed."""
+"""Region, profile and role are those of the options, and a role is renewed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.scripted import HOST, play
 
 
 def signed_by(call: Call) -> tuple[str, str]:
-    """Access key and region of the call's signature."""
+    """Access key and Region of the call's signature."""
     found = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", call.headers["authorization"])
     assert found
     return found[1], found[2]
@@ -29,7 +29,7 @@ def test_region_is_that_of_the_option(aws: Aws, locust: Locust, tmp_path: Path) 
 
 
 def test_a_profile_may_assume_a_role_in_its_own_region(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """With no region in the environment: the profile's, or the one that was asked for."""
+    """Without a Region in the environment, the Region of the profile applies, or that of the option."""
     config = (
         "[profile base]\naws_access_key_id = basekey\naws_secret_access_key = secret\n"
         "[profile cross]\nrole_arn = arn:aws:iam::210987654321:role/LoadTest\nsource_profile = base\n"
@@ -66,7 +66,7 @@ ROLE = "arn:aws:iam::123456789012:role/load"
 
 
 def test_a_role_is_assumed(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """With the external id; calls are then signed with the role's session."""
+    """With the external ID. The session of the role then signs the calls."""
     run = play(
         *(locust, tmp_path, f"--cw-role-arn={ROLE}", "--cw-external-id=abc"),
         env={"AWS_ENDPOINT_URL": aws.proxy.url},
@@ -82,7 +82,7 @@ def test_a_role_is_assumed(aws: Aws, locust: Locust, tmp_path: Path) -> None:
 
 
 def test_an_assumed_role_is_refreshed(aws: Aws, locust: Locust) -> None:
-    """Sessions that last seconds are renewed for as long as the test runs."""
+    """Sessions of a few seconds are renewed for the duration of the test."""
     expiry = re.compile(rb"(?<=<Expiration>).*?(?=</Expiration>)")
 
     def short(exchange: Exchange) -> Answer:

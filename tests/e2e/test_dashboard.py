@@ -1,4 +1,4 @@
-"""The command `locust-cw dashboard`, and the dashboard that Locust marks its tests on."""
+"""The command `locust-cw dashboard`, and the dashboard on which Locust marks its tests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def name(aws: Aws) -> str:
 
 
 def run_command(aws: Aws, folder: Path, *args: str, env: dict[str, str | None] | None = None) -> LocustRun:
-    """`locust-cw dashboard`, ended by itself and without a stumble."""
+    """Run `locust-cw dashboard`."""
     where = (f"--endpoint-url={aws.proxy.url}", f"--namespace={aws.cloudwatch.namespace}")
     group = f"--log-group={aws.cloudwatch.log_group}"
     with commanding(folder, "dashboard", *args, *where, group, env=env) as command:
@@ -49,8 +49,8 @@ def run_command(aws: Aws, folder: Path, *args: str, env: dict[str, str | None] |
     return command
 
 
-def test_everything_drawn_of_the_load_is_there(aws: Aws, locust: Locust, target: Target) -> None:
-    """The metrics, searches and fields on the dashboard are those that a test really publishes."""
+def test_the_dashboard_has_only_metrics_that_a_test_publishes(aws: Aws, locust: Locust, target: Target) -> None:
+    """This includes the metrics of searches and the fields of log queries."""
     run = locust.run("shop.py,shop_too.py", "-u", "40", "-r", "100", "-t", "3s", "--host", target.url, "--cw-live")
     run.receipt.check_delivered()
     name, namespace = aws.cloudwatch.namespace, aws.cloudwatch.namespace
@@ -105,7 +105,7 @@ def test_the_host_of_user_classes_is_drawn_as_it_is_published(
 
 
 def test_users_with_several_hosts_are_drawn_too(aws: Aws, locust: Locust, target: Target, name: str) -> None:
-    """Each graph of the load generator has a line with data, whichever of the hosts is chosen."""
+    """Each graph of the load generator has a line with data, for any chosen host."""
     run = locust.run(
         "several_hosts.py", "-u", "2", "-r", "10", *LIVE, f"--cw-dashboard={name}",
         module="locust_cw", env={"TARGET": target.url},
@@ -117,7 +117,7 @@ def test_users_with_several_hosts_are_drawn_too(aws: Aws, locust: Locust, target
 
 
 def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str) -> None:
-    """It needs no Locust, keeps the marks that are there, and what it prints is what it puts."""
+    """The command does not need Locust. It keeps existing markers, and prints what it would put."""
     account = {"AWS_REGION": REGION}
     poison = tmp_path / "poison"
     for package in ("locust", "gevent"):
@@ -146,7 +146,7 @@ def test_the_command_puts_prints_and_deletes(aws: Aws, tmp_path: Path, name: str
     )
 
 
-def test_the_command_goes_where_it_is_told(aws: Aws, tmp_path: Path) -> None:
+def test_the_command_uses_the_given_account_region_and_endpoint(aws: Aws, tmp_path: Path) -> None:
     put = run_command(aws, tmp_path, "put", "--name=Shop_1", "--region=ap-south-1", "--logs=off")
     assert put.exit_code == 0
     (call,) = aws.proxy.calls("PutDashboard")
@@ -181,8 +181,8 @@ def test_the_command_needs_a_region(aws: Aws, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("operation", ["GetDashboard", "PutDashboard", "DeleteDashboards"])
-def test_the_command_tells_a_refused_permission(aws: Aws, tmp_path: Path, operation: str) -> None:
-    """Which operation on what, and what to do, in the words of the command."""
+def test_the_command_names_a_missing_permission(aws: Aws, tmp_path: Path, operation: str) -> None:
+    """The message has the operation, the resource and the remedy, with the option names of the command."""
     aws.proxy.on(operation, error("AccessDeniedException", 400))
     command = run_command(aws, tmp_path, "delete" if operation.startswith("Delete") else "put")
     assert command.exit_code == 1
@@ -192,14 +192,14 @@ def test_the_command_tells_a_refused_permission(aws: Aws, tmp_path: Path, operat
     assert "--cw-" not in command.err
 
 
-def test_the_command_tells_of_missing_credentials(aws: Aws, tmp_path: Path) -> None:
+def test_the_command_names_missing_credentials(aws: Aws, tmp_path: Path) -> None:
     command = run_command(aws, tmp_path, "put", env=NO_KEYS)
     assert command.exit_code == 1
     assert "credentials" in command.err
     assert "--cw-" not in command.err
 
 
-def test_the_command_teaches(tmp_path: Path) -> None:
+def test_the_help_of_the_command_has_examples(tmp_path: Path) -> None:
     with commanding(tmp_path, "dashboard", "--help") as command:
         assert command.exit_code == 0
         for kind in {text.partition(":")[0] for text in TARGETS} | {"metric"}:
@@ -216,7 +216,7 @@ LOAD = ["-u", "3", "-r", "10", "--host", HOST, "--exit-code-on-error=0", *LIVE]
 
 
 def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: str) -> None:
-    """Start, end of ramp-up and stop of each, beside the target's own metrics; the load goes on as without."""
+    """Start, end of ramp-up and stop of each test, next to the metrics of the target. The load is not affected."""
     runs = [
         locust.run("orders.py", *LOAD, "-t", "3s", f"--cw-dashboard={name}", f"--cw-target={TARGET}") for _ in range(2)
     ]
@@ -232,16 +232,16 @@ def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: s
 
 @pytest.mark.parametrize("event", ["spawning_complete", "test_stop"])
 def test_the_load_does_not_wait_for_the_region(aws: Aws, locust: Locust, name: str, event: str) -> None:
-    """However late it is found, the dashboard has all marks."""
+    """The dashboard has all markers, also if the Region is known late."""
     run = locust.run("late_region.py", *LOAD, "-t", "3s", f"--cw-dashboard={name}", env={"REGION_AFTER": event})
     receipt = run.receipt.check_delivered()
     assert lines(stored(aws, name)) == [f"run {receipt['run_id']} {mark}" for mark in ("start", "ramped up", "stop")]
 
 
 def test_targets_may_be_sent_with_the_start(aws: Aws, locust: Locust, name: str) -> None:
-    """To the web UI's address, which takes every option: a wrong one lets nothing of that test be published.
+    """To the URL of the web UI, which accepts every option. An invalid target prevents the publication of that test.
 
-    Several are one text, with commas between them.
+    Several targets are one text, separated by commas.
     """
     web = MasterWeb()
     run = locust.start("orders.py", *LIVE, *web.options, f"--cw-dashboard={name}", headless=False)
@@ -262,7 +262,7 @@ def test_targets_may_be_sent_with_the_start(aws: Aws, locust: Locust, name: str)
 
 
 def endpoints(url: str, folder: Path) -> dict[str, dict[str, str]]:
-    """The ways to say where CloudWatch is, beside the option."""
+    """The ways to set the endpoint of CloudWatch, other than the option."""
     profile = folder / "config"
     profile.write_text(f"[default]\nendpoint_url = {url}\n")
     services = ("CLOUDWATCH", "CLOUDWATCH_LOGS")
@@ -274,7 +274,9 @@ def endpoints(url: str, folder: Path) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("way", ["variable", "variables", "profile"])
-def test_what_is_not_at_aws_has_no_address_there(aws: Aws, locust: Locust, tmp_path: Path, name: str, way: str) -> None:
+def test_there_are_no_console_links_for_a_custom_endpoint(
+    aws: Aws, locust: Locust, tmp_path: Path, name: str, way: str
+) -> None:
     """With the endpoint in a variable, in variables of the services, and in a profile."""
     env = endpoints(aws.proxy.url, tmp_path)[way]
     options = [option for option in aws.options if "endpoint" not in option]
@@ -293,8 +295,8 @@ def test_a_dashboard_without_a_name_is_the_namespaces(aws: Aws, locust: Locust, 
     assert len(lines(stored(aws, name))) == 3
 
 
-def test_a_dashboard_that_may_not_be_put_disturbs_nothing(aws: Aws, locust: Locust, name: str) -> None:
-    """A warning that says what is missing; the test and its delivery go on."""
+def test_a_missing_permission_for_the_dashboard_disturbs_nothing(aws: Aws, locust: Locust, name: str) -> None:
+    """A warning names the permission. The test and its delivery continue."""
     aws.proxy.on("PutDashboard", error("AccessDenied", 403, "not authorized"))
     run = locust.run("orders.py", *LOAD, "-t", "3s", f"--cw-dashboard={name}")
     assert run.exit_code == 0
@@ -306,7 +308,7 @@ def test_a_dashboard_that_may_not_be_put_disturbs_nothing(aws: Aws, locust: Locu
 @pytest.mark.parametrize(
     ("option", "value"), [("--cw-dashboard", "no spaces please"), ("--cw-target", "toaster:1")], ids=["name", "target"]
 )
-def test_what_cannot_be_is_refused_at_the_start(locust: Locust, option: str, value: str) -> None:
+def test_an_invalid_name_is_refused_at_the_start(locust: Locust, option: str, value: str) -> None:
     run = locust.run("orders.py", *LOAD, "-t", "3s", f"{option}={value}", receipt=False, json_file=False)
     assert run.exit_code == 2
     assert option in run.err

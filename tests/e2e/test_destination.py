@@ -1,4 +1,4 @@
-"""Where a run's data goes is recorded with it: a replay, verify and report do not go by the shell they are run from."""
+"""A run records the destination of its data. `replay`, `verify` and `report` use it in any shell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AWAY = error("ServiceUnavailable", 503)
 
 
 def account(number: str) -> Fault:
-    """STS tells that the credentials belong to this account."""
+    """Make STS return this account for the credentials."""
 
     def fault(exchange: Exchange) -> Answer:
         answer = exchange.forward(exchange.call)
@@ -36,13 +36,13 @@ def account(number: str) -> Fault:
 
 @pytest.fixture
 def elsewhere(ministack: str) -> Iterator[Proxy]:
-    """Another CloudWatch, which is to see nothing."""
+    """Another CloudWatch, which must not receive a call."""
     with Proxy(ministack) as proxy:
         yield proxy
 
 
 def by_environment(aws: Aws, **env: str | None) -> dict[str, str | None]:
-    """An environment that alone says where CloudWatch is."""
+    """An environment that alone sets the endpoint of CloudWatch."""
     return {"AWS_ENDPOINT_URL": aws.proxy.url, "AWS_REGION": REGION, **env}
 
 
@@ -110,14 +110,14 @@ def test_a_replay_with_credentials_of_another_account_is_refused(aws: Aws, locus
         assert verify.exit_code == 0, verify.output
 
 
-def test_any_account_will_do_if_asked(aws: Aws, locust: Locust) -> None:
+def test_the_option_account_any_accepts_any_account(aws: Aws, locust: Locust) -> None:
     run = left_behind(aws, locust, by_environment(aws))
     aws.proxy.on("GetCallerIdentity", account(OTHER_ACCOUNT))
     assert replay(run.folder, "--all", "--account", "any").exit_code == 0
 
 
 @pytest.mark.parametrize("options", [True, False], ids=["options", "environment"])
-def test_options_of_a_replay_lead_elsewhere_and_the_record_says_so(
+def test_a_replay_to_another_destination_is_recorded(
     aws: Aws, locust: Locust, elsewhere: Proxy, ministack: str, *, options: bool
 ) -> None:
     if options:
@@ -148,8 +148,8 @@ def test_a_run_with_a_profile_is_replayed_with_it(aws: Aws, locust: Locust) -> N
     assert "with profile shop" in sent.out
 
 
-def test_a_killed_run_has_told_where_its_data_goes(aws: Aws, locust: Locust, elsewhere: Proxy) -> None:
-    """Though nothing was sent before."""
+def test_a_killed_run_has_recorded_its_destination(aws: Aws, locust: Locust, elsewhere: Proxy) -> None:
+    """Also if it had not sent anything."""
     run = locust.start(*PACED, options=names(aws), env=by_environment(aws))
     wait_for_more(run, 200)
     spool = spool_of(run)
@@ -173,8 +173,8 @@ def test_a_killed_run_has_told_where_its_data_goes(aws: Aws, locust: Locust, els
     assert not elsewhere.calls()
 
 
-def test_a_spool_that_does_not_tell_goes_by_the_environment(aws: Aws, locust: Locust) -> None:
-    """As those of earlier versions do not."""
+def test_a_spool_without_a_destination_uses_the_environment(aws: Aws, locust: Locust) -> None:
+    """As those of earlier versions."""
     run = left_behind(aws, locust, by_environment(aws))
     (manifest,) = spool_of(run).rglob("run.json")
     content = json.loads(manifest.read_text())
@@ -184,8 +184,8 @@ def test_a_spool_that_does_not_tell_goes_by_the_environment(aws: Aws, locust: Lo
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == run.receipt["requests"]["observed"]
 
 
-def test_a_profile_that_gives_only_the_region_is_no_source_of_credentials(aws: Aws, locust: Locust) -> None:
-    """It is replayed in the same shell, with the credentials of the role."""
+def test_a_profile_with_only_a_region_is_not_recorded_as_a_source_of_credentials(aws: Aws, locust: Locust) -> None:
+    """The replay runs in the same shell, with the credentials of the role."""
     config = "[profile region-only]\nregion = eu-north-1\n"
     with metadata() as roles:
         env = (
@@ -197,7 +197,7 @@ def test_a_profile_that_gives_only_the_region_is_no_source_of_credentials(aws: A
     assert signed_with(aws.proxy, "PutMetricData") == {f"ASIAROLE {REGION}"}
 
 
-def test_the_default_profile_is_recorded_even_if_sts_was_away(aws: Aws, locust: Locust) -> None:
+def test_the_default_profile_is_recorded_even_if_sts_was_unreachable(aws: Aws, locust: Locust) -> None:
     config = "[default]\naws_access_key_id = AKIAMINE\naws_secret_access_key = secret\nregion = eu-north-1\n" + PROFILES
     env = NO_KEYS | {"AWS_REGION": None, "AWS_ENDPOINT_URL": aws.proxy.url}
     aws.proxy.on("GetCallerIdentity", AWAY)
@@ -209,7 +209,7 @@ def test_the_default_profile_is_recorded_even_if_sts_was_away(aws: Aws, locust: 
     assert "does not record its AWS account" in sent.err
 
 
-def test_where_sts_does_not_answer_a_replay_stops_and_names_the_way_out(aws: Aws, locust: Locust) -> None:
+def test_a_replay_stops_if_sts_does_not_answer_and_names_the_option(aws: Aws, locust: Locust) -> None:
     run = left_behind(aws, locust, by_environment(aws))
     aws.proxy.on("GetCallerIdentity", AWAY)
     stopped = replay(run.folder, "--all")
@@ -222,7 +222,7 @@ def test_where_sts_does_not_answer_a_replay_stops_and_names_the_way_out(aws: Aws
     assert replay(run.folder, "--all", "--account", "any").exit_code == 0
 
 
-def test_a_role_is_assumed_where_the_run_assumed_it(aws: Aws, locust: Locust, elsewhere: Proxy) -> None:
+def test_a_replay_assumes_the_role_of_the_run(aws: Aws, locust: Locust, elsewhere: Proxy) -> None:
     role = "--cw-role-arn=arn:aws:iam::000000000000:role/LoadTest"
     run = left_behind(aws, locust, by_environment(aws), role)
     env: dict[str, str | None] = {"AWS_REGION": OTHER_REGION, "AWS_ENDPOINT_URL": elsewhere.url}

@@ -1,4 +1,4 @@
-"""`locust-cw doctor` as users run it. tests/component has what it finds."""
+"""`locust-cw doctor` as users run it. tests/component has its checks."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def proxy(ministack: str) -> Iterator[Proxy]:
 def examine(
     folder: Path, *args: str, code: int = 0, env: Mapping[str, str | None] | None = None
 ) -> dict[str, dict[str, str | None]]:
-    """The checks by their name."""
+    """The checks, by name."""
     return checks_by_name(run(folder, "doctor", *args, "--json", code=code, env=dict(env or {})), ok=code == 0)
 
 
-def test_all_is_well(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
-    """And what it leaves behind is what it says."""
+def test_all_checks_pass(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
+    """The command publishes exactly what its output names."""
     given = ("--endpoint-url", proxy.url, "--namespace=DoctorWell", "--log-group=/doctor/well", "--create-log-group")
     for _ in range(2):
         checks = examine(tmp_path, *given)
@@ -60,7 +60,7 @@ def test_all_is_well(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
     assert lines[-1] == "Nothing failed."
 
 
-def test_lines_are_for_people(proxy: Proxy, tmp_path: Path) -> None:
+def test_the_lines_are_readable(proxy: Proxy, tmp_path: Path) -> None:
     def refused(_: Exchange) -> Answer:
         return Answer(503, {"Content-Type": "text/html"}, b"<html>a page</html>")
 

@@ -1,4 +1,4 @@
-"""Every way a test ends delivers all of it, once, and leaves Locust's statistics and exit code alone."""
+"""After any order of events, everything is delivered once, and Locust's statistics and exit code are unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIVE = ["--cw-live", "--cw-flush-interval=1"]
 
 
 def walking(locust: Locust, *args: str, order: str = "", **how: Any) -> LocustRun:
-    """A run under way, with some requests made unless it ends by itself."""
+    """A running test that has made some requests, unless it ends by itself."""
     run = locust.start("orders.py", *WALK, *args, env={"ORDER": order}, **how)
     if "-t" not in args:
         run.wait_for("20 steps")
@@ -32,7 +32,7 @@ def walking(locust: Locust, *args: str, order: str = "", **how: Any) -> LocustRu
 def test_a_signal_ends_the_test_and_all_is_delivered(
     aws: Aws, locust: Locust, number: signal.Signals, live: list[str]
 ) -> None:
-    """Ctrl-C and SIGTERM, where `quitting` comes before `test_stop`."""
+    """Ctrl-C and SIGTERM, after which Locust fires `quitting` before `test_stop`."""
     run = walking(locust, *live)
     run.signal(number)
     assert run.exit_code == 0
@@ -42,7 +42,10 @@ def test_a_signal_ends_the_test_and_all_is_delivered(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, None], ids=["SIGINT", "SIGTERM", "time"])
 @pytest.mark.parametrize("order", ["yielding quit", "double test_stop", "double quit"])
 def test_events_that_come_twice_count_once(aws: Aws, locust: Locust, order: str, number: signal.Signals | None) -> None:
-    """SIGTERM with a `quit` handler that yields fires `quitting` and `quit` twice; a worker's Ctrl-C `test_stop`."""
+    """SIGTERM, with a `quit` handler that yields, fires `quitting` and `quit` twice.
+
+    A worker's Ctrl-C fires `test_stop` twice.
+    """
     run = walking(locust, *(["-t", "2s"] if number is None else []), order=order)
     if number:
         run.signal(number)
@@ -51,17 +54,17 @@ def test_events_that_come_twice_count_once(aws: Aws, locust: Locust, order: str,
 
 
 def test_a_task_may_quit_the_runner(aws: Aws, locust: Locust) -> None:
-    """Within the one user's greenlet, which Locust kills at the next yield: `test_stop` may not yield.
+    """In the greenlet of the only user, which Locust kills at the next yield, so `test_stop` must not yield.
 
-    With more users Locust 2.47 hangs by itself.
+    With more users, Locust 2.47 hangs also without locust-cw.
     """
     run = walking(locust, "-u", "1", order="quit in a task")
     assert run.exit_code == 0
     check_story(aws.cloudwatch, run, HOST)
 
 
-def test_an_exception_in_a_task_ends_as_it_would_without(aws: Aws, locust: Locust) -> None:
-    """Locust catches it, goes on, and exits with 1."""
+def test_an_exception_in_a_task_has_the_same_effect_as_without_locust_cw(aws: Aws, locust: Locust) -> None:
+    """Locust catches the exception, continues, and exits with 1."""
     run = walking(locust, *LIVE, order="task error")
     run.signal(signal.SIGTERM)
     assert run.exit_code == 1
@@ -69,8 +72,8 @@ def test_an_exception_in_a_task_ends_as_it_would_without(aws: Aws, locust: Locus
     check_story(aws.cloudwatch, run, HOST)
 
 
-def test_a_broken_locustfile_fails_as_it_would_without(aws: Aws, locust: Locust) -> None:
-    """The exception is shown, the exit code Locust's, and AWS hears nothing."""
+def test_a_broken_locustfile_fails_as_without_locust_cw(aws: Aws, locust: Locust) -> None:
+    """Locust shows the exception and sets the exit code. AWS gets no call."""
     run = locust.run("orders.py", *WALK, env={"ORDER": "import error"})
     assert run.exit_code == 1
     assert "the locustfile is broken" in run.err
@@ -79,7 +82,7 @@ def test_a_broken_locustfile_fails_as_it_would_without(aws: Aws, locust: Locust)
 
 
 def test_a_second_ctrl_c_stops_waiting(aws: Aws, locust: Locust) -> None:
-    """With AWS hanging the process ends at once, and the receipt says that all is in the spool."""
+    """While AWS hangs, the process ends at once, and the receipt counts everything as spooled."""
     aws.proxy.on("*", hang)
     run = walking(locust, *LIVE, "--cw-drain-timeout=100")
     wait_until(aws.proxy.calls, "a call that hangs")
@@ -99,7 +102,7 @@ def test_a_second_ctrl_c_stops_waiting(aws: Aws, locust: Locust) -> None:
 
 @pytest.mark.parametrize("live", [LIVE, []], ids=["live", "end"])
 def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust, target: Target, live: list[str]) -> None:
-    """Each with its run id, its stream and its receipt, and each with its own totals."""
+    """Each has its run ID, stream, receipt and totals."""
     web = Web(locust, "shop.py", *live, "--cw-dimensions=RunId")
     totals = []
     for users in (4, 6):
@@ -129,7 +132,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust, tar
 
 
 def test_requests_between_start_and_quit_of_the_web_ui_are_delivered(aws: Aws, locust: Locust, target: Target) -> None:
-    """Ctrl-C while the test runs, before the user stops it."""
+    """Ctrl-C while the test runs, without **Stop**."""
     web = Web(locust, "shop.py", *LIVE)
     web.swarm(5, target.url)
     target.wait_for(100)
@@ -141,7 +144,7 @@ def test_requests_between_start_and_quit_of_the_web_ui_are_delivered(aws: Aws, l
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_quitting_the_web_ui_without_a_test_does_nothing(aws: Aws, locust: Locust, number: signal.Signals) -> None:
-    """`test_stop` comes without `test_start`: no call, no receipt, no complaint."""
+    """Locust fires `test_stop` without `test_start`. There is no call, receipt or message."""
     web = Web(locust, "shop.py", *LIVE)
     web.run.signal(number)
     assert web.run.exit_code == 0
@@ -151,8 +154,8 @@ def test_quitting_the_web_ui_without_a_test_does_nothing(aws: Aws, locust: Locus
     assert web.run.complaints() == []
 
 
-def test_locusts_own_statistics_are_those_of_a_run_without(aws: Aws, locust: Locust) -> None:
-    """A scripted number of requests: Locust counts the same with locust-cw and with it disabled."""
+def test_locusts_statistics_are_those_of_a_run_without_locust_cw(aws: Aws, locust: Locust) -> None:
+    """With a fixed number of requests, Locust counts the same if locust-cw is disabled."""
     runs = [
         locust.run("orders.py", *WALK, "-u", "1", *args, env={"ORDER": "quit in a task"})
         for args in ([], ["--cw-disable"])

@@ -1,4 +1,4 @@
-"""However a process ends while it publishes, it ends: no crash, no hang, its own exit code, and nothing is lost."""
+"""A publishing process exits without a crash or a hang, with its own exit code, and without losing data."""
 
 from __future__ import annotations
 
@@ -87,14 +87,17 @@ def options(aws: Aws) -> dict[str, object]:
 
 
 def run(folder: Path, code: str, **how: object) -> subprocess.CompletedProcess[str]:
-    """A program of its own, to its end."""
+    """Run a program."""
     return run_python(folder, "-c", code, json.dumps(how))
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["AWS answers", "AWS hangs"])
 @pytest.mark.parametrize(("way", "code"), WAYS.values(), ids=WAYS)
 def test_threads_may_be_busy_when_a_program_ends(aws: Aws, tmp_path: Path, *, way: str, code: int, away: bool) -> None:
-    """They record at full speed and wait for a flush, in a loop and without one. What was taken is accounted for."""
+    """Threads record at full speed and wait for a flush, with and without an event loop.
+
+    Every recorded request is counted.
+    """
     if away:
         aws.proxy.on("*", hang)
     done = run(tmp_path, BUSY + textwrap.dedent(way), drain_timeout=0.5 if away else 30, **options(aws))
@@ -110,7 +113,7 @@ def test_threads_may_be_busy_when_a_program_ends(aws: Aws, tmp_path: Path, *, wa
 
 
 def test_a_program_that_ends_at_once_leaves_what_it_flushed_in_the_spool(aws: Aws, tmp_path: Path) -> None:
-    """`os._exit`, as after a crash, with threads that record and AWS away."""
+    """`os._exit`, as after a crash, with threads that record, while AWS is unreachable."""
     aws.proxy.on("*", hang)
     done = run(
         tmp_path,
@@ -137,8 +140,8 @@ def test_a_program_that_ends_at_once_leaves_what_it_flushed_in_the_spool(aws: Aw
     assert aws.cloudwatch.sum("RequestCount", Host=HOST, Request="/flushed") == 1000
 
 
-def test_processes_that_a_busy_program_forks_end_as_they_like(aws: Aws, tmp_path: Path) -> None:
-    """With their own exit codes, without a word of the parent's publisher, which goes on."""
+def test_processes_that_a_busy_program_forks_exit_normally(aws: Aws, tmp_path: Path) -> None:
+    """With their own exit codes, and without a message of the parent's publisher, which continues."""
     fork = """
     import warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # that a program with threads forks
@@ -196,7 +199,7 @@ WALK = ["-u", "5", "-r", "100", "-t", "2s", "--host", "http://walked.test"]
 
 @pytest.mark.parametrize("event", ["a task", "test_stop", "quitting", "quit"])
 def test_a_listener_may_end_locust(aws: Aws, locust: Locust, event: str) -> None:
-    """With an exit code of its own, which stays, and all is delivered."""
+    """The exit code of the listener stays, and everything is delivered."""
     run = locust.run("leaving.py", *WALK, env={"LEAVE": f"sys.exit in {event}"}, new_interpreter=True)
     assert run.exit_code == 7
     receipt = run.receipt.check_delivered()
@@ -204,8 +207,8 @@ def test_a_listener_may_end_locust(aws: Aws, locust: Locust, event: str) -> None
 
 
 @pytest.mark.parametrize("event", ["test_start", "a task", "test_stop", "quit"])
-def test_a_process_that_locust_forks_ends_as_it_likes(aws: Aws, locust: Locust, event: str) -> None:
-    """With its own exit code and without a word, and Locust goes on."""
+def test_a_process_that_locust_forks_exits_normally(aws: Aws, locust: Locust, event: str) -> None:
+    """With its own exit code and without a message. Locust continues."""
     run = locust.run("leaving.py", *WALK, env={"LEAVE": f"fork in {event}"}, new_interpreter=True)
     assert run.exit_code == 0
     assert "the child ended with 7" in run.out
@@ -232,7 +235,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_is_for_the_main_greenlet_whichever_has_its_turn(tmp_path: Path) -> None:
-    """And nothing of ours shows a traceback."""
+def test_ctrl_c_reaches_the_main_greenlet_during_any_greenlet(tmp_path: Path) -> None:
+    """The traceback shows no code of locust-cw."""
     done = run_python(tmp_path, "-c", CTRL_C_IN_A_GREENLET, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "the main greenlet\n", "")

@@ -1,6 +1,6 @@
-"""A fleet publishes as one test: workers their own requests, the master the users and the one receipt.
+"""A fleet publishes as one test: the workers publish their requests, and the master the users and one receipt.
 
-Real processes on this machine: a master and its workers, `--processes`, and workers that are not Locust's.
+The fleets are real processes on this machine: a master and its workers, `--processes`, and workers of other programs.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def test_workers_publish_and_the_master_accounts(aws: Aws, locust: Locust) -> No
     assert set(while_they_ran(aws, fleet.journals, "WorkerCount")) == {3}
 
 
-def test_locusts_results_are_those_of_a_fleet_without(locust: Locust) -> None:
-    """A fixed number of requests: the same statistics and exit codes with locust-cw as with it disabled."""
+def test_locusts_results_are_those_of_a_fleet_without_locust_cw(locust: Locust) -> None:
+    """With a fixed number of requests, statistics and exit codes are the same if locust-cw is disabled."""
     how: dict[str, Any] = {"env": {"ITERATIONS": "20"}, "worker_env": {"ITERATIONS": "20"}}
     fleets = [Fleet(locust, *LIVE, *USERS, "-t", "10s", *args, **how) for args in ([], ["--cw-disable"])]
     for fleet in fleets:
@@ -92,7 +92,7 @@ def test_a_signal_to_the_master_ends_the_fleet_and_all_is_delivered(
 
 
 def test_ctrl_c_for_all_processes_loses_nothing(aws: Aws, locust: Locust) -> None:
-    """Locust's workers leave without their last report then: its statistics lack what CloudWatch has."""
+    """Locust's workers then exit without their last report. CloudWatch has more requests than Locust's statistics."""
     fleet = Fleet(locust, *LIVE, *USERS)
     fleet.wait_for(60)
     interrupt_all(fleet.processes)
@@ -102,7 +102,7 @@ def test_ctrl_c_for_all_processes_loses_nothing(aws: Aws, locust: Locust) -> Non
 
 @pytest.mark.parametrize("end", ["time", "SIGINT", "SIGINT for all", "SIGTERM"])
 def test_processes_deliver_on_every_core(aws: Aws, locust: Locust, end: str) -> None:
-    """`--processes 2`: the children's last results arrive although Locust's parent does not wait for them."""
+    """`--processes 2`: the last results of the children arrive. Locust's parent process does not wait for them."""
     args = ["-t", "3s"] if end == "time" else []
     run = locust.start("traders.py", "--processes=2", *LIVE, *USERS, *args, "--cw-receipt=receipt.json")
     if end != "time":
@@ -128,8 +128,8 @@ def test_all_processes_of_a_trial_publish_to_one_local_cloudwatch(locust: Locust
     assert run.err.count("A local CloudWatch listens at") == 1
 
 
-def test_what_is_recorded_until_the_end_is_delivered_by_every_worker(aws: Aws, locust: Locust) -> None:
-    """Without --cw-live all is published when the test stops. AWS is slow, and the master alone shows progress."""
+def test_every_worker_delivers_its_data_when_a_test_without_live_stops(aws: Aws, locust: Locust) -> None:
+    """AWS is slow, and only the master shows progress."""
     aws.proxy.on("*", slowly(1))
     fleet = Fleet(locust, *USERS)
     fleet.wait_for(40)
@@ -149,7 +149,7 @@ def lives(process: psutil.Process) -> bool:
 
 
 def test_the_parent_of_processes_waits_for_a_slow_drain(aws: Aws, locust: Locust) -> None:
-    """Its children have gone when it goes, and all is delivered."""
+    """Its children have exited before it exits, and everything is delivered."""
     aws.proxy.on("*", slowly(1))
     run = locust.start("traders.py", "--processes=2", *USERS, "-t", "3s", "--cw-receipt=receipt.json")
     children: set[psutil.Process] = set()
@@ -165,8 +165,8 @@ def test_the_parent_of_processes_waits_for_a_slow_drain(aws: Aws, locust: Locust
     check_everything_fired(aws, [run])
 
 
-def test_the_end_is_bounded_and_the_receipt_says_where_the_rest_is(aws: Aws, locust: Locust) -> None:
-    """With AWS hanging every worker leaves its results in its spool, and `replay` sends them."""
+def test_the_end_is_bounded_and_the_receipt_names_the_spools(aws: Aws, locust: Locust) -> None:
+    """While AWS hangs, every worker leaves its results in its spool, and `replay` sends them."""
     aws.proxy.on("*", hang)
     fleet = Fleet(locust, *LIVE, *USERS, "--cw-drain-timeout=2", "--exit-code-on-error=0", "--cw-fail-on-loss")
     fleet.wait_for(10)
@@ -188,7 +188,7 @@ def test_the_end_is_bounded_and_the_receipt_says_where_the_rest_is(aws: Aws, loc
 
 
 def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust) -> None:
-    """Each under one run id on every worker, with its own totals and its own receipt."""
+    """Each has one run ID on all workers, its own totals and its own receipt."""
     web = MasterWeb()
     fleet = Fleet(locust, *LIVE, "--cw-dimensions=RunId", *web.options, headless=False)
     web.wait_for_workers(3)

@@ -1,4 +1,4 @@
-"""Workers that join late, vanish, publish nothing or were killed are counted right, and named."""
+"""Workers that join late, vanish, publish nothing or are killed are counted correctly and named."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from support.servers import wait_until
 
 
 def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locust: Locust) -> None:
-    """Its `test_start` may come before Locust has finished making its runner."""
+    """Its `test_start` may be fired before Locust has created its runner."""
     fleet = Fleet(locust, *LIVE, *USERS, workers=2)
     fleet.wait_for(60)
     fleet.join()
@@ -44,14 +44,17 @@ def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locu
     assert (counts[0], counts[-1]) == (2, 3)
 
 
-def test_a_worker_that_was_gone_for_a_while_goes_on_with_the_run(aws: Aws, locust: Locust) -> None:
-    """Stopped until the master gives it up, it comes back into the same test: nothing is lost or counted twice."""
+def test_a_worker_that_was_suspended_continues_its_run(aws: Aws, locust: Locust) -> None:
+    """The worker is suspended until the master gives it up.
+
+    It then rejoins the same test: nothing is lost or counted twice.
+    """
     fleet = Fleet(locust, *LIVE, *USERS, workers=2, heartbeats=3)
     fleet.wait_for(40)
     gone, name = fleet.workers[0], fleet.journals[0].client_id
 
     def between_calls() -> bool:
-        """A call that was under way would get no answer in time, and be done twice."""
+        """A call in progress would get no response in time, and would be made twice."""
         calls = aws.proxy.publishing()
         return all(call.answer and call.received_at < time.time() - 0.1 for call in calls)
 
@@ -64,8 +67,8 @@ def test_a_worker_that_was_gone_for_a_while_goes_on_with_the_run(aws: Aws, locus
     check_fleet_story(aws.cloudwatch, fleet)
 
 
-def test_workers_that_begin_when_the_test_is_over_are_waited_for(aws: Aws, locust: Locust) -> None:
-    """The machine is slow. What they log of it is in the receipt, as all is that CloudWatch has."""
+def test_the_master_waits_for_workers_that_start_after_the_end_of_the_test(aws: Aws, locust: Locust) -> None:
+    """On a slow machine. The receipt counts their log events, and CloudWatch has everything."""
     fleet = Fleet(locust, *LIVE, "-u2", "-t2s", workers=2, locustfile="late.py", worker_env={"LATE": "3"})
     fleet.finish()
     receipt = fleet.master.receipt.check_delivered()
@@ -74,8 +77,8 @@ def test_workers_that_begin_when_the_test_is_over_are_waited_for(aws: Aws, locus
     assert "vanished" not in fleet.master.output
 
 
-def test_a_worker_that_never_begins_is_named(locust: Locust) -> None:
-    """The master sent it the start, and has no report. The end waits for it for a limited time."""
+def test_a_worker_that_never_starts_is_named(locust: Locust) -> None:
+    """The master has sent it the start, and gets no report. The end waits for it for a limited time."""
     fleet = Fleet(locust, *LIVE, "-u1", "-t2s", workers=1, locustfile="late.py", worker_env={"LATE": "600"})
     fleet.master.finish()
     printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
@@ -83,7 +86,7 @@ def test_a_worker_that_never_begins_is_named(locust: Locust) -> None:
 
 
 def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> None:
-    """Only Locust's totals contain its requests, so the receipt must not claim to be complete."""
+    """Only Locust's totals contain its requests, so the receipt is not complete."""
     fleet = Fleet(
         locust, *LIVE, *USERS, "--exit-code-on-error=0", "--cw-fail-on-loss", workers=1,
         locustfile="attached_fleet.py", worker_env={"ATTACH": '{"local": true}'}, env={},
@@ -107,7 +110,7 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
 
 
 @pytest.mark.parametrize("option", ["--cw-strict", "--cw-stop-on-alarm=missing"])
-def test_a_test_that_is_refused_blames_no_worker(aws: Aws, locust: Locust, option: str) -> None:
+def test_a_refused_test_names_no_worker_as_missing(aws: Aws, locust: Locust, option: str) -> None:
     if option == "--cw-strict":
         aws.proxy.on("PutMetricData", error("AccessDeniedException", 403, "not authorized"))
     fleet = Fleet(locust, *LIVE, *USERS, option, workers=1)
@@ -120,7 +123,7 @@ def test_a_test_that_is_refused_blames_no_worker(aws: Aws, locust: Locust, optio
 
 
 def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locust) -> None:
-    """Nothing is known of it but that it was there; the account of the others holds."""
+    """The master only knows that it existed. The receipt counts the other workers."""
     fleet = Fleet(
         locust, *LIVE, *USERS, "--exit-code-on-error=0", "--cw-fail-on-loss", workers=2,
         worker_env={"REPORTS": "600"}, heartbeats=3,
@@ -144,7 +147,7 @@ IN_MEMORY_S = 2
 
 
 def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, locust: Locust) -> None:
-    """What it had reported counts for the receipt; what its spool holds `replay` sends."""
+    """The receipt counts what it had reported, and `replay` sends what its spool contains."""
     fleet = Fleet(locust, "--cw-live", "--cw-flush-interval=2", *USERS, "--exit-code-on-error=0", heartbeats=3)
     fleet.wait_for(40)
     victim, journal = fleet.workers[1], fleet.journals[1]
@@ -209,8 +212,8 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     assert fired - in_memory <= len(numbers) <= fired + 2, "requests and life-cycle events"
 
 
-def test_the_master_says_that_trouble_is_over_when_a_worker_was_killed_in_it(aws: Aws, locust: Locust) -> None:
-    """With real processes: the one that is left publishes again, and nothing is in trouble any more."""
+def test_the_master_logs_the_end_of_an_outage_in_which_a_worker_was_killed(aws: Aws, locust: Locust) -> None:
+    """The remaining worker publishes again, so no process has an outage any more."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
     aws.proxy.on("PutLogEvents", error("ServiceUnavailable", 503))
     fleet = Fleet(locust, *LIVE, *USERS, "--exit-code-on-error=0", workers=2, heartbeats=3)

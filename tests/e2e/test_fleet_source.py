@@ -1,4 +1,4 @@
-"""With `--cw-source=master` the master alone publishes, also for workers that are not Locust's."""
+"""With `--cw-source=master`, only the master publishes, also for workers of other programs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from support.servers import ending, free_port
 
 @pytest.fixture
 def no_aws(ministack: str) -> Iterator[Proxy]:
-    """Where workers would call that call at all."""
+    """An address that workers would use if they called AWS."""
     with Proxy(ministack) as proxy:
         yield proxy
         assert not proxy.calls()
@@ -42,7 +42,7 @@ def no_aws(ministack: str) -> Iterator[Proxy]:
 
 @pytest.fixture
 def master_only(aws: Aws, no_aws: Proxy) -> dict[str, Any]:
-    """Options and environments by which the master alone gets to AWS."""
+    """Options and environments with which only the master can call AWS."""
     keys = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
     return {
         "env": {"AWS_ENDPOINT_URL": aws.proxy.url},
@@ -71,7 +71,7 @@ def test_the_master_alone_publishes_for_workers_without_credentials(
 
 
 def check_reported(aws: Aws, requests: Counter[str], failures: Counter[str]) -> None:
-    """Requests and failures are Locust's for each name and for the host."""
+    """Requests and failures are those of Locust, for each name and for the host."""
     series: list[tuple[dict[str, str], int, int]] = [({}, requests.total(), failures.total())]
     series += [({"Request": name}, requests[name], failures[name]) for name in requests]
     for dimensions, number, failed in series:
@@ -80,8 +80,8 @@ def check_reported(aws: Aws, requests: Counter[str], failures: Counter[str]) -> 
         assert aws.cloudwatch.count("ResponseTime_ms", Host=HOST, **dimensions) == number
 
 
-def test_workers_that_are_not_locusts_are_published_by_the_master(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """Two that speak nothing but Locust's protocol: sums are exact, percentiles as good as the times reported."""
+def test_the_master_publishes_for_workers_of_other_programs(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """Two workers that only use Locust's protocol: sums are exact, and percentiles as precise as the reported times."""
     port = free_port()
     master = locust.start(
         "traders.py",
@@ -138,7 +138,7 @@ def test_workers_that_are_not_locusts_are_published_by_the_master(aws: Aws, locu
 
 
 def check_percentiles(held: Published, times: Counter[float]) -> None:
-    """Within 1 % of those of the times as they were reported."""
+    """Within 1% of the percentiles of the reported times."""
     assert held.count == times.total()
     for percent in (1, 10, 50, 90, 95, 99, 99.9, 100):
         assert held.percentile(percent) == pytest.approx(nearest_rank(times, percent), rel=0.0101), percent

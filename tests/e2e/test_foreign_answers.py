@@ -1,4 +1,4 @@
-"""A test of which something that is not AWS answers tells of the loss, and its replay delivers all."""
+"""If another server than AWS answers, the test reports the loss, and its replay delivers everything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def contents(spool: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "end"])
-def test_the_exit_code_of_a_test_tells_and_a_replay_delivers_it_all_later(
+def test_the_exit_code_shows_the_loss_and_a_replay_delivers_everything_later(
     aws: Aws, locust: Locust, *, live: bool
 ) -> None:
     aws.proxy.on("*", lambda _: HTML)

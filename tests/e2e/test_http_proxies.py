@@ -1,4 +1,4 @@
-"""No command, and no test with a local CloudWatch, asks an HTTP proxy for this machine."""
+"""Commands, and tests with a local CloudWatch, do not use an HTTP proxy for this machine."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from support.servers import REGION
 
 @pytest.fixture(autouse=True)
 def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the machine that runs the tests."""
+    """Unset the proxy exceptions of this machine."""
     for name in (*VARIABLES, "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_no_command_asks_a_proxy_for_this_machine(aws: Aws, locust: Locust, ministack: str) -> None:
+def test_no_command_uses_a_proxy_for_this_machine(aws: Aws, locust: Locust, ministack: str) -> None:
     # What doctor publishes has no time of its own, as no test's data may be.
     with logging_proxy() as (url, asked), metadata() as roles, Proxy(ministack) as other:
         env = NO_KEYS | roles.ecs | dict.fromkeys(VARIABLES, url)
@@ -47,7 +47,7 @@ def test_no_command_asks_a_proxy_for_this_machine(aws: Aws, locust: Locust, mini
         assert any("/container" in each for each in roles.asked)
 
 
-def test_a_local_cloudwatch_is_reached_whatever_proxy_there_is(locust: Locust) -> None:
+def test_a_local_cloudwatch_is_reached_without_the_proxy(locust: Locust) -> None:
     with logging_proxy() as (url, asked):
         env = dict.fromkeys(VARIABLES, url)
         run = locust.start(*PACED, "--cw-local", "-t", "3s", options=[], env=env)

@@ -47,7 +47,7 @@ sys.meta_path.insert(0, Missing())
 
 
 def run(folder: Path, probe: str) -> str:
-    """What it prints, ended without a stumble."""
+    """Run a program, and return its output."""
     done = run_python(folder, "-c", probe, timeout=60)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
@@ -63,8 +63,8 @@ def test_import_makes_no_thread_opens_nothing_and_needs_no_locust(tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
-def test_names_that_few_need_bring_their_modules_when_they_are_asked_for(tmp_path: Path) -> None:
-    """All that is offered is there; what is not is no attribute."""
+def test_rarely_used_names_import_their_modules_at_first_use(tmp_path: Path) -> None:
+    """All public names exist, and other names raise an AttributeError."""
     probe = (
         "import sys, locust_cw\n"
         "assert not {'locust_cw._aws.local', 'locust_cw._plugin.session', 'locust', 'gevent'} & set(sys.modules)\n"
@@ -87,8 +87,8 @@ def test_boto3_is_not_needed(tmp_path: Path) -> None:
     run(tmp_path, probe)
 
 
-def test_imported_anew_it_registers_once(tmp_path: Path) -> None:
-    """As programs do that reload a locustfile and what it imports."""
+def test_a_repeated_import_registers_once(tmp_path: Path) -> None:
+    """As in programs that reload a locustfile and its imports."""
     probe = (
         "import importlib, locust; from locust.argument_parser import get_parser\n"
         "import locust_cw; importlib.reload(locust_cw)\n"
@@ -115,8 +115,8 @@ gevent.monkey.patch_all = patch_all
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_imported_before_locust_it_registers_and_leaves_no_trace(tmp_path: Path, look: str) -> None:
-    """Once, with whichever import succeeds; Locust's loader is its own, which reads its files."""
+def test_an_import_before_locust_registers_and_removes_its_import_hook(tmp_path: Path, look: str) -> None:
+    """Once, with the first successful import. Locust's module keeps its own loader, which reads its files."""
     probe = f"""
 import importlib.resources, importlib.util, pkgutil, sys
 import locust_cw
@@ -142,8 +142,8 @@ FOR_THE_SUMMARY = {"locust_cw._aws", "locust_cw._aws.cost", "locust_cw._terminal
 """What the startup summary needs besides: the estimated cost, and an endpoint without passwords."""
 
 
-def test_a_process_that_applies_load_has_loaded_what_it_needs_and_no_more(locust: Locust) -> None:
-    """A live test without a web UI, a fleet or an option of an extension. The rest is loaded at the end, or never."""
+def test_a_process_that_makes_load_imports_only_what_it_needs(locust: Locust) -> None:
+    """A live test without a web UI, a fleet or an extension. Other modules are imported at the end, or never."""
     run = locust.run("loaded.py", "--cw-live", "-t", "3s", "--host", "http://walked.test", new_interpreter=True)
     run.receipt.check_delivered()
     lines: dict[str, int] = json.loads((run.folder / "modules.json").read_text())

@@ -1,6 +1,6 @@
-"""A process that makes load all day holds no more in the evening than in the morning.
+"""A process that runs many tests does not accumulate resources.
 
-With LOCUST_CW_LONG_TESTS=1 the day is longer.
+With LOCUST_CW_LONG_TESTS=1, there are more tests.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SLACK_BYTES = 5e5
 
 @pytest.mark.parametrize("what", ["tests", "environments", "publishers"])
 def test_start_and_stop_leave_nothing_behind(aws: Aws, tmp_path: Path, what: str) -> None:
-    """No file, thread, greenlet, listener or object of ours, no spool, and no memory."""
+    """No file, thread, greenlet, listener, object, spool or memory."""
     done = run_python(
         *(tmp_path, SCRIPT, what, json.dumps(aws.in_python), str(CYCLES)), timeout=250, env={"MALLOC_ARENA_MAX": "1"}
     )

@@ -1,4 +1,4 @@
-"""Locust used as a library: `attach(environment, **options)` with its own environment and events."""
+"""Locust as a library: `attach(environment, **options)` with a custom environment and events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCRIPT = SCRIPTS / "library.py"
 def test_attach_publishes_for_a_library_user(
     aws: Aws, target: Target, tmp_path: Path, *, live: bool, how: list[str]
 ) -> None:
-    """Options in Python form; all is delivered even when only `atexit` is left to do it."""
+    """With options in Python form. Everything is delivered, also if only `atexit` can do it."""
     options = {
         **aws.in_python,
         "receipt": str(tmp_path / "receipt.json"),
@@ -46,8 +46,8 @@ def test_attach_publishes_for_a_library_user(
 
 
 @pytest.mark.parametrize("option", [{"resolution": 7}, {"nonsense": 1}, {"namespace": "AWS/x"}], ids=str)
-def test_attach_refuses_what_it_cannot_do(tmp_path: Path, option: dict[str, object]) -> None:
-    """A wrong value or name is an exception that names the option, at once."""
+def test_attach_refuses_invalid_options(tmp_path: Path, option: dict[str, object]) -> None:
+    """An invalid value or name raises an exception that names the option."""
     done = run_python(tmp_path, SCRIPT, json.dumps(option), "http://127.0.0.1:9", tmp_path / "stats.json", timeout=60)
     assert done.returncode != 0
     (name,) = option
@@ -55,8 +55,8 @@ def test_attach_refuses_what_it_cannot_do(tmp_path: Path, option: dict[str, obje
     assert "the script is done" not in done.stdout
 
 
-def test_a_program_with_a_master_is_told_of_a_refusal_where_it_starts_the_test(aws: Aws, tmp_path: Path) -> None:
-    """By an exception that it can catch and go on after; no user is spawned."""
+def test_a_refused_test_raises_an_exception_where_the_program_starts_it(aws: Aws, tmp_path: Path) -> None:
+    """The program can catch it and continue. No user is spawned."""
     aws.proxy.on("*", error("AccessDenied", 403, "not authorized"))
     options = {"endpoint_url": aws.proxy.url, "namespace": aws.cloudwatch.namespace, "logs": "off", "strict": True}
     done = run_python(tmp_path, SCRIPTS / "refused_master.py", json.dumps(options), str(free_port()), timeout=60)
@@ -65,7 +65,7 @@ def test_a_program_with_a_master_is_told_of_a_refusal_where_it_starts_the_test(a
 
 
 def test_a_fleet_may_have_runners_of_its_own_classes(aws: Aws, tmp_path: Path) -> None:
-    """The master's receipt has what its workers delivered, all under one run ID."""
+    """The master's receipt counts what its workers delivered, with one run ID."""
     port, options = str(free_port()), {**aws.in_python, "live": True, "flush_interval": 1}
     program = [sys.executable, str(SCRIPTS / "library_fleet.py")]
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What a test keeps off AWS stays off it: `--cw-local`, `--cw-dry-run`, `--cw-disable`, in fleets and programs, too."""
+"""Tests with `--cw-local`, `--cw-dry-run` or `--cw-disable` do not call AWS, also in fleets and programs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from support.servers import Target, wait_until
 NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="Locust forks its workers")
 
 
-def test_local_brings_its_own_cloudwatch(locust: Locust, target: Target) -> None:
-    """A MiniStack is started, published to and ended; no credentials needed."""
+def test_local_starts_and_stops_a_cloudwatch(locust: Locust, target: Target) -> None:
+    """A test starts MiniStack, publishes to it and stops it. It needs no credentials."""
     run = locust.start(
         "shop.py", "-t", "5s", "--host", target.url, "--cw-local", "--cw-live", options=[], env=NO_CREDENTIALS
     )
@@ -36,8 +36,8 @@ PROCESSES = pytest.param(["--processes=2"], id="fleet", marks=NOT_ON_WINDOWS)
 
 
 @pytest.mark.parametrize("processes", [pytest.param([], id="alone"), PROCESSES])
-def test_local_leaves_the_options_open_to_change(locust: Locust, processes: list[str]) -> None:
-    """Where it listens is known to all processes, and is nothing that the user gave beside it."""
+def test_local_does_not_change_the_options_of_the_user(locust: Locust, processes: list[str]) -> None:
+    """All processes know the address, and it does not count as an option that the user has set."""
     args = ("-u", "2", "-r", "100", "-t", "6s", "--host", HOST)
     run = locust.run("attached_late.py", *processes, *args, "--cw-local", "--cw-live", options=[])
     assert run.output.count("attached late") == max(len(processes) * 3, 1), run.output
@@ -55,7 +55,7 @@ def test_local_leaves_the_options_open_to_change(locust: Locust, processes: list
     ],
     ids=str,
 )
-def test_what_a_masters_program_keeps_off_aws_stays_off_it(
+def test_workers_do_not_call_aws_if_the_program_of_the_master_opts_out(
     aws: Aws, locust: Locust, attached: dict[str, bool], fate: str | None
 ) -> None:
     """The workers get this from the master, and their own options do not change it."""

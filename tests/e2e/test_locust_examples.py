@@ -1,6 +1,6 @@
-"""Locustfiles in the manner of Locust's own examples: locust-cw changes neither their results nor their exit codes.
+"""Locustfiles in the style of Locust's examples: locust-cw changes neither their results nor their exit codes.
 
-They know nothing of locust-cw and make a fixed number of requests, so that a run with and one without can be compared.
+They do not import locust-cw, and make a fixed number of requests, so that runs with and without it can be compared.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ EXAMPLES: dict[str, tuple[str, list[str], int]] = {
 
 
 def results(run: LocustRun) -> dict[tuple[str | None, str], tuple[int, int]]:
-    """Requests and failures by kind and name, as Locust tells them."""
+    """Requests and failures by type and name, from Locust."""
     entries = json.loads((run.folder / "locust.json").read_text())
     return {(each["method"], each["name"]): (each["num_requests"], each["num_failures"]) for each in entries}
 
 
 def own_lines(run: LocustRun) -> list[str]:
-    """What the locustfile itself said."""
+    """The output of the locustfile."""
     return re.findall(r"^> .*$", run.out, re.MULTILINE)
 
 
 def check_same(runs: list[LocustRun], exit_code: int) -> None:
-    """The first, with locust-cw, did what the second, without, did."""
+    """The first run, with locust-cw, has the same results as the second run, without it."""
     assert [run.exit_code for run in runs] == [exit_code, exit_code]
     assert results(runs[0]) == results(runs[1]) != {}
     assert own_lines(runs[0]) == own_lines(runs[1])
@@ -50,7 +50,7 @@ def check_same(runs: list[LocustRun], exit_code: int) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
-def test_an_example_does_what_it_did(
+def test_an_example_has_the_same_results_with_locust_cw(
     aws: Aws, locust: Locust, target: Target, example: tuple[str, list[str], int]
 ) -> None:
     locustfile, args, exit_code = example
@@ -72,8 +72,8 @@ def test_an_example_does_what_it_did(
         assert min(held) > 0
 
 
-def test_messages_of_their_own_between_master_and_workers(aws: Aws, locust: Locust) -> None:
-    """Custom messages, and entries of one's own in the workers' reports."""
+def test_custom_messages_between_master_and_workers(aws: Aws, locust: Locust) -> None:
+    """Also custom entries in the reports of workers."""
     host = "http://used.test"
     args = ["-u", "4", "-r", "100", "--host", host, "-t", "8s"]
     fleets = [

@@ -1,4 +1,4 @@
-"""A worker without a master that accounts for it prints and writes its own receipt, and sets its own exit code."""
+"""A worker whose master does not print a receipt prints and writes its own, and sets its own exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWN = ["--cw-receipt=own.json", "--cw-fail-on-loss", "--cw-drain-timeout=1"]
 
 
 def own_receipt(worker: LocustRun) -> dict[str, int]:
-    """The requests in the receipt that the worker printed and wrote, which nothing else did."""
+    """The requests in the receipt, which only the worker printed and wrote."""
     assert receipts_printed(worker) == 1
     worker.folder.joinpath("own.json").rename(worker.folder / "receipt.json")
     requests: dict[str, int] = worker.receipt["requests"]
@@ -48,7 +48,7 @@ def test_a_master_without_locust_cw_leaves_the_receipt_to_its_workers(aws: Aws, 
 
 @pytest.mark.parametrize("away", [False, True], ids=["AWS answers", "AWS hangs"])
 def test_a_worker_whose_master_died_has_its_own_receipt(aws: Aws, locust: Locust, *, away: bool) -> None:
-    """It waits for the master for a moment only."""
+    """It waits for the master for a short time only."""
     if away:
         aws.proxy.on("*", hang)
     fleet = Fleet(locust, *LIVE, *USERS, *OWN, workers=1, receipt=False)

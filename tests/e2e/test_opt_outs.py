@@ -1,4 +1,4 @@
-"""An opt-out holds wherever it is set: in Python, on a command line, in the environment or a file, by either side."""
+"""An opt-out applies wherever it is set: in Python, a command line, the environment or a file, by master or worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGIO
 
 
 def in_environment(aws: Aws) -> dict[str, str]:
-    """The variables that lead to a test's corner of CloudWatch."""
+    """The variables for the CloudWatch of a test."""
     return {f"LOCUST_CW_{name.upper()}": value for name, value in aws.in_python.items()}
 
 
@@ -41,10 +41,10 @@ def in_environment(aws: Aws) -> dict[str, str]:
     [({}, "delivered"), ({"LOCUST_CW_DRY_RUN": "on"}, "spooled"), ({"LOCUST_CW_DISABLE": "TRUE"}, None)],
     ids=["none", "dry run", "disable"],
 )  # fmt: skip
-def test_locusts_documented_example_takes_the_environments_options(
+def test_locusts_documented_example_uses_the_options_of_the_environment(
     aws: Aws, tmp_path: Path, variable: dict[str, str], fate: str | None
 ) -> None:
-    """Where it publishes, and whether: with `import locust_cw` alone, and no command line."""
+    """With only `import locust_cw`, and without a command line: where it publishes, and whether it does."""
     env = {**in_environment(aws), "LOCUST_CW_RECEIPT": str(tmp_path / "receipt.json"), **variable}
     done = run_python(tmp_path, SCRIPTS / "documented.py", tmp_path / "stats.json", timeout=60, env=env)
     assert done.returncode == 0, done.stderr
@@ -76,8 +76,8 @@ def test_attach_publishes_nothing_where_the_environment_opts_out(aws: Aws, tmp_p
 
 
 @pytest.mark.parametrize("script", ["documented.py", "library.py"])
-def test_a_program_is_told_of_an_opt_out_that_cannot_be_read(tmp_path: Path, script: str) -> None:
-    """Before there is any load, by the name of the variable."""
+def test_an_invalid_opt_out_raises_an_error_in_a_program(tmp_path: Path, script: str) -> None:
+    """Before there is any load. The error names the variable."""
     arguments = ["{}", "http://127.0.0.1:9"] if script == "library.py" else []
     done = run_python(
         tmp_path, SCRIPTS / script, *arguments, tmp_path / "stats.json", timeout=60, env={"LOCUST_CW_DISABLE": "ja"}
@@ -87,8 +87,8 @@ def test_a_program_is_told_of_an_opt_out_that_cannot_be_read(tmp_path: Path, scr
     assert "the script is done" not in done.stdout
 
 
-def test_an_opt_out_that_cannot_be_read_when_a_test_starts_is_no_consent_either(aws: Aws, tmp_path: Path) -> None:
-    """No listener raises, and the exit code tells where it was asked to."""
+def test_an_invalid_opt_out_at_the_start_of_a_test_prevents_publication(aws: Aws, tmp_path: Path) -> None:
+    """No listener raises an exception, and the exit code shows the loss if `fail_on_loss` is set."""
     code = """
     import json, os, sys
     from locust.env import Environment
@@ -127,9 +127,9 @@ def test_a_worker_of_a_library_opts_out_though_its_master_does_not(aws: Aws, tmp
 
 
 def test_workers_opt_out_though_their_master_does_not(aws: Aws, locust: Locust) -> None:
-    """By variable, file and command line, also one that joins a test under way; and not by what was the last test's.
+    """By variable, file and command line, also a worker that joins late. Opt-outs of the previous test do not apply.
 
-    The receipt counts what the others published and says why Locust counts more.
+    The receipt counts what the others published, and says why Locust counts more.
     """
     web = MasterWeb()
     fleet = Fleet(
@@ -211,7 +211,7 @@ def test_a_master_that_publishes_for_its_workers_leaves_out_those_that_opt_out(a
 # Without Locust
 
 
-def test_a_publisher_that_opts_out_takes_everything_and_does_nothing(aws: Aws, tmp_path: Path) -> None:
+def test_a_disabled_publisher_ignores_everything(aws: Aws, tmp_path: Path) -> None:
     """By the environment, also against the program, or by the program. Its methods still work."""
     code = """
     import asyncio, json, os, sys, threading
@@ -260,8 +260,8 @@ def test_a_publisher_that_opts_out_takes_everything_and_does_nothing(aws: Aws, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_publisher_takes_the_environments_options(aws: Aws, tmp_path: Path) -> None:
-    """What Python says comes first, but for an opt-out; options that it does not have are none of its business."""
+def test_a_publisher_uses_the_options_of_the_environment(aws: Aws, tmp_path: Path) -> None:
+    """Options in Python take precedence, except over an opt-out. Options that a publisher does not have are ignored."""
     given = {"LOCUST_CW_RUN_ID": "theirs", "LOCUST_CW_LIVE": "off", "LOCUST_CW_SOURCE": "invalid"}
     with own(**KEYS, **in_environment(aws), **given):
         with Publisher(host=HOST, spool_dir=str(tmp_path)) as publisher:
@@ -278,7 +278,7 @@ def test_a_publisher_takes_the_environments_options(aws: Aws, tmp_path: Path) ->
         assert len(aws.proxy.calls()) == calls
 
 
-def test_a_publisher_names_what_it_cannot_use(tmp_path: Path) -> None:
+def test_a_publisher_names_an_invalid_option(tmp_path: Path) -> None:
     cases: list[tuple[dict[str, str], dict[str, Any], str]] = [
         ({"LOCUST_CW_DISABLE": "ja"}, {}, "LOCUST_CW_DISABLE must be one of true, "),
         ({"LOCUST_CW_FLUSH_INTERVAL": "soon"}, {}, "LOCUST_CW_FLUSH_INTERVAL must be a number, not 'soon'"),
@@ -295,8 +295,8 @@ def test_a_publisher_names_what_it_cannot_use(tmp_path: Path) -> None:
 # Replay
 
 
-def test_replay_sends_nothing_where_the_environment_opts_out(aws: Aws, tmp_path: Path) -> None:
-    """A dry run tells what it would send; else it says why not."""
+def test_replay_sends_nothing_if_the_environment_opts_out(aws: Aws, tmp_path: Path) -> None:
+    """A dry run prints what it would send. Otherwise, an error gives the reason."""
     options = {**aws.in_python, "run_id": "left", "spool_dir": str(tmp_path / "spool"), "dry_run": True}
     code = "import json, sys; from locust_cw import Publisher\n"
     code += "with Publisher(**json.loads(sys.argv[1])) as publisher: publisher.record('GET', '/', 1.0)"

@@ -1,4 +1,4 @@
-"""Every option does what it says, from wherever it is set, and a bad value stops Locust at start."""
+"""Every option works from each source, and a bad value stops Locust at start."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OPTIONS = {
     ],
 )
 def test_a_bad_value_stops_locust_at_start(aws: Aws, locust: Locust, target: Target, option: str) -> None:
-    """A message names the option, no load is made, and AWS hears nothing. tests/unit has all bad values."""
+    """A message names the option. There is no load, and AWS gets no call. tests/unit has all bad values."""
     before = target.served
     run = locust.run("shop.py", "-t", "20s", "--host", target.url, option, receipt=False)
     assert run.exit_code == 2
@@ -74,7 +74,7 @@ def settings(aws: Aws) -> dict[str, str]:
 
 @pytest.mark.parametrize("source", ["environment", "locust.conf", "pyproject.toml"])
 def test_options_may_be_set_elsewhere(aws: Aws, locust: Locust, tmp_path: Path, source: str) -> None:
-    """In the environment as LOCUST_CW_..., in locust.conf or in [tool.locust]."""
+    """In environment variables such as LOCUST_CW_NAMESPACE, in locust.conf, or in [tool.locust]."""
     values, how = settings(aws), dict[str, Any]()
     if source == "environment":
         how["env"] = {f"LOCUST_CW_{name.upper().replace('-', '_')}": value for name, value in values.items()}
@@ -90,8 +90,8 @@ def test_options_may_be_set_elsewhere(aws: Aws, locust: Locust, tmp_path: Path, 
     assert len(aws.cloudwatch.events("load-generator/set-elsewhere/")) >= 45
 
 
-def test_options_stand_in_one_group_of_the_help(locust: Locust) -> None:
-    """Under "CloudWatch"."""
+def test_the_help_has_the_options_in_one_group(locust: Locust) -> None:
+    """The group "CloudWatch"."""
     run = locust.run("plain.py", "--help", module="locust_cw")
     assert run.exit_code == 0
     group = re.split(r"^CloudWatch:$", run.out, flags=re.MULTILINE)[1]
@@ -111,7 +111,9 @@ def test_disable_registers_nothing(aws: Aws, locust: Locust, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])
-def test_a_dry_run_calls_nobody_and_tells_the_cost(aws: Aws, locust: Locust, tmp_path: Path, live: list[str]) -> None:
+def test_a_dry_run_makes_no_call_and_estimates_the_cost(
+    aws: Aws, locust: Locust, tmp_path: Path, live: list[str]
+) -> None:
     run = play(locust, tmp_path, "--cw-dry-run", *live, env=NO_KEYS)
     receipt = run.receipt.check()
     assert not aws.proxy.calls()
@@ -142,7 +144,7 @@ def test_strict_refuses_to_start_without_credentials(locust: Locust, target: Tar
     assert target.served == before
 
 
-def test_strict_starts_where_only_a_retention_fails(aws: Aws, locust: Locust, target: Target) -> None:
+def test_strict_starts_if_only_the_retention_fails(aws: Aws, locust: Locust, target: Target) -> None:
     aws.proxy.on("PutRetentionPolicy", error("ThrottlingException", 400, "Rate exceeded"), times=2)
     options = ["--cw-strict", "--cw-log-retention-days=7"]
     # Longer than both pauses between the tries can be: they come before the users, and the run time counts them.
@@ -153,13 +155,15 @@ def test_strict_starts_where_only_a_retention_fails(aws: Aws, locust: Locust, ta
 
 
 @pytest.mark.parametrize("live", [["--cw-live"], []], ids=["live", "end"])
-def test_strict_changes_nothing_when_aws_is_well(aws: Aws, locust: Locust, target: Target, live: list[str]) -> None:
+def test_strict_changes_nothing_if_aws_accepts_the_first_call(
+    aws: Aws, locust: Locust, target: Target, live: list[str]
+) -> None:
     run = locust.run("shop.py", "-u", "40", "-r", "100", "-t", "3s", "--host", target.url, "--cw-strict", *live)
     assert run.exit_code == 1, "as always when requests failed"
     check_story(aws.cloudwatch, run, target.url)
 
 
-def test_a_host_with_bytes_that_are_no_text_is_published(locust: Locust, tmp_path: Path) -> None:
+def test_a_host_that_is_not_valid_utf_8_is_published(locust: Locust, tmp_path: Path) -> None:
     run = play(locust, tmp_path, "--host", "http://a\udcff.test")
     run.receipt.check_delivered()
     assert run.receipt["requests"]["observed"] == 45
@@ -169,7 +173,7 @@ def test_a_host_with_bytes_that_are_no_text_is_published(locust: Locust, tmp_pat
 
 
 @pytest.mark.parametrize("dimensions", ["Host,Request,Method", "Request", "RunId", "Host,RunId", "Host"])
-def test_dimensions_make_the_series_and_the_host_is_always_there(
+def test_dimensions_determine_the_series_and_the_host_is_always_rolled_up(
     aws: Aws, locust: Locust, tmp_path: Path, dimensions: str
 ) -> None:
     run = play(locust, tmp_path, f"--cw-dimensions={dimensions}")
@@ -204,14 +208,16 @@ def test_the_run_id_may_be_chosen(aws: Aws, locust: Locust, tmp_path: Path) -> N
 # Logs
 
 
-def test_the_log_stream_begins_as_asked(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+def test_the_log_stream_starts_with_the_given_prefix(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     run = play(locust, tmp_path, "--cw-log-stream=nightly/eu")
     (stream,) = aws.cloudwatch.streams()
     assert stream.startswith(f"nightly/eu/{run.receipt['run_id']}/")
 
 
 @pytest.mark.parametrize(("which", "logged"), [("all", 45), ("failures", 5), ("off", 0)])
-def test_logs_says_which_requests_are_logged(aws: Aws, locust: Locust, tmp_path: Path, which: str, logged: int) -> None:
+def test_logs_selects_the_requests_that_are_logged(
+    aws: Aws, locust: Locust, tmp_path: Path, which: str, logged: int
+) -> None:
     run = play(locust, tmp_path, f"--cw-logs={which}")
     events = aws.cloudwatch.events()
     receipt = run.receipt.check_delivered()
@@ -230,7 +236,7 @@ def test_a_share_of_the_successes_is_logged_and_all_failures(aws: Aws, locust: L
     assert run.receipt["requests"]["observed"] == 2100
 
 
-def test_text_is_the_old_scripts_line(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+def test_the_text_format_is_that_of_the_old_script(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     run = play(locust, tmp_path, "--cw-log-format=text")
     lines = [TEXT_LINE.fullmatch(event.message) for event in aws.cloudwatch.events() if event.is_request]
     assert len(lines) == 45
@@ -250,7 +256,7 @@ def test_a_new_log_group_gets_retention_and_class(aws: Aws, locust: Locust, tmp_
     assert retained.params == {"logGroupName": aws.cloudwatch.log_group, "retentionInDays": 7}
 
 
-def test_a_log_group_that_exists_is_left_as_it_is(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+def test_an_existing_log_group_is_not_changed(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     aws.cloudwatch.logs.create_log_group(logGroupName=aws.cloudwatch.log_group)
     run = play(locust, tmp_path, "--cw-log-retention-days=7", "--cw-log-class=INFREQUENT_ACCESS")
     run.receipt.check_delivered()

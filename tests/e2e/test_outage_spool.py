@@ -1,4 +1,4 @@
-"""The spool during an outage: what is full or cannot be written loses what it must, and says so."""
+"""The spool during an outage: if it is full or cannot be written, only the excess is lost, with a message."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def size_of(spool: Path) -> int:
 
 
 def test_a_full_spool_drops_the_oldest_logs_first(aws: Aws, locust: Locust) -> None:
-    """Each is counted, no metrics are lost, and what is left can be sent."""
+    """Each is counted, no metrics are lost, and the rest can be sent."""
     aws.proxy.refuse()
     run = locust.start(*PACED, *LIVE, "--cw-spool-max-mb=1", "--cw-drain-timeout=0", env={"RATE": "1000"})
     wait_for_more(run, 6000)
@@ -55,7 +55,7 @@ def test_a_full_spool_drops_the_oldest_logs_first(aws: Aws, locust: Locust) -> N
 
 
 def test_a_spool_that_is_full_of_metrics_drops_the_oldest(aws: Aws, locust: Locust) -> None:
-    """Requests that are lost for want of room are counted, and the others delivered."""
+    """Requests that do not fit are counted as dropped, and the others are delivered."""
     aws.proxy.refuse()
     weight = "x" * 900
     options = ("--cw-logs=off", "--cw-spool-max-mb=1", "--cw-drain-timeout=0", f"--cw-dimension=Weight={weight}")
@@ -87,7 +87,7 @@ UNWRITABLE: dict[str, Any] = {
 def test_without_a_disk_all_is_delivered_from_memory(
     aws: Aws, locust: Locust, trouble: dict[str, Any], live: tuple[str, ...]
 ) -> None:
-    """One message says that it is so."""
+    """One message says so."""
     how = {key: value for key, value in trouble.items() if key != "args"}
     run = locust.run(*PACED, *live, *trouble.get("args", ()), "-t", "3s", **how)
     assert run.exit_code == 0
@@ -100,7 +100,7 @@ def test_without_a_disk_all_is_delivered_from_memory(
 
 @pytest.mark.parametrize("fault", [error("ServiceUnavailable", 503), hang], ids=["unavailable", "hanging"])
 def test_without_a_disk_and_without_aws_the_loss_is_counted(aws: Aws, locust: Locust, fault: Fault) -> None:
-    """What only memory held is `dropped` when the process ends, under way or not, and not called spooled."""
+    """At the end, data that is only in memory counts as `dropped`, also if it is in flight, and not as spooled."""
     aws.proxy.on("*", fault)
     trouble = UNWRITABLE["no folder"]
     run = locust.start(*PACED, *LIVE, *trouble["args"], "--cw-drain-timeout=1", files=trouble["files"])
@@ -114,7 +114,7 @@ def test_without_a_disk_and_without_aws_the_loss_is_counted(aws: Aws, locust: Lo
 
 
 def test_a_long_test_without_live_is_published_early_rather_than_dropped(aws: Aws, locust: Locust) -> None:
-    """With AWS there, a spool that is too small for the whole test loses nothing."""
+    """While AWS accepts data, a spool that is too small for the whole test loses nothing."""
     run = locust.start(*PACED, "--cw-spool-max-mb=1", "--cw-drain-timeout=60", env={"RATE": "300"})
     wait_for_more(run, 3500)
     wait_until(lambda: aws.proxy.calls("PutLogEvents"), "half of the spool is full")
@@ -124,8 +124,8 @@ def test_a_long_test_without_live_is_published_early_rather_than_dropped(aws: Aw
     check_story(aws.cloudwatch, run, HOST)
 
 
-def test_an_answer_that_is_not_aws_s_condemns_nothing(aws: Aws, locust: Locust) -> None:
-    """A proxy's error page: the calls are repeated until AWS itself answers."""
+def test_a_response_of_another_server_rejects_nothing(aws: Aws, locust: Locust) -> None:
+    """The error page of a proxy: the calls are repeated until AWS itself responds."""
     page = Answer(404, {"Content-Type": "text/html"}, b"<html>no such page</html>")
     aws.proxy.on("*", lambda _: page, times=4)
     run = locust.start(*PACED, *LIVE, "--cw-drain-timeout=60")
@@ -136,7 +136,7 @@ def test_an_answer_that_is_not_aws_s_condemns_nothing(aws: Aws, locust: Locust) 
     check_story(aws.cloudwatch, run, HOST)
 
 
-def test_the_spool_is_for_its_owner_alone_and_goes_when_all_is_delivered(aws: Aws, locust: Locust) -> None:
+def test_only_the_user_can_read_the_spool_and_it_is_deleted_after_delivery(aws: Aws, locust: Locust) -> None:
     aws.proxy.on("*", error("ServiceUnavailable", 503))
     run = locust.start(*PACED, *LIVE)
     spool = spool_of(run)
@@ -175,10 +175,10 @@ FATES = {
         (False, "spooled", 0, False),
     ],
 )
-def test_the_exit_code_tells_of_a_loss_if_asked(  # noqa: PLR0913 - a table
+def test_fail_on_loss_sets_the_exit_code(  # noqa: PLR0913 - a table
     aws: Aws, locust: Locust, *, asked: bool, fate: str, locusts_own: int, failed: bool
 ) -> None:
-    """`--cw-fail-on-loss`; Locust's own code, where it is not 0, wins."""
+    """Locust's own exit code takes precedence if it is not 0."""
     aws.proxy.on("PutMetricData", FATES[fate])
     options = [f"--exit-code-on-error={locusts_own}", *(["--cw-fail-on-loss"] if asked else [])]
     run = locust.start(*PACED, *options, f"--cw-drain-timeout={1 if fate == 'spooled' else 60}")

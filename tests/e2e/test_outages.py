@@ -1,6 +1,6 @@
-"""AWS throttles, breaks off, is away, or takes only a part: nothing is lost, and the receipt tells what came of it.
+"""AWS throttles, cuts off connections or is unreachable: nothing is lost, and the receipt is correct.
 
-With LOCUST_CW_LONG_TESTS=1 the outages have their full length.
+With LOCUST_CW_LONG_TESTS=1, the outages have their full length.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def counts_requests(call: Call) -> bool:
 
 
 def published(aws: Aws) -> bool:
-    """The answer of a call that was taken has arrived, too: there was another call after it."""
+    """Whether a call was accepted and its response has arrived, because another call followed."""
     return sum(call.accepted and counts_requests(call) for call in aws.proxy.calls("PutMetricData")) >= 2
 
 
@@ -53,7 +53,10 @@ def published(aws: Aws) -> bool:
 
 
 def test_throttling_and_resets_throughout_lose_nothing(aws: Aws, locust: Locust) -> None:
-    """30 % of the calls throttled, 10 % broken off, done or not: all arrives, and twice at most what is `uncertain`."""
+    """30% of the calls are throttled, and 10% are cut off before or after they are processed.
+
+    Everything arrives, and at most what is `uncertain` twice.
+    """
     aws.proxy.on("*", BadWeather(seed=3))
     options = ("--cw-live", "--cw-flush-interval=0.5", "--cw-drain-timeout=100")
     run = locust.start(*PACED, *options, "-t", "30s" if LONG else "8s").finish(timeout=150)
@@ -82,7 +85,7 @@ def wait_for_seconds(run: LocustRun, seconds: float) -> None:
 
 @pytest.fixture(scope="module")
 def healthy_mb(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> float:
-    """What the process needs for the same load in the same time with AWS there."""
+    """The memory of the process at the same load and time without an outage."""
     with ExitStack() as stack:
         proxy = stack.enter_context(Proxy(ministack))
         aws = Aws(proxy, CloudWatch(ministack, "healthy", "/healthy"))
@@ -96,10 +99,10 @@ def healthy_mb(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> floa
 
 
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
-def test_an_outage_loses_nothing_needs_no_memory_and_is_soon_forgotten(
+def test_an_outage_loses_nothing_and_needs_no_memory(
     aws: Aws, locust: Locust, outage: Outage, healthy_mb: float
 ) -> None:
-    """At 2,000 requests a second. Metrics are current within 10 s of the return, though a backlog waits."""
+    """At 2,000 requests/s. Metrics are current within 10 s after the outage, although a backlog waits."""
     run = locust.start(*PACED, *LIVE, "--cw-drain-timeout=100", env={"RATE": str(RATE)})
     with Memory(run) as memory:
         wait_until(lambda: published(aws), "publication began")
@@ -128,8 +131,8 @@ def test_an_outage_loses_nothing_needs_no_memory_and_is_soon_forgotten(
     assert files_in(spool_of(run)) == []
 
 
-def test_sessions_of_a_role_that_end_again_and_again_lose_nothing(aws: Aws, locust: Locust) -> None:
-    """Each works for as long as STS said and no longer; there is always another in time."""
+def test_short_sessions_of_a_role_lose_nothing(aws: Aws, locust: Locust) -> None:
+    """Each session is valid for the time that STS returned, and is renewed in time."""
     lifetime, renewals = (30, 4) if LONG else (12, 3)
     Sessions(aws.proxy, lifetime)
     env = {"AWS_ENDPOINT_URL": aws.proxy.url, "RATE": "100"}
@@ -143,7 +146,7 @@ def test_sessions_of_a_role_that_end_again_and_again_lose_nothing(aws: Aws, locu
 
 
 def test_a_role_that_cannot_be_renewed_for_a_while_loses_nothing(aws: Aws, locust: Locust) -> None:
-    """STS is away when the session ends: an outage like any other, over when STS is back."""
+    """STS is unreachable when the session expires. The outage ends when STS responds again."""
     lifetime = 12
     Sessions(aws.proxy, lifetime)
     env = {"AWS_ENDPOINT_URL": aws.proxy.url, "RATE": "100"}
@@ -165,7 +168,7 @@ DRAIN_SECONDS = 2
 
 
 def seconds_to_receipt(run: LocustRun) -> float:
-    """From when Locust has ended its test to the receipt."""
+    """Seconds from the end of Locust's test to the receipt."""
     shutdown = run.wait_for(r"\[([\d-]+ [\d:]+),\d+\] \S+: Shutting down")[1]
     begun = datetime.strptime(shutdown, "%Y-%m-%d %H:%M:%S").astimezone()
     return (run.folder / "receipt.json").stat().st_mtime - begun.timestamp()
@@ -176,10 +179,10 @@ def seconds_to_receipt(run: LocustRun) -> float:
     [*((outage, LIVE) for outage in OUTAGES.values()), (OUTAGES["refused"], ())],
     ids=[*(f"{name}-live" for name in OUTAGES), "refused-end"],
 )
-def test_what_cannot_be_sent_in_time_is_left_for_replay(
+def test_data_that_is_not_sent_in_time_is_left_for_replay(
     aws: Aws, locust: Locust, outage: Outage, live: tuple[str, ...]
 ) -> None:
-    """The drain stops at its timeout, the receipt says `spooled`, the terminal names the command, which delivers."""
+    """The drain stops at its timeout, the receipt counts `spooled`, and the printed command delivers the rest."""
     run = locust.start(*PACED, *live, f"--cw-drain-timeout={DRAIN_SECONDS}")
     if live:
         wait_until(lambda: published(aws), "publication began")

@@ -1,4 +1,4 @@
-"""The policy grants what a test calls and nothing else, and the start command of the template starts a test."""
+"""The policy allows what a test calls and nothing else, and the start command of the template starts a test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def action_of(call: Call) -> str:
 
 
 def resource_of(call: Call) -> str:
-    """What AWS holds against a statement's resources."""
+    """The ARN that AWS compares with the resources of a statement."""
     if "logGroupName" in call.params:
         group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{call.params['logGroupName']}"
         # That of a whole group is the one of a stream without a name.
@@ -70,7 +70,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_the_policy_is_what_a_test_calls(
+def test_the_policy_allows_exactly_what_a_test_calls(
     aws: Aws, locust: Locust, case: tuple[tuple[str, ...], tuple[str, ...]]
 ) -> None:
     test, given = case
@@ -88,8 +88,8 @@ def test_the_policy_is_what_a_test_calls(
     assert [(call.operation, resource_of(call)) for call in calls if not is_allowed(call, granted)] == []
 
 
-def test_a_policy_names_what_it_is_about(aws: Aws, locust: Locust) -> None:
-    """What a test does in another namespace, log group or stream is not allowed."""
+def test_a_policy_is_restricted_to_its_resources(aws: Aws, locust: Locust) -> None:
+    """A test with another namespace, log group or stream is not allowed."""
     done = locust.run(*PACED, *LIVE, "-u1", "-t2")
     names = (f"--namespace={aws.cloudwatch.namespace}", f"--log-group={aws.cloudwatch.log_group}")
     by_operation = {call.operation: call for call in aws.proxy.publishing()}
@@ -105,7 +105,7 @@ def test_a_policy_names_what_it_is_about(aws: Aws, locust: Locust) -> None:
         assert {name for name, call in by_operation.items() if not is_allowed(call, granted)} == refused, others
 
 
-def test_doctor_calls_what_a_test_may(ministack: str, tmp_path: Path) -> None:
+def test_doctor_only_calls_what_the_policy_of_a_test_allows(ministack: str, tmp_path: Path) -> None:
     given = ("--namespace=doctor", "--log-group=/policy/doctor")
     # Its datum has the time of its arrival, which a test's has not: so this is no test's corner of CloudWatch.
     with Proxy(ministack) as proxy:
@@ -116,7 +116,7 @@ def test_doctor_calls_what_a_test_may(ministack: str, tmp_path: Path) -> None:
     assert actions(granted) == {action_of(call) for call in calls}
 
 
-def test_verify_calls_what_its_policy_grants(aws: Aws, locust: Locust) -> None:
+def test_verify_only_calls_what_its_policy_allows(aws: Aws, locust: Locust) -> None:
     names = (f"--namespace={aws.cloudwatch.namespace}", f"--log-group={aws.cloudwatch.log_group}")
     done = locust.run(*PACED, *LIVE, "-u1", "-t2")
     before = len(aws.proxy.calls())

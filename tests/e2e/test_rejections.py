@@ -1,4 +1,4 @@
-"""CloudWatch takes only a part: what it refuses is rejected alone, counted, and nothing else waits for it."""
+"""CloudWatch accepts only a part: what it refuses is rejected and counted, and does not delay the rest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SCRIPT = [
 
 
 def refuse_guilty(exchange: Exchange) -> Answer | None:
-    """As CloudWatch does: one invalid datum fails the whole call."""
+    """Like CloudWatch: one invalid datum fails the whole call."""
     for datum in exchange.call.params["MetricData"]:
         if {"Name": "Request", "Value": "/guilty"} in datum["Dimensions"]:
             return error("InvalidParameterValue", 400, "The value guilty is invalid.")(exchange)
@@ -45,7 +45,7 @@ def refuse_guilty(exchange: Exchange) -> Answer | None:
 
 @pytest.mark.parametrize("live", [LIVE, ()], ids=["live", "end"])
 def test_an_invalid_datum_is_rejected_alone(aws: Aws, locust: Locust, tmp_path: Path, live: tuple[str, ...]) -> None:
-    """Everything else is delivered; it is kept in the spool, and its requests count as rejected."""
+    """Everything else is delivered. The datum stays in the spool, and its requests count as rejected."""
     aws.proxy.on("PutMetricData", refuse_guilty)
     at = time.time() // 1 - 2.5
     script = tmp_path / "script.json"
@@ -74,8 +74,10 @@ def test_an_invalid_datum_is_rejected_alone(aws: Aws, locust: Locust, tmp_path: 
 
 
 @pytest.mark.parametrize("live", [LIVE, ()], ids=["live", "end"])
-def test_log_events_that_are_left_out_are_counted_by_reason(aws: Aws, locust: Locust, live: tuple[str, ...]) -> None:
-    """Of a call's first events one expired and two too old, of its last three too new."""
+def test_log_events_that_cloudwatch_logs_rejects_are_counted_by_reason(
+    aws: Aws, locust: Locust, live: tuple[str, ...]
+) -> None:
+    """Of the first events of a call, one is expired and two are too old. Of the last ones, three are too new."""
     left_out: list[int] = []
 
     def leave_out(exchange: Exchange) -> Answer:
@@ -103,8 +105,8 @@ def test_log_events_that_are_left_out_are_counted_by_reason(aws: Aws, locust: Lo
 
 
 @pytest.mark.parametrize("what", ["group", "stream"])
-def test_a_log_group_or_stream_that_is_deleted_is_made_again(aws: Aws, locust: Locust, what: str) -> None:
-    """In mid-test: every event is taken, by the old or by the new one."""
+def test_a_log_group_or_stream_that_is_deleted_is_recreated(aws: Aws, locust: Locust, what: str) -> None:
+    """During a test. Every event arrives, in the old or in the new one."""
 
     def taken() -> list[LogEvent]:
         calls = [call.params for call in aws.proxy.calls("PutLogEvents") if call.accepted]

@@ -1,6 +1,6 @@
-"""Data that a test left in the spool is announced, kept, and sent by `locust-cw replay`.
+"""`locust-cw replay`: a message names the data that a test left in the spool, and the command sends it.
 
-With LOCUST_CW_LONG_TESTS=1 there are more crashes.
+With LOCUST_CW_LONG_TESTS=1, there are more crashes.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from support.servers import wait_until
 # The command
 
 
-def test_replay_lists_what_there_is(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """Without a name it sends nothing."""
+def test_replay_lists_pending_data(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """Without a run ID, it sends nothing."""
     spool = f"--spool-dir={tmp_path / 'spool'}"
     where = tmp_path / "state" / "locust-cw"
     assert replay(tmp_path).out == replay(tmp_path, "--all").out == f"There is nothing to send in {where}.\n"
@@ -48,7 +48,7 @@ def test_replay_lists_what_there_is(aws: Aws, locust: Locust, tmp_path: Path) ->
     assert len(aws.proxy.calls()) == calls
 
 
-def test_a_run_that_is_not_there_is_an_error(aws: Aws, locust: Locust) -> None:
+def test_an_unknown_run_is_an_error(aws: Aws, locust: Locust) -> None:
     run = left_behind(aws, locust)
     calls = len(aws.proxy.calls())
     command = replay(run.folder, "20200101T000000Z-0000")
@@ -59,7 +59,7 @@ def test_a_run_that_is_not_there_is_an_error(aws: Aws, locust: Locust) -> None:
 
 
 def test_a_dry_run_of_replay_sends_nothing(aws: Aws, locust: Locust) -> None:
-    """It says what it would send, and leaves it to be sent."""
+    """It prints what it would send, and keeps the data."""
     run = left_behind(aws, locust)
     calls, files = len(aws.proxy.calls()), files_in(spool_of(run))
     command = replay(run.folder, run_id_of(run), "--dry-run")
@@ -77,8 +77,8 @@ def test_a_dry_run_of_replay_sends_nothing(aws: Aws, locust: Locust) -> None:
     check_all_there(aws, run)
 
 
-def test_replay_leaves_a_live_test_alone(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """It says so and fails; what others left it sends, and the test itself delivers what is its own."""
+def test_replay_does_not_touch_the_spool_of_a_running_test(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """It says so and fails. It sends the data of other runs, and the test delivers its own."""
     where, spool = f"--cw-spool-dir={tmp_path / 'spool'}", f"--spool-dir={tmp_path / 'spool'}"
     dead = left_behind(aws, locust, where)
     live = locust.start(*PACED, where, "--cw-run-id=ongoing")
@@ -100,7 +100,7 @@ def test_replay_leaves_a_live_test_alone(aws: Aws, locust: Locust, tmp_path: Pat
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
 def test_replay_can_be_interrupted_and_run_again(aws: Aws, locust: Locust, number: signal.Signals) -> None:
-    """What was sent by then is not sent again, what was not is."""
+    """The second replay sends only what the first one did not deliver."""
     run = left_behind(aws, locust)
     aws.proxy.on("PutLogEvents", hang)
     with commanding(run.folder, "replay", run_id_of(run)) as command:
@@ -121,8 +121,8 @@ def test_replay_can_be_interrupted_and_run_again(aws: Aws, locust: Locust, numbe
     assert folders_in(spool_of(run)) == []
 
 
-def test_replay_waits_out_an_outage(aws: Aws, locust: Locust) -> None:
-    """AWS being away is said, and tried again."""
+def test_replay_retries_during_an_outage(aws: Aws, locust: Locust) -> None:
+    """It prints a message, and retries."""
     run = left_behind(aws, locust)
     aws.proxy.on("*", GONE)
     with commanding(run.folder, "replay", run_id_of(run)) as command:
@@ -133,8 +133,8 @@ def test_replay_waits_out_an_outage(aws: Aws, locust: Locust) -> None:
     check_all_there(aws, run)
 
 
-def test_replay_tells_what_only_the_user_can_mend(aws: Aws, locust: Locust) -> None:
-    """Without credentials it ends by itself, with a message, and everything is still there."""
+def test_replay_ends_at_a_cause_that_only_the_user_can_resolve(aws: Aws, locust: Locust) -> None:
+    """Without credentials, it ends with a message, and keeps all data."""
     run = left_behind(aws, locust)
     files = files_in(spool_of(run))
     calls = len(aws.proxy.calls())
@@ -149,8 +149,7 @@ def test_replay_tells_what_only_the_user_can_mend(aws: Aws, locust: Locust) -> N
     assert left.out.endswith(f"Not everything was delivered; results are left of: {run_id_of(run)}\n")
 
 
-def test_replay_goes_where_it_is_told(aws: Aws, locust: Locust, ministack: str) -> None:
-    """Another endpoint, another region, the credentials of a profile."""
+def test_replay_uses_the_given_endpoint_region_and_profile(aws: Aws, locust: Locust, ministack: str) -> None:
     run = left_behind(
         aws, locust, files={".aws/credentials": "[b]\naws_access_key_id = key-b\naws_secret_access_key = s\n"}
     )
@@ -167,8 +166,8 @@ def test_replay_goes_where_it_is_told(aws: Aws, locust: Locust, ministack: str) 
             assert re.search(r"Credential=key-b/\d+/eu-south-2/", call.headers["authorization"])
 
 
-def test_what_is_too_old_is_skipped_with_a_count(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """CloudWatch takes nothing over 14 days old: the rest is sent, and nothing is left to be tried again."""
+def test_data_that_is_too_old_is_rejected_and_counted(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """CloudWatch accepts no data that is more than 14 days old. The rest is sent, and nothing remains in the spool."""
     run = left_behind(aws, locust, requests=1500, files_each=3)
     spool = tmp_path / "copy"
     shutil.copytree(spool_of(run), spool)
@@ -205,8 +204,8 @@ def test_what_is_too_old_is_skipped_with_a_count(aws: Aws, locust: Locust, tmp_p
     assert len(aws.proxy.calls()) == calls
 
 
-def test_a_damaged_file_does_not_keep_the_others_back(aws: Aws, locust: Locust) -> None:
-    """It is moved to the folder of rejected files, and reported. Unknown files stay."""
+def test_a_damaged_file_does_not_delay_the_others(aws: Aws, locust: Locust) -> None:
+    """It is moved to the folder `rejected`, and a message names it. Unknown files stay."""
     run = left_behind(aws, locust, requests=1500, files_each=3)
     damaged = [sorted(spool_of(run).glob(f"*/*/*-{lane}.jsonl"))[1] for lane in ("metrics", "logs")]
     lost = Counter[str]()
@@ -229,8 +228,8 @@ def test_a_damaged_file_does_not_keep_the_others_back(aws: Aws, locust: Locust) 
     assert stranger.read_text() == "mine"
 
 
-def test_a_throttled_stream_does_not_keep_another_back(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """Of two runs in the spool the first cannot get rid of its log events; the second is delivered all the same."""
+def test_a_throttled_stream_does_not_delay_another(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """The log events of the first of two runs are throttled. The second run is delivered."""
     where = f"--cw-spool-dir={tmp_path / 'spool'}"
     first, second = (left_behind(aws, locust, where, f"--cw-run-id={name}") for name in ("first", "second"))
 

@@ -1,4 +1,4 @@
-"""`locust-cw report`: what is drawn and said of a test, and refused."""
+"""`locust-cw report`: its charts, its findings, and the runs that it refuses."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Page(HTMLParser):
 
 
 def check_self_contained(text: str) -> None:
-    """Nothing is loaded from anywhere, and nothing is executed."""
+    """The page loads no other file, and executes no script."""
     page = Page(text)
     for tag, attributes in page.elements:
         assert tag not in {"script", "img", "link", "iframe", "object", "embed", "base", "image"}, tag
@@ -94,7 +94,7 @@ def size_of(png: Path) -> tuple[int, int]:
 
 
 def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust, saturating: str) -> None:
-    """The marked point is within a step of the capacity; the target's own metrics are on the same page."""
+    """The marked point is within a step of the capacity. The page shows the metrics of the target, too."""
     run = locust.run("stepped.py", "--cw-live", "--host", saturating, "--cw-target", CPU)
     run.receipt.check_delivered()
     run_id = run.receipt["run_id"]
@@ -151,7 +151,7 @@ def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust
 SHORT = ("shop.py", "--cw-live", "-u", "2", "-t", "3s")
 
 
-def test_of_requests_that_ended_after_the_stop_verify_and_report_agree(locust: Locust, tmp_path: Path) -> None:
+def test_verify_and_report_agree_about_requests_that_ended_after_the_stop(locust: Locust, tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text(json.dumps([{"names": ["/late"], "times": [5], "repeat": 20, "at": time.time() + LATE_S - 1}]))
     run = locust.run("scripted.py", "--host", "http://late.test", env={"SCRIPT": str(script)})
@@ -164,8 +164,11 @@ def test_of_requests_that_ended_after_the_stop_verify_and_report_agree(locust: L
     assert not [note for note in findings["notes"] if "requests" in note]
 
 
-def test_several_hosts_in_a_run_of_a_moment(locust: Locust, target: Target) -> None:
-    """Each host has its own percentiles, as they cannot be put together; what cannot be shown is said."""
+def test_a_very_short_run_with_several_hosts(locust: Locust, target: Target) -> None:
+    """Each host has its own percentiles, because they cannot be combined.
+
+    A note names a target that cannot be shown.
+    """
     other = target.url.replace("127.0.0.1", "localhost")
     run = locust.run("several_hosts.py", "-u", "4", "--cw-live", module="locust_cw", env={"TARGET": target.url})
     command = report(run, "--json", "--target", "sqs:no-such-queue")
@@ -183,7 +186,7 @@ def test_several_hosts_in_a_run_of_a_moment(locust: Locust, target: Target) -> N
 
 
 def refused(run: LocustRun, *args: str, code: int = 1, **how: Any) -> str:
-    """One line that says why, and nothing is written."""
+    """Run a report that is refused: one line gives the reason, and nothing is written."""
     command = report(run, *args, **how)
     assert command.exit_code == code, command.output
     assert not list(command.folder.glob("report-*"))
@@ -197,7 +200,7 @@ def record_of(run: LocustRun) -> Path:
 
 
 def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, tmp_path: Path) -> None:
-    """The exit code is 1, or 2 for a wrong argument."""
+    """The exit code is 1, or 2 for an invalid argument."""
     run = locust.run(*SHORT, "--host", target.url)
     assert "no record of a run no-such-run" in refused(run, "no-such-run")
     said = refused(run, "--spool-dir", str(tmp_path / "empty"))
@@ -233,8 +236,8 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
     assert json.loads(done.stdout)["files"] == []
 
 
-def test_a_run_of_which_cloudwatch_has_nothing(locust: Locust, target: Target) -> None:
-    """Why, as far as its record tells: it is changed here to that of other runs."""
+def test_the_report_of_a_run_without_data_gives_the_reason(locust: Locust, target: Target) -> None:
+    """As far as the record shows it. The test changes the record to that of other runs."""
     run = locust.run(*SHORT, "--host", target.url)
     file = record_of(run)
     record = json.loads(file.read_text())
@@ -276,8 +279,8 @@ def test_the_command_needs_neither_locust_nor_matplotlib_to_start(tmp_path: Path
     assert run_python(tmp_path, "-c", probe, timeout=60).returncode == 0
 
 
-def test_a_record_of_a_run_that_waits_says_so(aws: Aws, locust: Locust, target: Target) -> None:
-    """A part that is not in CloudWatch yet is missing in the charts, and the report tells."""
+def test_a_report_says_that_some_data_is_undelivered(aws: Aws, locust: Locust, target: Target) -> None:
+    """The charts lack the data that is not in CloudWatch yet, and a note says so."""
     run = locust.run(*SHORT, "--host", target.url)
     record_file = record_of(run)
     record = json.loads(record_file.read_text())

@@ -1,4 +1,4 @@
-"""`--cw-strict` and `--cw-stop-on-alarm` while AWS takes its time: what may not start makes no request, and says so."""
+"""`--cw-strict` and `--cw-stop-on-alarm` with a slow AWS: a refused test makes no request and logs the reason."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOO_LATE = "the test stopped before AWS responded"
 def test_a_test_whose_time_is_over_before_aws_has_answered_counts_as_refused(
     aws: Aws, locust: Locust, target: Target, role: str, safeguard: tuple[str, Fault]
 ) -> None:
-    """It has made no request, and ends neither well nor without a word."""
+    """It has made no request. It exits with 1 and a message."""
     option, answer = safeguard
     aws.proxy.on("*", answer)
     before = target.served
@@ -45,7 +45,7 @@ def test_a_test_whose_time_is_over_before_aws_has_answered_counts_as_refused(
 
 
 def test_a_later_test_in_the_web_ui_is_refused_too(aws: Aws, locust: Locust) -> None:
-    """Locust's own stop does nothing then: its runner is as the test before left it."""
+    """Locust's own stop has no effect then, because the runner is still in the state of the previous test."""
     web = Web(locust, LOCUSTFILE, "--cw-strict", "--cw-live", *OPTIONS)
     web.swarm(1, HOST)
     wait_until(lambda: whole_run(web).get("observed"), "requests are observed")
@@ -66,7 +66,7 @@ def test_a_later_test_in_the_web_ui_is_refused_too(aws: Aws, locust: Locust) -> 
     assert receipts_printed(web.run) == 3
 
 
-def test_stop_in_the_web_ui_of_a_master_refuses_what_waits(aws: Aws, locust: Locust) -> None:
+def test_stop_in_the_web_ui_of_a_master_refuses_a_waiting_test(aws: Aws, locust: Locust) -> None:
     web = MasterWeb()
     fleet = Fleet(
         locust, *web.options, f"--host={HOST}", "--cw-strict", workers=1, headless=False, json_file=False,
@@ -85,8 +85,8 @@ def test_stop_in_the_web_ui_of_a_master_refuses_what_waits(aws: Aws, locust: Loc
     assert not fleet.fired.requests
 
 
-def test_a_start_while_another_waits_goes_on_with_the_same_run(aws: Aws, locust: Locust, target: Target) -> None:
-    """As a shape's does that has other users for each second."""
+def test_a_start_while_another_waits_continues_the_same_run(aws: Aws, locust: Locust, target: Target) -> None:
+    """As with a load shape that has other users every second."""
     aws.proxy.on("*", slowly(0.6))
     run = locust.run("growing.py", "--host", target.url, "--cw-strict")
     assert run.exit_code == 0
@@ -99,15 +99,15 @@ def test_a_start_while_another_waits_goes_on_with_the_same_run(aws: Aws, locust:
 def test_a_locustfile_that_judges_by_statistics_does_not_hide_a_refusal(
     aws: Aws, locust: Locust, target: Target
 ) -> None:
-    """It sets the exit code 0, as Locust's documentation has it, where no request has failed."""
+    """It sets the exit code to 0 if no request has failed, as in Locust's documentation."""
     aws.proxy.on("*", error("AccessDeniedException", 403, "not authorized"))
     run = locust.run("hooked.py", "--host", target.url, "-t", "20s", "--cw-strict", module="locust_cw")
     assert run.exit_code == 1
     assert "Exit code 1: the test was not started, or an alarm stopped it" in run.err
 
 
-def test_what_passes_by_itself_refuses_nothing(aws: Aws, locust: Locust) -> None:
-    """Fifty workers that begin at once are too many for CreateLogStream, for a moment."""
+def test_a_temporary_error_refuses_nothing(aws: Aws, locust: Locust) -> None:
+    """Fifty workers that start at the same time exceed the rate of CreateLogStream for a moment."""
     aws.proxy.on("CreateLogStream", error("ThrottlingException", 400, "Rate exceeded"), times=1)
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503), times=1)
     run = locust.run(*PACED, "-t", "8s", "--cw-strict")
@@ -116,8 +116,8 @@ def test_what_passes_by_itself_refuses_nothing(aws: Aws, locust: Locust) -> None
     assert run.receipt["requests"]["observed"] > 0
 
 
-def test_a_worker_may_refuse_when_the_time_is_over(aws: Aws, locust: Locust, target: Target) -> None:
-    """The master, whom AWS has answered, hears of it at its end."""
+def test_a_worker_can_refuse_after_the_end_of_the_test(aws: Aws, locust: Locust, target: Target) -> None:
+    """The master, which AWS has answered, gets the refusal at its end."""
 
     def of_worker(exchange: Exchange) -> Answer | None:
         if "Credential=worker/" not in exchange.call.headers["authorization"]:

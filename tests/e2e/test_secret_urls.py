@@ -1,4 +1,4 @@
-"""What is secret in a URL leaves the process by no way, unless --cw-log-urls full asks for it."""
+"""Secrets in URLs do not leave the process, unless the option `--cw-log-urls full` is set."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_no_secret_of_a_url_waits_in_the_spool(locust: Locust, target: Target, l
     assert SECRET not in output_of(done)
 
 
-def test_whole_urls_are_logged_where_that_is_asked_for(aws: Aws, locust: Locust, target: Target) -> None:
+def test_whole_urls_are_logged_with_the_option_full(aws: Aws, locust: Locust, target: Target) -> None:
     run(locust, target, "--cw-log-urls=full").receipt.check_delivered()
     logged = "\n".join(event.message for event in aws.cloudwatch.events())
     for part in (
@@ -104,7 +104,7 @@ def test_whole_urls_are_logged_where_that_is_asked_for(aws: Aws, locust: Locust,
 
 
 def test_user_and_password_of_the_host_are_published_nowhere(aws: Aws, locust: Locust, target: Target) -> None:
-    """Locust logs in with them; in CloudWatch they would stand in the name of each series."""
+    """Locust uses them to log in. Otherwise, CloudWatch would have them in the dimensions of each series."""
     host = target.url.replace("://", f"://user:{SECRET}@")
     done = run(locust, target, "--host", host, "--cw-log-urls=full", "--cw-dashboard")
     assert aws.cloudwatch.sum("RequestCount", Host=target.url) == FAILED + 1
@@ -120,7 +120,9 @@ def test_user_and_password_of_the_host_are_published_nowhere(aws: Aws, locust: L
         assert SECRET not in json.dumps(call.params, default=str), call.operation
 
 
-def test_of_a_program_without_locust_too(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_of_a_url_in_a_program_without_locust(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     url = f"https://user:{SECRET}@shop.example/x?access_token={SECRET}"
@@ -137,7 +139,7 @@ def test_of_a_program_without_locust_too(aws: Aws, tmp_path: Path, monkeypatch: 
         assert request["host"] == event["host"] == "https://shop.example/x?access_token=..."
 
 
-def test_a_request_name_with_a_query_is_hinted_at_once(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+def test_a_request_name_with_a_query_is_logged_once(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     names = ["/plain", "Is it?", *(f"/items?access_token={SECRET}{number}" for number in range(300))]
     script = tmp_path / "script.json"
     script.write_text(json.dumps([{"names": names, "repeat": 2}]))

@@ -1,4 +1,4 @@
-"""What one sees in a terminal: where results go, trouble and its end, what is left to be sent, and the receipt."""
+"""The output in a terminal: the startup summary, outages, the progress of the drain, and the receipt."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def in_terminal(aws: Aws, tmp_path: Path) -> InTerminal:
 
 
 def lines_of(run: LocustRun, pattern: str) -> list[str]:
-    """The messages of locust-cw that match from their beginning."""
+    """The messages of locust-cw that start with a text."""
     found = [record for record in LOG_RECORD.finditer(run.err) if record["logger"] == "locust_cw"]
     # After the last record there are other lines.
     messages = [record["message"].partition("\n")[0] for record in found]
@@ -55,7 +55,7 @@ def begun(locust: Locust, *options: str, **env: str | None) -> tuple[LocustRun, 
 
 
 def after(event: Event) -> Fault:
-    """Calls are answered once it is set."""
+    """Calls are answered once the event is set."""
 
     def fault(exchange: Exchange) -> Answer:
         wait_until(lambda: event.is_set() or exchange.ended.is_set(), "the call is let through", 60)
@@ -97,7 +97,7 @@ STARTS: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize(("options", "expected"), STARTS.values(), ids=STARTS)
-def test_one_line_says_what_begins(aws: Aws, locust: Locust, options: list[str], expected: str) -> None:
+def test_the_startup_summary_is_one_line(aws: Aws, locust: Locust, options: list[str], expected: str) -> None:
     run, line = begun(locust, *options)
     assert re.match(expected, line), line
     assert run.receipt["run_id"] in line
@@ -113,14 +113,14 @@ def test_the_summary_of_an_unreachable_endpoint_contains_no_secret(locust: Locus
     assert "STS could not be reached" in line
 
 
-def test_without_credentials_the_line_says_so_and_the_test_goes_on(locust: Locust) -> None:
+def test_the_summary_names_missing_credentials_and_the_test_continues(locust: Locust) -> None:
     run, line = begun(locust, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
     assert f"in {REGION} (no AWS credentials found: run 'locust-cw doctor')" in line
     assert run.receipt.check()["requests"]["observed"] > 0
 
 
-def test_an_sts_that_hangs_holds_up_nothing(aws: Aws, locust: Locust) -> None:
-    """The test makes its requests meanwhile; after some seconds the line comes without the caller."""
+def test_a_hanging_sts_delays_nothing(aws: Aws, locust: Locust) -> None:
+    """The test makes requests in the meantime. After some seconds, the summary is logged without the identity."""
     aws.proxy.on("GetCallerIdentity", hang)
     run = locust.start(*PACED, *LIVE, "-u1", env={"RATE": "50"})
     logged = run.wait_for(r"(?m)^\[([\d-]+ [\d:]+),\d+\] .*/INFO/locust_cw: Run ")
@@ -132,7 +132,7 @@ def test_an_sts_that_hangs_holds_up_nothing(aws: Aws, locust: Locust) -> None:
     run.receipt.check_delivered()
 
 
-def test_a_test_that_is_over_before_sts_answers_has_its_line(aws: Aws, locust: Locust) -> None:
+def test_a_test_that_ends_before_sts_answers_has_a_summary(aws: Aws, locust: Locust) -> None:
     aws.proxy.on("GetCallerIdentity", hang)
     run = locust.start(*PACED, "-u1", env={"RATE": "50"})
     wait_until(lambda: aws.proxy.calls("GetCallerIdentity"), "STS is asked")
@@ -143,7 +143,7 @@ def test_a_test_that_is_over_before_sts_answers_has_its_line(aws: Aws, locust: L
     assert run.err.index(line) < run.err.index("CloudWatch receipt")
 
 
-def test_workers_leave_the_line_to_the_master(locust: Locust) -> None:
+def test_only_the_master_logs_the_summary(locust: Locust) -> None:
     fleet = Fleet(locust, "-t2", "--cw-live", "-u2", workers=2)
     fleet.finish()
     (line,) = lines_of(fleet.master, "Run ")
@@ -168,7 +168,7 @@ def test_the_debug_log_contains_each_call_and_no_secret(aws: Aws, locust: Locust
 # Trouble
 
 
-def test_trouble_is_told_when_it_begins_and_when_it_ends(aws: Aws, locust: Locust) -> None:
+def test_an_outage_is_logged_when_it_starts_and_when_it_ends(aws: Aws, locust: Locust) -> None:
     """However many calls fail in between."""
     run = locust.start(*PACED, *LIVE, "-u1", env={"RATE": "50"})
     wait_until(lambda: aws.cloudwatch.sum("RequestCount", Host=HOST), "publication began")
@@ -188,8 +188,11 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(aws: Aws, locust: Locus
     assert run.err.index(begun) < run.err.index(ended)
 
 
-def test_a_master_tells_of_its_workers_trouble(aws: Aws, locust: Locust) -> None:
-    """Once when it begins and once when it is over for all, with how many and why; the master itself has none."""
+def test_a_master_logs_the_outages_of_its_workers(aws: Aws, locust: Locust) -> None:
+    """Once when it starts, and once when it has ended for all workers, with their number and the cause.
+
+    The master has no outage.
+    """
     aws.proxy.on("PutMetricData", AWAY)
     aws.proxy.on("PutLogEvents", AWAY)
     where: dict[str, str | None] = {"AWS_ENDPOINT_URL": aws.proxy.url}
@@ -210,7 +213,7 @@ def test_a_master_tells_of_its_workers_trouble(aws: Aws, locust: Locust) -> None
 
 
 def drained(screen: Terminal) -> dict[str, Any]:
-    """The receipt, when the process has ended by itself; nothing of the bar is left."""
+    """The receipt of a process that has exited. Nothing of the progress bar is left."""
     assert screen.exit_code == 0
     assert "results left," not in screen.text
     assert receipts_in(screen.text) == 1
@@ -227,7 +230,7 @@ def test_a_healthy_run(in_terminal: InTerminal) -> None:
 
 
 def test_the_drain_has_a_bar(aws: Aws, in_terminal: InTerminal) -> None:
-    """What is left, how fast it goes, how long it takes; in one row, and gone at the end."""
+    """What is left, the rate, and the remaining time, in one row that disappears at the end."""
     aws.proxy.on("PutLogEvents", slowly(3))
     aws.proxy.on("CreateLogStream", slowly(3))
     with in_terminal("-t3", "--cw-drain-timeout=60", env={"RATE": "5000"}) as screen:
@@ -237,8 +240,8 @@ def test_the_drain_has_a_bar(aws: Aws, in_terminal: InTerminal) -> None:
         assert drained(screen)["log_events"]["spooled"] == 0
 
 
-def test_the_bar_tells_why_calls_fail_and_how_long_it_waits(aws: Aws, in_terminal: InTerminal) -> None:
-    """And a log line beside it has a row of its own."""
+def test_the_bar_shows_why_calls_fail_and_the_rest_of_the_timeout(aws: Aws, in_terminal: InTerminal) -> None:
+    """A log line has its own row."""
     aws.proxy.on("*", AWAY)
     with in_terminal("-t1", "--cw-drain-timeout=4", "--loglevel=DEBUG") as screen:
         bar = screen.wait_for(
@@ -257,7 +260,7 @@ def test_the_bar_tells_why_calls_fail_and_how_long_it_waits(aws: Aws, in_termina
 
 
 def test_a_narrow_terminal_has_rows_that_do_not_wrap(aws: Aws, in_terminal: InTerminal) -> None:
-    """In the plain locale, too."""
+    """Also in the locale C."""
     aws.proxy.on("*", AWAY)
     env = {"LANG": "C", "LC_ALL": "C", "RATE": "2000"}
     with in_terminal("-t1", "--cw-drain-timeout=3", columns=40, env=env) as screen:
@@ -274,8 +277,8 @@ def test_a_narrow_terminal_has_rows_that_do_not_wrap(aws: Aws, in_terminal: InTe
         drained(screen)
 
 
-def test_no_color_is_obeyed(aws: Aws, in_terminal: InTerminal) -> None:
-    """Bar and receipt are there all the same."""
+def test_no_color_disables_colors(aws: Aws, in_terminal: InTerminal) -> None:
+    """Bar and receipt are shown without colors."""
     seen = Event()
     aws.proxy.on("PutLogEvents", after(seen))
     with in_terminal("-t1", "--cw-drain-timeout=60", env={"NO_COLOR": "1"}) as screen:
@@ -301,7 +304,7 @@ def test_a_dumb_terminal_has_plain_lines(aws: Aws, in_terminal: InTerminal) -> N
 
 @pytest.fixture
 def hanging(aws: Aws, in_terminal: InTerminal, request: pytest.FixtureRequest) -> Iterator[Terminal]:
-    """A test that was ended with Ctrl-C, and waits for a CloudWatch that does not answer."""
+    """A test that was stopped with Ctrl-C, and waits for a CloudWatch that does not answer."""
     aws.proxy.on("*", hang)
     with in_terminal(*LIVE, "--cw-drain-timeout=100", env=getattr(request, "param", {})) as screen:
         wait_until(lambda: aws.proxy.calls("PutMetricData", "CreateLogStream"), "a call that hangs")
@@ -328,13 +331,13 @@ def check_spooled(screen: Terminal) -> None:
     assert "Traceback" not in screen.text[screen.text.index("Shutting down") :]
 
 
-def test_a_second_ctrl_c_says_what_becomes_of_the_rest(hanging: Terminal) -> None:
+def test_a_second_ctrl_c_shows_the_command_that_sends_the_rest(hanging: Terminal) -> None:
     hanging.press("C-c")
     check_spooled(hanging)
 
 
 def test_a_third_ctrl_c_and_more_break_nothing(hanging: Terminal) -> None:
-    """The receipt is whole, on the screen and in the file."""
+    """The receipt is complete, on the screen and in the file."""
     for _ in range(3):
         hanging.press("C-c")
     check_spooled(hanging)
@@ -342,7 +345,7 @@ def test_a_third_ctrl_c_and_more_break_nothing(hanging: Terminal) -> None:
 
 @pytest.mark.parametrize("hanging", [{"LAST_CTRL_C": "1"}], ids=["last"], indirect=True)
 def test_a_ctrl_c_at_the_very_end_breaks_nothing(hanging: Terminal) -> None:
-    """The exit code is that of the test, also where the interpreter is half gone when it arrives."""
+    """The exit code is that of the test, also if the interpreter is shutting down."""
     hanging.press("C-c")
     check_spooled(hanging)
 
@@ -351,7 +354,7 @@ def test_a_ctrl_c_at_the_very_end_breaks_nothing(hanging: Terminal) -> None:
 
 
 @pytest.mark.parametrize("trouble", [True, False], ids=["trouble", "healthy"])
-def test_elsewhere_than_on_a_terminal_there_are_plain_lines(aws: Aws, locust: Locust, *, trouble: bool) -> None:
+def test_output_that_is_not_a_terminal_has_plain_lines(aws: Aws, locust: Locust, *, trouble: bool) -> None:
     answered = Event()
     aws.proxy.on("PutLogEvents", AWAY if trouble else after(answered))
     run = locust.start(*PACED, "-u1", "-t1", f"--cw-drain-timeout={6 if trouble else 60}")

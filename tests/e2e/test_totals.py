@@ -1,4 +1,4 @@
-"""The numbers are right: CloudWatch holds what Locust's own statistics say, however locust-cw came into the process."""
+"""CloudWatch has the numbers of Locust's statistics, however locust-cw was imported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stopped_at(run: LocustRun) -> float:
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "end"])
 def test_every_total_equals_locusts(aws: Aws, locust: Locust, target: Target, *, live: bool) -> None:
-    """Counts, sample counts and log events; published during the test if live, else not before it stopped."""
+    """Counts, sample counts and log events. A live test publishes during the test, another one after its stop."""
     # Long enough for a flush during the test, however busy the machine is.
     how = ["--cw-live", "--cw-flush-interval=1", "-t", "10s"] if live else []
     run = locust.run("shop.py", *RUN, "--host", target.url, *how, new_interpreter=True)
@@ -41,7 +41,7 @@ def test_every_total_equals_locusts(aws: Aws, locust: Locust, target: Target, *,
 
 
 def test_the_receipt_is_printed_and_written_from_the_same_numbers(aws: Aws, locust: Locust, target: Target) -> None:
-    """Calls are counted as they were on the wire, and nothing was retried, uncertain or free."""
+    """API calls are those that the proxy saw, nothing was repeated or uncertain, and there is a cost."""
     run = locust.run("shop.py", *RUN, "--host", target.url)
     receipt = run.receipt.check_delivered()
     assert receipts_printed(run) == 1
@@ -74,8 +74,8 @@ def test_users_and_the_generators_health_are_sampled_once_a_second(aws: Aws, loc
     assert series["GeneratorCpu_Percent", host].min >= 0
 
 
-def test_log_events_tell_what_happened(aws: Aws, locust: Locust, target: Target) -> None:
-    """Status, sizes, errors and context are those of the requests, in order of time, under run id and worker."""
+def test_log_events_have_the_properties_of_the_requests(aws: Aws, locust: Locust, target: Target) -> None:
+    """Status, sizes, errors and context are those of the requests, in order of time, with run ID and worker."""
     run = locust.run("shop.py", *RUN, "--host", target.url)
     events = aws.cloudwatch.events()
     logged = [event.fields for event in events if event.is_request]
@@ -100,7 +100,7 @@ def test_log_events_tell_what_happened(aws: Aws, locust: Locust, target: Target)
 
 
 def test_two_locustfiles_with_the_line_count_once(aws: Aws, locust: Locust, target: Target) -> None:
-    """The import is harmless twice, and works before as well as after Locust's own."""
+    """A second import has no effect, and the import works before and after that of Locust."""
     run = locust.run("shop.py,shop_too.py", *RUN, "--host", target.url)
     assert "/visit" in run.stats.requests
     check_story(aws.cloudwatch, run, target.url)
@@ -108,13 +108,13 @@ def test_two_locustfiles_with_the_line_count_once(aws: Aws, locust: Locust, targ
 
 @pytest.mark.parametrize("locustfile", ["plain.py", "shop.py"])
 def test_the_module_runs_an_unchanged_locustfile(aws: Aws, locust: Locust, target: Target, locustfile: str) -> None:
-    """`python -m locust_cw -f test.py` publishes, and once only if the line is there as well."""
+    """`python -m locust_cw -f test.py` publishes, and only once if the locustfile has the import, too."""
     run = locust.run(locustfile, *RUN, "--host", target.url, module="locust_cw", new_interpreter=True)
     check_story(aws.cloudwatch, run, target.url)
 
 
 def test_attach_wins_over_the_command_line(aws: Aws, locust: Locust, target: Target) -> None:
-    """Options given to `attach` count before those of the command line, and the requests once."""
+    """Options of `attach` take precedence over those of the command line, and requests count once."""
     aws.cloudwatch.namespace += "-attached"
     env = {"ATTACH_NAMESPACE": aws.cloudwatch.namespace}
     run = locust.run("attached.py", *RUN, "--host", target.url, env=env, options=aws_options_before(aws))
@@ -134,10 +134,10 @@ def test_the_host_is_the_origin_of_the_urls_when_only_classes_have_one(
     check_log_events(aws.cloudwatch.events(), run.stats)
 
 
-def test_the_users_are_not_all_those_of_one_class_where_anothers_host_is_not_known(
+def test_metrics_of_the_whole_test_have_no_host_if_that_of_a_class_is_unknown(
     aws: Aws, locust: Locust, target: Target
 ) -> None:
-    """If the host is a property, only a user knows it; metrics of the whole test then have no host."""
+    """If the host is a property, only a user knows it."""
     run = locust.run("unknown_host.py", *RUN, env={"CLASS_HOST": target.url})
     run.receipt.check_delivered()
     assert aws.cloudwatch.count("RequestCount", Host=target.url)

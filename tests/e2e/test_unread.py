@@ -1,4 +1,4 @@
-"""Output that is not read, or does not fit, changes neither delivery nor receipt nor exit code."""
+"""Output that cannot be written, or does not fit, changes neither delivery nor receipt nor exit code."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ AWAY = error("ServiceUnavailable", 503)
 
 
 @pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
-def test_a_pipe_that_nobody_reads_hides_no_loss(aws: Aws, tmp_path: Path, *, buffered: bool) -> None:
-    """The drain takes its time although its first line cannot be shown; receipt file and exit code tell the loss."""
+def test_a_pipe_without_a_reader_hides_no_loss(aws: Aws, tmp_path: Path, *, buffered: bool) -> None:
+    """The drain takes its time, although its first line cannot be written. Receipt file and exit code show the loss."""
     aws.proxy.on("*", AWAY)
     locustfile, *options = PACED
     command = [USERS_PYTHON, "-m", "locust", "-f", str(LOCUSTFILES / locustfile), *options, "--headless"]
@@ -56,7 +56,7 @@ def test_a_terminal_without_room_for_the_bar_has_the_receipt(aws: Aws, tmp_path:
 
 @pytest.mark.parametrize("columns", range(1, 30))
 def test_the_bar_fits_any_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row that is too long would wrap, and could not be drawn over."""
+    """A row that is too long would wrap, and could not be overwritten."""
     shown = io.StringIO()
     monkeypatch.setattr(shown, "isatty", lambda: True)
     monkeypatch.setattr(_progress, "width", lambda _: columns)
@@ -66,8 +66,8 @@ def test_the_bar_fits_any_terminal(columns: int, monkeypatch: pytest.MonkeyPatch
     assert bool(shown.getvalue()) == (columns >= 15)
 
 
-def test_the_bar_is_drawn_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader sees either the old or the new file, with all of its rows."""
+def test_the_bar_is_replaced_in_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader sees either the old or the new bar, with all of its rows."""
     written: list[str] = []
     shown = io.StringIO()
     monkeypatch.setattr(shown, "isatty", lambda: True)

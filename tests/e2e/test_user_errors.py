@@ -1,4 +1,4 @@
-"""Exceptions in tasks: each is a log event, the receipt counts them, and they are no requests."""
+"""Exceptions in tasks: each is a log event, the receipt counts them, and they are not requests."""
 
 from __future__ import annotations
 

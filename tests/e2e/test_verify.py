@@ -1,4 +1,4 @@
-"""`locust-cw verify` tells whether CloudWatch holds a run, name by name, and why not."""
+"""`locust-cw verify` shows whether CloudWatch has a run, name by name, and why not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def verify(folder: Path, *args: str, code: int = 0) -> dict[str, Any]:
 
 
 def differing(result: dict[str, Any]) -> dict[tuple[str, str], int]:
-    """What CloudWatch has more or less of."""
+    """By how much CloudWatch and the receipt differ."""
     return {
         (each["what"], each["of"]): each["held"] - each["expected"] for each in result["numbers"] if not each["agrees"]
     }
@@ -47,8 +47,8 @@ WAYS: dict[str, tuple[str, ...]] = {
 }
 
 
-def test_of_a_local_cloudwatch_that_is_gone_nothing_is_asked(locust: Locust) -> None:
-    """There is no server to query, and the message says how to keep the results of trials."""
+def test_commands_name_a_local_cloudwatch_that_has_stopped(locust: Locust) -> None:
+    """There is no server to query. The message says how to keep the results of trials."""
     done = locust.run(*PACED, *SHORT, "--cw-local", options=[])
     done.receipt.check_delivered()
     for command in "verify", "report":
@@ -57,7 +57,7 @@ def test_of_a_local_cloudwatch_that_is_gone_nothing_is_asked(locust: Locust) -> 
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_a_run_that_arrived_is_equal(locust: Locust, way: tuple[str, ...]) -> None:
+def test_a_delivered_run_is_equal(locust: Locust, way: tuple[str, ...]) -> None:
     done = locust.run(*PACED, *SHORT, *way)
     receipt = done.receipt.check_delivered()
     result = verify(done.folder)
@@ -82,8 +82,8 @@ def test_a_run_that_arrived_is_equal(locust: Locust, way: tuple[str, ...]) -> No
     assert f"and {receipt['log_events']['observed']} log events" in told_to_people
 
 
-def test_workers_that_fold_other_names_are_compared_over_all(locust: Locust) -> None:
-    """What is `(other)` in one has a series in another, as each keeps the names that it met first."""
+def test_workers_with_different_other_names_are_compared_in_total(locust: Locust) -> None:
+    """A name that is `(other)` on one worker can have a series on another, because each keeps its first names."""
     done = locust.run("own_order.py", "-u2", "-r100", "-t4", *LIVE, "--processes=2", "--cw-max-requests=2")
     receipt = done.receipt.check_delivered()
     result = verify(done.folder)
@@ -102,8 +102,8 @@ def test_several_hosts(locust: Locust, target: Target) -> None:
     assert hosts == {f"Host={target.url}", f"Host={target.url.replace('127.0.0.1', 'localhost')}"}
 
 
-def test_what_is_missing_is_named(aws: Aws, locust: Locust) -> None:
-    """One call of each kind that CloudWatch took and did not keep."""
+def test_missing_data_is_named(aws: Aws, locust: Locust) -> None:
+    """CloudWatch accepts one call of each kind, and does not store it."""
 
     def forgotten(exchange: Exchange) -> Answer:
         if exchange.call.operation == "PutLogEvents":
@@ -135,7 +135,7 @@ def test_what_is_missing_is_named(aws: Aws, locust: Locust) -> None:
     assert all(of in table for _, of in lost)
 
 
-def test_what_waits_is_to_be_replayed(aws: Aws, locust: Locust) -> None:
+def test_undelivered_data_is_named_with_the_replay_command(aws: Aws, locust: Locust) -> None:
     aws.proxy.on("*", error("ServiceUnavailable", 503))
     done = locust.run(*PACED, *SHORT, "--cw-drain-timeout=0")
     run_id = str(done.receipt["run_id"])
@@ -149,8 +149,8 @@ def test_what_waits_is_to_be_replayed(aws: Aws, locust: Locust) -> None:
 
 
 @pytest.mark.parametrize("moved", [False, True])
-def test_a_spool_is_where_it_is_found(aws: Aws, locust: Locust, tmp_path: Path, *, moved: bool) -> None:
-    """What waits, and the runs beside: the test named the folder relative to its own, or it was moved since."""
+def test_the_spool_folder_of_the_command_counts(aws: Aws, locust: Locust, tmp_path: Path, *, moved: bool) -> None:
+    """For undelivered data and for other runs: the test used a relative path, or the folder was moved since."""
     aws.proxy.on("*", error("ServiceUnavailable", 503))
     done = locust.run(*PACED, *SHORT, "--cw-drain-timeout=0", "--cw-spool-dir=spool")
     spool = done.folder / "spool"
@@ -169,7 +169,7 @@ def test_a_spool_is_where_it_is_found(aws: Aws, locust: Locust, tmp_path: Path, 
         assert differing(verify(tmp_path, str(each.receipt["run_id"]), f"--spool-dir={spool}")) == {}
 
 
-def test_what_is_uncertain_may_be_there_twice(aws: Aws, locust: Locust) -> None:
+def test_uncertain_data_may_exist_twice(aws: Aws, locust: Locust) -> None:
     for operation in ("PutMetricData", "PutLogEvents"):
         aws.proxy.on(operation, swallow, times=1)
     done = locust.run(*PACED, *SHORT, *LIVE)
@@ -182,8 +182,11 @@ def test_what_is_uncertain_may_be_there_twice(aws: Aws, locust: Locust) -> None:
     assert any("same worker and seq" in note for note in result["notes"])
 
 
-def test_what_was_rejected_is_not_there(aws: Aws, locust: Locust) -> None:
-    """CloudWatch and the receipt agree, but it does not hold all, and that is said; until it is sent after all."""
+def test_rejected_data_is_not_expected(aws: Aws, locust: Locust) -> None:
+    """CloudWatch and the receipt agree.
+
+    The output says that CloudWatch does not have everything, until a replay sends it.
+    """
     for operation in ("PutMetricData", "PutLogEvents"):
         aws.proxy.on(operation, error("AsTheTestOrdered", 400), times=1)
     done = locust.run(*PACED, *SHORT, *LIVE)
@@ -203,8 +206,8 @@ def test_what_was_rejected_is_not_there(aws: Aws, locust: Locust) -> None:
     verify(done.folder)
 
 
-def test_what_was_dropped_is_not_there(locust: Locust) -> None:
-    """The same of what never came to be published: here it is the record that says so."""
+def test_dropped_data_is_not_expected(locust: Locust) -> None:
+    """The same for data that was never published, by a changed record."""
     done = locust.run(*PACED, *SHORT, *LIVE)
     (file,) = (done.folder / "state").rglob(f"{done.receipt['run_id']}.json")
     record = json.loads(file.read_text())
@@ -217,7 +220,7 @@ def test_what_was_dropped_is_not_there(locust: Locust) -> None:
     assert "does not have everything: 5 requests and 5 log events were dropped or rejected. It has the rest" in text
 
 
-def test_what_is_too_much_is_told(aws: Aws, locust: Locust) -> None:
+def test_surplus_data_is_named(aws: Aws, locust: Locust) -> None:
     done = locust.run(*PACED, *SHORT, *LIVE)
     record = json.loads(run(done.folder, "verify", "--json"))
     assert record["equal"]
@@ -240,7 +243,9 @@ def test_what_is_too_much_is_told(aws: Aws, locust: Locust) -> None:
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_runs_at_the_same_time_are_added_up_unless_kept_apart(locust: Locust, tmp_path: Path, *, apart: bool) -> None:
+def test_simultaneous_runs_are_added_up_unless_the_run_id_is_a_dimension(
+    locust: Locust, tmp_path: Path, *, apart: bool
+) -> None:
     shared = f"--cw-spool-dir={tmp_path / 'shared'}"
     dimensions = ("--cw-dimensions=Host,Request,RunId",) if apart else ()
     runs = [locust.start(*PACED, "-u1", *LIVE, shared, *dimensions) for _ in range(2)]
@@ -260,7 +265,7 @@ def test_runs_at_the_same_time_are_added_up_unless_kept_apart(locust: Locust, tm
     assert any(second in note and "adds them up" in note for note in result["notes"])
 
 
-def test_one_run_after_the_other_are_not_mixed(locust: Locust, tmp_path: Path) -> None:
+def test_successive_runs_are_not_mixed(locust: Locust, tmp_path: Path) -> None:
     shared = f"--cw-spool-dir={tmp_path / 'shared'}"
     runs = []
     for _ in range(2):
@@ -274,15 +279,15 @@ def test_one_run_after_the_other_are_not_mixed(locust: Locust, tmp_path: Path) -
     assert newest["run_id"] == runs[1].receipt["run_id"]
 
 
-def test_a_run_id_that_was_used_before_is_told(locust: Locust, tmp_path: Path) -> None:
+def test_a_reused_run_id_is_logged(locust: Locust, tmp_path: Path) -> None:
     options = ("--cw-run-id=nightly", f"--cw-spool-dir={tmp_path / 'shared'}")
     runs = [locust.run(*PACED, *SHORT, *options, *given) for given in (("--cw-dry-run",), (), (), ("--cw-dry-run",))]
     warned = ["The run ID nightly was used before" in "".join(run.complaints()) for run in runs]
     assert warned == [False, False, True, False], "what went nowhere is mixed with nothing"
 
 
-def test_the_other_class_is_counted_by_logs_insights(aws: Aws, locust: Locust) -> None:
-    """The local CloudWatch counts nothing, so its answer is given in its stead."""
+def test_infrequent_access_events_are_counted_by_logs_insights(aws: Aws, locust: Locust) -> None:
+    """The local CloudWatch cannot count, so the test answers the query."""
     done = locust.run(*PACED, *SHORT, *LIVE, "--cw-log-class=INFREQUENT_ACCESS")
     receipt = done.receipt.check_delivered()
     events = aws.cloudwatch.events(f"load-generator/{receipt['run_id']}/")
@@ -311,7 +316,7 @@ def test_the_other_class_is_counted_by_logs_insights(aws: Aws, locust: Locust) -
 
 
 def test_events_that_are_not_counted_are_read(aws: Aws, locust: Locust) -> None:
-    """The local CloudWatch answers the query by events: it knows no `stats`."""
+    """The local CloudWatch answers the query with events, because it does not support `stats`."""
     done = locust.run(*PACED, *SHORT, *LIVE, "--cw-log-class=INFREQUENT_ACCESS")
     receipt = done.receipt.check_delivered()
     result = verify(done.folder)
@@ -328,7 +333,7 @@ def test_throttled_reading_is_repeated(aws: Aws, locust: Locust) -> None:
     verify(done.folder)
 
 
-def test_what_cannot_be_verified_is_refused(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+def test_a_run_that_cannot_be_verified_is_refused(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     run(tmp_path, "verify", code=1)
     run(tmp_path, "verify", "no-such-run", code=1)
     dry = locust.run(*PACED, *SHORT, "--cw-dry-run")
@@ -342,7 +347,7 @@ def test_what_cannot_be_verified_is_refused(aws: Aws, locust: Locust, tmp_path: 
         assert (asked.exit_code, "has no receipt" in asked.err) == (1, True), asked.output
 
 
-def test_a_record_that_another_process_removes_meanwhile_is_none(tmp_path: Path) -> None:
+def test_a_record_that_another_process_deletes_is_ignored(tmp_path: Path) -> None:
     folder = tmp_path / ".records"
     folder.mkdir()
     (folder / "there.json").touch()
@@ -379,7 +384,7 @@ def test_the_period_is_one_that_cloudwatch_keeps(age: float, seconds: float, res
     assert period_of(run, span_of(run, []), NOW) == period
 
 
-def test_the_span_ends_where_the_next_run_begins() -> None:
+def test_the_span_ends_at_the_start_of_the_next_run() -> None:
     this, earlier, later = record(1000.7, 1060.2), record(900, 950), record(1063.5, 1100)
     assert span_of(this, []) == (1000, 1071)
     assert span_of(this, [earlier]) == (1000, 1071)

@@ -1,4 +1,4 @@
-"""Tests one after another in one process: each is a run of its own, and none costs anything once it is delivered."""
+"""Successive tests in one process: each is a separate run, and uses no resources after its delivery."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run_script(folder: Path, what: str, **options: object) -> tuple[Any, str]:
 # Names
 
 
-def test_a_longest_run_id_has_room_for_the_number_of_the_test(locust: Locust) -> None:
+def test_the_longest_run_id_can_get_a_number(locust: Locust) -> None:
     web = Web(locust, LOCUSTFILE, "--cw-dry-run", f"--cw-run-id={'x' * 64}", *OPTIONS)
     for run_id in ("x" * 64, "x" * 62 + "-2", "x" * 62 + "-3"):
         web.swarm(1, HOST)
@@ -47,12 +47,12 @@ def test_a_longest_run_id_has_room_for_the_number_of_the_test(locust: Locust) ->
     assert web.run.complaints() == []
 
 
-def test_a_name_that_is_made_twice_is_made_again(tmp_path: Path) -> None:
+def test_a_generated_run_id_is_not_used_twice(tmp_path: Path) -> None:
     assert run_script(tmp_path, "names", dry_run=True)[0] == ["one", "two"]
 
 
-def test_what_cannot_be_published_is_lost(locust: Locust) -> None:
-    """A run id was typed that cannot be one: the exit code says that nothing of the test was delivered."""
+def test_a_test_that_cannot_be_published_counts_as_a_loss(locust: Locust) -> None:
+    """With an invalid run ID in the form. The exit code shows that nothing of the test was delivered."""
     web = Web(locust, LOCUSTFILE, "--cw-fail-on-loss", *OPTIONS)
     web.swarm(1, HOST, cw_run_id="bad id")
     web.run.wait_for("locust-cw does not publish this test: .*bad id")
@@ -63,8 +63,8 @@ def test_what_cannot_be_published_is_lost(locust: Locust) -> None:
     assert "some results were not delivered, and --cw-fail-on-loss is set" in web.run.err
 
 
-def test_a_worker_that_could_not_publish_one_test_heeds_that_the_next_is_not_to_be(locust: Locust) -> None:
-    """It does not try: what its master says of the next test holds."""
+def test_a_worker_that_could_not_publish_a_test_respects_the_opt_out_of_the_next(locust: Locust) -> None:
+    """It does not try, because the master has opted out of the next test."""
     web = MasterWeb()
     fleet = Fleet(
         locust, *web.options, *LIVE, workers=1, headless=False, json_file=False,
@@ -84,8 +84,8 @@ def test_a_worker_that_could_not_publish_one_test_heeds_that_the_next_is_not_to_
     assert receipts_printed(fleet.master) == 1
 
 
-def test_a_run_id_typed_while_a_test_runs_is_not_that_of_late_workers(aws: Aws, locust: Locust) -> None:
-    """They take part in the run under way, with the master."""
+def test_a_run_id_in_the_form_does_not_change_that_of_late_workers(aws: Aws, locust: Locust) -> None:
+    """They join the running test with the run ID of the master."""
     web = MasterWeb()
     fleet = Fleet(locust, *web.options, *LIVE, workers=1, headless=False, json_file=False)
     web.wait_for_workers(1)
@@ -108,8 +108,8 @@ def test_a_run_id_typed_while_a_test_runs_is_not_that_of_late_workers(aws: Aws, 
 # What is delivered
 
 
-def test_a_delivered_test_has_its_receipt_when_the_next_begins(locust: Locust) -> None:
-    """It is printed then, and nothing of the test is kept: no file, no spool. The last has its own at the end."""
+def test_the_receipt_of_a_delivered_test_is_printed_when_the_next_starts(locust: Locust) -> None:
+    """The process keeps nothing of the test: no file and no spool. The last test has its receipt at the end."""
     web = Web(locust, LOCUSTFILE, *LIVE, *OPTIONS)
     process = psutil.Process(web.run.process.pid)
     files = []
@@ -128,8 +128,8 @@ def test_a_delivered_test_has_its_receipt_when_the_next_begins(locust: Locust) -
     web.run.receipt.check_delivered()
 
 
-def test_ctrl_c_while_a_receipt_is_drawn_up_is_put_off_until_it_is_printed(locust: Locust) -> None:
-    """The next test has begun, and is delivered and accounted for as at any other Ctrl-C."""
+def test_ctrl_c_during_a_receipt_waits_until_it_is_printed(locust: Locust) -> None:
+    """The next test has started. It is delivered and counted as after any other Ctrl-C."""
     web = Web(locust, "interrupted.py", *LIVE, *OPTIONS)
     web.swarm(1, HOST)
     wait_until(lambda: whole_run(web).get("delivered"), "requests are delivered")
@@ -141,8 +141,8 @@ def test_ctrl_c_while_a_receipt_is_drawn_up_is_put_off_until_it_is_printed(locus
     assert web.run.complaints() == []
 
 
-def test_nothing_of_delivered_tests_is_kept_and_close_has_all_receipts(tmp_path: Path) -> None:
-    """Oldest first, as ever."""
+def test_close_returns_all_receipts_and_nothing_else_is_kept(tmp_path: Path) -> None:
+    """The oldest receipt comes first."""
     result, err = run_script(tmp_path, "many", dry_run=True)
     before, after = result["files"]
     assert after <= before + 10, "of 20 tests; the first one's files may not have been open yet"
@@ -155,8 +155,8 @@ def test_nothing_of_delivered_tests_is_kept_and_close_has_all_receipts(tmp_path:
     assert seconds == sorted(seconds)
 
 
-def test_a_master_waits_for_what_its_workers_have_left_of_the_test_before(aws: Aws, locust: Locust) -> None:
-    """Its receipt comes during the next test, and has all of it."""
+def test_a_master_waits_for_the_rest_of_the_previous_test(aws: Aws, locust: Locust) -> None:
+    """The receipt is printed during the next test, and counts everything."""
     web = MasterWeb()
     fleet = Fleet(locust, *web.options, *LIVE, workers=2, headless=False, json_file=False)
     web.wait_for_workers(2)
@@ -181,14 +181,14 @@ def test_a_master_waits_for_what_its_workers_have_left_of_the_test_before(aws: A
 # Ctrl-C
 
 
-def test_a_program_that_goes_on_after_the_end_gets_one_receipt(tmp_path: Path) -> None:
+def test_a_program_that_continues_after_the_end_gets_one_receipt(tmp_path: Path) -> None:
     run_ids, err = run_script(tmp_path, "lingers", dry_run=True)
     assert re.findall(r"CloudWatch receipt for run (\S+):", err) == run_ids
     assert "Traceback" not in err
 
 
-def test_ctrl_c_ends_one_waiting_and_not_those_to_come(tmp_path: Path) -> None:
-    """And after a moment it is what it was before."""
+def test_ctrl_c_ends_the_present_wait_and_no_later_one(tmp_path: Path) -> None:
+    """After a moment, Ctrl-C has its usual effect again."""
     where = {"endpoint_url": "http://127.0.0.1:9", "region": "eu-north-1"}
     result, err = run_script(tmp_path, "closes", **where)
     waited = [close["seconds"] for close in result["closes"]]
@@ -207,8 +207,11 @@ def test_ctrl_c_while_the_exit_handler_delivers_shows_no_traceback(tmp_path: Pat
 # Records
 
 
-def test_a_run_of_the_web_ui_can_be_verified_while_locust_goes_on(locust: Locust) -> None:
-    """Its receipt comes only at the end of the process or with the next test; its record as soon as it is delivered."""
+def test_a_run_of_the_web_ui_can_be_verified_while_locust_runs(locust: Locust) -> None:
+    """The receipt is printed at the end of the process or with the next test.
+
+    The record is written as soon as the run is delivered.
+    """
     web = Web(locust, LOCUSTFILE, "--cw-live", "--cw-flush-interval=1", *OPTIONS)
     web.swarm(1, HOST)
     wait_until(lambda: whole_run(web).get("observed"), "requests are observed")

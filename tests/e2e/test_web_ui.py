@@ -45,7 +45,7 @@ def chrome() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chrome: Browser) -> Iterator[Browser]:
-    """Without the pages of earlier tests, which would go on polling."""
+    """A browser without the pages of earlier tests, which would continue to poll."""
     assert not chrome.contexts
     yield chrome
     for context in chrome.contexts:
@@ -99,8 +99,8 @@ def test_checks_are_watched_until_their_final_results(locust: Locust, browser: B
     assert page.mishaps == []
 
 
-def test_a_test_is_watched_from_its_start_to_the_last_delivery(aws: Aws, locust: Locust, browser: Browser) -> None:
-    """Figures grow; an outage shows, with its reason, and goes; what is left after the stop is sent and seen to be."""
+def test_the_tab_shows_a_test_from_its_start_to_its_delivery(aws: Aws, locust: Locust, browser: Browser) -> None:
+    """Numbers grow, and an outage appears with its cause and disappears. After the stop, the rest is sent."""
     page = LocustPage(browser, Web(locust).url)
     page.start(live=True)
     row = page.wait_for_row(health="healthy")
@@ -136,8 +136,11 @@ def test_a_test_is_watched_from_its_start_to_the_last_delivery(aws: Aws, locust:
     page.screenshot("complete")
 
 
-def test_each_test_begins_anew_and_bears_the_name_typed_for_it(aws: Aws, locust: Locust, browser: Browser) -> None:
-    """`night`, left as it is, becomes `night-2`; with the field emptied a name is made, which does not stick."""
+def test_each_test_has_the_run_id_of_the_form(aws: Aws, locust: Locust, browser: Browser) -> None:
+    """An unchanged `night` becomes `night-2`.
+
+    With an empty field, an ID is generated, which the next test does not reuse.
+    """
     web = Web(locust, "--cw-live")
     page = LocustPage(browser, web.url)
     page.start(users=2, run_id="night")
@@ -160,7 +163,7 @@ def test_each_test_begins_anew_and_bears_the_name_typed_for_it(aws: Aws, locust:
     assert not page.mishaps
 
 
-def test_what_is_recorded_for_the_end_is_told_as_such(locust: Locust, browser: Browser) -> None:
+def test_the_tab_shows_that_data_is_recorded_until_the_stop(locust: Locust, browser: Browser) -> None:
     page = LocustPage(browser, Web(locust).url, dark=True)
     page.start(live=False)
     row = page.wait_for_row(health="recording")
@@ -200,8 +203,8 @@ def test_an_invalid_value_in_the_form_is_shown_and_locust_continues(
     assert not page.mishaps
 
 
-def test_nasty_names_stay_text(aws: Aws, locust: Locust, browser: Browser) -> None:
-    """AWS's own words among them: an error's message is shown as it came."""
+def test_markup_in_names_is_shown_as_text(aws: Aws, locust: Locust, browser: Browser) -> None:
+    """Also in messages from AWS."""
     page = LocustPage(browser, Web(locust, "--cw-live", f"--cw-dimension=Team={NASTY}").url)
     aws.proxy.on(
         "*", error("AccessDenied", 403, f"{NASTY} {LINK} AKIAABCDEFGHIJKLMNOP arn:aws:iam::123456789012:role/x")
@@ -218,7 +221,7 @@ def test_nasty_names_stay_text(aws: Aws, locust: Locust, browser: Browser) -> No
 
 
 def test_links_to_the_console_are_shown_below_the_table(locust: Locust, browser: Browser) -> None:
-    """Named in text; nothing but an address of the web is a link."""
+    """Links have a name, and only http and https URLs become links."""
     page = LocustPage(browser, Web(locust, "--cw-live").url)
     shown = console_links.links("eu-north-1", NASTY, "/logs", "Shop")
     links = [{"title": title, "url": url} for title, url in {**shown, "bad": "javascript:alert(1)"}.items()]
@@ -238,8 +241,8 @@ def test_links_to_the_console_are_shown_below_the_table(locust: Locust, browser:
     assert not page.mishaps
 
 
-def test_the_form_asks_for_what_can_be_changed_and_for_nothing_else(locust: Locust, browser: Browser) -> None:
-    """Each with a word of explanation."""
+def test_the_form_has_exactly_the_options_that_can_be_changed(locust: Locust, browser: Browser) -> None:
+    """Each with an explanation."""
     page = LocustPage(browser, Web(locust, "--cw-dashboard").url)
     page.page.get_by_text("Custom parameters").click()
     labels = page.page.get_by_label("Cw ").evaluate_all("fields => fields.map(field => field.name)")
@@ -250,7 +253,7 @@ def test_the_form_asks_for_what_can_be_changed_and_for_nothing_else(locust: Locu
     assert not page.mishaps
 
 
-def test_the_dashboard_named_in_the_form_is_made(aws: Aws, locust: Locust, browser: Browser) -> None:
+def test_the_dashboard_of_the_form_is_created(aws: Aws, locust: Locust, browser: Browser) -> None:
     page = LocustPage(browser, Web(locust, "--cw-live").url)
     page.start(dashboard="default")
     page.wait_for_row(health="healthy")
@@ -275,7 +278,7 @@ def test_without_login_the_data_is_refused(locust: Locust, browser: Browser) -> 
     assert not page.mishaps
 
 
-def test_nothing_is_added_where_it_is_not_used(locust: Locust) -> None:
+def test_a_disabled_locust_cw_adds_nothing_to_the_web_ui(locust: Locust) -> None:
     web = Web(locust, "--cw-disable")
     page = get(web.url).decode()
     assert "extended_tabs" not in page
@@ -301,7 +304,7 @@ def test_it_works_below_a_base_path(locust: Locust, browser: Browser) -> None:
 
 
 def test_each_worker_has_a_row(locust: Locust, browser: Browser) -> None:
-    """Below the row of the run, which is their sum. A worker that has vanished is marked."""
+    """Below the row of the run, which has the sums. A vanished worker is marked."""
     web = MasterWeb()
     how: dict[str, Any] = {"headless": False, "json_file": False, "locustfile": "paced.py", "worker_env": PACE}
     fleet = Fleet(locust, *web.options, f"--host={HOST}", *QUICK, "--cw-live", workers=2, **how)
@@ -325,7 +328,7 @@ def test_each_worker_has_a_row(locust: Locust, browser: Browser) -> None:
 
 
 def test_a_fleet_publishes_nothing_of_a_test_that_its_master_cannot_publish(aws: Aws, locust: Locust) -> None:
-    """And the next one is published by all of them."""
+    """All processes publish the next test."""
     web = MasterWeb()
     how: dict[str, Any] = {"headless": False, "json_file": False, "locustfile": "paced.py", "worker_env": PACE}
     Fleet(locust, *web.options, *QUICK, "--cw-live", workers=1, **how)
@@ -365,7 +368,10 @@ def test_the_csv_file_has_the_same_rows(locust: Locust, browser: Browser) -> Non
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_a_library_users_web_ui_has_the_tab(aws: Aws, browser: Browser, tmp_path: Path, order: str) -> None:
-    """Whether it is made before `attach` or after; the form does not ask for what the program has decided."""
+    """Whether the program creates it before or after `attach`.
+
+    The form has no field for an option that the program has set.
+    """
     port = free_port()
     options = aws.in_python | {"live": True, "flush_interval": 1, "dashboard": True}
     script = SCRIPTS / "web_library.py"
@@ -385,8 +391,8 @@ def test_a_library_users_web_ui_has_the_tab(aws: Aws, browser: Browser, tmp_path
     assert aws.proxy.calls("PutDashboard")[0].params["DashboardName"] == aws.cloudwatch.namespace
 
 
-def test_the_page_waits_for_nothing(aws: Aws, locust: Locust) -> None:
-    """A CloudWatch that hangs holds neither the tab nor Locust's own figures up."""
+def test_a_hanging_cloudwatch_does_not_delay_the_page(aws: Aws, locust: Locust) -> None:
+    """Neither the tab nor Locust's own numbers."""
     aws.proxy.on("*", hang)
     web = Web(locust, "--cw-live")
     form = b"user_count=1&spawn_rate=1"
@@ -400,7 +406,7 @@ def test_the_page_waits_for_nothing(aws: Aws, locust: Locust) -> None:
     assert get(f"{web.url}/stats/requests").count(b'"cloudwatch"') == 1, "the answer that Locust keeps is added to once"
 
 
-def test_the_first_line_names_the_endpoint_of_the_profile(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+def test_the_summary_has_the_endpoint_of_the_profile(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     """Results go there, too. The endpoint of STS, which has no section of its own, has no server."""
     url = aws.proxy.url
     (tmp_path / "config").write_text(

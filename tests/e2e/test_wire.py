@@ -1,4 +1,4 @@
-"""Generated load, every call within AWS's limits (the `aws` fixture checks each), and distributions that hold."""
+"""Generated load: every call is within AWS's limits, which the fixture `aws` checks, and distributions are correct."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PERCENTS = (50, 90, 95, 99, 99.9)
 
 
 def play(locust: Locust, folder: Path, script: list[dict[str, Any]], *args: str, **how: Any) -> LocustRun:
-    """A locust process that fires these requests."""
+    """A Locust process that fires these requests."""
     path = folder / "script.json"
     path.write_text(json.dumps(script))
     run = locust.run("scripted.py", "--host", HOST, *args, env={"SCRIPT": str(path)}, **how)
@@ -39,7 +39,7 @@ def half_past(seconds_ago: int) -> float:
     return int(time.time()) - seconds_ago + 0.5
 
 
-def test_3000_names_each_have_their_series(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+def test_each_of_3000_names_has_its_series(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     names = [f"/{number}/{'x' * (number % 300)}" for number in range(3000)]
     script: list[dict[str, Any]] = [{"names": names, "repeat": 2}, {"names": names[::3], "error": "no"}]
     run = play(locust, tmp_path, script, "--cw-max-requests=5000")
@@ -77,7 +77,7 @@ def test_5000_distinct_times_in_one_second(aws: Aws, locust: Locust, tmp_path: P
 
 @pytest.mark.parametrize("text_format", ["json", "text"])
 def test_log_lines_of_900_kb_arrive(aws: Aws, locust: Locust, tmp_path: Path, text_format: str) -> None:
-    """ASCII, Korean and what JSON must escape; in errors, contexts and names; larger ones are made to fit."""
+    """ASCII, Korean and characters that JSON escapes, in errors, contexts and names. Larger texts are cut."""
     script = [
         {"error": "x", "error_repeat": 900_000, "repeat": 5, "names": ["/x"]},
         {"error": "주", "error_repeat": 300_000, "repeat": 5, "names": ["/korean"]},
@@ -96,7 +96,7 @@ def test_log_lines_of_900_kb_arrive(aws: Aws, locust: Locust, tmp_path: Path, te
 
 
 def test_late_samples_count_for_their_own_time(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """Each makes a datum for its own second; log events stay chronological and within a day of each other."""
+    """Each has a datum in its own second. Log events stay chronological, with at most a day in a call."""
     moments = [half_past(hours * 3600) for hours in (0, 30, 1, 50, 2, 47, 3, 150, 0)]
     play(locust, tmp_path, [{"at": moment, "repeat": 20} for moment in moments])
     series = published(aws.proxy.calls())["RequestCount", ALL]
@@ -110,7 +110,7 @@ def test_late_samples_count_for_their_own_time(aws: Aws, locust: Locust, tmp_pat
 
 
 def distributions() -> dict[str, list[float]]:
-    """Of all shapes a service may have, in ms."""
+    """Response times in ms, with the distributions of real services."""
     rng = random.Random(2026)
     shapes = {
         "constant": [7.25] * 500,
@@ -149,7 +149,10 @@ def check_distribution(series: Published, times: list[float]) -> None:
 
 
 def test_percentiles_hold_within_one_percent(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """And are exact up to 150 distinct values; sum, minimum and maximum always. For each name and the host."""
+    """They are exact up to 150 distinct values.
+
+    Sum, minimum and maximum are always exact. For each name and the host.
+    """
     shapes, at = distributions(), half_past(2)
     script = [{"names": [name], "times": times, "at": at} for name, times in shapes.items()]
     play(locust, tmp_path, [*script, *({**entry, "error": "no"} for entry in script)], "--cw-logs=off")
@@ -169,8 +172,8 @@ def test_sizes_are_distributions_too(aws: Aws, locust: Locust, tmp_path: Path) -
     check_distribution(published(aws.proxy.calls())["ResponseSize_Bytes", of("/")], [float(size) for size in sizes])
 
 
-def test_a_window_of_a_minute_holds_its_minute(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """`--cw-resolution 60`: whole minutes, stored as such, the totals the same."""
+def test_a_resolution_of_a_minute_has_the_same_totals(aws: Aws, locust: Locust, tmp_path: Path) -> None:
+    """`--cw-resolution 60`: windows of whole minutes, with this storage resolution."""
     minute = int(time.time()) // 60 * 60
     times = [float(number % 100) for number in range(1000)]
     script = [{"times": times, "at": minute - 60 * ago + second + 0.5} for ago in (2, 3) for second in (0, 30, 59)]
@@ -183,7 +186,7 @@ def test_a_window_of_a_minute_holds_its_minute(aws: Aws, locust: Locust, tmp_pat
 
 
 def test_the_number_of_calls_does_not_grow_with_the_load(aws: Aws, locust: Locust) -> None:
-    """At most 500 requests a second or as many as the machine can: at most two PutMetricData each interval."""
+    """With 500 requests/s, or as many as the machine can make, there are at most two PutMetricData per interval."""
     calls, requests = [], []
     for rate in ("50", "0"):
         before = len(aws.proxy.calls("PutMetricData"))
