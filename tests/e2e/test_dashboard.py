@@ -230,6 +230,20 @@ def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: s
         assert run.receipt["dashboard_url"] is None, "a local dashboard has no URL in the console"
 
 
+def test_the_limits_of_the_newest_checks_are_lines(aws: Aws, locust: Locust, name: str) -> None:
+    for checks in (("p95 < 60s", "failures < 90%"), ("p95 < 30s",)):
+        given = [f"--cw-check={check}" for check in checks]
+        run = locust.run("paced.py", "--cw-live", "-u1", "-t1", "--cw-dashboard", *given)
+        run.receipt.check_delivered()
+    response_time = widget(stored(aws, name), "Response time")["properties"]["annotations"]
+    assert response_time["horizontal"] == [{"label": "check: p95 < 30s", "value": 30_000, "color": "#d13212"}]
+    assert "horizontal" not in widget(stored(aws, name), "Failed requests")["properties"]["annotations"]
+    # Without a test, the command draws the lines of its own checks.
+    assert run_command(aws, run.folder, "put", "--check=mean < 1s").exit_code == 0
+    response_time = widget(stored(aws, name), "Response time")["properties"]["annotations"]
+    assert [line["label"] for line in response_time["horizontal"]] == ["check: mean < 1s"]
+
+
 @pytest.mark.parametrize("event", ["spawning_complete", "test_stop"])
 def test_the_load_does_not_wait_for_the_region(aws: Aws, locust: Locust, name: str, event: str) -> None:
     """The dashboard has all markers, also if the Region is known late."""
