@@ -4,11 +4,11 @@
 use libfuzzer_sys::fuzz_target;
 use locust_cw::summary::{Increment, IncrementReceiver, Limits, MAX_BLOCKS, Seconds, Summary};
 
-const MAX_REQUESTS: usize = 3;
+const MAX_NAMES: usize = 3;
 
 fn sum<'a>(increments: impl Iterator<Item = &'a Increment>) -> (Summary, Seconds) {
     let pinned = vec!["/a".into(), "GET /b".into()];
-    let mut summary = Summary::new(Limits { max_requests: MAX_REQUESTS, pinned });
+    let mut summary = Summary::new(Limits { max_requests: MAX_NAMES, pinned });
     let mut seconds = Seconds::new(["/a".into()]);
     increments.for_each(|increment| increment.add_to(&mut summary, &mut seconds));
     (summary, seconds)
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let (summary, seconds) = sum(increments.iter());
     assert_eq!(sum(increments.iter().rev()), (summary.clone(), seconds));
-    assert!(summary.requests().len() <= MAX_REQUESTS);
+    assert!(summary.names().len() <= MAX_NAMES);
     let all = summary.all_requests();
     assert_eq!(summary.counts(), (all.measured.requests, all.measured.failures));
     assert!(all.blocks.iter().count() <= MAX_BLOCKS);

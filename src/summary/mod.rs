@@ -52,7 +52,8 @@ pub use self::window::{Phase, Window};
 /// Which requests a summary keeps apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Maximum number of request names: `--cw-max-requests`. All others are added up to one.
+    /// Maximum number of request names: `--cw-max-requests`. All others are added up to one. The methods of a name are not limited
+    /// here: [`crate::metrics::series::SeriesRegistry`] limits those of a process.
     pub max_requests: usize,
     /// Requests that checks name, as [`RequestKey::matches`] reads them. They are kept first.
     pub pinned: Vec<SmolStr>,
