@@ -905,10 +905,10 @@ def estimate_usage(plan: dict[str, Any]) -> PlannedUsage:
     """Estimate the usage of CloudWatch by a run of a planned test.
 
     Args:
-        plan: The attributes of a `locust_cw._aws.cost.Load`.
+        plan: Attributes of a `locust_cw._aws.cost.Load`. Those that are missing have their defaults.
 
     Raises:
-        ValueError: If an attribute is missing or has the wrong type.
+        ValueError: If an attribute is unknown or has the wrong type.
 
     """
 

@@ -24,7 +24,7 @@ const VALUE_BYTES: f64 = 18.0;
 
 /// A test before its start.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Plan {
     /// Requests per second, over all processes.
     pub rate: f64,
@@ -52,6 +52,27 @@ pub struct Plan {
     pub log_sample: f64,
     /// Bytes of the text of a log event.
     pub event_bytes: u64,
+}
+
+/// An hour of a test without requests, with the default options.
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            rate: 0.0,
+            names: 1,
+            max_requests: 200,
+            minutes: 60.0,
+            workers: 1,
+            hosts: 1,
+            failures: 0.01,
+            live: true,
+            flush_interval: 5.0,
+            resolution: 1,
+            logs: LogChoice::All,
+            log_sample: 1.0,
+            event_bytes: EVENT_BYTES,
+        }
+    }
 }
 
 /// The usage of a run.

@@ -138,8 +138,8 @@ MAX_LINES = 1_500
 NEEDED = {"", "_errors", "_extensions", "_plugin", "_settings"}
 """The folders and modules that such a process needs."""
 
-FOR_THE_SUMMARY = {"locust_cw._aws", "locust_cw._aws.cost", "locust_cw._terminal", "locust_cw._terminal.redaction"}
-"""What the startup summary needs besides: the estimated cost, and an endpoint without passwords."""
+FOR_THE_SUMMARY = {"locust_cw._terminal", "locust_cw._terminal.redaction"}
+"""What the startup summary needs besides: an endpoint without passwords."""
 
 
 def test_a_process_that_makes_load_imports_only_what_it_needs(locust: Locust) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import math
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -180,20 +182,14 @@ def _logs(options: Options, *, from_reports: bool) -> str:
 
 
 def _cost(options: Options, region: str | None, *, workers: int | None, from_reports: bool) -> str:
-    from locust_cw._aws.cost import Load, cost_of  # noqa: PLC0415 - needed when AWS has answered
+    plan = {name: options[name] for name in ("live", "flush_interval", "resolution")}
+    plan["workers"] = 1 if workers is None or from_reports else workers
 
-    def hourly(*, names: int = 1, rate: float = 0) -> tuple[float, float]:
-        load = Load(
-            rate=rate,
-            names=names,
-            minutes=60.0,
-            workers=1 if workers is None or from_reports else workers,
-            live=options["live"],
-            flush_interval=options["flush_interval"],
-            resolution=options["resolution"],
-        )
-        cost = cost_of(load, 1, 1, log_class=options["log_class"], region=region)
-        return cost.metrics + cost.calls, cost.logs
+    def hourly(*, names: int = 1, rate: float = 0.0) -> tuple[float, float]:
+        usage = _core.estimate_usage(plan | {"names": names, "rate": rate, "minutes": 60.0})
+        price = functools.partial(_core.estimate_cost, log_class=options["log_class"], region=region)
+        metrics_and_calls = price(metric_hours=usage.metrics, calls=usage.calls, log_bytes=0)
+        return sum(metrics_and_calls), price(metric_hours=0, calls=0, log_bytes=math.ceil(usage.log_bytes))[1]
 
     one, two = hourly(names=1)[0], hourly(names=2)[0]
     fleet = f" with {workers} workers" if workers and workers > 1 and not from_reports else ""
