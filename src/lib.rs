@@ -36,10 +36,10 @@ mod _core {
     #[pymodule_export]
     use super::python::{
         Account, Call, CallFailure, Check, CheckResult, DeliveryCounts, Flush, LogMessage, Partition, PendingSpool,
-        PendingSpoolSearch, PlannedUsage, Progress, Publisher, Receipt, Replay, RunStatistics, StatusReport, Summary,
-        check_options, default_options, dimension_value, empty_receipt, estimate_cost, estimate_usage,
-        find_pending_spools, never_proxied, new_run_id, option_choices, origin_of, parse_check, partition_of,
-        pending_spools, priced_regions, public_host, remove_empty_spools, spool_root,
+        PendingSpoolSearch, PlannedUsage, Progress, Publisher, Receipt, Replay, RequestTotals, RunStatistics,
+        StatusReport, Summary, check_options, default_options, dimension_value, empty_receipt, estimate_cost,
+        estimate_usage, find_pending_spools, never_proxied, new_run_id, option_choices, origin_of, parse_check,
+        partition_of, pending_spools, priced_regions, public_host, remove_empty_spools, spool_root,
     };
 
     #[pymodule_init]

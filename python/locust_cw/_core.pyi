@@ -333,6 +333,29 @@ class CheckResult:
         """The keys of the receipt's JSON, with plain values."""
 
 @final
+class RequestTotals:
+    """The totals of the requests with one method and name."""
+
+    @property
+    def method(self) -> str:
+        """The method, such as GET."""
+    @property
+    def name(self) -> str:
+        """The name, as Locust has it."""
+    @property
+    def requests(self) -> int:
+        """Finished requests, failed ones included."""
+    @property
+    def failures(self) -> int:
+        """Failed requests."""
+    @property
+    def mean_ms(self) -> float | None:
+        """The mean response time of successful requests; None without one."""
+    @property
+    def quantiles_ms(self) -> list[float | None]:
+        """The quantiles of the response times of successful requests, within 1%; None without one."""
+
+@final
 class Summary:
     """The totals and distributions of a run: for each request, and for all of them."""
 
@@ -358,6 +381,13 @@ class Summary:
 
         Raises:
             InvalidOptionError: If an expression is malformed.
+
+        """
+    def requests(self, quantiles: Sequence[float]) -> list[RequestTotals]:
+        """The totals of each method and name over the whole run, by name and method.
+
+        Args:
+            quantiles: The quantiles of `RequestTotals.quantiles_ms`, from 0 to 1.
 
         """
     @property

@@ -34,5 +34,5 @@ pub use publisher::Publisher;
 pub use receipt::{DeliveryCounts, Receipt, empty_receipt};
 pub use replay::Replay;
 pub use spools::{PendingSpool, PendingSpoolSearch, find_pending_spools, pending_spools, remove_empty_spools};
-pub use statistics::{RunStatistics, Summary};
+pub use statistics::{RequestTotals, RunStatistics, Summary};
 pub use status_report::StatusReport;

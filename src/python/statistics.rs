@@ -123,6 +123,30 @@ impl RunStatistics {
     }
 }
 
+/// The totals of the requests with one method and name.
+#[pyclass(frozen, get_all, module = "locust_cw._core")]
+pub struct RequestTotals {
+    method: String,
+    name: String,
+    requests: u64,
+    failures: u64,
+    mean_ms: Option<f64>,
+    quantiles_ms: Vec<Option<f64>>,
+}
+
+impl RequestTotals {
+    fn of(key: &summary::RequestKey, totals: &summary::Totals, quantiles: &[f64]) -> Self {
+        Self {
+            method: key.method().to_owned(),
+            name: key.name().to_owned(),
+            requests: totals.requests,
+            failures: totals.failures,
+            mean_ms: totals.successful.mean_ms(),
+            quantiles_ms: quantiles.iter().map(|&quantile| totals.successful.quantile_ms(quantile)).collect(),
+        }
+    }
+}
+
 /// The totals and distributions of a run.
 #[pyclass(frozen, module = "locust_cw._core")]
 pub struct Summary {
@@ -169,6 +193,15 @@ impl Summary {
         let targets = target_values(Some(targets));
         let results = py.detach(|| statistics::judge(&checks, &self.summary, seconds, &targets));
         Ok(results.into_iter().map(CheckResult::from).collect())
+    }
+
+    /// The totals of each request over the whole run, with these quantiles of its successful response times.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
+    fn requests(&self, py: Python<'_>, quantiles: Vec<f64>) -> Vec<RequestTotals> {
+        py.detach(|| {
+            let requests = self.summary.requests().into_iter();
+            requests.map(|(key, summary)| RequestTotals::of(key, &summary.whole_run(), &quantiles)).collect()
+        })
     }
 
     /// Whether response times are from the reports of workers.

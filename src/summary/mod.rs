@@ -106,6 +106,14 @@ impl RequestSummary {
         self.blocks.merge(&other.blocks);
     }
 
+    /// The totals of the whole run, with the warm-up.
+    #[must_use]
+    pub fn whole_run(&self) -> Totals {
+        let mut sum = self.measured.clone();
+        self.warm_up.iter().for_each(|totals| sum.merge(totals));
+        sum
+    }
+
     fn add(&mut self, window: &Window) {
         match window.phase {
             Phase::WarmUp => self.warm_up.get_or_insert_default().merge(&window.totals),

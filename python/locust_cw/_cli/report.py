@@ -160,4 +160,5 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "failures": row.failures,
         "requests_per_s": row.requests_per_s,
         "response_time_ms": {"mean": row.mean, **percentiles},
+        "methods": [_row_as_json(method) for method in row.methods],
     }

@@ -53,13 +53,14 @@ class Row:
 
     Attributes:
         name: The name of the request; empty for all requests of a host.
-        method: The method, if series have one.
+        method: The method; empty if it is unknown, or if there are several.
         host: The host; empty if series have none.
         requests: The number of requests that the run counted.
         failures: The number of failed requests.
         requests_per_s: Mean over the run.
         mean: Mean response time of successful requests in milliseconds; None if CloudWatch has none.
         percentiles: Their percentiles, in the order of `PERCENTILES`.
+        methods: A row for each method, if the series of the name has several.
 
     """
 
@@ -71,6 +72,7 @@ class Row:
     requests_per_s: float
     mean: float | None
     percentiles: tuple[float | None, ...]
+    methods: tuple[Row, ...] = ()
 
 
 @dataclass

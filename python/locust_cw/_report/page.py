@@ -152,7 +152,7 @@ def _checks(findings: Findings) -> _Checks:
 
 
 def _table(findings: Findings) -> _Table:
-    rows = [findings.total, *findings.rows]
+    rows = [findings.total, *(each for row in findings.rows for each in (row, *row.methods))]
     with_hosts = len({row.host for row in findings.rows if row.host}) > 1
     with_methods = any(row.method for row in rows)
     return _Table(
@@ -175,7 +175,7 @@ def _table_row(row: Row, *, with_methods: bool, with_hosts: bool, is_total: bool
         has_failures=bool(row.failures),
         texts=(
             "All requests" if is_total else row.name or "All requests of this host",
-            *([row.method] if with_methods else []),
+            *([row.method or ("all" if row.methods else "")] if with_methods else []),
             *(["" if is_total else row.host] if with_hosts else []),
         ),
         requests=f"{row.requests:,}",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from locust_cw import _core
 from locust_cw._aws.metric_data import LATE_S, whole_period
 from locust_cw._report.findings import PERCENTILES, Row
 from locust_cw._report.query import fetch
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from locust_cw._report.series import Series
 
 _STATISTICS = (*PERCENTILES, "Sum", "SampleCount")
+_QUANTILES = [float(name.removeprefix("p")) / 100 for name in PERCENTILES]
 
 
 def request_table(run: RunMetrics) -> tuple[Row, list[Row]]:
@@ -28,7 +33,7 @@ def request_table(run: RunMetrics) -> tuple[Row, list[Row]]:
     ordered = [*run.hosts, *sorted(names, key=lambda series: -series["requests"])]
     found = _read(run, ordered)
     rows = [_row(run, series, statistics) for series, statistics in zip(ordered, found, strict=True)]
-    hosts, rest = rows[: len(run.hosts)], rows[len(run.hosts) :]
+    hosts, rest = rows[: len(run.hosts)], _with_methods(run, rows[len(run.hosts) :])
     if len(hosts) == 1:
         return hosts[0], rest
     return _total(run, hosts, found[: len(hosts)]), hosts + rest
@@ -59,6 +64,54 @@ def _row(run: RunMetrics, series: Mapping[str, Any], statistics: Sequence[Series
         mean=duration / count if duration is not None and count else None,
         percentiles=tuple(percentiles),
     )
+
+
+def _with_methods(run: RunMetrics, rows: Sequence[Row]) -> list[Row]:
+    """The rows of names, with the methods from the summary of the run: by default, series have no method.
+
+    The summary does not distinguish hosts. If a name has series for several hosts, its methods are only added if it has
+    just one.
+    """
+    if any(row.method for row in rows):
+        return list(rows)
+    methods = _methods_by_name(run)
+    series = Counter(row.name for row in rows)
+    found = []
+    for row in rows:
+        own = methods.get(row.name, [])
+        if len(own) == 1:
+            found.append(replace(row, method=own[0].method))
+        elif series[row.name] == 1:
+            found.append(replace(row, methods=tuple(own)))
+        else:
+            found.append(row)
+    return found
+
+
+def _methods_by_name(run: RunMetrics) -> dict[str, list[Row]]:
+    """A row for each method of a name, the most requested first."""
+    try:
+        summary = _core.Summary.from_json(json.dumps(run.record.summary))
+    except ValueError:
+        # The record is from another version, or has no summary.
+        return {}
+    found = defaultdict[str, list[Row]](list)
+    for each in sorted(summary.requests(_QUANTILES), key=lambda each: -each.requests):
+        name = _core.dimension_value(each.name)
+        row = Row(
+            name=name,
+            method=each.method,
+            host="",
+            requests=each.requests,
+            failures=each.failures,
+            requests_per_s=each.requests / run.seconds,
+            mean=each.mean_ms,
+            percentiles=tuple(each.quantiles_ms),
+        )
+        found[name].append(row)
+    # Each process decides which names it publishes as the others.
+    found.pop(_core.OTHER, None)
+    return found
 
 
 def _total(run: RunMetrics, hosts: Sequence[Row], found: Sequence[Sequence[Series]]) -> Row:
