@@ -43,6 +43,7 @@ __all__ = [
     "Publisher",
     "Receipt",
     "Replay",
+    "RequestTotals",
     "RunStatistics",
     "StatusReport",
     "Summary",
