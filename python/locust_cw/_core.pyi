@@ -410,7 +410,7 @@ class RunStatistics:
         """The first second, since the epoch, to which this process may still add requests."""
     @property
     def observed(self) -> int:
-        """The number of requests so far, including those of the warm-up."""
+        """The number of requests so far, including those that are not measured."""
     def is_complete(self, time: float) -> bool:
         """Whether the requests that ended before a point in time are counted, here and by workers that report."""
     def check_results(self, until: float, targets: dict[str, float | str] | None = None) -> list[CheckResult]:
@@ -421,9 +421,16 @@ class RunStatistics:
             targets: The values of target checks by their texts, or the reasons why there are none.
 
         """
+    def begin(self, time: float) -> None:
+        """Start the warm-up anew: the users start now, and not when the publisher was created."""
+    @property
+    def stopped(self) -> float | None:
+        """The end of the measured time, in seconds since the epoch; None before it."""
+    def undecided_results(self, reason: str) -> list[CheckResult]:
+        """All checks, undecided for this reason."""
     def stop(self, time: float) -> None:
         """Note the end of the measured time, in seconds since the epoch. Later calls have no effect."""
-    def breached_check(self, now: float) -> Check | None:
+    def breached_check(self) -> Check | None:
         """The check that has to stop the test now, if there is one."""
     def observe_target(self, text: str, minute: float, value: float) -> None:
         """Take the value of a target check in the minute that starts at `minute`, in seconds since the epoch."""
@@ -432,7 +439,7 @@ class RunStatistics:
     def acknowledge(self, sequence: int) -> None:
         """The master has an increment."""
     def expect_workers(self, names: list[str]) -> None:
-        """Seconds are complete only when these workers have reported them, or are late."""
+        """Seconds are complete when these workers have reported them, or are late. Replaces earlier names."""
     def expect_reports(self) -> None:
         """Locust's reports say what the workers did: every few seconds, for several seconds."""
     def add_increment(self, worker: str, increment: bytes) -> int:

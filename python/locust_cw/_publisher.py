@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import importlib
 import logging
 import os
 import threading
@@ -13,6 +12,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from locust_cw import _core
 from locust_cw._plugin.process_name import process_name
+
+# Not imported at the end: an import that executes generated code, as for dataclasses, makes the interpreter forget that
+# Ctrl-C ended the program, and exit with 1.
+from locust_cw._runs.publisher_record import write_record
 from locust_cw._settings.publisher_options import publisher_options
 
 if TYPE_CHECKING:
@@ -104,9 +107,6 @@ class Publisher:
             self._remarks = [WHY]
             return
         self._options = {"live": True, **chosen}
-        # Not at the end: an import that executes generated code, as for dataclasses, makes the interpreter forget that
-        # Ctrl-C ended the program, and exit with 1.
-        importlib.import_module("locust_cw._runs.publisher_record")
         self._core = self._begin(run_id, worker, self._options)
         # Not joined at the interpreter's exit, which closes the publisher after such threads have ended.
         messages = threading.Thread(
@@ -377,8 +377,6 @@ class Publisher:
         if self._options is None or not isinstance(self._core, _core.Publisher):
             # The publisher is disabled.
             return
-        from locust_cw._runs.publisher_record import write_record  # noqa: PLC0415 - a disabled publisher needs none
-
         times = self._started, self._stopped or time.time()
         host = self._host and _core.public_host(self._host)
         write_record(receipt, self._options, times, host, self._core.statistics.summary())

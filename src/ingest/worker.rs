@@ -149,13 +149,9 @@ impl AggregationWorker {
         let end = if is_empty { now } else { now.plus_micros(-SECOND_MICROS) };
         // If the clock was set back, the tick is too far ahead, and windows would stay open until the clock reaches it.
         if end.micros() >= *tick || *tick - now.micros() > SECOND_MICROS {
-            let datums = {
-                let mut update = self.statistics.update();
-                let datums =
-                    self.aggregator.close_until(end, |second, request, stats| update.add(second, request, stats));
-                update.close_until(end.seconds());
-                datums
-            };
+            let mut update = self.statistics.update();
+            let datums = self.aggregator.close_until(end, |second, request, stats| update.add(second, request, stats));
+            update.close_until(end.seconds());
             self.write(datums);
             *tick = next_tick(end);
         }
@@ -164,7 +160,7 @@ impl AggregationWorker {
     fn flush(&mut self) {
         let mut update = self.statistics.update();
         let datums = self.aggregator.close_all(|second, request, stats| update.add(second, request, stats));
-        drop(update);
+        update.finish();
         self.write(datums);
     }
 

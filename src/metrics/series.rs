@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fnv::{FnvHashMap, FnvHashSet, FnvHasher};
 use smol_str::SmolStr;
 
+use crate::check::{Check, Scope};
 use crate::config::identity::RunIdentity;
 use crate::config::{Config, SeriesKey};
 use crate::metrics::dimension::{Dimension, fit_value};
@@ -120,6 +121,8 @@ pub struct SeriesRegistry {
     own_roll_up: Series,
     limits: Limits,
     requests: Interner,
+    /// Names in checks, which are kept apart beyond the limit.
+    pinned: FnvHashSet<SmolStr>,
     /// The only request names with series of their own, if the run has as many as it may have.
     allowed: Option<FnvHashSet<SmolStr>>,
     hosts: Interner,
@@ -162,6 +165,7 @@ impl SeriesRegistry {
             own_roll_up: naming.roll_up(identity.own_host()),
             limits,
             requests: Interner::default(),
+            pinned: config.checks.iter().flat_map(names_in).collect(),
             allowed: None,
             hosts: Interner::default(),
             methods: Interner::default(),
@@ -222,7 +226,8 @@ impl SeriesRegistry {
     ) -> &Published {
         let is_dimension = self.naming.keys.contains(&SeriesKey::Method);
         let has_series = match &self.allowed {
-            Some(allowed) => allowed.contains(name),
+            // The names of the summary are shortened.
+            Some(allowed) => allowed.contains(RequestKey::new(method, name).name()),
             None => (request as usize) <= self.limits.requests,
         };
         if !has_series {
@@ -272,7 +277,8 @@ impl SeriesRegistry {
         if !self.notices.has_reported(SeriesNotice::ValuesInName) && matches!(redact_urls(name), Cow::Owned(_)) {
             self.notices.report(SeriesNotice::ValuesInName, name);
         }
-        self.requests.get_or_add(name, self.limits.names()).unwrap_or_else(|| {
+        let limit = if self.pinned.contains(name) { usize::MAX } else { self.limits.names() };
+        self.requests.get_or_add(name, limit).unwrap_or_else(|| {
             self.notices.report(SeriesNotice::TooManyRequests, name);
             OTHERS
         })
@@ -281,6 +287,13 @@ impl SeriesRegistry {
     fn method_number(&mut self, method: &str) -> u32 {
         self.methods.get_or_add(method, self.limits.methods).unwrap_or(OTHERS)
     }
+}
+
+/// The names that the scope of a check can mean: it may begin with a method.
+fn names_in(check: &Check) -> impl Iterator<Item = SmolStr> + use<> {
+    let text = if let Scope::Request(text) = &check.scope { Some(text) } else { None };
+    let without_method = text.and_then(|text| text.split_once(' ')).map(|(_, name)| SmolStr::new(name));
+    text.map(SmolStr::new).into_iter().chain(without_method)
 }
 
 /// The number of all hosts, request names or methods beyond the maximum.
@@ -388,6 +401,17 @@ mod tests {
         assert_eq!(handles[0].own, handles[1].own);
         assert_eq!(handles[2].own, handles[3].own);
         assert_eq!(values(&handles[2].own), ["http://shop", OTHER]);
+    }
+
+    #[test]
+    fn a_name_in_a_check_is_kept_apart_beyond_the_limit() {
+        let config = config(|o| (o.max_requests, o.check) = (1, vec!["GET /rare: requests > 0".into()]));
+        let mut registry = SeriesRegistry::new(&config, &identity());
+        let mut name_of = |name: &str| registry.find("http://shop", name, "GET").request.name().to_owned();
+        for number in 0..10 {
+            assert_eq!(name_of(&format!("/{number}")), format!("/{number}"));
+        }
+        assert_eq!([name_of("/10"), name_of("/rare")], [OTHER, "/rare"]);
     }
 
     #[test]

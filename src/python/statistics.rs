@@ -69,14 +69,30 @@ impl RunStatistics {
         results.into_iter().map(CheckResult::from).collect()
     }
 
+    /// Starts the warm-up anew: the users start now.
+    fn begin(&self, py: Python<'_>, time: f64) {
+        py.detach(|| self.statistics.begin(Timestamp::from_seconds_f64(time)));
+    }
+
+    /// The end of the measured time.
+    #[getter]
+    fn stopped(&self, py: Python<'_>) -> Option<f64> {
+        py.detach(|| self.statistics.stopped()).map(Timestamp::seconds_f64)
+    }
+
+    /// All checks are undecided, for this reason.
+    fn undecided_results(&self, py: Python<'_>, reason: &str) -> Vec<CheckResult> {
+        py.detach(|| self.statistics.undecided_results(reason)).into_iter().map(CheckResult::from).collect()
+    }
+
     /// Notes the end of the measured time. Later calls have no effect.
     fn stop(&self, py: Python<'_>, time: f64) {
         py.detach(|| self.statistics.stop(Timestamp::from_seconds_f64(time)));
     }
 
     /// The check that has to stop the test now, if there is one.
-    fn breached_check(&self, py: Python<'_>, now: f64) -> Option<Check> {
-        py.detach(|| self.statistics.breached_check(Timestamp::from_seconds_f64(now)).cloned()).map(Check::from)
+    fn breached_check(&self, py: Python<'_>) -> Option<Check> {
+        py.detach(|| self.statistics.breached_check().cloned()).map(Check::from)
     }
 
     /// Takes the value of a target check in one minute.

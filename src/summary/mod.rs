@@ -88,19 +88,19 @@ impl Key for RankedKey {
 /// What is known of one request, or of all.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestSummary {
-    /// The warm-up, if it had requests.
-    pub warm_up: Option<Box<Totals>>,
-    /// The run after the warm-up.
+    /// The requests that are not measured, if there are any.
+    pub unmeasured: Option<Box<Totals>>,
+    /// The requests of the measured time.
     pub measured: Totals,
-    /// The run after the warm-up, by time.
+    /// The requests of the measured time, by time.
     pub blocks: TimeBlocks,
 }
 
 impl RequestSummary {
     /// Adds the same request of another part of the run.
     pub fn merge(&mut self, other: &Self) {
-        if let Some(totals) = &other.warm_up {
-            self.warm_up.get_or_insert_default().merge(totals);
+        if let Some(totals) = &other.unmeasured {
+            self.unmeasured.get_or_insert_default().merge(totals);
         }
         self.measured.merge(&other.measured);
         self.blocks.merge(&other.blocks);
@@ -116,7 +116,7 @@ impl RequestSummary {
 
     fn add(&mut self, window: &Window) {
         match window.phase {
-            Phase::WarmUp => self.warm_up.get_or_insert_default().merge(&window.totals),
+            Phase::Unmeasured => self.unmeasured.get_or_insert_default().merge(&window.totals),
             Phase::Measured => {
                 self.measured.merge(&window.totals);
                 self.blocks.add(window.second, &window.totals);
@@ -299,7 +299,7 @@ impl Summary {
         sum
     }
 
-    /// The totals of all requests after the warm-up, without their blocks, which take longer to add up.
+    /// The totals of all measured requests, without their blocks, which take longer to add up.
     #[must_use]
     pub fn all_measured(&self) -> Totals {
         let mut sum = Totals::default();
@@ -307,7 +307,7 @@ impl Summary {
         sum
     }
 
-    /// The numbers of requests and failures after the warm-up.
+    /// The numbers of measured requests and failures.
     #[must_use]
     pub fn counts(&self) -> (u64, u64) {
         self.rows().map(|summary| &summary.measured).fold((0u64, 0u64), |(requests, failures), totals| {
@@ -315,11 +315,11 @@ impl Summary {
         })
     }
 
-    /// The number of all requests, including those of the warm-up.
+    /// The number of all requests, including those that are not measured.
     #[must_use]
     pub fn observed(&self) -> u64 {
-        let warm_up = self.rows().filter_map(|summary| summary.warm_up.as_ref());
-        warm_up.map(|totals| totals.requests).fold(self.counts().0, u64::saturating_add)
+        let unmeasured = self.rows().filter_map(|summary| summary.unmeasured.as_ref());
+        unmeasured.map(|totals| totals.requests).fold(self.counts().0, u64::saturating_add)
     }
 
     fn rows(&self) -> impl Iterator<Item = &RequestSummary> {

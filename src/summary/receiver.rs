@@ -30,7 +30,14 @@ impl IncrementReceiver {
     /// # Errors
     /// If it cannot be read, or does not follow the others. It is not to be acknowledged.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<Accepted, IncrementError> {
-        let increment = Increment::decode(bytes)?;
+        self.accept_decoded(Increment::decode(bytes)?)
+    }
+
+    /// Takes an increment that was read before.
+    ///
+    /// # Errors
+    /// If it does not follow the others. It is not to be acknowledged.
+    pub fn accept_decoded(&mut self, increment: Increment) -> Result<Accepted, IncrementError> {
         let sequence = increment.sequence;
         if sequence >= self.next.saturating_add(MAX_UNACKNOWLEDGED) {
             return Err(IncrementError::Unexpected(sequence));

@@ -22,9 +22,9 @@ impl Summary {
     /// Bytes in memory.
     fn memory(&self) -> usize {
         let row = |summary: &RequestSummary| {
-            let warm_up =
-                summary.warm_up.as_ref().map_or(0, |totals| allocated(size_of::<Totals>()) + totals.heap_bytes());
-            warm_up + summary.measured.heap_bytes() + summary.blocks.heap_bytes()
+            let unmeasured =
+                summary.unmeasured.as_ref().map_or(0, |totals| allocated(size_of::<Totals>()) + totals.heap_bytes());
+            unmeasured + summary.measured.heap_bytes() + summary.blocks.heap_bytes()
         };
         // A node of a B-tree is at least half full.
         let keys: usize = self.requests.iter().map(|(ranked, _)| ranked.key.heap_bytes()).sum();
@@ -61,7 +61,7 @@ pub(super) fn windows() -> impl Strategy<Value = Vec<Window>> {
         prop_oneof![4 => (0..6u32).prop_map(|n| format!("/{n}")), 1 => Just("/pinned".to_owned())],
     );
     let second = prop_oneof![4 => 1_795_348_000..1_795_348_300i64, 1 => Just(-5)];
-    let phase = prop_oneof![1 => Just(Phase::WarmUp), 4 => Just(Phase::Measured)];
+    let phase = prop_oneof![1 => Just(Phase::Unmeasured), 4 => Just(Phase::Measured)];
     let window = (key, second, phase, times(), times(), "[A-D]").prop_map(
         |((method, name), second, phase, times, failed, error)| Window {
             key: RequestKey::new(method, name),
@@ -110,7 +110,7 @@ proptest! {
         prop_assert_eq!(summary.counts(), (requests(Phase::Measured), failures));
         prop_assert_eq!((all.measured.requests, all.measured.failures), summary.counts());
         prop_assert_eq!(summary.all_measured(), all.measured.clone());
-        prop_assert_eq!(all.warm_up.map_or(0, |totals| totals.requests), requests(Phase::WarmUp));
+        prop_assert_eq!(all.unmeasured.map_or(0, |totals| totals.requests), requests(Phase::Unmeasured));
         prop_assert_eq!(all.measured.errors.top(0).1, failures);
         let blocks = all.blocks.iter().map(|(_, block)| block.requests).sum::<u64>();
         prop_assert_eq!(blocks, requests(Phase::Measured));
@@ -210,7 +210,7 @@ fn wide_run(requests_per_block: usize, failures_per_block: usize) -> Summary {
     for request in 0..200 {
         let key = RequestKey::new("GET", format!("/products/{request}/reviews/by-date"));
         for (second, totals) in (0..124).zip(blocks.iter().cycle().skip(request % 26)) {
-            let phase = if second < 4 { Phase::WarmUp } else { Phase::Measured };
+            let phase = if second < 4 { Phase::Unmeasured } else { Phase::Measured };
             let second = 1_795_348_480 + 32 * second;
             summary.add_window(&Window { key: key.clone(), second, phase, totals: totals.clone() });
         }

@@ -8,8 +8,8 @@ use crate::summary::totals::Totals;
 /// The part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Phase {
-    /// The time of `--cw-warmup`, which is not judged.
-    WarmUp,
+    /// The warm-up, and the time after the stop: requests that are counted, and not judged.
+    Unmeasured,
     /// The rest of the run.
     Measured,
 }

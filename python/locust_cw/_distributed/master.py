@@ -43,6 +43,8 @@ def create() -> Master:
 class _Entry:
     run: TestRun
     outages: WorkerOutages = field(default_factory=WorkerOutages)
+    # Workers that have, or had at the stop, users.
+    at_work: set[str] = field(default_factory=set)
     # Whether the workers have the run's request names, because there are too many.
     restricted: bool = False
 
@@ -77,13 +79,17 @@ class Master(ProcessRole):
     def on_start(self, run: TestRun) -> None:
         """Listen to the workers' messages."""
         self._runs[run.run_id] = _Entry(run)
-        locust_fleet.send_to_workers(
-            run.environment, measured_from=run.publisher.statistics.measured_from, request_names=None
-        )
         if run.options["source"] == "master":
             run.publisher.statistics.expect_reports()
         if locust_fleet.register(run.environment, self._handle_worker_message):
             locust_fleet.before_start(run.environment, functools.partial(self._send_run_id, run.environment))
+
+    def begin(self, run: TestRun) -> None:
+        """The users of a run start now. The workers get the end of the warm-up with the options."""
+        super().begin(run)
+        locust_fleet.send_to_workers(
+            run.environment, measured_from=run.publisher.statistics.measured_from, request_names=None
+        )
 
     def _send_run_id(self, environment: Environment) -> None:
         """Send the ID of the present run to workers that join late: the web UI's form may contain another one."""
@@ -108,8 +114,15 @@ class Master(ProcessRole):
         publishing = run.options["source"] != "master" and locust_fleet.has_users(run.environment)
         states = locust_fleet.worker_states(run.environment)
         self.registry.observe(run.run_id, states, publishing=publishing)
-        if publishing:
-            run.publisher.statistics.expect_workers(sorted(states.at_work))
+        entry = self._runs.get(run.run_id)
+        if entry is not None and publishing:
+            entry.at_work = states.at_work
+            self._expect_workers(entry)
+
+    def _expect_workers(self, entry: _Entry) -> None:
+        """Have the statistics wait for the workers that report: not for those that are missing or opt out."""
+        silent = self.registry.silent(entry.run.run_id) | locust_fleet.worker_states(entry.run.environment).missing
+        entry.run.publisher.statistics.expect_workers(sorted(entry.at_work - silent))
 
     def _log_outages(self, run: TestRun) -> None:
         entry = self._runs.get(run.run_id)
@@ -174,8 +187,11 @@ class Master(ProcessRole):
         if run.options["source"] == "master":
             # Locust's reports do not say which time they cover. Workers send the last one before they have stopped.
             is_over = locust_fleet.is_stopped(run.environment) or not locust_fleet.has_workers(run.environment)
-            run.snapshot_totals()
+            if run.is_attached:
+                run.snapshot_totals()
             return is_over and run.publisher.statistics.observed >= run.totals.counts[0]
+        if (entry := self._runs.get(run.run_id)) is not None:
+            self._expect_workers(entry)
         return super().has_all_requests(run, second)
 
     def progress(self, run: TestRun) -> tuple[int, int]:

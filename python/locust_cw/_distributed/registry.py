@@ -87,6 +87,11 @@ class WorkerRegistry:
         self._current: dict[str, str] = {}
         self._warned: set[str] = set()
 
+    def silent(self, run_id: str) -> set[str]:
+        """The workers of a run from which no requests are expected: they opt out, or their reports cannot be read."""
+        run = self._runs.get(run_id)
+        return set() if run is None else run.opted_out.keys() | run.unreadable
+
     def update(self, client_id: str, message: Any) -> str | None:  # noqa: ANN401 - a worker may send anything
         """Take a worker's message. The result is the run if the message is the worker's last report of a run."""
         run_id = message.get("run_id") if isinstance(message, dict) else None

@@ -78,6 +78,12 @@ class Worker(ProcessRole):
         """Whether this worker publishes, or its master does that from its reports."""
         return super().publishes(options) and options["source"] != "master"
 
+    def begin(self, run: TestRun) -> None:
+        """The master has determined when the measured time begins."""
+
+    def end_measured_time(self, run: TestRun) -> None:
+        """The master determines when the measured time ends: this worker may return to its run."""
+
     def resumes(self, run: TestRun, options: Options) -> bool:
         """Whether the worker is back in its run, after it had lost the connection to its master."""
         # The run ID of a test that is not published is that of the test before.

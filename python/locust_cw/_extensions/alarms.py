@@ -56,7 +56,7 @@ class StopOnAlarm(Extension[TestRun]):
         while run.is_under_way:
             gevent.sleep(LOOK_EVERY_S)
             alarm = self._alarms.gone_off() if run.is_under_way else None
-            if alarm is not None and run.is_under_way:
+            if alarm is not None and run.is_under_way and run.outcome is Outcome.OK:
                 run.outcome = Outcome.STOPPED_BY_ALARM
                 run.reason = f"Stopped by alarm {alarm.name}: {alarm.reason}"
                 logger.error("%s", run.reason)

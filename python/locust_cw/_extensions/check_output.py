@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from locust_cw._checks.files import ResultFiles
 from locust_cw._checks.results import CheckedRun
 from locust_cw._checks.text import text_of
+from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
+from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.run import TestRun
 from locust_cw._terminal.styles import has_colors, write
 
@@ -42,5 +44,7 @@ class CheckOutput(Extension[TestRun]):
             is_approximate=statistics.summary().is_approximate,
             results=receipt.checks,
         )
-        self._files.write(checked)
+        if locust_adapter.role_of(run.environment) is not Role.WORKER:
+            # The workers of a machine may have the same files as their master.
+            self._files.write(checked)
         write(sys.stderr, f"\n{text_of(checked, colors=has_colors(sys.stderr))}")

@@ -13,9 +13,11 @@ from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.process_role import ProcessRole
-from locust_cw._plugin.run import Outcome, TestRun
+from locust_cw._plugin.run import Outcome, Phase, TestRun
 
 if TYPE_CHECKING:
+    from gevent import Greenlet
+
     from locust_cw import _core
     from locust_cw._checks.target_values import TargetChecks
     from locust_cw._settings.table import Options
@@ -64,6 +66,7 @@ class Checks(Extension[TestRun]):
         self._without_value = without_value
         self._wait_s = wait_s
         self._given_up = False
+        self._judging: Greenlet[..., None] | None = None
         self._run: TestRun | None = None
         self._results: list[_core.CheckResult] | None = None
         self._values: dict[str, float | str] = {}
@@ -93,10 +96,10 @@ class Checks(Extension[TestRun]):
     @staticmethod
     def _watch(run: TestRun) -> None:
         """Stop the test when a check with `abort after` has been breached for long enough."""
-        while run.is_under_way:
+        while run.is_under_way and run.outcome is Outcome.OK:
             gevent.sleep(_POLL_S)
-            breached = run.publisher.statistics.breached_check(time.time()) if run.is_under_way else None
-            if breached is not None:
+            breached = run.publisher.statistics.breached_check() if run.phase is Phase.RUNNING else None
+            if breached is not None and run.outcome is Outcome.OK:
                 run.outcome = Outcome.STOPPED_BY_CHECK
                 run.reason = f"Stopped by check {breached.text}"
                 run.problem = run.reason, time.time()
@@ -109,27 +112,27 @@ class Checks(Extension[TestRun]):
     @property
     def is_judging(self) -> bool:
         """Whether the test has stopped and the results are still to come."""
-        return self._run is not None and self._run.times.stopped is not None and self._results is None
+        return self._judging is not None and not self._judging.dead
 
     def give_up(self) -> None:
         """Wait for no more data."""
         self._given_up = True
 
-    @property
     def results(self) -> list[_core.CheckResult]:
         """The results. Before the judgement, those of the run so far."""
         if self._results is not None or self._run is None:
             return self._results or []
-        until = self._run.times.stopped or time.time()
-        return self._run.publisher.statistics.check_results(until, self._values)
+        statistics = self._run.publisher.statistics
+        return statistics.check_results(statistics.stopped or time.time(), self._values)
 
     def on_stop(self, run: TestRun) -> None:
         """Judge the run as soon as all of its numbers are known."""
         run.publisher.statistics.stop(run.times.stopped or time.time())
-        spawn(self._judge, run)
+        self._judging = spawn(self._judge, run)
 
     def _judge(self, run: TestRun) -> None:
-        statistics, stopped = run.publisher.statistics, run.times.stopped or time.time()
+        statistics = run.publisher.statistics
+        stopped = statistics.stopped or time.time()
         deadline = time.monotonic() + _REPORTS_TIMEOUT_S
         while not _has_all_requests(run, stopped) and time.monotonic() < deadline and not self._given_up:
             gevent.sleep(_POLL_S)
@@ -141,6 +144,8 @@ class Checks(Extension[TestRun]):
         for result in results:
             run.publisher.event("check", result.fields)
         self._results = results
+        if not run.is_attached:
+            run.publisher.seal()
 
 
 def _has_all_requests(run: TestRun, second: float) -> bool:

@@ -78,21 +78,26 @@ class Drain:
         while self._end.runs:
             self._wait.sleep(_POLL_S)
 
-    def await_judgement(self, run: TestRun, process_role: ProcessRole) -> None:
-        """Wait until the run is judged. Ctrl-C ends the wait."""
-        judges = [extension for extension in run.extensions if isinstance(extension, Judge)]
+    def await_judgements(self, process_role: ProcessRole) -> bool:
+        """Wait until all runs are judged, and return whether the user has ended the wait."""
+        judges = [judge for run in self._end.runs for judge in run.extensions if isinstance(judge, Judge)]
+        if not judges:
+            return False
         with self._wait.ended_by_ctrl_c(), process_role.receiving():
             while any(judge.is_judging for judge in judges) and not self._wait.given_up:
                 self._wait.sleep(_POLL_S)
         for judge in judges:
             judge.give_up()
+        return self._wait.given_up
 
-    def close(self, process_role: ProcessRole, at_exit: Callable[[], None]) -> list[FinishedRun]:
+    def close(
+        self, process_role: ProcessRole, at_exit: Callable[[], None], *, given_up: bool = False
+    ) -> list[FinishedRun]:
         """Deliver and finalize all runs, which are detached. The result is those that were not returned before."""
         end = self._end
         end.is_closing = True
         begun = time.monotonic()
-        with self._wait.ended_by_ctrl_c(), process_role.receiving():
+        with self._wait.ended_by_ctrl_c(given_up=given_up), process_role.receiving():
             while end.runs:
                 run = end.runs[0]
                 for extension in run.extensions:
@@ -120,16 +125,18 @@ class Drain:
                 return
             run.phase = Phase.FINALIZED
             is_lost: bool = run.options["fail_on_loss"]
+            is_unmet = bool(run.options["check"])
             try:
                 finished, is_shown = finalize(run, process_role, self._wait)
                 end.finished.append(finished)
                 is_lost = is_shown and is_lost and not finished.receipt.complete
-                end.unmet = end.unmet or (is_shown and not finished.receipt.passed)
+                is_unmet = is_shown and not finished.receipt.passed
             except Exception:
                 # The other runs get their receipts.
                 logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
             finally:
                 end.lost = end.lost or is_lost
+                end.unmet = end.unmet or is_unmet
                 end.failed = end.failed or run.outcome not in (Outcome.OK, Outcome.STOPPED_BY_CHECK)
                 # Greenlets that wait for the end wait for this list to be empty.
                 end.runs.remove(run)

@@ -40,9 +40,14 @@ class DrainWait:
             self.given_up = True
 
     @contextmanager
-    def ended_by_ctrl_c(self) -> Iterator[None]:
-        """Have Ctrl-C end only the wait: as an exception it could end the process at any line."""
-        self.given_up = False
+    def ended_by_ctrl_c(self, *, given_up: bool = False) -> Iterator[None]:
+        """Have Ctrl-C end only the wait: as an exception it could end the process at any line.
+
+        Args:
+            given_up: Whether the user has ended it before.
+
+        """
+        self.given_up = given_up
         if self._grace_period is not None:
             self._grace_period.end()
             self._grace_period = None

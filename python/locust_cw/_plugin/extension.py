@@ -87,7 +87,6 @@ class Judge(Protocol):
     def give_up(self) -> None:
         """Wait for no more data."""
 
-    @property
     def results(self) -> list[_core.CheckResult]:
         """The results; before the end of the judgement, the ones so far."""
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from locust_cw._plugin.session import Session
 
 _LATER_EVENTS = (
+    "test_stopping",
     "test_stop",
     "spawning_complete",
     "cpu_warning",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
     from locust.runners import Runner
+
+# Locust's own, for an exception in a listener.
+_EXIT_CODE_OF_EXCEPTION = 2
 
 _around_stop: WeakKeyDictionary[Runner, Callable[[], AbstractContextManager[None]]] = WeakKeyDictionary()
 
@@ -38,7 +42,15 @@ def set_around_stop(environment: Environment, around: Callable[[], AbstractConte
 
 
 def ignore_failed_requests(environment: Environment) -> None:
-    """Have Locust exit with 0 although requests failed, unless the user sets `--exit-code-on-error`."""
-    options = environment.parsed_options
-    if options is not None and isinstance(getattr(options, "exit_code_on_error", None), DefaultExitCode):
+    """Have Locust exit with 0 although requests failed, unless the user sets `--exit-code-on-error`.
+
+    Exceptions in tasks and listeners keep their effect. Locust computes the exit code after the event `quitting`.
+    """
+    options, runner = environment.parsed_options, environment.runner
+    if options is None or runner is None or runner.exceptions:
+        return
+    if isinstance(getattr(options, "exit_code_on_error", None), DefaultExitCode):
         options.exit_code_on_error = 0
+        if sys.modules["locust.log"].unhandled_greenlet_exception and environment.process_exit_code is None:
+            # Locust looks at it only if no request has failed.
+            environment.process_exit_code = _EXIT_CODE_OF_EXCEPTION

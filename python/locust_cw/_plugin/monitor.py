@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from locust_cw._plugin.extension import Background, load
+from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.gauges import count_users
 from locust_cw._plugin.run import Phase, TestRun
 
@@ -70,4 +70,5 @@ def _is_delivered(run: TestRun, process_role: ProcessRole) -> bool:
     progress = run.publisher.progress()
     is_settled = progress.over and (run.options["dry_run"] or not progress.left)
     is_busy = any(extension.is_busy for extension in run.extensions if isinstance(extension, Background))
+    is_busy = is_busy or any(judge.is_judging for judge in run.extensions if isinstance(judge, Judge))
     return is_settled and not is_busy and process_role.is_settled(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,6 +67,14 @@ class ProcessRole(Extension[TestRun]):
 
     def on_worker_report(self, run: TestRun | None, client_id: str, data: dict[str, Any]) -> None:
         """Process the report of a worker."""
+
+    def begin(self, run: TestRun) -> None:
+        """The users of a run start now."""
+        run.publisher.statistics.begin(time.time())
+
+    def end_measured_time(self, run: TestRun) -> None:
+        """Locust has begun to stop the test of a run."""
+        run.publisher.statistics.stop(time.time())
 
     def has_all_requests(self, run: TestRun, second: float) -> bool:
         """Whether the requests that ended before a point in time are counted."""

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from locust_cw._plugin import locust_adapter
-from locust_cw._plugin.extension import DashboardLink, Extension, RampUp
+from locust_cw._plugin.extension import DashboardLink, Extension, Judge, RampUp
 from locust_cw._plugin.gauges import Gauges
 
 if TYPE_CHECKING:
@@ -198,7 +198,9 @@ class TestRun:
         if self.phase is Phase.STOPPED:
             self.log_test_stop()
         self.environment.events.request.remove_listener(self.publisher.record)
-        self.publisher.seal()
+        if not any(judge.is_judging for judge in self.extensions if isinstance(judge, Judge)):
+            # A judge records its results, and then seals.
+            self.publisher.seal()
         self.phase = Phase.DETACHED
         self.times.detached = time.monotonic()
 

@@ -89,10 +89,6 @@ class Session:
             options = Options(environment.parsed_options, self.overrides)
             if locust_adapter.role_of(environment) is not Role.WORKER and not options["disable"]:
                 self._start_local(options)
-                if options["check"]:
-                    from locust_cw._plugin.locust_end import ignore_failed_requests  # noqa: PLC0415 - with checks only
-
-                    ignore_failed_requests(environment)
         except (_core.InvalidOptionError, StartError) as error:
             table.exit_with(error)
         locust_adapter.update_clock()
@@ -178,14 +174,14 @@ class Session:
         extensions.insert(0, self.role)
         return TestRun(environment, publisher, options, extensions, host=host or fallback_host)
 
-    @staticmethod
-    def _let_start(run: TestRun) -> None:
+    def _let_start(self, run: TestRun) -> None:
         if any(isinstance(extension, Preflight) for extension in run.extensions):
             from locust_cw._plugin.preflight import let_start  # noqa: PLC0415 - few tests have to wait
 
             let_start(run)
         if run.phase is Phase.STARTING:
             run.phase = Phase.RUNNING
+            self.role.begin(run)
 
     def _publish_nothing(self, environment: Environment, error: Exception, option: Callable[[str], object]) -> None:
         """Log why a test is not published. A listener that raised would change Locust's exit code."""
@@ -228,6 +224,11 @@ class Session:
         """A worker has reported."""
         self.role.on_worker_report(self.run, client_id, data)
 
+    def on_test_stopping(self, **_kwargs: object) -> None:
+        """Locust begins to stop the test: its users may take a while."""
+        if self.run is not None:
+            self.role.end_measured_time(self.run)
+
     def on_test_stop(self, **_kwargs: object) -> None:
         """Locust has stopped the test."""
         if self.run is not None and self.run.is_under_way:
@@ -256,6 +257,10 @@ class Session:
 
     def on_quitting(self, **_kwargs: object) -> None:
         """Locust begins to shut down."""
+        if self.last_run is not None and self.last_run.options["check"] and self.environment is not None:
+            from locust_cw._plugin.locust_end import ignore_failed_requests  # noqa: PLC0415 - with checks only
+
+            ignore_failed_requests(self.environment)
         self._drain.on_quitting()
 
     def on_quit(self, **_kwargs: object) -> None:
@@ -268,9 +273,9 @@ class Session:
             return []
         if self.run is not None:
             self.run.snapshot_totals()
-            self._drain.await_judgement(self.run, self.role)
+        given_up = self._drain.await_judgements(self.role)
         self._detach()
-        finished = self._drain.close(self.role, self._on_exit)
+        finished = self._drain.close(self.role, self._on_exit, given_up=given_up)
         if finished and "local" in self._loaded:
             self._loaded.pop("local").stop()
         return finished

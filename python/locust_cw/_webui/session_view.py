@@ -65,7 +65,7 @@ class SessionView:
             return None
         from locust_cw._webui.check_table import check_table  # noqa: PLC0415 - most tests have no checks
 
-        return check_table(judge.results, _stage(run, judge))
+        return check_table(judge.results(), _stage(run, judge))
 
     def links(self) -> dict[str, str]:
         """URLs in the AWS console, by title."""

@@ -1,22 +1,27 @@
 //! The statistics of a run while it is under way: its summary, the values of single seconds, and the state of its checks.
 //!
 //! The aggregation thread adds each second when it has closed it, and a master adds the increments of its workers. Everything
-//! else reads: checks, the increments for the master, and the record of the run.
+//! else reads: checks, the increments for the master, and the record of the run. The main thread of Locust waits for the lock,
+//! so no thread holds it for long.
 
-use std::cell::OnceCell;
+mod fleet;
+mod whole_run;
+
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
 
-use crate::check::{BreachTracker, Check, CheckResult, GeneratorValues, Measure, Scope, Signal, Undecided, Values};
+use self::fleet::Fleet;
+use self::whole_run::WholeRun;
+use crate::check::{BreachTracker, Check, CheckResult, Scope, Undecided};
 use crate::config::Config;
 use crate::ingest::sample::Gauge;
 use crate::metrics::aggregator::Stats;
 use crate::summary::{
-    GeneratorLoad, IncrementError, IncrementReceiver, IncrementSender, Limits, NotFound, Phase, RequestKey, Seconds,
-    Summary, Totals, Window,
+    GeneratorLoad, Increment, IncrementError, IncrementSender, Limits, Phase, RequestKey, Seconds, Summary, Window,
 };
 use crate::timestamp::Timestamp;
 
@@ -26,15 +31,13 @@ const GENERATOR_MEMORY: &str = "GeneratorMemory_Bytes";
 /// The CPU usage of a process is judged by its average over this many seconds: a peak of one second is no bottleneck.
 const CPU_SECONDS: usize = 10;
 
-/// How long a master waits for the increment of a worker before it judges a second without it.
-const WORKER_GRACE_SECONDS: i64 = 8;
-/// The same, if a check may stop the test: then workers report every second.
-const ABORT_GRACE_SECONDS: i64 = 2;
 /// Locust's workers report to their master every three seconds. A report may be late from a busy machine.
 const REPORT_SECONDS: i64 = 5;
 /// Maximum number of seconds to judge at once, as after a clock was set.
 const MAX_SECONDS_AT_ONCE: i64 = 3_600;
 const SECONDS_PER_MINUTE: i64 = 60;
+/// How many windows are added before the lock is released for a moment.
+const WINDOWS_AT_ONCE: usize = 16;
 
 /// The values of target checks by their texts, or the reasons why there are none.
 pub type TargetValues = BTreeMap<String, Result<f64, String>>;
@@ -42,25 +45,30 @@ pub type TargetValues = BTreeMap<String, Result<f64, String>>;
 /// The statistics of one run.
 pub struct RunStatistics {
     checks: Vec<Check>,
-    measured_from: Timestamp,
+    warmup: Duration,
+    /// The first second that this process may still add to.
+    open_second: AtomicI64,
+    /// The check that has to stop the test, counted from 1; 0 for none.
+    due: AtomicUsize,
     state: Mutex<State>,
 }
 
 struct State {
+    measured_from: Timestamp,
+    stopped: Option<Timestamp>,
     summary: Summary,
     /// Seconds that are not judged yet.
     seconds: Seconds,
     /// In a worker, the part that its master lacks.
     increments: Option<IncrementSender>,
-    workers: BTreeMap<String, IncrementReceiver>,
-    /// The first second that this process may still add to.
-    open_second: i64,
+    fleet: Fleet,
     /// The first second that is not judged.
     next_second: i64,
     /// One for each check.
     trackers: Vec<BreachTracker>,
+    /// The check that has stopped the test.
+    stopped_by: Option<usize>,
     cpu: VecDeque<f64>,
-    stopped: Option<Timestamp>,
     /// How long after a second this process may still add to it, in addition to its open windows.
     lateness_seconds: i64,
 }
@@ -83,19 +91,23 @@ impl RunStatistics {
             _ => None,
         });
         let limits = Limits { max_requests: config.max_requests, pinned: names.collect() };
+        let warmup_seconds = i64::try_from(config.warmup.as_secs()).unwrap_or_default();
         Self {
             checks: config.checks.clone(),
-            measured_from,
+            warmup: config.warmup,
+            open_second: AtomicI64::new(measured_from.seconds() - warmup_seconds),
+            due: AtomicUsize::new(0),
             state: Mutex::new(State {
+                measured_from,
+                stopped: None,
                 seconds: Seconds::new(limits.pinned.iter().cloned()),
                 increments: (audience == Audience::Master).then(|| IncrementSender::new(limits.clone())),
                 summary: Summary::new(limits),
-                workers: BTreeMap::new(),
-                open_second: 0,
+                fleet: Fleet::default(),
                 next_second: first_whole_second(measured_from),
                 trackers: config.checks.iter().map(BreachTracker::new).collect(),
+                stopped_by: None,
                 cpu: VecDeque::with_capacity(CPU_SECONDS),
-                stopped: None,
                 lateness_seconds: 0,
             }),
         }
@@ -103,8 +115,15 @@ impl RunStatistics {
 
     /// The end of the warm-up.
     #[must_use]
-    pub const fn measured_from(&self) -> Timestamp {
-        self.measured_from
+    pub fn measured_from(&self) -> Timestamp {
+        self.lock().measured_from
+    }
+
+    /// Starts the warm-up anew: the users start now, and not when the run was created.
+    pub fn begin(&self, time: Timestamp) {
+        let mut state = self.lock();
+        state.measured_from = time.plus(self.warmup);
+        state.next_second = first_whole_second(state.measured_from);
     }
 
     /// Whether a check may stop the test.
@@ -115,28 +134,28 @@ impl RunStatistics {
 
     // The aggregation thread.
 
-    /// Starts to add closed seconds.
+    /// Starts to collect closed seconds.
     pub fn update(&self) -> Update<'_> {
-        Update { measured_from: self.measured_from.seconds(), checks: &self.checks, state: self.lock() }
+        Update { statistics: self, windows: Vec::new() }
     }
 
-    /// Adds a gauge of the load generator. Ignores other gauges.
+    /// Adds a gauge of the load generator. Ignores other gauges, and those of the warm-up and after the stop.
     pub fn add_gauge(&self, gauge: &Gauge) {
-        if gauge.dimension.is_some() {
+        if gauge.dimension.is_some() || !matches!(gauge.metric.as_str(), GENERATOR_CPU | GENERATOR_MEMORY) {
             return;
         }
         let second = gauge.time.seconds();
         let mut state = self.lock();
+        if gauge.time < state.measured_from || state.stopped.is_some() {
+            return;
+        }
         let load = match gauge.metric.as_str() {
             GENERATOR_CPU => GeneratorLoad::new(state.average_cpu(gauge.value), None),
-            GENERATOR_MEMORY => GeneratorLoad::new(None, Some(gauge.value)),
-            _ => return,
+            _ => GeneratorLoad::new(None, Some(gauge.value)),
         };
-        if second >= self.measured_from.seconds() {
-            state.summary.add_generator(&load);
-            state.seconds.add_generator(second, &load);
-            state.increments.iter_mut().for_each(|increments| increments.add_generator(second, &load));
-        }
+        state.summary.add_generator(&load);
+        state.seconds.add_generator(second, &load);
+        state.increments.iter_mut().for_each(|increments| increments.add_generator(second, &load));
     }
 
     /// Notes that some statistics are from reports of workers: they have rounded response times of successful and failed
@@ -158,12 +177,9 @@ impl RunStatistics {
         self.lock().increments.iter_mut().for_each(|increments| increments.acknowledge(sequence));
     }
 
-    /// Seconds are complete only when these workers have reported them.
+    /// Seconds are complete when these workers have reported them, and no others.
     pub fn expect_workers(&self, names: impl IntoIterator<Item = String>) {
-        let mut state = self.lock();
-        for name in names {
-            state.workers.entry(name).or_default();
-        }
+        self.lock().fleet.expect(names);
     }
 
     /// Locust's reports, and not the workers themselves, say what the workers did: every few seconds, for several seconds.
@@ -176,13 +192,19 @@ impl RunStatistics {
     /// # Errors
     /// If it cannot be read.
     pub fn add_increment(&self, worker: &str, message: &[u8]) -> Result<u64, IncrementError> {
+        let increment = Increment::decode(message)?;
+        let open_second = self.open_second();
         let mut guard = self.lock();
         let state = &mut *guard;
-        let accepted = state.workers.entry(worker.to_owned()).or_default().accept(message)?;
-        if let Some(increment) = accepted.increment {
+        let (sequence, increment) = state.fleet.accept(worker, increment, open_second)?;
+        if let Some(mut increment) = increment {
+            for window in &mut increment.windows {
+                window.phase = state.phase_of(window.second);
+            }
             increment.add_to(&mut state.summary, &mut state.seconds);
+            self.judge(state, open_second);
         }
-        Ok(accepted.sequence)
+        Ok(sequence)
     }
 
     /// The request names of the run, if it has had more than the maximum.
@@ -195,56 +217,51 @@ impl RunStatistics {
     /// The first second that this process has not closed.
     #[must_use]
     pub fn open_second(&self) -> i64 {
-        self.lock().open_second
+        self.open_second.load(Relaxed)
     }
 
-    /// Whether all requests that ended before a point in time are counted, here and by the workers.
+    /// Whether all requests that ended before a point in time are counted, here and by the expected workers.
     #[must_use]
     pub fn is_complete(&self, time: Timestamp) -> bool {
-        self.lock().reported_until() >= first_whole_second(time)
+        self.lock().fleet.reported_until(self.open_second()) >= first_whole_second(time)
     }
 
     // Checks.
 
-    /// Judges the seconds that are complete. Returns a check that has to stop the test now.
-    pub fn breached_check(&self, now: Timestamp) -> Option<&Check> {
-        let grace = if self.may_abort() { ABORT_GRACE_SECONDS } else { WORKER_GRACE_SECONDS };
-        let mut state = self.lock();
-        let overdue = now.seconds() - grace;
-        let until = state.complete_until().max(overdue.min(state.open_second - state.lateness_seconds));
-        state.judge_until(&self.checks, until);
-        let due = state.trackers.iter().position(BreachTracker::is_abort_due)?;
-        Some(&self.checks[due])
+    /// A check that has to stop the test now. The caller stops it.
+    pub fn breached_check(&self) -> Option<&Check> {
+        let index = self.due.load(Relaxed).checked_sub(1)?;
+        self.lock().stopped_by = Some(index);
+        self.checks.get(index)
     }
 
     /// Takes the value of a target check in one minute, which starts at `minute`.
     pub fn observe_target(&self, text: &str, minute: i64, value: f64) {
         let Some(index) = self.checks.iter().position(|check| check.text == text) else { return };
         let signal = self.checks[index].signal(Some(value));
-        let tracker = &mut self.lock().trackers[index];
+        let mut state = self.lock();
         // To its end, so that a minute of breach lasts a minute.
         for second in minute..=minute + SECONDS_PER_MINUTE {
-            tracker.observe(second, signal);
+            state.trackers[index].observe(second, signal);
         }
+        self.publish_due(&state);
     }
 
-    /// The results of all checks for the requests up to a point in time.
-    ///
-    /// The measured time ends at `until`.
+    /// The results of all checks, where the measured time ends at `until`.
     #[must_use]
     pub fn check_results(&self, until: Timestamp, targets: &TargetValues) -> Vec<CheckResult> {
         if self.checks.is_empty() {
             return Vec::new();
         }
-        let mut state = self.lock();
-        let complete = state.complete_until().min(until.seconds());
-        state.judge_until(&self.checks, complete);
-        let seconds = until.seconds_f64() - self.measured_from.seconds_f64();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        self.judge(state, self.open_second());
+        let seconds = until.seconds_f64() - state.measured_from.seconds_f64();
         let run = WholeRun::of(&state.summary);
-        let judged = self.checks.iter().zip(&state.trackers).map(|(check, tracker)| {
+        let judged = self.checks.iter().zip(&state.trackers).enumerate().map(|(index, (check, tracker))| {
             let value = run.measured(check, seconds, targets);
-            if tracker.is_abort_due() {
-                check.judge_aborted(value, tracker.breached_since().or(tracker.first_breach()))
+            if state.stopped_by == Some(index) {
+                check.judge_aborted(value, tracker.first_breach())
             } else {
                 check.judge(value, tracker.first_breach())
             }
@@ -252,19 +269,30 @@ impl RunStatistics {
         judged.collect()
     }
 
+    /// All checks are undecided, for this reason.
+    #[must_use]
+    pub fn undecided_results(&self, reason: &str) -> Vec<CheckResult> {
+        self.checks.iter().map(|check| check.judge(Err(Undecided::Other(reason.to_owned())), None)).collect()
+    }
+
     /// Notes the end of the measured time. Later calls have no effect.
     pub fn stop(&self, time: Timestamp) {
         self.lock().stopped.get_or_insert(time);
     }
 
+    /// The end of the measured time, if it has ended.
+    #[must_use]
+    pub fn stopped(&self) -> Option<Timestamp> {
+        self.lock().stopped
+    }
+
     /// The results of all checks up to the end of the measured time. Checks of targets are undecided.
     #[must_use]
     pub fn final_results(&self) -> Vec<CheckResult> {
-        let stopped = self.lock().stopped;
-        self.check_results(stopped.unwrap_or_else(Timestamp::now), &TargetValues::new())
+        self.check_results(self.stopped().unwrap_or_else(Timestamp::now), &TargetValues::new())
     }
 
-    /// The number of requests so far, including those of the warm-up.
+    /// The number of requests so far, including those that are not measured.
     #[must_use]
     pub fn observed(&self) -> u64 {
         self.lock().summary.observed()
@@ -276,51 +304,85 @@ impl RunStatistics {
         self.lock().summary.clone()
     }
 
+    /// Judges the seconds that are complete, or for which no worker is waited for any longer.
+    fn judge(&self, state: &mut State, open_second: i64) {
+        let last = state.stopped.map_or(open_second, Timestamp::seconds);
+        // The end of the process closes all seconds.
+        if last != i64::MAX && !self.checks.is_empty() {
+            state.judge_until(&self.checks, state.judgeable_until(open_second).min(last));
+            self.publish_due(state);
+        }
+        if open_second != i64::MAX {
+            state.seconds.prune(open_second);
+        }
+    }
+
+    fn publish_due(&self, state: &State) {
+        if state.stopped.is_none()
+            && let Some(index) = state.trackers.iter().position(BreachTracker::is_abort_due)
+        {
+            self.due.store(index + 1, Relaxed);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The aggregation thread adds closed seconds.
+/// Closed seconds. The aggregation thread collects them without the lock, and then adds them.
+#[must_use]
 pub struct Update<'a> {
-    measured_from: i64,
-    checks: &'a [Check],
-    state: MutexGuard<'a, State>,
+    statistics: &'a RunStatistics,
+    windows: Vec<Window>,
 }
 
 impl Update<'_> {
-    /// Adds the statistics of a request in a second.
+    /// Collects the statistics of a request in a second.
     pub fn add(&mut self, second: i64, request: &RequestKey, window: &Stats) {
-        let phase = if second < self.measured_from { Phase::WarmUp } else { Phase::Measured };
-        let window = Window { key: request.clone(), second, phase, totals: window.into() };
-        let state = &mut *self.state;
-        state.summary.add_window(&window);
-        state.seconds.add_window(&window);
-        state.increments.iter_mut().for_each(|increments| increments.add_window(window.clone()));
+        self.windows.push(Window { key: request.clone(), second, phase: Phase::Measured, totals: window.into() });
     }
 
-    /// Notes that no earlier second gets more requests, except for late ones, and judges the seconds that are complete.
-    pub fn close_until(&mut self, second: i64) {
-        self.state.open_second = self.state.open_second.max(second);
-        self.state.increments.iter_mut().for_each(|increments| increments.close_until(second));
-        let end = self.state.stopped.map_or(i64::MAX, Timestamp::seconds).min(self.state.complete_until());
-        // The end of the process closes all seconds.
-        if second != i64::MAX {
-            self.state.judge_until(self.checks, end);
+    /// Adds what was collected.
+    pub fn finish(self) {
+        for windows in self.windows.chunks(WINDOWS_AT_ONCE) {
+            let mut state = self.statistics.lock();
+            windows.iter().for_each(|window| state.add(window));
         }
+    }
+
+    /// Adds what was collected, and judges the seconds that are complete: no second before this one gets more requests, except
+    /// for late ones.
+    pub fn close_until(self, second: i64) {
+        let statistics = self.statistics;
+        self.finish();
+        statistics.open_second.fetch_max(second, Relaxed);
+        let mut state = statistics.lock();
+        state.increments.iter_mut().for_each(|increments| increments.close_until(second));
+        statistics.judge(&mut state, second);
     }
 }
 
 impl State {
-    /// The first second that is not complete, because this process or a worker may still add to it.
-    fn complete_until(&self) -> i64 {
-        self.reported_until().min(self.open_second.saturating_sub(self.lateness_seconds))
+    fn add(&mut self, window: &Window) {
+        let window = Window { phase: self.phase_of(window.second), ..window.clone() };
+        self.summary.add_window(&window);
+        self.seconds.add_window(&window);
+        self.increments.iter_mut().for_each(|increments| increments.add_window(window.clone()));
     }
 
-    /// The first second that this process, or a worker that reports it, has not closed.
-    fn reported_until(&self) -> i64 {
-        let workers = self.workers.values().map(|worker| worker.closed_until().unwrap_or_default());
-        workers.fold(self.open_second, i64::min)
+    /// Neither the warm-up nor the time after the stop is measured.
+    fn phase_of(&self, second: i64) -> Phase {
+        let is_after = self.stopped.is_some_and(|stopped| second > stopped.seconds());
+        if second < self.measured_from.seconds() || is_after { Phase::Unmeasured } else { Phase::Measured }
+    }
+
+    /// The first second that cannot be judged yet: this process or a worker may still add to it.
+    fn judgeable_until(&self, open_second: i64) -> i64 {
+        // After the stop, everything that is known counts.
+        let own = if self.stopped.is_some() { open_second } else { open_second.saturating_sub(self.lateness_seconds) };
+        let overdue = own.saturating_sub(self.fleet.grace_seconds());
+        self.fleet.reported_until(own).max(overdue)
     }
 
     /// The average CPU usage of the last seconds, once there are enough.
@@ -346,77 +408,7 @@ impl State {
             }
             self.next_second += 1;
         }
-        self.seconds.prune(end);
     }
-}
-
-/// The requests of the whole run, for checks.
-struct WholeRun<'a> {
-    summary: &'a Summary,
-    /// All requests. They are added up for the first check that needs them.
-    all: OnceCell<Totals>,
-}
-
-impl<'a> WholeRun<'a> {
-    const fn of(summary: &'a Summary) -> Self {
-        Self { summary, all: OnceCell::new() }
-    }
-
-    fn all(&self) -> &Totals {
-        self.all.get_or_init(|| self.summary.all_measured())
-    }
-
-    /// What a second says about a check; `None` for checks of targets.
-    fn signal(&self, check: &Check, second: i64, seconds: &Seconds) -> Option<Signal> {
-        match &check.scope {
-            Scope::Target(_) => None,
-            Scope::Generator => {
-                let load = seconds.generator(second).map(GeneratorValues::from).unwrap_or_default();
-                Some(check.signal(check.measured_of_generator(load).ok()))
-            }
-            Scope::All => Some(check.signal_of_requests(as_values(seconds.all().get(&second)), Some(self.all()))),
-            Scope::Request(name) => {
-                let total = self.summary.find(name).ok().map(|found| &found.measured);
-                let value = seconds.watched(name).and_then(|values| values.get(&second));
-                Some(check.signal_of_requests(as_values(value), as_values(total)))
-            }
-        }
-    }
-
-    /// The value of a check, which was measured for some seconds.
-    fn measured(&self, check: &Check, seconds: f64, targets: &TargetValues) -> Result<f64, Undecided> {
-        match &check.scope {
-            Scope::All => check.measured(Some(self.all()), seconds),
-            Scope::Request(name) => {
-                let found = match self.summary.find(name) {
-                    Ok(found) => Some(&found.measured),
-                    Err(NotFound::Missing) => None,
-                    Err(NotFound::SeveralMethods(methods)) => return Err(Undecided::Other(several(name, &methods))),
-                };
-                check.measured(as_values(found), seconds)
-            }
-            Scope::Generator => {
-                let measured = check.measured_of_generator(self.summary.generator().into());
-                let too_short = format!("the CPU usage is averaged over {CPU_SECONDS} s, and less was measured");
-                measured.map_err(|error| {
-                    if check.measure == Measure::GeneratorCpu { Undecided::Other(too_short) } else { error }
-                })
-            }
-            Scope::Target(_) => match targets.get(&check.text) {
-                Some(value) => value.clone().map_err(Undecided::Other),
-                None => Err(Undecided::NoData),
-            },
-        }
-    }
-}
-
-fn several(name: &str, methods: &[SmolStr]) -> String {
-    let first = methods.first().map_or("", SmolStr::as_str);
-    format!("requests of several methods have this name ({}): write {first} {name}", methods.join(", "))
-}
-
-fn as_values<T: Values>(values: Option<&T>) -> Option<&dyn Values> {
-    values.map(|values| values as &dyn Values)
 }
 
 /// Judges a run that has ended.
@@ -464,7 +456,7 @@ mod tests {
         let statistics = statistics(&[check], Audience::Own);
         times_ms.iter().zip(START..).find_map(|(&ms, second)| {
             add_second(&statistics, second, &[ms; 5], 0);
-            statistics.breached_check(Timestamp::from_seconds(second + 1)).map(|_| second + 1 - START)
+            statistics.breached_check().map(|_| second + 1 - START)
         })
     }
 
@@ -482,7 +474,7 @@ mod tests {
         add_second(&statistics, START, &[1.0; 1_000], 0);
         add_second(&statistics, START + 1, &[150.0], 0);
         add_second(&statistics, START + 2, &[150.0], 0);
-        assert!(statistics.breached_check(Timestamp::from_seconds(START + 3)).is_some());
+        assert!(statistics.breached_check().is_some());
         let results = statistics.check_results(Timestamp::from_seconds(START + 3), &TargetValues::new());
         assert_eq!(results[0].verdict, Verdict::Failed);
         assert_eq!(results[0].first_breach, Some(Timestamp::from_seconds(START + 1)));
@@ -516,13 +508,35 @@ mod tests {
     }
 
     #[test]
-    fn requests_of_the_warm_up_do_not_count() {
-        let statistics = statistics(&["requests == 1", "max < 10ms abort after 1s"], Audience::Own);
-        add_second(&statistics, START - 1, &[50.0, 50.0], 0);
-        add_second(&statistics, START, &[1.0], 0);
-        assert!(statistics.breached_check(Timestamp::from_seconds(START + 1)).is_none());
-        let results = statistics.check_results(Timestamp::from_seconds(START + 1), &TargetValues::new());
-        assert!(results.iter().all(|result| result.verdict == Verdict::Passed), "{results:?}");
+    fn requests_of_the_warm_up_and_after_the_stop_do_not_count() {
+        let checks = ["requests == 3", "max < 10ms abort after 1s", "rps >= 1 abort after 1s"];
+        let statistics = statistics(&checks, Audience::Own);
+        for second in START - 3..START {
+            add_second(&statistics, second, &[50.0, 50.0], 0);
+        }
+        for second in START..START + 3 {
+            add_second(&statistics, second, &[1.0], 0);
+        }
+        statistics.stop(Timestamp::from_millis(START * 1000 + 2_900));
+        for second in START + 3..START + 9 {
+            add_second(&statistics, second, if second > START + 5 { &[] } else { &[50.0] }, 0);
+        }
+        assert!(statistics.breached_check().is_none());
+        let results = statistics.check_results(Timestamp::from_seconds(START + 3), &TargetValues::new());
+        let passed = |result: &CheckResult| result.verdict == Verdict::Passed && result.first_breach.is_none();
+        assert!(results.iter().all(passed), "{results:?}");
+        assert_eq!(statistics.observed(), 6 + 3 + 3);
+    }
+
+    #[test]
+    fn the_warm_up_starts_when_the_users_start() {
+        let statistics = statistics(&["rps == 1"], Audience::Own);
+        statistics.begin(Timestamp::from_seconds(START + 5));
+        add_second(&statistics, START + 4, &[1.0], 0);
+        add_second(&statistics, START + 5, &[1.0], 0);
+        let results = statistics.check_results(Timestamp::from_seconds(START + 6), &TargetValues::new());
+        assert_eq!(results[0].measured, Some(1.0));
+        assert_eq!(statistics.measured_from(), Timestamp::from_seconds(START + 5));
     }
 
     /// A master with workers, whose messages all arrive.
@@ -543,6 +557,7 @@ mod tests {
         let checks = ["requests == 6", "rps == 3", "GET /: max < 2ms"];
         let master = statistics(&checks, Audience::Own);
         let workers = [statistics(&checks, Audience::Master), statistics(&checks, Audience::Master)];
+        master.expect_workers(["w1".to_owned(), "w2".to_owned()]);
         for second in START..START + 2 {
             add_second(&workers[0], second, &[1.0, 1.0], 0);
             add_second(&workers[1], second, &[1.0], 0);
@@ -555,22 +570,46 @@ mod tests {
         assert_eq!(results.iter().map(|result| result.measured).collect::<Vec<_>>(), [Some(6.0), Some(3.0), Some(1.0)]);
     }
 
+    /// The second at the start of which a master stops the test. It expects two workers, the first of which always reports.
+    fn fleet_stopped_at(check: &str, seconds: i64, second_reports: fn(i64) -> bool) -> Option<i64> {
+        let master = statistics(&[check], Audience::Own);
+        let workers = [statistics(&[check], Audience::Master), statistics(&[check], Audience::Master)];
+        master.expect_workers(["w1".to_owned(), "w2".to_owned()]);
+        (START..START + seconds).find_map(|second| {
+            for (name, worker) in ["w1", "w2"].iter().zip(&workers) {
+                if *name == "w1" || second_reports(second - START) {
+                    add_second(worker, second, &[200.0; 5], 0);
+                    deliver(&master, name, worker);
+                }
+            }
+            master.update().close_until(second + 1);
+            master.breached_check().map(|_| second + 1 - START)
+        })
+    }
+
     #[test]
-    fn a_second_is_not_judged_before_the_expected_workers_have_reported_it() {
-        let master = statistics(&["rps >= 1 abort after 1s"], Audience::Own);
-        let worker = statistics(&[], Audience::Master);
+    fn a_worker_that_does_not_report_hides_no_seconds_of_the_others() {
+        for second_reports in [|_| false, |second| second < 4] {
+            assert_eq!(fleet_stopped_at("rps >= 1 abort after 3s", 200, second_reports), None);
+        }
+    }
+
+    #[test]
+    fn a_worker_that_does_not_report_delays_a_stop_by_a_bounded_time() {
+        let check = "max < 100ms abort after 3s";
+        assert_eq!(fleet_stopped_at(check, 30, |_| true), Some(4));
+        assert_eq!(fleet_stopped_at(check, 30, |_| false), Some(4 + 8));
+    }
+
+    #[test]
+    fn workers_that_are_no_longer_expected_are_not_waited_for() {
+        let master = statistics(&[], Audience::Own);
         master.expect_workers(["w1".to_owned()]);
-        master.update().close_until(START + 1);
-        assert!(master.breached_check(Timestamp::from_seconds(START + 1)).is_none());
-        add_second(&worker, START, &[1.0], 0);
-        deliver(&master, "w1", &worker);
-        assert!(master.breached_check(Timestamp::from_seconds(START + 1)).is_none());
-        assert!(master.is_complete(Timestamp::from_seconds(START + 1)));
-        assert!(!master.is_complete(Timestamp::from_millis(START * 1000 + 1001)));
-        // Without a report of the next seconds, they count as they are known.
         master.update().close_until(START + 9);
-        assert!(master.breached_check(Timestamp::from_seconds(START + 2)).is_none());
-        assert!(master.breached_check(Timestamp::from_seconds(START + 9)).is_some());
+        assert!(!master.is_complete(Timestamp::from_seconds(START)));
+        master.expect_workers([]);
+        assert!(master.is_complete(Timestamp::from_seconds(START + 9)));
+        assert!(!master.is_complete(Timestamp::from_millis(START * 1000 + 9_001)));
     }
 
     #[test]
@@ -578,21 +617,9 @@ mod tests {
         let master = statistics(&["rps >= 1 abort after 1s"], Audience::Own);
         master.expect_reports();
         master.update().close_until(START + REPORT_SECONDS);
-        assert!(master.breached_check(Timestamp::from_seconds(START + REPORT_SECONDS)).is_none());
+        assert!(master.breached_check().is_none());
         master.update().close_until(START + REPORT_SECONDS + 2);
-        assert!(master.breached_check(Timestamp::from_seconds(START + REPORT_SECONDS + 2)).is_some());
-    }
-
-    #[test]
-    fn a_worker_that_is_silent_delays_a_stop_only_for_a_short_time() {
-        let checks = ["requests < 1 abort after 1s"];
-        let master = statistics(&checks, Audience::Own);
-        let worker = statistics(&checks, Audience::Master);
-        add_second(&worker, START, &[1.0], 0);
-        deliver(&master, "w1", &worker);
-        master.update().close_until(START + 9);
-        assert!(master.breached_check(Timestamp::from_seconds(START + 1)).is_none());
-        assert!(master.breached_check(Timestamp::from_seconds(START + 2 + ABORT_GRACE_SECONDS)).is_some());
+        assert!(master.breached_check().is_some());
     }
 
     #[test]
