@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from locust_cw import _core
 from locust_cw._plugin.process_name import process_name
 
-# Not imported at the end: an import that executes generated code, as for dataclasses, makes the interpreter forget that
-# Ctrl-C ended the program, and exit with 1.
+# Not imported at the end: generated code, as of dataclasses, makes the interpreter forget that Ctrl-C ended it.
 from locust_cw._runs.publisher_record import write_record
 from locust_cw._settings.publisher_options import publisher_options
 

@@ -110,7 +110,7 @@ impl RequestSummary {
     #[must_use]
     pub fn whole_run(&self) -> Totals {
         let mut sum = self.measured.clone();
-        self.warm_up.iter().for_each(|totals| sum.merge(totals));
+        self.unmeasured.iter().for_each(|totals| sum.merge(totals));
         sum
     }
 
