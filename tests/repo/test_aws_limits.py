@@ -1,4 +1,4 @@
-"""The checker of AWS's limits sees each of them broken, and nothing wrong with calls at the limit."""
+"""The checker of AWS's limits finds each violation, and accepts calls at the limits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def metrics(datums: list[dict[str, Any]], namespace: Any = "Locust", *, compress
 
 
 def datum(**changes: Any) -> dict[str, Any]:
-    """A good one, changed; None leaves a member out."""
+    """A valid datum with changes; None removes a member."""
     good = {
         "MetricName": "ResponseTime_ms",
         "Dimensions": [{"Name": "Host", "Value": "http://h"}, {"Name": "Request", "Value": "/"}],

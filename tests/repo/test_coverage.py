@@ -1,4 +1,4 @@
-"""The report of what the tests reach: both languages, the lines that were not reached, and no line of a test."""
+"""The coverage report has both languages and the lines that were not reached, and no line of a test."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def lcov(project: Path, binary: str, ran: Mapping[str, Mapping[int, int]]) -> Path:
-    """What llvm-cov says: how often each line that can run did, by file."""
+    """The output of llvm-cov: how often each executable line ran, by file."""
     path = project / f"{binary}.lcov"
     files = {str(project / name): counts for name, counts in ran.items()}
     files["/elsewhere/registry/serde/src/lib.rs"] = {1: 0, 2: 7}
@@ -51,7 +51,7 @@ def rows(report: str) -> dict[str, list[str]]:
     return {words[0]: words[1:] for words in map(str.split, report.splitlines()) if len(words) > 3}
 
 
-def test_both_languages_are_in_one_report_and_what_was_not_reached_is_named(project: Path) -> None:
+def test_the_report_has_both_languages_and_the_lines_that_were_not_reached(project: Path) -> None:
     module = lcov(project, "module", {"src/queue.rs": {1: 4, 2: 0, 3: 0, 4: 0}, "src/aws/publish.rs": {1: 0, 3: 0}})
     tests = lcov(project, "tests", {"src/queue.rs": {1: 0, 2: 3, 3: 0, 4: 0}})
     done = report(project, module, tests)
@@ -72,8 +72,8 @@ def test_lines_of_the_tests_themselves_do_not_count(project: Path) -> None:
     assert rows(report(project, module, tests).stdout)["src/queue.rs"] == ["2", "1", "50%", "2"]
 
 
-def test_a_module_of_which_nothing_ran_is_an_error(project: Path) -> None:
-    """Then the tests ran with another one, and the report would be wrong."""
+def test_a_module_without_an_executed_line_is_an_error(project: Path) -> None:
+    """The tests ran with another module then, and the report would be wrong."""
     module = lcov(project, "module", {"src/queue.rs": {1: 0, 2: 0}})
     done = report(project, module, lcov(project, "tests", {"src/queue.rs": {1: 5}}))
     assert done.returncode == 1

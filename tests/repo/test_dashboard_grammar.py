@@ -1,4 +1,4 @@
-"""The checker of dashboards finds what CloudWatch would refuse, and takes what is documented."""
+"""The checker of dashboards finds what CloudWatch would refuse, and accepts what is documented."""
 
 from __future__ import annotations
 
@@ -130,14 +130,14 @@ BREAKAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
-def test_the_checker_finds_what_is_broken(name: str) -> None:
+def test_the_checker_finds_errors(name: str) -> None:
     body = assert_valid(make_body(view(), marks(1)))
     BREAKAGES[name](body)
     assert problems(body)
 
 
-def test_the_checker_takes_what_is_documented() -> None:
-    """Things that are not on our dashboards, but may be on one that people have changed."""
+def test_the_checker_accepts_what_is_documented() -> None:
+    """Properties that locust-cw does not use, but that a user can add."""
     assert_valid(
         {
             "start": "2026-11-22T00:00:00Z",

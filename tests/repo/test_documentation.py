@@ -1,4 +1,4 @@
-"""The pages tell the truth: each message has an entry, each option a row, each link an end; commands work."""
+"""The documentation is correct: options have a row, links have a target, and commands and estimates are current."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from support.paths import ROOT
 
 
 def printed(*args: str) -> str:
-    """What a command that asks AWS nothing prints."""
+    """The output of a command that does not call AWS."""
     return run(Path(tempfile.gettempdir()), *args)
 
 
-def test_every_link_has_an_end() -> None:
+def test_every_link_has_a_target() -> None:
     anchors: dict[Path, set[str]] = {}
     for page in LINKED_PAGES:
         headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
@@ -55,7 +55,7 @@ def test_each_source_folder_has_an_entry_in_the_architecture_page() -> None:
 
 
 def test_every_source_path_on_a_page_exists() -> None:
-    """Pages for contributors name files; a file that moves takes them along."""
+    """Pages for contributors name files, which can be moved."""
     folders = "src|python|tests|benches|examples|docs|fuzz|\\.github|\\.ci"
     lost = [
         f"{page.name}: {path}"
@@ -67,19 +67,19 @@ def test_every_source_path_on_a_page_exists() -> None:
 
 
 def code_blocks(page: Path) -> list[str]:
-    """What is set in or stands between fences, in its order, without the text around it."""
+    """The indented and fenced code blocks, in order, without the text around them."""
     return re.findall(r"^```.*?^```|(?:^ {4}[^\n]*\n)+", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def links_of(page: Path) -> Counter[str]:
-    """Where links and pictures lead, and how often, except within the page and to its twin."""
+    """The targets of links and pictures with their number, except those within the page and to its translation."""
     found = Counter(re.findall(r"\]\(([^)\s#][^)\s]*)\)", page.read_text()))
     del found["README.md"], found["README.ko.md"]
     return found
 
 
 def first_cells(page: Path) -> list[str]:
-    """The code in the first column of each table's rows: options, metrics, commands."""
+    """The code in the first column of each table: options, metrics, commands."""
     cells = re.findall(r"^\| (.*?) \|", page.read_text(), re.MULTILINE)
     return [code for cell in cells for code in re.findall(r"`(.*?)`", cell)]
 
@@ -106,14 +106,14 @@ def test_the_table_has_every_option_with_its_default() -> None:
             assert shown in (f"`{text}`", f"`{text.removesuffix('.0')}`"), name
 
 
-def test_the_policy_is_as_it_is_told() -> None:
+def test_the_policy_on_the_page_is_that_of_the_command() -> None:
     page = (DOCS / "permissions.md").read_text()
     ((command, policy),) = re.findall(r"`locust-cw (policy [^`]*)`:\n\n```json\n(.*?)```", page, re.DOTALL)
     assert json.loads(policy) == json.loads(printed(*command.split()))
 
 
 def test_each_permission_is_explained() -> None:
-    """And none that no policy has, but the caller's own."""
+    """The page names no other permission, except those of the caller."""
     everything = ["--for=all", "--dashboard=Shop", "--stop-on-alarm=slow", "--log-retention-days=7"]
     statements = json.loads(printed("policy", *everything))["Statement"]
     granted = {action for statement in statements for action in statement["Action"]}
@@ -149,7 +149,7 @@ def total(*args: str) -> float:
     return value
 
 
-def test_the_estimates_are_what_the_command_reckons() -> None:
+def test_the_estimates_are_those_of_the_command() -> None:
     page = (DOCS / "cost.md").read_text()
     shown = re.findall(r"^    \$ locust-cw cost (.*)\n((?:    .*\n)+)", page, re.MULTILINE)
     assert len(shown) >= 3
@@ -162,7 +162,7 @@ def test_the_estimates_are_what_the_command_reckons() -> None:
     assert {args: f"{total(*usual, *args.split()):.2f}" for args, _ in rows} == dict(rows)
 
 
-def test_the_front_page_tells_the_same_costs() -> None:
+def test_the_readme_has_the_same_costs() -> None:
     page = README.read_text()
     hour = ["--minutes=60", "--names=20"]
     few, many = ([f"--requests-per-second={rate}", *hour] for rate in (500, 5000))
@@ -174,7 +174,7 @@ def test_the_front_page_tells_the_same_costs() -> None:
 
 
 def test_the_reference_pages_are_current() -> None:
-    """`make docs` was run after the last change of a docstring or a help text."""
+    """`make docs` was run after the last change of a docstring or help text."""
     done = subprocess.run(
         [sys.executable, DOCS / "make_reference.py", "--check"], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The commands, files of options and queries that a page shows work."""
+"""The commands, option files and queries on the pages work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from support.servers import REGION, ending, free_port, serving
 
 
 def blocks(page: Path) -> Iterator[str]:
-    """The lines to be typed: those set in by four spaces, without what stands between fences."""
+    """The indented lines with commands, without those in fences."""
     fenced = False
     for line in page.read_text().replace("\\\n", " ").splitlines():
         if line.startswith("```"):
@@ -39,7 +39,7 @@ def blocks(page: Path) -> Iterator[str]:
 
 
 def commands(*programs: str) -> list[str]:
-    """Every command of these programs in the pages, once, and those in the table of commands."""
+    """Every command of these programs on the pages, once, and those in the table of commands."""
     found = [line for page in PAGES for line in blocks(page)]
     found += re.findall(r"^\| `(locust-cw [^`]+)` \|", (DOCS / "usage.md").read_text(), re.MULTILINE)
     # Optional parts, a comment behind it, and credentials before it.
@@ -59,7 +59,7 @@ PROGRAMS = {"locust": launch_locust, "locust-cw": launch_command}
 
 @dataclass
 class Ground:
-    """A folder with the README's own locustfile, a CloudWatch, a service, and a test that was."""
+    """A folder with the locustfile of the README, a CloudWatch, a service, and an earlier test."""
 
     folder: Path
     cloudwatch: Proxy
@@ -67,7 +67,7 @@ class Ground:
     run_id: str = ""
 
     def run(self, *command: str, away: bool = False, out: str | None = None) -> subprocess.CompletedProcess[str]:
-        """A program that ends by itself, without a stumble; where AWS is away, nothing is delivered."""
+        """Run a program, which must exit by itself. If AWS is unreachable, nothing is delivered."""
         env = {
             "AWS_ENDPOINT_URL": self.cloudwatch.url,
             "LOCUST_EXIT_CODE_ON_ERROR": "0",
@@ -92,13 +92,13 @@ class Ground:
         return done
 
     def _launch(self, program: str, *args: str, env: Mapping[str, str]) -> LocustRun:
-        """Forked, but for the first test."""
+        """Start a forked process, except for the first test."""
         if self.run_id and program in PROGRAMS:
             return PROGRAMS[program](self.folder, *args, env=env)
         return launch(self.folder, program, *args, env=env)
 
     def locust(self, command: str, *more: str, away: bool = False) -> subprocess.CompletedProcess[str]:
-        """The same for a test, which is made short and small."""
+        """The same for a test, which is shortened."""
         changes = {"-t": "2s", "-u": "2", "--processes": "1", "--expect-workers": "1", "--cw-drain-timeout": "5"}
         words = shlex.split(command)
         for before, (number, word) in zip(words, list(enumerate(words))[1:], strict=False):
@@ -140,14 +140,14 @@ def exit_codes(text: str) -> tuple[int, ...]:
         if "-f test.py" in command and "--master" not in command
     ],
 )
-def test_a_test_that_a_page_tells_to_run(ground: Ground, command: str) -> None:
+def test_a_locust_command_of_a_page_works(ground: Ground, command: str) -> None:
     done = ground.locust(command)
     assert done.returncode in exit_codes(command), done.stderr
     assert re.search(r"receipt for run \S+: all delivered", done.stderr), done.stderr
 
 
 @pytest.mark.parametrize("command", [command for command in LOCUST_COMMANDS if "--master" in command])
-def test_a_fleet_that_a_page_tells_to_run(ground: Ground, command: str) -> None:
+def test_the_commands_of_a_fleet_work(ground: Ground, command: str) -> None:
     assert WORKER in commands("locust")
     port = str(free_port())
     words = shlex.split(WORKER.replace("10.0.0.10", "127.0.0.1").replace(" --processes -1", ""))
@@ -165,8 +165,8 @@ def test_a_fleet_that_a_page_tells_to_run(ground: Ground, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", commands("locust-cw"))
-def test_a_command_that_a_page_tells_to_run(ground: Ground, command: str) -> None:
-    """With a result where a page tells to keep one."""
+def test_a_command_of_a_page_works(ground: Ground, command: str) -> None:
+    """With its output file, if the page names one."""
     command, _, out = command.partition(" > ")
     words = shlex.split(command)
     if words[1] == "replay":
@@ -194,8 +194,8 @@ def test_a_command_that_a_page_tells_to_run(ground: Ground, command: str) -> Non
 
 
 @pytest.mark.parametrize("command", commands("aws"))
-def test_a_command_for_an_account_is_one_that_aws_has(command: str) -> None:
-    """It needs an account, so it is held against AWS's own models: the operation, and each parameter."""
+def test_an_aws_command_exists_with_its_parameters(command: str) -> None:
+    """It needs an account, so the test compares operation and parameters with AWS's models."""
     _, service, operation, *rest = shlex.split(command)
     given = {word[2:] for word in rest if word.startswith("--")}
     for path in (word.removeprefix("file://") for word in rest if word.startswith("file://examples/")):
@@ -211,8 +211,7 @@ def test_a_command_for_an_account_is_one_that_aws_has(command: str) -> None:
     assert given - known <= {"cli-input-json", "endpoint-url"}
 
 
-def test_what_else_pages_tell_to_type() -> None:
-    """Targets of make, files, and extras of the package exist."""
+def test_make_targets_files_and_extras_on_pages_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {command.split()[1] for command in commands("make") if len(command.split()) > 1} <= targets
     scripts = [command.split()[1] for command in commands("python", ".venv/bin/python")]
@@ -225,7 +224,7 @@ def test_what_else_pages_tell_to_type() -> None:
 
 
 def config_files() -> list[str]:
-    """The files of options that pages show."""
+    """The option files on pages."""
     found = []
     for page in PAGES:
         for block in re.findall(r"^((?: {4}.*\n)+)", page.read_text(), re.MULTILINE):
@@ -236,8 +235,8 @@ def config_files() -> list[str]:
 
 
 @pytest.mark.parametrize("text", config_files())
-def test_a_file_of_options_that_a_page_shows(ground: Ground, text: str) -> None:
-    """It is read, and each of its options is known and fit: a typing error would stop Locust."""
+def test_an_option_file_of_a_page_works(ground: Ground, text: str) -> None:
+    """Each option exists and is valid. A typing error would stop Locust."""
     # Locust itself passes over keys that it does not know.
     known = {f"cw-{option.name.replace('_', '-')}" for option in OPTIONS} | {"host", "headless", "run-time"}
     assert {line.split(" = ")[0] for line in text.splitlines()[1:]} <= known
@@ -249,7 +248,7 @@ def test_a_file_of_options_that_a_page_shows(ground: Ground, text: str) -> None:
 
 
 def test_a_list_in_the_environment(ground: Ground) -> None:
-    """As the page has it: the values reach the record of the run."""
+    """In the form of the page: the values reach the record of the run."""
     (targets,) = re.findall(r"`LOCUST_CW_TARGET=(\[.*?\])`", (DOCS / "running-on-aws.md").read_text())
     words = shlex.split("locust -f test.py --headless -u 1 -t 1s --cw-live --cw-receipt targets.json --host")
     done = ground.run("env", f"LOCUST_CW_TARGET={targets}", *words, ground.shop)
@@ -260,7 +259,7 @@ def test_a_list_in_the_environment(ground: Ground) -> None:
 
 
 def queries() -> list[str]:
-    """The queries of Logs Insights in pages and examples."""
+    """The Logs Insights queries on pages and in examples."""
     pages = [*PAGES, ROOT / "examples" / "tenants.py"]
     found = [
         re.findall(r"^ {4}((?:filter|parse) .*\n(?: {4,}.*\n)*)", page.read_text(), re.MULTILINE) for page in pages
@@ -269,10 +268,10 @@ def queries() -> list[str]:
 
 
 @pytest.mark.parametrize("query", queries())
-def test_a_query_that_a_page_shows(ground: Ground, query: str) -> None:
-    """It asks for fields that log events have.
+def test_a_query_of_a_page_uses_fields_of_log_events(ground: Ground, query: str) -> None:
+    """The local CloudWatch cannot run queries.
 
-    The local CloudWatch does not: it answers any query with all there is.
+    It returns all events for any query.
     """
     text = query.startswith("parse")
     group = f"/queried/{uuid.uuid4().hex}"
@@ -302,7 +301,7 @@ def test_a_query_that_a_page_shows(ground: Ground, query: str) -> None:
         assert set(counted.split(", ")) <= set(flat)
 
 
-def test_the_receipt_is_as_it_is_told(ground: Ground) -> None:
+def test_the_receipt_on_the_page_has_the_keys_of_a_receipt(ground: Ground) -> None:
     page = (DOCS / "receipt.md").read_text()
     (shown,) = re.findall(r"^    (\{\"run_id\".*?\})$\n\n", page, re.MULTILINE | re.DOTALL)
     receipt = json.loads((ground.folder / "receipt.json").read_text())

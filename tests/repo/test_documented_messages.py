@@ -1,4 +1,4 @@
-"""Each message to users has an entry in docs/troubleshooting.md, and each entry is of a message that there is."""
+"""Each message to users has an entry in docs/troubleshooting.md, and each entry is about an existing message."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ REASONS = {
 
 
 def template_of(node: ast.expr) -> str:
-    """A text as it stands in Python, with `…` for what varies."""
+    """A text in Python, with `…` for its variable parts."""
     match node:
         case ast.Constant(value=str(text)):
             return re.sub(r"%[sdr]", VARYING, text).strip()
@@ -111,7 +111,7 @@ def message_arguments(call: ast.Call) -> Iterator[ast.expr]:
 
 
 def is_message(text: str) -> bool:
-    """Words, and not only what varies."""
+    """Whether a text has words besides its variable parts."""
     return len(text.replace(VARYING, " ").split()) >= 2
 
 
@@ -136,7 +136,7 @@ def python_texts() -> Iterator[str]:
 
 
 def rust_messages() -> Iterator[str]:
-    """Every text of three words or more outside tests, comments and attributes that are no messages."""
+    """Every text of three or more words outside of tests, comments and attributes that are not messages."""
     for path in (ROOT / "src").rglob("*.rs"):
         if path.name == "tests.rs":
             continue
@@ -154,20 +154,20 @@ def rust_messages() -> Iterator[str]:
 
 
 def entries() -> list[str]:
-    """What stands in the first column of the page's tables, but the last, which is about what has no message."""
+    """The first column of all tables, except for the last table, which is about problems without a message."""
     page = (DOCS / "troubleshooting.md").read_text().split("\n## Problems without a message")[0]
     return [found.strip() for found in re.findall(r"^\| `(.+?)` \|", page, re.MULTILINE)]
 
 
 def answers(entry: str, message: str) -> bool:
-    """Whether an entry is about a message: it stands in it, or is all of it that does not vary."""
+    """Whether an entry is about a message: the message contains it, and enough of its constant text."""
     core = entry.strip(f"{VARYING} .")
     # A few words may stand in any message.
     return core in message and (len(core) >= 25 or len(core) >= 0.3 * len(message))
 
 
 def test_every_message_has_an_entry() -> None:
-    """A new message needs one: what it means, and what to do."""
+    """A new message needs an entry with its meaning and solution."""
     messages = {text for text in {*python_messages(), *rust_messages()} if is_message(text)} - set(NO_MESSAGES)
     assert len(messages) > 80
     known = entries()
@@ -175,14 +175,14 @@ def test_every_message_has_an_entry() -> None:
     assert unanswered == [], "docs/troubleshooting.md has no entry for these"
 
 
-def test_every_entry_is_of_a_message_that_there_is() -> None:
-    """What the product no longer says is taken off the page."""
+def test_every_entry_is_about_an_existing_message() -> None:
+    """Entries of removed messages must be removed."""
     texts = {*python_texts(), *rust_messages()}
     stale = [entry for entry in entries() if not any(answers(entry, text) for text in texts)]
     assert stale == []
     assert len(entries()) == len(set(entries())), "an entry stands there twice"
 
 
-def test_the_exceptions_are_still_there() -> None:
+def test_the_exceptions_are_still_needed() -> None:
     texts = {*python_messages(), *rust_messages()}
     assert sorted(set(NO_MESSAGES) - texts) == []

@@ -1,6 +1,7 @@
-"""Each way of use has an example that works as it stands: run for real, against a CloudWatch on this machine.
+"""Each way of use has a working example, which runs here with a CloudWatch on this machine.
 
-What starts a load generator elsewhere (task definition, pod, pipeline) is held against the rules of who takes it.
+Files that start a load generator elsewhere, such as a task definition, a pod or a pipeline, are checked against the
+rules of their service.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ BRIEF = ("--headless", "--cw-flush-interval=1", "-u4", "-r100", "-t3s", "--exit-
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[str]:
-    """The demo's small shop; the URL."""
+    """The URL of the demo's shop."""
     with serving(EXAMPLES / "demo" / "target.py") as url:
         yield url
 
 
 def started(aws: Aws, folder: Path, *command: str | Path, env: Mapping[str, str] | None = None) -> LocustRun:
-    """A program in a folder of its own, ended by itself, whose AWS is the test's."""
+    """Run a program in its own folder, with the CloudWatch of the test."""
     settings = {
         "AWS_ENDPOINT_URL": aws.proxy.url,
         "LOCUST_CW_NAMESPACE": aws.cloudwatch.namespace,
@@ -68,7 +69,7 @@ def started(aws: Aws, folder: Path, *command: str | Path, env: Mapping[str, str]
 
 @contextmanager
 def ending_session(process: Process) -> Iterator[None]:
-    """Kill on the way out what still runs of a session that the process leads: a script's own processes, too."""
+    """At the end, kill the remaining processes of the session that the process leads, including those of a script."""
     try:
         yield
     finally:
@@ -77,7 +78,7 @@ def ending_session(process: Process) -> Iterator[None]:
         process.wait()
 
 
-def test_a_script_that_is_given_up_leaves_nothing_behind() -> None:
+def test_a_script_that_is_stopped_leaves_no_process() -> None:
     script = "sleep 60 & echo $!; wait"
     process = subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True)
     with ending_session(process):
@@ -98,7 +99,7 @@ def check_result(run: LocustRun, exit_code: int = 0) -> Receipt:
 
 
 def commands_of(example: str) -> list[list[str]]:
-    """The commands that its first words tell people to run."""
+    """The commands in the first lines of an example."""
     text = (EXAMPLES / example).read_text().split('"""')[1].replace("\\\n", " ")
     found = [shlex.split(line, comments=True) for line in text.splitlines() if re.match(r" {4}(locust|python) ", line)]
     assert found, f"{example} tells no command"
@@ -106,7 +107,7 @@ def commands_of(example: str) -> list[list[str]]:
 
 
 def arranged(command: list[str], host: str) -> list[str]:
-    """The same on this machine."""
+    """The same command for this machine."""
     program = {"locust": LOCUST, "python": (sys.executable,)}[command[0]]
     here = {"https://service.example": host}
     return [
@@ -120,7 +121,7 @@ def arranged(command: list[str], host: str) -> list[str]:
 
 @pytest.mark.parametrize("example", ["locustfile.py", "unchanged.py", "tenants.py"])
 def test_a_locustfile(aws: Aws, shop: str, tmp_path: Path, example: str) -> None:
-    """Run with the very command that stands in it."""
+    """With the command in its first lines."""
     (command,) = commands_of(example)
     assert "--cw-live" in command
     run = started(aws, tmp_path, *arranged(command, shop), *BRIEF)
@@ -165,7 +166,7 @@ def test_locust_as_a_library(aws: Aws, shop: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("exit_code", [0, 1], ids=["well", "requests failed"])
 def test_master_and_workers(aws: Aws, shop: str, tmp_path: Path, exit_code: int) -> None:
-    """The script's options are the master's; the workers deliver however it ends."""
+    """The options of the script are those of the master. The workers deliver after any end."""
     options = (
         "--host",
         shop,
@@ -197,7 +198,7 @@ def test_a_wrong_option_ends_the_workers_too(aws: Aws, tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_ends_the_workers_too(aws: Aws, tmp_path: Path) -> None:
-    """Else they would wait for ever for a master, and the script for them."""
+    """Otherwise, they would wait for a master, and the script for them, without end."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -209,7 +210,7 @@ def test_a_port_that_is_taken_ends_the_workers_too(aws: Aws, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("well", [True, False], ids=["well", "lost"])
 def test_a_step_of_a_pipeline(aws: Aws, shop: str, tmp_path: Path, *, well: bool) -> None:
-    """It fails where CloudWatch has not got everything, and leaves the receipt in both cases."""
+    """It fails if CloudWatch does not have everything, and leaves the receipt in both cases."""
     # The shop has no articles: a request that fails is Locust's to judge, and not what this is about.
     env = {"RUN_TIME": "3s", "LOCUST_EXIT_CODE_ON_ERROR": "0", "LOCUST_CW_RECEIPT": ""}
     if not well:
@@ -230,8 +231,8 @@ def test_a_step_of_a_pipeline(aws: Aws, shop: str, tmp_path: Path, *, well: bool
     assert (receipt["log_events"]["spooled"] == 0) is well
 
 
-def test_a_step_that_made_no_load_tells_of_none(aws: Aws, tmp_path: Path) -> None:
-    """Not of that of an earlier step in the same folder."""
+def test_a_step_without_load_does_not_show_an_earlier_receipt(aws: Aws, tmp_path: Path) -> None:
+    """The receipt of an earlier step in the same folder."""
     (tmp_path / "receipt.json").write_text('{"run_id": "earlier"}')
     env = {"LOCUST_CW_RESOLUTION": "7", "LOCUST_CW_RECEIPT": ""}
     run = started(aws, tmp_path, "sh", EXAMPLES / "ci.sh", "http://service.example", env=env)
@@ -246,8 +247,8 @@ def yaml_of(name: str) -> list[Any]:
     return list(yaml.safe_load_all((EXAMPLES / name).read_text()))
 
 
-def test_the_task_definition_is_what_ecs_takes() -> None:
-    """By AWS's own model of the call, and with time enough to deliver when the task is stopped."""
+def test_the_task_definition_is_valid_for_ecs() -> None:
+    """By AWS's model of the call, and with enough time for the delivery after a stop."""
     definition = json.loads((EXAMPLES / "ecs-task-definition.json").read_text())
     shape = boto3.client("ecs", region_name=REGION).meta.service_model.operation_model("RegisterTaskDefinition")
     report = ParamValidator().validate(definition, shape.input_shape)
@@ -262,7 +263,7 @@ def test_the_task_definition_is_what_ecs_takes() -> None:
     assert definition["taskRoleArn"] != definition["executionRoleArn"]
 
 
-def test_the_manifest_is_what_kubernetes_takes() -> None:
+def test_the_manifest_is_valid_for_kubernetes() -> None:
     manifests = yaml_of("kubernetes.yaml")
     for manifest in manifests:
         kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
@@ -283,8 +284,8 @@ def test_the_manifest_is_what_kubernetes_takes() -> None:
 @pytest.mark.parametrize(
     ("name", "schema"), [("github-actions.yml", "github-workflows"), ("gitlab-ci.yml", "gitlab-ci")]
 )
-def test_the_pipeline_is_what_its_service_takes(name: str, schema: str) -> None:
-    """By the schemas that come with check-jsonschema; and its scripts are sound shell."""
+def test_the_pipeline_is_valid_for_its_service(name: str, schema: str) -> None:
+    """By the schemas of check-jsonschema. Its scripts pass shellcheck."""
     checker = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
     assert (
         importlib.resources.files("check_jsonschema").joinpath("builtin_schemas", "vendor", f"{schema}.json").is_file()
@@ -319,7 +320,7 @@ def test_the_files_of_the_container_image_exist() -> None:
 
 
 def option(arguments: list[str], name: str) -> str:
-    """Its value on a command line."""
+    """The value of an option on a command line."""
     return arguments[arguments.index(name) + 1]
 
 
@@ -328,7 +329,7 @@ def drain_timeout(arguments: list[str]) -> float:
 
 
 def check_options(arguments: list[str]) -> None:
-    """Locust, with locust-cw in it, knows every option on this command line."""
+    """Locust with locust-cw knows every option of this command line."""
     known = subprocess.run(
         [*PUBLISHED, "--help"],
         env=clean_environment(Path.home()),
@@ -342,7 +343,7 @@ def check_options(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.sh")), ids=lambda path: path.name)
-def test_the_scripts_are_sound(script: Path) -> None:
+def test_the_scripts_pass_shellcheck(script: Path) -> None:
     shellcheck = Path(sys.executable).with_name("shellcheck")
     done = subprocess.run([shellcheck, script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

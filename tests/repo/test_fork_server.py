@@ -1,4 +1,4 @@
-"""A forked program finds what a program in a new interpreter finds, and its end is seen."""
+"""A forked program has the same environment as one in a new interpreter, and its end is noticed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def start(stack: ExitStack, folder: Path, code: str, *, new: bool = False, **env
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """In a fork and in a new interpreter; their folders have the same name in what they saw."""
+    """What a program finds in a fork and in a new interpreter. Their folders have the same name."""
     with ExitStack() as stack:
         runs = [start(stack, tmp_path_factory.mktemp("seen") / "it", PROBE, new=new, MARK="1") for new in (False, True)]
         for run in runs:
@@ -125,8 +125,8 @@ def test_a_program_that_runs_can_be_waited_for_and_killed(tmp_path: Path) -> Non
         waiting.process.kill()  # of one that has ended, and perhaps another one has its number
 
 
-def test_programs_that_run_side_by_side_have_nothing_of_each_other(tmp_path: Path) -> None:
-    """A pipe or file that one holds open is not open in the next."""
+def test_concurrent_programs_share_nothing(tmp_path: Path) -> None:
+    """A pipe or file that one has open is not open in the next."""
     files = "import os; print(sorted(os.readlink(f'/proc/self/fd/{n}') for n in range(3)), flush=True)"
     count = "import os; print(len(os.listdir('/proc/self/fd')), flush=True)"
     with ExitStack() as stack:
@@ -137,7 +137,7 @@ def test_programs_that_run_side_by_side_have_nothing_of_each_other(tmp_path: Pat
             assert str(run.folder) in run.wait_for(r"\[.*\]").group()
 
 
-def test_a_program_with_another_interpreters_settings_has_an_interpreter_of_its_own(tmp_path: Path) -> None:
+def test_a_program_with_other_interpreter_settings_gets_its_own_interpreter(tmp_path: Path) -> None:
     env = clean_environment(tmp_path, PYTHONUNBUFFERED=None)
     for launch in launch_locust, launch_command:
         run = launch(tmp_path, "--version", env=env)

@@ -1,4 +1,4 @@
-"""The plugin imports the core alone, and the tools do not import the plugin. There are no import cycles."""
+"""The plugin imports only the core and the options, the tools do not import it, and there are no import cycles."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ GRAPH = {module: imports_of(module) for module in MODULES}
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_the_tools_do_not_import_the_plugin(tool: str) -> None:
-    """Nor do the libraries import the command."""
+    """The libraries do not import the command either."""
     forbidden = {"_plugin", "_extensions", "_distributed"} | ({"_cli"} if tool != "_cli" else set())
     found = {
         f"{module} -> {each}"
@@ -56,8 +56,8 @@ def test_the_tools_do_not_import_the_plugin(tool: str) -> None:
     assert found == set()
 
 
-def test_the_plugin_imports_the_core_and_the_options_alone() -> None:
-    """What an option enables is an extension, which the plugin imports by its name when it is enabled."""
+def test_the_plugin_imports_only_the_core_and_the_options() -> None:
+    """An extension is imported by name when an option enables it."""
     found = {
         f"{module} -> {each}"
         for module, imported in GRAPH.items()

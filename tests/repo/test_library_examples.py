@@ -1,4 +1,4 @@
-"""The examples that publish without Locust do what they say."""
+"""The examples that publish without Locust work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from support.servers import Target
 def test_the_examples_publish_what_they_measure(
     aws: Aws, target: Target, tmp_path: Path, script: str, options: Sequence[str]
 ) -> None:
-    """As they stand, for a second."""
+    """Unchanged, for a second."""
     served = target.served
     env = NO_CREDENTIALS if options else {"AWS_ENDPOINT_URL": aws.proxy.url}
     done = run_python(tmp_path, EXAMPLES / script, target.url, "--seconds", "1", *options, timeout=90, env=env)
@@ -40,8 +40,8 @@ def test_the_examples_publish_what_they_measure(
 
 @pytest.mark.parametrize("script", ["asyncio_load.py", "threads.py"])
 @pytest.mark.parametrize("host", ["https://service.example", "service.example"])
-def test_an_example_refuses_a_host_that_it_cannot_talk_to(tmp_path: Path, script: str, host: str) -> None:
-    """Plain HTTP to a port that expects TLS would be a load of nothing but failures."""
+def test_an_example_refuses_an_unsupported_host(tmp_path: Path, script: str, host: str) -> None:
+    """Plain HTTP to a TLS port would only produce failures."""
     done = run_python(tmp_path, EXAMPLES / script, host, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"must be an http:// URL, not {host}" in done.stderr
@@ -57,14 +57,14 @@ def example(script: str) -> ModuleType:
 
 
 class WithoutLength(BaseRequestHandler):
-    """Ends its answer by closing, as HTTP allows."""
+    """Ends its response by closing the connection, as HTTP allows."""
 
     def handle(self) -> None:
         self.request.recv(65536)
         self.request.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
 
 
-def test_an_answer_without_a_length_is_a_failure_that_the_example_counts() -> None:
+def test_a_response_without_a_length_counts_as_a_failure() -> None:
     get = example("asyncio_load.py").get
     with ThreadingTCPServer(("127.0.0.1", 0), WithoutLength) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -73,7 +73,7 @@ def test_an_answer_without_a_length_is_a_failure_that_the_example_counts() -> No
         server.shutdown()
 
 
-def test_what_goes_wrong_in_a_thread_of_the_example_is_seen(
+def test_an_exception_in_a_thread_of_the_example_is_shown(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = example("threads.py")

@@ -1,4 +1,4 @@
-"""The recipe for a local CloudWatch: it can be linked to, and its commands work with both versions of the AWS CLI."""
+"""The recipe for a local CloudWatch has an anchor, and its commands work with both versions of the AWS CLI."""
 
 from __future__ import annotations
 

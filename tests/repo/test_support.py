@@ -1,4 +1,4 @@
-"""The tests' own tools work: the proxy records and fails as ordered, the readers read what was written."""
+"""The tools of the tests work: the proxy records calls and fails as configured, and readers read what was written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from support.servers import REGION, Target, ending, free_port, get, wait_until
 
 @pytest.fixture(autouse=True)
 def _cbor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Botocore prefers JSON where a service takes it; the product's SDK speaks CBOR alone."""
+    """Makes botocore use CBOR, as the AWS SDK for Rust does. Botocore prefers JSON."""
     monkeypatch.setattr("botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", ("smithy-rpc-v2-cbor", "json", "query"))
 
 
@@ -68,7 +68,7 @@ def test_the_target_answers_and_counts(target: Target) -> None:
 
 
 def test_metrics_are_recorded_and_read_back(aws: Aws) -> None:
-    """A call is decoded as sent, compressed or not, and CloudWatch holds what it said."""
+    """The proxy decodes a call, compressed or not, and CloudWatch has its data."""
     put(aws, datum("Time", Values=[1.0, 5.0], Counts=[3.0, 1.0]), datum("Count", Value=2.0))
     put(aws, *[datum("Time", Values=[float(n) for n in range(100)], Counts=[1.0] * 100) for _ in range(50)])
     first, second = aws.proxy.calls("PutMetricData")
@@ -86,7 +86,7 @@ def test_metrics_are_recorded_and_read_back(aws: Aws) -> None:
 
 
 def test_log_events_are_recorded_and_read_back(aws: Aws) -> None:
-    """All pages of all streams, and only those that begin as asked."""
+    """All pages of all streams with the prefix, and of no others."""
     logs, group = client(aws, "logs"), aws.cloudwatch.log_group
     assert aws.cloudwatch.events() == []
     logs.create_log_group(logGroupName=group)
@@ -101,7 +101,7 @@ def test_log_events_are_recorded_and_read_back(aws: Aws) -> None:
     assert aws.proxy.calls("PutLogEvents")[0].params["logStreamName"] == "a/1"
 
 
-def test_an_error_speaks_the_protocol_of_the_call_as_often_as_ordered(aws: Aws) -> None:
+def test_an_error_has_the_protocol_of_the_call_and_the_given_number(aws: Aws) -> None:
     aws.proxy.on("*", error("ThrottlingException", 400, "Rate exceeded"), times=3)
     attempts: list[tuple[str, Callable[[Any], object]]] = [
         ("cloudwatch", lambda it: it.put_metric_data(Namespace="N", MetricData=[datum("M", Value=1.0)])),
@@ -119,7 +119,7 @@ def test_an_error_speaks_the_protocol_of_the_call_as_often_as_ordered(aws: Aws) 
 
 
 @pytest.mark.parametrize(("fault", "stored"), [(hang, 0), (reset, 0), (swallow, 1)], ids=["hang", "reset", "swallow"])
-def test_a_withheld_answer_leaves_the_call_done_or_not(aws: Aws, fault: Any, stored: int) -> None:
+def test_a_call_without_a_response_is_processed_or_not(aws: Aws, fault: Any, stored: int) -> None:
     aws.proxy.on("PutMetricData", fault, times=1)
     with pytest.raises(BotoCoreError):
         put(aws, datum("M", Value=1.0), read_timeout=1 if fault is hang else 60)
@@ -131,7 +131,7 @@ def test_a_withheld_answer_leaves_the_call_done_or_not(aws: Aws, fault: Any, sto
     assert aws.cloudwatch.sum("M", Host="h") == stored + 1
 
 
-def test_refused_connections_come_back_on_the_same_port(aws: Aws) -> None:
+def test_after_refused_connections_the_same_port_is_used(aws: Aws) -> None:
     put(aws, datum("M", Value=1.0))
     aws.proxy.refuse()
     with pytest.raises(BotoCoreError):
@@ -146,8 +146,8 @@ def test_waiting_has_a_deadline() -> None:
         wait_until(lambda: False, "pigs fly", timeout=0.05)
 
 
-def test_processes_side_by_side_have_ports_of_their_own() -> None:
-    """A server binds its port some time after it was found free."""
+def test_concurrent_processes_have_different_ports() -> None:
+    """A server binds its port some time after the port was found to be free."""
     ask = "import sys; from support.servers import free_port; print(free_port(), free_port()); sys.stdin.read()"
     command = [sys.executable, "-c", ask]
     with ExitStack() as stack:
@@ -171,7 +171,7 @@ def test_percentiles_are_by_nearest_rank() -> None:
     assert [nearest_rank(counts, percent) for percent in (50, 98, 98.5, 99, 99.9, 100)] == [10, 10, 20, 20, 30, 30]
 
 
-def test_the_old_scripts_line_is_recognised() -> None:
+def test_the_format_of_the_old_script_is_recognized() -> None:
     start = "[timestamp=2026/11/22 11:03:01.123456 UTC] [host=http://h] [request_type=GET] [name=/] [response_time=1.5]"
     assert TEXT_LINE.fullmatch(f"{start} [response_length=10] [user=5]")
     failed = TEXT_LINE.fullmatch(f"{start} [exception=it [broke]\nbadly] [user=5]")

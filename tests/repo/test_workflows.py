@@ -1,4 +1,4 @@
-"""GitHub's workflows can be read, are what GitHub takes, and may do no more than they have to."""
+"""GitHub's workflows are valid, and have only the permissions that they need."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def check_schema(schema: str, *paths: Path) -> None:
         ("vendor.dependabot", [GITHUB / "dependabot.yml"]),
     ],
 )
-def test_each_file_is_what_github_takes(schema: str, paths: list[Path]) -> None:
+def test_each_file_is_valid_for_github(schema: str, paths: list[Path]) -> None:
     assert paths
     check_schema(schema, *paths)
 
 
-def test_no_trap_of_githubs_is_known_in_them() -> None:
-    """Injected scripts, poisoned caches, credentials left behind, and what else zizmor knows, without the network."""
+def test_zizmor_finds_no_security_problem() -> None:
+    """Such as injected scripts, poisoned caches and persisted credentials, without the network."""
     zizmor = Path(sys.executable).with_name("zizmor")
     command: list[str | Path] = [zizmor, "--offline", "--no-progress", "--min-severity=medium", GITHUB]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -82,7 +82,7 @@ def test_no_trap_of_githubs_is_known_in_them() -> None:
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=named)
-def test_what_others_wrote_is_pinned_by_its_hash(path: Path) -> None:
+def test_actions_of_others_are_pinned_by_hash(path: Path) -> None:
     used = re.findall(r"^ *(?:- )?(uses: .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert used
     own = "uses: ./.github/actions/"
@@ -111,7 +111,7 @@ def test_one_version_of_each_action_is_used() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=named)
-def test_a_workflow_may_do_nothing_that_its_jobs_do_not_ask_for(path: Path) -> None:
+def test_a_workflow_has_no_permissions_beside_those_of_its_jobs(path: Path) -> None:
     workflow = loaded(path)
     assert workflow["permissions"] == {}
     assert workflow["concurrency"]["group"]
@@ -119,7 +119,9 @@ def test_a_workflow_may_do_nothing_that_its_jobs_do_not_ask_for(path: Path) -> N
 
 
 @pytest.mark.parametrize(("path", "name", "job"), JOBS)
-def test_a_job_may_read_the_source_and_only_publishing_more(path: Path, name: str, job: dict[str, Any]) -> None:
+def test_jobs_can_only_read_the_source_except_for_the_publishing_job(
+    path: Path, name: str, job: dict[str, Any]
+) -> None:
     assert job["permissions"] == WRITES.get((path.name, name), {"contents": "read"})
     for step in job["steps"]:
         if step.get("uses", "").startswith("actions/checkout@"):
@@ -139,8 +141,8 @@ def test_publishing_waits_for_everything_that_is_built() -> None:
     assert publish["if"] == "github.event_name == 'push' && github.ref_type == 'tag'"
 
 
-def test_what_is_published_is_handed_over_before_anything_else_is_installed() -> None:
-    """A checker from PyPI looks at what it can no longer change."""
+def test_wheels_are_uploaded_before_other_packages_are_installed() -> None:
+    """A checker from PyPI cannot change them any more."""
     for name, job in loaded(GITHUB / "workflows" / "release.yml")["jobs"].items():
         if name == "publish":
             continue
@@ -150,7 +152,7 @@ def test_what_is_published_is_handed_over_before_anything_else_is_installed() ->
         assert any("tests/check_wheel.py --for-pypi" in each for each in steps[handed_over:])
 
 
-def test_an_image_that_is_run_is_pinned_by_its_hash() -> None:
+def test_an_image_is_pinned_by_hash() -> None:
     for path in (*WORKFLOWS, *ACTIONS):
         images = re.findall(r"\b\w+:[\w.]+-alpine\S*", path.read_text(encoding="utf-8"))
         assert all(re.fullmatch(r"[^@]+@sha256:[0-9a-f]{64}", image) for image in images)
@@ -170,7 +172,7 @@ def test_each_test_that_is_named_exists() -> None:
     assert not [test for test in named if not (ROOT / test).is_file()]
 
 
-def test_the_releases_rust_is_the_one_that_changes_are_checked_with() -> None:
+def test_releases_and_checks_use_the_same_rust() -> None:
     minimum = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["rust-version"]
     assert loaded(GITHUB / "workflows" / "release.yml")["env"]["RUST_TOOLCHAIN"] == minimum
 
@@ -184,7 +186,7 @@ def test_each_exception_among_the_dependencies_is_still_needed() -> None:
         assert any(version.startswith(f"{skipped['crate']}.") for version in versions), skipped
 
 
-def test_every_lock_of_rusts_is_held_to_the_list() -> None:
+def test_every_cargo_lock_is_checked_against_the_list() -> None:
     steps = loaded(GITHUB / "workflows" / "check.yml")["jobs"]["dependencies"]["steps"]
     looked_at = {
         step.get("with", {}).get("manifest-path", "./Cargo.toml") for step in steps if "cargo-deny" in step["uses"]
@@ -192,8 +194,8 @@ def test_every_lock_of_rusts_is_held_to_the_list() -> None:
     assert looked_at == {f"./{path.relative_to(ROOT).with_suffix('.toml')}" for path in locks()}
 
 
-def test_one_version_of_ministack_is_the_least() -> None:
-    """Where it stands alone, pip takes whichever goes with the newest boto3."""
+def test_the_workflow_installs_the_minimum_version_of_ministack() -> None:
+    """If it is installed alone, pip chooses the version that fits the newest boto3."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     (least,) = {each for each in project["dependency-groups"]["dev"] if str(each).startswith("ministack")}
     pinned = re.findall(r"'?\bministack\b[^\s']*", (GITHUB / "workflows" / "check.yml").read_text())
@@ -214,14 +216,14 @@ REPOSITORY = "https://github.com/example/locust-cw"
 
 @pytest.fixture
 def for_pypi(tmp_path: Path) -> Path:
-    """The two files as the release builds from them."""
+    """The two files, as the release builds them."""
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     subprocess.run([sys.executable, ROOT / "docs" / "for_pypi.py", REPOSITORY, "v0.1.0"], cwd=tmp_path, check=True)
     return tmp_path
 
 
-def test_a_released_front_page_leads_to_the_files_of_its_tag(for_pypi: Path) -> None:
+def test_links_of_a_released_readme_lead_to_the_files_of_its_tag(for_pypi: Path) -> None:
     page, released = ((folder / "README.md").read_text(encoding="utf-8") for folder in (ROOT, for_pypi))
     ends, led = (re.findall(r"\]\(([^)\s]+)\)", text) for text in (page, released))
     assert len(ends) == len(led) > 20
@@ -256,7 +258,7 @@ def wheel_that_shows(folder: Path, page: str, *, url: str) -> Path:
 SOURCE = f"Project-URL: Source, {REPOSITORY}\n"
 
 
-def test_a_released_wheel_leads_somewhere(for_pypi: Path) -> None:
+def test_a_released_wheel_with_absolute_links_is_fit(for_pypi: Path) -> None:
     page = (for_pypi / "README.md").read_text(encoding="utf-8")
     leads_somewhere(wheel_that_shows(for_pypi, page, url=SOURCE))
     with pytest.raises(UnfitError, match="where its source is"):
@@ -267,7 +269,7 @@ def test_a_released_wheel_leads_somewhere(for_pypi: Path) -> None:
     "page",
     ["[How](docs/cost.md)", "![a picture](a.png)", "[below](#guides)", '<img src="a.png">', "[how]: docs/cost.md"],
 )
-def test_a_released_wheel_that_leads_nowhere_is_not_fit(tmp_path: Path, page: str) -> None:
+def test_a_released_wheel_with_relative_links_is_not_fit(tmp_path: Path, page: str) -> None:
     with pytest.raises(UnfitError, match="lead nowhere"):
         leads_somewhere(wheel_that_shows(tmp_path, f"A page.\n\n{page}\n", url=SOURCE))
 

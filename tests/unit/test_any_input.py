@@ -53,7 +53,7 @@ ANYTHING = st.recursive(
 
 
 def changed(whole: Any) -> st.SearchStrategy[Any]:
-    """The same with one of its parts, however deep, taken out or replaced by anything."""
+    """The value with one of its parts, at any depth, removed or replaced."""
     paths = list(paths_of(whole))
 
     def change(chosen: tuple[tuple[Any, ...], Any, bool]) -> Any:
@@ -83,7 +83,7 @@ def paths_of(whole: Any, above: tuple[Any, ...] = ()) -> Any:
 
 @given(st.dictionaries(st.sampled_from([option.name for option in OPTIONS]) | st.text(), ANYTHING, max_size=3))
 def test_an_option_can_be_used_or_is_named(overrides: dict[str, Any]) -> None:
-    """By the one error there is for it."""
+    """By the one error for invalid options."""
     try:
         options = Options(None, overrides)
         options.check()
@@ -94,7 +94,7 @@ def test_an_option_can_be_used_or_is_named(overrides: dict[str, Any]) -> None:
 
 
 @given(st.text(), st.sampled_from([f"{kind}:" for kind in (*KINDS, METRIC_KIND)]))
-def test_a_target_is_taken_or_refused(text: str, kind: str) -> None:
+def test_a_target_is_accepted_or_refused(text: str, kind: str) -> None:
     for each in (text, kind + text):
         with suppress(_core.InvalidOptionError):
             assert _targets.parse(each).title
@@ -193,7 +193,7 @@ def test_a_dashboard_that_a_user_changed_can_be_updated(existing: dict[str, Any]
 
 @example({"label": "run r start", "value": "9999-12-31T23:59:59-23:00"})
 @given(st.fixed_dictionaries({"label": LABELS | ANYTHING, "value": TIMES | ANYTHING}) | ANYTHING)
-def test_a_mark_is_read_or_somebody_elses(annotation: Any) -> None:
+def test_a_marker_is_read_or_belongs_to_a_user(annotation: Any) -> None:
     mark = Mark.read(annotation)
     if mark is not None:
         assert Mark.read(mark.annotation()) is not None
@@ -250,7 +250,7 @@ def test_a_broken_record_is_refused(tmp_path: Path, change: dict[str, Any]) -> N
 
 
 def answer_with_a_point(_: str, **asked: Any) -> dict[str, Any]:
-    """As CloudWatch would to GetMetricData."""
+    """The response of CloudWatch to GetMetricData."""
     points = {"Timestamps": [asked["StartTime"]], "Values": [1.0]}
     return {"MetricDataResults": [{"Id": query["Id"], **points} for query in asked["MetricDataQueries"]]}
 
@@ -325,7 +325,7 @@ def test_any_progress_can_be_shown(steps: list[tuple[int, int]], failures: list[
     live=st.booleans(),
 )
 def test_any_load_has_a_cost(**load: Any) -> None:
-    """A finite one, which more load does not lower."""
+    """A finite cost, which does not fall with more load."""
     interval = load.pop("interval")
     planned, more = (
         cost_of(
@@ -366,7 +366,7 @@ ENTRY = {
 
 @pytest.fixture(scope="module")
 def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_core.Publisher]:
-    """That of a dry run; what it was given adds up at its end."""
+    """The publisher of a dry run, whose receipt adds up at its end."""
     options = {"dry_run": True, "logs": "off", "spool_dir": str(tmp_path_factory.mktemp("spool"))}
     publisher = _core.Publisher(options, run_id="run", worker="w1", host="http://shop.test")
     yield publisher
@@ -379,5 +379,5 @@ def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_core.Publis
 @given(changed(ENTRY) | ANYTHING)
 @example(ENTRY)
 @example(ENTRY | {"num_reqs_per_sec": {1: 1.8e19, 2: 1.8e19}})
-def test_whatever_a_worker_reports_is_published_or_passed_over(publisher: _core.Publisher, entry: Any) -> None:
+def test_any_report_of_a_worker_is_published_or_ignored(publisher: _core.Publisher, entry: Any) -> None:
     publisher.report(entry)

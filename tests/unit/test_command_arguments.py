@@ -1,4 +1,4 @@
-"""Wrong arguments of `locust-cw` are named as the command spells them."""
+"""Errors of wrong arguments of `locust-cw` use the option names of the command."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], messag
     assert not done.out
 
 
-def test_replay_names_the_options_that_it_has_as_its_own() -> None:
+def test_replay_names_its_own_options_without_cw() -> None:
     said = "Give --cw-region, or --cw-endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
     assert with_our_names(said) == (
         "Give --region, or --endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."

@@ -1,4 +1,4 @@
-"""`locust-cw cost`: what it reckons, and the numbers that it takes."""
+"""`locust-cw cost`: its estimates, and the numbers that it accepts."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def cost(folder: Path, *args: str) -> dict[str, Any]:
         ("--failure-share=few", "a share from 0 to 1"),
     ],
 )
-def test_a_number_that_cannot_be_is_told_what_it_must_be(tmp_path: Path, given: str, wanted: str) -> None:
+def test_an_invalid_number_is_refused_with_the_valid_range(tmp_path: Path, given: str, wanted: str) -> None:
     name, value = given.split("=")
     done = command(tmp_path, *COST, given)
     assert done.exit_code == 2
     assert done.err.endswith(f"argument {name}: must be {wanted}, not '{value}'\n")
 
 
-def test_a_region_without_prices_is_told(tmp_path: Path) -> None:
+def test_a_region_without_prices_is_named(tmp_path: Path) -> None:
     assert "us-east-1: there are none of nowhere-1" in run(tmp_path, *COST, "--region=nowhere-1")
     assert "none of" not in run(tmp_path, *COST, "--region=ap-northeast-2")
 
 
-def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:
+def test_costs_are_those_of_the_price_table(tmp_path: Path) -> None:
     estimate = cost(tmp_path, "--minutes=90", "--names=9", "--failure-share=0", "--log-sample=0.5", "--event-bytes=174")
     # Ten series of four metrics, and three gauges, in two hours that have begun.
     assert estimate["per_run"]["metrics"] == 43
@@ -65,7 +65,7 @@ def test_costs_are_those_of_the_one_table(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("args", [("--minutes=2", "--runs-per-month=3000"), ("--minutes=43800",)])
 def test_a_metric_costs_its_price_a_month_at_most(tmp_path: Path, args: tuple[str, ...]) -> None:
-    """However many hours the runs have together."""
+    """For any number of hours of all runs."""
     estimate = cost(tmp_path, *args)
     assert estimate["usd"]["month"]["metrics"] == pytest.approx(estimate["per_run"]["metrics"] * 0.30)
 
@@ -113,7 +113,7 @@ def test_checks_on_targets_read_metrics(tmp_path: Path) -> None:
 
 
 def test_calls_grow_with_time_and_not_with_load(tmp_path: Path) -> None:
-    """A hundred times the load is fewer than three times the calls; full seconds of many names need several."""
+    """A hundred times the load makes less than three times the calls. A second with many names needs several."""
     usual = cost(tmp_path)["per_run"]["calls"]
     assert cost(tmp_path, "--requests-per-second=10000")["per_run"]["calls"] < 3 * usual
     assert cost(tmp_path, "--requests-per-second=10000", "--names=200")["per_run"]["calls"] > 3 * usual

@@ -1,4 +1,4 @@
-"""The dashboard: everything on it is CloudWatch's own grammar, names data that is there, and outlives many runs."""
+"""The dashboard follows CloudWatch's grammar, shows existing data, and stays valid over many runs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ VIEWS = {
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_body_is_valid(name: str) -> None:
-    """As it is put, as it is shown, and updated for the same view."""
+    """When it is put, when it is shown, and when it is updated for the same view."""
     body = assert_valid(json.dumps(make_body(VIEWS[name], marks(1))))
     host = {} if VIEWS[name].host else {"locustCwHost": HOST}
     assert_valid(resolved(body, **host))
@@ -90,14 +90,14 @@ def test_hosts_to_choose_from_add_up() -> None:
     assert [value["value"] for value in variable["values"]] == [f"http://{29 - n}" for n in range(MAX_HOSTS)]
 
 
-def test_without_a_host_the_hosts_are_searched_for() -> None:
+def test_without_a_host_a_search_finds_the_hosts() -> None:
     variable = make_body(view(host=None, constants=(("stage", "x"),)))["variables"][1]
     assert variable["search"] == '{"Locust","Host","stage"} MetricName="RequestCount"'
     assert (variable["populateFrom"], variable["defaultValue"]) == ("Host", "__FIRST")
 
 
-def test_without_a_host_gauges_are_drawn_of_the_whole_test_too() -> None:
-    """Beside those of the host that is chosen: where users have several hosts, these alone are published."""
+def test_without_a_host_the_gauges_of_the_whole_test_are_drawn_too() -> None:
+    """In addition to those of the chosen host: users with several hosts only publish the former."""
     shown = resolved(make_body(view(host=None)), locustCwHost=HOST)
     for metric in ("UserCount", "WorkerCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"):
         lines = [each for each in metrics_of(shown) if each[1] == metric]
@@ -109,8 +109,8 @@ def test_without_a_host_gauges_are_drawn_of_the_whole_test_too() -> None:
     assert _core.NO_HOST in searches[1]
 
 
-def test_targets_stand_on_the_time_axis_of_the_load() -> None:
-    """Each signal of each target is a graph with the same period and marks."""
+def test_targets_have_the_time_axis_of_the_load() -> None:
+    """Each signal of a target is a graph with the same period and markers."""
     body = make_body(view(targets=all_targets()), marks(1))
     titles = {str(each["properties"].get("title")): each["properties"] for each in body["widgets"]}
     for target in all_targets():
@@ -127,8 +127,8 @@ def test_too_many_targets_are_refused() -> None:
         make_body(view(targets=many))
 
 
-def test_marks_give_way_to_cloudwatchs_limit_of_size() -> None:
-    """The oldest go, until the body fits."""
+def test_old_markers_are_removed_at_cloudwatchs_size_limit() -> None:
+    """The oldest first, until the body fits."""
     many = tuple(_targets.parse(f"sqs:queue-{number}") for number in range(110))
     reason = "x" * 1000
     runs = [Mark(f"run-{run}", "stop", NOON + run, reason) for run in range(20)]
@@ -142,8 +142,8 @@ def test_marks_give_way_to_cloudwatchs_limit_of_size() -> None:
 
 
 @pytest.mark.parametrize("resolution", [1, 60])
-def test_rates_are_right_for_whatever_period_is_chosen(resolution: int) -> None:
-    """CloudWatch chooses the period by the time range. Metrics of a minute are divided by 60 s at least."""
+def test_rates_are_correct_for_any_period(resolution: int) -> None:
+    """CloudWatch chooses the period by the time range. Metrics of a minute are divided by at least 60 s."""
     body = assert_valid(make_body(view(targets=all_targets(), resolution=resolution)))
     assert body["periodOverride"] == "auto"
     expressions = expressions_of(body)
@@ -174,8 +174,8 @@ def test_a_link_opens_at_the_time_of_the_run() -> None:
 # Marks and what others added
 
 
-def test_titles_are_plain_and_a_widget_with_another_title_is_the_users() -> None:
-    """Whose a widget is stands where the console does not show it."""
+def test_a_widget_with_another_title_belongs_to_the_user() -> None:
+    """The owner of a widget is stored in a part that the console does not show."""
     body = json.loads(json.dumps(make_body(view(targets=all_targets()[:1]), marks(1))))
     titles = [str(each["properties"].get("title", "")) for each in body["widgets"]]
     assert not [title for title in titles if "locust" in title.lower()]
@@ -194,7 +194,7 @@ def test_titles_are_plain_and_a_widget_with_another_title_is_the_users() -> None
         assert make_body(view(targets=all_targets()[:1]), (), updated) == updated
 
 
-def test_runs_add_their_marks_and_the_oldest_go() -> None:
+def test_runs_add_their_markers_and_the_oldest_are_removed() -> None:
     body: dict[str, Any] | None = None
     for run in range(MAX_RUNS + 5):
         for mark in marks(run):
@@ -206,7 +206,7 @@ def test_runs_add_their_marks_and_the_oldest_go() -> None:
     ]
 
 
-def test_a_mark_says_why_and_is_read_back() -> None:
+def test_a_marker_has_its_reason_and_can_be_read() -> None:
     stop = Mark("20261122T110301Z-7f3a", "stop", NOON + 0.25, "Stopped by alarm shop-5xx:\n  threshold crossed")
     annotation = stop.annotation()
     assert annotation == {
@@ -227,8 +227,8 @@ def test_a_mark_says_why_and_is_read_back() -> None:
         assert Mark.read(other) is None
 
 
-def test_what_others_added_stays() -> None:
-    """Widgets, below ours and in the same order to each other; variables; the time range; lines in our graphs."""
+def test_additions_of_users_stay() -> None:
+    """Widgets, below those of locust-cw and in the same order; variables; the time range; lines in graphs."""
     body = make_body(view(targets=all_targets()[:1]), marks(1))
     theirs = [
         {"type": "text", "x": 12, "y": 0, "width": 6, "height": 2, "properties": {"markdown": "# Ours (not yours)"}},
@@ -265,7 +265,7 @@ def test_what_others_added_stays() -> None:
         updated = make_body(view(), marks(2), updated)
 
 
-def test_variables_of_others_leave_room_for_ours_or_it_is_said() -> None:
+def test_additional_variables_of_users_stay_or_an_error_says_that_there_are_too_many() -> None:
     others = [{"id": f"v{number}", "type": "property", "property": "x", "inputType": "input"} for number in range(24)]
     body = assert_valid(make_body(view(), (), {"widgets": [], "variables": others[:23]}))
     assert body["variables"][2:] == others[:23]
@@ -307,8 +307,8 @@ JSON = st.recursive(
 
 
 @given(st.fixed_dictionaries({}, optional={"widgets": st.lists(JSON, max_size=4) | JSON, "variables": JSON}))
-def test_whatever_is_there_ours_is_put_above_it(existing: dict[str, Any]) -> None:
-    """What people and programs have put there is not always as documented."""
+def test_our_widgets_are_above_any_existing_ones(existing: dict[str, Any]) -> None:
+    """Bodies that users and programs have written do not always follow the documentation."""
     fresh = make_body(view(), marks(1))
     body = make_body(view(), marks(1), existing)
     ours = body["widgets"][: len(fresh["widgets"])]
@@ -369,5 +369,5 @@ def test_a_host_is_listed_as_the_user_wrote_it() -> None:
 
 
 def test_a_dashboard_shows_the_host_as_it_is_published() -> None:
-    """Without the user and password that `locust-cw dashboard --host` may be given."""
+    """Without the user and password of `locust-cw dashboard --host`."""
     assert View.of({}, region=REGION, host="https://user:password@shop.example").host == "https://shop.example"

@@ -1,4 +1,4 @@
-"""A master that has no value for a setting of a machine leaves its workers theirs."""
+"""If a master has no value for a setting of a machine, its workers keep theirs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def parsed(*args: str) -> Any:
 
 
 def sent_by(master: Any) -> dict[str, object]:
-    """The options that Locust sends to a worker, whose own they replace."""
+    """The options that Locust sends to a worker, which replace those of the worker."""
     return dict(vars(master))
 
 
@@ -53,7 +53,7 @@ def test_a_worker_keeps_its_own_value_unless_the_master_has_one(name: str) -> No
 
 
 @pytest.mark.parametrize("name", OF_MACHINE)
-def test_an_environment_variable_of_the_worker_holds_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_environment_variable_of_the_worker_applies_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Also in a program without a command line: Locust makes it one of the master's options."""
     monkeypatch.setenv(f"LOCUST_CW_{name.upper()}", OWN[name])
     worker = parsed()
@@ -66,7 +66,7 @@ def test_an_environment_variable_of_the_worker_holds_too(monkeypatch: pytest.Mon
     assert Options(made_by_locust, {})[name] == OWN[name]
 
 
-def test_what_the_program_gives_comes_first() -> None:
+def test_options_of_the_program_take_precedence() -> None:
     worker = parsed("--cw-spool-dir=/disk/spool")
     vars(worker).update(sent_by(parsed()))
     assert Options(worker, {"spool_dir": "/given"})["spool_dir"] == "/given"

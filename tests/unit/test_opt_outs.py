@@ -1,4 +1,4 @@
-"""Where options come from, and that no source takes back the opt-out of another."""
+"""The sources of options: no source overrides the opt-out of another."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WRITTEN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\
 @example(next(option for option in OPTIONS if option.name == "disable"), "")
 @example(next(option for option in OPTIONS if option.name == "dimension"), "[]")
 def test_a_variable_is_read_as_the_command_lines_parser_reads_it(option: Option, text: str) -> None:
-    """The same value, or both refuse it."""
+    """Both return the same value, or refuse it."""
     with own(**{option.variable: text}):
         try:
             value = from_environment(option)
@@ -60,7 +60,7 @@ def test_a_variable_is_read_as_the_command_lines_parser_reads_it(option: Option,
 
 
 def test_the_environment_comes_after_python_and_a_command_line() -> None:
-    """Also where the command line is a program's own, without options of ours."""
+    """Also if a program has its own command line, without the options of locust-cw."""
     with own(LOCUST_CW_NAMESPACE="Variable", LOCUST_CW_RESOLUTION="60", LOCUST_CW_TARGET="[sqs:a, rds:b]"):
         options = Options(argparse.Namespace(verbose=True), {})
         assert (options["namespace"], options["resolution"]) == ("Variable", 60)
@@ -76,7 +76,7 @@ def test_the_environment_comes_after_python_and_a_command_line() -> None:
 
 
 @pytest.mark.parametrize("name", ["disable", "dry_run"])
-def test_no_source_takes_back_the_opt_out_of_another(name: str) -> None:
+def test_no_source_overrides_the_opt_out_of_another(name: str) -> None:
     variable, key = f"LOCUST_CW_{name.upper()}", f"cw_{name}"
     for text, command_line, overrides, expected in (
         ("false", None, {}, False),
@@ -92,7 +92,7 @@ def test_no_source_takes_back_the_opt_out_of_another(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["disable", "dry_run"])
-def test_an_opt_out_that_cannot_be_read_is_an_error_and_no_consent(name: str) -> None:
+def test_an_invalid_opt_out_is_an_error(name: str) -> None:
     variable = f"LOCUST_CW_{name.upper()}"
     with own(**{variable: "ja"}), pytest.raises(InvalidOptionError, match=variable):
         Options(None, {name: False})
@@ -101,7 +101,7 @@ def test_an_opt_out_that_cannot_be_read_is_an_error_and_no_consent(name: str) ->
 
 
 def test_a_command_line_is_noted_before_a_masters_options_replace_it() -> None:
-    """Each for itself, and for as long as it is there."""
+    """For each command line, while it exists."""
     with own(LOCUST_CW_DRY_RUN="true"):
         mine = parser().parse_args(["--cw-disable"])
     with own():
@@ -123,8 +123,11 @@ def test_a_command_line_is_noted_before_a_masters_options_replace_it() -> None:
     assert len(_opt_outs._noted) == known - 3  # noqa: SLF001 - what it holds
 
 
-def test_what_a_worker_keeps_on_its_machine_does_not_go_to_aws_as_its_master_does_not() -> None:
-    """Its own `local` holds though the master's options say no, and without an address it publishes nothing."""
+def test_a_worker_with_local_does_not_publish_to_aws_if_its_master_has_no_local_address() -> None:
+    """The option `local` of the worker applies, although the master's options say no.
+
+    Without an address, it publishes nothing.
+    """
     with own(LOCUST_CW_LOCAL="true"):
         command_line = parser().parse_args([])
     with own():
@@ -153,15 +156,15 @@ def test_a_worker_that_opted_out_is_named_once_and_not_waited_for() -> None:
 
 
 def part(*, dry_run: bool = False, stopped: bool = False, **changes: Any) -> ReportedStatus:
-    """A process with 100 requests, all of which wait unless `changes` say otherwise."""
+    """A process with 100 requests, all of which wait, unless `changes` say otherwise."""
     counts = {"observed": 100, "spooled": 100, **changes}
     return ReportedStatus(
         reports.report(receipt=reports.receipt(requests=counts, dry_run=dry_run), status={"stopped": stopped})
     )
 
 
-def test_a_workers_dry_run_waits_for_nobody() -> None:
-    """Its row says that it records; and the whole run is not held to be sending what will not be sent."""
+def test_the_dry_run_of_a_worker_delays_nothing() -> None:
+    """Its row shows `recording`, and the run does not wait for data that will not be sent."""
     done: dict[str, Any] = {"delivered": 100, "spooled": 0}
     run, own_part = Run("r", "live", 1.0), part(observed=0, spooled=0, stopped=True)
     for stopped, others, whole in ((False, done, "healthy"), (True, done, "recording"), (True, {}, "draining")):

@@ -1,4 +1,4 @@
-"""A value that cannot be is refused with the name of its option, and text with commas is a list."""
+"""An invalid value is refused with the name of its option, and a text with commas is a list."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ BAD = [
 
 @pytest.mark.parametrize("option", BAD)
 def test_a_bad_value_is_refused_with_the_name_of_its_option(option: str) -> None:
-    """By the command line's parser or by the check of all options."""
+    """By the parser of the command line, or by the check of all options."""
     with own(), pytest.raises((RefusedError, InvalidOptionError)) as refused:
         Options(parser().parse_args(["--cw-endpoint-url=http://127.0.0.1:9", option]), {}).check()
     assert option.split("=", 1)[0] in str(refused.value)
@@ -81,8 +81,8 @@ def test_a_bad_value_is_refused_with_the_name_of_its_option(option: str) -> None
     ],
     ids=str,
 )
-def test_what_can_be_repeated_may_be_a_text_with_commas(value: object, targets: list[str] | None) -> None:
-    """As the web UI's address gets it, if it was not given at the start; what is empty is not there."""
+def test_a_repeatable_option_can_be_a_text_with_commas(value: object, targets: list[str] | None) -> None:
+    """As in a request to the web UI. Empty parts are ignored."""
     assert Options(SimpleNamespace(cw_target=value), {})["target"] == targets
 
 
@@ -104,7 +104,7 @@ def test_a_comma_does_not_end_a_check(value: str | list[str]) -> None:
     ],
 )
 def test_checks_in_the_environment_and_in_a_file(tmp_path: Path, text: str, checks: list[str]) -> None:
-    """As the documentation has it, and the same with and without Locust's command line."""
+    """In the form of the documentation, with and without Locust's command line."""
     with own(LOCUST_CW_CHECK=text):
         assert Options(None, {})["check"] == checks
         assert Options(parser().parse_args([]), {})["check"] == checks
@@ -124,7 +124,7 @@ def test_a_program_can_give_files_as_paths(tmp_path: Path) -> None:
         Options(None, {"junit": tmp_path / "checks.xml", "summary": str(tmp_path / "s.md"), "check_wait": 0}).check()
 
 
-def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.LogCaptureFixture) -> None:
+def test_strict_logs_the_reason_once_and_further_messages(caplog: pytest.LogCaptureFixture) -> None:
     failure = SimpleNamespace(
         operation="PutMetricData", topic="refused", message="PutMetricData was refused.", needs_action=True
     )
@@ -140,7 +140,7 @@ def test_strict_tells_the_reason_once_and_what_else_has_come_up(caplog: pytest.L
     assert [record.message for record in caplog.records] == ["an earlier run is left", "logs, too"]
 
 
-def test_a_worker_that_is_not_told_where_it_is_does_not_publish_to_aws(tmp_path: Path) -> None:
+def test_a_worker_without_the_address_of_the_local_cloudwatch_does_not_publish_to_aws(tmp_path: Path) -> None:
     environment = SimpleNamespace(parsed_options=SimpleNamespace(cw_local=True), runner=type("WorkerRunner", (), {})())
     options = Options(environment.parsed_options, {"spool_dir": str(tmp_path)})
     with pytest.raises(StartError, match="sent no address"):

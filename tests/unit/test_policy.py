@@ -1,4 +1,4 @@
-"""The policy has the partition of the region, and a statement for each use."""
+"""The policy has the partition of the Region, and a statement for each use."""
 
 from __future__ import annotations
 

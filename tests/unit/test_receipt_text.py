@@ -1,4 +1,4 @@
-"""The receipt as people read it: its text, its verdict, and the command that sends what is left."""
+"""The text of the receipt: its numbers, its verdict, and the command that sends the rest."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ LEFT = {"observed": 10, "delivered": 7, "spooled": 3}
 
 
 def receipt(**changes: Any) -> _core.Receipt:
-    """A receipt of the core, without facts beside its numbers."""
+    """A receipt of the core with only numbers."""
     return reports.report(receipt=reports.receipt(**changes)).receipt
 
 
 def facts(**known: Any) -> Any:
-    """A receipt whose process has ended, with what is known beside its numbers."""
+    """The receipt of a process that has ended, with facts in addition to its numbers."""
     nothing = dict.fromkeys(("spool_folder", "rejected_folder", "destination"))
     return SimpleNamespace(**{"run_id": "r", "dry_run": False, "call_failures": [], **nothing, **known})
 
 
-def test_the_text_says_what_does_not_add_up() -> None:
+def test_the_text_shows_what_does_not_add_up() -> None:
     text = text_of(
         receipt(requests=COUNTS, locust={"requests": 11, "failures": 2}, reconciled=False), ["Because."], colors=False
     )
@@ -45,7 +45,7 @@ def test_the_text_says_what_does_not_add_up() -> None:
     assert text.endswith("\nBecause.\n")
 
 
-def test_a_dry_run_says_what_it_would_have_sent() -> None:
+def test_a_dry_run_shows_what_it_would_have_sent() -> None:
     text = text_of(receipt(requests=LEFT, dry_run=True), [], colors=False)
     assert text.startswith("CloudWatch receipt for run r: dry run\n")
     assert "\nDry run: nothing was sent. A real run would send 5 B in the API calls PutMetricData 3" in text
@@ -69,7 +69,7 @@ def test_the_verdict_is_a_few_words(words: str, changes: dict[str, Any]) -> None
     assert verdict(receipt(**changes))[1] == words
 
 
-def test_all_is_delivered_only_if_all_have_reported(tmp_path: Path) -> None:
+def test_the_verdict_depends_on_missing_reports(tmp_path: Path) -> None:
     publisher = _core.Publisher({"spool_dir": str(tmp_path), "dry_run": False}, run_id="r", worker="w")
     worker = reports.report(receipt=reports.receipt(requests=DONE))
     finished = publisher.finish(workers=[worker], lacks_reports=True)
@@ -78,7 +78,7 @@ def test_all_is_delivered_only_if_all_have_reported(tmp_path: Path) -> None:
     assert publisher.finish(workers=[worker]).complete
 
 
-def test_colours_add_nothing_but_colours() -> None:
+def test_colors_do_not_change_the_text() -> None:
     known = receipt(requests=COUNTS, locust={"requests": 11, "failures": 2}, reconciled=False)
     colored = text_of(known, [], colors=True)
     assert "\x1b[31mnot all delivered\x1b[0m" in colored
@@ -94,7 +94,7 @@ def test_any_receipt_can_be_printed(counts: dict[str, int], dry_run: bool) -> No
     assert all(f"{number:,}" in text for number in counts.values())
 
 
-def test_the_remarks_say_where_the_rest_is_and_why() -> None:
+def test_the_remarks_have_the_folder_the_command_and_the_reason() -> None:
     failure = SimpleNamespace(message="PutMetricData was refused.")
     known = facts(
         spool_folder=Path("/spool/r/w1"), rejected_folder=Path("/spool/r/w1/rejected"), call_failures=[failure]
@@ -108,7 +108,7 @@ def test_the_remarks_say_where_the_rest_is_and_why() -> None:
     assert remarks_on(facts(spool_folder=Path("/spool/r/w1"), dry_run=True)) == ["Undelivered data is in /spool/r/w1"]
 
 
-def test_a_replay_says_where_it_sent_data_without_passwords() -> None:
+def test_a_replay_shows_the_destination_without_passwords() -> None:
     place = {
         "account_id": "123456789012",
         "region": "eu-north-1",
@@ -152,5 +152,5 @@ def test_the_command_names_a_folder_that_is_not_the_users_own() -> None:
     ("number", "text"),
     [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KB"), (1_572_864, "1.5 MB"), (2**30, "1.0 GB"), (2**40, "1024.0 GB")],
 )
-def test_a_size_is_rounded_for_people(number: int, text: str) -> None:
+def test_a_size_is_rounded(number: int, text: str) -> None:
     assert human_bytes(number) == text

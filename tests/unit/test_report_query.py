@@ -1,4 +1,4 @@
-"""What a report asks CloudWatch for: periods, spans, calls within the limits, and each region by itself."""
+"""The queries of a report: periods, time ranges, calls within the limits, and one query per Region."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_period_is_one_that_cloudwatch_still_keeps(age: float, resolution: i
     assert shortest_period(NOW - age, NOW, resolution) == period
 
 
-def test_metrics_of_fifteen_months_ago_are_gone() -> None:
+def test_cloudwatch_has_no_metrics_older_than_fifteen_months() -> None:
     assert shortest_period(NOW - 460 * DAY, NOW) is None
 
 
@@ -45,8 +45,8 @@ def test_a_line_has_no_more_points_than_can_be_seen(seconds: float, shortest: in
 
 
 @given(st.floats(NOW - 1e6, NOW), st.floats(1, 20_000), st.sampled_from([1, 60, 300, 3600]))
-def test_one_period_holds_a_whole_run(start: float, seconds: float, shortest: int) -> None:
-    """Counted from the start, rounded down as CloudWatch does, or from the epoch."""
+def test_one_period_contains_a_whole_run(start: float, seconds: float, shortest: int) -> None:
+    """CloudWatch counts from the start, rounded down, or from the epoch."""
     end = start + seconds
     period = whole_period(start, end, shortest)
     assert period % max(60, shortest) == 0
@@ -55,7 +55,7 @@ def test_one_period_holds_a_whole_run(start: float, seconds: float, shortest: in
 
 
 class Recorder:
-    """Answers GetMetricData with a point a period, and remembers what it was asked."""
+    """Answers GetMetricData with one point per period, and records the calls."""
 
     def __init__(self, times: Sequence[float] = (0.0,)) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -92,7 +92,7 @@ def test_every_call_is_within_the_limits(number: int, seconds: int, period: int)
         assert len(ids) * seconds / period <= 100_800
 
 
-def test_metrics_of_aws_are_asked_for_by_the_minute_and_rates_are_per_second() -> None:
+def test_metrics_of_aws_have_a_period_of_a_minute_and_rates_are_per_second() -> None:
     recorder = Recorder([600.0, 900.0, 1200.0])
     metrics = [metric("A", "AWS/RDS", divisor="PERIOD"), metric("B", "AWS/EC2", divisor="DIFF_TIME"), metric("C")]
     found = _query.fetch(recorder, metrics, 0, 2000, 1)
@@ -104,7 +104,7 @@ def test_metrics_of_aws_are_asked_for_by_the_minute_and_rates_are_per_second() -
 
 
 def recorded(folder: Path, began: float, seconds: float, run_id: str = "r1") -> Record:
-    """The record of a run of one host that made two requests."""
+    """The record of a run of one host with two requests."""
     record = Record(
         run_id, {"namespace": "Shop", "spool_dir": str(folder)}, began, stopped=began + seconds, host="h",
         series=[{"dimensions": {"Host": "h"}, "requests": 2, "failures": 0}],
@@ -115,7 +115,7 @@ def recorded(folder: Path, began: float, seconds: float, run_id: str = "r1") -> 
 
 @pytest.mark.parametrize("late", [1, LATE_S - 1])
 def test_requests_that_ended_after_the_stop_are_drawn_there(tmp_path: Path, late: int) -> None:
-    """As on a worker whose clock is ahead: the axis goes on to them."""
+    """As on a worker whose clock is ahead. The axis includes them."""
     began = time.time() // 1 - 60
     recorder = Recorder([began + 3 + late])
     findings = gather(recorded(tmp_path, began, 3), [], lambda _: recorder)
@@ -136,8 +136,8 @@ def test_a_run_that_follows_is_not_in_the_charts(tmp_path: Path) -> None:
     assert findings.ended == findings.stopped
 
 
-def test_a_run_without_a_time_of_its_own_has_a_report(tmp_path: Path) -> None:
-    """Its clock was set back, so that nothing can be said per second."""
+def test_a_run_without_a_duration_has_a_report(tmp_path: Path) -> None:
+    """The clock was set back, so there are no values per second."""
     began = time.time() // 1 - 60 + 0.5
     findings = gather(recorded(tmp_path, began, 0), [], lambda _: Recorder([began // 1]))
     assert "Requests" not in [panel.title for panel in findings.groups[0].panels]
@@ -147,8 +147,8 @@ def test_a_run_without_a_time_of_its_own_has_a_report(tmp_path: Path) -> None:
     assert _chart.draw(findings) == []
 
 
-def test_a_region_is_an_account_of_its_own(tmp_path: Path) -> None:
-    """A distribution's metrics are in one region, wherever the test was; a refusal there does not stop the report."""
+def test_each_region_is_queried_separately(tmp_path: Path) -> None:
+    """The metrics of a CloudFront distribution are in one Region. A refusal there does not stop the report."""
     began = time.time() - 60
     record = recorded(tmp_path, began, 40)
     recorders = {None: Recorder([began // 1 + 5, began // 1 + 6]), "us-east-1": Recorder([began])}

@@ -1,4 +1,4 @@
-"""The knee of a load curve is found, and no curve without one is said to have one."""
+"""The knee of a load curve is found, and a curve without one has no result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CAPACITY, THREADS, SERVICE_S, THINK_S = 100.0, 4, 0.04, 0.1
 
 
 def throughput_of(users: int, threads: int, service_s: float, think_s: float) -> float:
-    """Requests/s of so many users at a closed system with so many servers (the machine repair model)."""
+    """Requests/s of a closed system with so many users and servers (the machine repair model)."""
     weights = [1.0]
     for inside in range(1, users + 1):
         weights.append(weights[-1] * (users - inside + 1) / think_s * service_s / min(inside, threads))
@@ -29,7 +29,7 @@ KNEE = CAPACITY * (SERVICE_S + THINK_S)
 
 
 def seen(users: Sequence[int], noise: float, seed: int = 1) -> list[Sample]:
-    """A sample a second of a test with so many users in each, at a target that saturates at `KNEE` users."""
+    """One sample per second of a test with these numbers of users, at a target that saturates at `KNEE` users."""
     chance = random.Random(seed)
     samples = []
     for second, number in enumerate(users):
@@ -84,13 +84,13 @@ def test_a_target_that_keeps_up_is_not_said_to_saturate(noise: float, seed: int)
 @NOISES
 @SEEDS
 def test_a_target_that_is_saturated_from_the_start(noise: float, seed: int) -> None:
-    """The lowest load there was is an upper bound; the capacity is known all the same."""
+    """The lowest load is an upper bound. The capacity is known."""
     found = _saturation.find(seen(steps(20, 30, 40, 60), noise, seed))
     assert (found.state, found.users, found.time) == ("from_start", 20, 1000.0)
     assert found.requests_per_s == pytest.approx(CAPACITY, rel=0.2)
 
 
-def test_a_load_that_does_not_vary_tells_nothing() -> None:
+def test_a_load_with_too_little_data_has_no_result() -> None:
     assert _saturation.find([]).state == "unknown"
     assert _saturation.find(seen(steps(20, seconds=60), 0.1)).state == "unknown"
     assert _saturation.find(seen(steps(10, 11, 12), 0.1)).state == "unknown"
@@ -106,8 +106,8 @@ def test_users_that_wait_for_something_else_do_not_saturate_the_target() -> None
     assert "neither response times nor failures grew" in found.reason
 
 
-def test_a_target_that_turns_requests_away_saturates_too() -> None:
-    """Its successes come as fast as ever, but no more of them."""
+def test_a_target_that_rejects_requests_saturates_too() -> None:
+    """Its successes stay fast, and do not become more."""
     samples = []
     for second, users in enumerate(steps(4, 8, 12, 16, 24, 32)):
         offered = users * 7.0
@@ -143,9 +143,7 @@ def test_one_bad_second_moves_nothing() -> None:
     ),
     st.sampled_from([1, 5, 60]),
 )
-def test_whatever_is_seen_the_verdict_is_within_it(
-    points: list[tuple[int, float, float | None, float]], period: int
-) -> None:
+def test_the_result_is_within_the_samples(points: list[tuple[int, float, float | None, float]], period: int) -> None:
     samples = [Sample(float(t), *point) for t, point in enumerate(points)]
     found = _saturation.find(samples, period)
     assert found.reason

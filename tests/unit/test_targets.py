@@ -1,4 +1,4 @@
-"""A target of a load test is an AWS resource with the metrics that its service really publishes."""
+"""A target of a load test is an AWS resource, with metrics that its service publishes."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ BAD_TARGETS = {
 
 @pytest.mark.parametrize("text", TARGETS)
 def test_a_target_has_the_metrics_that_its_service_publishes(text: str) -> None:
-    """With the dimensions that they really have."""
+    """With the dimensions of the service."""
     target = _targets.parse(text)
     assert target.text == text
     assert text.partition(":")[2] in target.title
@@ -172,8 +172,8 @@ def test_a_bad_target_is_refused_with_the_form_expected(text: str) -> None:
 
 
 @given(st.sampled_from([text.partition(":")[0] for text in TARGETS] + ["metric"]), st.text(max_size=60))
-def test_any_target_is_taken_or_refused(kind: str, identifier: str) -> None:
-    """Nothing but the one error, and what is taken is fit for a dashboard."""
+def test_any_target_is_accepted_or_refused(kind: str, identifier: str) -> None:
+    """There is only one kind of error, and an accepted target is valid on a dashboard."""
     try:
         target = _targets.parse(f"{kind}:{identifier}")
     except _core.InvalidOptionError:

@@ -1,4 +1,4 @@
-"""What the CloudWatch tab tells, and how: states, sums, problems without secrets, links, and a spreadsheet's cells."""
+"""The contents of the CloudWatch tab: states, sums, problems without secrets, links, and the cells of the CSV file."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_response_that_locust_caches_is_extended_once() -> None:
 
 
 def part(*, vanished: bool = False, final: bool = False, status: Any = None, **requests: Any) -> ReportedStatus:
-    """A process with 100 requests, 40 of which wait unless `requests` say otherwise."""
+    """A process with 100 requests, 40 of which wait, unless `requests` say otherwise."""
     counts = {"observed": 100, "delivered": 60, "spooled": 40, **requests}
     return ReportedStatus(
         reports.report(receipt=reports.receipt(requests=counts), status=status, final=final), vanished=vanished
@@ -150,8 +150,8 @@ def test_health_is_one_word(health: str, run: Run, own: ReportedStatus) -> None:
     assert status.health in _status.MEANING
 
 
-def test_the_whole_is_the_sum_and_knows_the_worst() -> None:
-    """One worker in trouble is the run's trouble; its delay is the longest."""
+def test_the_status_of_the_run_has_the_sums_and_the_worst_health() -> None:
+    """An outage of one worker is that of the run, and the longest delay counts."""
     denied = {"failures": ["denied"], "trouble_since": 3600.0, "problem": "denied", "problem_at": 3600.0}
     well = part(**DONE, status={"delay_s": 2.0, "waiting_bytes": 10})
     ill = part(status={**denied, "delay_s": 9.4, "waiting_bytes": 5})
@@ -166,7 +166,7 @@ def test_the_whole_is_the_sum_and_knows_the_worst() -> None:
     assert whole.problem == b.problem == "denied (since 01:00:00 UTC)"
 
 
-def test_the_last_problem_is_told_with_the_name_of_its_worker() -> None:
+def test_the_last_problem_has_the_name_of_its_worker() -> None:
     problems = [{"problem": f"what {at}", "problem_at": 3600.0 + at} for at in range(3)]
     own, first, second = (part(status=problem) for problem in problems)
     whole, a, b = _status.statuses(LIVE, own, {"a": second, "b": first}, 4200.0)
@@ -219,7 +219,7 @@ def test_no_secret_is_shown(message: str, shown: str) -> None:
 
 
 def test_the_cost_per_hour_counts_metrics_by_the_clock_hour() -> None:
-    """From 00:50 to 01:10 are two clock hours of metrics, and a third of an hour of all else."""
+    """From 00:50 to 01:10 are two clock hours of metrics, and a third of an hour of everything else."""
     (status,) = _status.statuses(LIVE, part(), {}, 4200.0)
     assert status.cost_usd == 0.5
     assert status.cost_per_hour_usd == pytest.approx(0.3 / 2 + 0.2 * 3)
@@ -257,9 +257,10 @@ Configure: TypeAlias = Callable[..., pytest.MonkeyPatch]
 
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Configure:
-    """Makes an AWS configuration file, and leaves no other variables than those given."""
+    """Writes an AWS configuration file, and unsets all variables other than the given ones."""
 
     def configure(text: str, **variables: str) -> pytest.MonkeyPatch:
+        """Writes an AWS configuration file, and unsets all variables other than the given ones."""
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             monkeypatch.delenv(name)
         (tmp_path / "config").write_text(text)
@@ -289,10 +290,10 @@ OWN_SERVICES = f"services = dev\n[services dev]\nsts =\n  endpoint_url = {ELSEWH
         ({"logs": "off"}, {"AWS_ENDPOINT_URL": ""}, OWN_SERVICES, ["Metrics in Locust"]),
     ],
 )
-def test_there_are_links_to_what_is_at_aws_and_to_nothing_else(
+def test_there_are_links_only_to_resources_at_aws(
     configure: Configure, options: dict[str, Any], variables: dict[str, str], profile: str, found: list[str]
 ) -> None:
-    """The region is configured, so it is known as soon as the core has read the configuration."""
+    """A configured Region is known as soon as the core has read the configuration."""
     configure(f"[default]\nregion = eu-north-1\n{profile}\n", **variables)
     places = console_links.ConsoleLinks(options, None)
 
@@ -307,8 +308,8 @@ def test_there_are_links_to_what_is_at_aws_and_to_nothing_else(
     assert list(places.links) == found
 
 
-def test_the_links_are_there_once_the_region_is_known(configure: Configure) -> None:
-    """As the core finds it."""
+def test_the_links_appear_when_the_region_is_known(configure: Configure) -> None:
+    """When the core has resolved it."""
     configure("")
     places = console_links.ConsoleLinks({"region": "eu-north-1", "logs": "off"}, None)
 
@@ -327,8 +328,8 @@ def test_the_links_are_there_once_the_region_is_known(configure: Configure) -> N
         (True, "My-App"), ("true", "My-App"), ("default", "My-App"), ("Shop", "Shop"),
     ],
 )  # fmt: skip
-def test_the_dashboard_is_named_from_wherever_it_is_asked_for(given: object, name: str | None) -> None:
-    """In Python, in an environment variable, in the form."""
+def test_the_dashboard_can_be_named_in_each_source(given: object, name: str | None) -> None:
+    """In Python, in an environment variable, and in the form."""
     options = _options.Options(None, {"namespace": "My/App", "dashboard": given})
     assert options.dashboard == name
     options.check()

@@ -1,4 +1,4 @@
-"""What a master knows of its workers: their outages, those that do not report, and reports that it cannot read."""
+"""The master's registry of workers: their outages, those without reports, and reports that cannot be read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support import reports
 
 
 class Clock:
-    """What the master's book goes by."""
+    """The clock of the master's registry."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
@@ -32,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> dict[str, Any]:
-    """What a worker reports; `why` its calls fail."""
+    """The report of a worker. `why` is the reason of failed calls."""
     counts = {"observed": 10, "delivered": 4, "spooled": 6, "rejected": 0, "dropped": 0}
     trouble = {"failures": [] if why is None else [why], "trouble_since": None if why is None else 1.0, "delay_s": 2.0}
     values = {
@@ -45,8 +45,8 @@ def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> d
     return reports.message(run_id, **values)
 
 
-def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock: Clock) -> None:
-    """The master logs that the others publish again; it does not know the state of a worker without reports."""
+def test_a_worker_that_vanishes_in_an_outage_does_not_prolong_it(clock: Clock) -> None:
+    """The master logs that the others publish again. It does not know the state of a worker without reports."""
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     for worker in ("a", "b"):
         fleet.update(worker, account(why="denied"))
@@ -74,7 +74,7 @@ def test_a_worker_that_vanishes_in_trouble_does_not_keep_the_others_in_it(clock:
     assert trouble.next_message(fleet.call_failures("one"), clock.now) is None, "no worker is left"
 
 
-def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
+def test_the_end_of_an_outage_is_logged(clock: Clock) -> None:
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     fleet.update("a", account(why="denied"))
     assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
@@ -86,7 +86,7 @@ def test_trouble_that_passes_is_said_to(clock: Clock) -> None:
     )
 
 
-def test_trouble_when_the_last_worker_vanishes_is_not_said_to_be_over(clock: Clock) -> None:
+def test_an_outage_does_not_end_when_the_last_worker_vanishes(clock: Clock) -> None:
     fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
     fleet.update("a", account(why="denied"))
     assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
@@ -96,8 +96,8 @@ def test_trouble_when_the_last_worker_vanishes_is_not_said_to_be_over(clock: Clo
     assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
 
 
-def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
-    """The master no longer logs failures of the earlier run, but still records its end."""
+def test_an_outage_continues_in_the_next_run(clock: Clock) -> None:
+    """The master no longer logs failures of the earlier run, but still logs the end."""
     fleet = _fleet.WorkerRegistry()
     fleet.update("a", account("one", why="denied"))
     assert fleet.call_failures("one") == {"a": "denied"}
@@ -118,7 +118,7 @@ def test_trouble_goes_along_into_the_next_run(clock: Clock) -> None:
 # Workers of which nothing was heard
 
 
-def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> None:
+def test_each_worker_without_a_report_is_named_once(clock: Clock) -> None:
     """The last state that Locust knew decides the text. Workers that reported or had no work are not named."""
     fleet = _fleet.WorkerRegistry()
     fleet.update("heard", account(final=True))
@@ -141,7 +141,7 @@ def test_each_worker_of_which_nothing_was_heard_is_named_once(clock: Clock) -> N
     assert not complete
 
 
-def test_nobody_waits_for_accounts_of_workers_that_the_master_publishes_for() -> None:
+def test_the_master_does_not_wait_for_workers_that_it_publishes_for() -> None:
     fleet = _fleet.WorkerRegistry()
     fleet.observe("one", WorkerStates.of({"a": "running"}), publishing=False)
     assert fleet.reports("one", publishing=False) == ([], [], True)
@@ -176,10 +176,10 @@ UNREADABLE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("message", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
+def test_a_report_that_cannot_be_read_is_ignored_and_logged_once(
     message: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The others' add up to statuses and to a receipt, which says what is left out."""
+    """The others add up to statuses and a receipt, which says what is missing."""
     fleet = _fleet.WorkerRegistry()
     fleet.update("good", account())
     for _ in range(3):
@@ -199,7 +199,7 @@ def test_an_account_that_cannot_be_read_is_left_out_and_told_once(
         assert not complete
 
 
-def test_an_account_that_can_be_read_makes_up_for_one_that_cannot() -> None:
+def test_a_later_valid_report_replaces_an_invalid_one() -> None:
     fleet = _fleet.WorkerRegistry()
     fleet.update("a", account(receipt="{}"))
     fleet.update("a", account(final=True))
