@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::messages::{Diagnostics, Level, Message};
-use crate::accounting::receipt::Receipt;
+use crate::accounting::receipt::{Receipt, SeriesTotal};
 use crate::accounting::status_report::{ProcessStatus, Seconds, StatusReport};
 use crate::config::identity::{RunIdentity, path_safe};
 use crate::config::{Config, ResolvedAws};
@@ -332,6 +332,12 @@ impl Run {
             counts.spooled = counts.observed.saturating_sub(settled);
         }
         receipt
+    }
+
+    /// The series of this process so far.
+    #[must_use]
+    pub fn series(&self) -> Vec<SeriesTotal> {
+        self.receipt(Counts::default()).series
     }
 
     fn receipt(&self, spooled: Counts) -> Receipt {

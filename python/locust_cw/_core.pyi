@@ -372,6 +372,13 @@ class Summary:
         """The summary as a JSON object, from which `from_json` creates an equal one."""
     def merge(self, other: Summary) -> Summary:
         """The sum of this summary and that of another part of the run."""
+    def quantile_ms(self, quantile: float) -> float | None:
+        """A quantile of the response times of successful requests after the warm-up, in milliseconds; None without any.
+
+        Args:
+            quantile: From 0 to 1, such as 0.95.
+
+        """
     def check(self, expressions: Sequence[str], seconds: float, targets: dict[str, float | str]) -> list[CheckResult]:
         """Judge the requests.
 
@@ -733,6 +740,8 @@ class Publisher:
             entry: An entry of Locust's statistics, as workers send it. Any other value is ignored.
 
         """
+    def series(self) -> list[dict[str, Any]]:
+        """The series of this process so far, as `Receipt.series` has those of the whole run."""
     def status_report(
         self,
         *,

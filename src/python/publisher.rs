@@ -237,6 +237,11 @@ impl Publisher {
         }
     }
 
+    /// The series of this process so far.
+    fn series<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(pythonize::pythonize(py, &py.detach(|| self.run.series()))?)
+    }
+
     /// The report of this process to its master.
     #[pyo3(signature = (*, stopped = false, problem = None, refusal = None, remarks = Vec::new()))]
     fn status_report(

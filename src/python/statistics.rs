@@ -196,6 +196,11 @@ impl Summary {
         Self { summary: sum }
     }
 
+    /// A quantile of the response times of successful requests, in milliseconds.
+    fn quantile_ms(&self, py: Python<'_>, quantile: f64) -> Option<f64> {
+        py.detach(|| self.summary.all_measured().successful.quantile_ms(quantile))
+    }
+
     /// Judges the requests.
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
     fn check(

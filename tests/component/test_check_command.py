@@ -41,7 +41,7 @@ def recorded(folder: Path, **options: Any) -> Path:
     for number in range(20):
         publisher.record("POST", "/b", 9, exception=OSError("no"), start_time=started + number * SECONDS / 20)
     receipt = publisher.finish()
-    summary = json.loads(publisher.statistics.summary().to_json())
+    summary = publisher.statistics.summary().to_json()
     Record(
         RUN,
         settings,

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from locust_cw._cli.verify.metrics import period_of
-from locust_cw._runs.record import Record, known_runs, span_of
+from locust_cw._runs.folder import known_runs
+from locust_cw._runs.neighbours import span_of
+from locust_cw._runs.record import Record
 from support.fixtures import Aws, Locust
 from support.outages import HOST, PACED, commanding, replay, run, stop, wait_for_more
 from support.proxy import Answer, Exchange, cbor_answer, error, json_answer, swallow

@@ -28,7 +28,8 @@ class Done:
 def command(folder: Path, *args: str, env: Mapping[str, str | None] | None = None) -> Done:
     """Run the command in `folder`, its home, too; `env` adds to its environment or, with None, takes out."""
     out, err = io.StringIO(), io.StringIO()
-    environment = clean_environment(folder, **(env or {}))
+    # Commands have the defaults of users.
+    environment = clean_environment(folder, **{"LOCUST_CW_RECORD": None, **(env or {})})
     with (
         mock.patch.dict(os.environ, environment, clear=True),
         chdir(folder),

@@ -185,6 +185,8 @@ def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "HOME": str(folder),
         # For `--processes`: others may run at the same time.
+        # Tests of shared records turn them on. In all others, calls and log events are those of the publisher alone.
+        "LOCUST_CW_RECORD": "local",
         "LOCUST_MASTER_BIND_PORT": port,
         "LOCUST_MASTER_NODE_PORT": port,
         "PYTHONUNBUFFERED": "1",

@@ -34,7 +34,8 @@ from locust_cw._report.gather import gather
 from locust_cw._report.no_data import NoDataError
 from locust_cw._report.page import render
 from locust_cw._report.saturation import Sample
-from locust_cw._runs.record import NoRecordError, Record, neighbours, span_of
+from locust_cw._runs.neighbours import neighbours, span_of
+from locust_cw._runs.record import NoRecordError, Record
 from locust_cw._settings.table import OPTIONS, Options
 from locust_cw._terminal.progress import ProgressBar
 from locust_cw._terminal.redaction import redact

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from functools import partial
@@ -18,9 +17,10 @@ from locust_cw._checks.text import text_of
 from locust_cw._cli.account import is_unreachable
 from locust_cw._cli.output import print_error, print_json
 from locust_cw._cli.parser import AddParser, add_command
+from locust_cw._cli.recorded_run import add_recorded_run_options, record_of
 from locust_cw._cli.settings import from_test
-from locust_cw._cli.shared_options import account_options, add_recorded_account_options, add_spool_option
-from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError, Record
+from locust_cw._cli.shared_options import account_options
+from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError
 from locust_cw._settings.table import check_file
 from locust_cw._terminal.styles import has_colors
 
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from locust_cw._aws.targets import Target
+    from locust_cw._runs.record import Record
 
 _DESCRIPTION = """\
-Judge a past run: compare its numbers with conditions, as --cw-check does at the end of a test. The record of the run is
-on the machine that printed its receipt. Only checks of targets call AWS.
+Judge a past run: compare its numbers with conditions, as --cw-check does at the end of a test. The record of a run on
+another machine is read from CloudWatch Logs. Otherwise, only checks of targets call AWS.
 """
 _EPILOG = """\
 examples:
@@ -68,17 +69,12 @@ def declare(add_parser: AddParser) -> None:
     parser.add_argument(
         "--summary", metavar="FILE", default=from_test("summary"), help="append the results as Markdown to this file"
     )
-    add_spool_option(parser)
-    add_recorded_account_options(parser)
+    add_recorded_run_options(parser)
     parser.set_defaults(run_command=_run)
 
 
 class _MalformedError(ValueError):
     """An argument is not an expression, or not a run ID."""
-
-
-class _NoSummaryError(LookupError):
-    """The record of the run has no summary that can be read."""
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -87,12 +83,12 @@ def _run(options: argparse.Namespace) -> int:
     files = ResultFiles(options.junit, options.summary)
     try:
         checks, targets = _parse(options)
-        record = Record.read(options.run, options.spool_dir)
+        record = record_of(options.run, options)
         run, results = _judge(record, checks, targets, options)
     except _MalformedError as error:
         print_error(str(error))
         return _INVALID
-    except (NoRecordError, _NoSummaryError) as error:
+    except NoRecordError as error:
         print_error(str(error))
         return 1
     if options.json:
@@ -120,15 +116,8 @@ def _parse(options: argparse.Namespace) -> tuple[list[_core.Check], list[Target]
 def _judge(
     record: Record, checks: Sequence[_core.Check], targets: Sequence[Target], options: argparse.Namespace
 ) -> tuple[CheckedRun, list[_core.CheckResult]]:
-    if not record.summary:
-        raise _NoSummaryError(
-            f"the record of run {record.run_id} has no summary: an older version of locust-cw made it"
-        )
-    try:
-        summary = _core.Summary.from_json(json.dumps(record.summary))
-    except ValueError as error:
-        raise _NoSummaryError(f"the summary of run {record.run_id} cannot be read: {error}") from error
-    stopped, warmup_s = record.stopped or record.started, record.option("warmup")
+    summary = record.load_summary()
+    stopped, warmup_s = record.ended, record.option("warmup")
     measured_from = min(record.started + warmup_s, stopped)
     values = _target_values(record, checks, targets, (measured_from, stopped), options)
     results = summary.check([check.text for check in checks], stopped - measured_from, values)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-USES = ("publish", "dashboard", "verify", "report")
+USES = ("publish", "dashboard", "runs", "verify", "report")
 """What a policy can be for. `doctor` needs the permissions of `publish`, as it makes the same calls."""
 
 _VERSION = "2012-10-17"
+_RECORDS = "runs/"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class PolicyRequest:
         logs: `all`, `failures` or `off`.
         log_group: The name of the log group.
         log_stream: The prefix of the names of log streams.
+        record: Whether the records of runs are log events, too.
         group_exists: Whether the log group exists, so that no test creates it.
         retention: Whether a test sets the retention of a log group that it creates.
         dashboard: The dashboard of a test; None if it has none.
@@ -37,6 +39,7 @@ class PolicyRequest:
     logs: str
     log_group: str
     log_stream: str
+    record: bool
     group_exists: bool
     retention: bool
     dashboard: str | None
@@ -89,6 +92,10 @@ class ArnScope:
         prefix = request.log_stream.replace("${", "${$}{")
         return (f"{self.log_group(request)[0]}:log-stream:{prefix}/*",)
 
+    def record_streams(self, request: PolicyRequest) -> tuple[str, ...]:
+        """The log streams of the records of runs."""
+        return (f"{self.log_group(request)[0]}:log-stream:{_RECORDS}*",)
+
     def dashboard(self, request: PolicyRequest) -> tuple[str, ...]:
         """The dashboard, which belongs to no region."""
         return (f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{request.dashboard or '*'}",)
@@ -134,6 +141,10 @@ def _publish_statements(request: PolicyRequest, scope: ArnScope) -> tuple[tuple[
         (request.publishes_logs, Statement("MakeLogStreams", ("logs:CreateLogStream",), group)),
         (request.publishes_logs, Statement("PublishLogEvents", ("logs:PutLogEvents",), streams)),
         (
+            request.publishes_logs and request.record,
+            Statement("PublishRecords", ("logs:PutLogEvents",), scope.record_streams(request)),
+        ),
+        (
             publishes and request.dashboard is not None,
             Statement("PutDashboard", ("cloudwatch:GetDashboard", "cloudwatch:PutDashboard"), scope.dashboard(request)),
         ),
@@ -168,7 +179,18 @@ def _tool_statements(request: PolicyRequest, scope: ArnScope) -> tuple[tuple[boo
             request.reads_logs,
             Statement("ReadLogEvents", ("logs:FilterLogEvents", "logs:StartQuery"), scope.log_group(request)),
         ),
-        (request.reads_logs, Statement("ReadQueryResults", ("logs:GetQueryResults",))),
+        (
+            request.includes("runs"),
+            Statement(
+                "ReadRecords",
+                ("logs:DescribeLogStreams", "logs:GetLogEvents", "logs:StartQuery"),
+                scope.log_group(request),
+            ),
+        ),
+        (
+            request.reads_logs or request.includes("runs"),
+            Statement("ReadQueryResults", ("logs:GetQueryResults",)),
+        ),
     )
 
 

@@ -43,6 +43,7 @@ def policy_request(options: argparse.Namespace) -> PolicyRequest:
         logs=options.logs,
         log_group=options.log_group,
         log_stream=options.log_stream,
+        record=options.record == "cloudwatch",
         group_exists=options.log_group_exists,
         retention=options.log_retention_days is not None,
         dashboard=dashboard_of(options),

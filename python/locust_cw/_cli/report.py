@@ -14,13 +14,15 @@ from locust_cw._aws.targets import Target, parse
 from locust_cw._cli.account import is_unreachable
 from locust_cw._cli.output import print_error, print_json
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.shared_options import account_options, add_recorded_account_options, add_spool_option
+from locust_cw._cli.recorded_run import add_recorded_run_options, record_of
+from locust_cw._cli.shared_options import account_options
 from locust_cw._report import chart as _chart
 from locust_cw._report.findings import PERCENTILES, Findings, Row
 from locust_cw._report.gather import gather
 from locust_cw._report.no_data import NoDataError
 from locust_cw._report.page import render
-from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError, Record, newest
+from locust_cw._runs.neighbours import newest
+from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError, Record
 
 if TYPE_CHECKING:
     import argparse
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Chart the load of a run and the metrics of its targets on one time axis, find the load at which the target saturates,
-and write the result to FOLDER: report.html, which needs no other file, and the charts as PNGs. The record of the run is
-on the machine that printed its receipt; everything else is read from CloudWatch.
+and write the result to FOLDER: report.html, which needs no other file, and the charts as PNGs. A run of another machine
+is read from CloudWatch Logs; the metrics are read from CloudWatch.
 """
 _EPILOG = """\
 examples:
@@ -64,15 +66,14 @@ def declare(add_parser: AddParser) -> None:
         action="store_true",
         help="print findings and files as one JSON object; without matplotlib and --out, it writes no file",
     )
-    add_spool_option(parser)
-    add_recorded_account_options(parser)
+    add_recorded_run_options(parser)
     parser.set_defaults(run_command=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     wanted = [parse(text) for text in options.target]
     try:
-        record = Record.read(options.run or newest(options.spool_dir), options.spool_dir)
+        record = record_of(options.run or newest(options.spool_dir), options)
         if is_unreachable(record.local_url) and options.endpoint_url is None:
             print_error(LOCAL_IS_GONE)
             return 1

@@ -73,6 +73,7 @@ def add_publish_options(parser: argparse.ArgumentParser) -> None:
     add("--logs", choices=_core.option_choices("logs"), default=from_test("logs"), help=shown)
     add("--log-group", metavar="NAME", default=from_test("log_group"), help=shown)
     add("--log-stream", metavar="PREFIX", default=from_test("log_stream"), help=shown)
+    add("--record", choices=_settings.choices_of("record"), default=FromTest("record", "cloudwatch"), help=shown)
     add(
         "--dashboard",
         metavar="NAME",

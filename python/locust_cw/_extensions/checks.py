@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gevent
@@ -14,6 +15,7 @@ from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.process_role import ProcessRole
 from locust_cw._plugin.run import Outcome, Phase, TestRun
+from locust_cw._settings.names import target_checks_of, targets_of
 
 if TYPE_CHECKING:
     from gevent import Greenlet
@@ -36,7 +38,11 @@ def create(options: Options) -> Checks:
         InvalidOptionError: If a check is malformed, or a check of a target cannot be used.
 
     """
-    of_targets = options.target_checks
+    for name in ("junit", "summary"):
+        if options[name] is not None:
+            # The test may change the working directory before the results are written.
+            options.set(name, Path(options[name]).absolute())
+    of_targets = target_checks_of(options["check"], options["target"])
     if not of_targets:
         return Checks(None, "", 0.0)
     if options["dry_run"]:
@@ -45,7 +51,7 @@ def create(options: Options) -> Checks:
     from locust_cw._checks.target_values import TargetChecks  # noqa: PLC0415 - as said above
 
     accounts = functools.partial(account_of, options.core)
-    targets = TargetChecks(accounts, of_targets, options.targets, gevent.sleep)
+    targets = TargetChecks(accounts, of_targets, targets_of(options["target"]), gevent.sleep)
     targets.warn_of_unknown_metrics()
     return Checks(targets, "its metric is read when the test has stopped", options["check_wait"])
 
@@ -78,7 +84,9 @@ class Checks(Extension[TestRun]):
         self._run = run
         if run.publisher.statistics.may_abort:
             spawn(self._watch, run)
-        self._values = {check.text: self._without_value for check in run.options.target_checks}
+        self._values = {
+            check.text: self._without_value for check in target_checks_of(run.options["check"], run.options["target"])
+        }
         if self._targets is not None and self._targets.may_abort:
             spawn(self._read_targets, run, self._targets)
 

@@ -16,6 +16,7 @@ from locust_cw._dashboard.view import View
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.run import Outcome, TestRun
+from locust_cw._settings.names import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class DashboardMarks(Extension[TestRun]):
             self._name = None
             return
         name = self._name or ""
-        view = View.of(self._options.core, region=region, host=run.host, targets=self._options.targets)
+        view = View.of(self._options.core, region=region, host=run.host, targets=targets_of(self._options["target"]))
         self._dashboard = Dashboard(account, name, view, run.run_id)
         self._url = link_to_dashboard(account.destination(), name)
         # To resolve the region may take seconds, in which the test has gone on.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.run import TestRun
-from locust_cw._runs.record import was_published
+from locust_cw._runs.neighbours import was_published
 
 if TYPE_CHECKING:
     from locust_cw._settings.table import Options

@@ -1,53 +1,221 @@
-"""The record of a run, which is written when the receipt is made."""
+"""The record of a run: written a few seconds after the start, every minute, after the stop, and with the receipt.
+
+A test that is killed therefore has a record. Nothing here holds up a greenlet: the core makes the text of the summary
+without the GIL, a thread writes the file and compresses the text, and calls of AWS are waited for by polling.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import gevent
+from gevent.lock import Semaphore
+
+from locust_cw import _core
+from locust_cw._aws.account import Account
+from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
+from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.run import TestRun
-from locust_cw._runs.record import Record, absolute
+from locust_cw._runs.fleet_series import series_of
+from locust_cw._runs.folder import absolute
+from locust_cw._runs.record import Record
+from locust_cw._runs.shared_records import RecordWriter, events_of_update
+from locust_cw._runs.tags import tags_of_run
+from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
-    from locust_cw import _core
-    from locust_cw._settings.table import Options
+    from collections.abc import Callable
 
+    from locust_cw._plugin.process_role import ProcessRole
+    from locust_cw._runs.record_events import Phase as UpdatePhase
+
+T = TypeVar("T")
 logger = logging.getLogger("locust_cw")
 
+_PERIOD_S = 60.0
+_LAST_CALL_TIMEOUT_S = 5.0
 
-def create(_options: Options) -> RunRecord:
-    """The extension of a run."""
-    return RunRecord()
+
+def of(run: TestRun, role: ProcessRole) -> RunRecord:
+    """The extension of a run. It is created with the first call, and is called with the other ones from then on."""
+    known = (each for each in run.extensions if isinstance(each, RunRecord))
+    record = next(known, None)
+    if record is None:
+        record = RunRecord(run, role)
+        run.extensions.append(record)
+    return record
 
 
 class RunRecord(Extension[TestRun]):
-    """Writes the record of a run."""
+    """Writes the record of a run.
 
-    def on_finished(self, run: TestRun, receipt: _core.Receipt, remarks: list[str]) -> None:
-        """Write the record."""
-        del remarks
-        self.write(run, receipt)
+    Attributes:
+        is_busy: Whether an update is being written.
+
+    """
+
+    def __init__(self, run: TestRun, role: ProcessRole) -> None:
+        """Nothing is written before the next second."""
+        self._run = run
+        self._role = role
+        self._users = 0
+        self._due = 0.0
+        self._has_begun = False
+        self._has_ended = False
+        self._is_complete = False
+        self._has_warned = False
+        self._lock = Semaphore()
+        self._writer = self._writer_of(run) if _is_shared(run) else None
+        self.is_busy = False
 
     @staticmethod
-    def write(run: TestRun, receipt: _core.Receipt) -> None:
-        """Write the record, with the receipt so far."""
-        record = Record(
-            run.run_id,
-            run.options.core | {"spool_dir": absolute(run.options["spool_dir"])},
-            run.times.started,
-            run.times.ramped_up,
-            run.times.stopped,
-            run.host,
-            list(run.options["target"] or ()),
-            run.dashboard[0],
-            json.loads(receipt.json),
-            receipt.series,
-            run.publisher.destination() or {},
-            summary=json.loads(run.publisher.statistics.summary().to_json()),
-        )
+    def _writer_of(run: TestRun) -> RecordWriter:
+        account = Account(run.options.core, gevent.sleep)
+        return RecordWriter(account.call, run.options["log_group"])
+
+    # When it is written.
+
+    def on_tick(self, run: TestRun) -> None:
+        """Update the record if that is due."""
+        self._users = max(self._users, run.times.most_users, locust_adapter.user_count(run.environment))
+        if self.is_busy or time.monotonic() < self._due or self._has_ended:
+            return
+        self._due = time.monotonic() + _PERIOD_S
+        self.is_busy = True
+        spawn(self._update)
+
+    def on_stop(self, run: TestRun) -> None:
+        """Update the record in the next second."""
+        del run
+        self.request()
+
+    def request(self) -> None:
+        """Update the record in the next second."""
+        self._due = 0.0
+
+    def cancel(self) -> None:
+        """Write no more updates: the record with the receipt follows."""
+        self._has_ended = True
+
+    def finish(self, receipt: _core.Receipt) -> None:
+        """Write the record with the receipt, and wait until CloudWatch Logs has it, for a few seconds at most."""
+        self._has_ended = True
+        if self._run.options["record"] == "off":
+            return
         try:
-            record.write()
-        except OSError as error:
-            logger.debug("The record of run %s could not be written: %s", run.run_id, error)
+            self._finish(receipt)
+        except Exception:
+            # The user needs the receipt, and not the record.
+            logger.debug("The record of run %s could not be completed", self._run.run_id, exc_info=True)
+
+    def _finish(self, receipt: _core.Receipt) -> None:
+        record = self._record(receipt)
+        self._write_file(record, is_complete=True)
+        # If calls fail, their spool is replayed later, and the wait would be in vain.
+        if self._writer is not None and not self._run.publisher.progress().failures:
+            sending = gevent.spawn(self._send, record, "end")
+            sending.join(timeout=_LAST_CALL_TIMEOUT_S)
+            if not sending.ready():
+                sending.kill(block=False)
+                self._warn("CloudWatch Logs did not answer in time")
+
+    def _update(self) -> None:
+        run = self._run
+        try:
+            record = self._record(self._role.summary(run))
+            self._write_file(record)
+            # Without --cw-live, a test makes no calls before its stop.
+            if self._writer is not None and (run.options["live"] or not run.is_under_way):
+                self._send(record, "update" if self._has_begun else "start")
+        except Exception:
+            logger.debug("The record of run %s could not be updated", run.run_id, exc_info=True)
+        finally:
+            self.is_busy = False
+
+    # What is written, and where.
+
+    def _record(self, receipt: _core.Receipt) -> Record:
+        run = self._run
+        statistics, now = run.publisher.statistics, time.time()
+        fields = json.loads(receipt.json)
+        if not fields.get("checks") and run.options["check"]:
+            fields["checks"] = [each.fields for each in statistics.check_results(run.times.stopped or now)]
+        summary = statistics.summary()
+        return Record(
+            run_id=run.run_id,
+            options=run.options.core | {"spool_dir": absolute(run.options["spool_dir"])},
+            started=run.times.started,
+            ramped_up=run.times.ramped_up,
+            stopped=run.times.stopped,
+            updated=now,
+            host=run.host,
+            targets=list(run.options["target"] or ()),
+            checks=list(run.options["check"] or ()),
+            tags=tags_of_run(run.options["tag"]),
+            users=max(self._users, run.times.most_users),
+            p95_ms=summary.quantile_ms(0.95),
+            dashboard=run.dashboard[0],
+            receipt=fields,
+            series=receipt.series or self._series(summary),
+            destination=run.publisher.destination() or {},
+            summary=_in_thread(summary.to_json),
+        )
+
+    def _series(self, summary: _core.Summary) -> list[dict[str, Any]]:
+        """The series so far, which only the last receipt has."""
+        run = self._run
+        # A master publishes no requests, unless with --cw-source master.
+        options = _core.default_options() | run.options.core | {"run_id": run.run_id}
+        return run.publisher.series() or series_of(summary, run.host, options)
+
+    def _write_file(self, record: Record, *, is_complete: bool = False) -> None:
+        with self._lock:
+            # The record with the receipt may have been written meanwhile.
+            if self._is_complete:
+                return
+            self._is_complete = is_complete
+            try:
+                _in_thread(record.write)
+            except OSError as error:
+                logger.debug("The record of run %s could not be written: %s", record.run_id, error)
+
+    def _send(self, record: Record, phase: UpdatePhase) -> None:
+        """Write the record to CloudWatch Logs. After a failure, the next update tries again."""
+        writer: Any = self._writer
+        try:
+            writer.write(record.run_id, _in_thread(lambda: events_of_update(record, phase)))
+            self._has_begun = True
+        except _core.AwsError as error:
+            # The publisher creates the log group with its first events.
+            if error.kind != "not_found":
+                self._warn(redact(str(error)))
+
+    def _warn(self, reason: str) -> None:
+        level = logging.DEBUG if self._has_warned else logging.WARNING
+        self._has_warned = True
+        logger.log(
+            level,
+            "The record of run %s could not be written to CloudWatch Logs, so other machines may not see the run: %s",
+            self._run.run_id,
+            reason,
+        )
+
+
+def _is_shared(run: TestRun) -> bool:
+    options = run.options
+    return options["record"] == "cloudwatch" and options["logs"] != "off" and not options["dry_run"]
+
+
+def _in_thread(function: Callable[[], T]) -> T:
+    """Call a function in a thread of gevent's, so that greenlets go on."""
+    try:
+        pool = gevent.get_hub().threadpool
+        result: T = pool.apply(function)
+    except RuntimeError:
+        # At the end of the interpreter, no thread can be started.
+        return function()
+    return result

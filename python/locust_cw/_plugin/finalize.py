@@ -29,8 +29,8 @@ def finalize(run: TestRun, process_role: ProcessRole, wait: DrainWait) -> tuple[
     finished = FinishedRun(run.times.started, receipt, remarks)
     if process_role.hand_over(run, receipt, remarks):
         return finished, False
-    for name in ("record", "receipt"):
-        load(name).create(run.options).on_finished(run, receipt, remarks)
+    load("record").of(run, process_role).finish(receipt)
+    load("receipt").create(run.options).on_finished(run, receipt, remarks)
     if receipt.checks:
         load("check_output").create(run.options).on_finished(run, receipt, remarks)
     for extension in run.extensions:

@@ -23,11 +23,13 @@ logger = logging.getLogger("locust_cw")
 _PERIOD_S = 1.0
 _AFTER_FULL_SECOND_S = 0.03
 _COUNT_USERS_EVERY_S = 0.1
+# The modules that write the record are not loaded among the first requests.
+_RECORD_AFTER_S = 5.0
 
 
 def monitor_loop(run: TestRun, process_role: ProcessRole, end: SessionEnd, finish: Callable[[TestRun], None]) -> None:
     """Accompany a run until it has its receipt. A run that was replaced is finished as soon as it is delivered."""
-    is_delivered = False
+    is_delivered, is_recorded = False, process_role.writes_record and run.options["record"] != "off"
     while run.phase is not Phase.FINALIZED:
         _sleep_until_next_second(run)
         if not run.is_attached:
@@ -39,15 +41,18 @@ def monitor_loop(run: TestRun, process_role: ProcessRole, end: SessionEnd, finis
             run.snapshot_totals()
         else:
             run.gauges.sample(run.environment, run.publisher)
+            if is_recorded and time.time() - run.times.started > _RECORD_AFTER_S:
+                # In a thread, because greenlets would wait for an import.
+                gevent.get_hub().threadpool.apply(load, ("record",)).of(run, process_role)
         for extension in run.extensions:
             extension.on_tick(run)
         run.log_messages()
         if run.times.stopped is not None and not is_delivered and _has_nothing_left(run, process_role):
             is_delivered = True
             logger.debug("CloudWatch has all of run %s", run.run_id)
-            if process_role.writes_record:
+            if is_recorded:
                 # The receipt may take hours, as with a web UI; `verify` and `report` need the record now.
-                load("record").create(run.options).write(run, process_role.summary(run))
+                load("record").of(run, process_role).request()
 
 
 def _has_nothing_left(run: TestRun, process_role: ProcessRole) -> bool:

@@ -95,7 +95,7 @@ class TestRun:
         environment: Environment,
         publisher: _core.Publisher,
         options: Options,
-        extensions: Sequence[Extension[TestRun]],
+        extensions: list[Extension[TestRun]],
         *,
         host: str | None,
     ) -> None:

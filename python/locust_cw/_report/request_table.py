@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from locust_cw import _core
 from locust_cw._aws.metric_data import LATE_S, whole_period
 from locust_cw._report.findings import PERCENTILES, Row
 from locust_cw._report.query import fetch
+from locust_cw._runs.record import NoRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,8 +91,8 @@ def _with_methods(run: RunMetrics, rows: Sequence[Row]) -> list[Row]:
 def _methods_by_name(run: RunMetrics) -> dict[str, list[Row]]:
     """A row for each method of a name, the most requested first."""
     try:
-        summary = _core.Summary.from_json(json.dumps(run.record.summary))
-    except ValueError:
+        summary = run.record.load_summary()
+    except NoRecordError:
         # The record is from another version, or has no summary.
         return {}
     found = defaultdict[str, list[Row]](list)

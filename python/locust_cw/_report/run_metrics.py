@@ -13,7 +13,7 @@ from locust_cw._report.findings import PERCENTILES, Line
 from locust_cw._report.query import chart_period, fetch
 from locust_cw._report.saturation import Sample
 from locust_cw._report.series import Series, quotient_of, sum_of
-from locust_cw._runs.record import neighbours, span_of
+from locust_cw._runs.neighbours import neighbours, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,12 +13,14 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from locust_cw import _core
+from locust_cw._runs.folder import records_folder
 from locust_cw._runs.folder_lock import locked
-from locust_cw._runs.record import NoRecordError, Record, differ, records_folder
+from locust_cw._runs.record import NoRecordError, Record, differ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from locust_cw import _core
 
 logger = logging.getLogger("locust_cw")
 
@@ -54,7 +56,9 @@ def write_record(
         receipt=json.loads(receipt.json),
         series=receipt.series,
         destination=receipt.destination or {},
-        summary=json.loads(summary.to_json()),
+        updated=stopped,
+        p95_ms=summary.quantile_ms(0.95),
+        summary=summary.to_json(),
     )
     spool_dir = record.option("spool_dir")
     try:
@@ -90,6 +94,7 @@ def _sum_of(record: Record, other: Record) -> Record:
     # The processes of a run pay once for the metrics of a series.
     receipt["estimated_cost_usd"] = max(0.0, receipt["estimated_cost_usd"] - shared_cost)
     last_stop = max(_stop_of(record), _stop_of(other))
+    summary = _sum_of_summaries(record, other)
     return replace(
         record,
         started=min(record.started, other.started),
@@ -99,17 +104,17 @@ def _sum_of(record: Record, other: Record) -> Record:
         series=series,
         destination=record.destination or other.destination,
         replays=[*other.replays, *record.replays],
-        summary=_sum_of_summaries(record.summary, other.summary),
+        p95_ms=None if summary is None else summary.quantile_ms(0.95),
+        summary="" if summary is None else summary.to_json(),
     )
 
 
-def _sum_of_summaries(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The summary of both; empty if one is not known, as the other one would be taken for that of the run."""
-    if not one or not other:
-        return {}
-    summaries = [_core.Summary.from_json(json.dumps(each)) for each in (one, other)]
-    sum_of_both: dict[str, Any] = json.loads(summaries[0].merge(summaries[1]).to_json())
-    return sum_of_both
+def _sum_of_summaries(one: Record, other: Record) -> _core.Summary | None:
+    """The summary of both; None if one is not known, as the other one would be taken for that of the run."""
+    try:
+        return one.load_summary().merge(other.load_summary())
+    except NoRecordError:
+        return None
 
 
 def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,49 +1,33 @@
-"""The record of a run: its options, times, destination and receipt, stored next to the spool for `verify` and `report`.
+"""The record of a run: its options, times, destination, receipt and summary, for the commands that read past runs.
 
-Each run has one JSON file, `<spool folder>/.records/<run ID>.json`. The process that makes the receipt writes it.
+Each run has one JSON file, `<spool folder>/.records/<run ID>.json`. The process that makes the receipt writes it. The
+first line has everything but the summary, which can have megabytes and which most readers do not need. Log events with
+the same text make the run known to other machines (`shared_records`).
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import NoneType
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from locust_cw import _core
 from locust_cw._aws.account import OPTIONS
-from locust_cw._aws.metric_data import LATE_S
-from locust_cw._checks.results import recorded_results
+from locust_cw._runs.folder import absolute, delete_oldest, records_folder
+from locust_cw._runs.public_url import public_url
+from locust_cw._runs.validity import GROUPS, REQUEST_DIMENSIONS, problem_of
 from locust_cw._terminal.replay_command import replay_command
 
-KEPT = 200
-"""Most records in a folder. The oldest ones are deleted."""
+FORMAT = 2
+"""The version of the format. A reader accepts older ones, and ignores unknown fields of newer ones."""
 
-_FORMS: dict[str, type | tuple[type, ...]] = {
-    "run_id": str,
-    "options": dict,
-    "started": (int, float),
-    "ramped_up": (int, float, NoneType),
-    "stopped": (int, float, NoneType),
-    "host": (str, NoneType),
-    "targets": list,
-    "dashboard": (str, NoneType),
-    "receipt": dict,
-    "series": list,
-    "destination": dict,
-    "replays": list,
-    "summary": dict,
-}
-_GROUPS = ("requests", "failures", "log_events")
-_COUNTS = ("observed", "delivered", "spooled", "rejected", "dropped")
-# The core counts with 64 bits.
-_TOO_LARGE = 2**64
-_REQUEST_DIMENSIONS = frozenset({"Request", "Method", "RunId"})
+STALE_S = 180.0
+"""A run that did not stop was killed if its record is older. Records are updated each minute."""
+
+_SUMMARY_KEY = ',\n"summary": '
+_DESTINATION_URLS = ("cloudwatch_url", "logs_url")
 
 LOCAL_IS_GONE = (
     "The run was published to a local CloudWatch (--cw-local), which stopped with the test and kept no data. To keep"
@@ -51,14 +35,14 @@ LOCAL_IS_GONE = (
     " --cw-endpoint-url http://127.0.0.1:4566 --cw-region us-east-1, and any AWS_ACCESS_KEY_ID and"
     " AWS_SECRET_ACCESS_KEY."
 )
-_HOW_RECORDED = (
-    ". A run is recorded when it ends, by the process that makes its receipt: run this command on that machine, as the"
-    " same user, and with --spool-dir if the test had --cw-spool-dir. A run that was killed has no record"
+HOW_RECORDED = (
+    ". The process that prints the receipt records a run: run this command on that machine, as the same user, and with"
+    " --spool-dir if the test had --cw-spool-dir"
 )
 
 
 class NoRecordError(LookupError):
-    """This machine has no record of the run, or cannot read it."""
+    """There is no record of the run, or it cannot be read."""
 
 
 @dataclass
@@ -71,15 +55,20 @@ class Record:
         started: The start, in seconds since the epoch.
         ramped_up: The time at which all users were spawned; None if that did not happen.
         stopped: The stop; None if the test did not stop.
+        updated: The last update of the record, in seconds since the epoch; None if an older version wrote it.
         host: The environment's host, or else the host that its user classes share; None without one.
         targets: The AWS resources under test, in the form of `--cw-target`.
+        checks: The checks, in the form of `--cw-check`. The receipt has their results.
+        tags: The tags, by name.
+        users: The largest number of users so far; None if it is unknown.
+        p95_ms: The 95th percentile of the response times of successful requests, in milliseconds; None if unknown.
         dashboard: The name of the run's dashboard; None without one.
         receipt: The receipt, as `--cw-receipt` writes it.
         series: `requests` and `failures` of each series, with its `dimensions`.
         destination: The destination, as `destination` of the core's `Publisher` returns it; empty if it is unknown.
         replays: What replays on this machine have sent of the run: `time`, `destination`, `requests`, `log_events`.
         summary: The totals and distributions of the requests, as `_core.Summary.to_json` returns them; empty if the
-            record has none.
+            record has none, or if it was read without it.
 
     """
 
@@ -88,14 +77,19 @@ class Record:
     started: float
     ramped_up: float | None = None
     stopped: float | None = None
+    updated: float | None = None
     host: str | None = None
     targets: list[str] = field(default_factory=list)
+    checks: list[str] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    users: int | None = None
+    p95_ms: float | None = None
     dashboard: str | None = None
     receipt: dict[str, Any] = field(default_factory=dict)
     series: list[dict[str, Any]] = field(default_factory=list)
     destination: dict[str, Any] = field(default_factory=dict)
     replays: list[dict[str, Any]] = field(default_factory=list)
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: str = ""
 
     def option(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of an option, or its default."""
@@ -104,7 +98,7 @@ class Record:
     @property
     def roll_ups(self) -> list[dict[str, Any]]:
         """The series of whole hosts."""
-        return [series for series in self.series if not _REQUEST_DIMENSIONS & series["dimensions"].keys()]
+        return [series for series in self.series if not REQUEST_DIMENSIONS & series["dimensions"].keys()]
 
     @property
     def account(self) -> dict[str, Any]:
@@ -133,13 +127,13 @@ class Record:
 
     def add_replay(self, receipt: dict[str, Any], destination: dict[str, Any] | None, when: float) -> None:
         """Add what a replay has sent of the run to its receipt."""
-        if not any(receipt[group][fate] for group in _GROUPS for fate in ("delivered", "rejected", "dropped")):
+        if not any(receipt[group][fate] for group in GROUPS for fate in ("delivered", "rejected", "dropped")):
             return
         nothing_sent = not any(self.receipt[group]["delivered"] for group in ("requests", "log_events"))
         if destination and nothing_sent and not self.replays:
             # All delivered data of the run is there.
             self.destination = destination
-        for group in _GROUPS:
+        for group in GROUPS:
             own, replayed = self.receipt[group], receipt[group]
             settled = {fate: replayed[fate] for fate in ("delivered", "rejected", "dropped")}
             left = sum(settled.values())
@@ -161,6 +155,85 @@ class Record:
         sent = {group: receipt[group]["delivered"] for group in ("requests", "log_events")}
         self.replays.append({"time": when, "destination": destination or {}, **sent})
 
+    @property
+    def ended(self) -> float:
+        """The stop; of a run that was killed, the last update of the record; of a run under way, the present time."""
+        if self.stopped is not None:
+            return self.stopped
+        now = time.time()
+        return now if self.updated is None or now - self.updated <= STALE_S else self.updated
+
+    def load_summary(self) -> _core.Summary:
+        """The summary.
+
+        Raises:
+            NoRecordError: If the record has none, or it cannot be read.
+
+        """
+        if not self.summary:
+            raise NoRecordError(
+                f"the record of run {self.run_id} has no summary: an older version of locust-cw made it"
+            )
+        try:
+            return _core.Summary.from_json(self.summary)
+        except ValueError as error:
+            raise NoRecordError(f"the summary of run {self.run_id} cannot be read: {error}") from error
+
+    # Its text.
+
+    def to_text(self) -> str:
+        """The record as JSON. Its first line has everything but the summary."""
+        values = {name: value for name, value in vars(self).items() if name != "summary"}
+        # Without indentation, the first line ends at the summary. Its text is not parsed, which would take long.
+        return f"{json.dumps({'format': FORMAT} | values)[:-1]}{_SUMMARY_KEY}{self.summary or '{}'}}}\n"
+
+    @classmethod
+    def from_text(cls, text: str, source: str) -> Record:
+        """Read what `to_text` has written, or only its first line.
+
+        Args:
+            text: The text.
+            source: Where it is from, for the message of an error.
+
+        Raises:
+            NoRecordError: If it is not a record.
+
+        """
+        first_line, _, rest = text.partition("\n")
+        try:
+            content = json.loads(first_line.removesuffix(",") + "}" if first_line.endswith(",") else text)
+            # JSON can contain half a character, such as \ud800, which cannot be encoded.
+            json.dumps(content, ensure_ascii=False).encode()
+            values = {name: value for name, value in content.items() if name in _NAMES}
+            summary = values.pop("summary", {})
+            if not isinstance(summary, dict):
+                raise TypeError("summary has an invalid value")  # noqa: TRY301 - handled like the errors above
+            record = cls(**values)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise NoRecordError(f"the record {source} cannot be read: {error}") from error
+        if problem := problem_of(vars(record)):
+            raise NoRecordError(f"the record {source} cannot be read: {problem}")
+        if first_line.endswith(","):
+            record.summary = rest.removeprefix(_SUMMARY_KEY[2:]).rstrip().removesuffix("}")
+        elif summary:
+            record.summary = json.dumps(summary)
+        if record.summary == "{}":
+            record.summary = ""
+        return record
+
+    def for_other_machines(self) -> Record:
+        """The record without secrets, and without what is only of use on this machine."""
+        options = {name: value for name, value in self.options.items() if name not in ("external_id", "spool_dir")}
+        if options.get("endpoint_url"):
+            options["endpoint_url"] = public_url(options["endpoint_url"])
+        destination = dict(self.destination)
+        for name in _DESTINATION_URLS:
+            if destination.get(name):
+                destination[name] = public_url(destination[name])
+        return Record(**(vars(self) | {"options": options, "destination": destination}))
+
+    # Its file.
+
     def write(self) -> None:
         """Write the record, readable only by the user, and delete the oldest records.
 
@@ -173,15 +246,18 @@ class Record:
         path, part = folder / f"{self.run_id}.json", folder / f"{self.run_id}.json.part"
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            # In one call and without indentation: that is fast, and a summary can have megabytes.
-            file.write(json.dumps(vars(self)))
+            file.write(self.to_text())
         part.replace(path)
-        for old in _by_age(folder)[:-KEPT]:
-            old.unlink(missing_ok=True)
+        delete_oldest(folder)
 
     @classmethod
-    def read(cls, run_id: str, spool_dir: str | None = None) -> Record:
-        """Read the record of a run.
+    def read(cls, run_id: str, spool_dir: str | None = None, *, with_summary: bool = True) -> Record:
+        """Read the record of a run on this machine.
+
+        Args:
+            run_id: The run ID.
+            spool_dir: The spool folder of the test.
+            with_summary: Read the summary as well, which takes longer.
 
         Raises:
             NoRecordError: If this machine has none, or it cannot be read.
@@ -189,42 +265,24 @@ class Record:
         """
         path = records_folder(spool_dir) / f"{run_id}.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            # JSON can contain half a character, such as \ud800, which cannot be encoded.
-            json.dumps(content, ensure_ascii=False).encode()
-            record = cls(**content)
+            with path.open(encoding="utf-8", newline="") as file:
+                text = file.read() if with_summary else file.readline()
+                if not with_summary and not text.endswith(",\n"):
+                    # An older version wrote it, as one line or with indentation.
+                    text += file.read()
         except FileNotFoundError:
-            raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}{_HOW_RECORDED}") from None
-        except (OSError, ValueError, TypeError) as error:
+            raise NoRecordError(f"there is no record of a run {run_id} in {path.parent}{HOW_RECORDED}") from None
+        except (OSError, ValueError) as error:
             raise NoRecordError(f"the record {path} cannot be read: {error}") from error
-        if problem := _problem_of(record):
-            raise NoRecordError(f"the record {path} cannot be read: {problem}")
+        record = cls.from_text(text, str(path))
+        if not with_summary:
+            record.summary = ""
         # The folder may have been moved since, together with the other records and the spools.
         record.options["spool_dir"] = absolute(spool_dir)
         return record
 
 
-def _problem_of(record: Record) -> str | None:
-    """Why a file is not a valid record; None if it is one."""
-    for name, form in _FORMS.items():
-        if not isinstance(getattr(record, name), form):
-            return f"{name} has an invalid value"
-    times = {name: getattr(record, name) for name in ("started", "ramped_up", "stopped")}
-    valid = {name: when is None or 0 <= when < _core.DATES_END for name, when in times.items()} | {
-        "targets": all(isinstance(target, str) for target in record.targets),
-        "receipt": not record.receipt or _is_receipt(record.receipt),
-        "series": all(map(_is_series, record.series)),
-        "destination": all(value is None or isinstance(value, str) for value in record.destination.values()),
-        "replays": all(isinstance(replay, dict) for replay in record.replays),
-    }
-    if invalid := [name for name, is_valid in valid.items() if not is_valid]:
-        return f"{invalid[0]} has an invalid value"
-    known = _core.default_options().keys() & record.options.keys()
-    try:
-        _core.check_options({name: record.options[name] for name in known} | {"run_id": record.run_id})
-    except _core.InvalidOptionError as error:
-        return str(error)
-    return None
+_NAMES = frozenset(each.name for each in fields(Record))
 
 
 _DESTINATION_KEYS = ("account_id", "region", "cloudwatch_url", "logs_url")
@@ -236,116 +294,3 @@ def differ(one: dict[str, Any], other: Any) -> bool:  # noqa: ANN401 - as it was
         return False
     pairs = ((one.get(name), other.get(name)) for name in _DESTINATION_KEYS)
     return any(first != second for first, second in pairs if first and second)
-
-
-def _is_receipt(receipt: dict[str, Any]) -> bool:
-    groups = [receipt.get(name) for name in _GROUPS]
-    cost = receipt.get("estimated_cost_usd", 0)
-    return (
-        all(isinstance(each, dict) and all(_is_count(each.get(key)) for key in _COUNTS) for each in groups)
-        and _is_count(receipt.get("uncertain"))
-        and isinstance(cost, int | float)
-        and abs(cost) < _TOO_LARGE
-        and _are_check_results(receipt.get("checks", []))
-    )
-
-
-def _are_check_results(entries: object) -> bool:
-    if not isinstance(entries, list):
-        return False
-    try:
-        recorded_results(entries)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_series(entry: object) -> bool:
-    return (
-        isinstance(entry, dict)
-        and isinstance(entry.get("dimensions"), dict)
-        and all(isinstance(text, str) for text in entry["dimensions"].values())
-        # Each series has one of these, the roll-up of a host included.
-        and bool(entry["dimensions"].keys() & {"Host", *_REQUEST_DIMENSIONS})
-        and all(_is_count(entry.get(key)) for key in ("requests", "failures"))
-    )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value < _TOO_LARGE
-
-
-def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
-    """The first second in which requests of a run can have ended, and the second after the last one.
-
-    The span ends where a later run of the same series starts. The second in which one stops and the other starts counts
-    for both.
-    """
-    start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + LATE_S
-    following = [math.floor(other.started) for other in others if other.started > (record.stopped or record.started)]
-    return start, max(start + 1, math.ceil(record.stopped or record.started), min([stop, *following]))
-
-
-def _dimensions(record: Record) -> set[frozenset[tuple[str, str]]]:
-    """The dimensions of each series."""
-    return {frozenset(series["dimensions"].items()) for series in record.series}
-
-
-def neighbours(record: Record) -> list[Record]:
-    """Other runs on this machine that publish to the same series."""
-    found, spool_dir, own = [], record.option("spool_dir"), _dimensions(record)
-    for run_id in known_runs(spool_dir):
-        try:
-            other = Record.read(run_id, spool_dir)
-        except NoRecordError:
-            continue
-        same = other.option("namespace") == record.option("namespace") and not other.option("dry_run")
-        if other.run_id != record.run_id and same and not own.isdisjoint(_dimensions(other)):
-            found.append(other)
-    return found
-
-
-def newest(spool_dir: str | None = None) -> str:
-    """The ID of the newest run.
-
-    Raises:
-        NoRecordError: If this machine has no record.
-
-    """
-    known = known_runs(spool_dir)
-    if not known:
-        raise NoRecordError(f"there is no record of any run in {records_folder(spool_dir)}{_HOW_RECORDED}")
-    return known[-1]
-
-
-def was_published(run_id: str, spool_dir: str | None = None) -> bool:
-    """Whether this machine has a record of an earlier run with this ID that was published to AWS."""
-    try:
-        record = Record.read(run_id, spool_dir)
-    except NoRecordError:
-        return False
-    return not record.option("dry_run") and record.local_url is None
-
-
-def known_runs(spool_dir: str | None = None) -> list[str]:
-    """The IDs of all runs that this machine has recorded, the newest last."""
-    return [path.stem for path in _by_age(records_folder(spool_dir))]
-
-
-def _by_age(folder: Path) -> list[Path]:
-    found: list[tuple[float, Path]] = []
-    for path in folder.glob("*.json"):
-        # Another process may delete it as one of the oldest.
-        with suppress(OSError):
-            found.append((path.stat().st_mtime, path))
-    return [path for _, path in sorted(found)]
-
-
-def absolute(spool_dir: str | None) -> str | None:
-    """The absolute path of a spool folder, for a process with another working directory."""
-    return None if spool_dir is None else str(Path(spool_dir).absolute())
-
-
-def records_folder(spool_dir: str | None) -> Path:
-    """The folder of the records."""
-    return Path(_core.spool_root(spool_dir), ".records")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Mapping
 
-    from locust_cw._aws.targets import Target
-
 
 def _choices(option: str) -> tuple[str, ...]:
     """The values of an option of the core."""
@@ -86,10 +84,14 @@ OPTIONS = (
     Option("check_wait", "Seconds to wait at the end for metrics of checked targets", "SECONDS", float, default=120.0),
     Option("junit", "Write the results of checks as JUnit XML to this file", "FILE"),
     Option("summary", "Append the results of checks as Markdown to this file", "FILE"),
+    # Also local with `cloudwatch`.
+    Option("record", "Where to keep the run's record", choices=("cloudwatch", "local", "off"), default="cloudwatch"),
+    Option("tag", "Tag of the run, in addition to those of a CI pipeline; repeatable", "NAME=VALUE", list),
     Option("strict", "Refuse to start the test if AWS refuses the first call", type=None),
 )
 
 _CORE_DEFAULTS = _core.default_options()
+_DEFAULTS = {option.name: option.default for option in OPTIONS} | _CORE_DEFAULTS
 NAMES = frozenset(option.name for option in OPTIONS)
 """The names of all options, in Python form."""
 NAMES_OF_PUBLISHER = frozenset(_CORE_DEFAULTS) | {"disable"}
@@ -186,7 +188,7 @@ class Options:
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of an option, or its default; None if it has neither."""
-        return self._values.get(name, _CORE_DEFAULTS.get(name))
+        return self._values.get(name, _DEFAULTS.get(name))
 
     def set(self, name: str, value: object) -> None:
         """Set an option."""
@@ -207,34 +209,6 @@ class Options:
         """The name of the dashboard; None for no dashboard."""
         return dashboard_name(self["dashboard"], self["namespace"])
 
-    @property
-    def targets(self) -> list[Target]:
-        """The AWS resources under test.
-
-        Raises:
-            InvalidOptionError: If a target is invalid.
-
-        """
-        if not self["target"]:
-            return []
-        from locust_cw._aws import targets  # noqa: PLC0415 - most tests have no targets
-
-        return [targets.parse(target) for target in self["target"]]
-
-    @property
-    def target_checks(self) -> list[_core.Check]:
-        """The checks of AWS resources under test.
-
-        Raises:
-            InvalidOptionError: If a check is malformed, or its target is not among the targets.
-
-        """
-        if not self["check"]:
-            return []
-        from locust_cw._checks.target_metrics import target_checks  # noqa: PLC0415 - many tests have no checks
-
-        return target_checks(self["check"], self.targets)
-
     def check(self) -> None:
         """Check every option.
 
@@ -252,18 +226,16 @@ class Options:
             check_file(name, self[name])
 
     def check_names(self) -> None:
-        """Check the names of targets and dashboard, which the web UI's form can change.
+        """Check the names of targets, tags and dashboard, which the web UI's form can change.
 
         Raises:
             InvalidOptionError: If a name cannot be used.
 
         """
-        _ = self.targets
-        _ = self.target_checks
-        if self.dashboard is not None:
-            from locust_cw._dashboard.name import check_name  # noqa: PLC0415 - most tests have no dashboard
+        if self.dashboard is not None or any(self[name] for name in ("target", "check", "tag")):
+            from locust_cw._settings.names import check_names  # noqa: PLC0415 - most tests have none of them
 
-            check_name(self.dashboard)
+            check_names(self["target"], self["check"], self["tag"], self.dashboard)
 
 
 def check_file(name: str, file: str | os.PathLike[str] | None) -> None:

@@ -1,6 +1,9 @@
 //! Operations of CloudWatch Logs: log groups, log events and queries.
 
-use aws_sdk_cloudwatchlogs::types::{FilteredLogEvent, InputLogEvent, QueryDefinition, QueryStatus, ResultField};
+use aws_sdk_cloudwatchlogs::types::{
+    FilteredLogEvent, InputLogEvent, LogStream as SdkLogStream, OutputLogEvent, QueryDefinition, QueryStatus,
+    ResultField,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -55,6 +58,48 @@ impl Operation<'_> {
             events.extend(self.answer("log group", &group, page)?.events().iter().map(event));
         }
         Ok(json!({"events": events}))
+    }
+
+    /// One page: the caller decides how far back it reads.
+    pub(super) async fn get_log_events(&self, input: GetLogEvents) -> Result<Value, AccountError> {
+        let group = input.log_group_name;
+        let call = self
+            .clients
+            .logs
+            .get_log_events()
+            .log_group_name(&group)
+            .log_stream_name(input.log_stream_name)
+            .set_limit(input.limit)
+            .set_next_token(input.next_token)
+            .set_start_from_head(input.start_from_head);
+        let answer = self.answer("log group", &group, call.send().await)?;
+        let event = |event: &OutputLogEvent| json!({"timestamp": event.timestamp(), "message": event.message()});
+        let events: Vec<_> = answer.events().iter().map(event).collect();
+        Ok(json!({"events": events, "nextBackwardToken": answer.next_backward_token()}))
+    }
+
+    pub(super) async fn describe_log_streams(&self, input: DescribeLogStreams) -> Result<Value, AccountError> {
+        let group = input.log_group_name;
+        let call = self
+            .clients
+            .logs
+            .describe_log_streams()
+            .log_group_name(&group)
+            .set_log_stream_name_prefix(input.log_stream_name_prefix);
+        let mut pages = call.into_paginator().send();
+        let mut streams = Vec::new();
+        while let Some(page) = pages.next().await {
+            let stream = |stream: &SdkLogStream| {
+                json!({
+                    "logStreamName": stream.log_stream_name(),
+                    "creationTime": stream.creation_time(),
+                    "lastEventTimestamp": stream.last_event_timestamp(),
+                    "lastIngestionTime": stream.last_ingestion_time(),
+                })
+            };
+            streams.extend(self.answer("log group", &group, page)?.log_streams().iter().map(stream));
+        }
+        Ok(json!({"logStreams": streams}))
     }
 
     pub(super) async fn start_query(&self, input: StartQuery) -> Result<Value, AccountError> {
@@ -146,6 +191,23 @@ pub(super) struct FilterLogEvents {
     filter_pattern: Option<String>,
     start_time: Option<i64>,
     end_time: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct GetLogEvents {
+    log_group_name: String,
+    log_stream_name: String,
+    limit: Option<i32>,
+    next_token: Option<String>,
+    start_from_head: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct DescribeLogStreams {
+    log_group_name: String,
+    log_stream_name_prefix: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -118,6 +118,8 @@ impl Account {
             "CreateLogStream" => this.create_log_stream(this.parse(input)?).await,
             "PutLogEvents" => this.put_log_events(this.parse(input)?).await,
             "FilterLogEvents" => this.filter_log_events(this.parse(input)?).await,
+            "GetLogEvents" => this.get_log_events(this.parse(input)?).await,
+            "DescribeLogStreams" => this.describe_log_streams(this.parse(input)?).await,
             "StartQuery" => this.start_query(this.parse(input)?).await,
             "GetQueryResults" => this.get_query_results(this.parse(input)?).await,
             "DescribeQueryDefinitions" => this.describe_query_definitions(this.parse(input)?).await,

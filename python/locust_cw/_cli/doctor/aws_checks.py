@@ -13,6 +13,7 @@ from locust_cw._aws.alarms import states_of
 from locust_cw._aws.metric_data import points_by_metric
 from locust_cw._cli.doctor.check import Check
 from locust_cw._cli.doctor.requirement import Requirement
+from locust_cw._runs.shared_records import PREFIX as RECORDS_PREFIX
 
 if TYPE_CHECKING:
     import argparse
@@ -100,16 +101,19 @@ def metrics_check(namespace: str) -> AwsCheck:
 
 
 def logs_check(options: argparse.Namespace) -> AwsCheck:
-    """Publish a log event in a stream of its own."""
+    """Publish a log event in a stream like that of a test, and in one like that of a record."""
     group = options.log_group
     machine = re.sub(r"[^A-Za-z0-9._-]", "-", platform.node()) or "unnamed"
-    stream = f"{options.log_stream}/doctor/{machine}"
+    # The streams of records have names of their own, for which the permission can be missing.
+    prefixes = (f"{options.log_stream}/", *((RECORDS_PREFIX,) if options.record == "cloudwatch" else ()))
 
     def call(account: Account) -> str:
-        created = _create_stream(account, group, stream, with_group=options.create_log_group)
-        event = {"timestamp": int(time.time() * 1000), "message": '{"event":"doctor"}'}
-        account.call("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=[event])
-        return f"{created} and PutLogEvents are allowed in log group {group}"
+        operations = []
+        for stream in (f"{prefix}doctor/{machine}" for prefix in prefixes):
+            operations.append(_create_stream(account, group, stream, with_group=options.create_log_group))
+            event = {"timestamp": int(time.time() * 1000), "message": '{"event":"doctor"}'}
+            account.call("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=[event])
+        return f"{operations[0]} and PutLogEvents are allowed in log group {group}"
 
     def tolerate(error: _core.AwsError) -> Check | None:
         if error.kind != "not_found":

@@ -34,10 +34,10 @@ examples:
   locust-cw doctor --region eu-north-1 --namespace Shop --log-group /load/shop --stop-on-alarm shop-errors
   locust-cw doctor --json | jq '.checks[] | select(.state == "failed")'
 
-The command publishes one datum of the metric DoctorCheck in the namespace (about $0.0004), and one log event in the
-stream <prefix>/doctor/<this machine> of the log group. It creates the log group only with --create-log-group. It puts
-the dashboard, if it exists, back unchanged. With LOCUST_CW_DISABLE or LOCUST_CW_DRY_RUN, it does none of this, and
-skips these checks.
+The command publishes one datum of the metric DoctorCheck in the namespace (about $0.0004), and one log event in each of
+the streams <prefix>/doctor/<this machine> and runs/doctor/<this machine> of the log group. It creates the log group
+only with --create-log-group. It puts the dashboard, if it exists, back unchanged. With LOCUST_CW_DISABLE or
+LOCUST_CW_DRY_RUN, it does none of this, and skips these checks.
 
 exit code: 0 nothing failed, 1 something failed, 2 invalid argument
 """

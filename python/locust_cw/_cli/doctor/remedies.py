@@ -71,6 +71,7 @@ def _policy_command(options: argparse.Namespace, dashboard: str | None) -> str:
     for name in ("namespace", "logs", "log_group", "log_stream"):
         if getattr(options, name) != default[name]:
             words += [f"--{name.replace('_', '-')}", getattr(options, name)]
+    words += [] if options.record == "cloudwatch" else ["--record", options.record]
     words += [] if dashboard is None else ["--dashboard", dashboard]
     words += [word for alarm in options.stop_on_alarm for word in ("--stop-on-alarm", alarm)]
     words += [word for check in options.check for word in ("--check", check)]

@@ -9,12 +9,14 @@ from locust_cw._aws.account import message_of
 from locust_cw._cli.account import interruptible_account, is_unreachable
 from locust_cw._cli.output import print_error
 from locust_cw._cli.parser import AddParser, add_command
-from locust_cw._cli.shared_options import account_options, add_recorded_account_options, add_spool_option
+from locust_cw._cli.recorded_run import add_recorded_run_options, record_of
+from locust_cw._cli.shared_options import account_options
 from locust_cw._cli.verify.comparison import Comparison, Verdict
 from locust_cw._cli.verify.log_events import compare_logs
 from locust_cw._cli.verify.metrics import compare_metrics
 from locust_cw._cli.verify.output import print_comparison, print_comparison_json
-from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError, Record, newest
+from locust_cw._runs.neighbours import newest
+from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError, Record
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +29,7 @@ examples:
   locust-cw verify || echo 'CloudWatch does not have everything'
 
 The command compares RequestCount and FailureCount of each series over the time of the run, and the log events of the
-run, with the record that the test left in the spool folder. If calls got no response and were repeated (`uncertain` in
+run, with the record of the run. If calls got no response and were repeated (`uncertain` in
 the receipt), CloudWatch may have that many more, and the numbers count as equal. CloudWatch adds up what several runs
 publish for the same host in the same seconds (after three hours: in the same minutes). With --cw-dimensions
 Host,Request,RunId, a test has series of its own, except for the roll-up of the host.
@@ -53,15 +55,14 @@ def declare(add_parser: AddParser) -> None:
         epilog=_EPILOG,
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help="run ID (default: the newest run)")
-    add_spool_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all numbers")
-    add_recorded_account_options(parser)
+    add_recorded_run_options(parser)
     parser.set_defaults(run_command=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        record = Record.read(options.run or newest(options.spool_dir), options.spool_dir)
+        record = record_of(options.run or newest(options.spool_dir), options)
     except NoRecordError as error:
         print_error(str(error))
         return 1

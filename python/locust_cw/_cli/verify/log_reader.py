@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from locust_cw import _core
+from locust_cw._aws.log_query import MAX_ROWS, patiently, query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +23,6 @@ MAX_EVENTS_READ = 100_000
 _EVENTS_PER_SLICE = 10_000
 _EVENTS_PER_PAGE = 10_000
 """Most events of a page (FilterLogEvents)."""
-_THROTTLING_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
-_QUERY_POLL_S = 1.0
-_QUERY_TIMEOUT_S = 15 * 60
-_QUERY_LIMIT = 10_000
 _HOUR = 3600
 
 
@@ -89,7 +84,7 @@ class LogReader:
     def _slices(self) -> Iterator[tuple[int, int]]:
         """Milliseconds from and to: parts of the run with some thousand events, and an hour before and after."""
         record = self._record
-        start, stop = math.floor(record.started), math.ceil(record.stopped or time.time()) + 1
+        start, stop = math.floor(record.started), math.ceil(record.ended) + 1
         events = record.receipt["log_events"]["observed"]
         parts = max(1, min(stop - start, math.ceil(events / _EVENTS_PER_SLICE)))
         inner = (start + (stop - start) * number // parts for number in range(parts + 1))
@@ -107,24 +102,16 @@ class LogReader:
         return [event for event in events if event["logStreamName"].startswith(self._prefix)]
 
     def _filter_once(self, start: int, end: int) -> list[dict[str, Any]]:
-        """The response to FilterLogEvents, which is repeated while AWS throttles it."""
-        pauses = iter(_THROTTLING_PAUSES_S)
-        while True:
-            try:
-                events: list[dict[str, Any]] = self._account.call(
-                    "FilterLogEvents",
-                    logGroupName=self._group,
-                    logStreamNamePrefix=self._prefix,
-                    startTime=start,
-                    endTime=end - 1,
-                )["events"]
-            except _core.AwsError as error:
-                pause = next(pauses, None)
-                if pause is None or error.kind != "throttled":
-                    raise
-                time.sleep(pause)
-            else:
-                return events
+        """The response to FilterLogEvents."""
+        events: list[dict[str, Any]] = patiently(
+            self._account,
+            "FilterLogEvents",
+            logGroupName=self._group,
+            logStreamNamePrefix=self._prefix,
+            startTime=start,
+            endTime=end - 1,
+        )["events"]
+        return events
 
     def count(self) -> LoggedEvents | None:
         """Count the events with Logs Insights.
@@ -138,8 +125,7 @@ class LogReader:
 
         """
         logged = self._nothing()
-        for row in self._query_results():
-            fields = {each["field"]: each["value"] for each in row}
+        for fields in self._query_results():
             if "events" not in fields:
                 return None
             number = int(fields["events"])
@@ -148,30 +134,13 @@ class LogReader:
                 logged.by_name[fields["outcome"], str(fields.get("name"))] += number
         return logged
 
-    def _query_results(self) -> list[list[dict[str, str]]]:
+    def _query_results(self) -> list[dict[str, str]]:
         record = self._record
         escaped = self._prefix.replace("\\", "\\\\").replace('"', '\\"')
         by = "outcome, name" if self._is_json else "@logStream"
-        started = self._account.call(
-            "StartQuery",
-            logGroupName=self._group,
-            queryString=(
-                f'filter strcontains(@logStream, "{escaped}") | stats count(*) as events by {by} | limit {_QUERY_LIMIT}'
-            ),
-            startTime=math.floor(record.started) - _HOUR,
-            endTime=math.ceil(record.stopped or time.time()) + _HOUR,
-            limit=_QUERY_LIMIT,
+        return query(
+            self._account,
+            self._group,
+            f'filter strcontains(@logStream, "{escaped}") | stats count(*) as events by {by} | limit {MAX_ROWS}',
+            (math.floor(record.started) - _HOUR, math.ceil(record.ended) + _HOUR),
         )
-        deadline = time.monotonic() + _QUERY_TIMEOUT_S
-        while True:
-            answer = self._account.call("GetQueryResults", queryId=started["queryId"])
-            status = answer["status"]
-            if status == "Complete":
-                results: list[list[dict[str, str]]] = answer["results"]
-                return results
-            if status not in ("Scheduled", "Running") or time.monotonic() > deadline:
-                raise TimeoutError(
-                    f"Logs Insights did not count the log events of {self._group}: the query is {status}. Run this"
-                    " command again"
-                )
-            time.sleep(_QUERY_POLL_S)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from locust_cw._aws.graph_metric import Metric
 from locust_cw._aws.metric_data import points, shortest_period
 from locust_cw._cli.verify.comparison import MetricsComparison, Number, lost_of
-from locust_cw._runs.record import neighbours, span_of
+from locust_cw._runs.neighbours import neighbours, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def _overlapping(others: Sequence[Record], window: _Window) -> list[str]:
     return sorted(
         other.run_id
         for other in others
-        if math.floor(other.started) < window.end and math.floor(other.stopped or time.time()) >= window.start
+        if math.floor(other.started) < window.end and math.floor(other.ended) >= window.start
     )
 
 
