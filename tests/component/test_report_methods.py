@@ -73,5 +73,5 @@ def test_series_with_a_method_are_not_divided(tmp_path: Path) -> None:
 
 
 def test_a_record_without_a_summary_has_no_methods(tmp_path: Path) -> None:
-    record = replace(recorded(tmp_path, SHARED), summary={})
+    record = replace(recorded(tmp_path, SHARED), summary="")
     assert not any(row.method or row.methods for row in findings_of(record).rows)
