@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import time
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +14,10 @@ from typing import Any
 import pytest
 
 from support.fixtures import Aws, Locust
+from support.fleet import Fleet
 from support.in_process import Done, command
 from support.locust_run import LocustRun
+from support.proxy import error
 from support.servers import Target, wait_until
 
 SHARED: dict[str, str | None] = {"LOCUST_CW_RECORD": None}
@@ -107,3 +111,82 @@ def test_without_records_no_file_is_written(aws: Aws, locust: Locust, target: Ta
     assert not heads(aws)
     assert not list(run.folder.rglob("*.json.part"))
     assert not list(run.folder.glob("state/locust-cw/.records/*.json"))
+
+
+def test_a_log_group_of_the_class_infrequent_access_is_read_with_queries(
+    aws: Aws, locust: Locust, target: Target, tmp_path: Path
+) -> None:
+    """It refuses GetLogEvents and FilterLogEvents."""
+    locust.run("paced.py", "-t", "2s", "--host", target.url, env=SHARED)
+    for operation in ("GetLogEvents", "FilterLogEvents"):
+        aws.proxy.on(operation, error("InvalidOperationException", 400))
+    (entry,) = json.loads(on_other_machine(aws, tmp_path / "elsewhere", "runs", "--json").out)
+    assert (entry["state"], entry["checks"]) == ("finished", None)
+    done = on_other_machine(aws, tmp_path / "elsewhere", "check", entry["run_id"], "requests > 0")
+    assert (done.exit_code, done.err) == (0, "")
+    unknown = on_other_machine(aws, tmp_path / "elsewhere", "check", "unknown", "requests > 0")
+    assert unknown.exit_code == 1
+    assert f"the log group {aws.cloudwatch.log_group} has no complete record of a run unknown" in unknown.err
+
+
+def test_a_record_that_aws_refuses_is_one_warning_and_disturbs_nothing(
+    aws: Aws, locust: Locust, target: Target, tmp_path: Path
+) -> None:
+    aws.proxy.on("CreateLogStream", _refuse_records)
+    run = locust.run("paced.py", "-t", "2s", "--host", target.url, env=SHARED)
+    run.receipt.check_delivered()
+    (warning,) = run.complaints()
+    assert "could not be written to CloudWatch Logs" in warning
+    aws.proxy.on("DescribeLogStreams", error("AccessDeniedException", 400))
+    listed = on_other_machine(aws, tmp_path / "elsewhere", "runs")
+    assert listed.exit_code == 1
+    assert "the runs of other machines could not be read" in listed.err
+
+
+def _refuse_records(exchange: Any) -> Any:
+    if exchange.call.params["logStreamName"].startswith("runs/"):
+        return error("AccessDeniedException", 400)(exchange)
+    return exchange.forward(exchange.call)
+
+
+def test_a_master_writes_the_record_of_its_fleet(aws: Aws, locust: Locust, target: Target, tmp_path: Path) -> None:
+    """While the workers work, it has their requests and their series."""
+    env: dict[str, str | None] = {"LOCUST_CW_RECORD": "cloudwatch"}
+    fleet = Fleet(locust, "--cw-live", "--host", target.url, "-u", "4", "-t", "10m", workers=2, worker_env=env)
+    wait_until(lambda: heads(aws), "the first record is in CloudWatch Logs")
+    for run in fleet.processes:
+        run.signal(signal.SIGKILL)
+        run.process.wait()
+    (head,) = heads(aws)
+    assert head["requests"] > 0
+    done = on_other_machine(aws, tmp_path / "elsewhere", "report", head["run_id"], "--json")
+    assert (done.exit_code, done.err) == (0, "")
+    assert json.loads(done.out)["names"]
+
+
+def test_no_record_has_a_secret_of_an_option_or_of_the_environment(aws: Aws, locust: Locust, target: Target) -> None:
+    """Credentials, tokens of pipelines, passwords and query values of URLs, and variables that are not read."""
+    variables = ("GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "CI_JOB_TOKEN", "AWS_SESSION_TOKEN", "PASSWORD", "API_KEY")
+    env: dict[str, str | None] = (
+        SHARED
+        | dict.fromkeys(variables, "CANARY")
+        | {
+            "AWS_ACCESS_KEY_ID": "AKIACANARYCANARYCANA",
+            "AWS_SECRET_ACCESS_KEY": "CANARY",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_SERVER_URL": "https://user:CANARY@ci.test/?token=CANARY",
+            "GITHUB_REPOSITORY": "shop/api",
+            "GITHUB_RUN_ID": "17",
+        }
+    )
+    host = target.url.replace("://", "://user:CANARY@") + "/?token=CANARY"
+    endpoint = aws.proxy.url.replace("://", "://user:CANARY@")
+    args = ["--cw-endpoint-url", endpoint, "--cw-junit", "CANARY.xml", "--cw-receipt", "CANARY.json"]
+    locust.run("paced.py", "-t", "2s", "--host", host, *args, receipt=False, env=env)
+    assert heads(aws)
+    stored = [event.message for event in aws.cloudwatch.events("runs/")]
+    parts = [fields["data"] for fields in map(json.loads, stored) if "data" in fields]
+    texts = [zlib.decompress(base64.b64decode(part)).decode() for part in parts]
+    assert texts
+    found = [text[max(0, text.find("CANARY") - 40) :][:80] for text in (*stored, *texts) if "CANARY" in text]
+    assert not found

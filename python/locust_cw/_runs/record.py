@@ -27,7 +27,6 @@ STALE_S = 180.0
 """A run that did not stop was killed if its record is older. Records are updated each minute."""
 
 _SUMMARY_KEY = ',\n"summary": '
-_DESTINATION_URLS = ("cloudwatch_url", "logs_url")
 
 LOCAL_IS_GONE = (
     "The run was published to a local CloudWatch (--cw-local), which stopped with the test and kept no data. To keep"
@@ -226,10 +225,7 @@ class Record:
         options = {name: value for name, value in self.options.items() if name not in ("external_id", "spool_dir")}
         if options.get("endpoint_url"):
             options["endpoint_url"] = public_url(options["endpoint_url"])
-        destination = dict(self.destination)
-        for name in _DESTINATION_URLS:
-            if destination.get(name):
-                destination[name] = public_url(destination[name])
+        destination = {name: value and public_url(value) for name, value in self.destination.items()}
         return Record(**(vars(self) | {"options": options, "destination": destination}))
 
     # Its file.
