@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from locust_cw import _core
 from locust_cw._checks.wording import one_line, quantity, utc
@@ -24,38 +24,6 @@ NOT_PASSED = 3
 _MAX_ERROR_OF_REPORTS = "5%"
 
 
-class Result(Protocol):
-    """The result of a check, as `_core.CheckResult` describes it."""
-
-    @property
-    def expression(self) -> str:
-        """The expression as it was given."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict."""
-
-    @property
-    def measured(self) -> float | None:
-        """The value, in the unit."""
-
-    @property
-    def limit(self) -> float:
-        """The limit, in the unit."""
-
-    @property
-    def unit(self) -> str:
-        """The unit."""
-
-    @property
-    def first_breach(self) -> float | None:
-        """The first breach, in seconds since the epoch."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why the check is undecided."""
-
-
 @dataclass(frozen=True)
 class RecordedResult:
     """The result of a check in the record of a run."""
@@ -67,6 +35,10 @@ class RecordedResult:
     unit: str = ""
     first_breach: float | None = None
     reason: str | None = None
+
+
+Result: TypeAlias = "_core.CheckResult | RecordedResult"
+"""The result of a check, from the core or from a record."""
 
 
 @dataclass(frozen=True)
