@@ -39,11 +39,17 @@ def heads(aws: Aws) -> list[dict[str, Any]]:
     return [fields for fields in events if fields["event"] == "run_record"]
 
 
+def has_requests(aws: Aws) -> bool:
+    """Whether CloudWatch has metrics of requests, and not only of users."""
+    return bool(aws.cloudwatch.series("RequestCount"))
+
+
 def started(aws: Aws, locust: Locust, target: Target, *args: str) -> LocustRun:
     """A live test whose record is in CloudWatch Logs."""
     env = SHARED | {"GITHUB_ACTIONS": "true", "GITHUB_REF_NAME": "main", "GITHUB_SHA": "4b1d"}
     run = locust.start("paced.py", "--cw-live", "--host", target.url, "--cw-tag", "size=small", *args, env=env)
     wait_until(lambda: heads(aws), "the first record is in CloudWatch Logs")
+    wait_until(lambda: has_requests(aws), "CloudWatch has requests")
     return run
 
 
@@ -154,6 +160,7 @@ def test_a_master_writes_the_record_of_its_fleet(aws: Aws, locust: Locust, targe
     env: dict[str, str | None] = {"LOCUST_CW_RECORD": "cloudwatch"}
     fleet = Fleet(locust, "--cw-live", "--host", target.url, "-u", "4", "-t", "10m", workers=2, worker_env=env)
     wait_until(lambda: heads(aws), "the first record is in CloudWatch Logs")
+    wait_until(lambda: has_requests(aws), "CloudWatch has requests")
     for run in fleet.processes:
         run.signal(signal.SIGKILL)
         run.process.wait()
