@@ -16,7 +16,7 @@ pub(super) fn wrong_scope(scanner: &Scanner<'_>, at: usize, measure: &Measure) -
             format!("only the generator has the measure {measure}: write {GENERATOR}: {measure}")
         }
         _ => format!(
-            "the generator has no measure {measure}: for a request of this name, write \"{GENERATOR}\": {measure}"
+            "the generator has no measure {measure}: for a request with this name, write \"{GENERATOR}\": {measure}"
         ),
     };
     scanner.error(at, problem)
@@ -25,7 +25,7 @@ pub(super) fn wrong_scope(scanner: &Scanner<'_>, at: usize, measure: &Measure) -
 /// The error of words that are no measure. They begin at `start`.
 pub(super) fn problem_of(scanner: &Scanner<'_>, start: usize, words: &[Word], name: Option<&Name>) -> ParseError {
     let (at, problem) = match name {
-        _ if words.is_empty() => (start, format!("a measure is missing: write one, such as {EXAMPLE}")),
+        _ if words.is_empty() => (start, format!("the measure is missing: write a check such as {EXAMPLE}")),
         None => without_name(scanner, words),
         Some(name) => misplaced_colon(scanner, words, name).unwrap_or_else(|| match words {
             [word] if word.is_quoted || !name.is_generator() => one_word_of_name(word),
@@ -49,14 +49,15 @@ fn without_name(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
         let problem = if name.is_empty() {
             no_name()
         } else {
-            format!("a name ends with a colon and a space: write {name}: {subject}")
+            format!("a name must be followed by a colon and a space: write {name}: {subject}")
         };
         return (at, problem);
     }
     match words {
-        [metric, statistic] if is_statistic(&statistic.text) => {
-            (metric.at, format!("expected the target of the metric: write TARGET: {} {}", metric.text, statistic.text))
-        }
+        [metric, statistic] if is_statistic(&statistic.text) => (
+            metric.at,
+            format!("expected a target before the metric: write TARGET: {} {}", metric.text, statistic.text),
+        ),
         _ => no_measure(scanner, words),
     }
 }
@@ -96,7 +97,7 @@ fn misplaced_colon(scanner: &Scanner<'_>, words: &[Word], name: &Name) -> Option
         let full = format!("{}: {further}", name.text);
         return Some((
             first.at,
-            format!("a name with a colon and a space needs quotation marks: write {}", Quoted(&full)),
+            format!("a name that contains a colon and a space needs quotation marks: write {}", Quoted(&full)),
         ));
     }
     let has_measure = matches!(words, [word] if is_measure(&word.text));
@@ -111,7 +112,7 @@ fn one_word_of_name(word: &Word) -> Problem {
     let (text, is_capitalized) = (&word.text, word.text.starts_with(|c: char| c.is_ascii_uppercase()));
     let problem = match measure_of(text) {
         _ if text.trim().is_empty() => NO_METRIC.to_owned(),
-        Ok(measure) => format!("a measure has no quotation marks: write {measure}"),
+        Ok(measure) => format!("a measure must not be in quotation marks: write {measure}"),
         Err(_) if is_statistic(text) => format!("expected a metric before the statistic: write CPUUtilization {text}"),
         Err(_) if word.is_quoted => format!("expected a statistic after the metric: write {} Average", Quoted(text)),
         // Names of metrics of AWS are capitalized. `Mean` is a measure in the wrong case.
@@ -130,7 +131,7 @@ fn words_of_name(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
     match words {
         [metric, ..] if metric.text.trim().is_empty() => (metric.at, NO_METRIC.to_owned()),
         [_, statistic] if is_statistic(&statistic.text) => {
-            (statistic.at, format!("a statistic has no quotation marks: write {}", statistic.text))
+            (statistic.at, format!("a statistic must not be in quotation marks: write {}", statistic.text))
         }
         [statistic, metric] if is_statistic(&statistic.text) => {
             (statistic.at, format!("the metric comes before the statistic: write {} {}", metric.text, statistic.text))
@@ -139,7 +140,7 @@ fn words_of_name(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
         [first, .., last] if is_statistic(&last.text) && words.iter().all(|word| !word.is_quoted) => {
             let metric = scanner.since(first.at)[..last.at - first.at].trim_end();
             let written = format!("{} {}", Quoted(metric), last.text);
-            (first.at, format!("a metric whose name has spaces needs quotation marks: write {written}"))
+            (first.at, format!("a metric name that contains a space needs quotation marks: write {written}"))
         }
         _ => no_measure(scanner, words),
     }
@@ -170,7 +171,7 @@ fn no_measure(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
     };
     (
         words[0].at,
-        problem.unwrap_or_else(|| format!("there is no measure {}: write one, such as {EXAMPLE}", shown(text))),
+        problem.unwrap_or_else(|| format!("unknown measure {}: write a check such as {EXAMPLE}", shown(text))),
     )
 }
 

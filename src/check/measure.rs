@@ -28,7 +28,7 @@ const ALIASES: [(&str, &str); 9] = [
     ("memory", "mem|ram|rss"),
 ];
 /// What to write instead of a percentile that does not exist.
-const A_PERCENTILE: &str = "write p, and then a number from 1 to 99.999";
+const A_PERCENTILE: &str = "write p followed by a number from 1 to 99.999";
 
 /// A word with this number of characters may have one typing error, one with twice as many may have two.
 const CHARS_PER_TYPO: usize = 3;
@@ -50,7 +50,7 @@ pub(super) fn measure_of(word: &str) -> Result<Measure, String> {
             .map_err(|instead| format!("expected a percentile such as p95 or p99.9, not {}: {instead}", shown(word)));
     }
     if let Some(name) = instead_of(word) {
-        return Err(format!("there is no measure {}: write {name}", shown(word)));
+        return Err(format!("unknown measure {}: write {name}", shown(word)));
     }
     if word.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(format!(
@@ -59,7 +59,7 @@ pub(super) fn measure_of(word: &str) -> Result<Measure, String> {
         ));
     }
     let names = OF_REQUESTS.map(|(name, _)| name).join(", ");
-    Err(format!("there is no measure {}: write a percentile such as p95, or one of {names}", shown(word)))
+    Err(format!("unknown measure {}: write a percentile such as p95, or one of {names}", shown(word)))
 }
 
 /// Whether a word is a measure.
@@ -71,7 +71,7 @@ pub(super) fn is_measure(word: &str) -> bool {
 pub(super) fn generator_problem(word: &str) -> String {
     let own = OF_GENERATOR.map(|(name, _)| name);
     match instead_of(word).filter(|name| own.contains(&name.as_str())) {
-        Some(name) => format!("there is no measure {}: write {name}", shown(word)),
+        Some(name) => format!("unknown measure {}: write {name}", shown(word)),
         None => format!("the generator has no measure {}: write {}", shown(word), own.join(" or ")),
     }
 }
@@ -123,7 +123,7 @@ fn percentile(percent: &str) -> Result<Measure, String> {
         let hundredfold = number.times(100);
         Err(if hundredfold < lowest { A_PERCENTILE.to_owned() } else { format!("write p{hundredfold}") })
     } else if !number.times(1000).is_whole() {
-        Err("write at most 3 decimals".to_owned())
+        Err("use at most 3 decimal places".to_owned())
     } else if percent.starts_with('0') {
         Err(format!("write p{number}"))
     } else {

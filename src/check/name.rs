@@ -55,7 +55,7 @@ fn quoted_name(scanner: &mut Scanner<'_>) -> Result<Name, ParseError> {
         return Err(scanner.error(start, "the check is in quotation marks: remove them"));
     }
     if is_measure(&text) {
-        return Err(scanner.error(start, format!("a measure has no quotation marks: write {text}")));
+        return Err(scanner.error(start, format!("a measure must not be in quotation marks: write {text}")));
     }
     Err(scanner.error(end, format!("expected a colon after the name: write {}: {EXAMPLE}", Quoted(&text))))
 }
@@ -64,7 +64,7 @@ fn quoted_name(scanner: &mut Scanner<'_>) -> Result<Name, ParseError> {
 fn single_quotes(scanner: &Scanner<'_>) -> Result<(), ParseError> {
     let inner = &scanner.rest()[1..];
     if let Some(name) = inner.find("':").map(|end| &inner[..end]) {
-        let problem = format!("a name has double quotation marks, not single ones: write {}", Quoted(name));
+        let problem = format!("a name takes double quotation marks, not single ones: write {}", Quoted(name));
         return Err(scanner.error(scanner.at(), problem));
     }
     if inner.is_empty() || inner.trim_end().ends_with('\'') {

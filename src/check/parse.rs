@@ -71,7 +71,7 @@ fn operator(scanner: &mut Scanner<'_>, measure: &Measure) -> Result<Operator, Pa
     let mistaken = MISTAKEN.iter().find(|(mistaken, _)| *mistaken == text).map(|(_, operator)| *operator);
     let operator = mistaken.or_else(|| Operator::ALL.into_iter().find(|operator| operator.text() == text));
     let instead = operator.map_or_else(|| OPERATORS.to_owned(), |operator| format!("write {operator}"));
-    Err(scanner.error(at, format!("there is no operator {}: {instead}", shown(written))))
+    Err(scanner.error(at, format!("unknown operator {}: {instead}", shown(written))))
 }
 
 /// Reads what follows the value: nothing, or `abort after` and a duration.
@@ -87,7 +87,7 @@ fn abort_after(scanner: &mut Scanner<'_>) -> Result<Option<Duration>, ParseError
     let at = scanner.skip_whitespace();
     let word = scanner.word();
     if word != "after" {
-        let problem = format!("abort is followed by the word after and a duration: write {ABORT}");
+        let problem = format!("abort must be followed by the word after and a duration: write {ABORT}");
         return Err(scanner.error(at, problem));
     }
     let duration = value::duration(scanner, word)?;
@@ -103,9 +103,9 @@ fn abort_after(scanner: &mut Scanner<'_>) -> Result<Option<Duration>, ParseError
 fn unexpected(word: &str) -> String {
     let lower = word.to_lowercase();
     if word.starts_with([',', ';', '&', '|']) || ["and", "or"].contains(&lower.as_str()) {
-        "a check has one condition: write a check for each".to_owned()
+        "a check has only one condition: write a separate check for each".to_owned()
     } else if word.starts_with(is_operator_char) {
-        "a check has one operator: write a second check for the other limit".to_owned()
+        "a check has only one operator: write a second check for the other limit".to_owned()
     } else if ["abort", "after", "for", "stop"].contains(&lower.trim_matches(|c: char| !c.is_alphabetic())) {
         format!("to stop the test, write {ABORT}, not {}", shown(word))
     } else {

@@ -97,8 +97,7 @@ impl<'a> Scanner<'a> {
                 }
                 '\\' => {
                     let Some((_, escaped @ ('"' | '\\'))) = chars.next() else {
-                        let problem =
-                            "in a quoted name, write two backslashes for one, and a backslash before a quotation mark";
+                        let problem = "in a quoted name, write a backslash before each quotation mark and backslash";
                         return Err(self.error(start + at, problem));
                     };
                     name.push(escaped);

@@ -38,7 +38,7 @@ pub(super) fn statistic_problem(word: &str) -> String {
     let name = same.or_else(alias).or_else(|| nearest(word, NAMES.into_iter()));
     let word = shown(word);
     match name.map(str::to_owned).or_else(|| is_statistic(&lower).then_some(lower)) {
-        Some(name) => format!("there is no statistic {word}: write {name}"),
-        None => format!("there is no statistic {word}: write one such as {} or p99", NAMES[..5].join(", ")),
+        Some(name) => format!("unknown statistic {word}: write {name}"),
+        None => format!("unknown statistic {word}: write one such as {} or p99", NAMES[..5].join(", ")),
     }
 }

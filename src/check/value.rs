@@ -52,8 +52,10 @@ pub(super) fn duration(scanner: &mut Scanner<'_>, after: &str) -> Result<Duratio
     match u64::try_from(seconds.truncated()) {
         Ok(number) if is_whole && (1..=MAX_ABORT_SECONDS).contains(&number.into()) => Ok(Duration::from_secs(number)),
         _ => {
-            let problem =
-                format!("expected whole seconds, from 1s to {MAX_ABORT_SECONDS}s, not {}", shown(quantity.text));
+            let problem = format!(
+                "expected a whole number of seconds from 1s to {MAX_ABORT_SECONDS}s, not {}",
+                shown(quantity.text)
+            );
             Err(scanner.error(quantity.at, problem))
         }
     }
@@ -244,14 +246,14 @@ fn signed(text: &str, kind: Kind) -> Result<Number, Option<String>> {
     let instead = match Number::parse(digits) {
         Some(number) if !is_negative => return Ok(number),
         Some(number) if kind == Kind::OfMetric => return Ok(number.negated()),
-        Some(_) => "write a number that is not negative",
+        Some(_) => "write a non-negative number",
         None if digits.is_empty() => return Err(None),
-        None if digits.contains(['+', '-']) => "write one number without a sign",
+        None if digits.contains(['+', '-']) => "write one number, without a sign",
         None if digits.contains([',', '_', '\'']) || digits.matches('.').count() > 1 => {
-            "write a decimal point, and no other separators"
+            "use a decimal point and no other separators"
         }
         None if digits.starts_with('.') || digits.ends_with('.') => "write digits before and after the decimal point",
-        None => return Err(Some(format!("write at most {MAX_DIGITS} digits and {MAX_DECIMALS} decimals"))),
+        None => return Err(Some(format!("use at most {MAX_DIGITS} digits and {MAX_DECIMALS} decimal places"))),
     };
     Err(Some(instead.to_owned()))
 }

@@ -281,7 +281,7 @@ fn checks(expressions: &[String]) -> Result<Vec<Check>, InvalidOption> {
     for expression in expressions {
         let check: Check = expression.parse().or_else(|error: ParseError| invalid("check", error.to_string()))?;
         if checks.contains(&check) {
-            return invalid("check", format!("the condition {check} is given twice"));
+            return invalid("check", format!("the condition {check} appears twice"));
         }
         checks.push(check);
     }

@@ -55,7 +55,8 @@ impl<'a> WholeRun<'a> {
             }
             Scope::Generator => {
                 let measured = check.measured_of_generator(self.summary.generator().into());
-                let too_short = format!("the CPU usage is averaged over {CPU_SECONDS} s, and less was measured");
+                let too_short =
+                    format!("the CPU usage is averaged over {CPU_SECONDS} s, and the measured time was shorter");
                 measured.map_err(|error| {
                     if check.measure == Measure::GeneratorCpu { Undecided::Other(too_short) } else { error }
                 })

@@ -47,7 +47,7 @@ def test_the_metric_of_a_target_decides(
     assert (result["expression"], result["verdict"], result["measured"]) == (CPU, verdict, cpu)
     assert (result["limit"], result["unit"]) == (80, "")
     if cpu is None:
-        assert result["reason"].startswith("CloudWatch has no CPUUtilization of rds:shop-db between ")
+        assert result["reason"].startswith("CloudWatch has no data for CPUUtilization of rds:shop-db between ")
 
 
 def test_a_distribution_is_read_in_the_region_that_has_its_metrics(ministack: str, aws: Aws, locust: Locust) -> None:

@@ -95,7 +95,7 @@ def test_checks_are_watched_until_their_final_results(locust: Locust, browser: B
         check: f"● {verdict}" for check, verdict in checks.items()
     }
     assert page.checks[0]["Limit"] == "1 s"
-    assert "CloudWatch has no CPUUtilization of rds:shop-db" in page.checks[2]["Note"]
+    assert "CloudWatch has no data for CPUUtilization of rds:shop-db" in page.checks[2]["Note"]
     assert page.mishaps == []
 
 

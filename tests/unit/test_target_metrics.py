@@ -81,14 +81,14 @@ def test_a_sum_without_data_is_0_where_traffic_shows_that_aws_counts(target: str
             "rds:shop: CPUUtilization Average < 80",
             "rds:shop is not a target of this test; add --cw-target rds:shop",
         ),
-        ("rds:shop-db: cpuutilization Average < 80", "AWS writes the metric CPUUtilization, not cpuutilization"),
+        ("rds:shop-db: cpuutilization Average < 80", "the metric is spelled CPUUtilization, not cpuutilization"),
         (
             "rds:shop-db: Auslastung_in_Größe Average < 80",
-            "is not the name of a metric; those of this target",
+            "is not a metric name; metrics of this target",
         ),
         (
             "rds:shop-db: CPUUtilization TM(1:2:3) < 80",
-            "there is no statistic TM(1:2:3); expected Average, Sum",
+            "unknown statistic TM(1:2:3); expected Average, Sum",
         ),
         (f"{OTHER_METRIC}: QueueDepth Average < 80", "the target is the metric QueueLength, not QueueDepth"),
     ],

@@ -115,11 +115,11 @@ def test_the_end_waits_for_late_data_and_no_longer(monkeypatch: pytest.MonkeyPat
     [
         (
             {3: 500},
-            "CloudWatch has CPUUtilization of rds:shop-db only until 12:03 UTC and not until 12:04: raise",
+            "CloudWatch has data for CPUUtilization of rds:shop-db only until 12:03 UTC, not until 12:04: raise",
         ),
         (
             dict.fromkeys(range(4), 500),
-            "CloudWatch has no CPUUtilization of rds:shop-db between 12:00 and 12:04 UTC: check the ID of the target",
+            "CloudWatch has no data for CPUUtilization of rds:shop-db between 12:00 and 12:04 UTC: check the ID of the",
         ),
     ],
     ids=["the last minute", "all of it"],
@@ -200,8 +200,8 @@ def test_a_metric_with_a_value_every_five_minutes_is_read_as_it_comes(monkeypatc
     assert found == 5.0
     (found,) = reading.final(NOON + 61, NOON + 4 * MINUTE, wait_s=60)
     assert found == (
-        "CloudWatch has no CPUUtilization of ec2:i-0123456789abcdef0 between 12:02 and 12:04 UTC: it has a value every"
-        " 5 minutes; test longer, or enable detailed monitoring"
+        "CloudWatch has no data for CPUUtilization of ec2:i-0123456789abcdef0 between 12:02 and 12:04 UTC: the"
+        " metric has a value only every 5 minutes; run a longer test, or enable detailed monitoring"
     )
 
 
@@ -211,8 +211,8 @@ def test_a_percentile_that_aws_does_not_have_is_explained(monkeypatch: pytest.Mo
     reading.store.no_percentiles = True
     (found,) = reading.final(NOON, NOON + 70)
     assert found == (
-        "CloudWatch has no p95 of CPUUtilization of rds:shop-db: AWS publishes the metric without single values; check"
-        " its Average, Minimum or Maximum"
+        "CloudWatch has no p95 of CPUUtilization of rds:shop-db: AWS publishes no individual values of"
+        " the metric; check its Average, Minimum or Maximum"
     )
 
 

@@ -96,7 +96,7 @@ def _parse_metric(text: str, identifier: str) -> Target:
         if not is_name(value):
             raise _invalid(text, f"the {what} {value!r} must be 1 to {_core.MAX_NAME_CHARS} ASCII characters", form)
     if not is_statistic(stat):
-        raise _invalid(text, f"there is no statistic {stat}", f"{', '.join(STATISTICS)}, p99 or similar")
+        raise _invalid(text, f"unknown statistic {stat}", f"{', '.join(STATISTICS)}, p99 or similar")
     metric = Metric(f"{name} {stat}", namespace, name, _parse_dimensions(text, match["dimensions"] or ""), stat)
     return Target(text, METRIC_KIND, f"Metric {identifier}", (Signal(f"{name} {stat}", (metric,)),))
 

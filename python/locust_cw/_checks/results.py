@@ -82,8 +82,8 @@ class CheckedRun:
             notes.append(f"The first {self.warmup_s:g} s of the test do not count (--cw-warmup).")
         if self.is_approximate:
             notes.append(
-                "With --cw-source master, response times are rounded to two significant digits, which is up to"
-                f" {_MAX_ERROR_OF_REPORTS}, and include those of failed requests."
+                "With --cw-source master, response times are rounded to two significant digits (an error of up to"
+                f" {_MAX_ERROR_OF_REPORTS}) and include those of failed requests."
             )
         return notes
 

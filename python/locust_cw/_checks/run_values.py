@@ -138,30 +138,32 @@ def _why_incomplete(metrics: TargetMetrics, own: Sequence[float], measured: Meas
     if newest is None or newest < measured.start:
         return _why_no_data(metrics, own, measured)
     return (
-        f"CloudWatch has {_subject(metrics)} only until {_clock(newest + measured.period)} UTC and not until"
+        f"CloudWatch has data for {_subject(metrics)} only until {_clock(newest + measured.period)} UTC, not until"
         f" {_clock(measured.end)}: raise --cw-check-wait, or judge the run again later with locust-cw check"
     )
 
 
 def _why_no_data(metrics: TargetMetrics, own: Sequence[float], measured: MeasuredTime) -> str:
     period = f"between {_clock(measured.start)} and {_clock(measured.end)} UTC"
-    reason = f"CloudWatch has no {_subject(metrics)} {period}"
+    reason = f"CloudWatch has no data for {_subject(metrics)} {period}"
     interval = measured.interval(own)
     if interval > measured.period:
         minutes = f"{interval / MINUTE_S:.0f} minutes"
-        return f"{reason}: it has a value every {minutes}; test longer, or enable detailed monitoring"
+        return (
+            f"{reason}: the metric has a value only every {minutes}; run a longer test, or enable detailed monitoring"
+        )
     if metrics.is_known:
         return f"{reason}: check the ID of the target and --cw-region, or raise --cw-check-wait"
     return (
-        f"{reason}: check its name, or add a target of kind metric if AWS publishes it with more dimensions. Known"
-        f" metrics of this target: {', '.join(metrics.known_names)}"
+        f"{reason}: check the metric name, or add a target of kind metric if AWS publishes it with more dimensions."
+        f" Known metrics of this target: {', '.join(metrics.known_names)}"
     )
 
 
 def _why_no_statistic(metrics: TargetMetrics) -> str:
     return (
-        f"CloudWatch has no {metrics.check.statistic} of {_subject(metrics)}: AWS publishes the metric without single"
-        " values; check its Average, Minimum or Maximum"
+        f"CloudWatch has no {metrics.check.statistic} of {_subject(metrics)}: AWS publishes no individual"
+        " values of the metric; check its Average, Minimum or Maximum"
     )
 
 

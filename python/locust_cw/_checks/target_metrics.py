@@ -92,7 +92,7 @@ def metrics_of(check: _core.Check, targets: Sequence[Target]) -> TargetMetrics:
     target = _target_of(check, targets)
     name, statistic = check.metric or "", check.statistic or ""
     if not is_statistic(statistic):
-        raise _invalid(check, f"there is no statistic {statistic}; expected {', '.join(STATISTICS)}, p99 or similar")
+        raise _invalid(check, f"unknown statistic {statistic}; expected {', '.join(STATISTICS)}, p99 or similar")
     listed = [metric for signal in target.signals for metric in signal.metrics]
     names = tuple(dict.fromkeys(metric.name for metric in listed))
     found = [metric for metric in listed if metric.name == name]
@@ -132,9 +132,9 @@ def _check_name(check: _core.Check, target: Target, name: str, names: Sequence[s
         raise _invalid(check, f"the target is the metric {names[0]}, not {name}")
     same = next((each for each in names if each.lower() == name.lower()), None)
     if same is not None:
-        raise _invalid(check, f"AWS writes the metric {same}, not {name}")
+        raise _invalid(check, f"the metric is spelled {same}, not {name}")
     if not is_name(name):
-        raise _invalid(check, f"{name!r} is not the name of a metric; those of this target include {', '.join(names)}")
+        raise _invalid(check, f"{name!r} is not a metric name; metrics of this target include {', '.join(names)}")
 
 
 def _resource_metrics(listed: Sequence[Metric]) -> list[Metric]:

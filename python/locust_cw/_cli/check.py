@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from locust_cw._runs.record import Record
 
 _DESCRIPTION = """\
-Judge a past run: compare its numbers with conditions, as --cw-check does at the end of a test. The record of a run on
+Judge a past run against conditions, as --cw-check does at the end of a test. The record of a run on
 another machine is read from CloudWatch Logs. Otherwise, only checks of targets call AWS.
 """
 _EPILOG = """\
@@ -41,8 +41,8 @@ examples:
   locust-cw check 20261122T110301Z-7f3a 'POST /checkout: p99 <= 0.8s' --junit checks.xml
   locust-cw check 20261122T110301Z-7f3a 'rds:shop-db: CPUUtilization Average < 80'
 
-The expressions are those of --cw-check, and the warm-up is that of the run. 'abort after' has no effect. A target need
-not be one of the test.
+The expressions are those of --cw-check, and the warm-up is that of the run. 'abort after' has no effect. A check can
+name any target, even if the test did not.
 
 exit code: 0 all checks passed, 3 a check failed or is undecided, 1 the run could not be judged or a file could not be
 written, 2 invalid argument
@@ -56,13 +56,13 @@ def declare(add_parser: AddParser) -> None:
     parser = add_command(
         add_parser,
         "check",
-        summary="judge a past run by conditions such as 'p95 < 300ms'",
+        summary="judge a past run against conditions such as 'p95 < 300ms'",
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
     parser.add_argument("run", metavar="RUN", help="run ID, as printed in the receipt")
     parser.add_argument("expressions", metavar="EXPRESSION", nargs="+", help="condition that the run must meet")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, with all results")
+    parser.add_argument("--json", action="store_true", help="print one JSON object with all results")
     parser.add_argument(
         "--junit", metavar="FILE", default=from_test("junit"), help="write the results as JUnit XML to this file"
     )

@@ -167,7 +167,9 @@ class Master(ProcessRole):
             except ValueError as error:
                 if client_id not in self._unreadable:
                     self._unreadable.add(client_id)
-                    logger.warning("The checks and the summary lack requests of worker %s: %s", client_id, error)
+                    logger.warning(
+                        "The checks and the summary do not include all requests of worker %s: %s", client_id, error
+                    )
         if received:
             locust_fleet.send(self._environment, messages.received_increments(entry.run.run_id, received), client_id)
             self._restrict_requests(entry)

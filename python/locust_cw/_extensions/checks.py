@@ -53,7 +53,7 @@ def create(options: Options) -> Checks:
     accounts = functools.partial(account_of, options.core)
     targets = TargetChecks(accounts, of_targets, targets_of(options["target"]), gevent.sleep)
     targets.warn_of_unknown_metrics()
-    return Checks(targets, "its metric is read when the test has stopped", options["check_wait"])
+    return Checks(targets, "its metric is read after the test", options["check_wait"])
 
 
 class Checks(Extension[TestRun]):

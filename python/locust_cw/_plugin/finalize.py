@@ -65,7 +65,7 @@ def _check_results(run: TestRun) -> list[_core.CheckResult]:
     for extension in run.extensions:
         if isinstance(extension, Judge):
             return extension.results()
-    return run.publisher.statistics.undecided_results("this worker does not know the requests of the others")
+    return run.publisher.statistics.undecided_results("this worker does not know the requests of the other workers")
 
 
 def _wait_for_background(run: TestRun, wait: DrainWait) -> None:

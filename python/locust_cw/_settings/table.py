@@ -80,7 +80,7 @@ OPTIONS = (
     Option("stop_on_alarm", "Stop the test when this CloudWatch alarm goes to ALARM; repeatable", "NAME", list),
     # Request names can have commas.
     Option("check", "Condition that the run must meet: 'p95 < 300ms'; repeatable", "EXPRESSION", list, separator=None),
-    Option("warmup", "Seconds at the start of the test that checks leave out", "SECONDS", float),
+    Option("warmup", "Seconds at the start of the test that checks ignore", "SECONDS", float),
     Option("check_wait", "Seconds to wait at the end for metrics of checked targets", "SECONDS", float, default=120.0),
     Option("junit", "Write the results of checks as JUnit XML to this file", "FILE"),
     Option("summary", "Append the results of checks as Markdown to this file", "FILE"),

@@ -18,7 +18,7 @@ Stage: TypeAlias = Literal["running", "judging", "over"]
 
 TITLES: dict[Stage, str] = {
     "running": "Checks so far",
-    "judging": "Checks: waiting for the last numbers",
+    "judging": "Checks: waiting for the last data",
     "over": "Checks",
 }
 
