@@ -12,6 +12,7 @@ from support.fixtures import Locust
 from support.locust_run import NO_KEYS
 from support.outages import run as run_command
 from support.scripted import play
+from support.servers import Target
 
 CHECKS = ["requests == 45", "POST /c: failures == 0", "p99 < 1s"]
 """The run of `play` meets the first one, does not meet the second one, and has too few requests for the third one."""
@@ -66,3 +67,9 @@ def test_a_test_without_checks_writes_no_files(locust: Locust, tmp_path: Path) -
     run = play(locust, tmp_path, "--cw-dry-run", f"--cw-junit={tmp_path / 'checks.xml'}", env=NO_KEYS)
     assert "Checks:" not in run.err
     assert not (tmp_path / "checks.xml").exists()
+
+
+def test_files_without_checks_are_a_warning_at_the_start(locust: Locust, target: Target) -> None:
+    run = locust.run("paced.py", "--cw-dry-run", "-t", "1s", "--host", target.url, "--cw-junit", "checks.xml")
+    assert run.complaints() == ["--cw-junit and --cw-summary have no effect: the test has no --cw-check"]
+    assert not (run.folder / "checks.xml").exists()
