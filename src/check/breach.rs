@@ -1,10 +1,10 @@
-//! Breaches of a check during a run: what a second says, and how long a breach has lasted.
+//! Breaches of a check during a run: the signal of each second, and how long a breach has lasted.
 
 use super::evaluate::{Values, as_f64, failure_share, quantile, successes};
 use super::expression::{Check, Measure, Operator};
 use crate::timestamp::Timestamp;
 
-/// What a second of a run says about a check.
+/// Whether a check is met in a second of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// The limit is not breached.
@@ -29,10 +29,10 @@ impl Check {
     /// The signal of a second, for a check on requests. `second` and `total` are the requests of the check's scope in this
     /// second and since the start; None if there are none.
     ///
-    /// Numbers of requests and failures are judged by `total`. They are breached if the rest of the run cannot change that:
+    /// Numbers of requests and failures are judged by `total`. Their limit is breached if the rest of the run cannot change this:
     /// `failures == 0` from the first failure, `requests < 100` from the hundredth request, and `requests > 100` never. All
-    /// other measures are judged by `second`. A percentile needs only one request there: an abort needs a breach in many
-    /// seconds, which makes up for few samples in each.
+    /// other measures are judged by `second`. A percentile needs only one request: an abort requires a breach in many
+    /// seconds, which compensates for few samples in each.
     #[must_use]
     pub fn signal_of_requests(&self, second: Option<&dyn Values>, total: Option<&dyn Values>) -> Signal {
         match &self.measure {
@@ -109,7 +109,7 @@ impl BreachTracker {
         self.is_abort_due
     }
 
-    /// Whether a breach has lasted as long as `abort after` says. It stays so.
+    /// Whether a breach has lasted for the duration of `abort after`. Once true, it remains true.
     #[must_use]
     pub const fn is_abort_due(&self) -> bool {
         self.is_abort_due

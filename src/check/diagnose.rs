@@ -1,4 +1,4 @@
-//! The problem of words that are no measure. What the user probably means decides the text and the position.
+//! The problem with words that are not a measure. The probable intention of the user determines the text and the position.
 
 use super::error::{ParseError, shown};
 use super::expression::{GENERATOR, Measure, Quoted};
@@ -9,7 +9,7 @@ use super::scanner::Scanner;
 use super::statistic::{is_statistic, statistic_problem};
 use super::subject::Word;
 
-/// The error of a measure of the generator with another scope, or the other way round.
+/// The error of a measure of the generator with another scope, or of another measure with the scope of the generator.
 pub(super) fn wrong_scope(scanner: &Scanner<'_>, at: usize, measure: &Measure) -> ParseError {
     let problem = match measure {
         Measure::GeneratorCpu | Measure::GeneratorMemory => {
@@ -22,7 +22,7 @@ pub(super) fn wrong_scope(scanner: &Scanner<'_>, at: usize, measure: &Measure) -
     scanner.error(at, problem)
 }
 
-/// The error of words that are no measure. They begin at `start`.
+/// The error of words that are not a measure. They begin at `start`.
 pub(super) fn problem_of(scanner: &Scanner<'_>, start: usize, words: &[Word], name: Option<&Name>) -> ParseError {
     let (at, problem) = match name {
         _ if words.is_empty() => (start, format!("the measure is missing: write a check such as {EXAMPLE}")),
@@ -66,7 +66,7 @@ fn without_name(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
 fn missing_colon<'a>(scanner: &Scanner<'a>, words: &[Word]) -> Option<(usize, &'a str, &'a str)> {
     let [first, .., last] = words else { return missing_space(scanner, words.first()?) };
     let before_last = &words[words.len() - 2];
-    // A percentile is a measure and a statistic. It rather follows the name of a request than a metric.
+    // A percentile is both a measure and a statistic. It is more likely to follow the name of a request than a metric.
     let is_metric = is_statistic(&last.text) && !is_measure(&last.text);
     let subject = if is_metric { before_last } else { last };
     let end = match subject.colon() {
@@ -115,7 +115,7 @@ fn one_word_of_name(word: &Word) -> Problem {
         Ok(measure) => format!("a measure must not be in quotation marks: write {measure}"),
         Err(_) if is_statistic(text) => format!("expected a metric before the statistic: write CPUUtilization {text}"),
         Err(_) if word.is_quoted => format!("expected a statistic after the metric: write {} Average", Quoted(text)),
-        // Names of metrics of AWS are capitalized. `Mean` is a measure in the wrong case.
+        // Names of AWS metrics are capitalized. `Mean` is a measure in the wrong case.
         Err(_) if is_capitalized && !is_measure(&text.to_lowercase()) => {
             format!("expected a statistic after the metric: write {text} Average")
         }

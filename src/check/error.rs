@@ -4,7 +4,7 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthChar;
 
-/// Maximum length of an expression that is shown as a whole. A longer line would wrap in a terminal.
+/// Maximum length of an expression that is shown in full. A longer line would wrap in a terminal.
 const MAX_SHOWN_CHARS: usize = 100;
 /// Characters of a longer expression that are shown before and after the position.
 const CONTEXT_CHARS: usize = 45;

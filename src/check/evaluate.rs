@@ -116,7 +116,7 @@ fn percentile(values: &dyn Values, percent: f64) -> Result<f64, Undecided> {
     values.quantile_ms(quantile(percent)).ok_or(Undecided::NoTimes)
 }
 
-/// The quantile of a percentile. It is the number nearest to 0.999 for 99.9, which a division by 100 is not.
+/// The quantile of a percentile: for 99.9, the number nearest to 0.999. A division by 100 does not result in this number.
 pub(super) fn quantile(percent: f64) -> f64 {
     (percent * PARTS_OF_PERCENT).round() / (100.0 * PARTS_OF_PERCENT)
 }

@@ -13,8 +13,8 @@ pub(super) const GENERATOR: &str = "generator";
 /// A condition that a run must meet.
 ///
 /// Two checks are equal if they are the same condition, even if their texts differ: `p95 < 300ms` and `p95<0.3s`. `Display`
-/// writes the condition in one form, which parses to an equal check. Only a name of hundreds of quotation marks makes the form
-/// longer than an expression may be.
+/// writes the condition in one form, which parses to an equal check. Only a name with hundreds of quotation marks makes this form
+/// longer than the maximum length of an expression.
 #[derive(Debug, Clone)]
 pub struct Check {
     /// The expression as the user wrote it, without whitespace around it.
@@ -27,7 +27,7 @@ pub struct Check {
     pub operator: Operator,
     /// The limit, in the unit of the measure. It is finite.
     pub limit: f64,
-    /// How long a breach lasts without interruption until the test is stopped; whole seconds.
+    /// How long a breach must last without interruption to stop the test; whole seconds.
     pub abort_after: Option<Duration>,
 }
 
@@ -91,7 +91,7 @@ fn is_plain_name(name: &str) -> bool {
         && end_of_scope(name).is_none_or(|end| end + 1 == name.len())
 }
 
-/// The position of the colon that ends the scope of an expression: the first one that whitespace follows, or nothing.
+/// The position of the colon that ends the scope of an expression: the first one before whitespace or the end of the text.
 pub(super) fn end_of_scope(text: &str) -> Option<usize> {
     let ends_scope = |at: &usize| text[at + 1..].chars().next().is_none_or(char::is_whitespace);
     text.match_indices(':').map(|(at, _)| at).find(ends_scope)

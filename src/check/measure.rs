@@ -1,4 +1,4 @@
-//! The names of measures, and what to write instead of an unknown one.
+//! The names of measures, and suggestions for unknown ones.
 
 use super::error::shown;
 use super::expression::Measure;
@@ -30,7 +30,7 @@ const ALIASES: [(&str, &str); 9] = [
 /// What to write instead of a percentile that does not exist.
 const A_PERCENTILE: &str = "write p followed by a number from 1 to 99.999";
 
-/// A word with this number of characters may have one typing error, one with twice as many may have two.
+/// A word with this number of characters may have one typing error. A word with twice as many may have two.
 const CHARS_PER_TYPO: usize = 3;
 
 /// The measure of a word. `failures` stands for a number, because only the value shows whether it is a share.
@@ -67,7 +67,7 @@ pub(super) fn is_measure(word: &str) -> bool {
     measure_of(word).is_ok()
 }
 
-/// The problem with a word that is no measure of the generator, and what to write.
+/// The problem with a word that is not a measure of the generator, and what to write.
 pub(super) fn generator_problem(word: &str) -> String {
     let own = OF_GENERATOR.map(|(name, _)| name);
     match instead_of(word).filter(|name| own.contains(&name.as_str())) {

@@ -4,11 +4,11 @@
 //! [SCOPE: ] MEASURE OPERATOR VALUE [abort after DURATION]
 //! ```
 //!
-//! - SCOPE ends at the first colon that whitespace follows. It is `generator`, the name of a request as Locust lists it, or a
-//!   target. Without it, the check is about all requests. A name that contains a colon and a space, or is the name `generator`
-//!   of a request, stands in double quotes, in which `\"` is a quotation mark and `\\` a backslash.
+//! - SCOPE ends at the first colon that is followed by whitespace. It is `generator`, the name of a request as Locust lists it,
+//!   or a target. Without it, the check covers all requests. A name that contains a colon and a space, and a request named
+//!   `generator`, must be in double quotes, in which `\"` is a quotation mark and `\\` a backslash.
 //! - MEASURE is one word: a percentile (`p1` to `p99.999`), `mean`, `max`, `failures`, `rps` or `requests`; for the generator,
-//!   `cpu` or `memory`. Two words are a metric and a statistic of a target. A metric name with a space stands in double quotes.
+//!   `cpu` or `memory`. Two words are a metric and a statistic of a target. A metric name with a space must be in double quotes.
 //! - OPERATOR is `<`, `<=`, `>`, `>=` or `==`.
 //! - VALUE is a time in `ms`, `s` or `m`; for `failures` a share (`1%`) or a number; for `rps` and `requests` a number; for `cpu`
 //!   a percentage; for `memory` a number of `MB` or `GB`; for a target a number in the unit of its metric. Numbers have at most 12

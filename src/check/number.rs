@@ -1,4 +1,4 @@
-//! Decimal numbers, without rounding: 0.07 s are 70 ms.
+//! Decimal numbers, without rounding: 0.07 s is 70 ms.
 
 use std::fmt;
 

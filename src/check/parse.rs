@@ -1,4 +1,4 @@
-//! Parses an expression. The order of the checks decides which problem of a malformed expression is reported.
+//! Parses an expression. The order of the tests determines which problem of a malformed expression is reported.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Reads what a check is about: the scope and the measure.
+//! Reads the subject of a check: the scope and the measure.
 
 use super::diagnose;
 use super::error::ParseError;
@@ -57,7 +57,7 @@ pub(super) fn subject(scanner: &mut Scanner<'_>, name: Option<Name>) -> Result<(
     Err(diagnose::problem_of(scanner, start, &words, name.as_ref()))
 }
 
-/// Whether a word is a metric. One with the name of a measure must be quoted, because it is rather a measure.
+/// Whether a word is a metric. A metric with the name of a measure must be quoted, because otherwise it is the measure.
 fn is_metric(word: &Word) -> bool {
     if word.is_quoted { !word.text.trim().is_empty() } else { !word.text.ends_with(':') && !is_measure(&word.text) }
 }

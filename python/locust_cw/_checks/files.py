@@ -16,13 +16,13 @@ logger = logging.getLogger("locust_cw")
 
 
 class ResultFiles:
-    """The files for the results. A relative path is relative to the working folder at the time of creation."""
+    """The files for the results. A relative path refers to the working folder in which the object was created."""
 
     def __init__(self, junit: str | Path | None = None, summary: str | Path | None = None) -> None:
         """Nothing is opened yet.
 
         Args:
-            junit: The file that becomes the JUnit XML.
+            junit: The file to which JUnit XML is written. An existing file is replaced.
             summary: The file to which Markdown is appended.
 
         """
@@ -30,7 +30,7 @@ class ResultFiles:
         self._summary = None if summary is None else Path(summary).absolute()
 
     def write(self, run: CheckedRun) -> bool:
-        """Write both files. The log names a file that cannot be written.
+        """Write both files, and log an error for a file that cannot be written.
 
         Returns:
             Whether all files were written.

@@ -1,8 +1,8 @@
 """The results of checks as JUnit XML: one test suite for the run, and one test case for each check.
 
-The file is valid by both schemas in use: Jenkins's `junit-10.xsd`, and the `JUnit.xsd` of Apache Ant's tasks, which
-requires elements and attributes that the other one permits. An undecided check is a `failure` of the type `undecided`,
-and not an `error`: some readers only count failures.
+The file conforms to both schemas in use: `junit-10.xsd` of Jenkins, and `JUnit.xsd` of Apache Ant, which requires
+elements and attributes that are optional in the other schema. An undecided check is a `failure` of the type `undecided`
+and not an `error`, because some tools count only failures.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _PACKAGE = "locust-cw"
 _SUITE = "checks"
-# Jenkins takes what follows the last dot as the name of the class.
+# Jenkins uses the part after the last dot as the name of the class.
 _CLASS_NAME = f"{_PACKAGE}.{_SUITE}"
-# What the schema of Ant prescribes if the name of the machine is not known.
+# The schema of Ant prescribes this name if the name of the machine is not known.
 _HOST_NAME = "localhost"
 
 
@@ -60,7 +60,7 @@ def _suite_attributes(run: CheckedRun) -> dict[str, str]:
 
 def _add_case(suite: ET.Element, result: Result, run: CheckedRun) -> None:
     name = one_line(result.expression)
-    # All checks cover the same time. If each had it, readers would add it up.
+    # All checks cover the same time. If each test case had this time, tools would add it up.
     case = ET.SubElement(suite, "testcase", classname=_CLASS_NAME, name=name, time="0")
     if result.verdict == "passed":
         return

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from locust_cw._checks.results import CheckedRun, Result, Verdict
 
 MAX_BYTES = 1024 * 1024
-"""The largest summary of a step that GitHub accepts. It shows nothing of a larger one."""
+"""The largest step summary that GitHub accepts. It does not show a larger one at all."""
 
 _SIGNS: dict[Verdict, str] = {"passed": "✅", "failed": "❌", "undecided": "⚠️"}
 _TABLE_HEAD = "| verdict | check | measured | note |\n|---|---|--:|---|\n"
 # Characters with a meaning in Markdown or in HTML, including the extensions of GitHub: links, mentions, formulas. A
-# colon between digits is that of a time.
+# colon between digits belongs to a time.
 _SPECIAL = re.compile(r"[\\`*_~\[\]<>|&#!@$]|(?<!\d):|:(?!\d)")
 # A code span keeps all other characters as they are, and stays readable in the file itself.
 _UNFIT_FOR_CODE_SPAN = re.compile(r"[`|\\]")
@@ -29,10 +29,10 @@ def markdown_of(run: CheckedRun, max_bytes: int = MAX_BYTES) -> str:
 
     Args:
         run: The run.
-        max_bytes: Its size limit. Rows beyond it are left out, and their number is given.
+        max_bytes: The size limit of the section. Rows that do not fit are omitted and counted.
 
     Returns:
-        The section; an empty text if not even the heading has this size.
+        The section; an empty text if not even the heading fits.
 
     """
     head = f"## Load test {escaped(run.run_id)}: {run.counts}\n\n"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MINUTE_S = 60
 """Seconds between two values of AWS services."""
 STABLE_AFTER_S = 60
-"""Seconds from the end of a minute until its value does not change any more: several servers of AWS publish it."""
+"""Seconds from the end of a minute until its value no longer changes: AWS publishes it from several servers."""
 LOOKBACK_S = 15 * 60
 """Seconds before the measured time in which values show how often a metric is published."""
 
@@ -33,7 +33,7 @@ class MeasuredTime:
     Attributes:
         start: Seconds since the epoch: the start of the first period.
         end: The end of the last period.
-        period: Seconds per period: a minute, or longer for a run whose minutes CloudWatch does not keep any more.
+        period: Seconds per period: a minute, or longer for a run for which CloudWatch no longer keeps one-minute data.
 
     """
 
@@ -68,7 +68,7 @@ class MeasuredTime:
         """
         if now >= self.end + FRESH_S:
             return True
-        # A value that is missing at the end is one that the metric's usual interval would have brought.
+        # A value is missing at the end if the usual interval of the metric has elapsed without one.
         return bool(times) and times[-1] + 2 * self.interval(times) > self.end
 
     def interval(self, times: Sequence[float]) -> float:

@@ -1,7 +1,7 @@
 """The values of target checks over a run, and why a value is unknown.
 
-A value is what the CloudWatch console shows for the statistic if the period is the measured time. CloudWatch computes
-it over this one period, so an average is weighted by samples, and a percentile is not combined from those of minutes.
+A value is what the CloudWatch console shows for the statistic if the period is the measured time. CloudWatch calculates
+it over this one period, so an average is weighted by samples, and a percentile is not derived from those of minutes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RunValues:
         self._metrics = metrics
         self._start = start
         self._end = end
-        # By the index of the check: the value, or why it is not known so far.
+        # By the index of the check: the value, or the reason why it is not known yet.
         self._found: dict[int, float | str] = dict.fromkeys(range(len(metrics)), _NOT_READ)
         # Checks for which no further attempt is made.
         self._decided: set[int] = set()
@@ -50,7 +50,7 @@ class RunValues:
         return {metrics.check.text: self._found[index] for index, metrics in enumerate(self._metrics)}
 
     def read(self, account_of: AccountOf, now: float) -> bool:
-        """Read what is not known yet.
+        """Read the values that are not known yet.
 
         Args:
             account_of: The accounts, by region.

@@ -1,8 +1,8 @@
 """The metrics that a target check reads: from a check such as `rds:shop-db: CPUUtilization Average < 80` to CloudWatch.
 
-The kind of the target decides namespace, dimensions and region. A metric that the catalogue of targets does not list is
-allowed, because AWS publishes more metrics of a resource than the catalogue has: it is read with the dimensions of the
-resource, in each namespace of the kind.
+The kind of the target determines namespace, dimensions and region. A metric that the catalogue of targets does not list
+is allowed, because AWS publishes more metrics of a resource than the catalogue lists. It is read with the dimensions of
+the resource, in each namespace of the kind.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TRAFFIC = "Traffic"
 
 @dataclass(frozen=True)
 class TargetMetrics:
-    """What a target check reads.
+    """The metrics that a target check reads.
 
     Attributes:
         check: The check.
@@ -99,7 +99,7 @@ def metrics_of(check: _core.Check, targets: Sequence[Target]) -> TargetMetrics:
     if not found:
         _check_name(check, target, name, names)
     series = dict.fromkeys(_with(metric, name, statistic) for metric in found or _resource_metrics(listed))
-    # The catalogue draws the metrics that count events as sums.
+    # In the catalogue, metrics that count events have the statistic `Sum`.
     counts = bool(found) and all(metric.stat == "Sum" for metric in found) and target.kind != METRIC_KIND
     return TargetMetrics(
         check,

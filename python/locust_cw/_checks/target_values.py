@@ -30,9 +30,9 @@ READ_EVERY_S = 60.0
 POLL_S = 10
 """Seconds between two attempts to read data that has not arrived."""
 READ_ONCE_S = 10.0
-"""Longest duration of an attempt that is the only one."""
+"""Longest duration of a single attempt without a wait."""
 _OLDEST_S = 10 * 60
-"""Age of the oldest minute that is read while the test runs. Data is later only during an outage of AWS."""
+"""Age of the oldest minute that is read while the test runs. Data arrives later only during an outage of AWS."""
 
 
 class _TimeUpError(Exception):
@@ -43,8 +43,9 @@ class TargetChecks:
     """Reads the values of target checks.
 
     Args:
-        accounts: Makes the accounts to read from, which wait with the given function: `account_of` with its options.
-        checks: The checks of a test. Those whose scope is no target are ignored.
+        accounts: Creates the accounts to read from, such as `account_of` with its options. The accounts wait with the
+            given function.
+        checks: The checks of a test. Those whose scope is not a target are ignored.
         targets: The AWS resources under test.
         sleep: Waits: `gevent.sleep` beside users, `time.sleep` in a command.
 
@@ -95,8 +96,8 @@ class TargetChecks:
             now: Seconds since the epoch.
 
         Returns:
-            For checks by their texts, the start and the value of each full minute of the measured time that is read for
-            the first time, oldest first.
+            For each check by its text, the start and the value of each full minute of the measured time that is read
+            for the first time, oldest first.
 
         """
         found: dict[str, Points] = {}
@@ -142,7 +143,7 @@ class TargetChecks:
             given_up: Whether to stop waiting.
 
         Returns:
-            For each check by its text the value, or the reason why it is unknown and what to do.
+            For each check by its text, the value, or the reason why it is unknown and what to do.
 
         """
         deadline = time.monotonic() + (wait_s or READ_ONCE_S)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 _SIGNIFICANT_DIGITS = 3
 _MAX_DECIMALS = 15
 _MS_PER_S = 1000
-# How units of the core are written after a number, where their names are not.
+# Units of the core that are written differently after a number.
 _WRITTEN = {"count": "", "1/s": "/s"}
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 

@@ -1,4 +1,4 @@
-"""`--cw-check`: judges a run by its own numbers and by AWS metrics of its targets, and stops it if a check says so."""
+"""`--cw-check`: judges a run by its own data and by AWS metrics of its targets, and stops it if a check requires it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.1
-# How long after the stop workers may still report. Locust has them report every three seconds, also on a busy machine.
+# How long after the stop workers may still report. They report every three seconds, or later on a busy machine.
 _REPORTS_TIMEOUT_S = 10.0
 
 
@@ -64,7 +64,7 @@ class Checks(Extension[TestRun]):
 
         Args:
             targets: The checks of targets, if there are any and their metrics are read.
-            without_value: Why a check of a target has no value, as long as it was not read.
+            without_value: Why a check of a target has no value before its metric is read.
             wait_s: Seconds to wait for the metrics of targets at the end.
 
         """
@@ -123,18 +123,18 @@ class Checks(Extension[TestRun]):
         return self._judging is not None and not self._judging.dead
 
     def give_up(self) -> None:
-        """Wait for no more data."""
+        """Stop waiting for data."""
         self._given_up = True
 
     def results(self) -> list[_core.CheckResult]:
-        """The results. Before the judgement, those of the run so far."""
+        """The final results, or those of the run so far if it has not been judged yet."""
         if self._results is not None or self._run is None:
             return self._results or []
         statistics = self._run.publisher.statistics
         return statistics.check_results(statistics.stopped or time.time(), self._values)
 
     def on_stop(self, run: TestRun) -> None:
-        """Judge the run as soon as all of its numbers are known."""
+        """Judge the run as soon as all of its data is known."""
         run.publisher.statistics.stop(run.times.stopped or time.time())
         self._judging = spawn(self._judge, run)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from locust_cw._checks.results import Result
 
 Stage: TypeAlias = Literal["running", "judging", "over"]
-"""Where a run is: it has not stopped, its checks wait for metrics of targets, or the results are final."""
+"""The state of a run: it has not stopped, its checks wait for data, or the results are final."""
 
 TITLES: dict[Stage, str] = {
     "running": "Checks so far",
