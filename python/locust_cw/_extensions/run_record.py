@@ -145,6 +145,7 @@ class RunRecord(Extension[TestRun]):
         if not fields.get("checks") and run.options["check"]:
             fields["checks"] = [each.fields for each in statistics.check_results(run.times.stopped or now)]
         summary = statistics.summary()
+        text, p95_ms = _in_thread(lambda: (summary.to_json(), summary.quantile_ms(0.95)))
         return Record(
             run_id=run.run_id,
             options=run.options.core | {"spool_dir": absolute(run.options["spool_dir"])},
@@ -157,12 +158,12 @@ class RunRecord(Extension[TestRun]):
             checks=list(run.options["check"] or ()),
             tags=tags_of_run(run.options["tag"]),
             users=max(self._users, run.times.most_users),
-            p95_ms=summary.quantile_ms(0.95),
+            p95_ms=p95_ms,
             dashboard=run.dashboard[0],
             receipt=fields,
             series=receipt.series or self._series(summary),
             destination=run.publisher.destination() or {},
-            summary=_in_thread(summary.to_json),
+            summary=text,
         )
 
     def _series(self, summary: _core.Summary) -> list[dict[str, Any]]:
