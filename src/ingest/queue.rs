@@ -218,6 +218,11 @@ impl QueueReceiver {
         }
     }
 
+    /// Whether the queue has items, or will have one in a moment.
+    pub fn has_items(&self) -> bool {
+        self.load.items.load(Relaxed) > 0
+    }
+
     /// Waits for a control message, for at most the `timeout`, and returns whether one was received. Items do not end the wait.
     /// The caller must have found the queue empty.
     pub fn wait(&self, timeout: Duration) -> bool {

@@ -91,7 +91,10 @@ impl AggregationWorker {
             handled += 1;
             if is_empty || handled >= ITEMS_PER_CLOCK_READ {
                 handled = 0;
-                self.close_windows(clock(), is_empty, &mut tick);
+                let now = clock();
+                // If this thread had to wait for a processor before it read the clock, hooks have pushed items meanwhile.
+                is_empty &= !receiver.has_items();
+                self.close_windows(now, is_empty, &mut tick);
             }
             if is_empty {
                 receiver.wait(WAIT);
@@ -295,6 +298,47 @@ mod tests {
             assert!(sender.try_push(Item::Sample(sample("/", 6_400, 1.0))).is_ok());
         });
         assert_eq!(counts, Counts { requests: 1, failures: 0, log_events: 1 });
+    }
+
+    #[test]
+    fn a_second_is_judged_with_the_items_that_arrive_before_the_clock_is_read() {
+        let config = config(|o| o.check = vec!["max < 10ms".to_owned()]);
+        let statistics = Arc::new(RunStatistics::new(&config, Timestamp::from_seconds(10), Audience::Own));
+        let counters = Arc::new(Counters::default());
+        let outbox = Outbox::new(
+            Spool::in_memory(&manifest()),
+            Arc::clone(&counters),
+            Arc::default(),
+            1 << 30,
+            SendMode::Deferred,
+        );
+        let worker = AggregationWorker::new(
+            &config,
+            &identity(),
+            Arc::clone(&statistics),
+            Arc::new(outbox),
+            counters,
+            Arc::default(),
+        );
+        let (sender, receiver) = queue();
+        let reads = std::cell::Cell::new(0);
+        worker.run(&receiver, || {
+            reads.set(reads.get() + 1);
+            match reads.get() {
+                1 => Timestamp::from_millis(10_500),
+                2 => {
+                    assert!(sender.try_push(Item::Sample(sample("/", 10, 20.0))).is_ok());
+                    Timestamp::from_millis(11_050)
+                }
+                LAST_READ => {
+                    sender.send_control(ControlMessage::Close);
+                    Timestamp::from_millis(11_070)
+                }
+                _ => Timestamp::from_millis(11_060),
+            }
+        });
+        let results = statistics.check_results(Timestamp::from_seconds(11), &crate::statistics::TargetValues::new());
+        assert_eq!(results[0].first_breach, Some(Timestamp::from_seconds(10)));
     }
 
     #[test]
