@@ -28,7 +28,7 @@ use crate::ingest::queue::ControlMessage;
 use crate::ingest::sample::{Gauge, LifeCycleEvent};
 use crate::metrics::datum::{SAMPLE_METRICS, Unit};
 use crate::run::{ReportExtras, Run, TestState};
-use crate::statistics::{Audience, RunStatistics};
+use crate::statistics::{Audience, RunStatistics, end_of_warm_up};
 use crate::timestamp::Timestamp;
 
 /// A run: records samples, publishes them, and counts them.
@@ -65,7 +65,7 @@ impl Publisher {
         let identity = RunIdentity { run_id, worker, host, fallback_host };
         let audience = if measured_from.is_some() { Audience::Master } else { Audience::Own };
         let measured_from =
-            measured_from.map_or_else(|| Timestamp::now().plus(config.warmup), Timestamp::from_seconds_f64);
+            measured_from.map_or_else(|| end_of_warm_up(Timestamp::now(), config.warmup), Timestamp::from_seconds_f64);
         let statistics = RunStatistics::new(&config, measured_from, audience);
         let run = py.detach(|| Run::start(config, identity, statistics, crate::runtime::handle()?, Aws::new));
         Ok(Self { run: Arc::new(run.map_err(|error| not_started(&error))?) })

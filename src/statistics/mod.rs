@@ -16,7 +16,7 @@ use smol_str::SmolStr;
 
 use self::fleet::Fleet;
 use self::whole_run::WholeRun;
-use crate::check::{BreachTracker, Check, CheckResult, Scope, Undecided};
+use crate::check::{BreachTracker, Check, CheckResult, Measure, Scope, Undecided};
 use crate::config::Config;
 use crate::ingest::sample::Gauge;
 use crate::metrics::aggregator::Stats;
@@ -104,7 +104,7 @@ impl RunStatistics {
                 increments: (audience == Audience::Master).then(|| IncrementSender::new(limits.clone())),
                 summary: Summary::new(limits),
                 fleet: Fleet::default(),
-                next_second: first_whole_second(measured_from),
+                next_second: measured_from.seconds(),
                 trackers: config.checks.iter().map(BreachTracker::new).collect(),
                 stopped_by: None,
                 cpu: VecDeque::with_capacity(CPU_SECONDS),
@@ -122,8 +122,8 @@ impl RunStatistics {
     /// Starts the warm-up anew: the users start now, and not when the run was created.
     pub fn begin(&self, time: Timestamp) {
         let mut state = self.lock();
-        state.measured_from = time.plus(self.warmup);
-        state.next_second = first_whole_second(state.measured_from);
+        state.measured_from = end_of_warm_up(time, self.warmup);
+        state.next_second = state.measured_from.seconds();
     }
 
     /// Whether a check may stop the test.
@@ -306,7 +306,7 @@ impl RunStatistics {
 
     /// Judges the seconds that are complete, or for which no worker is waited for any longer.
     fn judge(&self, state: &mut State, open_second: i64) {
-        let last = state.stopped.map_or(open_second, Timestamp::seconds);
+        let last = state.stopped.map_or(open_second, first_whole_second);
         // The end of the process closes all seconds.
         if last != i64::MAX && !self.checks.is_empty() {
             state.judge_until(&self.checks, state.judgeable_until(open_second).min(last));
@@ -399,10 +399,13 @@ impl State {
     fn judge_until(&mut self, checks: &[Check], end: i64) {
         self.next_second = self.next_second.max(end.saturating_sub(MAX_SECONDS_AT_ONCE));
         let run = WholeRun::of(&self.summary);
+        let whole = first_whole_second(self.measured_from)..self.stopped.map_or(i64::MAX, Timestamp::seconds);
         while self.next_second < end {
             let second = self.next_second;
             for (check, tracker) in checks.iter().zip(&mut self.trackers) {
-                if let Some(signal) = run.signal(check, second, &self.seconds) {
+                // The first and the last second are measured only in part, and have fewer requests.
+                let has_value = check.measure != Measure::RequestsPerSecond || whole.contains(&second);
+                if let Some(signal) = run.signal(check, second, &self.seconds).filter(|_| has_value) {
                     tracker.observe(second, signal);
                 }
             }
@@ -416,6 +419,12 @@ impl State {
 pub fn judge(checks: &[Check], summary: &Summary, seconds: f64, targets: &TargetValues) -> Vec<CheckResult> {
     let run = WholeRun::of(summary);
     checks.iter().map(|check| check.judge(run.measured(check, seconds, targets), None)).collect()
+}
+
+/// The end of the warm-up of a run that starts at this time. Windows are whole seconds, so the measured time begins with one.
+#[must_use]
+pub fn end_of_warm_up(start: Timestamp, warm_up: Duration) -> Timestamp {
+    if warm_up.is_zero() { start } else { Timestamp::from_seconds(first_whole_second(start.plus(warm_up))) }
 }
 
 /// The first second that starts at or after a point in time.
@@ -466,6 +475,34 @@ mod tests {
         assert_eq!(stopped_at(check, &[50.0, 150.0, 150.0, 150.0, 150.0]), Some(5));
         assert_eq!(stopped_at(check, &[150.0, 150.0, 150.0, 50.0, 150.0, 150.0, 50.0]), None);
         assert_eq!(stopped_at("requests < 12 abort after 1s", &[1.0; 5]), Some(4));
+    }
+
+    #[test]
+    fn the_measured_time_after_a_warm_up_begins_with_a_full_second() {
+        for (start_ms, warm_up_ms, end_ms) in
+            [(1_500, 0, 1_500), (1_500, 1, 2_000), (1_500, 500, 2_000), (1_500, 501, 3_000), (2_000, 4_000, 6_000)]
+        {
+            let end = end_of_warm_up(Timestamp::from_millis(start_ms), Duration::from_millis(warm_up_ms));
+            assert_eq!(end, Timestamp::from_millis(end_ms), "{start_ms} {warm_up_ms}");
+        }
+    }
+
+    #[test]
+    fn the_first_and_the_last_second_may_be_measured_only_in_part() {
+        let checks = ["failures == 0", "max < 10ms", "mean < 10ms", "rps >= 4"];
+        let config = config(|o| o.check = checks.iter().map(|&text| text.to_owned()).collect());
+        let start = Timestamp::from_millis(START * 1000 + 700);
+        let statistics = RunStatistics::new(&config, start, Audience::Own);
+        add_second(&statistics, START, &[20.0], 0);
+        add_second(&statistics, START + 1, &[1.0; 5], 0);
+        add_second(&statistics, START + 2, &[1.0; 3], 0);
+        let stop = Timestamp::from_millis(START * 1000 + 3300);
+        statistics.stop(stop);
+        add_second(&statistics, START + 3, &[1.0], 1);
+        let results = statistics.check_results(stop, &TargetValues::new());
+        let breaches: Vec<_> = results.iter().map(|result| result.first_breach.map(Timestamp::seconds)).collect();
+        // The mean of the whole run meets its limit.
+        assert_eq!(breaches, [Some(START + 3), Some(START), None, Some(START + 2)]);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use super::{CPU_SECONDS, TargetValues};
 use crate::check::{Check, GeneratorValues, Measure, Scope, Signal, Undecided, Values};
 use crate::summary::{NotFound, Seconds, Summary, Totals};
 
+/// Why a check of a target has no value in a program without Locust.
+const NOT_READ: &str = "the metric of the target was not read: judge the run with 'locust-cw check'";
+
 /// The requests of the whole run, for checks.
 pub(super) struct WholeRun<'a> {
     summary: &'a Summary,
@@ -63,7 +66,7 @@ impl<'a> WholeRun<'a> {
             }
             Scope::Target(_) => match targets.get(&check.text) {
                 Some(value) => value.clone().map_err(Undecided::Other),
-                None => Err(Undecided::NoData),
+                None => Err(Undecided::Other(NOT_READ.to_owned())),
             },
         }
     }
