@@ -378,7 +378,7 @@ class Publisher:
             return
         times = self._started, self._stopped or time.time()
         host = self._host and _core.public_host(self._host)
-        write_record(receipt, self._options, times, host, self._core.statistics.summary())
+        write_record(receipt, self._options, times, host, self._core.statistics)
 
     def _stop_local(self) -> None:
         if self._local is not None:

@@ -117,16 +117,15 @@ def _judge(
     record: Record, checks: Sequence[_core.Check], targets: Sequence[Target], options: argparse.Namespace
 ) -> tuple[CheckedRun, list[_core.CheckResult]]:
     summary = record.load_summary()
-    stopped, warmup_s = record.ended, record.option("warmup")
-    measured_from = min(record.started + warmup_s, stopped)
-    values = _target_values(record, checks, targets, (measured_from, stopped), options)
-    results = summary.check([check.text for check in checks], stopped - measured_from, values)
+    measured_from, measured_until = record.measured_time
+    values = _target_values(record, checks, targets, record.measured_time, options)
+    results = summary.check([check.text for check in checks], measured_until - measured_from, values)
     run = CheckedRun(
         run_id=record.run_id,
         host=record.host,
         started=record.started,
-        seconds=stopped - measured_from,
-        warmup_s=warmup_s,
+        seconds=measured_until - measured_from,
+        warmup_s=record.option("warmup"),
         is_approximate=summary.is_approximate,
         results=results,
     )

@@ -143,7 +143,7 @@ class RunRecord(Extension[TestRun]):
         statistics, now = run.publisher.statistics, time.time()
         fields = json.loads(receipt.json)
         if not fields.get("checks") and run.options["check"]:
-            fields["checks"] = [each.fields for each in statistics.check_results(run.times.stopped or now)]
+            fields["checks"] = [each.fields for each in statistics.check_results(statistics.stopped or now)]
         summary = statistics.summary()
         text, p95_ms = _in_thread(lambda: (summary.to_json(), summary.quantile_ms(0.95)))
         return Record(
@@ -164,6 +164,8 @@ class RunRecord(Extension[TestRun]):
             series=receipt.series or self._series(summary),
             destination=run.publisher.destination() or {},
             summary=text,
+            measured_from=statistics.measured_from,
+            measured_until=statistics.stopped,
         )
 
     def _series(self, summary: _core.Summary) -> list[dict[str, Any]]:

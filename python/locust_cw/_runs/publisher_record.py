@@ -32,7 +32,7 @@ def write_record(
     options: Mapping[str, Any],
     times: tuple[float, float],
     host: str | None,
-    summary: _core.Summary,
+    statistics: _core.RunStatistics,
 ) -> None:
     """Write the record of a publisher, or add it to that of other processes of the run.
 
@@ -43,10 +43,11 @@ def write_record(
         options: The options of the core, `spool_dir` as an absolute path.
         times: The start and the stop, in seconds since the epoch.
         host: The host under test, as it is published.
-        summary: The summary of the publisher.
+        statistics: The statistics of the publisher.
 
     """
     started, stopped = times
+    summary = statistics.summary()
     record = Record(
         receipt.run_id,
         dict(options),
@@ -59,6 +60,8 @@ def write_record(
         updated=stopped,
         p95_ms=summary.quantile_ms(0.95),
         summary=summary.to_json(),
+        measured_from=statistics.measured_from,
+        measured_until=statistics.stopped,
     )
     spool_dir = record.option("spool_dir")
     try:
@@ -94,6 +97,7 @@ def _sum_of(record: Record, other: Record) -> Record:
     # The processes of a run pay once for the metrics of a series.
     receipt["estimated_cost_usd"] = max(0.0, receipt["estimated_cost_usd"] - shared_cost)
     last_stop = max(_stop_of(record), _stop_of(other))
+    begins, ends = zip(record.measured_time, other.measured_time, strict=True)
     summary = _sum_of_summaries(record, other)
     return replace(
         record,
@@ -106,6 +110,8 @@ def _sum_of(record: Record, other: Record) -> Record:
         replays=[*other.replays, *record.replays],
         p95_ms=None if summary is None else summary.quantile_ms(0.95),
         summary="" if summary is None else summary.to_json(),
+        measured_from=min(begins),
+        measured_until=max(ends),
     )
 
 

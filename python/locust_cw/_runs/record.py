@@ -68,6 +68,8 @@ class Record:
         replays: What replays on this machine have sent of the run: `time`, `destination`, `requests`, `log_events`.
         summary: The totals and distributions of the requests, as `_core.Summary.to_json` returns them; empty if the
             record has none, or if it was read without it.
+        measured_from: The end of the warm-up; None if an older version wrote the record.
+        measured_until: The time at which Locust began to stop the test; None if it did not.
 
     """
 
@@ -89,6 +91,8 @@ class Record:
     destination: dict[str, Any] = field(default_factory=dict)
     replays: list[dict[str, Any]] = field(default_factory=list)
     summary: str = ""
+    measured_from: float | None = None
+    measured_until: float | None = None
 
     def option(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of an option, or its default."""
@@ -161,6 +165,13 @@ class Record:
             return self.stopped
         now = time.time()
         return now if self.updated is None or now - self.updated <= STALE_S else self.updated
+
+    @property
+    def measured_time(self) -> tuple[float, float]:
+        """The begin and the end of the time that checks and comparisons cover."""
+        begin = self.started + self.option("warmup") if self.measured_from is None else self.measured_from
+        end = self.ended if self.measured_until is None else self.measured_until
+        return min(begin, end), end
 
     def load_summary(self) -> _core.Summary:
         """The summary.

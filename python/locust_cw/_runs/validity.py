@@ -30,8 +30,10 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "series": list,
     "destination": dict,
     "replays": list,
+    "measured_from": (*_NUMBER, NoneType),
+    "measured_until": (*_NUMBER, NoneType),
 }
-_TIMES = ("started", "ramped_up", "stopped", "updated")
+_TIMES = ("started", "ramped_up", "stopped", "updated", "measured_from", "measured_until")
 GROUPS = ("requests", "failures", "log_events")
 """The groups of a receipt."""
 _COUNTS = ("observed", "delivered", "spooled", "rejected", "dropped")
