@@ -43,7 +43,7 @@ def create() -> Master:
 class _Entry:
     run: TestRun
     outages: WorkerOutages = field(default_factory=WorkerOutages)
-    # Workers that have, or had at the stop, users.
+    # Workers that have had users.
     at_work: set[str] = field(default_factory=set)
     # Whether the workers have the run's request names, because there are too many.
     restricted: bool = False
@@ -116,11 +116,11 @@ class Master(ProcessRole):
         self.registry.observe(run.run_id, states, publishing=publishing)
         entry = self._runs.get(run.run_id)
         if entry is not None and publishing:
-            entry.at_work = states.at_work
+            entry.at_work |= states.at_work
             self._expect_workers(entry)
 
     def _expect_workers(self, entry: _Entry) -> None:
-        """Have the statistics wait for the workers that report: not for those that are missing or opt out."""
+        """Have the statistics wait for the workers that report: not for those that are missing or silent."""
         silent = self.registry.silent(entry.run.run_id) | locust_fleet.worker_states(entry.run.environment).missing
         entry.run.publisher.statistics.expect_workers(sorted(entry.at_work - silent))
 

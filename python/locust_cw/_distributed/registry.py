@@ -88,9 +88,16 @@ class WorkerRegistry:
         self._warned: set[str] = set()
 
     def silent(self, run_id: str) -> set[str]:
-        """The workers of a run from which no requests are expected: they opt out, or their reports cannot be read."""
+        """The workers of a run from which no requests are expected.
+
+        They opt out, have vanished, their reports cannot be read, or they run without locust-cw: a worker that has
+        spawned its users has reported before.
+        """
         run = self._runs.get(run_id)
-        return set() if run is None else run.opted_out.keys() | run.unreadable
+        if run is None:
+            return set()
+        vanished = {client_id for client_id, worker in run.workers.items() if worker.vanished}
+        return run.opted_out.keys() | run.unreadable | vanished | (run.begun - run.workers.keys())
 
     def update(self, client_id: str, message: Any) -> str | None:  # noqa: ANN401 - a worker may send anything
         """Take a worker's message. The result is the run if the message is the worker's last report of a run."""

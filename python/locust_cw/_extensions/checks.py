@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.1
-# How long after the stop workers may still report. They report every three seconds, or later on a busy machine.
+# How long workers may still report after their users have stopped. They report every three seconds, or later on a busy
+# machine.
 _REPORTS_TIMEOUT_S = 10.0
 
 
@@ -141,7 +142,7 @@ class Checks(Extension[TestRun]):
     def _judge(self, run: TestRun) -> None:
         statistics = run.publisher.statistics
         stopped = statistics.stopped or time.time()
-        deadline = time.monotonic() + _REPORTS_TIMEOUT_S
+        deadline = time.monotonic() + locust_adapter.stop_timeout(run.environment) + _REPORTS_TIMEOUT_S
         while not _has_all_requests(run, stopped) and time.monotonic() < deadline and not self._given_up:
             gevent.sleep(_POLL_S)
         if self._targets is not None:

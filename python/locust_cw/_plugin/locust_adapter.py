@@ -126,6 +126,11 @@ def worker_count(environment: Environment) -> int:
     return int(runner.worker_count)
 
 
+def stop_timeout(environment: Environment) -> float:
+    """How many seconds users may take to end their tasks when the test stops."""
+    return float(environment.stop_timeout or 0)
+
+
 def totals(environment: Environment) -> tuple[int, int]:
     """Locust's requests and failures since the last reset of its statistics."""
     total = environment.stats.total

@@ -124,6 +124,8 @@ class Session:
             self._detach()
             if self.role.publishes(options):
                 self._start(environment, options)
+            elif options["check"] and locust_adapter.role_of(environment) is not Role.WORKER:
+                logger.warning("The checks of this test are not judged: publishing is disabled (--cw-disable)")
 
     def _join(self, environment: Environment) -> None:
         """Take the role that the runner gives this process."""
