@@ -5,10 +5,8 @@ worker.
 """
 
 import itertools
-import json
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -19,22 +17,14 @@ from locust.runners import MasterRunner
 
 import locust_cw
 import patient  # noqa: F401 - the master is
+from journal import note
 from uninterrupted import uninterrupted
 
 ITERATIONS = int(os.environ.get("ITERATIONS", "0"))
 
 runners.WORKER_REPORT_INTERVAL = float(os.environ.get("REPORTS", runners.WORKER_REPORT_INTERVAL))
 
-journals: dict[int, Any] = {}
 numbers = itertools.count()
-
-
-def note(what: str, **fields: Any) -> None:
-    """Write a line to the journal of this process, which may be a fork of the one that read this file."""
-    pid = os.getpid()
-    if pid not in journals:
-        journals[pid] = Path(f"journal-{pid}").open("ab", buffering=0)  # noqa: SIM115 - open while the process lives
-    journals[pid].write(json.dumps({"what": what, "at": time.time(), **fields}).encode() + b"\n")
 
 
 @events.test_start.add_listener

@@ -1,7 +1,7 @@
 """The service under test: a small fast HTTP server in a process of its own. Prints its port, then serves until killed.
 
-`/ok` and `/items/<n>` answer 200 with bodies of different sizes, `/missing` 404, `/broken` 500; `/_count` tells how
-many requests, itself left out, were served.
+`/ok` and `/items/<n>` answer 200 with bodies of different sizes, `/slow/<ms>` 200 after so long, `/missing` 404,
+`/broken` 500; `/_count` tells how many requests, itself left out, were served.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _answer(status: str, body: bytes) -> bytes:
 
 
 class Target(asyncio.Protocol):
-    """One keep-alive connection; pipelined requests are answered in order."""
+    """One keep-alive connection; pipelined requests are answered in order, except for slow ones."""
 
     served = 0
 
@@ -39,13 +39,19 @@ class Target(asyncio.Protocol):
             if len(self.pending) < stop:
                 return
             self.pending = self.pending[stop:]
-            self.transport.write(self.answer(head.split(b" ", 2)[1].decode()))
+            path = head.split(b" ", 2)[1].decode()
+            answer = self.answer(path)
+            if path.startswith("/slow/"):
+                delay_s = int(path.removeprefix("/slow/")) / 1000
+                asyncio.get_running_loop().call_later(delay_s, self.transport.write, answer)
+            else:
+                self.transport.write(answer)
 
     def answer(self, path: str) -> bytes:
         if path == "/_count":
             return _answer("200 OK", str(Target.served).encode())
         Target.served += 1
-        if path == "/ok":
+        if path == "/ok" or path.startswith("/slow/"):
             return _answer("200 OK", b"fine")
         if path.startswith("/items/"):
             return _answer("200 OK", b"x" * (int(path.rsplit("/", 1)[1]) * 100))

@@ -15,9 +15,9 @@ from support.servers import answers, get, wait_until
 class Web(MasterWeb):
     """A Locust without workers."""
 
-    def __init__(self, locust: Locust, locustfile: str, *args: str) -> None:
+    def __init__(self, locust: Locust, locustfile: str, *args: str, **how: Any) -> None:
         super().__init__()
-        self.run = locust.start(locustfile, *self.options, *args, headless=False, json_file=False)
+        self.run = locust.start(locustfile, *self.options, *args, headless=False, json_file=False, **how)
         wait_until(lambda: answers(self.url) or self.run.process.poll() is not None, "the web UI answers")
 
     def stats_at_stop(self) -> LocustStats:
