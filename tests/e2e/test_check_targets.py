@@ -18,9 +18,9 @@ CPU = Metric("", "AWS/RDS", "CPUUtilization", (("DBInstanceIdentifier", "shop-db
 WAITS_S = 60
 
 
-def put_cpu(ministack: str, *values: float) -> None:
-    """In this minute and the next, so that it does not matter whether the test touches both."""
-    minute = time.time() // 60 * 60
+def put_cpu(ministack: str, started_at: float, *values: float) -> None:
+    """In the minute in which a test starts and in the next one, so that it does not matter whether it touches both."""
+    minute = started_at // 60 * 60
     for at in (minute, minute + 60):
         put_metric(ministack, CPU, at, *values)
 
@@ -39,7 +39,7 @@ def results(run: LocustRun) -> list[tuple[str, float | None]]:
 
 def test_a_check_of_a_target_is_judged_by_its_metrics(ministack: str, locust: Locust) -> None:
     """One without data is undecided when the wait is over."""
-    put_cpu(ministack, 50, 90)
+    put_cpu(ministack, time.time(), 50, 90)
     run = started(
         locust,
         "rds:shop-db: CPUUtilization Average < 80",
@@ -60,14 +60,14 @@ def test_data_that_arrives_after_the_stop_is_waited_for(ministack: str, locust: 
     stopped_at = planned.ended[1]
     wait_until(lambda: time.time() > stopped_at + 5, "five seconds pass")
     assert run.process.poll() is None
-    put_cpu(ministack, 70)
+    put_cpu(ministack, planned.started[0], 70)
     assert run.exit_code == 0
     assert results(run) == [("passed", 70.0)]
     assert time.time() - stopped_at < WAITS_S
 
 
 def test_ctrl_c_ends_the_wait_for_data(aws: Aws, locust: Locust) -> None:
-    """The check is undecided, and all else is as ever."""
+    """The check is undecided, and everything is delivered, with the results."""
     run = started(locust, "rds:shop-db: CPUUtilization Average < 80", "requests == 20")
     wait_until(lambda: aws.proxy.calls("GetMetricData"), "the end waits for data")
     run.signal(signal.SIGINT)
@@ -75,6 +75,8 @@ def test_ctrl_c_ends_the_wait_for_data(aws: Aws, locust: Locust) -> None:
     assert run.exit_code == 3
     assert time.monotonic() - begun < WAITS_S / 2
     assert results(run) == [("undecided", None), ("passed", 20.0)]
+    assert "--cw-check-wait" in run.receipt["checks"][0]["reason"]
+    assert sum(event.tells('"check"') for event in aws.cloudwatch.events()) == 2
     assert run.stumbles == 0
 
 

@@ -30,6 +30,8 @@ logger = logging.getLogger("locust_cw")
 _POLL_S = 0.05
 # How much longer than its own drain timeout a master waits for its workers' receipts.
 _RECEIPTS_TIMEOUT_S = 3.0
+# How long a judge takes for its results when it waits for nothing.
+_RESULTS_TIMEOUT_S = 2.0
 _EXIT_CODE_OF_CHECKS = 3
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _OTHER_LISTENERS_S = 10.0
@@ -79,16 +81,23 @@ class Drain:
             self._wait.sleep(_POLL_S)
 
     def await_judgements(self, process_role: ProcessRole) -> bool:
-        """Wait until all runs are judged, and return whether the user has ended the wait."""
+        """Wait until all runs are judged. Returns whether the user has ended the wait and the delivery would take long.
+
+        Ctrl-C ends the wait for metrics of targets, which takes minutes. What a working CloudWatch takes in a moment is
+        still delivered then, with the results.
+        """
         judges = [judge for run in self._end.runs for judge in run.extensions if isinstance(judge, Judge)]
         if not judges:
             return False
         with self._wait.ended_by_ctrl_c(), process_role.receiving():
             while any(judge.is_judging for judge in judges) and not self._wait.given_up:
                 self._wait.sleep(_POLL_S)
-        for judge in judges:
-            judge.give_up()
-        return self._wait.given_up
+            for judge in judges:
+                judge.give_up()
+            deadline = time.monotonic() + _RESULTS_TIMEOUT_S
+            while any(judge.is_judging for judge in judges) and time.monotonic() < deadline:
+                self._wait.sleep(_POLL_S)
+        return self._wait.given_up and any(run.publisher.progress().failures for run in self._end.runs)
 
     def close(
         self, process_role: ProcessRole, at_exit: Callable[[], None], *, given_up: bool = False
