@@ -81,7 +81,7 @@ def test_a_worker_that_was_killed_counts_with_what_it_had_reported(locust: Locus
     assert fleet.master.exit_code == 0
 
 
-def test_a_worker_that_was_gone_for_a_while_counts_once(locust: Locust) -> None:
+def test_a_worker_that_returns_after_a_while_counts_once(locust: Locust) -> None:
     fleet, planned = started(locust, heartbeats=3)
     gone = fleet.workers[0]
     planned.wait_for("user", 2)
@@ -140,7 +140,7 @@ WARM_UP_S = 4
 
 
 def measured_from(planned: Planned) -> int:
-    """The full second with which the measured time started. Which one it was, the record has."""
+    """The full second with which the measured time began, from the record."""
     start = record_of(planned.runs[0])["measured_from"]
     earliest, latest = planned.started
     assert earliest + WARM_UP_S <= start < latest + WARM_UP_S + 1
@@ -156,7 +156,7 @@ def wait_for_measured_time(planned: Planned, seconds: float) -> None:
 
 
 def test_requests_of_the_warm_up_do_not_count(locust: Locust) -> None:
-    """Nor does the CPU usage in it: its average over ten seconds is that of the time after it."""
+    """The CPU usage of the load generator is also an average over ten seconds after it."""
     checks = ["requests > 0", "failures > 0", "max < 500ms", "rps > 0", "generator: cpu > 0%"]
     planned = Planned(
         locust.start(

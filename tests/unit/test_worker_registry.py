@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from locust_cw._core import StatusReport
+from locust_cw._distributed import messages
 from locust_cw._distributed import registry as _fleet
 from locust_cw._distributed.outages import WorkerOutages
 from locust_cw._distributed.reported_status import ReportedStatus
@@ -139,6 +140,24 @@ def test_each_worker_without_a_report_is_named_once(clock: Clock) -> None:
         "stopped: reported no results",
     ]
     assert not complete
+
+
+def test_a_worker_is_silent_if_it_opts_out_vanishes_cannot_be_read_or_runs_without_locust_cw(clock: Clock) -> None:
+    """A worker reports before it has spawned its users, so that one with users and without a report never will."""
+    fleet = _fleet.WorkerRegistry()
+    workers = dict.fromkeys(("reports", "unread", "out", "plain"), "spawning")
+    fleet.observe("one", WorkerStates.of(workers), publishing=True)
+    assert fleet.silent("one") == set()
+    fleet.update("reports", account())
+    fleet.update("unread", account(receipt="{}"))
+    fleet.update("out", messages.opt_out("one", "--cw-disable"))
+    fleet.observe("one", WorkerStates.of(dict.fromkeys(workers, "running")), publishing=True)
+    assert fleet.silent("one") == {"unread", "out", "plain"}
+    clock.now += 9
+    assert fleet.silent("one") == set(workers)
+    fleet.update("reports", account())
+    assert fleet.silent("one") == {"unread", "out", "plain"}
+    assert fleet.silent("another run") == set()
 
 
 def test_the_master_does_not_wait_for_workers_that_it_publishes_for() -> None:
