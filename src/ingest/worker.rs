@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    fn statistics() -> Arc<RunStatistics> {
+    pub(super) fn statistics() -> Arc<RunStatistics> {
         Arc::new(RunStatistics::new(&config(|_| {}), Timestamp::from_seconds(0), Audience::Own))
     }
 
@@ -427,6 +427,7 @@ mod tests {
 mod model {
     use std::sync::OnceLock;
 
+    use super::tests::statistics;
     use super::*;
     use crate::config::identity::tests::identity;
     use crate::config::validate::tests::config;
