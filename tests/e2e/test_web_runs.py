@@ -120,7 +120,8 @@ def test_the_receipt_of_a_delivered_test_is_printed_when_the_next_starts(locust:
         wait_until(lambda: whole_run(web)["health"] == "complete", "all is delivered")
         wait_until(lambda: receipts_printed(web.run) == number - 1, "the tests before have their receipts")  # noqa: B023 - called at once
         files.append(process.num_fds())
-    assert files[4] <= files[1] + 3
+    # Connections that are about to close may be open for a moment.
+    wait_until(lambda: process.num_fds() <= files[1] + 3, "the files of the tests before are closed")
     assert len(list((web.run.folder / "state" / "locust-cw").glob("2*"))) <= 1
     web.run.signal(signal.SIGINT)
     assert web.run.exit_code == 0
