@@ -52,7 +52,7 @@ def test_a_name_with_several_methods_has_a_row_for_each(tmp_path: Path) -> None:
     post, get = cart.methods
     assert post.mean == pytest.approx(25)
     assert get.percentiles == pytest.approx((10, 10, 10), rel=0.01)
-    page = render(findings, [], findings.stopped)
+    page = render(findings, findings.stopped)
     assert all(f">{method}</td>" in page for method in ("all", "POST", "GET"))
 
 

@@ -6,12 +6,11 @@ import json
 import re
 import statistics
 import struct
+import subprocess
 import time
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -23,6 +22,7 @@ from support.outages import commanding
 from support.outages import run as run_command
 from support.paths import TESTS
 from support.proxy import error
+from support.report_page import ReportPage
 from support.servers import REGION, Target, serving
 
 CAPACITY, THREADS, SERVICE_S, THINK_S = 100.0, 4, 0.04, 0.1
@@ -48,41 +48,6 @@ def saturating(ministack: str) -> Iterator[str]:
     arguments = [ministack, REGION, "App", str(THREADS), str(SERVICE_S)]
     with serving(script, *arguments) as port:
         yield f"http://127.0.0.1:{int(port)}"
-
-
-class Page(HTMLParser):
-    """The elements of a page, and its text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-
-def check_self_contained(text: str) -> None:
-    """The page loads no other file, and executes no script."""
-    page = Page(text)
-    for tag, attributes in page.elements:
-        assert tag not in {"script", "img", "link", "iframe", "object", "embed", "base", "image"}, tag
-        for name, value in attributes.items():
-            assert not name.startswith("on"), (tag, attributes)
-            if name in {"src", "href", "xlink:href", "action", "data"}:
-                assert (value or "").startswith("#"), (tag, attributes)
-    assert not re.search(r"url\((?!#)|@import", text)
-    drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(drawings) == 2
-    for drawing in drawings:
-        # Texts are outlines: no font is needed.
-        assert len(list(ET.fromstring(drawing).iter("{http://www.w3.org/2000/svg}path"))) > 20  # noqa: S314 - our own
-        assert "<text" not in drawing
 
 
 def size_of(png: Path) -> tuple[int, int]:
@@ -129,12 +94,11 @@ def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust
     assert findings["files"] == [
         str(folder / name) for name in ("report.html", "load-and-target.png", "saturation.png")
     ]
-    text = (folder / "report.html").read_text()
-    check_self_contained(text)
-    page = Page(text)
-    assert HOSTILE in page.texts
-    assert f"Load test {run_id}" in page.texts
-    assert any("The target saturates at" in each for each in page.texts)
+    page = ReportPage.read(folder / "report.html")
+    page.check_self_contained()
+    assert page.headings[0] == f"Load test {run_id}"
+    assert HOSTILE in [row["Name"] for row in page.table("Requests by name")]
+    assert page.verdict[0].startswith("The target saturates at")
     for name in ("load-and-target.png", "saturation.png"):
         width, height = size_of(folder / name)
         assert 1200 <= width <= 2400
@@ -182,7 +146,7 @@ def test_a_very_short_run_with_several_hosts(locust: Locust, target: Target) -> 
     assert all(row["response_time_ms"]["p95"] for row in hosts.values())
     assert [note for note in findings["notes"] if "sqs:no-such-queue is not shown" in note]
     assert findings["saturation"]["state"] == "unknown"
-    check_self_contained(Path(findings["files"][0]).read_text())
+    ReportPage.read(findings["files"][0]).check_self_contained()
 
 
 def refused(run: LocustRun, *args: str, code: int = 1, **how: Any) -> str:
@@ -223,17 +187,25 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
     assert "some minutes" in said
     assert report(run, "--out", str(record_of(run) / "x")).exit_code == 1
 
-    without = "import sys; sys.modules['matplotlib'] = None; from locust_cw._cli.main import main; sys.exit(main())"
-    for args, message in (
-        ((), "pip install 'locust-cw[report]'"),
-        (("no-such-run",), "no record of a run no-such-run"),
-    ):
-        done = run_python(run.folder, "-c", without, "report", *args, timeout=60)
-        assert done.returncode == 1
-        assert message in done.stderr
-    done = run_python(run.folder, "-c", without, "report", "--json", timeout=60)
+
+def test_without_matplotlib_the_report_has_no_pngs(locust: Locust, target: Target) -> None:
+    """The page needs Jinja2 only, which comes with Locust. Findings as JSON need neither."""
+    run = locust.run(*SHORT, "--host", target.url)
+
+    def without(module: str, *args: str) -> subprocess.CompletedProcess[str]:
+        code = f"import sys; sys.modules['{module}'] = None; from locust_cw._cli.main import main; sys.exit(main())"
+        return run_python(run.folder, "-c", code, "report", *args, timeout=60)
+
+    done = without("matplotlib", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"] == []
+    done = without("matplotlib", "--out", "plain")
+    assert done.returncode == 0, done.stderr
+    assert "pip install 'locust-cw[report]'" in done.stdout
+    assert [file.name for file in (run.folder / "plain").iterdir()] == ["report.html"]
+    done = without("jinja2")
+    assert done.returncode == 1
+    assert "pip install 'locust-cw[report]'" in done.stderr
 
 
 def test_the_report_of_a_run_without_data_gives_the_reason(locust: Locust, target: Target) -> None:

@@ -271,7 +271,7 @@ def test_a_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
     assert start < end
     with suppress(NoDataError):
         findings = gather(record, [], lambda _: answer_with_a_point, record.started + 100)
-        assert render(findings, [], 1.8e9)
+        assert render(findings, 1.8e9)
 
 
 # What people see

@@ -20,7 +20,7 @@ from locust_cw._report import chart as _chart
 from locust_cw._report.findings import PERCENTILES, Findings, Row
 from locust_cw._report.gather import gather
 from locust_cw._report.no_data import NoDataError
-from locust_cw._report.page import render
+from locust_cw._report.page import NoPageError, render, require
 from locust_cw._runs.neighbours import newest
 from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError, Record
 
@@ -80,13 +80,13 @@ def _run(options: argparse.Namespace) -> int:
         # A program that reads the findings needs no charts, unless it says where they go.
         with_files = options.out is not None or not options.json or _chart.is_possible()
         if with_files:
-            _chart.require()
+            require()
         findings = _findings(record, wanted, options)
         files = _write(findings, options.out or Path(f"report-{record.run_id}")) if with_files else []
     except _core.AwsError as error:
         print_error(message_of(error))
         return 1
-    except (NoRecordError, NoDataError, _chart.NoChartsError) as error:
+    except (NoRecordError, NoDataError, NoPageError) as error:
         print_error(str(error))
         return 1
     except OSError as error:
@@ -98,6 +98,8 @@ def _run(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{findings.verdict}\n")
         sys.stdout.writelines(f"Note: {note}\n" for note in findings.notes)
         sys.stdout.writelines(f"{file}\n" for file in files)
+        if not _chart.is_possible():
+            sys.stdout.write("Note: PNGs of the charts need matplotlib: run pip install 'locust-cw[report]'\n")
     return 0
 
 
@@ -112,12 +114,11 @@ def _findings(record: Record, wanted: Sequence[Target], options: argparse.Namesp
 
 
 def _write(findings: Findings, folder: Path) -> list[Path]:
-    charts = _chart.draw(findings)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "report.html"
-    page.write_text(render(findings, charts, time.time()), encoding="utf-8")
+    page.write_text(render(findings, time.time()), encoding="utf-8")
     files = [page]
-    for chart in charts:
+    for chart in _chart.draw(findings) if _chart.is_possible() else []:
         files.append(folder / f"{chart.name}.png")
         files[-1].write_bytes(chart.png)
     return files

@@ -1,22 +1,25 @@
-"""The charts: findings become figures. The only module that imports matplotlib."""
+"""The charts as PNGs, for documents other than the page. The only module that imports matplotlib."""
 
 from __future__ import annotations
 
 import importlib.util
 import io
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from locust_cw._report.baseline import lines_of
+from locust_cw._report.scales import elapsed
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from locust_cw._report.findings import Findings, Group, Line, Panel
     from locust_cw._report.saturation import Saturation, State
+    from locust_cw._report.series import Series
 
 WIDTH_IN = 12.0
 DPI = 150
@@ -35,9 +38,8 @@ _STYLES = ("-", "--", "-.", ":")
 _INK, _GREY, _FAINT = "#222222", "#666666", "#DDDDDD"
 _SATURATED = "#B22222"
 
-_REQUIRED_MODULES = ("matplotlib", "jinja2")
 _FEW_POINTS = 60
-_MINUTE, _HOUR = 60, 3600
+_HOUR = 3600
 # CloudWatch's units as readers know them, and the unit for which an axis uses prefixes such as k and M.
 _UNITS = {
     "Milliseconds": ("ms", None),
@@ -62,13 +64,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": _GREY,
     "grid.color": _FAINT,
     "grid.linewidth": 0.6,
-    "svg.fonttype": "path",  # readers need no font
 }
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-
-
-class NoChartsError(Exception):
-    """A package that draws charts is not installed. The message says how to install it."""
 
 
 @dataclass(frozen=True)
@@ -77,68 +73,42 @@ class Chart:
 
     Attributes:
         name: The name of its file, without extension.
-        title: Its heading.
-        svg: The chart as an `svg` element without external resources.
         png: The chart as a PNG.
 
     """
 
     name: str
-    title: str
-    svg: str
     png: bytes
 
 
 def is_possible() -> bool:
-    """Whether the packages of the extra `report` are installed."""
-    return not _missing_modules()
+    """Whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
 
 
-def _missing_modules() -> list[str]:
-    return [name for name in _REQUIRED_MODULES if importlib.util.find_spec(name) is None]
-
-
-def require() -> None:
-    """Check that the packages of the extra `report` are installed.
-
-    Raises:
-        NoChartsError: If one is missing.
-
-    """
-    if missing := _missing_modules():
-        raise NoChartsError(f"a report needs {' and '.join(missing)}: run pip install 'locust-cw[report]'")
-
-
-def draw(findings: Findings) -> list[Chart]:
-    """All charts of a report."""
+def draw(findings: Findings, baseline: Findings | None = None) -> list[Chart]:
+    """All charts of a report, with the lines of another run in gray."""
     import matplotlib as mpl
 
     with mpl.rc_context(_STYLE):
         charts = []
         if any(group.panels for group in findings.groups):
-            charts.append(_chart("load-and-target", "Load and target on one time axis", _over_time(findings)))
+            charts.append(_chart("load-and-target", _over_time(findings, baseline)))
         if findings.saturation.levels:
-            charts.append(_chart("saturation", "Throughput and response time by load", _by_load(findings.saturation)))
+            charts.append(_chart("saturation", _by_load(findings.saturation)))
     return charts
 
 
-def _chart(name: str, title: str, figure: Figure) -> Chart:
-    import matplotlib as mpl
-
-    svg, png = io.StringIO(), io.BytesIO()
-    # Stable IDs that differ from those of the other chart on the page.
-    with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(svg, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+def _chart(name: str, figure: Figure) -> Chart:
+    png = io.BytesIO()
     figure.savefig(png, format="png", dpi=DPI)
-    text = svg.getvalue()
-    # Without the XML prolog, and without the comments in which matplotlib repeats texts.
-    return Chart(name, title, _COMMENT.sub("", text[text.index("<svg") :]), png.getvalue())
+    return Chart(name, png.getvalue())
 
 
 # On one time axis.
 
 
-def _over_time(findings: Findings) -> Figure:
+def _over_time(findings: Findings, baseline: Findings | None) -> Figure:
     from matplotlib.figure import Figure
 
     panels = [(group, panel) for group in findings.groups for panel in group.panels]
@@ -161,7 +131,7 @@ def _over_time(findings: Findings) -> Figure:
             previous = group
         box = (_LEFT, (top - height) / total, _RIGHT - _LEFT, height / total)
         axis = figure.add_axes(box, sharex=axes[0] if axes else None)
-        _draw_panel(axis, panel, findings)
+        _draw_panel(axis, panel, findings, lines_of(baseline, group, panel))
         axes.append(axis)
         top -= height + _PANEL_GAP_IN
     for axis in axes[:-1]:
@@ -175,12 +145,15 @@ def _height(panel: Panel) -> float:
     return _TALL_PANEL_IN if panel.title in {"Requests", "Response time"} else _PANEL_IN
 
 
-def _draw_panel(axis: Axes, panel: Panel, findings: Findings) -> None:
+def _draw_panel(axis: Axes, panel: Panel, findings: Findings, baseline: Mapping[str, Series]) -> None:
     from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
     for index, line in enumerate(panel.lines):
         color = _RED if line.label == "failures" else _COLORS[index % len(_COLORS)]
         _draw_line(axis, line, color, _STYLES[index % len(_STYLES)], findings.started)
+    for series in baseline.values():
+        times = [begin + series.period / 2 for begin in series.times]
+        axis.plot(times, series.values, color=_GREY, linestyle=(0, (4, 3)), linewidth=1, zorder=2.5, label="")
     unit, scaled = _UNITS.get(panel.unit, (panel.unit, None))
     if panel.limit is not None:
         value, meaning = panel.limit
@@ -189,7 +162,8 @@ def _draw_panel(axis: Axes, panel: Panel, findings: Findings) -> None:
             f"{value:g}: {meaning}", (0, value), xycoords=("axes fraction", "data"), xytext=(4, -2),
             textcoords="offset points", ha="left", va="top", fontsize=7, color=_GREY,
         )  # fmt: skip
-    highest = max((max(line.series.values) for line in panel.lines), default=0)
+    drawn = [*(line.series for line in panel.lines), *baseline.values()]
+    highest = max((max(series.values) for series in drawn if series), default=0)
     if panel.limit is not None:
         highest = max(highest, panel.limit[0])
     axis.set_ylim(0, highest * 1.12 or 1)
@@ -199,11 +173,12 @@ def _draw_panel(axis: Axes, panel: Panel, findings: Findings) -> None:
     axis.yaxis.set_major_formatter(EngFormatter(unit=scaled) if scaled else StrMethodFormatter("{x:,g}"))
     axis.set_title(panel.title + (f"  ({unit})" if unit else ""), loc="left", fontsize=8.5, color=_GREY, pad=4)
     axis.grid(visible=True)
-    if len(panel.lines) == 1 and panel.lines[0].label.lower() in panel.title.lower():
+    if len(drawn) == 1 and panel.lines[0].label.lower() in panel.title.lower():
         return
+    labels = [*(line.label for line in panel.lines), *(f"{label}, base" for label in baseline)]
     axis.legend(
-        axis.get_lines()[: len(panel.lines)],
-        [_short(line.label, 24) for line in panel.lines],
+        axis.get_lines()[: len(drawn)],
+        [_short(label, 24) for label in labels],
         loc="upper left", bbox_to_anchor=(1.008, 1.04), frameon=False, fontsize=8, handlelength=2.2, borderaxespad=0,
     )  # fmt: skip
 
@@ -228,7 +203,7 @@ def _time_axis(axis: Axes, findings: Findings) -> None:
     layout = "%H:%M:%S" if length < _HOUR else "%H:%M"
 
     def both(seconds: float, _position: int | None) -> str:
-        return f"{_elapsed(seconds)}\n{datetime.fromtimestamp(findings.started + seconds, UTC):{layout}}"
+        return f"{elapsed(seconds)}\n{datetime.fromtimestamp(findings.started + seconds, UTC):{layout}}"
 
     axis.xaxis.set_major_formatter(FuncFormatter(both))
     axis.set_xlabel(f"time since the start, and UTC on {datetime.fromtimestamp(findings.started, UTC):%Y-%m-%d}")
@@ -237,13 +212,6 @@ def _time_axis(axis: Axes, findings: Findings) -> None:
 def _tick(seconds: float) -> float:
     steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
     return next((step for step in steps if seconds / step <= 12), steps[-1])  # noqa: PLR2004 - labels that have room
-
-
-def _elapsed(seconds: float) -> str:
-    whole = round(abs(seconds))
-    sign = "-" if seconds < 0 and whole else ""
-    hours, minutes = whole // _HOUR, whole % _HOUR // _MINUTE
-    return f"{sign}{hours}:{minutes:02}:{whole % _MINUTE:02}" if hours else f"{sign}{minutes}:{whole % _MINUTE:02}"
 
 
 def _mark(axes: Sequence[Axes], findings: Findings) -> None:

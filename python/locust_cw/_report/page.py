@@ -1,190 +1,133 @@
-"""The page: findings and charts as one HTML file without external resources. The only module that imports Jinja2."""
+"""The page: findings as one HTML file without external resources. The only module that imports Jinja2."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import base64
+import hashlib
+import importlib.util
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._checks.results import counts_of, explanation, measured, recorded_results
-from locust_cw._checks.wording import one_line
-from locust_cw._report.findings import PERCENTILES
+from locust_cw._report.baseline import lines_of
+from locust_cw._report.scales import elapsed, utc
+from locust_cw._report.svg_levels import draw_levels
+from locust_cw._report.svg_panel import Layout, draw_panel
+from locust_cw._report.tables import cards, check_part, request_part
+from locust_cw._report.time_axis import TimeAxis
+from locust_cw._report.view import Charts, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from locust_cw._report.chart import Chart
-    from locust_cw._report.findings import Findings, Row
-
-_TEMPLATE = "page.html.jinja"
-_NO_VALUE = "-"
-_PRECISE_BELOW_MS = 10
+    from locust_cw._report.findings import Findings, Group
+    from locust_cw._report.view import Section
 
 
-@dataclass(frozen=True)
-class _Card:
-    """A number at the top of the page."""
-
-    name: str
-    value: str
-    detail: str = ""
+class NoPageError(Exception):
+    """Jinja2 is not installed. The message says how to install it."""
 
 
-@dataclass(frozen=True)
-class _Checks:
-    counts: str
-    rows: tuple[_CheckRow, ...]
+def require() -> None:
+    """Check that Jinja2 is installed, which comes with Locust.
+
+    Raises:
+        NoPageError: If it is not.
+
+    """
+    if importlib.util.find_spec("jinja2") is None:
+        raise NoPageError("a report needs jinja2: run pip install 'locust-cw[report]'")
 
 
-@dataclass(frozen=True)
-class _CheckRow:
-    verdict: str
-    expression: str
-    measured: str
-    note: str
-
-
-@dataclass(frozen=True)
-class _TableRow:
-    is_total: bool
-    has_failures: bool
-    texts: tuple[str, ...]
-    requests: str
-    failures: tuple[str, ...]
-    numbers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Table:
-    text_heads: tuple[str, ...]
-    number_heads: tuple[str, ...]
-    rows: tuple[_TableRow, ...]
-
-
-def render(findings: Findings, charts: Sequence[Chart], now: float) -> str:
+def render(
+    findings: Findings, now: float, *, sections: Sequence[Section] = (), baseline: Findings | None = None
+) -> str:
     """The report as HTML.
 
     Args:
         findings: What the report says.
-        charts: Its charts.
         now: The time of its creation, in seconds since the epoch.
+        sections: Further parts, which are shown near the top.
+        baseline: Another run. Its lines are drawn dashed and gray, aligned by the time since the start.
 
     """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    template = environment.from_string(files(__package__).joinpath(_TEMPLATE).read_text(encoding="utf-8"))
-    hosts = dict.fromkeys(row.host for row in findings.rows if row.host)
-    return template.render(
+    style, script = _source("page.css"), _source("page.js")
+    return environment.from_string(_source("page.html.jinja")).render(
+        policy=_policy(style, script),
+        style=style,
+        script=script,
         run_id=findings.record.run_id,
-        host=findings.record.host or ", ".join(hosts),
-        started=_utc(findings.started),
-        stopped=_utc(findings.stopped),
-        verdict=findings.verdict,
+        state="",
+        when=_when(findings),
+        verdict=[findings.verdict],
         is_saturated=findings.saturation.time is not None,
         moment=_moment(findings),
-        cards=list(_cards(findings)),
+        links=[],
+        sections=sections,
+        cards=list(cards(findings)),
         notes=findings.notes,
-        checks=_checks(findings),
-        charts=charts,
-        table=_table(findings),
-        prices_as_of=_core.PRICES_AS_OF,
-        created=_utc(now),
+        parts=list(_parts(findings, baseline)),
+        footer=_footer(now),
     )
 
 
-def _utc(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+def _source(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """The page's Content Security Policy."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _when(findings: Findings) -> str:
+    hosts = dict.fromkeys(row.host for row in findings.rows if row.host)
+    host = findings.record.host or ", ".join(hosts)
+    return f"{host} · {utc(findings.started)} to {utc(findings.stopped)} UTC"
 
 
 def _moment(findings: Findings) -> str:
     found = findings.saturation
     if found.time is None:
         return ""
-    minutes, seconds = divmod(round(found.time - findings.started), 60)
-    when = f"{minutes}:{seconds:02} after the start, at {_utc(found.time)} UTC"
+    when = f"{elapsed(found.time - findings.started)} after the start, at {utc(found.time)} UTC"
     return f"This load was first reached {when}: {found.reason}."
 
 
-def _cards(findings: Findings) -> Iterator[_Card]:
-    total = findings.total
-    share = total.failures / total.requests if total.requests else 0.0
-    yield _Card("Requests", f"{total.requests:,}")
-    yield _Card("Failures", f"{total.failures:,}", f"{share:.2%}")
-    yield _Card("Requests/s, mean", f"{total.requests_per_s:,.1f}", f"highest {findings.highest_rate:,.0f}")
-    for name, value in zip(PERCENTILES, total.percentiles, strict=True):
-        if value is not None:
-            yield _Card(f"Response time, {name}", _ms(value), "ms")
-    if total.percentiles[0] is None and total.mean is not None:
-        yield _Card("Response time, mean", _ms(total.mean), "ms")
-    if findings.highest_users:
-        yield _Card("Users, highest", f"{findings.highest_users:,.0f}")
-    if findings.workers:
-        yield _Card("Workers", f"{findings.workers:,}")
-    minutes, seconds = divmod(round(findings.seconds), 60)
-    yield _Card("Duration", f"{minutes}:{seconds:02}", "min")
-    yield _delivery(findings)
-    if (cost := findings.record.receipt.get("estimated_cost_usd")) is not None:
-        yield _Card("Cost in CloudWatch", f"${cost:,.4f}", "estimate")
+def _footer(now: float) -> str:
+    return (
+        "Response times are those of successful requests. Each point is drawn in the middle of its period. Times are in"
+        f" UTC. The cost is an estimate with prices of {_core.PRICES_AS_OF}. Created by locust-cw at {utc(now)}."
+    )
 
 
-def _delivery(findings: Findings) -> _Card:
-    """How much of what was observed CloudWatch has, and whether the receipt agrees with Locust's totals."""
-    receipt = findings.record.receipt
-    requests = receipt.get("requests", {})
-    observed, delivered = requests.get("observed", 0), requests.get("delivered", 0)
-    details = [f"{requests[fate]:,} {fate}" for fate in ("spooled", "rejected", "dropped") if requests.get(fate)]
-    if (reconciled := receipt.get("reconciled")) is not None:
-        details.append("agrees with Locust" if reconciled else "differs from Locust's totals")
-    share = f"{delivered / observed:.1%}" if observed and delivered != observed else "all"
-    return _Card("Delivered", share, ", ".join(details))
+def _parts(findings: Findings, baseline: Findings | None) -> Iterator[Part]:
+    if (checks := check_part(findings)) is not None:
+        yield checks
+    axis = TimeAxis.of(findings)
+    groups = tuple(_charts(group, axis, baseline) for group in findings.groups if group.panels)
+    if groups:
+        yield Part("Load and target on one time axis", groups)
+    if levels := draw_levels(findings.saturation):
+        yield Part("Throughput and response time by load", (Charts("", tuple(levels), in_pairs=True),))
+    yield request_part(findings)
 
 
-def _checks(findings: Findings) -> _Checks:
-    results = recorded_results(findings.record.receipt.get("checks", []))
-    rows = [
-        _CheckRow(result.verdict, one_line(result.expression), measured(result), explanation(result))
-        for result in results
+def _charts(group: Group, axis: TimeAxis, baseline: Findings | None) -> Charts:
+    last = len(group.panels) - 1
+    drawings = [
+        draw_panel(
+            panel, axis, Layout(with_names=index == 0, with_times=index == last), lines_of(baseline, group, panel)
+        )
+        for index, panel in enumerate(group.panels)
     ]
-    return _Checks(counts_of(results), tuple(rows))
-
-
-def _table(findings: Findings) -> _Table:
-    rows = [findings.total, *(each for row in findings.rows for each in (row, *row.methods))]
-    with_hosts = len({row.host for row in findings.rows if row.host}) > 1
-    with_methods = any(row.method for row in rows)
-    return _Table(
-        text_heads=("Name", *(["Method"] if with_methods else []), *(["Host"] if with_hosts else [])),
-        number_heads=(
-            *("Requests", "Failures", "Failed", "Requests/s", "Mean ms"),
-            *(f"{name} ms" for name in PERCENTILES),
-        ),
-        rows=tuple(
-            _table_row(row, with_methods=with_methods, with_hosts=with_hosts, is_total=index == 0)
-            for index, row in enumerate(rows)
-        ),
-    )
-
-
-def _table_row(row: Row, *, with_methods: bool, with_hosts: bool, is_total: bool) -> _TableRow:
-    share = row.failures / row.requests if row.requests else 0.0
-    return _TableRow(
-        is_total=is_total,
-        has_failures=bool(row.failures),
-        texts=(
-            "All requests" if is_total else row.name or "All requests of this host",
-            *([row.method or ("all" if row.methods else "")] if with_methods else []),
-            *(["" if is_total else row.host] if with_hosts else []),
-        ),
-        requests=f"{row.requests:,}",
-        failures=(f"{row.failures:,}", f"{share:.2%}"),
-        numbers=(f"{row.requests_per_s:,.1f}", *map(_ms, (row.mean, *row.percentiles))),
-    )
-
-
-def _ms(value: float | None) -> str:
-    if value is None:
-        return _NO_VALUE
-    return f"{value:,.0f}" if value >= _PRECISE_BELOW_MS else f"{value:.1f}"
+    return Charts(group.title, tuple(drawings))
