@@ -22,6 +22,7 @@ from locust_cw._settings.opt_outs import OPT_OUTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from gevent import Greenlet
     from locust.env import Environment
 
     from locust_cw import _core
@@ -55,6 +56,8 @@ class Master(ProcessRole):
     def __init__(self) -> None:
         self.registry = WorkerRegistry()
         self._environment: Environment | None = None
+        # Receives messages when Locust has ended its own greenlets.
+        self._receiver: Greenlet[..., None] | None = None
         # Workers whose increments cannot be read.
         self._unreadable: set[str] = set()
         self._runs: dict[str, _Entry] = {}
@@ -83,6 +86,7 @@ class Master(ProcessRole):
             run.publisher.statistics.expect_reports()
         if locust_fleet.register(run.environment, self._handle_worker_message):
             locust_fleet.before_start(run.environment, functools.partial(self._send_run_id, run.environment))
+            locust_fleet.when_receiving_ends(run.environment, self._receive)
 
     def begin(self, run: TestRun) -> None:
         """The users of a run start now. The workers get the end of the warm-up with the options."""
@@ -233,11 +237,16 @@ class Master(ProcessRole):
     @contextmanager
     def receiving(self) -> Iterator[None]:
         """Receive the workers' last messages: Locust's own greenlets end before `quit`."""
-        if self._environment is None or not locust_fleet.has_ended(self._environment):
-            yield
-            return
-        receiver = spawn(locust_fleet.receive, self._environment, self._handle_worker_message)
+        if self._environment is not None and not locust_fleet.is_receiving(self._environment):
+            self._receive()
         try:
             yield
         finally:
-            receiver.kill(block=False)
+            if self._receiver is not None:
+                self._receiver.kill(block=False)
+                self._receiver = None
+
+    def _receive(self) -> None:
+        """Receive messages from now on. Workers wait for the acknowledgement of their last reports."""
+        if (self._receiver is None or self._receiver.dead) and self._environment is not None:
+            self._receiver = spawn(locust_fleet.receive, self._environment, self._handle_worker_message)

@@ -158,17 +158,21 @@ class Worker(ProcessRole):
             self._runs[names[0]].publisher.restrict_requests(names[1])
 
     def hand_over(self, run: TestRun, receipt: _core.Receipt, remarks: list[str]) -> bool:
-        """Send the last report, and wait until the master has it. A master without locust-cw never has."""
+        """Send the last report, and wait until the master has it.
+
+        A master without locust-cw never has it, and a master that sends no heartbeats has died.
+        """
         from locust_cw._terminal.receipt import remarks_on  # noqa: PLC0415 - only needed at the end
 
         self._remarks[run.run_id] = [*remarks_on(receipt), *remarks]
         self._send_report(run)
         self._remarks.clear()
         self._runs.pop(run.run_id, None)
-        if locust_adapter.sent_by_master(run.environment, "disable") is None:
+        is_expected = locust_adapter.sent_by_master(run.environment, "disable") is not None
+        if not is_expected or locust_fleet.is_master_lost(run.environment):
             return False
         receiver = None
-        if locust_fleet.has_ended(run.environment):
+        if not locust_fleet.is_receiving(run.environment):
             receiver = spawn(locust_fleet.receive, run.environment, self._handle_message)
         deadline = time.monotonic() + _ACKNOWLEDGEMENT_TIMEOUT_S
         while run.run_id not in self._acknowledged and time.monotonic() < deadline:

@@ -114,8 +114,9 @@ def _ask(options: Options) -> tuple[str | None, str]:
     except gevent.Timeout:
         why = f"identity unknown: no response from {_delayed_by(account, region)} within {_DEADLINE_S:g} s"
     except gevent.GreenletExit:
-        # The test is over.
-        why = f"identity unknown: no response from {_delayed_by(account, region)} yet"
+        # The test is over. A configured region may not have been read yet.
+        slow = "the test ended first" if region is None else f"no response from {_delayed_by(account, region)} yet"
+        why = f"identity unknown: {slow}"
     except _core.AwsError as error:
         why = _without_identity(error)
     except (OSError, RuntimeError, ValueError) as error:

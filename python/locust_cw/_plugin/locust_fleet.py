@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import gevent
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
 MESSAGE = "locust_cw"
 """The type of locust-cw's messages, and its key in Locust's reports."""
 
+# How long `receive` waits after a message that cannot be read.
+_RETRY_S = 0.05
+
 # Locust's names of states.
 _MISSING = "missing"
 _STOPPED = "stopped"
@@ -26,6 +32,9 @@ _RUNNING = "running"
 _BEFORE_OR_AFTER_USERS = ("ready", _STOPPED)
 _BEGINNING = ("ready", _SPAWNING)
 _AT_WORK = (_SPAWNING, _RUNNING)
+
+# The greenlet in which Locust receives messages, and calls listeners to them.
+_receivers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
 class WorkerStates(NamedTuple):
@@ -78,8 +87,12 @@ def register(environment: Environment, handle: Callable[[str, Any], None]) -> bo
         return False
 
     def listener(msg: Any, **_kwargs: object) -> None:  # noqa: ANN401 - Locust's Message has no types
+        _receivers[runner] = gevent.getcurrent()
         handle(msg.node_id, msg.data)
 
+    if hasattr(runner, "client"):
+        # A worker starts a test when it receives the start.
+        _receivers[runner] = gevent.getcurrent()
     runner.register_message(MESSAGE, listener)
     return True
 
@@ -91,21 +104,55 @@ def send(environment: Environment, message: dict[str, Any], client_id: str | Non
         runner.send_message(MESSAGE, message, client_id)
 
 
-def has_ended(environment: Environment) -> bool:
-    """Whether Locust's greenlets have ended, so that nothing receives messages."""
+def is_receiving(environment: Environment) -> bool:
+    """Whether Locust receives messages. `sys.exit` in a listener ends only the greenlet that does."""
     runner: Any = environment.runner
-    return not len(runner.greenlet)
+    receiver = _receivers.get(runner)
+    return len(runner.greenlet) > 0 and (receiver is None or not receiver.dead)
 
 
 def receive(environment: Environment, handle: Callable[[str, Any], None]) -> None:
     """Receive messages instead of Locust's greenlets, until this greenlet is killed."""
     runner: Any = environment.runner
     while True:
-        with suppress(Exception):
+        try:
             message = runner.server.recv_from_client()[1] if hasattr(runner, "server") else runner.client.recv()
             if message.type == MESSAGE:
                 handle(message.node_id, message.data)
-        gevent.sleep(0)
+        except Exception:  # noqa: BLE001 - a worker may send anything, and the program may close the socket
+            gevent.sleep(_RETRY_S)
+        else:
+            gevent.sleep(0)
+
+
+def when_receiving_ends(environment: Environment, call: Callable[[], None]) -> None:
+    """Call a function when Locust receives no more messages. It may be called several times.
+
+    Locust ends its greenlets in the runner's `quit`. When the last worker has quit, the greenlet that receives calls
+    `quit` itself, which waits: workers that deliver at their end send their last reports then.
+    """
+    runner: Any = environment.runner
+    quit_runner = runner.quit
+
+    @functools.wraps(quit_runner)
+    def quit_and_call() -> None:
+        if gevent.getcurrent() is _receivers.get(runner):
+            call()
+        try:
+            quit_runner()
+        finally:
+            if not is_receiving(environment):
+                call()
+
+    runner.quit = quit_and_call
+
+
+def is_master_lost(environment: Environment) -> bool:
+    """Whether a worker has received no heartbeat for so long that Locust ends it."""
+    runner: Any = environment.runner
+    last: float | None = runner.last_heartbeat_timestamp
+    timeout: float = sys.modules["locust.runners"].MASTER_HEARTBEAT_TIMEOUT
+    return last is not None and last < time.time() - timeout
 
 
 def worker_states(environment: Environment) -> WorkerStates:
