@@ -2,12 +2,13 @@
 //!
 //! Each folder is a stage of the path of a sample, or a role next to it: `ingest` queues samples, `metrics` and `logs` convert
 //! them to datums and log events, `spool` stores those on disk, `delivery` sends them through `aws`, and `accounting` counts
-//! them. `summary` adds up the requests of a run, and `check` judges them. `run` and `replay` assemble these parts, and `python` is
+//! them. `summary` adds up the requests of a run, `check` judges them, and `compare` compares two runs. `run` and `replay` assemble these parts, and `python` is
 //! the boundary of the extension module.
 
 pub mod accounting;
 pub mod aws;
 pub mod check;
+pub mod compare;
 pub mod config;
 pub mod delivery;
 pub mod ingest;
@@ -35,11 +36,12 @@ mod _core {
 
     #[pymodule_export]
     use super::python::{
-        Account, Call, CallFailure, Check, CheckResult, DeliveryCounts, Flush, LogMessage, Partition, PendingSpool,
-        PendingSpoolSearch, PlannedUsage, Progress, Publisher, Receipt, Replay, RequestTotals, RunStatistics,
-        StatusReport, Summary, check_options, default_options, dimension_value, empty_receipt, estimate_cost,
-        estimate_usage, find_pending_spools, never_proxied, new_run_id, option_choices, origin_of, parse_check,
-        partition_of, pending_spools, priced_regions, public_host, remove_empty_spools, spool_root,
+        Account, Call, CallFailure, Check, CheckResult, Comparison, ComparisonRow, DeliveryCounts, Flush, LogMessage,
+        Partition, PendingSpool, PendingSpoolSearch, PlannedUsage, Progress, Publisher, Receipt, Replay, RequestTotals,
+        RunStatistics, StatusReport, Summary, check_options, compare_runs, default_options, dimension_value,
+        empty_receipt, estimate_cost, estimate_usage, find_pending_spools, never_proxied, new_run_id, option_choices,
+        origin_of, parse_check, partition_of, pending_spools, priced_regions, public_host, remove_empty_spools,
+        spool_root,
     };
 
     #[pymodule_init]

@@ -31,6 +31,8 @@ __all__ = [
     "CallFailure",
     "Check",
     "CheckResult",
+    "Comparison",
+    "ComparisonRow",
     "DeliveryCounts",
     "Flush",
     "InvalidOptionError",
@@ -48,6 +50,7 @@ __all__ = [
     "StatusReport",
     "Summary",
     "check_options",
+    "compare_runs",
     "default_options",
     "dimension_value",
     "empty_receipt",
@@ -401,6 +404,87 @@ class Summary:
     @property
     def is_approximate(self) -> bool:
         """Whether response times are from the reports of workers: rounded, and including failed requests."""
+
+@final
+class ComparisonRow:
+    """One measure of one request, or of all requests, in two runs."""
+
+    @property
+    def request(self) -> str | None:
+        """Method and name as Locust lists them, such as `GET /`; None for all requests."""
+    @property
+    def measure(self) -> Literal["requests_per_second", "failure_rate", "p50", "p95", "p99"]:
+        """What is compared. Percentiles are those of the successful response times."""
+    @property
+    def base(self) -> float | None:
+        """The value of the base in `unit`; None if there is none."""
+    @property
+    def run(self) -> float | None:
+        """The value of the run in `unit`."""
+    @property
+    def unit(self) -> Literal["1/s", "%", "ms"]:
+        """The unit of both values."""
+    @property
+    def change(self) -> float | None:
+        """The relative change: 0.1 if the value of the run is 10 % higher.
+
+        Of the failure rate, it is the difference: 0.01 for one percentage point.
+        """
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the change; None if there is too little data."""
+    @property
+    def verdict(self) -> Literal["slower", "faster", "same", "undecided"] | None:
+        """The verdict; None for requests per second. A failure rate that rose is `slower`."""
+    @property
+    def why(self) -> str | None:
+        """Why the verdict is undecided: a sentence."""
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The row in the JSON of the command `compare`."""
+
+@final
+class Comparison:
+    """The comparison of a run with a base."""
+
+    @property
+    def verdict(self) -> Literal["slower", "faster", "same", "undecided"]:
+        """The verdict on the run: `slower` if any row is, else `faster` if any row is.
+
+        It is `same` if failure rate, p50 and p95 of all requests are.
+        """
+    @property
+    def reason(self) -> str | None:
+        """Why there is no verdict on times: a sentence."""
+    @property
+    def rows(self) -> list[ComparisonRow]:
+        """The five measures of all requests, and then those of each request, by name and method."""
+
+def compare_runs(
+    base: Summary,
+    base_seconds: float,
+    run: Summary,
+    run_seconds: float,
+    *,
+    tolerance: float = 0.05,
+    requests: Sequence[str] | None = None,
+) -> Comparison:
+    """Compare a run with a base.
+
+    Args:
+        base: The summary of the run to compare with.
+        base_seconds: Its measured time.
+        run: The summary of the other run.
+        run_seconds: Its measured time.
+        tolerance: The largest relative change that counts as the same. For the failure rate, it is a tenth of this, in
+            percentage points.
+        requests: Names of requests, with or without their methods; None for all. All requests
+            together always have rows.
+
+    Raises:
+        ValueError: If the tolerance is not positive, or neither run has one of the requests.
+
+    """
 
 @final
 class RunStatistics:

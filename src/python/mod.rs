@@ -4,6 +4,7 @@
 mod account;
 mod asyncio;
 mod checks;
+mod compare;
 mod context;
 mod convert;
 mod cost;
@@ -23,6 +24,7 @@ mod status_report;
 
 pub use account::{Account, Call};
 pub use checks::{Check, CheckResult, parse_check};
+pub use compare::{Comparison, ComparisonRow, compare_runs};
 pub use cost::{PlannedUsage, estimate_cost, estimate_usage, priced_regions};
 pub use endpoints::{Partition, never_proxied, partition_of};
 pub use errors::register;

@@ -166,7 +166,7 @@ impl RequestTotals {
 /// The totals and distributions of a run.
 #[pyclass(frozen, module = "locust_cw._core")]
 pub struct Summary {
-    summary: summary::Summary,
+    pub(super) summary: summary::Summary,
 }
 
 #[pymethods]

@@ -1,6 +1,7 @@
 //! What a time block holds: counts, and a compact histogram of the response times.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::summary::encoding::{Invalid, push_varint, take_varint};
 use crate::summary::log_histogram::{BUCKETS, lower_bound_ms, nearest_rank};
@@ -8,6 +9,8 @@ use crate::summary::packed::{PackedCounts, bucket_bytes, merge, pack, unpack};
 
 /// Buckets of a compact histogram are at least 4 of a [`super::LogHistogram`] wide, which is 4 %.
 const MIN_SHIFT: u32 = 2;
+/// Number of buckets of the smallest width.
+const CELLS: u32 = ((BUCKETS - 1) >> MIN_SHIFT) + 1;
 /// The width at which there is a single bucket.
 const MAX_SHIFT: u32 = BUCKETS.ilog2() + 1;
 
@@ -85,6 +88,20 @@ impl CompactHistogram {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().fold(0, |sum, &(_, count)| sum.saturating_add(count))
+    }
+
+    /// The counts in ascending order, each with the cells that its bucket covers. A cell is a bucket of the smallest width, so that
+    /// histograms with buckets of different widths can be compared.
+    pub fn cells(&self) -> impl Iterator<Item = (Range<u32>, u64)> {
+        let cell = |number: u32| (number << (self.shift - MIN_SHIFT)).min(CELLS);
+        self.counts.iter().map(move |&(number, count)| (cell(number)..cell(number + 1), count))
+    }
+
+    /// The time at a position from 0 to 1 within a cell, in milliseconds. Times are assumed to be evenly distributed on a logarithmic
+    /// axis.
+    #[must_use]
+    pub fn time_in_cell_ms(cell: u32, position: f64) -> f64 {
+        Self::default().interpolated_ms(cell, position)
     }
 
     /// A quantile in milliseconds, such as 0.95 for the 95th percentile, interpolated within its bucket.

@@ -1,0 +1,150 @@
+//! The moving-block bootstrap: how far a statistic of a run would vary if the run were repeated.
+//!
+//! A resample of a run consists of windows of rows that follow each other, drawn with replacement, so that the dependence between
+//! neighbors is kept (H. R. Künsch, "The jackknife and the bootstrap for general stationary observations", 1989). The last row is
+//! followed by the first, so that all rows are drawn equally often (D. N. Politis and J. P. Romano, "A circular block-resampling
+//! procedure for stationary data", 1992).
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::timeline::{RunningSums, TimeCounts, Timeline};
+
+/// Number of resamples. The standard deviation of 1,000 values is known to 2 %, which is less than a run of some minutes tells.
+const RESAMPLES: usize = 1000;
+/// Any number, so that equal data have equal results.
+const SEED: u64 = 20;
+
+/// Windows are long enough for most dependence to end within one...
+const WINDOW_SECONDS: u64 = 60;
+/// ...and short enough for a run to have several.
+const MIN_WINDOWS: usize = 4;
+
+/// How far a statistic varies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// The variance.
+    pub variance: f64,
+    /// How well the variance is known: as well as that of this number of independent values, plus one.
+    pub degrees_of_freedom: f64,
+}
+
+/// The windows of all resamples of a run, the same for all its statistics.
+pub struct Bootstrap {
+    rows: usize,
+    window: usize,
+    /// The first row of each window, resample after resample.
+    starts: Vec<usize>,
+}
+
+impl Bootstrap {
+    /// The bootstrap of a run with these rows.
+    pub fn of(timeline: &Timeline) -> Self {
+        Self::with_window(timeline.rows(), window_rows(timeline))
+    }
+
+    fn with_window(rows: usize, window: usize) -> Self {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
+        let windows = rows.div_ceil(window);
+        let starts = (0..RESAMPLES * windows).map(|_| random.random_range(0..rows.max(1))).collect();
+        Self { rows, window, starts }
+    }
+
+    /// The same for the rows that are whole, of [`super::timeline::Counts::requests_of_whole_rows`].
+    pub fn of_whole_rows(&self) -> Self {
+        Self::with_window(self.rows.saturating_sub(2), self.window)
+    }
+
+    /// The spread of the logarithm of a sum.
+    pub fn of_log_sum(&self, sums: &RunningSums) -> Option<Spread> {
+        self.spread(|resample| positive(resample.sum(sums)).map(f64::ln))
+    }
+
+    /// The spread of a share: the ratio of two sums.
+    pub fn of_share(&self, part: &RunningSums, whole: &RunningSums) -> Option<Spread> {
+        self.spread(|resample| Some(resample.sum(part) / positive(resample.sum(whole))?))
+    }
+
+    /// The spread of the logarithm of a quantile.
+    pub fn of_log_quantile(&self, times: &TimeCounts, quantile: f64) -> Option<Spread> {
+        let mut cell = 0;
+        self.spread(|resample| positive(resample.quantile_ms(times, quantile, &mut cell)?).map(f64::ln))
+    }
+
+    /// The spread of a statistic. None if some resamples have no value of it.
+    fn spread(&self, mut statistic: impl FnMut(&Resample<'_>) -> Option<f64>) -> Option<Spread> {
+        let windows = self.rows.div_ceil(self.window).max(1);
+        let mut resamples = self.starts.chunks_exact(windows);
+        let values = resamples.try_fold(Vec::with_capacity(RESAMPLES), |mut values, starts| {
+            values.push(statistic(&Resample { starts, window: self.window, rows: self.rows })?);
+            Some(values)
+        })?;
+        let (rows, window) = (as_f64(self.rows), as_f64(self.window));
+        // Within windows, the mean of a run varies less than among runs: of independent rows, by this factor.
+        let variance = variance(&values)? / (1.0 - window / rows);
+        // The variance is Bartlett's estimate with a bandwidth of a window (M. B. Priestley, "Spectral analysis and time series").
+        Some(Spread { variance, degrees_of_freedom: 1.5 * rows / window })
+    }
+}
+
+fn window_rows(timeline: &Timeline) -> usize {
+    let long = usize::try_from(WINDOW_SECONDS.div_ceil(timeline.block_seconds())).unwrap_or(usize::MAX);
+    let longer = as_f64(timeline.rows()).cbrt().ceil();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cube root of a small number")]
+    let longer = longer as usize;
+    long.max(longer).min(timeline.rows() / MIN_WINDOWS).max(1)
+}
+
+/// One resample.
+struct Resample<'a> {
+    starts: &'a [usize],
+    window: usize,
+    rows: usize,
+}
+
+impl Resample<'_> {
+    /// The sum of the rows. The last window is shorter, so that there are as many rows as in the run.
+    fn sum(&self, sums: &RunningSums) -> f64 {
+        let mut remaining = self.rows;
+        let windows = self.starts.iter().map(|&start| {
+            let length = self.window.min(remaining);
+            remaining -= length;
+            sums.sum(start, length)
+        });
+        windows.sum()
+    }
+
+    /// A quantile, interpolated within its cell. `cell` is where to begin the search, and then the cell of the quantile.
+    fn quantile_ms(&self, times: &TimeCounts, quantile: f64, cell: &mut usize) -> Option<f64> {
+        let up_to = |cell: usize| self.sum(times.up_to(cell));
+        let last = times.cells().checked_sub(1)?;
+        let rank = quantile * positive(up_to(last))?;
+        let (mut end, mut next) = (up_to(*cell), None);
+        while end < rank && *cell < last {
+            *cell += 1;
+            (end, next) = (up_to(*cell), Some(end));
+        }
+        let mut before = next.unwrap_or_else(|| cell.checked_sub(1).map_or(0.0, up_to));
+        while *cell > 0 && before >= rank {
+            *cell -= 1;
+            (end, before) = (before, cell.checked_sub(1).map_or(0.0, up_to));
+        }
+        let position = if end > before { ((rank - before) / (end - before)).clamp(0.0, 1.0) } else { 1.0 };
+        Some(times.time_ms(*cell, position))
+    }
+}
+
+fn positive(value: f64) -> Option<f64> {
+    (value > 0.0).then_some(value)
+}
+
+fn variance(values: &[f64]) -> Option<f64> {
+    let mean = values.iter().sum::<f64>() / as_f64(values.len());
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len() > 1).then(|| squares / as_f64(values.len() - 1))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of rows and resamples are small")]
+const fn as_f64(number: usize) -> f64 {
+    number as f64
+}
