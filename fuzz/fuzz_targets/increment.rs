@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     let mut increments = Vec::new();
     for bytes in [first, second] {
         // The format is the first byte, which the fuzzer would often change.
-        let bytes = [&[1], bytes].concat();
+        let bytes = [&[2], bytes].concat();
         let Ok(increment) = Increment::decode(&bytes) else { continue };
         assert_eq!(Increment::decode(&increment.encode().expect("plain data")).as_ref(), Ok(&increment));
         let accepted = receiver.accept(&bytes).ok().and_then(|accepted| accepted.increment);
@@ -36,6 +36,7 @@ fuzz_target!(|data: &[u8]| {
     let all = summary.all_requests();
     assert_eq!(summary.counts(), (all.measured.requests, all.measured.failures));
     assert!(all.blocks.iter().count() <= MAX_BLOCKS);
+    assert!(summary.load().iter().count() <= MAX_BLOCKS);
     for quantile in [0.0, 0.5, 0.99, 1.0] {
         assert!(all.measured.successful.quantile_ms(quantile).is_none_or(f64::is_finite));
         assert!(all.blocks.iter().all(|(_, block)| block.times.quantile_ms(quantile).is_none_or(f64::is_finite)));

@@ -360,6 +360,101 @@ class RequestTotals:
         """The quantiles of the response times of successful requests, within 1%; None without one."""
 
 @final
+class RequestTimeline:
+    """The requests of one method and name, or all, by time: lists of values for periods in ascending order.
+
+    Periods without requests are omitted. The warm-up, and the time after the stop, are not part of it.
+    """
+
+    @property
+    def method(self) -> str | None:
+        """The method; None for all requests."""
+    @property
+    def name(self) -> str | None:
+        """The name, as Locust has it; None for all requests."""
+    @property
+    def period_s(self) -> int:
+        """Seconds of a period: a power of two, with which there are at most 120."""
+    @property
+    def starts(self) -> list[int]:
+        """The start of each period, in seconds since the epoch: a multiple of its length."""
+    @property
+    def requests(self) -> list[int]:
+        """Finished requests, failed ones included."""
+    @property
+    def failures(self) -> list[int]:
+        """Failed requests."""
+    @property
+    def quantiles_ms(self) -> list[list[float | None]]:
+        """For each quantile, the response times of successful requests, approximately; None without one."""
+
+@final
+class LoadTimeline:
+    """The highest load by time: a list of values for each, for periods in ascending order. None where it is unknown."""
+
+    @property
+    def period_s(self) -> int:
+        """Seconds of a period: a power of two, with which there are at most 120."""
+    @property
+    def starts(self) -> list[int]:
+        """The start of each period, in seconds since the epoch: a multiple of its length."""
+    @property
+    def users(self) -> list[int | None]:
+        """Users in the whole test."""
+    @property
+    def cpu_percent(self) -> list[float | None]:
+        """CPU usage of the busiest process over 10 seconds, in percent of one core. The warm-up has none."""
+    @property
+    def memory_bytes(self) -> list[float | None]:
+        """Memory of the largest process."""
+
+@final
+class SingleRequest:
+    """A single request."""
+
+    @property
+    def time(self) -> float:
+        """When it completed, in seconds since the epoch."""
+    @property
+    def method(self) -> str:
+        """The method, such as GET."""
+    @property
+    def name(self) -> str:
+        """The name, as Locust has it."""
+    @property
+    def response_ms(self) -> float | None:
+        """The response time, if it is known."""
+    @property
+    def error(self) -> str | None:
+        """The text of the error of a failed request, without the values of URLs."""
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, if there is one."""
+    @property
+    def users(self) -> int:
+        """Users in the process."""
+    @property
+    def context(self) -> list[tuple[str, str]]:
+        """The first entries of Locust's request `context` as text."""
+
+@final
+class ErrorTotals:
+    """The failures of a run with one type of error."""
+
+    @property
+    def error_type(self) -> str | None:
+        """The type, such as HTTPError; None if it is unknown, as in Locust's reports of workers."""
+    @property
+    def failures(self) -> int:
+        """Their number."""
+    @property
+    def requests(self) -> list[tuple[str, str, int]]:
+        """Method, name and failures of the requests with them, the most frequent first."""
+    @property
+    def first(self) -> SingleRequest | None:
+        """The first of them, if it is known."""
+
+@final
 class Summary:
     """The totals and distributions of a run: for each request, and for all of them."""
 
@@ -401,6 +496,18 @@ class Summary:
             quantiles: The quantiles of `RequestTotals.quantiles_ms`, from 0 to 1.
 
         """
+    def all_requests(self, quantiles: Sequence[float]) -> RequestTotals:
+        """The same of all requests. Method and name are empty."""
+    def other_requests(self, quantiles: Sequence[float]) -> RequestTotals | None:
+        """The same of the requests beyond `--cw-max-requests`, if there are any. Method and name are empty."""
+    def timelines(self, quantiles: Sequence[float]) -> list[RequestTimeline]:
+        """All measured requests by time, and then those of each method and name."""
+    def load(self) -> LoadTimeline:
+        """The load by time."""
+    def errors(self) -> list[ErrorTotals]:
+        """The failures of the whole run by type, the most frequent first, and then those without a known type."""
+    def slowest(self) -> list[SingleRequest]:
+        """The ten slowest successful requests, slowest first."""
     @property
     def is_approximate(self) -> bool:
         """Whether response times are from the reports of workers: rounded, and including failed requests."""

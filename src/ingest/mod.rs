@@ -1,5 +1,6 @@
 //! From the request hook to segments: hooks push samples into a bounded queue, and the aggregation thread empties it.
 
+pub mod highlights;
 pub mod queue;
 pub mod sample;
 pub mod worker;

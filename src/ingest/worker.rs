@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::config::identity::RunIdentity;
 use crate::delivery::limits::{Limits, Packer, split};
 use crate::delivery::outbox::Outbox;
+use crate::ingest::highlights::HighlightSelector;
 use crate::ingest::queue::{Closed, ControlMessage, Item, Next, QueueReceiver};
 use crate::logs::formats::LogFormatter;
 use crate::logs::line::LogLine;
@@ -34,6 +35,7 @@ const ITEMS_PER_CLOCK_READ: u32 = if cfg!(all(test, shuttle)) { 2 } else { 256 }
 pub struct AggregationWorker {
     aggregator: Aggregator,
     statistics: Arc<RunStatistics>,
+    highlights: HighlightSelector,
     formatter: LogFormatter,
     /// The line of the current log event. Its buffer is reused.
     line: LogLine,
@@ -63,6 +65,7 @@ impl AggregationWorker {
         Self {
             aggregator: Aggregator::new(config, Arc::clone(identity)),
             statistics,
+            highlights: HighlightSelector::default(),
             formatter: LogFormatter::new(&config.log, Arc::clone(identity)),
             line: LogLine::default(),
             lines: LogLines::default(),
@@ -110,6 +113,7 @@ impl AggregationWorker {
         match item {
             Item::Sample(sample) => {
                 self.aggregator.add(&sample);
+                self.highlights.add(&sample);
                 self.log_notices();
                 self.add_event(|formatter, line| formatter.write_sample(&sample, line));
             }
@@ -153,6 +157,7 @@ impl AggregationWorker {
         // If the clock was set back, the tick is too far ahead, and windows would stay open until the clock reaches it.
         if end.micros() >= *tick || *tick - now.micros() > SECOND_MICROS {
             let mut update = self.statistics.update();
+            update.add_highlights(self.highlights.take());
             let datums = self.aggregator.close_until(end, |second, request, stats| update.add(second, request, stats));
             update.close_until(end.seconds());
             self.write(datums);
@@ -162,6 +167,7 @@ impl AggregationWorker {
 
     fn flush(&mut self) {
         let mut update = self.statistics.update();
+        update.add_highlights(self.highlights.take());
         let datums = self.aggregator.close_all(|second, request, stats| update.add(second, request, stats));
         update.finish();
         self.write(datums);

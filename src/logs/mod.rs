@@ -5,3 +5,5 @@ mod escaped_json;
 pub mod event;
 pub mod formats;
 pub mod line;
+
+pub use self::error_text::separate_url;

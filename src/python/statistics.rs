@@ -9,6 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::checks::{Check, CheckResult, TargetValue, parsed, target_values};
+use super::run_numbers::{ErrorTotals, LoadTimeline, RequestTimeline, SingleRequest, errors, slowest, timelines};
 use crate::statistics;
 use crate::summary;
 use crate::timestamp::Timestamp;
@@ -151,10 +152,10 @@ pub struct RequestTotals {
 }
 
 impl RequestTotals {
-    fn of(key: &summary::RequestKey, totals: &summary::Totals, quantiles: &[f64]) -> Self {
+    fn of(key: Option<&summary::RequestKey>, totals: &summary::Totals, quantiles: &[f64]) -> Self {
         Self {
-            method: key.method().to_owned(),
-            name: key.name().to_owned(),
+            method: key.map(|key| key.method().to_owned()).unwrap_or_default(),
+            name: key.map(|key| key.name().to_owned()).unwrap_or_default(),
             requests: totals.requests,
             failures: totals.failures,
             mean_ms: totals.successful.mean_ms(),
@@ -221,8 +222,42 @@ impl Summary {
     fn requests(&self, py: Python<'_>, quantiles: Vec<f64>) -> Vec<RequestTotals> {
         py.detach(|| {
             let requests = self.summary.requests().into_iter();
-            requests.map(|(key, summary)| RequestTotals::of(key, &summary.whole_run(), &quantiles)).collect()
+            requests.map(|(key, summary)| RequestTotals::of(Some(key), &summary.whole_run(), &quantiles)).collect()
         })
+    }
+
+    /// The same of all requests.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
+    fn all_requests(&self, py: Python<'_>, quantiles: Vec<f64>) -> RequestTotals {
+        py.detach(|| RequestTotals::of(None, &self.summary.whole_run(), &quantiles))
+    }
+
+    /// The same of the requests beyond the maximum number of names, if there are any.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
+    fn other_requests(&self, py: Python<'_>, quantiles: Vec<f64>) -> Option<RequestTotals> {
+        let totals = py.detach(|| self.summary.others().map(summary::RequestSummary::whole_run));
+        totals.map(|totals| RequestTotals::of(None, &totals, &quantiles))
+    }
+
+    /// All measured requests by time, and then those of each method and name.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
+    fn timelines(&self, py: Python<'_>, quantiles: Vec<f64>) -> Vec<RequestTimeline> {
+        py.detach(|| timelines(&self.summary, &quantiles))
+    }
+
+    /// The load by time.
+    fn load(&self) -> LoadTimeline {
+        self.summary.load().into()
+    }
+
+    /// The failures of the whole run by type of error.
+    fn errors(&self, py: Python<'_>) -> Vec<ErrorTotals> {
+        py.detach(|| errors(&self.summary))
+    }
+
+    /// The slowest successful requests.
+    fn slowest(&self) -> Vec<SingleRequest> {
+        slowest(&self.summary)
     }
 
     /// Whether response times are from the reports of workers.

@@ -21,13 +21,16 @@ use crate::config::Config;
 use crate::ingest::sample::Gauge;
 use crate::metrics::aggregator::Stats;
 use crate::summary::{
-    GeneratorLoad, Increment, IncrementError, IncrementSender, Limits, Phase, RequestKey, Seconds, Summary, Window,
+    GeneratorLoad, Highlights, Increment, IncrementError, IncrementSender, Limits, LoadBlock, Phase, RequestKey,
+    Seconds, Summary, Window,
 };
 use crate::timestamp::Timestamp;
 
 /// Gauges of the load generator, which Python samples once a second.
 const GENERATOR_CPU: &str = "GeneratorCpu_Percent";
 const GENERATOR_MEMORY: &str = "GeneratorMemory_Bytes";
+/// The gauge of the users of the whole test.
+const USERS: &str = "UserCount";
 /// The CPU usage of a process is judged by its average over this many seconds: a peak of one second is no bottleneck.
 const CPU_SECONDS: usize = 10;
 
@@ -136,16 +139,23 @@ impl RunStatistics {
 
     /// Starts to collect closed seconds.
     pub fn update(&self) -> Update<'_> {
-        Update { statistics: self, windows: Vec::new() }
+        Update { statistics: self, windows: Vec::new(), highlights: Highlights::default() }
     }
 
-    /// Adds a gauge of the load generator. Ignores other gauges, and those of the warm-up and after the stop.
+    /// Adds the users of the test, or a gauge of the load generator. Ignores other gauges, and those of the load generator in the
+    /// warm-up and after the stop.
     pub fn add_gauge(&self, gauge: &Gauge) {
-        if gauge.dimension.is_some() || !matches!(gauge.metric.as_str(), GENERATOR_CPU | GENERATOR_MEMORY) {
+        if gauge.dimension.is_some() || !matches!(gauge.metric.as_str(), GENERATOR_CPU | GENERATOR_MEMORY | USERS) {
             return;
         }
         let second = gauge.time.seconds();
         let mut state = self.lock();
+        if gauge.metric == USERS {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of users")]
+            let users = Some(gauge.value.round() as u64);
+            state.summary.add_load(second, &LoadBlock { users, generator: GeneratorLoad::default() });
+            return;
+        }
         if gauge.time < state.measured_from || state.stopped.is_some() {
             return;
         }
@@ -154,6 +164,7 @@ impl RunStatistics {
             _ => GeneratorLoad::new(None, Some(gauge.value)),
         };
         state.summary.add_generator(&load);
+        state.summary.add_load(second, &LoadBlock { users: None, generator: load });
         state.seconds.add_generator(second, &load);
         state.increments.iter_mut().for_each(|increments| increments.add_generator(second, &load));
     }
@@ -335,6 +346,7 @@ impl RunStatistics {
 pub struct Update<'a> {
     statistics: &'a RunStatistics,
     windows: Vec<Window>,
+    highlights: Highlights,
 }
 
 impl Update<'_> {
@@ -343,8 +355,18 @@ impl Update<'_> {
         self.windows.push(Window { key: request.clone(), second, phase: Phase::Measured, totals: window.into() });
     }
 
+    /// Collects single requests that a report names.
+    pub fn add_highlights(&mut self, highlights: Highlights) {
+        self.highlights = highlights;
+    }
+
     /// Adds what was collected.
     pub fn finish(self) {
+        if !self.highlights.is_empty() {
+            let mut state = self.statistics.lock();
+            state.summary.add_highlights(&self.highlights);
+            state.increments.iter_mut().for_each(|increments| increments.add_highlights(&self.highlights));
+        }
         for windows in self.windows.chunks(WINDOWS_AT_ONCE) {
             let mut state = self.statistics.lock();
             windows.iter().for_each(|window| state.add(window));
@@ -605,6 +627,35 @@ mod tests {
         assert!(master.is_complete(Timestamp::from_seconds(START + 2)));
         let results = master.check_results(Timestamp::from_seconds(START + 2), &TargetValues::new());
         assert_eq!(results.iter().map(|result| result.measured).collect::<Vec<_>>(), [Some(6.0), Some(3.0), Some(1.0)]);
+    }
+
+    #[test]
+    fn a_master_has_the_users_and_the_load_and_single_requests_of_its_workers() {
+        let (master, worker) = (statistics(&[], Audience::Own), statistics(&[], Audience::Master));
+        let gauge = |second, metric: &str, value| Gauge {
+            time: Timestamp::from_seconds(second),
+            metric: metric.to_owned(),
+            value,
+            unit: crate::metrics::datum::Unit::Count,
+            dimension: None,
+        };
+        // The warm-up has users.
+        master.add_gauge(&gauge(START - 1, USERS, 3.0));
+        (START..START + 10).for_each(|second| worker.add_gauge(&gauge(second, GENERATOR_CPU, 40.0)));
+        let mut selector = crate::ingest::highlights::HighlightSelector::default();
+        selector.add(&crate::metrics::aggregator::tests::sample("/slow", START, 900.0));
+        let mut update = worker.update();
+        update.add_highlights(selector.take());
+        update.close_until(START + 1);
+        deliver(&master, "w1", &worker);
+
+        let summary = master.summary();
+        let load: Vec<_> = summary.load().iter().map(|(second, load)| (second, load.users)).collect();
+        assert_eq!((load[0], load.last()), ((START - 1, Some(3)), Some(&(START + 9, None))));
+        assert_eq!(summary.load().iter().last().and_then(|(_, load)| load.generator.cpu_percent()), Some(40.0));
+        let slowest: Vec<_> = summary.highlights().slowest().map(|request| request.request.name()).collect();
+        assert_eq!(slowest, ["/slow"]);
+        assert_eq!(worker.summary().highlights(), summary.highlights());
     }
 
     /// The second at the start of which a master stops the test. It expects two workers, the first of which always reports.

@@ -10,7 +10,7 @@ use crate::summary::totals::Totals;
 pub const MAX_BLOCKS: usize = 120;
 
 /// The length is at most two to this power, in seconds, so that a shift by it is valid.
-const MAX_EXPONENT: u32 = 62;
+pub(super) const MAX_EXPONENT: u32 = 62;
 
 /// The blocks with requests. The length of a block is the smallest power of two, in seconds, with which there are at most
 /// [`MAX_BLOCKS`]. Blocks start at multiples of their length since the epoch, so blocks of different processes coincide.

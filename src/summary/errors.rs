@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use crate::summary::bounded::{BoundedMap, Key, hash};
 
 /// Maximum number of types of errors per request.
-const MAX_TYPES: usize = 100;
+pub(super) const MAX_TYPES: usize = 100;
 /// Maximum length of the name of a type. Longer names are cut.
 const MAX_NAME_BYTES: usize = 200;
 
@@ -20,15 +20,15 @@ pub struct ErrorTypes(BoundedMap<ErrorType, u64>);
 
 /// The name of a type, in the order of its hash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct ErrorType {
+pub(super) struct ErrorType {
     hash: u64,
-    name: SmolStr,
+    pub(super) name: SmolStr,
 }
 
 impl Key for ErrorType {}
 
 impl ErrorType {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES)];
         Self { hash: hash(&[name]), name: name.into() }
     }

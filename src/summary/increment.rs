@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::summary::highlights::Highlights;
+use crate::summary::load_blocks::LoadBlock;
 use crate::summary::request::RequestKey;
 use crate::summary::seconds::Seconds;
 use crate::summary::totals::Totals;
@@ -14,7 +16,7 @@ use crate::summary::window::{Phase, Window};
 use crate::summary::{GeneratorLoad, Summary};
 
 /// The first byte. A change of the format, or of the buckets of histograms, increases it.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Maximum size of an increment that is read. It is several times that of 200 names after a long interruption, and bounds the memory
 /// of decoding.
 const MAX_BYTES: usize = 32 << 20;
@@ -33,6 +35,8 @@ pub struct Increment {
     pub loads: Vec<(i64, GeneratorLoad)>,
     /// The windows.
     pub windows: Vec<Window>,
+    /// Single requests that a report names.
+    pub highlights: Highlights,
     /// Windows that could not be sent in time, added up.
     pub earlier: Option<Summary>,
 }
@@ -67,6 +71,7 @@ struct Wire<T, S> {
     requests: Vec<RequestKey>,
     first_second: i64,
     windows: Vec<WireWindow<T>>,
+    highlights: Highlights,
     earlier: Option<S>,
 }
 
@@ -102,6 +107,7 @@ impl Increment {
             requests: requests.into_iter().map(|(key, _)| key.clone()).collect(),
             first_second,
             windows,
+            highlights: self.highlights.clone(),
             earlier: self.earlier.as_ref(),
         };
         Ok(postcard::to_extend(&wire, vec![VERSION])?)
@@ -135,6 +141,7 @@ impl Increment {
             generator: wire.generator,
             loads: wire.loads,
             windows: windows.ok_or(MALFORMED)?,
+            highlights: wire.highlights,
             earlier: wire.earlier,
         })
     }
@@ -151,7 +158,11 @@ impl Increment {
         seconds.merge(&new_seconds);
         self.earlier.iter().for_each(|earlier| summary.merge(earlier));
         summary.add_generator(&self.generator);
-        self.loads.iter().for_each(|(second, load)| seconds.add_generator(*second, load));
+        summary.add_highlights(&self.highlights);
+        for (second, load) in &self.loads {
+            seconds.add_generator(*second, load);
+            summary.add_load(*second, &LoadBlock { users: None, generator: *load });
+        }
     }
 }
 
@@ -160,6 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::summary::highlights::tests::request;
     use crate::summary::tests::{limits, summary_of, windows};
 
     proptest! {
@@ -169,8 +181,11 @@ mod tests {
             windows in windows(), earlier in prop::option::of(windows()), sequence in any::<u64>(), closed_until in any::<Option<i64>>(),
         ) {
             let generator = GeneratorLoad::new(Some(40.0), None);
+            let mut highlights = Highlights::default();
+            highlights.add_successful(request(1, 2));
+            highlights.add_failed("HTTPError", request(3, 4));
             let earlier = earlier.map(|earlier| summary_of(&earlier));
-            let increment = Increment { sequence, closed_until, generator, loads: vec![(7, generator)], windows, earlier };
+            let increment = Increment { sequence, closed_until, generator, loads: vec![(7, generator)], windows, highlights, earlier };
             let bytes = increment.encode().expect("plain data");
             prop_assert_eq!(Increment::decode(&bytes), Ok(increment));
         }
@@ -179,7 +194,7 @@ mod tests {
         fn changed_bytes_are_refused_or_read(windows in windows(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
             let earlier = Some(summary_of(&windows));
             let increment =
-                Increment { sequence: 0, closed_until: None, generator: GeneratorLoad::default(), loads: vec![], windows, earlier };
+                Increment { sequence: 0, closed_until: None, generator: GeneratorLoad::default(), loads: vec![], windows, highlights: Highlights::default(), earlier };
             let mut bytes = increment.encode().expect("plain data");
             for (index, byte) in changes {
                 let at = index.index(bytes.len());
@@ -214,10 +229,11 @@ mod tests {
             generator: GeneratorLoad::default(),
             loads: Vec::new(),
             windows: vec![],
+            highlights: Highlights::default(),
             earlier: None,
         };
         let mut bytes = empty.encode().expect("plain data");
-        assert!(bytes.len() < 12, "{bytes:?}");
+        assert!(bytes.len() < 14, "{bytes:?}");
         bytes.push(0);
         assert!(text(&bytes).contains("cannot be read"));
     }

@@ -19,7 +19,10 @@ mod blocks;
 mod bounded;
 mod encoding;
 mod errors;
+mod generator;
+mod highlights;
 mod increment;
+mod load_blocks;
 mod log_histogram;
 mod packed;
 mod receiver;
@@ -34,13 +37,14 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::check::GeneratorValues;
-
 pub use self::block::{Block, CompactHistogram};
 pub use self::blocks::{MAX_BLOCKS, TimeBlocks};
 use self::bounded::{BoundedMap, Key, Merge, hash};
 pub use self::errors::ErrorTypes;
+pub use self::generator::GeneratorLoad;
+pub use self::highlights::{Highlight, Highlights};
 pub use self::increment::{Increment, IncrementError};
+pub use self::load_blocks::{LoadBlock, LoadBlocks};
 pub use self::log_histogram::LogHistogram;
 pub use self::receiver::{Accepted, IncrementReceiver};
 pub use self::request::RequestKey;
@@ -131,60 +135,6 @@ impl Merge for RequestSummary {
     }
 }
 
-/// The highest load of the processes of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "GeneratorParts")]
-pub struct GeneratorLoad {
-    cpu_percent: Option<f64>,
-    memory_bytes: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct GeneratorParts {
-    cpu_percent: Option<f64>,
-    memory_bytes: Option<f64>,
-}
-
-impl From<GeneratorParts> for GeneratorLoad {
-    fn from(GeneratorParts { cpu_percent, memory_bytes }: GeneratorParts) -> Self {
-        Self::new(cpu_percent, memory_bytes)
-    }
-}
-
-impl From<&GeneratorLoad> for GeneratorValues {
-    fn from(load: &GeneratorLoad) -> Self {
-        Self { cpu_percent: load.cpu_percent, memory_bytes: load.memory_bytes }
-    }
-}
-
-impl GeneratorLoad {
-    /// The load of a process, as far as it is known. Numbers that are negative, infinite or NaN count as unknown.
-    #[must_use]
-    pub fn new(cpu_percent: Option<f64>, memory_bytes: Option<f64>) -> Self {
-        let valid = |number: Option<f64>| number.filter(|number| number.is_finite() && *number >= 0.0);
-        Self { cpu_percent: valid(cpu_percent), memory_bytes: valid(memory_bytes) }
-    }
-
-    /// The highest CPU time of a process over 10 seconds, in percent of one core.
-    #[must_use]
-    pub const fn cpu_percent(&self) -> Option<f64> {
-        self.cpu_percent
-    }
-
-    /// The highest memory of a process, in bytes.
-    #[must_use]
-    pub const fn memory_bytes(&self) -> Option<f64> {
-        self.memory_bytes
-    }
-
-    /// Adds the load of another process or time.
-    pub fn merge(&mut self, other: &Self) {
-        let higher = |one: Option<f64>, other: Option<f64>| one.into_iter().chain(other).reduce(f64::max);
-        self.cpu_percent = higher(self.cpu_percent, other.cpu_percent);
-        self.memory_bytes = higher(self.memory_bytes, other.memory_bytes);
-    }
-}
-
 /// Why a summary has no request with a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotFound {
@@ -201,6 +151,8 @@ pub struct Summary {
     limits: Limits,
     requests: BoundedMap<RankedKey, RequestSummary>,
     generator: GeneratorLoad,
+    load: LoadBlocks,
+    highlights: Highlights,
     is_approximate: bool,
 }
 
@@ -211,6 +163,10 @@ struct Parts {
     requests: Vec<Row>,
     others: Option<RequestSummary>,
     generator: GeneratorLoad,
+    #[serde(default)]
+    load: LoadBlocks,
+    #[serde(default)]
+    highlights: Highlights,
     approximate: bool,
 }
 
@@ -224,7 +180,14 @@ impl Summary {
     /// A summary without requests.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, requests: BoundedMap::default(), generator: GeneratorLoad::default(), is_approximate: false }
+        Self {
+            limits,
+            requests: BoundedMap::default(),
+            generator: GeneratorLoad::default(),
+            load: LoadBlocks::default(),
+            highlights: Highlights::default(),
+            is_approximate: false,
+        }
     }
 
     /// Adds a window. Windows of the same request and second add up.
@@ -243,6 +206,16 @@ impl Summary {
         self.generator.merge(load);
     }
 
+    /// Adds the load in a second since the epoch.
+    pub fn add_load(&mut self, second: i64, load: &LoadBlock) {
+        self.load.add(second, load);
+    }
+
+    /// Adds single requests that a report names.
+    pub fn add_highlights(&mut self, highlights: &Highlights) {
+        self.highlights.merge(highlights);
+    }
+
     /// Records that response times are approximate, such as those that Locust rounds in the reports of workers.
     pub const fn mark_approximate(&mut self) {
         self.is_approximate = true;
@@ -255,6 +228,8 @@ impl Summary {
         }
         other.requests.others().iter().for_each(|summary| self.requests.add_to_others(summary));
         self.generator.merge(&other.generator);
+        self.load.merge(&other.load);
+        self.highlights.merge(&other.highlights);
         self.is_approximate |= other.is_approximate;
     }
 
@@ -299,11 +274,27 @@ impl Summary {
         sum
     }
 
+    /// All measured requests by time.
+    #[must_use]
+    pub fn all_blocks(&self) -> TimeBlocks {
+        let mut sum = TimeBlocks::default();
+        self.rows().for_each(|summary| sum.merge(&summary.blocks));
+        sum
+    }
+
     /// The totals of all measured requests, without their blocks, which take longer to add up.
     #[must_use]
     pub fn all_measured(&self) -> Totals {
         let mut sum = Totals::default();
         self.rows().for_each(|summary| sum.merge(&summary.measured));
+        sum
+    }
+
+    /// The totals of all requests of the whole run.
+    #[must_use]
+    pub fn whole_run(&self) -> Totals {
+        let mut sum = self.all_measured();
+        self.rows().filter_map(|summary| summary.unmeasured.as_ref()).for_each(|totals| sum.merge(totals));
         sum
     }
 
@@ -351,6 +342,18 @@ impl Summary {
         &self.generator
     }
 
+    /// The load over time.
+    #[must_use]
+    pub const fn load(&self) -> &LoadBlocks {
+        &self.load
+    }
+
+    /// Single requests that a report names.
+    #[must_use]
+    pub const fn highlights(&self) -> &Highlights {
+        &self.highlights
+    }
+
     /// Whether response times are approximate.
     #[must_use]
     pub const fn is_approximate(&self) -> bool {
@@ -360,7 +363,9 @@ impl Summary {
     /// Whether nothing was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows().next().is_none() && self.generator == GeneratorLoad::default() && !self.is_approximate
+        let has_requests = self.rows().next().is_some() || !self.highlights.is_empty();
+        let has_load = self.generator != GeneratorLoad::default() || !self.load.is_empty();
+        !has_requests && !has_load && !self.is_approximate
     }
 }
 
@@ -372,6 +377,8 @@ impl From<Summary> for Parts {
             requests: summary.requests().into_iter().map(row).collect(),
             others: summary.others().cloned(),
             generator: summary.generator,
+            load: summary.load,
+            highlights: summary.highlights,
             approximate: summary.is_approximate,
             limits: summary.limits,
         }
@@ -379,8 +386,8 @@ impl From<Summary> for Parts {
 }
 
 impl From<Parts> for Summary {
-    fn from(Parts { limits, requests, others, generator, approximate }: Parts) -> Self {
-        let mut summary = Self { generator, is_approximate: approximate, ..Self::new(limits) };
+    fn from(Parts { limits, requests, others, generator, load, highlights, approximate }: Parts) -> Self {
+        let mut summary = Self { generator, load, highlights, is_approximate: approximate, ..Self::new(limits) };
         for Row { request, summary: row } in &requests {
             summary.requests.add(&summary.limits.rank(request), row, summary.limits.max_names());
         }

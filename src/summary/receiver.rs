@@ -63,14 +63,22 @@ impl IncrementReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summary::GeneratorLoad;
+    use crate::summary::{GeneratorLoad, Highlights};
 
     fn increment(sequence: u64) -> Vec<u8> {
         let closed_until = i64::try_from(sequence).ok().map(|number| 100 + number);
         let generator = GeneratorLoad::default();
-        Increment { sequence, closed_until, generator, loads: vec![], windows: vec![], earlier: None }
-            .encode()
-            .expect("plain data")
+        Increment {
+            sequence,
+            closed_until,
+            generator,
+            loads: vec![],
+            windows: vec![],
+            highlights: Highlights::default(),
+            earlier: None,
+        }
+        .encode()
+        .expect("plain data")
     }
 
     #[test]

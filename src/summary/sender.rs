@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::summary::highlights::Highlights;
 use crate::summary::increment::Increment;
+use crate::summary::load_blocks::LoadBlock;
 use crate::summary::request::RequestKey;
 use crate::summary::totals::Totals;
 use crate::summary::window::{Phase, Window};
@@ -29,6 +31,8 @@ pub struct IncrementSender {
     generator: GeneratorLoad,
     /// The load of single seconds since the last increment.
     loads: BTreeMap<i64, GeneratorLoad>,
+    /// Single requests since the last increment that a report names.
+    highlights: Highlights,
     closed_until: Option<i64>,
     /// Whether something has changed since the last increment.
     is_changed: bool,
@@ -53,6 +57,7 @@ impl IncrementSender {
             earlier: Summary::new(limits),
             generator: GeneratorLoad::default(),
             loads: BTreeMap::new(),
+            highlights: Highlights::default(),
             closed_until: None,
             is_changed: false,
             next: 0,
@@ -76,9 +81,17 @@ impl IncrementSender {
         self.is_changed = true;
         self.generator.merge(load);
         self.loads.entry(second).or_default().merge(load);
-        if self.loads.len() > MAX_LOADS {
-            self.loads.pop_first();
+        if self.loads.len() > MAX_LOADS
+            && let Some((second, generator)) = self.loads.pop_first()
+        {
+            self.earlier.add_load(second, &LoadBlock { users: None, generator });
         }
+    }
+
+    /// Adds single requests that a report names.
+    pub fn add_highlights(&mut self, highlights: &Highlights) {
+        self.is_changed |= !highlights.is_empty();
+        self.highlights.merge(highlights);
     }
 
     /// Records that the windows of all seconds before this one, since the epoch, have been added.
@@ -118,12 +131,14 @@ impl IncrementSender {
             generator: self.generator,
             loads: std::mem::take(&mut self.loads).into_iter().collect(),
             windows,
+            highlights: std::mem::take(&mut self.highlights),
             earlier: (!earlier.is_empty()).then_some(earlier),
         };
         let Ok(bytes) = increment.encode() else {
             // No value without a stored form is known. The windows stay, so that they are not lost.
             increment.windows.into_iter().for_each(|window| self.add_window(window));
             increment.earlier.iter().for_each(|earlier| self.earlier.merge(earlier));
+            self.highlights = increment.highlights;
             return None;
         };
         self.unacknowledged.push_back(Unacknowledged {

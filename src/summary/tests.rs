@@ -29,7 +29,8 @@ impl Summary {
         // A node of a B-tree is at least half full.
         let keys: usize = self.requests.iter().map(|(ranked, _)| ranked.key.heap_bytes()).sum();
         let nodes = self.requests.iter().count() * 2 * size_of::<(RankedKey, RequestSummary)>();
-        size_of::<Self>() + nodes + keys + self.rows().map(row).sum::<usize>()
+        let rows = self.rows().map(row).sum::<usize>();
+        size_of::<Self>() + nodes + keys + rows + self.load.heap_bytes() + self.highlights.heap_bytes()
     }
 }
 
@@ -218,10 +219,34 @@ fn wide_run(requests_per_block: usize, failures_per_block: usize) -> Summary {
     summary
 }
 
+/// Slow requests with a long context, and failures of some types with long texts.
+fn long_highlights(types: usize) -> Highlights {
+    let mut highlights = Highlights::default();
+    let request = |number: i64| Highlight {
+        context: vec![
+            ("customer".into(), "0123456789".repeat(9).into()),
+            ("basket".into(), "0123456789".repeat(9).into()),
+        ],
+        error: Some("HTTPConnectionPool: Max retries exceeded. ".repeat(7).into()),
+        status: Some(500),
+        ..highlights::tests::request(1_795_348_981_000_000 + number, 1_000_000)
+    };
+    (0..10).for_each(|number| highlights.add_successful(Highlight { error: None, ..request(number) }));
+    for number in 0..types {
+        highlights.add_failed(&format!("requests.exceptions.ConnectionError{number}"), request(0));
+    }
+    highlights
+}
+
 #[test]
 fn a_summary_of_200_requests_with_120_blocks_takes_at_most_4_mb() {
     // An hour with 2,000 requests per second.
-    let summary = wide_run(300, 15);
+    let mut summary = wide_run(300, 15);
+    summary.add_highlights(&long_highlights(100));
+    for second in 0..3600 {
+        let generator = GeneratorLoad::new(Some(87.654_321), Some(123_456_789.0));
+        summary.add_load(1_795_348_480 + second, &LoadBlock { users: Some(12_345), generator });
+    }
     assert_eq!((summary.requests().len(), summary.requests()[0].1.blocks.iter().count()), (200, MAX_BLOCKS));
     let encoded = postcard::to_allocvec(&summary).expect("plain data").len();
     let json = serde_json::to_vec(&summary).expect("plain data").len();
@@ -240,6 +265,7 @@ fn an_increment_of_3_seconds_with_20_requests_takes_at_most_20_kb() {
             sender.add_window(Window { key, second: 1_795_348_981 + second, phase: Phase::Measured, totals });
         }
     }
+    sender.add_highlights(&long_highlights(1));
     sender.close_until(1_795_348_984);
     let size = sender.take(std::time::Instant::now())[0].len();
     assert!(size <= 20_000, "{size}");
