@@ -62,6 +62,7 @@ __all__ = [
     "option_choices",
     "origin_of",
     "parse_check",
+    "parse_checks",
     "partition_of",
     "pending_spools",
     "priced_regions",
@@ -304,6 +305,14 @@ def parse_check(text: str) -> Check:
 
     Raises:
         InvalidOptionError: If it is malformed. The text shows the position.
+
+    """
+
+def parse_checks(expressions: Sequence[str]) -> list[Check]:
+    """Parse the checks of a run.
+
+    Raises:
+        InvalidOptionError: If one is malformed, if two are the same condition, or if there are too many.
 
     """
 

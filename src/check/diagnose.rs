@@ -11,15 +11,14 @@ use super::subject::Word;
 
 /// The error of a measure of the generator with another scope, or of another measure with the scope of the generator.
 pub(super) fn wrong_scope(scanner: &Scanner<'_>, at: usize, measure: &Measure) -> ParseError {
-    let problem = match measure {
-        Measure::GeneratorCpu | Measure::GeneratorMemory => {
-            format!("only the generator has the measure {measure}: write {GENERATOR}: {measure}")
-        }
-        _ => format!(
-            "the generator has no measure {measure}: for a request with this name, write \"{GENERATOR}\": {measure}"
-        ),
-    };
-    scanner.error(at, problem)
+    scanner.error(at, scope_problem(measure))
+}
+
+fn scope_problem(measure: &Measure) -> String {
+    if measure.is_of_generator() {
+        return format!("only the generator has the measure {measure}: write {GENERATOR}: {measure}");
+    }
+    format!("the generator has no measure {measure}: for a request with this name, write \"{GENERATOR}\": {measure}")
 }
 
 /// The error of words that are not a measure. They begin at `start`.
@@ -46,10 +45,10 @@ fn without_name(scanner: &Scanner<'_>, words: &[Word]) -> Problem {
         return problem;
     }
     if let Some((at, name, subject)) = missing_colon(scanner, words) {
-        let problem = if name.is_empty() {
-            no_name()
-        } else {
-            format!("a name must be followed by a colon and a space: write {name}: {subject}")
+        let problem = match measure_of(subject) {
+            _ if name.is_empty() => no_name(),
+            Ok(measure) if measure.is_of_generator() != (name == GENERATOR) => scope_problem(&measure),
+            _ => format!("a name must be followed by a colon and a space: write {name}: {subject}"),
         };
         return (at, problem);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::measure::is_measure;
+use super::several::begins_with_condition;
 
 /// The scope of the load generator.
 pub(super) const GENERATOR: &str = "generator";
@@ -87,7 +88,8 @@ impl fmt::Display for Scope {
 fn is_plain_name(name: &str) -> bool {
     name != GENERATOR
         && name.trim() == name
-        && !name.starts_with(['"', '\''])
+        && !name.starts_with(['"', '\'', '['])
+        && !begins_with_condition(name)
         && end_of_scope(name).is_none_or(|end| end + 1 == name.len())
 }
 
@@ -128,6 +130,11 @@ pub enum Measure {
 }
 
 impl Measure {
+    /// Whether it is a measure of the load generator.
+    pub(super) const fn is_of_generator(&self) -> bool {
+        matches!(self, Self::GeneratorCpu | Self::GeneratorMemory)
+    }
+
     /// The unit of its values.
     #[must_use]
     pub const fn unit(&self) -> Unit {

@@ -50,7 +50,8 @@ pub(super) fn measure_of(word: &str) -> Result<Measure, String> {
             .map_err(|instead| format!("expected a percentile such as p95 or p99.9, not {}: {instead}", shown(word)));
     }
     if let Some(name) = instead_of(word) {
-        return Err(format!("unknown measure {}: write {name}", shown(word)));
+        let scope = if OF_GENERATOR.iter().any(|(own, _)| *own == name) { "generator: " } else { "" };
+        return Err(format!("unknown measure {}: write {scope}{name}", shown(word)));
     }
     if word.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(format!(
@@ -65,6 +66,11 @@ pub(super) fn measure_of(word: &str) -> Result<Measure, String> {
 /// Whether a word is a measure.
 pub(super) fn is_measure(word: &str) -> bool {
     measure_of(word).is_ok()
+}
+
+/// Whether a word is a measure, or a misspelled one, or its name in another tool.
+pub(super) fn means_measure(word: &str) -> bool {
+    word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) && instead_of(word).is_some()
 }
 
 /// The problem with a word that is not a measure of the generator, and what to write.

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! - SCOPE ends at the first colon that is followed by whitespace. It is `generator`, the name of a request as Locust lists it,
-//!   or a target. Without it, the check covers all requests. A name that contains a colon and a space, and a request named
-//!   `generator`, must be in double quotes, in which `\"` is a quotation mark and `\\` a backslash.
+//!   or a target. Without it, the check covers all requests. A name that contains a colon and a space, or begins with a condition,
+//!   and a request named `generator` must be in double quotes, in which `\"` is a quotation mark and `\\` a backslash.
 //! - MEASURE is one word: a percentile (`p1` to `p99.999`), `mean`, `max`, `failures`, `rps` or `requests`; for the generator,
 //!   `cpu` or `memory`. Two words are a metric and a statistic of a target. A metric name with a space must be in double quotes.
 //! - OPERATOR is `<`, `<=`, `>`, `>=` or `==`.
@@ -26,8 +26,11 @@ mod number;
 mod parse;
 mod result;
 mod scanner;
+mod several;
 mod statistic;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use breach::{BreachTracker, Signal};

@@ -5,6 +5,7 @@ use super::expression::{GENERATOR, Quoted, end_of_scope, is_operator_char};
 use super::measure::is_measure;
 use super::parse::EXAMPLE;
 use super::scanner::Scanner;
+use super::several::{ONE_CONDITION, is_separator, refuse_condition};
 
 /// A name before the colon.
 pub(super) struct Name {
@@ -28,6 +29,7 @@ pub(super) fn name(scanner: &mut Scanner<'_>) -> Result<Option<Name>, ParseError
     }
     let Some(end) = end_of_scope(scanner.rest()) else { return Ok(None) };
     let text = scanner.take(end).trim_end().to_owned();
+    refuse_condition(scanner, start, &text)?;
     scanner.take(1);
     if text.is_empty() {
         return Err(scanner.error(start, no_name()));
@@ -50,6 +52,9 @@ fn quoted_name(scanner: &mut Scanner<'_>) -> Result<Name, ParseError> {
     if scanner.peek() == Some(':') {
         scanner.take(1);
         return Ok(Name { text, is_quoted: true });
+    }
+    if scanner.peek().is_some_and(is_separator) && text.contains(is_operator_char) {
+        return Err(scanner.error(end, ONE_CONDITION));
     }
     if scanner.is_at_end() && text.contains(is_operator_char) {
         return Err(scanner.error(start, "the check is in quotation marks: remove them"));

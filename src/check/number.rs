@@ -39,9 +39,9 @@ impl Number {
         Self(self.0 * factor)
     }
 
-    /// The thousandth part, rounded down to a millionth.
-    pub(super) const fn thousandth(self) -> Self {
-        Self(self.0 / 1000)
+    /// The thousandth part; None if it has more decimal places than a number.
+    pub(super) const fn exact_thousandth(self) -> Option<Self> {
+        if self.0 % 1000 == 0 { Some(Self(self.0 / 1000)) } else { None }
     }
 
     pub(super) const fn is_whole(self) -> bool {

@@ -7,6 +7,7 @@ use super::error::{ParseError, shown};
 use super::expression::{Check, Measure, Operator, is_operator_char};
 use super::name::name;
 use super::scanner::Scanner;
+use super::several::{ONE_CONDITION, is_separator, refuse_list};
 use super::subject::subject;
 use super::value;
 
@@ -43,6 +44,7 @@ impl FromStr for Check {
         if scanner.is_at_end() {
             return Err(scanner.error(start, format!("the check is empty: write a condition such as {EXAMPLE}")));
         }
+        refuse_list(&scanner)?;
         let name = name(&mut scanner)?;
         let (scope, measure) = subject(&mut scanner, name)?;
         let operator = operator(&mut scanner, &measure)?;
@@ -102,8 +104,8 @@ fn abort_after(scanner: &mut Scanner<'_>) -> Result<Option<Duration>, ParseError
 /// The problem of a word after the value.
 fn unexpected(word: &str) -> String {
     let lower = word.to_lowercase();
-    if word.starts_with([',', ';', '&', '|']) || ["and", "or"].contains(&lower.as_str()) {
-        "a check has only one condition: write a separate check for each".to_owned()
+    if word.starts_with(is_separator) || ["and", "or"].contains(&lower.as_str()) {
+        ONE_CONDITION.to_owned()
     } else if word.starts_with(is_operator_char) {
         "a check has only one operator: write a second check for the other limit".to_owned()
     } else if ["abort", "after", "for", "stop"].contains(&lower.trim_matches(|c: char| !c.is_alphabetic())) {
@@ -126,7 +128,7 @@ pub(super) mod tests {
     const MALFORMED: &str = include_str!("malformed.txt");
 
     /// Valid expressions, and the form in which they are written.
-    const VALID: [(&str, &str); 34] = [
+    const VALID: [(&str, &str); 39] = [
         ("p95 < 300ms", "p95 < 300ms"),
         ("POST /checkout: p99 <= 0.8s", "POST /checkout: p99 <= 800ms"),
         ("failures < 1%", "failures < 1%"),
@@ -155,6 +157,11 @@ pub(super) mod tests {
         ("\"a: \\\"b\\\" \\\\\" : failures <= 100%", "\"a: \\\"b\\\" \\\\\": failures <= 100%"),
         ("http://shop/a?b=<c>: rps > 0.5", "http://shop/a?b=<c>: rps > 0.5"),
         ("GET /a:: requests > 1", "GET /a:: requests > 1"),
+        ("[Login] POST /: p95 < 1s", "\"[Login] POST /\": p95 < 1000ms"),
+        ("count=5: p95 < 1s", "count=5: p95 < 1000ms"),
+        ("/a, /b < /c: p95 < 1s", "/a, /b < /c: p95 < 1000ms"),
+        ("\"max < 3\": p95 < 1s", "\"max < 3\": p95 < 1000ms"),
+        ("\"[\": p95 < 1s", "\"[\": p95 < 1000ms"),
         ("\" a\": requests > 1", "\" a\": requests > 1"),
         ("주문 완료: p95 < 1s", "주문 완료: p95 < 1000ms"),
         ("win: \"Memory % Used\" p99.9 > -0.5", "win: \"Memory % Used\" p99.9 > -0.5"),

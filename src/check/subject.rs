@@ -43,13 +43,12 @@ pub(super) fn subject(scanner: &mut Scanner<'_>, name: Option<Name>) -> Result<(
         && !word.is_quoted
         && let Ok(measure) = measure_of(&word.text)
     {
-        let is_of_generator = matches!(measure, Measure::GeneratorCpu | Measure::GeneratorMemory);
         let scope = match name {
             None => Scope::All,
             Some(name) if name.is_generator() => Scope::Generator,
             Some(name) => Scope::Request(name.text),
         };
-        if is_of_generator != (scope == Scope::Generator) {
+        if measure.is_of_generator() != (scope == Scope::Generator) {
             return Err(diagnose::wrong_scope(scanner, word.at, &measure));
         }
         return Ok((scope, measure));

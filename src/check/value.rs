@@ -21,13 +21,10 @@ pub(super) fn limit(scanner: &mut Scanner<'_>, measure: Measure, after: &str) ->
     let quantity = Quantity::read(scanner, kind, after)?;
     let value = quantity.base(scanner)?.to_f64();
     if kind == Kind::Failures && quantity.unit == "%" {
-        if value > 100.0 {
-            let problem = format!("expected a share from 0% to 100%, not {}", shown(quantity.text));
-            return Err(scanner.error(quantity.at, problem));
-        }
-        return Ok((Measure::FailureShare, value));
+        Ok((Measure::FailureShare, value))
+    } else {
+        Ok((measure, value))
     }
-    Ok((measure, value))
 }
 
 /// An operator and a value that fit a measure.
@@ -45,20 +42,8 @@ pub(super) const fn example(measure: &Measure) -> &'static str {
 
 /// Reads the duration after `abort after`.
 pub(super) fn duration(scanner: &mut Scanner<'_>, after: &str) -> Result<Duration, ParseError> {
-    let quantity = Quantity::read(scanner, Kind::Duration, after)?;
-    let millis = quantity.base(scanner)?;
-    let seconds = millis.thousandth();
-    let is_whole = seconds.is_whole() && seconds.times(1000) == millis;
-    match u64::try_from(seconds.truncated()) {
-        Ok(number) if is_whole && (1..=MAX_ABORT_SECONDS).contains(&number.into()) => Ok(Duration::from_secs(number)),
-        _ => {
-            let problem = format!(
-                "expected a whole number of seconds from 1s to {MAX_ABORT_SECONDS}s, not {}",
-                shown(quantity.text)
-            );
-            Err(scanner.error(quantity.at, problem))
-        }
-    }
+    let millis = Quantity::read(scanner, Kind::Duration, after)?.base(scanner)?;
+    Ok(Duration::from_millis(u64::try_from(millis.truncated()).unwrap_or_default()))
 }
 
 /// What a value is.
@@ -99,7 +84,7 @@ impl Kind {
             Self::Cpu => "a percentage such as 90%",
             Self::Memory => "a size such as 512MB or 2GB",
             Self::OfMetric => "a number in the metric's own unit, such as 80",
-            Self::Duration => "a duration such as 30s or 2m",
+            Self::Duration => "a duration such as 30s or 2m, up to 1440m",
         }
     }
 
@@ -110,6 +95,27 @@ impl Kind {
             None => format!("expected {expected}, not {text}"),
         };
         scanner.error(at, problem)
+    }
+
+    /// What is wrong with a number in the unit of the measure; None if it is a value.
+    fn problem(self, base: Number, unit: &str) -> Option<String> {
+        let seconds = base.exact_thousandth().filter(|seconds| seconds.is_whole()).map(Number::truncated);
+        match self {
+            Self::Duration if !seconds.is_some_and(|seconds| (1..=MAX_ABORT_SECONDS).contains(&seconds)) => {
+                Some(format!("expected a whole number of seconds from 1s to {MAX_ABORT_SECONDS}s"))
+            }
+            Self::Failures if unit == "%" && base > Number::whole(100) => {
+                Some("expected a share from 0% to 100%".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a number with a unit is a value.
+    fn accepts(self, number: Number, unit: &str) -> bool {
+        self.base(number, unit).is_some_and(|base| base.has_few_digits() && self.problem(base, unit).is_none())
+            // As it is written, it must be short enough, too.
+            && Number::parse(number.to_string().trim_start_matches('-')).is_some()
     }
 
     /// The number in the unit of the measure; for durations, in milliseconds. None if the unit is wrong.
@@ -127,38 +133,57 @@ impl Kind {
         Some(number.times(factor))
     }
 
-    /// What to write for a number with a wrong unit, if it is clear.
+    /// What to write for a number with a wrong unit, if it is clear. Each suggestion is a value.
     fn instead(self, number: Number, unit: &str) -> Option<String> {
+        let meant: Vec<String> = self
+            .meant(number, unit)
+            .into_iter()
+            .filter(|(number, unit)| self.accepts(*number, unit))
+            .map(|(number, unit)| format!("{number}{unit}"))
+            .collect();
+        (!meant.is_empty()).then(|| meant.join(" or "))
+    }
+
+    /// The values that a number with a wrong unit may stand for.
+    fn meant(self, number: Number, unit: &str) -> Vec<(Number, &'static str)> {
         if let Some((exponent, unit)) = exponent(unit) {
-            let full = number.times(exponent);
-            return self.base(full, unit).map(|_| format!("{full}{unit}"));
+            return self.with_unit(number.times(exponent), unit);
         }
+        // A separator of thousands was left out, as in `10 000`.
         if !unit.is_empty() && unit.bytes().all(|b| b.is_ascii_digit()) {
-            return Some(format!("{number}{unit}"));
+            let joined = Number::parse(&format!("{number}{unit}"));
+            return joined.map(|number| self.with_unit(number, "")).unwrap_or_default();
         }
+        self.with_unit(number, unit)
+    }
+
+    fn with_unit(self, number: Number, unit: &str) -> Vec<(Number, &'static str)> {
         let is_fraction = number < Number::whole(1);
-        let (number, unit) = match (self, unit.to_lowercase().as_str()) {
-            (Self::Time, "") => return Some(format!("{number}ms or {number}s")),
-            (Self::Time, "us" | "µs" | "μs" | "usec") => (number.thousandth(), "ms"),
+        let thousandth = |unit| number.exact_thousandth().map(|number| (number, unit)).into_iter().collect();
+        let meant = match (self, unit.to_lowercase().as_str()) {
+            (Self::Time, "") => return vec![(number, "ms"), (number, "s")],
+            (Self::Time, "us" | "µs" | "μs" | "usec") => return thousandth("ms"),
             (Self::Time, "ms" | "msec" | "msecs" | "millis" | "milliseconds") => (number, "ms"),
+            (Self::Duration, "ms" | "msec" | "msecs" | "millis" | "milliseconds") => return thousandth("s"),
             (Self::Time | Self::Duration, "s" | "sec" | "secs" | "second" | "seconds") | (Self::Duration, "") => {
                 (number, "s")
             }
             (Self::Time | Self::Duration, "m" | "min" | "mins" | "minute" | "minutes") => (number, "m"),
             (Self::Time | Self::Duration, "h" | "hr" | "hour" | "hours") => (number.times(60), "m"),
             (Self::Failures | Self::Cpu, "") if is_fraction => (number.times(100), "%"),
-            (Self::Failures | Self::Cpu, "" | "percent" | "pct") => (number, "%"),
+            (Self::Failures | Self::Cpu, "" | "%" | "percent" | "pct") => (number, "%"),
             (Self::Rate | Self::Requests | Self::Failures, "k") => (number.times(1000), ""),
-            (Self::Rate, "/s" | "rps" | "req/s" | "reqs/s" | "requests/s" | "/sec")
-            | (Self::Requests | Self::Failures, "requests" | "reqs" | "failures")
-            | (Self::OfMetric, "%" | "percent") => (number, ""),
-            (Self::Memory, "kb" | "k" | "kib") => (number.thousandth(), "MB"),
-            (Self::Memory, "mb" | "m" | "mib") => (number, "MB"),
+            (Self::Rate, "" | "/s" | "rps" | "req/s" | "reqs/s" | "requests/s" | "/sec")
+            | (Self::Requests, "" | "requests" | "reqs")
+            | (Self::Failures, "requests" | "reqs" | "failures")
+            | (Self::OfMetric, "" | "%" | "percent") => (number, ""),
+            (Self::Memory, "kb" | "k" | "kib") => return thousandth("MB"),
+            (Self::Memory, "" | "mb" | "m" | "mib") => (number, "MB"),
             (Self::Memory, "gb" | "g" | "gib") => (number, "GB"),
             (Self::Memory, "tb" | "t" | "tib") => (number.times(1000), "GB"),
-            _ => return None,
+            _ => return Vec::new(),
         };
-        Some(format!("{number}{unit}"))
+        vec![meant]
     }
 }
 
@@ -204,7 +229,10 @@ impl<'a> Quantity<'a> {
     /// The number in the unit of the measure.
     fn base(&self, scanner: &Scanner<'_>) -> Result<Number, ParseError> {
         let instead = match self.kind.base(self.number, self.unit) {
-            Some(number) if number.has_few_digits() => return Ok(number),
+            Some(number) if number.has_few_digits() => {
+                let Some(problem) = self.kind.problem(number, self.unit) else { return Ok(number) };
+                return Err(scanner.error(self.at, problem + ", not " + &shown(self.text)));
+            }
             Some(_) => Some("write a smaller number".to_owned()),
             None => self.kind.instead(self.number, self.unit).map(|text| format!("write {text}")),
         };

@@ -272,8 +272,11 @@ fn endpoint_url(text: String) -> Result<String, InvalidOption> {
     }
 }
 
-/// Two equal checks are an error, because the user probably forgot to change one of them.
-fn checks(expressions: &[String]) -> Result<Vec<Check>, InvalidOption> {
+/// Parses the checks of a run. Two equal checks are an error, because the user probably forgot to change one of them.
+///
+/// # Errors
+/// If a check is malformed, if two are equal, or if there are too many.
+pub fn checks(expressions: &[String]) -> Result<Vec<Check>, InvalidOption> {
     if expressions.len() > MAX_CHECKS {
         return invalid("check", format!("must be given at most {MAX_CHECKS} times, not {}", expressions.len()));
     }

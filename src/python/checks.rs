@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pythonize::pythonize;
 
 use crate::check::{self, Measure, Scope};
-use crate::config::{InvalidOption, Problem};
+use crate::config::{self, InvalidOption, Problem};
 
 /// A parsed check.
 #[pyclass(frozen, module = "locust_cw._core")]
@@ -24,6 +24,13 @@ impl From<check::Check> for Check {
 #[pyfunction]
 pub fn parse_check(text: &str) -> PyResult<Check> {
     Ok(Check { check: parsed(text)? })
+}
+
+/// Parses the checks of a run.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
+pub fn parse_checks(expressions: Vec<String>) -> PyResult<Vec<Check>> {
+    Ok(config::checks(&expressions)?.into_iter().map(Check::from).collect())
 }
 
 /// Parses the expression of a check.

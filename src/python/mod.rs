@@ -24,7 +24,7 @@ mod statistics;
 mod status_report;
 
 pub use account::{Account, Call};
-pub use checks::{Check, CheckResult, parse_check};
+pub use checks::{Check, CheckResult, parse_check, parse_checks};
 pub use compare::{Comparison, ComparisonRow, compare_runs};
 pub use cost::{PlannedUsage, estimate_cost, estimate_usage, priced_regions};
 pub use endpoints::{Partition, never_proxied, partition_of};

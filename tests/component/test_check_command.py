@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,8 @@ def test_a_file_that_cannot_be_written_is_an_error(spool: Path, tmp_path: Path) 
         (("p95 < 300ms", "bogus:x Average < 1 < 2"), "argument EXPRESSION: "),
         (("bogus:x: CPUUtilization Average < 1",), "there is no such kind of target"),
         (("rds:db: CPUUtilisation Average < 1", ""), "argument EXPRESSION: "),
+        (("p95 < 300ms", "failures < 1%", "p95<0.3s"), "argument EXPRESSION: the condition p95 < 300ms appears twice"),
+        (("[p95 < 300ms, failures < 1%]",), "argument EXPRESSION: a check is not a list: write each check separately"),
         (("p95 < 300ms", "--junit", "gone/checks.xml"), "argument --junit: there is no folder for gone/checks.xml"),
     ],
 )
@@ -172,3 +175,23 @@ def test_a_target_is_read_from_cloudwatch(aws: Aws, tmp_path: Path) -> None:
     assert done.exit_code == 3, done
     assert done.out.startswith("Checks: 1 passed, 1 failed\n")
     assert done.out.count(" 7  metric:App") == 2
+
+
+@pytest.mark.parametrize("region", ["", REGION])
+def test_reasons_name_the_options_of_the_command(aws: Aws, tmp_path: Path, region: str) -> None:
+    """It has no --cw-region, and cannot wait for data."""
+    spool = recorded(tmp_path / "spool")
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "LOCUST_CW_SPOOL_DIR": str(spool)}
+    options = ["--endpoint-url", aws.proxy.url, *(["--region", region] if region else [])]
+    expressions = ["rds:db: CPUUtilization Average < 80", "sqs:q: Unlisted Sum < 1"]
+    no_region: dict[str, str | None] = {
+        "AWS_REGION": None,
+        "AWS_DEFAULT_REGION": None,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    done = command(spool.parent, "check", RUN, *expressions, *options, env=keys | no_region)
+    assert done.exit_code == 3, done
+    reasons = done.out.split("\n", 1)[1]
+    assert "--region" in reasons
+    assert not re.search("--cw-|check-wait", reasons)
+    assert ("repeat the command later" in reasons) == bool(region)

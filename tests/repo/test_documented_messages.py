@@ -48,7 +48,6 @@ NO_MESSAGES = {
     "p95 < 300ms": "an example in messages",
     "… percentage points": "a tolerance, in a reason",
     "abort after 30s": "an example in messages",
-    "…ms or …s": "the same",
     "abort after …s": "a part of a check",
     "a histogram of response times": "what an increment or a summary that cannot be read should have",
     "a time block": "the same",

@@ -24,13 +24,14 @@ class RefusedError(Exception):
     """Of the command line's parser: of a value."""
 
 
-def parser() -> Any:
-    """As Locust's is, as far as it matters here."""
+def parser(*files: str) -> Any:
+    """As Locust's is, as far as it matters here, with these configuration files."""
 
     def refuse(message: str) -> None:
         raise RefusedError(message)
 
-    made = configargparse.ArgumentParser(default_config_files=[])
+    made = configargparse.ArgumentParser(default_config_files=files)
+    made.add_argument("--config", is_config_file_arg=True)
     made.error = refuse
     _options.add_to(made)
     return made

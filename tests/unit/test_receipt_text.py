@@ -105,7 +105,8 @@ def test_the_remarks_have_the_folder_the_command_and_the_reason() -> None:
         "Rejected data is in /spool/r/w1/rejected",
         "PutMetricData was refused.",
     ]
-    assert remarks_on(facts(spool_folder=Path("/spool/r/w1"), dry_run=True)) == ["Undelivered data is in /spool/r/w1"]
+    dry_run = facts(spool_folder=Path("/spool/r/w1"), dry_run=True)
+    assert remarks_on(dry_run) == ["The data of the dry run is in /spool/r/w1"]
 
 
 def test_a_replay_shows_the_destination_without_passwords() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from locust_cw import _core
 from locust_cw._aws.metric_data import points_by_metric, shortest_period, whole_period
@@ -22,8 +22,24 @@ if TYPE_CHECKING:
     from locust_cw._aws.metric_data import AccountOf
     from locust_cw._checks.target_metrics import TargetMetrics
 
-_NOT_READ = "CloudWatch did not respond in time: raise --cw-check-wait"
 _NOT_KEPT = "CloudWatch keeps metrics for 15 months only, and the run is older"
+
+
+class Remedies(NamedTuple):
+    """What a user can do if data has not arrived.
+
+    Attributes:
+        wait: To wait longer.
+        later: The same, or to judge the run when the data has arrived.
+
+    """
+
+    wait: str
+    later: str
+
+
+IN_TEST = Remedies("raise --cw-check-wait", "raise --cw-check-wait, or judge the run again later with locust-cw check")
+IN_COMMAND = Remedies("repeat the command later", "repeat the command later")
 
 
 class RunValues:
@@ -33,15 +49,20 @@ class RunValues:
         metrics: The metrics of each check.
         start: The start of the measured time, in seconds since the epoch.
         end: The stop of the run.
+        remedies: What the user can do if data has not arrived.
 
     """
 
-    def __init__(self, metrics: Sequence[TargetMetrics], start: float, end: float) -> None:
+    def __init__(
+        self, metrics: Sequence[TargetMetrics], start: float, end: float, remedies: Remedies = IN_TEST
+    ) -> None:
         self._metrics = metrics
         self._start = start
         self._end = end
+        self._remedies = remedies
         # By the index of the check: the value, or the reason why it is not known yet.
-        self._found: dict[int, float | str] = dict.fromkeys(range(len(metrics)), _NOT_READ)
+        not_read = f"CloudWatch did not respond in time: {remedies.wait}"
+        self._found: dict[int, float | str] = dict.fromkeys(range(len(metrics)), not_read)
         # Checks for which no further attempt is made.
         self._decided: set[int] = set()
 
@@ -85,13 +106,13 @@ class RunValues:
                 each for each in _times(counts, metrics.traffic) if each + measured.period + STABLE_AFTER_S <= now
             ]
             if not measured.is_complete(sorted({*own, *traffic}), now):
-                self._found[index] = _why_incomplete(metrics, own, measured)
+                self._found[index] = self._why_incomplete(metrics, own, measured)
             elif any(map(measured.includes, own)):
                 complete.append(index)
             elif any(map(measured.includes, traffic)):
                 self._decide(index, 0.0)
             else:
-                self._decide(index, _why_no_data(metrics, own, measured))
+                self._decide(index, self._why_no_data(metrics, own, measured))
         wanted = [metric for index in complete for metric in self._metrics[index].series]
         values = _whole_values(account_of, wanted, measured)
         for index in complete:
@@ -102,6 +123,32 @@ class RunValues:
     def _decide(self, index: int, found: float | str) -> None:
         self._decided.add(index)
         self._found[index] = found
+
+    def _why_incomplete(self, metrics: TargetMetrics, own: Sequence[float], measured: MeasuredTime) -> str:
+        newest = max((each for each in own if each < measured.end), default=None)
+        if newest is None or newest < measured.start:
+            return self._why_no_data(metrics, own, measured)
+        return (
+            f"CloudWatch has data for {_subject(metrics)} only until {_clock(newest + measured.period)} UTC, not until"
+            f" {_clock(measured.end)}: {self._remedies.later}"
+        )
+
+    def _why_no_data(self, metrics: TargetMetrics, own: Sequence[float], measured: MeasuredTime) -> str:
+        period = f"between {_clock(measured.start)} and {_clock(measured.end)} UTC"
+        reason = f"CloudWatch has no data for {_subject(metrics)} {period}"
+        interval = measured.interval(own)
+        if interval > measured.period:
+            minutes = f"{interval / MINUTE_S:.0f} minutes"
+            return (
+                f"{reason}: the metric has a value only every {minutes}; run a longer test, or enable detailed"
+                " monitoring"
+            )
+        if metrics.is_known:
+            return f"{reason}: check the ID of the target and --cw-region, or {self._remedies.wait}"
+        return (
+            f"{reason}: check the metric name, or use a target of kind metric if AWS publishes it with more dimensions."
+            f" Known metrics of this target: {', '.join(metrics.known_names)}"
+        )
 
 
 def _sample_counts(
@@ -131,33 +178,6 @@ def _whole_values(account_of: AccountOf, metrics: Sequence[Metric], measured: Me
 
 def _subject(metrics: TargetMetrics) -> str:
     return f"{metrics.check.metric} of {metrics.check.name}"
-
-
-def _why_incomplete(metrics: TargetMetrics, own: Sequence[float], measured: MeasuredTime) -> str:
-    newest = max((each for each in own if each < measured.end), default=None)
-    if newest is None or newest < measured.start:
-        return _why_no_data(metrics, own, measured)
-    return (
-        f"CloudWatch has data for {_subject(metrics)} only until {_clock(newest + measured.period)} UTC, not until"
-        f" {_clock(measured.end)}: raise --cw-check-wait, or judge the run again later with locust-cw check"
-    )
-
-
-def _why_no_data(metrics: TargetMetrics, own: Sequence[float], measured: MeasuredTime) -> str:
-    period = f"between {_clock(measured.start)} and {_clock(measured.end)} UTC"
-    reason = f"CloudWatch has no data for {_subject(metrics)} {period}"
-    interval = measured.interval(own)
-    if interval > measured.period:
-        minutes = f"{interval / MINUTE_S:.0f} minutes"
-        return (
-            f"{reason}: the metric has a value only every {minutes}; run a longer test, or enable detailed monitoring"
-        )
-    if metrics.is_known:
-        return f"{reason}: check the ID of the target and --cw-region, or raise --cw-check-wait"
-    return (
-        f"{reason}: check the metric name, or add a target of kind metric if AWS publishes it with more dimensions."
-        f" Known metrics of this target: {', '.join(metrics.known_names)}"
-    )
 
 
 def _why_no_statistic(metrics: TargetMetrics) -> str:

@@ -69,10 +69,10 @@ def target_checks(expressions: Sequence[str], targets: Sequence[Target]) -> list
     """The checks whose scope is a target.
 
     Raises:
-        InvalidOptionError: If a check is malformed, or its metrics cannot exist.
+        InvalidOptionError: If a check is malformed or appears twice, or its metrics cannot exist.
 
     """
-    checks = [check for text in expressions if (check := _core.parse_check(text)).scope == "target"]
+    checks = [check for check in _core.parse_checks(expressions) if check.scope == "target"]
     for check in checks:
         metrics_of(check, targets)
     return checks

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from locust_cw import _core
 from locust_cw._aws.metric_data import points_by_metric
 from locust_cw._checks.measured_time import MINUTE_S, STABLE_AFTER_S
-from locust_cw._checks.run_values import RunValues
+from locust_cw._checks.run_values import IN_TEST, Remedies, RunValues
 from locust_cw._checks.target_metrics import by_region, metrics_of
 
 if TYPE_CHECKING:
@@ -132,7 +132,13 @@ class TargetChecks:
             logger.warning("locust-cw cannot read the metrics of checks and keeps retrying: %s", error.message)
 
     def final(
-        self, start: float, end: float, *, wait_s: float, given_up: Callable[[], bool] = lambda: False
+        self,
+        start: float,
+        end: float,
+        *,
+        wait_s: float,
+        given_up: Callable[[], bool] = lambda: False,
+        remedies: Remedies = IN_TEST,
     ) -> dict[str, float | str]:
         """Read the values of a run as soon as CloudWatch has the data of its last full minute.
 
@@ -141,6 +147,7 @@ class TargetChecks:
             end: The stop of the run, in seconds since the epoch.
             wait_s: Seconds after which the method returns at the latest; 0 for one attempt of up to `READ_ONCE_S`.
             given_up: Whether to stop waiting.
+            remedies: What the user can do if data has not arrived.
 
         Returns:
             For each check by its text, the value, or the reason why it is unknown and what to do.
@@ -155,7 +162,7 @@ class TargetChecks:
                 raise _TimeUpError
             self._sleep(min(seconds, left))
 
-        values = RunValues(self._metrics, start, end)
+        values = RunValues(self._metrics, start, end, remedies)
         account_of = self._accounts(pause)
         try:
             while not values.read(account_of, time.time()) and wait_s:

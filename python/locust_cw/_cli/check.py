@@ -8,10 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
+from locust_cw._aws.account import as_told
 from locust_cw._aws.accounts import account_of
 from locust_cw._aws.targets import parse
 from locust_cw._checks.files import ResultFiles
 from locust_cw._checks.results import NOT_PASSED, CheckedRun
+from locust_cw._checks.run_values import IN_COMMAND
 from locust_cw._checks.target_values import TargetChecks
 from locust_cw._checks.text import text_of
 from locust_cw._cli.account import is_unreachable
@@ -106,7 +108,7 @@ def _parse(options: argparse.Namespace) -> tuple[list[_core.Check], list[Target]
     if any(operator in options.run for operator in _OPERATORS):
         raise _MalformedError(f"argument RUN: {options.run!r} is not a run ID: give the run ID before the expressions")
     try:
-        checks = [_core.parse_check(text) for text in options.expressions]
+        checks = _core.parse_checks(options.expressions)
         names = dict.fromkeys(check.name for check in checks if check.scope == "target" and check.name is not None)
         return checks, [parse(name) for name in names]
     except _core.InvalidOptionError as error:
@@ -154,4 +156,5 @@ def _target_values(
         reader = TargetChecks(accounts, checks, targets, time.sleep)
     except _core.InvalidOptionError as error:
         raise _MalformedError(f"argument EXPRESSION: {error.problem}") from error
-    return reader.final(*measured_time, wait_s=0)
+    values = reader.final(*measured_time, wait_s=0, remedies=IN_COMMAND)
+    return {text: as_told(value) if isinstance(value, str) else value for text, value in values.items()}

@@ -48,5 +48,5 @@ def policy_request(options: argparse.Namespace) -> PolicyRequest:
         retention=options.log_retention_days is not None,
         dashboard=dashboard_of(options),
         alarms=bool(options.stop_on_alarm),
-        target_checks=any(_core.parse_check(text).scope == "target" for text in options.check),
+        target_checks=any(check.scope == "target" for check in _core.parse_checks(options.check)),
     )

@@ -188,7 +188,7 @@ def _log_undelivered(run: TestRun, process_role: ProcessRole) -> None:
 
 
 def exit_with_failure(end: SessionEnd, environment: Environment | None) -> None:
-    """Exit with 1 if a test failed or a loss counts, else with 3 if a check did not pass; Locust would exit with 0."""
+    """Exit with 1 if a test failed or a loss counts, else 3 if a check has not passed. Locust would exit with 0."""
     if end.failed and locust_adapter.has_command_line(environment):
         # A locustfile that sets the exit code by Locust's statistics does not know of it. A program decides by itself.
         logger.error("Exit code 1: the test was not started, or an alarm stopped it")
@@ -197,5 +197,5 @@ def exit_with_failure(end: SessionEnd, environment: Environment | None) -> None:
         logger.error("Exit code 1: some results were not delivered, and --cw-fail-on-loss is set")
         sys.exit(1)
     if end.unmet:
-        logger.error("Exit code 3: a check did not pass")
+        logger.error("Exit code 3: a check failed or is undecided")
         sys.exit(_EXIT_CODE_OF_CHECKS)

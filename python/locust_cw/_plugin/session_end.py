@@ -31,7 +31,7 @@ class SessionEnd:
         finished: The runs whose receipts `close` has not returned yet.
         lost: Whether the exit code has to report a loss.
         failed: Whether it has to report a refusal or an alarm.
-        unmet: Whether it has to report that a check did not pass.
+        unmet: Whether it has to report that a check has not passed.
         is_closing: Whether the session is being closed.
         owner: The process that the runs are in.
 

@@ -11,7 +11,7 @@ from locust_cw import _core
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings.opt_outs import OPT_OUTS
 from locust_cw._settings.option import Option
-from locust_cw._settings.sources import Sources, from_environment
+from locust_cw._settings.sources import Sources, existing_files, from_environment, refuse_cut_list
 
 if TYPE_CHECKING:
     import argparse
@@ -128,7 +128,17 @@ def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -
         action = group.add_argument(option.flag, env_var=option.variable, **how)
         # A group's add_argument does not accept this argument of Locust's parser.
         action.include_in_web_ui = option.form and option.name not in not_in_form  # type: ignore[attr-defined]
-    _opt_outs.watch(parser)
+    _opt_outs.watch(parser, _refuse_cut_lists)
+
+
+def _refuse_cut_lists(command_line: object) -> None:
+    """Refuse lists in files that Locust has read only in part."""
+    lists = [option for option in OPTIONS if option.type is list and getattr(command_line, f"cw_{option.name}", None)]
+    if lists:
+        config = getattr(command_line, "config", None)
+        files = [*existing_files(), *([Path(config)] if config else [])]
+        for option in lists:
+            refuse_cut_list(option, files)
 
 
 def option_of(name: str) -> Option:

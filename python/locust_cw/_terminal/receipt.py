@@ -81,12 +81,13 @@ class Receipt:
 def remarks_on(receipt: _core.Receipt) -> list[str]:
     """Remarks about undelivered data: its folder, the command that sends it, and why it was not delivered."""
     lines = []
-    if receipt.spool_folder is not None:
+    if receipt.spool_folder is not None and receipt.dry_run:
+        lines.append(f"The data of the dry run is in {receipt.spool_folder}")
+    elif receipt.spool_folder is not None:
         lines.append(f"Undelivered data is in {receipt.spool_folder}")
-        if not receipt.dry_run:
-            # A process has a folder in that of its run.
-            root = receipt.spool_folder.parents[1]
-            lines.append(f"Send it with: {replay_command(receipt.run_id, root)}")
+        # A process has a folder in that of its run.
+        root = receipt.spool_folder.parents[1]
+        lines.append(f"Send it with: {replay_command(receipt.run_id, root)}")
     if receipt.rejected_folder is not None:
         lines.append(f"Rejected data is in {receipt.rejected_folder}")
     return lines + [failure.message for failure in receipt.call_failures]
