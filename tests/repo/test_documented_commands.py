@@ -182,9 +182,11 @@ def test_a_command_of_a_page_works(ground: Ground, command: str) -> None:
         if words[1] in ("report", "verify") and "RUN" not in words:
             # They choose the latest run, of which another command may have discarded the data.
             assert ground.locust(LOCUST_COMMANDS[0]).returncode == 0
-        words = [ground.run_id if word in ("RUN", "[RUN]") else word for word in words]
+        words = [ground.run_id if word in ("BASE", "RUN", "[RUN]") else word for word in words]
     if words[1:3] == ["dashboard", "delete"]:
         assert ground.run(*words[:2], "put", *words[3:]).returncode == 0
+    if words[1:3] == ["baseline", "remove"]:
+        assert ground.run(*words[:2], "set", ground.run_id, words[3]).returncode == 0
     if words[1] == "report":
         words += ["--json"] if "--json" not in words else []
     done = ground.run(*words, out=out or None)

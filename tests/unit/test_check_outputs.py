@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from locust_cw._checks.files import ResultFiles
 from locust_cw._checks.junit import junit_of
 from locust_cw._checks.markdown import MAX_BYTES, code, markdown_of
+from locust_cw._checks.output import CheckResults
 from locust_cw._checks.results import RecordedResult, overall, recorded_results
 from locust_cw._checks.text import text_of
 from locust_cw._checks.wording import quantity
@@ -233,8 +234,8 @@ def test_the_markdown_is_appended_and_the_xml_replaced(tmp_path: Path) -> None:
     junit.write_text("an earlier file")
     summary.write_text("# Build\n", encoding="utf-8")
     files = ResultFiles(junit, str(summary))
-    assert files.write(checked_run())
-    assert files.write(checked_run(PASSED))
+    assert files.write(CheckResults(checked_run()))
+    assert files.write(CheckResults(checked_run(PASSED)))
     parsed(junit.read_text(encoding="utf-8"))
     text = summary.read_text(encoding="utf-8")
     assert text.startswith("# Build\n\n## Load test ")
@@ -246,21 +247,21 @@ def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     files = ResultFiles("checks.xml")
     monkeypatch.chdir("elsewhere")
-    assert files.write(checked_run())
+    assert files.write(CheckResults(checked_run()))
     assert (tmp_path / "checks.xml").is_file()
 
 
 def test_a_file_that_cannot_be_written_is_named_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     gone, summary = tmp_path / "gone" / "checks.xml", tmp_path / "summary.md"
-    assert not ResultFiles(gone, summary).write(checked_run())
+    assert not ResultFiles(gone, summary).write(CheckResults(checked_run()))
     (record,) = caplog.records
-    assert record.getMessage() == (f"locust-cw could not write the check results to {gone}: No such file or directory")
+    assert record.getMessage() == (f"locust-cw could not write the results to {gone}: No such file or directory")
     assert summary.is_file()
 
 
 @pytest.mark.parametrize("path", ["", "a\0b"])
 def test_a_path_that_cannot_be_is_no_exception(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    assert not ResultFiles(path, path).write(checked_run())
+    assert not ResultFiles(path, path).write(CheckResults(checked_run()))
     assert len(caplog.records) == 2
 
 
@@ -268,7 +269,7 @@ def test_a_summary_without_room_is_left_as_it_is(tmp_path: Path, caplog: pytest.
     """GitHub would show nothing of it any more."""
     summary = tmp_path / "summary.md"
     summary.write_text("x" * (MAX_BYTES - 20))
-    assert not ResultFiles(summary=summary).write(checked_run())
+    assert not ResultFiles(summary=summary).write(CheckResults(checked_run()))
     assert "GitHub shows at most 1,048,576" in caplog.text
     assert summary.stat().st_size == MAX_BYTES - 20
 

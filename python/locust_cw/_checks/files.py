@@ -1,4 +1,4 @@
-"""Writing the results of checks to the files of `--cw-junit` and `--cw-summary`."""
+"""Writing the results of checks and of a comparison to the files of `--cw-junit` and `--cw-summary`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from locust_cw._checks.junit import junit_of
-from locust_cw._checks.markdown import MAX_BYTES, markdown_of
+from locust_cw._checks.junit_document import document_of
+from locust_cw._checks.markdown import MAX_BYTES
 
 if TYPE_CHECKING:
-    from locust_cw._checks.results import CheckedRun
+    from collections.abc import Sequence
+
+    from locust_cw._checks.output import Results
 
 logger = logging.getLogger("locust_cw")
 
@@ -29,8 +31,8 @@ class ResultFiles:
         self._junit = None if junit is None else Path(junit).absolute()
         self._summary = None if summary is None else Path(summary).absolute()
 
-    def write(self, run: CheckedRun) -> bool:
-        """Write both files, and log an error for a file that cannot be written.
+    def write(self, *results: Results) -> bool:
+        """Write both files, unless there are no results, and log an error for a file that cannot be written.
 
         Returns:
             Whether all files were written.
@@ -38,26 +40,28 @@ class ResultFiles:
         """
         done = True
         for path, write in ((self._junit, _write_junit), (self._summary, _append_markdown)):
-            if path is None:
+            if path is None or not results:
                 continue
             try:
-                write(path, run)
+                write(path, results)
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
-                logger.error("locust-cw could not write the check results to %s: %s", path, reason)  # noqa: TRY400 - the message says it all
+                logger.error("locust-cw could not write the results to %s: %s", path, reason)  # noqa: TRY400 - the message says it all
                 done = False
         return done
 
 
-def _write_junit(path: Path, run: CheckedRun) -> None:
-    path.write_text(junit_of(run), encoding="utf-8")
+def _write_junit(path: Path, results: Sequence[Results]) -> None:
+    path.write_text(document_of([each.suite() for each in results]), encoding="utf-8")
 
 
-def _append_markdown(path: Path, run: CheckedRun) -> None:
+def _append_markdown(path: Path, results: Sequence[Results]) -> None:
     with path.open("a", encoding="utf-8") as file:
         size = file.tell()
-        separator = "\n" if size else ""
-        text = markdown_of(run, MAX_BYTES - size - len(separator))
-        if not text:
-            raise ValueError(f"it has {size:,} bytes, and GitHub shows at most {MAX_BYTES:,}")
-        file.write(separator + text)
+        for each in results:
+            separator = "\n" if size else ""
+            text = each.markdown(MAX_BYTES - size - len(separator))
+            if not text:
+                raise ValueError(f"it has {size:,} bytes, and GitHub shows at most {MAX_BYTES:,}")
+            file.write(separator + text)
+            size += len((separator + text).encode())

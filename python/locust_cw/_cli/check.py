@@ -12,6 +12,7 @@ from locust_cw._aws.account import as_told
 from locust_cw._aws.accounts import account_of
 from locust_cw._aws.targets import parse
 from locust_cw._checks.files import ResultFiles
+from locust_cw._checks.output import CheckResults
 from locust_cw._checks.results import NOT_PASSED, CheckedRun
 from locust_cw._checks.run_values import IN_COMMAND
 from locust_cw._checks.target_values import TargetChecks
@@ -98,7 +99,7 @@ def _run(options: argparse.Namespace) -> int:
         print_json({"run_id": run.run_id, "verdict": run.verdict, "checks": fields, "notes": run.notes})
     else:
         sys.stdout.write(text_of(run, colors=has_colors(sys.stdout)))
-    if not files.write(run):
+    if not files.write(CheckResults(run)):
         return 1
     return 0 if run.verdict == "passed" else NOT_PASSED
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-USES = ("publish", "dashboard", "runs", "verify", "report")
+USES = ("publish", "dashboard", "runs", "compare", "baseline", "verify", "report")
 """What a policy can be for. `doctor` needs the permissions of `publish`, as it makes the same calls."""
 
 _VERSION = "2012-10-17"
 _RECORDS = "runs/"
+_BASELINES = "baselines"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class PolicyRequest:
         dashboard: The dashboard of a test; None if it has none.
         alarms: Whether alarms stop the test.
         target_checks: Whether a check is about an AWS resource.
+        baseline: Whether the test is compared with a baseline.
 
     """
 
@@ -45,6 +47,7 @@ class PolicyRequest:
     dashboard: str | None
     alarms: bool
     target_checks: bool
+    baseline: bool
 
     def includes(self, use: str) -> bool:
         """Whether the policy is for this use."""
@@ -59,6 +62,11 @@ class PolicyRequest:
     def creates_group(self) -> bool:
         """Whether a test may create the log group."""
         return self.publishes_logs and not self.group_exists
+
+    @property
+    def reads_records(self) -> bool:
+        """Whether records of other machines are read, one at a time."""
+        return self.includes("compare") or self.includes("baseline") or (self.includes("publish") and self.baseline)
 
     @property
     def reads_logs(self) -> bool:
@@ -95,6 +103,10 @@ class ArnScope:
     def record_streams(self, request: PolicyRequest) -> tuple[str, ...]:
         """The log streams of the records of runs."""
         return (f"{self.log_group(request)[0]}:log-stream:{_RECORDS}*",)
+
+    def baseline_streams(self, request: PolicyRequest) -> tuple[str, ...]:
+        """The log streams that `locust-cw baseline` writes to."""
+        return (f"{self.log_group(request)[0]}:log-stream:{_BASELINES}", *self.record_streams(request))
 
     def dashboard(self, request: PolicyRequest) -> tuple[str, ...]:
         """The dashboard, which belongs to no region."""
@@ -180,15 +192,27 @@ def _tool_statements(request: PolicyRequest, scope: ArnScope) -> tuple[tuple[boo
             Statement("ReadLogEvents", ("logs:FilterLogEvents", "logs:StartQuery"), scope.log_group(request)),
         ),
         (
-            request.includes("runs"),
+            request.includes("runs") or request.reads_records,
             Statement(
                 "ReadRecords",
-                ("logs:DescribeLogStreams", "logs:GetLogEvents", "logs:StartQuery"),
+                (
+                    *(("logs:DescribeLogStreams",) if request.includes("runs") else ()),
+                    "logs:GetLogEvents",
+                    "logs:StartQuery",
+                ),
                 scope.log_group(request),
             ),
         ),
         (
-            request.reads_logs or request.includes("runs"),
+            request.includes("baseline") and not request.publishes_logs,
+            Statement("MakeBaselineStreams", ("logs:CreateLogStream",), scope.log_group(request)),
+        ),
+        (
+            request.includes("baseline"),
+            Statement("WriteBaselines", ("logs:PutLogEvents",), scope.baseline_streams(request)),
+        ),
+        (
+            request.reads_logs or request.includes("runs") or request.reads_records,
             Statement("ReadQueryResults", ("logs:GetQueryResults",)),
         ),
     )

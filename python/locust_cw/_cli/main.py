@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.account import message_of
-from locust_cw._cli import check, cost, dashboard, policy, report, runs, template
+from locust_cw._cli import baseline, check, compare, cost, dashboard, policy, report, runs, template
 from locust_cw._cli.doctor import command as doctor
 from locust_cw._cli.output import print_error
 from locust_cw._cli.parser import did_you_mean, flags_of
@@ -34,7 +34,7 @@ _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 """The same for a command that writes to a closed pipe, which ends other programs with SIGPIPE."""
 
-_COMMANDS = (replay, dashboard, runs, report, doctor, policy, template, verify, check, cost)
+_COMMANDS = (replay, dashboard, runs, compare, baseline, report, doctor, policy, template, verify, check, cost)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

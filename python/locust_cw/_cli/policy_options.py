@@ -49,4 +49,5 @@ def policy_request(options: argparse.Namespace) -> PolicyRequest:
         dashboard=dashboard_of(options),
         alarms=bool(options.stop_on_alarm),
         target_checks=any(check.scope == "target" for check in _core.parse_checks(options.check)),
+        baseline=options.baseline is not None,
     )

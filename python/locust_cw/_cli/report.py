@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
         with_files = options.out is not None or not options.json or _chart.is_possible()
         if with_files:
             require()
-        findings = _findings(record, wanted, options)
+        findings = findings_of(record, wanted, options)
         files = _write(findings, options.out or Path(f"report-{record.run_id}")) if with_files else []
     except _core.AwsError as error:
         print_error(message_of(error))
@@ -103,7 +103,19 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _findings(record: Record, wanted: Sequence[Target], options: argparse.Namespace) -> Findings:
+def findings_of(record: Record, wanted: Sequence[Target], options: argparse.Namespace) -> Findings:
+    """What the report of a run says.
+
+    Args:
+        record: The record of the run.
+        wanted: Targets in addition to those of the run.
+        options: The options of the command.
+
+    Raises:
+        AwsError: If AWS refused a call about the run, or the call did not reach AWS.
+        NoDataError: If CloudWatch has no metrics of the run.
+
+    """
     given, recorded = account_options(options), dict(record.destination)
     accounts = account_of(record.account | given, recorded=recorded or None, account=options.account)
     # If CloudWatch has no data, the message names what was requested.

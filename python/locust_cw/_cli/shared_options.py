@@ -90,6 +90,12 @@ def add_publish_options(parser: argparse.ArgumentParser) -> None:
         help="alarm that stops the test; repeatable",
     )
     add_check_option(group)
+    add(
+        "--baseline",
+        metavar="RUN",
+        default=FromTest("baseline"),
+        help="run or baseline that the test is compared with at its end",
+    )
 
 
 def add_check_option(group: argparse._ActionsContainer) -> None:

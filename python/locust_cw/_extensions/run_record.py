@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.lock import Semaphore
@@ -18,7 +18,7 @@ from locust_cw import _core
 from locust_cw._aws.account import Account
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
-from locust_cw._plugin.greenlets import spawn
+from locust_cw._plugin.greenlets import in_thread, spawn
 from locust_cw._plugin.run import TestRun
 from locust_cw._runs.fleet_series import series_of
 from locust_cw._runs.folder import absolute
@@ -28,12 +28,9 @@ from locust_cw._runs.tags import tags_of_run
 from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from locust_cw._plugin.process_role import ProcessRole
     from locust_cw._runs.record_events import Phase as UpdatePhase
 
-T = TypeVar("T")
 logger = logging.getLogger("locust_cw")
 
 _PERIOD_S = 60.0
@@ -145,7 +142,7 @@ class RunRecord(Extension[TestRun]):
         if not fields.get("checks") and run.options["check"]:
             fields["checks"] = [each.fields for each in statistics.check_results(statistics.stopped or now)]
         summary = statistics.summary()
-        text, p95_ms = _in_thread(lambda: (summary.to_json(), summary.quantile_ms(0.95)))
+        text, p95_ms = in_thread(lambda: (summary.to_json(), summary.quantile_ms(0.95)))
         return Record(
             run_id=run.run_id,
             options=run.options.core | {"spool_dir": absolute(run.options["spool_dir"])},
@@ -182,7 +179,7 @@ class RunRecord(Extension[TestRun]):
                 return
             self._is_complete = is_complete
             try:
-                _in_thread(record.write)
+                in_thread(record.write)
             except OSError as error:
                 logger.debug("The record of run %s could not be written: %s", record.run_id, error)
 
@@ -190,7 +187,7 @@ class RunRecord(Extension[TestRun]):
         """Write the record to CloudWatch Logs. After a failure, the next update tries again."""
         writer: Any = self._writer
         try:
-            writer.write(record.run_id, _in_thread(lambda: events_of_update(record, phase)))
+            writer.write(record.run_id, in_thread(lambda: events_of_update(record, phase)))
             self._has_begun = True
         except _core.AwsError as error:
             # The publisher creates the log group with its first events.
@@ -211,14 +208,3 @@ class RunRecord(Extension[TestRun]):
 def _is_shared(run: TestRun) -> bool:
     options = run.options
     return options["record"] == "cloudwatch" and options["logs"] != "off" and not options["dry_run"]
-
-
-def _in_thread(function: Callable[[], T]) -> T:
-    """Call a function in a thread of gevent's, so that greenlets go on."""
-    try:
-        pool = gevent.get_hub().threadpool
-        result: T = pool.apply(function)
-    except RuntimeError:
-        # At the end of the interpreter, no thread can be started.
-        return function()
-    return result

@@ -57,8 +57,9 @@ class StartupSummary(Extension[TestRun]):
         level = logging.DEBUG if role is Role.WORKER else logging.INFO
         if not logger.isEnabledFor(level):
             return
-        if (run.options["junit"] or run.options["summary"]) and not run.options["check"] and role is not Role.WORKER:
-            logger.warning("--cw-junit and --cw-summary have no effect: the test has no --cw-check")
+        is_judged = run.options["check"] or run.options["baseline"]
+        if (run.options["junit"] or run.options["summary"]) and not is_judged and role is not Role.WORKER:
+            logger.warning("--cw-junit and --cw-summary have no effect: the test has no --cw-check or --cw-baseline")
         is_master = role is Role.MASTER
         workers = locust_adapter.worker_count(run.environment) if is_master else None
         from_reports = is_master and run.options["source"] == "master"

@@ -16,12 +16,14 @@ from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.finalize import finalize
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.run import Outcome, Phase, TestRun
+from locust_cw._plugin.session_end import NOT_JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locust.env import Environment
 
+    from locust_cw import _core
     from locust_cw._plugin.process_role import ProcessRole
     from locust_cw._plugin.session_end import FinishedRun, SessionEnd
 
@@ -134,18 +136,18 @@ class Drain:
                 return
             run.phase = Phase.FINALIZED
             is_lost: bool = run.options["fail_on_loss"]
-            is_unmet = bool(run.options["check"])
+            unmet = NOT_JUDGED if run.options["check"] or run.options["baseline"] else None
             try:
                 finished, is_shown = finalize(run, process_role, self._wait)
                 end.finished.append(finished)
                 is_lost = is_shown and is_lost and not finished.receipt.complete
-                is_unmet = is_shown and not finished.receipt.passed
+                unmet = _unmet(run, finished.receipt) if is_shown else None
             except Exception:
                 # The other runs get their receipts.
                 logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
             finally:
                 end.lost = end.lost or is_lost
-                end.unmet = end.unmet or is_unmet
+                end.unmet = end.unmet or unmet
                 end.failed = end.failed or run.outcome not in (Outcome.OK, Outcome.STOPPED_BY_CHECK)
                 # Greenlets that wait for the end wait for this list to be empty.
                 end.runs.remove(run)
@@ -171,6 +173,13 @@ class Drain:
             progress_bar.clear()
 
 
+def _unmet(run: TestRun, receipt: _core.Receipt) -> str | None:
+    """The condition that a run does not meet; None if it meets all."""
+    if not receipt.passed:
+        return "a check failed or is undecided"
+    return "the run is slower than its baseline" if run.is_slower else None
+
+
 def _log_undelivered(run: TestRun, process_role: ProcessRole) -> None:
     """Log where the samples are that Ctrl-C has left undelivered."""
     role = locust_adapter.role_of(run.environment)
@@ -188,7 +197,7 @@ def _log_undelivered(run: TestRun, process_role: ProcessRole) -> None:
 
 
 def exit_with_failure(end: SessionEnd, environment: Environment | None) -> None:
-    """Exit with 1 if a test failed or a loss counts, else 3 if a check has not passed. Locust would exit with 0."""
+    """Exit with 1 if a test failed or a loss counts, else with 3 if a condition is not met; Locust exits with 0."""
     if end.failed and locust_adapter.has_command_line(environment):
         # A locustfile that sets the exit code by Locust's statistics does not know of it. A program decides by itself.
         logger.error("Exit code 1: the test was not started, or an alarm stopped it")
@@ -197,5 +206,5 @@ def exit_with_failure(end: SessionEnd, environment: Environment | None) -> None:
         logger.error("Exit code 1: some results were not delivered, and --cw-fail-on-loss is set")
         sys.exit(1)
     if end.unmet:
-        logger.error("Exit code 3: a check failed or is undecided")
+        logger.error("Exit code 3: %s", end.unmet)
         sys.exit(_EXIT_CODE_OF_CHECKS)

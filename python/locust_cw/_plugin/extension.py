@@ -101,6 +101,7 @@ class DashboardLink(Protocol[R_contra]):
 
 MODULES = {
     "alarms": "_extensions.alarms",
+    "baseline": "_extensions.baseline",
     "check_output": "_extensions.check_output",
     "checks": "_extensions.checks",
     "dashboard": "_extensions.dashboard_marks",
@@ -140,6 +141,7 @@ def enabled(options: Options, *, is_worker: bool) -> list[Extension[Any]]:
         "strict": sends and options["strict"],
         "alarms": sends and not is_worker and bool(options["stop_on_alarm"]),
         "checks": not is_worker and bool(options["check"]),
+        "baseline": not is_worker and bool(options["baseline"]),
     }
     found = (load(name).create(options) for name, is_wanted in wanted.items() if is_wanted)
     return [each for each in found if each is not None]

@@ -31,7 +31,7 @@ def finalize(run: TestRun, process_role: ProcessRole, wait: DrainWait) -> tuple[
         return finished, False
     load("record").of(run, process_role).finish(receipt)
     load("receipt").create(run.options).on_finished(run, receipt, remarks)
-    if receipt.checks:
+    if receipt.checks or run.options["baseline"]:
         load("check_output").create(run.options).on_finished(run, receipt, remarks)
     for extension in run.extensions:
         extension.on_finished(run, receipt, remarks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import gevent
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gevent import Greenlet
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def spawn(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Greenlet[..., None]:
@@ -29,3 +30,14 @@ def spawn(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> G
             gevent.get_hub().handle_system_error(KeyboardInterrupt, interrupt)
 
     return gevent.spawn(run)
+
+
+def in_thread(function: Callable[[], T]) -> T:
+    """Call a function in a thread of gevent's, so that greenlets go on."""
+    try:
+        pool = gevent.get_hub().threadpool
+        result: T = pool.apply(function)
+    except RuntimeError:
+        # At the end of the interpreter, no thread can be started.
+        return function()
+    return result

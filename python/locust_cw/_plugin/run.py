@@ -87,6 +87,7 @@ class TestRun:
         times: When it entered its phases.
         totals: Locust's totals.
         gauges: The state of the gauges.
+        is_slower: Whether it is slower than its baseline, by more than is tolerated.
 
     """
 
@@ -111,6 +112,7 @@ class TestRun:
         self.times = Times()
         self.totals = Totals()
         self.gauges = Gauges()
+        self.is_slower = False
 
     @property
     def run_id(self) -> str:

@@ -20,7 +20,7 @@ from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.monitor import monitor_loop
 from locust_cw._plugin.process_role import ProcessRole
 from locust_cw._plugin.run import Phase, TestRun
-from locust_cw._plugin.session_end import SessionEnd
+from locust_cw._plugin.session_end import NOT_JUDGED, SessionEnd
 from locust_cw._plugin.starts import Starts
 from locust_cw._settings import opt_outs, table
 from locust_cw._settings.table import Options
@@ -124,8 +124,8 @@ class Session:
             self._detach()
             if self.role.publishes(options):
                 self._start(environment, options)
-            elif options["check"] and locust_adapter.role_of(environment) is not Role.WORKER:
-                logger.warning("The checks of this test are not judged: publishing is disabled (--cw-disable)")
+            elif (options["check"] or options["baseline"]) and locust_adapter.role_of(environment) is not Role.WORKER:
+                logger.warning("This test is not judged: publishing is disabled (--cw-disable)")
 
     def _join(self, environment: Environment) -> None:
         """Take the role that the runner gives this process."""
@@ -191,7 +191,8 @@ class Session:
         logger.error("locust-cw does not publish this test: %s", error)
         self.unpublished = str(error), time.time()
         self._end.lost = self._end.lost or bool(option("fail_on_loss"))
-        self._end.unmet = self._end.unmet or bool(option("check"))
+        if option("check") or option("baseline"):
+            self._end.unmet = NOT_JUDGED
         self.role.cancel(environment)
 
     # During a test.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from locust_cw import _core
     from locust_cw._plugin.run import TestRun
 
+NOT_JUDGED = "the test was not judged"
+
 
 class FinishedRun(NamedTuple):
     """The receipt of a run, when it started, and lines for the receipt's text."""
@@ -31,7 +33,7 @@ class SessionEnd:
         finished: The runs whose receipts `close` has not returned yet.
         lost: Whether the exit code has to report a loss.
         failed: Whether it has to report a refusal or an alarm.
-        unmet: Whether it has to report that a check has not passed.
+        unmet: The condition that it has to report as not met; None without one.
         is_closing: Whether the session is being closed.
         owner: The process that the runs are in.
 
@@ -42,7 +44,7 @@ class SessionEnd:
         self.finished: list[FinishedRun] = []
         self.lost = False
         self.failed = False
-        self.unmet = False
+        self.unmet: str | None = None
         self.is_closing = False
         self.owner: int | None = None
         self._has_exit_listener = False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 
 from locust_cw import _core
 
 KEPT = 200
-"""Most records in a folder. The oldest ones are deleted."""
+"""Most records in a folder, apart from those of baselines. The oldest ones are deleted."""
 
 
 def absolute(spool_dir: str | None) -> str | None:
@@ -26,10 +27,26 @@ def known_runs(spool_dir: str | None = None) -> list[str]:
     return [path.stem for path in _by_age(records_folder(spool_dir))]
 
 
+def baselines_file(folder: Path) -> Path:
+    """The file with the baselines of this machine (`local_baselines`), in the folder of the records."""
+    return folder / ".baselines"
+
+
 def delete_oldest(folder: Path) -> None:
-    """Delete the oldest records, so that `KEPT` are left."""
-    for old in _by_age(folder)[:-KEPT]:
-        old.unlink(missing_ok=True)
+    """Delete the oldest records that are no baselines, so that `KEPT` are left."""
+    oldest = _by_age(folder)[:-KEPT]
+    baselines = _baseline_runs(folder) if oldest else set()
+    for old in oldest:
+        if old.stem not in baselines:
+            old.unlink(missing_ok=True)
+
+
+def _baseline_runs(folder: Path) -> set[str]:
+    try:
+        entries = json.loads(baselines_file(folder).read_text(encoding="utf-8"))["baselines"]
+        return {entry["run_id"] for entry in entries}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
 
 
 def _by_age(folder: Path) -> list[Path]:

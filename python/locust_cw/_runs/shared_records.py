@@ -54,14 +54,24 @@ class RecordWriter:
         """
         stream = f"{PREFIX}{run_id}"
         if not self._has_stream:
-            try:
-                self._call("CreateLogStream", logGroupName=self._group, logStreamName=stream)
-            except _core.AwsError as error:
-                if error.kind != "already_exists":
-                    raise
+            create_stream(self._call, self._group, stream)
             self._has_stream = True
         for batch in batches_of(events):
             self._call("PutLogEvents", logGroupName=self._group, logStreamName=stream, logEvents=batch)
+
+
+def create_stream(call: Callable[..., dict[str, Any]], log_group: str, stream: str) -> None:
+    """Create a log stream, unless it exists.
+
+    Raises:
+        AwsError: If AWS refused the call, or the call did not reach AWS.
+
+    """
+    try:
+        call("CreateLogStream", logGroupName=log_group, logStreamName=stream)
+    except _core.AwsError as error:
+        if error.kind != "already_exists":
+            raise
 
 
 def events_of_update(record: Record, phase: Phase) -> list[dict[str, Any]]:
@@ -97,7 +107,7 @@ class SharedRecords:
         except _core.AwsError as error:
             if error.kind == "not_found":
                 text = None
-            elif _needs_query(error):
+            elif needs_query(error):
                 text = self._query_record(run_id)
             else:
                 raise
@@ -107,22 +117,11 @@ class SharedRecords:
 
     def _read_stream(self, run_id: str) -> str | None:
         found = Assembler()
-        for events in self._newest_pages(f"{PREFIX}{run_id}", _NEWEST_EVENTS):
+        for events in newest_pages(self._account, self._group, f"{PREFIX}{run_id}", _NEWEST_EVENTS):
             found.add(events)
             if (text := found.text()) is not None:
                 return text
         return None
-
-    def _newest_pages(self, stream: str, limit: int) -> Iterator[list[dict[str, Any]]]:
-        """The pages of a stream, from its end on."""
-        parameters: dict[str, Any] = {"logGroupName": self._group, "logStreamName": stream, "limit": limit}
-        for _ in range(_MAX_PAGES):
-            page = patiently(self._account, "GetLogEvents", **parameters, startFromHead=False)
-            yield page["events"]
-            token = page["nextBackwardToken"]
-            if token is None or token == parameters.get("nextToken"):
-                return
-            parameters["nextToken"] = token
 
     def _query_record(self, run_id: str) -> str | None:
         # A run ID has no characters that a query or a regular expression would read otherwise, but dots.
@@ -165,7 +164,7 @@ class SharedRecords:
             with ThreadPoolExecutor(_READERS) as readers:
                 found = [entry for entry in readers.map(self._newest_entry, wanted) if entry is not None]
         except _core.AwsError as error:
-            if not _needs_query(error):
+            if not needs_query(error):
                 raise
             found = self._query_entries(since, set(wanted))
         return [entry for entry in found if entry.started >= since]
@@ -190,7 +189,7 @@ class SharedRecords:
         """The entry in the newest head, which is the last event of its stream unless an update is being written."""
         found = Assembler()
         for limit in (1, _NEWEST_EVENTS):
-            found.add(next(self._newest_pages(f"{PREFIX}{run_id}", limit), []))
+            found.add(next(newest_pages(self._account, self._group, f"{PREFIX}{run_id}", limit), []))
             if found.newest_head is not None:
                 return Entry.from_fields(found.newest_head)
         return None
@@ -217,6 +216,23 @@ class SharedRecords:
         return found
 
 
-def _needs_query(error: _core.AwsError) -> bool:
+def newest_pages(account: Account, log_group: str, stream: str, limit: int) -> Iterator[list[dict[str, Any]]]:
+    """The pages of a stream, from its end on, each with at most `limit` events.
+
+    Raises:
+        AwsError: If AWS refused a call, or the call did not reach AWS.
+
+    """
+    parameters: dict[str, Any] = {"logGroupName": log_group, "logStreamName": stream, "limit": limit}
+    for _ in range(_MAX_PAGES):
+        page = patiently(account, "GetLogEvents", **parameters, startFromHead=False)
+        yield page["events"]
+        token = page["nextBackwardToken"]
+        if token is None or token == parameters.get("nextToken"):
+            return
+        parameters["nextToken"] = token
+
+
+def needs_query(error: _core.AwsError) -> bool:
     """Whether AWS refused to read a group of the class INFREQUENT_ACCESS other than with queries."""
     return error.code.startswith("InvalidOperation")

@@ -1,4 +1,4 @@
-"""Options that are names of something: AWS resources under test, their metrics in checks, tags, and the dashboard."""
+"""Options that are names of something: AWS resources under test, their metrics in checks, tags, baseline, dashboard."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from locust_cw._aws import targets as _targets
 from locust_cw._checks import target_metrics as _target_metrics
+from locust_cw._comparison.tolerance import parse_tolerance
 from locust_cw._dashboard.name import check_name
+from locust_cw._runs.baselines import check_base
 from locust_cw._runs.tags import parse_tags
 
 if TYPE_CHECKING:
@@ -57,3 +59,15 @@ def check_names(
     parse_tags(tags or ())
     if dashboard is not None:
         check_name(dashboard)
+
+
+def check_baseline(baseline: str | None, max_regression: str) -> None:
+    """Check the values of `--cw-baseline` and `--cw-max-regression`.
+
+    Raises:
+        InvalidOptionError: If one cannot be used.
+
+    """
+    if baseline is not None:
+        check_base(baseline)
+    parse_tolerance("max_regression", max_regression)

@@ -82,8 +82,10 @@ OPTIONS = (
     Option("check", "Condition that the run must meet: 'p95 < 300ms'; repeatable", "EXPRESSION", list, separator=None),
     Option("warmup", "Seconds at the start of the test that checks ignore", "SECONDS", float),
     Option("check_wait", "Seconds to wait at the end for metrics of checked targets", "SECONDS", float, default=120.0),
-    Option("junit", "Write the results of checks as JUnit XML to this file", "FILE"),
-    Option("summary", "Append the results of checks as Markdown to this file", "FILE"),
+    Option("junit", "Write the results of checks and comparison as JUnit XML to this file", "FILE"),
+    Option("summary", "Append the results of checks and comparison as Markdown to this file", "FILE"),
+    Option("baseline", "Run ID or name of a baseline to compare the run with at its end", "RUN"),
+    Option("max_regression", "Change that --cw-baseline tolerates", "PERCENT", default="10%"),
     # Also local with `cloudwatch`.
     Option("record", "Where to keep the run's record", choices=("cloudwatch", "local", "off"), default="cloudwatch"),
     Option("tag", "Tag of the run, in addition to those of a CI pipeline; repeatable", "NAME=VALUE", list),
@@ -236,7 +238,7 @@ class Options:
             check_file(name, self[name])
 
     def check_names(self) -> None:
-        """Check the names of targets, tags and dashboard, which the web UI's form can change.
+        """Check the names of targets, tags, dashboard and baseline. The web UI's form can change some.
 
         Raises:
             InvalidOptionError: If a name cannot be used.
@@ -246,6 +248,10 @@ class Options:
             from locust_cw._settings.names import check_names  # noqa: PLC0415 - most tests have none of them
 
             check_names(self["target"], self["check"], self["tag"], self.dashboard)
+        if self["baseline"] is not None or self["max_regression"] != _DEFAULTS["max_regression"]:
+            from locust_cw._settings.names import check_baseline  # noqa: PLC0415 - as said above
+
+            check_baseline(self["baseline"], self["max_regression"])
 
 
 def check_file(name: str, file: str | os.PathLike[str] | None) -> None:

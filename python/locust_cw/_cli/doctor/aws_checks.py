@@ -13,6 +13,7 @@ from locust_cw._aws.alarms import states_of
 from locust_cw._aws.metric_data import points_by_metric
 from locust_cw._cli.doctor.check import Check
 from locust_cw._cli.doctor.requirement import Requirement
+from locust_cw._runs.shared_baselines import SharedBaselines
 from locust_cw._runs.shared_records import PREFIX as RECORDS_PREFIX
 
 if TYPE_CHECKING:
@@ -147,6 +148,18 @@ def _create_stream(account: Account, group: str, stream: str, *, with_group: boo
         if error.kind != "already_exists":
             raise
     return "CreateLogStream"
+
+
+def baseline_check(name: str, options: argparse.Namespace) -> AwsCheck:
+    """Read the baseline that the test is compared with."""
+    group = options.log_group
+
+    def call(account: Account) -> str:
+        found = SharedBaselines(account, group).read(name).get(name)
+        state = "is not set yet" if found is None or found.run_id is None else f"is run {found.run_id}"
+        return f"GetLogEvents is allowed in log group {group}; {name} {state}"
+
+    return AwsCheck("baseline", _FOR_LOGS, f"logs:GetLogEvents on {group}", call)
 
 
 def dashboard_check(name: str) -> AwsCheck:

@@ -13,6 +13,7 @@ from locust_cw._cli.account import interruptible_account
 from locust_cw._cli.doctor.aws_checks import (
     AwsCheck,
     alarms_check,
+    baseline_check,
     credentials_check,
     dashboard_check,
     logs_check,
@@ -69,6 +70,8 @@ class Examination:
         yield metrics_check(options.namespace)
         if options.logs != "off":
             yield logs_check(options)
+        if options.baseline is not None:
+            yield baseline_check(options.baseline, options)
         if self._dashboard_name is not None:
             yield dashboard_check(self._dashboard_name)
         if options.stop_on_alarm:
@@ -108,7 +111,8 @@ class Examination:
         """The names of the endpoints, what they are required for, and their URLs."""
         metrics = ("metrics", Requirement.METRICS_ENDPOINT, destination.cloudwatch_url)
         logs = ("logs", Requirement.LOGS_ENDPOINT, destination.logs_url)
-        return [metrics] if self._options.logs == "off" else [metrics, logs]
+        uses_logs = self._options.logs != "off" or self._options.baseline is not None
+        return [metrics, logs] if uses_logs else [metrics]
 
     def _run(self, check: AwsCheck) -> Check:
         if reason := self._requirements.reason_to_skip(check.requires):

@@ -75,5 +75,6 @@ def _policy_command(options: argparse.Namespace, dashboard: str | None) -> str:
     words += [] if dashboard is None else ["--dashboard", dashboard]
     words += [word for alarm in options.stop_on_alarm for word in ("--stop-on-alarm", alarm)]
     words += [word for check in options.check for word in ("--check", check)]
+    words += [] if options.baseline is None else ["--baseline", options.baseline]
     words += ["--role-arn", options.role_arn] if options.role_arn else []
     return shlex.join(words)

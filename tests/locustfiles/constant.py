@@ -1,0 +1,20 @@
+"""Users that call a service ten times a second each, however long it takes to answer: DELAY milliseconds."""
+
+import os
+
+from locust import HttpUser, constant_throughput, task
+
+import locust_cw
+
+DELAY = os.environ["DELAY"]
+
+
+class Constant(HttpUser):
+    wait_time = constant_throughput(10)
+
+    @task
+    def call(self) -> None:
+        self.client.get(f"/slow/{DELAY}", name="/")
+
+
+__all__ = ["Constant", "locust_cw"]
