@@ -41,7 +41,7 @@ def test_a_comparison_has_the_values_of_both_runs_and_the_verdicts(tmp_path: Pat
     assert median.run == pytest.approx(26, rel=0.05)
     assert median.change == pytest.approx(0.3, abs=0.05)
     low, high = median.interval or (0, 0)
-    assert 0.05 < low < median.change < high < 0.6
+    assert 0.05 < low < (median.change or 0) < high < 0.6
     assert (median.unit, median.verdict, median.why) == ("ms", "slower", None)
     rate = row_of(comparison, None, "requests_per_second")
     assert (rate.base, rate.run, rate.unit, rate.verdict) == (40, 40, "1/s", None)
