@@ -162,8 +162,14 @@ class LocustRun:
 # What Python warns of in our modules is an error in programs that tests start, too; Locust has warnings shown again.
 OUR_WARNING = re.compile(r"^.*/locust_cw/\S+\.py:\d+: \w*Warning: .*", re.MULTILINE)
 OUR_WARNINGS = ",".join(
-    "error:::" + ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-    for path in sorted(PACKAGE.rglob("*.py"))
+    [
+        *(
+            "error:::" + ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+            for path in sorted(PACKAGE.rglob("*.py"))
+        ),
+        # gevent's sockets are those of Locust's users. Python names the module that runs when it collects one.
+        "ignore:unclosed <socket object",
+    ]
 )
 
 
