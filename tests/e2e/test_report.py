@@ -182,9 +182,11 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
     assert "credentials" in said
     assert "--profile" in said
     assert "--cw-" not in said
-    said = refused(run, "--region", "eu-west-1")
-    assert "region eu-west-1" in said
-    assert "some minutes" in said
+    elsewhere = report(run, "--region", "eu-west-1")
+    assert elsewhere.exit_code == 0, elsewhere.output
+    assert "region eu-west-1" in elsewhere.out
+    assert "some minutes" in elsewhere.out
+    assert "from the run's own numbers" in elsewhere.out
     assert report(run, "--out", str(record_of(run) / "x")).exit_code == 1
 
 
@@ -209,13 +211,13 @@ def test_without_matplotlib_the_report_has_no_pngs(locust: Locust, target: Targe
 
 
 def test_the_report_of_a_run_without_data_gives_the_reason(locust: Locust, target: Target) -> None:
-    """As far as the record shows it. The test changes the record to that of other runs."""
+    """As far as the record shows it. The test changes it to records of other runs, of a version without a summary."""
     run = locust.run(*SHORT, "--host", target.url)
     file = record_of(run)
     record = json.loads(file.read_text())
 
     def changed(**fields: Any) -> str:
-        file.write_text(json.dumps(record | fields))
+        file.write_text(json.dumps(record | {"summary": {}} | fields))
         return refused(run)
 
     def account(**numbers: int) -> dict[str, int]:

@@ -58,6 +58,24 @@ def log_group_url(region: str, name: str) -> str:
     return _console_url(region, f"logsV2:log-groups/log-group/{quote(quote(name, safe=''), safe='').replace('%', '$')}")
 
 
+def log_events_url(region: str, name: str, start: float, end: float, pattern: str) -> str:
+    """The page of the log events of a group that match a pattern, at the time of a run.
+
+    Args:
+        region: The region.
+        name: The log group.
+        start: Start of the run, in seconds since the epoch.
+        end: End of the run.
+        pattern: The filter pattern; empty for all events.
+
+    """
+    margin = max(_LEAST_MARGIN_S, (end - start) * _MARGIN)
+    query = f"?start={round(1000 * (start - margin))}&end={round(1000 * (end + margin))}"
+    if pattern:
+        query += f"&filterPattern={quote(pattern, safe='')}"
+    return f"{log_group_url(region, name)}/log-events{quote(query, safe='').replace('%', '$')}"
+
+
 def _console_url(region: str, page: str) -> str:
     domain = _core.partition_of(region).console_domain
     return f"https://{quote(region)}.console.{domain}/cloudwatch/home?region={quote(region)}#{page}"

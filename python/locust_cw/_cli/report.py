@@ -18,7 +18,7 @@ from locust_cw._cli.recorded_run import add_recorded_run_options, record_of
 from locust_cw._cli.shared_options import account_options
 from locust_cw._report import chart as _chart
 from locust_cw._report.findings import PERCENTILES, Findings, Row
-from locust_cw._report.gather import gather
+from locust_cw._report.gather import gather, own_findings
 from locust_cw._report.no_data import NoDataError
 from locust_cw._report.page import NoPageError, render, require
 from locust_cw._runs.neighbours import newest
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Chart the load of a run and the metrics of its targets on one time axis, find the load at which the target saturates,
 and write the result to FOLDER: report.html, which needs no other file, and the charts as PNGs. A run of another machine
-is read from CloudWatch Logs; the metrics are read from CloudWatch.
+is read from CloudWatch Logs; the metrics are read from CloudWatch, or else the run's own numbers are shown.
 """
 _EPILOG = """\
 examples:
@@ -74,9 +74,6 @@ def _run(options: argparse.Namespace) -> int:
     wanted = [parse(text) for text in options.target]
     try:
         record = record_of(options.run or newest(options.spool_dir), options)
-        if is_unreachable(record.local_url) and options.endpoint_url is None:
-            print_error(LOCAL_IS_GONE)
-            return 1
         # A program that reads the findings needs no charts, unless it says where they go.
         with_files = options.out is not None or not options.json or _chart.is_possible()
         if with_files:
@@ -116,13 +113,18 @@ def findings_of(record: Record, wanted: Sequence[Target], options: argparse.Name
         NoDataError: If CloudWatch has no metrics of the run.
 
     """
+    targets = list({target.text: target for target in [*map(parse, record.targets), *wanted]}.values())
+    if is_unreachable(record.local_url) and options.endpoint_url is None:
+        try:
+            return own_findings(record, record.load_summary(), targets, None, LOCAL_IS_GONE)
+        except NoRecordError:
+            raise NoDataError(LOCAL_IS_GONE) from None
     given, recorded = account_options(options), dict(record.destination)
     accounts = account_of(record.account | given, recorded=recorded or None, account=options.account)
     # If CloudWatch has no data, the message names what was requested.
     record.options |= given
     record.destination |= {name: given[name] for name in ("region", "profile") if name in given}
-    targets = {target.text: target for target in [*map(parse, record.targets), *wanted]}
-    return gather(record, list(targets.values()), accounts)
+    return gather(record, targets, accounts)
 
 
 def _write(findings: Findings, folder: Path) -> list[Path]:
@@ -150,6 +152,7 @@ def _as_json(findings: Findings, files: Sequence[Path]) -> dict[str, Any]:
             "time": found.time,
             "users": found.users,
             "requests_per_s": found.requests_per_s,
+            "latency_is": findings.latency_is,
             "latency_before_ms": found.latency_before,
             "latency_after_ms": found.latency_after,
         },
@@ -159,8 +162,36 @@ def _as_json(findings: Findings, files: Sequence[Path]) -> dict[str, Any]:
         "workers": findings.workers,
         "drawn": {group.title: [panel.title for panel in group.panels] for group in findings.groups},
         "receipt": findings.record.receipt,
+        "resources": findings.resources,
+        "errors": [_error_as_json(error) for error in findings.errors],
+        "slowest": [_request_as_json(request) for request in findings.slowest],
+        "links": findings.links,
         "notes": findings.notes,
         "files": [str(file.absolute()) for file in files],
+    }
+
+
+def _error_as_json(error: _core.ErrorTotals) -> dict[str, Any]:
+    return {
+        "type": error.error_type,
+        "failures": error.failures,
+        "requests": [
+            {"method": method, "name": name, "failures": failures} for method, name, failures in error.requests
+        ],
+        "first": None if error.first is None else _request_as_json(error.first),
+    }
+
+
+def _request_as_json(request: _core.SingleRequest) -> dict[str, Any]:
+    return {
+        "time": request.time,
+        "method": request.method,
+        "name": request.name,
+        "response_time_ms": request.response_ms,
+        "error": request.error,
+        "status": request.status,
+        "users": request.users,
+        "context": dict(request.context),
     }
 
 

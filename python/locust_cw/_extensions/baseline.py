@@ -31,6 +31,7 @@ from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from locust_cw._checks.output import Results
+    from locust_cw._comparison.results import ComparedRuns
     from locust_cw._settings.table import Options
 
 logger = logging.getLogger("locust_cw")
@@ -60,6 +61,7 @@ class Baseline(Extension[TestRun]):
 
     Attributes:
         is_busy: Whether the record of the base is being read.
+        compared: The comparison and the record of the base, once there is one.
 
     """
 
@@ -79,6 +81,7 @@ class Baseline(Extension[TestRun]):
         self._is_unset = False
         self._is_unknown = False
         self.is_busy = False
+        self.compared: tuple[ComparedRuns, Record] | None = None
 
     # The base.
 
@@ -162,6 +165,7 @@ class Baseline(Extension[TestRun]):
             logger.error("The run was not compared with %s: %s", self._name, error)  # noqa: TRY400 - the message says it all
             return NoComparison(side, self._name, f"The run was not compared with {self._name}: {error}.")
         run.is_slower = compared.verdict == "slower"
+        self.compared = compared, base
         return ComparisonResults(compared)
 
     def _why_not(self, run: TestRun) -> str:

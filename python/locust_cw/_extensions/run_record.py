@@ -16,6 +16,7 @@ from gevent.lock import Semaphore
 
 from locust_cw import _core
 from locust_cw._aws.account import Account
+from locust_cw._extensions.test_setup import setup_of
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import in_thread, spawn
@@ -110,7 +111,7 @@ class RunRecord(Extension[TestRun]):
             logger.debug("The record of run %s could not be completed", self._run.run_id, exc_info=True)
 
     def _finish(self, receipt: _core.Receipt) -> None:
-        record = self._record(receipt)
+        record = self.record(receipt)
         self._write_file(record, is_complete=True)
         # If calls fail, their spool is replayed later, and the wait would be in vain.
         if self._writer is not None and not self._run.publisher.progress().failures:
@@ -123,7 +124,7 @@ class RunRecord(Extension[TestRun]):
     def _update(self) -> None:
         run = self._run
         try:
-            record = self._record(self._role.summary(run))
+            record = self.record(self._role.summary(run))
             self._write_file(record)
             # Without --cw-live, a test makes no calls before its stop.
             if self._writer is not None and (run.options["live"] or not run.is_under_way):
@@ -135,7 +136,8 @@ class RunRecord(Extension[TestRun]):
 
     # What is written, and where.
 
-    def _record(self, receipt: _core.Receipt) -> Record:
+    def record(self, receipt: _core.Receipt) -> Record:
+        """The record with this receipt."""
         run = self._run
         statistics, now = run.publisher.statistics, time.time()
         fields = json.loads(receipt.json)
@@ -163,6 +165,7 @@ class RunRecord(Extension[TestRun]):
             summary=text,
             measured_from=statistics.measured_from,
             measured_until=statistics.stopped,
+            setup=setup_of(run.environment),
         )
 
     def _series(self, summary: _core.Summary) -> list[dict[str, Any]]:

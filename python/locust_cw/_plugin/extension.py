@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from locust_cw import _core
     from locust_cw._settings.table import Options
 
@@ -99,6 +101,15 @@ class DashboardLink(Protocol[R_contra]):
         """Name and URL of the dashboard, as far as they are known."""
 
 
+@runtime_checkable
+class ReportFile(Protocol):
+    """An extension that writes the report of the run."""
+
+    @property
+    def report_file(self) -> Path | None:
+        """The file, once it is written."""
+
+
 MODULES = {
     "alarms": "_extensions.alarms",
     "baseline": "_extensions.baseline",
@@ -111,6 +122,7 @@ MODULES = {
     "progress": "_terminal.progress",
     "receipt": "_extensions.receipt_output",
     "record": "_extensions.run_record",
+    "report": "_extensions.report",
     "reused_run_id": "_extensions.reused_run_id",
     "startup_summary": "_extensions.startup_summary",
     "strict": "_extensions.strict",
@@ -142,6 +154,7 @@ def enabled(options: Options, *, is_worker: bool) -> list[Extension[Any]]:
         "alarms": sends and not is_worker and bool(options["stop_on_alarm"]),
         "checks": not is_worker and bool(options["check"]),
         "baseline": not is_worker and bool(options["baseline"]),
+        "report": not is_worker and options["report"] is not None,
     }
     found = (load(name).create(options) for name, is_wanted in wanted.items() if is_wanted)
     return [each for each in found if each is not None]

@@ -16,7 +16,9 @@ def lines_of(baseline: Findings | None, group: Group, panel: Panel) -> Mapping[s
     """The lines of the same panel of another run, by label, in seconds since the start of that run."""
     if baseline is None:
         return {}
-    panels = (each for other in baseline.groups if other.title == group.title for each in other.panels)
+    panels = (
+        each for other in (*baseline.groups, *baseline.names) if other.title == group.title for each in other.panels
+    )
     found = next((each for each in panels if (each.title, each.unit) == (panel.title, panel.unit)), None)
     if found is None:
         return {}

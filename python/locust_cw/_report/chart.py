@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from locust_cw._report.findings import Findings, Group, Line, Panel
+    from locust_cw._report.findings import Findings, Group, Latency, Line, Panel
     from locust_cw._report.saturation import Saturation, State
     from locust_cw._report.series import Series
 
@@ -95,7 +95,7 @@ def draw(findings: Findings, baseline: Findings | None = None) -> list[Chart]:
         if any(group.panels for group in findings.groups):
             charts.append(_chart("load-and-target", _over_time(findings, baseline)))
         if findings.saturation.levels:
-            charts.append(_chart("saturation", _by_load(findings.saturation)))
+            charts.append(_chart("saturation", _by_load(findings.saturation, findings.latency_is)))
     return charts
 
 
@@ -260,7 +260,7 @@ def _accent(findings: Findings) -> str:
 # By load.
 
 
-def _by_load(saturation: Saturation) -> Figure:
+def _by_load(saturation: Saturation, latency_is: Latency) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import StrMethodFormatter
 
@@ -276,7 +276,10 @@ def _by_load(saturation: Saturation) -> Figure:
         [level.users for level in answered], [level.latency or 0.0 for level in answered], "o-", color=_ORANGE,
         linewidth=1.3, markersize=4.5,
     )  # fmt: skip
-    for axis, title in ((throughput, "Throughput  (successful requests/s)"), (latency, "Mean response time  (ms)")):
+    for axis, title in (
+        (throughput, "Throughput  (successful requests/s)"),
+        (latency, f"{latency_is.capitalize()} response time  (ms)"),
+    ):
         axis.set_title(title, loc="left", fontsize=9.5, color=_GREY)
         axis.set_xlim(0, users[-1] * 1.05)
         axis.set_ylim(0, axis.get_ylim()[1] * 1.12)

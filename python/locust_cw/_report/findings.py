@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from locust_cw import _core
     from locust_cw._report.saturation import Saturation
     from locust_cw._report.series import Series
     from locust_cw._runs.record import Record
 
 PERCENTILES = ("p50", "p95", "p99")
+
+Latency: TypeAlias = Literal["mean", "median"]
+"""Which response time stands for those of a period."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,12 @@ class Findings:
         saturation: The load at which the target saturates.
         total: All requests.
         rows: With several hosts, the rows of the hosts; then a row for each name, the most requested first.
+        names: The panels of the main names: for each, requests/s and response times.
+        errors: Failures by type, the most frequent first.
+        slowest: The slowest successful requests.
+        resources: Sentences on the use of resources, and which of them reached its limit first.
+        latency_is: Which response time stands for those of a period.
+        links: Pages in the AWS console, by title.
         highest_rate: Requests/s in the busiest period.
         highest_users: The maximum number of users.
         workers: The maximum number of workers; 0 for a run without workers.
@@ -111,6 +123,12 @@ class Findings:
     highest_users: float
     workers: int
     notes: list[str]
+    names: list[Group] = field(default_factory=list)
+    errors: Sequence[_core.ErrorTotals] = ()
+    slowest: Sequence[_core.SingleRequest] = ()
+    resources: str = ""
+    latency_is: Latency = "mean"
+    links: dict[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -126,7 +144,8 @@ class Findings:
             return f"Saturation {state}: {found.reason}."
         slower = ""
         if found.latency_before and found.latency_after and found.latency_after > found.latency_before:
-            slower = f"; mean response times grow from {found.latency_before:,.0f} to {found.latency_after:,.0f} ms"
+            before, after = f"{found.latency_before:,.0f}", f"{found.latency_after:,.0f}"
+            slower = f"; {self.latency_is} response times grow from {before} to {after} ms"
         if found.state == "from_start":
             return (
                 f"The target is saturated from the start: {found.requests_per_s:,.0f} requests/s with"

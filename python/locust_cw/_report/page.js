@@ -25,7 +25,7 @@
     if (bytes) for (const next of ["k", "M", "G", "T"]) if (Math.abs(value) >= 1000) { value /= 1000; prefix = next; }
     const digits = Math.abs(value) >= 10 || Number.isInteger(value) ? 0 : unit === "ms" || unit === "%" || bytes ? 1 : 2;
     const number = value.toLocaleString("en", { maximumFractionDigits: digits });
-    return `${number} ${bytes ? prefix : ""}${unit}`.trim();
+    return `${number}${unit === "%" ? "" : " "}${bytes ? prefix : ""}${unit}`.trim();
   };
 
   const elapsed = (seconds) => {

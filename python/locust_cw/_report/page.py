@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._report.baseline import lines_of
+from locust_cw._report.request_details import error_part, slowest_part
 from locust_cw._report.scales import elapsed, utc
+from locust_cw._report.setup_table import setup_part
 from locust_cw._report.svg_levels import draw_levels
 from locust_cw._report.svg_panel import Layout, draw_panel
 from locust_cw._report.tables import cards, check_part, request_part
 from locust_cw._report.time_axis import TimeAxis
-from locust_cw._report.view import Charts, Part
+from locust_cw._report.view import Charts, Link, Part
+from locust_cw._runs.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,12 +63,12 @@ def render(
         style=style,
         script=script,
         run_id=findings.record.run_id,
-        state="",
+        state=_state(findings),
         when=_when(findings),
-        verdict=[findings.verdict],
+        verdict=[line for line in (findings.verdict, findings.resources) if line],
         is_saturated=findings.saturation.time is not None,
         moment=_moment(findings),
-        links=[],
+        links=[Link(title, url) for title, url in findings.links.items()],
         sections=sections,
         cards=list(cards(findings)),
         notes=findings.notes,
@@ -87,6 +90,12 @@ def _policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _state(findings: Findings) -> str:
+    """The state of a run that has not simply ended."""
+    state = Entry.of(findings.record).state
+    return "" if state == "finished" else state
 
 
 def _when(findings: Findings) -> str:
@@ -117,9 +126,28 @@ def _parts(findings: Findings, baseline: Findings | None) -> Iterator[Part]:
     groups = tuple(_charts(group, axis, baseline) for group in findings.groups if group.panels)
     if groups:
         yield Part("Load and target on one time axis", groups)
-    if levels := draw_levels(findings.saturation):
+    if levels := draw_levels(findings.saturation, findings.latency_is):
         yield Part("Throughput and response time by load", (Charts("", tuple(levels), in_pairs=True),))
     yield request_part(findings)
+    if findings.names:
+        names = tuple(_small_charts(group, axis, baseline) for group in findings.names)
+        yield Part("Main requests over time", names, remark=_most(findings))
+    yield from (part for part in (error_part(findings), slowest_part(findings)) if part is not None)
+    yield setup_part(findings)
+
+
+def _most(findings: Findings) -> str:
+    number = sum(max(1, len(row.methods)) for row in findings.rows if row.name)
+    drawn = len(findings.names)
+    return f"The {drawn} names with the most requests, of {number}." if number > drawn else ""
+
+
+def _small_charts(group: Group, axis: TimeAxis, baseline: Findings | None) -> Charts:
+    """The charts of a name, next to each other."""
+    layout = Layout(with_times=True, is_small=True)
+    lines = [lines_of(baseline, group, panel) for panel in group.panels]
+    drawings = (draw_panel(panel, axis, layout, other) for panel, other in zip(group.panels, lines, strict=True))
+    return Charts(group.title, tuple(drawings), in_pairs=True)
 
 
 def _charts(group: Group, axis: TimeAxis, baseline: Findings | None) -> Charts:

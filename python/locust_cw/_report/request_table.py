@@ -10,6 +10,7 @@ from locust_cw import _core
 from locust_cw._aws.metric_data import LATE_S, whole_period
 from locust_cw._report.findings import PERCENTILES, Row
 from locust_cw._report.query import fetch
+from locust_cw._report.readable import readable
 from locust_cw._runs.record import NoRecordError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _row(run: RunMetrics, series: Mapping[str, Any], statistics: Sequence[Series
     *percentiles, duration, count = (part.values[-1] if part else None for part in statistics)
     dimensions = series["dimensions"]
     return Row(
-        name=dimensions.get("Request", ""),
+        name=readable(dimensions.get("Request", "")),
         method=dimensions.get("Method", ""),
         host=dimensions.get("Host", ""),
         requests=series["requests"],
@@ -97,7 +98,8 @@ def _methods_by_name(run: RunMetrics) -> dict[str, list[Row]]:
         return {}
     found = defaultdict[str, list[Row]](list)
     for each in sorted(summary.requests(_QUANTILES), key=lambda each: -each.requests):
-        name = _core.dimension_value(each.name)
+        # As a series names it: two long names may share one.
+        name = readable(_core.dimension_value(each.name))
         row = Row(
             name=name,
             method=each.method,

@@ -31,7 +31,7 @@ def quantity(value: float, unit: str = "") -> str:
     """A number with its unit."""
     if unit in ("B", "B/s"):
         return f"{_bytes(value)}{unit}"
-    return f"{number(value, unit)} {unit}".rstrip()
+    return f"{number(value, unit)}{'' if unit == '%' else ' '}{unit}".rstrip()
 
 
 def _bytes(value: float) -> str:

@@ -22,9 +22,9 @@ class Series:
 
     """
 
-    times: tuple[float, ...]
-    values: tuple[float, ...]
-    period: int
+    times: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+    period: int = 1
 
     def __bool__(self) -> bool:
         """Whether there is any value."""

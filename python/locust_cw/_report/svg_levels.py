@@ -11,12 +11,13 @@ from locust_cw._report.svg import Drawing, Frame
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from locust_cw._report.findings import Latency
     from locust_cw._report.saturation import Saturation
 
 _FRAME = Frame(width=560, height=270, top=12, bottom=40)
 
 
-def draw_levels(found: Saturation) -> list[Drawing]:
+def draw_levels(found: Saturation, latency_is: Latency) -> list[Drawing]:
     """Draw them; none without levels."""
     if not found.levels:
         return []
@@ -24,7 +25,7 @@ def draw_levels(found: Saturation) -> list[Drawing]:
     latency = [(level.users, level.latency) for level in found.levels if level.latency is not None]
     drawings = [_draw("Throughput", "requests/s", throughput, found, with_capacity=True)]
     if latency:
-        drawings.append(_draw("Mean response time", "ms", latency, found, with_capacity=False))
+        drawings.append(_draw(f"{latency_is.capitalize()} response time", "ms", latency, found, with_capacity=False))
     return drawings
 
 

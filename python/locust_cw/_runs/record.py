@@ -68,6 +68,7 @@ class Record:
         replays: What replays on this machine have sent of the run: `time`, `destination`, `requests`, `log_events`.
         summary: The totals and distributions of the requests, as `_core.Summary.to_json` returns them; empty if the
             record has none, or if it was read without it.
+        setup: How Locust was set up, as far as it is known: versions, user classes, shape, users, spawn rate, run time.
         measured_from: The end of the warm-up; None if an older version wrote the record.
         measured_until: The time at which Locust began to stop the test; None if it did not.
 
@@ -93,6 +94,7 @@ class Record:
     summary: str = ""
     measured_from: float | None = None
     measured_until: float | None = None
+    setup: dict[str, Any] = field(default_factory=dict)
 
     def option(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of an option, or its default."""

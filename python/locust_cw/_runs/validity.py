@@ -32,6 +32,7 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "replays": list,
     "measured_from": (*_NUMBER, NoneType),
     "measured_until": (*_NUMBER, NoneType),
+    "setup": dict,
 }
 _TIMES = ("started", "ramped_up", "stopped", "updated", "measured_from", "measured_until")
 GROUPS = ("requests", "failures", "log_events")
@@ -56,6 +57,7 @@ def problem_of(fields: Mapping[str, Any]) -> str | None:
         "receipt": not fields["receipt"] or _is_receipt(fields["receipt"]),
         "series": all(map(_is_series, fields["series"])),
         "destination": all(value is None or isinstance(value, str) for value in fields["destination"].values()),
+        "setup": all(isinstance(value, str | int | float) for value in fields["setup"].values()),
         "replays": all(isinstance(replay, dict) for replay in fields["replays"]),
     }
     if invalid := [name for name, is_valid in valid.items() if not is_valid]:

@@ -86,6 +86,7 @@ OPTIONS = (
     Option("summary", "Append the results of checks and comparison as Markdown to this file", "FILE"),
     Option("baseline", "Run ID or name of a baseline to compare the run with at its end", "RUN"),
     Option("max_regression", "Change that --cw-baseline tolerates", "PERCENT", default="10%"),
+    Option("report", "Write the report of the run to this folder at the end of the test", "FOLDER"),
     # Also local with `cloudwatch`.
     Option("record", "Where to keep the run's record", choices=("cloudwatch", "local", "off"), default="cloudwatch"),
     Option("tag", "Tag of the run, in addition to those of a CI pipeline; repeatable", "NAME=VALUE", list),
@@ -126,8 +127,7 @@ def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -
             if option.const is not None:
                 how |= {"nargs": "?", "const": option.const}
             if default is not None:
-                # In a help text, % begins a value of argparse's.
-                how["help"] += f" Default: {default}.".replace("%", "%%")
+                how["help"] += f" Default: {default}."
         action = group.add_argument(option.flag, env_var=option.variable, **how)
         # A group's add_argument does not accept this argument of Locust's parser.
         action.include_in_web_ui = option.form and option.name not in not_in_form  # type: ignore[attr-defined]
@@ -237,6 +237,7 @@ class Options:
         self.check_names()
         for name in ("receipt", "junit", "summary"):
             check_file(name, self[name])
+        check_folder("report", self["report"])
 
     def check_names(self) -> None:
         """Check the names of targets, tags, dashboard and baseline. The web UI's form can change some.
@@ -270,6 +271,22 @@ def check_file(name: str, file: str | os.PathLike[str] | None) -> None:
         raise _core.InvalidOptionError(name, f"there is no folder for {file}")
     if Path(file).is_dir():
         raise _core.InvalidOptionError(name, f"{file} is a folder, and not a file")
+
+
+def check_folder(name: str, folder: str | os.PathLike[str] | None) -> None:
+    """Check that a folder for results can be created.
+
+    Raises:
+        InvalidOptionError: If the name is empty, or the folder or one above it is a file.
+
+    """
+    if folder is None:
+        return
+    if not str(folder):
+        raise _core.InvalidOptionError(name, "must not be empty")
+    existing = next(each for each in (Path(folder).absolute(), *Path(folder).absolute().parents) if each.exists())
+    if not existing.is_dir():
+        raise _core.InvalidOptionError(name, f"{existing} is a file, and not a folder")
 
 
 def check_local(options: Mapping[str, Any]) -> None:

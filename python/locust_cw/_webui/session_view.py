@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._plugin import locust_adapter
-from locust_cw._plugin.extension import Judge
+from locust_cw._plugin.extension import Judge, ReportFile
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._webui import status as _status
 from locust_cw._webui.console_links import ConsoleLinks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from locust_cw._plugin.run import TestRun
     from locust_cw._plugin.session import Session
     from locust_cw._webui.check_table import CheckTable, Stage
@@ -30,6 +32,9 @@ class View(Protocol):
 
     def links(self) -> dict[str, str]:
         """URLs by title."""
+
+    def report(self) -> Path | None:
+        """The report of the last run; None if there is none."""
 
 
 class SessionView:
@@ -66,6 +71,14 @@ class SessionView:
         from locust_cw._webui.check_table import check_table  # noqa: PLC0415 - most tests have no checks
 
         return check_table(judge.results(), _stage(run, judge))
+
+    def report(self) -> Path | None:
+        """The report of the last run; None without `--cw-report`, or before it is written."""
+        run = self._session.last_run
+        if run is None or self._session.unpublished is not None:
+            return None
+        found = (extension.report_file for extension in run.extensions if isinstance(extension, ReportFile))
+        return next(found, None)
 
     def links(self) -> dict[str, str]:
         """URLs in the AWS console, by title."""

@@ -96,6 +96,7 @@
     drawChecks(status.checks);
     const console_ = status.links.filter(({ url }) => url.startsWith("https://"));
     links.replaceChildren(
+      ...(status.has_report ? [anchor("Report of this run", `./${KEY}/report`, true)] : []),
       ...console_.map(({ title, url }) => anchor(title, url, true)),
       anchor("Download CSV", `./${KEY}/csv`, false),
     );

@@ -64,6 +64,7 @@ def add_tab(view: View, web_ui: WebUI) -> None:
             ("tab.js", _script),
             ("status", functools.partial(_show_status, view)),
             ("csv", functools.partial(_download, view)),
+            ("report", functools.partial(_show_report, view)),
         ):
             guarded = web_ui.auth_required_if_enabled(_named(route, f"{KEY}_{name.partition('.')[0]}"))
             app.add_url_rule(f"{prefix}/{name}", endpoint=f"{KEY}.{name.partition('.')[0]}", view_func=guarded)
@@ -138,8 +139,22 @@ def _show_status(view: View) -> Response:
         rows=[_status.row(status) for status in statuses],
         meaning=_status.MEANING[statuses[0].health] if statuses else "",
         links=[{"title": title, "url": url} for title, url in view.links().items()],
+        has_report=view.report() is not None,
         checks=None if checks is None else asdict(checks),
     )
+    response.cache_control.no_store = True
+    return response
+
+
+def _show_report(view: View) -> Response:
+    file = view.report()
+    try:
+        page = None if file is None else file.read_bytes()
+    except OSError:
+        page = None
+    if page is None:
+        return Response("There is no report of this run.\n", status=404, mimetype="text/plain")
+    response = Response(page, mimetype="text/html")
     response.cache_control.no_store = True
     return response
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from locust_cw import _core
 from locust_cw._aws.metric_data import FRESH_S
 from locust_cw._cli.verify.comparison import PUBLISHED, Comparison, Verdict
+from locust_cw._runs.entry import Entry
 from locust_cw._terminal.quantities import human_bytes
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def lost_in_words(comparison: Comparison) -> str:
 
 def explanation(comparison: Comparison) -> Iterator[str]:
     """What readers need to know about the comparison."""
+    if Entry.of(comparison.record).state == "killed":
+        yield "the run was killed: what it published after the last update of its record is not expected"
     yield from comparison.metrics.notes
     yield from comparison.logs.notes
     yield from _from_receipt(comparison)

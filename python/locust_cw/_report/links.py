@@ -1,0 +1,42 @@
+"""Links to a run in the AWS console, which open at the time of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from locust_cw._aws import console
+
+if TYPE_CHECKING:
+    from locust_cw._runs.record import Record
+
+# Domains of AWS's endpoints.
+_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws", ".api.amazonwebservices.com.cn")
+
+
+def links_of(record: Record) -> dict[str, str]:
+    """URLs by title; none for a run that was not published to AWS."""
+    region = record.destination.get("region")
+    if not region or record.option("dry_run") or not _is_aws(record.destination.get("cloudwatch_url")):
+        return {}
+    begin, end = record.started, record.ended
+    found: dict[str, str] = {}
+    if record.dashboard is not None:
+        url = console.at_times(console.dashboard_url(region, record.dashboard), begin, end)
+        found[f"Dashboard {record.dashboard}"] = str(url)
+    if record.option("logs") != "off" and _is_aws(record.destination.get("logs_url")):
+        group = record.option("log_group")
+        # Log events in the text format do not have the run ID.
+        pattern = f'"{record.run_id}"' if record.option("log_format") == "json" else ""
+        found[f"Log events in {group}"] = console.log_events_url(region, group, begin, end, pattern)
+    found[f"Metrics in {record.option('namespace')}"] = console.metrics_url(region, record.option("namespace"))
+    return found
+
+
+def _is_aws(url: str | None) -> bool:
+    """Whether an endpoint is one of AWS's own."""
+    try:
+        host = urlsplit(url or "").hostname or ""
+    except ValueError:
+        return False
+    return host.endswith(_DOMAINS)
