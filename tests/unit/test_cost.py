@@ -107,7 +107,7 @@ def test_the_record_of_a_run_is_written_every_minute(
     tmp_path: Path, args: tuple[str, ...], updates: int, names: int
 ) -> None:
     estimate = cost(tmp_path, *args)
-    written = updates * (10_000 + 2_000 * names)
+    written = updates * (10_000 + 4_000 * names)
     assert estimate["per_run"]["record_bytes"] == written
     assert estimate["usd"]["run"]["records"] == pytest.approx(written / 1024**3 * 0.5)
     assert ("updates of the record" in run(tmp_path, *COST, *args)) == (updates > 0)
