@@ -649,8 +649,13 @@ class RunStatistics:
         """Seconds are complete when these workers have reported them, or are late. Replaces earlier names."""
     def expect_reports(self) -> None:
         """Locust's reports say what the workers did: every few seconds, for several seconds."""
-    def add_increment(self, worker: str, increment: bytes) -> int:
+    def add_increment(self, worker: str, increment: bytes, clock_offset: int = 0) -> int:
         """Add an increment of a worker, unless it was added before.
+
+        Args:
+            worker: The name of the worker.
+            increment: The increment.
+            clock_offset: How many seconds the clock of the worker is behind that of this process.
 
         Returns:
             The number that the worker waits for.

@@ -123,8 +123,9 @@ impl RunStatistics {
     }
 
     /// Adds an increment of a worker, unless it was added before.
-    fn add_increment(&self, py: Python<'_>, worker: &str, increment: &[u8]) -> PyResult<u64> {
-        let added = py.detach(|| self.statistics.add_increment(worker, increment));
+    #[pyo3(signature = (worker, increment, clock_offset = 0))]
+    fn add_increment(&self, py: Python<'_>, worker: &str, increment: &[u8], clock_offset: i64) -> PyResult<u64> {
+        let added = py.detach(|| self.statistics.add_increment(worker, increment, clock_offset));
         added.map_err(|error| PyValueError::new_err(error.to_string()))
     }
 

@@ -5,6 +5,7 @@
 //! so no thread holds it for long.
 
 mod fleet;
+mod state;
 mod whole_run;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,8 +16,9 @@ use std::time::{Duration, Instant};
 use smol_str::SmolStr;
 
 use self::fleet::Fleet;
+use self::state::{CPU_SECONDS, State};
 use self::whole_run::WholeRun;
-use crate::check::{BreachTracker, Check, CheckResult, Measure, Scope, Undecided};
+use crate::check::{BreachTracker, Check, CheckResult, Scope, Undecided};
 use crate::config::Config;
 use crate::ingest::sample::Gauge;
 use crate::metrics::aggregator::Stats;
@@ -31,13 +33,9 @@ const GENERATOR_CPU: &str = "GeneratorCpu_Percent";
 const GENERATOR_MEMORY: &str = "GeneratorMemory_Bytes";
 /// The gauge of the users of the whole test.
 const USERS: &str = "UserCount";
-/// The CPU usage of a process is judged by its average over this many seconds: a peak of one second is no bottleneck.
-const CPU_SECONDS: usize = 10;
 
 /// Locust's workers report to their master every three seconds. A report may be late from a busy machine.
 const REPORT_SECONDS: i64 = 5;
-/// Maximum number of seconds to judge at once, as after a clock was set.
-const MAX_SECONDS_AT_ONCE: i64 = 3_600;
 const SECONDS_PER_MINUTE: i64 = 60;
 /// How many windows are added before the lock is released for a moment.
 const WINDOWS_AT_ONCE: usize = 16;
@@ -54,26 +52,6 @@ pub struct RunStatistics {
     /// The check that has to stop the test, counted from 1; 0 for none.
     due: AtomicUsize,
     state: Mutex<State>,
-}
-
-struct State {
-    measured_from: Timestamp,
-    stopped: Option<Timestamp>,
-    summary: Summary,
-    /// Seconds that are not judged yet.
-    seconds: Seconds,
-    /// In a worker, the part that its master lacks.
-    increments: Option<IncrementSender>,
-    fleet: Fleet,
-    /// The first second that is not judged.
-    next_second: i64,
-    /// One for each check.
-    trackers: Vec<BreachTracker>,
-    /// The check that has stopped the test.
-    stopped_by: Option<usize>,
-    cpu: VecDeque<f64>,
-    /// How long after a second this process may still add to it, in addition to its open windows.
-    lateness_seconds: i64,
 }
 
 /// Where the statistics of a process go.
@@ -198,12 +176,14 @@ impl RunStatistics {
         self.lock().lateness_seconds = REPORT_SECONDS;
     }
 
-    /// Adds the increment of a worker, unless it was added before. Returns the number to acknowledge.
+    /// Adds the increment of a worker, unless it was added before. Returns the number to acknowledge. `clock_offset` is how many
+    /// seconds the clock of the worker is behind that of this process.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn add_increment(&self, worker: &str, message: &[u8]) -> Result<u64, IncrementError> {
-        let increment = Increment::decode(message)?;
+    pub fn add_increment(&self, worker: &str, message: &[u8], clock_offset: i64) -> Result<u64, IncrementError> {
+        let mut increment = Increment::decode(message)?;
+        increment.shift(clock_offset);
         let open_second = self.open_second();
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -385,57 +365,6 @@ impl Update<'_> {
     }
 }
 
-impl State {
-    fn add(&mut self, window: &Window) {
-        let window = Window { phase: self.phase_of(window.second), ..window.clone() };
-        self.summary.add_window(&window);
-        self.seconds.add_window(&window);
-        self.increments.iter_mut().for_each(|increments| increments.add_window(window.clone()));
-    }
-
-    /// Neither the warm-up nor the time after the stop is measured.
-    fn phase_of(&self, second: i64) -> Phase {
-        let is_after = self.stopped.is_some_and(|stopped| second > stopped.seconds());
-        if second < self.measured_from.seconds() || is_after { Phase::Unmeasured } else { Phase::Measured }
-    }
-
-    /// The first second that cannot be judged yet: this process or a worker may still add to it.
-    fn judgeable_until(&self, open_second: i64) -> i64 {
-        // After the stop, everything that is known counts.
-        let own = if self.stopped.is_some() { open_second } else { open_second.saturating_sub(self.lateness_seconds) };
-        let overdue = own.saturating_sub(self.fleet.grace_seconds());
-        self.fleet.reported_until(own).max(overdue)
-    }
-
-    /// The average CPU usage of the last seconds, once there are enough.
-    fn average_cpu(&mut self, percent: f64) -> Option<f64> {
-        if self.cpu.len() == CPU_SECONDS {
-            self.cpu.pop_front();
-        }
-        self.cpu.push_back(percent);
-        #[expect(clippy::cast_precision_loss, reason = "a handful of values")]
-        let average = self.cpu.iter().sum::<f64>() / self.cpu.len() as f64;
-        (self.cpu.len() == CPU_SECONDS).then_some(average)
-    }
-
-    fn judge_until(&mut self, checks: &[Check], end: i64) {
-        self.next_second = self.next_second.max(end.saturating_sub(MAX_SECONDS_AT_ONCE));
-        let run = WholeRun::of(&self.summary);
-        let whole = first_whole_second(self.measured_from)..self.stopped.map_or(i64::MAX, Timestamp::seconds);
-        while self.next_second < end {
-            let second = self.next_second;
-            for (check, tracker) in checks.iter().zip(&mut self.trackers) {
-                // The first and the last second are measured only in part, and have fewer requests.
-                let has_value = check.measure != Measure::RequestsPerSecond || whole.contains(&second);
-                if let Some(signal) = run.signal(check, second, &self.seconds).filter(|_| has_value) {
-                    tracker.observe(second, signal);
-                }
-            }
-            self.next_second += 1;
-        }
-    }
-}
-
 /// Judges a run that has ended.
 #[must_use]
 pub fn judge(checks: &[Check], summary: &Summary, seconds: f64, targets: &TargetValues) -> Vec<CheckResult> {
@@ -600,14 +529,47 @@ mod tests {
 
     /// A master with workers, whose messages all arrive.
     fn deliver(master: &RunStatistics, name: &str, worker: &RunStatistics) {
+        deliver_from(master, name, worker, 0);
+    }
+
+    /// The same, from a worker whose clock is behind by this many seconds.
+    fn deliver_from(master: &RunStatistics, name: &str, worker: &RunStatistics, clock_offset: i64) {
         for increment in worker.increments(Instant::now()) {
-            let sequence = master.add_increment(name, &increment).expect("an increment");
-            assert_eq!(
-                master.add_increment(name, &increment),
-                Ok(sequence),
-                "a repeated message is acknowledged again"
-            );
+            let add = || master.add_increment(name, &increment, clock_offset);
+            let sequence = add().expect("an increment");
+            assert_eq!(add(), Ok(sequence), "a repeated message is acknowledged again");
             worker.acknowledge(sequence);
+        }
+    }
+
+    #[test]
+    fn a_worker_with_a_wrong_clock_counts_in_the_seconds_of_its_master() {
+        let checks = ["requests == 10", "rps == 2", "max < 100ms abort after 3s"];
+        for clock_offset in [0, 300, -300] {
+            let master = statistics(&checks, Audience::Own);
+            let workers = [statistics(&checks, Audience::Master), statistics(&checks, Audience::Master)];
+            master.expect_workers(["w1".to_owned(), "w2".to_owned()]);
+            let breached = (START..START + 5).find_map(|second| {
+                // Each process has slow requests for three seconds, which are the same seconds.
+                let ms = if second < START + 2 { 50.0 } else { 150.0 };
+                for (name, worker, clock_offset) in [("w1", &workers[0], 0), ("w2", &workers[1], clock_offset)] {
+                    add_second(worker, second - clock_offset, &[ms], 0);
+                    deliver_from(&master, name, worker, clock_offset);
+                }
+                master.update().close_until(second + 1);
+                master.breached_check().map(|_| second)
+            });
+            assert_eq!(breached, None);
+            let stop = Timestamp::from_seconds(START + 5);
+            assert!(master.is_complete(stop), "{clock_offset}");
+            master.stop(stop);
+            let results = master.check_results(stop, &TargetValues::new());
+            assert_eq!(results[0].measured, Some(10.0), "{clock_offset}");
+            assert_eq!(results[1].measured, Some(2.0));
+            assert_eq!(results[2].first_breach, Some(Timestamp::from_seconds(START + 2)));
+            add_second(&workers[1], START + 5 - clock_offset, &[150.0], 0);
+            deliver_from(&master, "w2", &workers[1], clock_offset);
+            assert_eq!(master.observed(), 11);
         }
     }
 

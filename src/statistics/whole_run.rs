@@ -4,7 +4,8 @@ use std::cell::OnceCell;
 
 use smol_str::SmolStr;
 
-use super::{CPU_SECONDS, TargetValues};
+use super::TargetValues;
+use super::state::CPU_SECONDS;
 use crate::check::{Check, GeneratorValues, Measure, Scope, Signal, Undecided, Values};
 use crate::summary::{NotFound, Seconds, Summary, Totals};
 

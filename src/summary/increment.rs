@@ -146,6 +146,14 @@ impl Increment {
         })
     }
 
+    /// Moves its seconds from the clock of the worker to that of the master. Windows that were added up before stay where they are.
+    pub fn shift(&mut self, seconds: i64) {
+        let shifted = |second: i64| if second == i64::MAX { second } else { second.saturating_add(seconds) };
+        self.closed_until = self.closed_until.map(shifted);
+        self.loads.iter_mut().for_each(|(second, _)| *second = shifted(*second));
+        self.windows.iter_mut().for_each(|window| window.second = shifted(window.second));
+    }
+
     /// Adds the increment to the summary of the run and to the values of its seconds.
     pub fn add_to(&self, summary: &mut Summary, seconds: &mut Seconds) {
         // The few requests of the windows first: adding them to those of the whole run takes longer.

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.fixtures import Aws, Locust
+from support.fleet import Fleet
 from support.locust_run import LocustRun
 from support.planned import HOST, Load, Planned, plan, record_of
 from support.servers import get, wait_until
@@ -21,6 +22,8 @@ LIVE = ["--cw-live", "--cw-flush-interval=1"]
 SLOW_MS, LIMIT_MS = 500, 400
 DURATION = 4
 STOPS_WITHIN_S = 2
+REPORTS_S = 3
+"""Workers report to Locust's master so often."""
 
 
 def steady(ms: int, seconds: float) -> dict[str, Any]:
@@ -81,6 +84,36 @@ def test_a_test_is_stopped_soon_after_a_breach_of_its_duration(aws: Aws, locust:
     assert [event["expression"] for event in events] == [check, other["expression"]]
     assert events[0]["reason"] == aborted["reason"]
     assert record_of(run)["receipt"]["stop_reason"] == reason
+
+
+@pytest.mark.parametrize("source", ["workers", "master"])
+def test_the_master_of_a_fleet_stops_it(locust: Locust, source: str) -> None:
+    """With `--cw-source master`, only Locust's reports say how long requests took, every three seconds."""
+    duration, granularity = (DURATION, 0) if source == "workers" else (8, REPORTS_S)
+    check = f"max < {LIMIT_MS}ms abort after {duration}s"
+    steps = [steady(10, 2.2), steady(SLOW_MS, 1.5), steady(10, 2.2), steady(SLOW_MS, 600)]
+    fleet = Fleet(
+        locust, *LIVE, "-u2", "-r100", f"--host={HOST}", f"--cw-check={check}", "--cw-check=mean < 1m abort after 1s",
+        f"--cw-source={source}", workers=2, worker_env=dict(plan(*steps)), locustfile="planned.py",
+    )  # fmt: skip
+    fleet.finish()
+    master, planned = fleet.master, Planned(*fleet.processes)
+    assert master.exit_code == 3
+    stopped_at = time_of(master, f"Stopped by check {check}")
+    *shorter, last = breaches(planned.load.where(lambda each: each.begun < stopped_at))
+    first = planned.load.where(lambda each: each.at >= last[0] and each.ms >= LIMIT_MS).requests[0]
+    delay = stopped_at - (first.begun + duration)
+    late = planned.lateness(first.begun, stopped_at)
+    print(f"stopped {delay:.3f} s after the duration; a process was late by {late:.3f} s")
+    assert shorter or late > 1, "the first breach has no effect"
+    assert delay >= -1 - granularity
+    if source == "workers":
+        assert delay <= STOPS_WITHIN_S + 2 * late
+    receipt = master.receipt.check()
+    assert receipt["stop_reason"] == f"Stopped by check {check}"
+    assert [result["verdict"] for result in receipt["checks"]] == ["failed", "passed"]
+    assert receipt["requests"]["observed"] == len(planned.load)
+    assert record_of(master)["receipt"]["stop_reason"] == receipt["stop_reason"]
 
 
 def test_with_a_web_ui_only_the_test_ends(locust: Locust) -> None:

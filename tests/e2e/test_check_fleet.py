@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import signal
 import time
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, Journal, MasterWeb
 from support.fleet_checks import LIVE
+from support.in_process import run as command
 from support.locust_run import LocustRun
 from support.outages import stop_when
-from support.planned import HOST, Load, Planned, plan, record_of
+from support.planned import HOST, Load, Planned, judge_around, plan, record_of
 from support.servers import free_port, wait_until
+from support.wrong_clock import ahead_by
 
 STEADY = plan({"fire": [["GET", "/", 5, 1, False], ["POST", "/", 8, 1, True]], "seconds": 600})
 USERS = ["-u2", "-r100", f"--host={HOST}"]
@@ -54,9 +60,14 @@ def check_counts(results: list[dict[str, Any]], certain: Load, possible: Load) -
     assert [result["verdict"] for result in results[:2]] == ["passed", "passed"]
 
 
-def test_a_worker_that_was_killed_counts_with_what_it_had_reported(locust: Locust) -> None:
-    """Once, and the end does not wait for it."""
-    fleet, planned = started(locust, heartbeats=3)
+LACKING = "The checks do not cover all requests: a worker was lost, opted out or did not report all results"
+
+
+def test_a_worker_that_was_killed_counts_with_what_it_had_reported(locust: Locust, tmp_path: Path) -> None:
+    """Once, and the end does not wait for it. A note in each output says that its last requests are missing."""
+    files = {name: tmp_path / name for name in ("junit.xml", "summary.md")}
+    options = [f"--cw-junit={files['junit.xml']}", f"--cw-summary={files['summary.md']}"]
+    fleet, planned = started(locust, *options, heartbeats=3)
     victim = fleet.workers[0]
     planned.wait_for("user", 2)
     journal = work_of(victim)
@@ -79,6 +90,12 @@ def test_a_worker_that_was_killed_counts_with_what_it_had_reported(locust: Locus
     )
     assert seconds < WAITS_S
     assert fleet.master.exit_code == 0
+    printed = fleet.master.err[fleet.master.err.index("Checks: ") :]
+    again = command(fleet.master.folder, "check", fleet.master.receipt["run_id"], "requests > 0", "failures > 0")
+    for text in (printed, again, *(file.read_text() for file in files.values())):
+        assert LACKING in html.unescape(text)
+    receipt = fleet.master.err[fleet.master.err.index("CloudWatch receipt") :]
+    assert f"{journal.client_id}: vanished before its last report" in receipt
 
 
 def test_a_worker_that_returns_after_a_while_counts_once(locust: Locust) -> None:
@@ -97,6 +114,7 @@ def test_a_worker_that_returns_after_a_while_counts_once(locust: Locust) -> None
     end(fleet, *fleet.workers)
     check_counts(fleet.master.receipt.check_delivered()["checks"], *planned.measured(planned.load))
     assert fleet.exit_codes == [0, 0, 0]
+    assert LACKING not in fleet.master.err
 
 
 def test_a_worker_without_locust_cw_is_not_judged(locust: Locust) -> None:
@@ -134,6 +152,37 @@ def test_the_worker_of_a_master_without_locust_cw_cannot_judge_the_test(aws: Aws
     assert "Checks: 3 undecided" in worker.err
     assert not (worker.folder / "junit.xml").exists()
     assert master.exit_code == 1, "as always when requests failed"
+
+
+@pytest.mark.parametrize("seconds", [-300, 300])
+def test_workers_with_a_wrong_clock_count_in_the_seconds_of_the_master(
+    aws: Aws, locust: Locust, tmp_path: Path, seconds: int
+) -> None:
+    """Otherwise, their requests would be before or after the measured time, and a rate of 0 would stop the test."""
+    lasts = plan({"fire": [["GET", "/", 5, 1, False], ["POST", "/", 8, 1, True]], "seconds": 8})
+    checks = ["rps >= 1 abort after 4s", "max < 1m abort after 1s"]
+    fleet, planned = started(
+        locust, *[f"--cw-check={check}" for check in checks],
+        env=lasts, worker_env=lasts | ahead_by(seconds, tmp_path),
+    )  # fmt: skip
+    planned.wait_for("planned", 2)
+    end(fleet, *fleet.workers)
+    load = planned.load
+    assert abs(load.requests[0].at - planned.ended[1]) > 200, "the workers have another clock"
+    *counts, rate, longest = fleet.master.receipt.check_delivered()["checks"]
+    check_counts(counts, load, load)
+    assert [check["verdict"] for check in (rate, longest)] == ["passed"] * 2
+    lowest, highest = (load.successes / length for length in reversed(planned.seconds))
+    assert lowest <= rate["measured"] <= highest
+    direction = "behind" if seconds < 0 else "ahead of"
+    for worker in fleet.workers:
+        assert (
+            f"The clock of worker {work_of(worker).client_id} is 300 s {direction} that of the master"
+            in fleet.master.err
+        )
+    assert fleet.master.exit_code == 0
+    (call, *_) = aws.proxy.calls("PutMetricData")
+    assert call.accepted
 
 
 WARM_UP_S = 4
@@ -184,6 +233,7 @@ def test_requests_of_the_warm_up_do_not_count(locust: Locust) -> None:
     earliest, latest = planned.ended
     assert certain.successes / (latest - start) <= rate <= possible.successes / (earliest - start)
     check_cpu(planned, start, cpu)
+    judge_around(run, "generator: cpu", cpu, "%")
     assert "The first 4 s of the test do not count (--cw-warmup)." in run.err
     assert run.exit_code == (0 if slowest < 500 else 3)
 

@@ -16,9 +16,20 @@ from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb
 from support.in_process import run as command
 from support.locust_run import LocustRun, Receipt
-from support.planned import HOST, Expected, Load, Planned, around, exact, plan, rounded, undecided
+from support.planned import (
+    ALL_OPERATORS,
+    HOST,
+    Expected,
+    Load,
+    Planned,
+    around,
+    exact,
+    judge_around,
+    plan,
+    rounded,
+    undecided,
+)
 from support.servers import Target
-from support.web import Web
 
 USERS = 2
 REQUESTS: list[list[Any]] = [
@@ -33,7 +44,6 @@ REQUESTS: list[list[Any]] = [
     ["GET", "/x: y", 7, 1, False],
 ]
 LOAD = Load.planned(USERS, *REQUESTS)
-ALL_OPERATORS = "< <= > >= =="
 WALK = ["-u", str(USERS), "-r", "100", "--host", HOST]
 LIVE = ["--cw-live", "--cw-flush-interval=1"]
 
@@ -55,7 +65,7 @@ def around_share(measure: str, load: Load) -> list[Expected]:
 
 
 def around_time(measure: str, ms: float) -> list[Expected]:
-    return around(measure, [round(ms - 0.001, 3), round(ms + 0.001, 3)], "ms", exact(ms), "< <= > >=")
+    return around(measure, [round(ms - 0.001, 3), round(ms + 0.001, 3)], "ms", exact(ms), ALL_OPERATORS)
 
 
 def around_percentiles(scope: str, load: Load, *percents: float) -> list[Expected]:
@@ -63,7 +73,7 @@ def around_percentiles(scope: str, load: Load, *percents: float) -> list[Expecte
     found = []
     for percent in percents:
         value = load.percentile(percent)
-        found += around(f"{scope}p{percent}", within(value, 0.02), "ms", within(value, 0.0101), "< >=")
+        found += around(f"{scope}p{percent}", within(value, 0.02), "ms", within(value, 0.0101), ALL_OPERATORS)
     return found
 
 
@@ -85,9 +95,9 @@ def expectations(load: Load) -> list[Expected]:
         Expected("PUT /c: mean > 0.001m", "failed", exact(60)),
         *around('"GET /x: y": requests', [USERS], "", exact(USERS), "== <"),
         # How long the test takes is not known yet.
-        *around("rps", [0.1, 1e6], "", (1, 1e5), "< >="),
-        *around("POST /b: rps", [0.1, 1e6], "", (0.2, 1e5), "< >="),
-        *around("generator: memory", [1, 100_000], "MB", (10, 10_000), "< >="),
+        *around("rps", [0.1, 1e6], "", (1, 1e5), ALL_OPERATORS),
+        *around("POST /b: rps", [0.1, 1e6], "", (0.2, 1e5), ALL_OPERATORS),
+        *around("generator: memory", [1, 100_000], "MB", (10, 10_000), ALL_OPERATORS),
         undecided("p99.9 < 1s", "successful requests, but p99.9 needs 10000"),
         undecided("DELETE /few: p95 < 1s", f"{15 * USERS} successful requests, but p95 needs 200"),
         undecided("PATCH /failing: mean < 1s", "no successful requests"),
@@ -133,45 +143,48 @@ def check_output(run: LocustRun, expected: list[Expected]) -> None:
     assert run.stumbles == 0, run.err
 
 
-WAYS = ["--run-time", "SIGTERM, live", "processes", "fleet", "web UI", "fleet with web UI"]
+PROCESSES = ["one process", "--processes=2", "master and workers"]
 
 
-def run_to_its_end(locust: Locust, way: str, *args: str) -> Planned:
-    """Run a test in one of these ways, and end it when all users are through with their plan."""
+def run_to_its_end(
+    locust: Locust, processes: str, *args: str, is_live: bool = False, has_web_ui: bool = False
+) -> Planned:
+    """Run a test, and end it when all users are through with their plan."""
     # The memory is sampled once a second.
     env = plan({"fire": REQUESTS}, {"fire": [], "seconds": 1.2})
     web = MasterWeb()
-    if way == "--run-time":
-        return Planned(locust.run("planned.py", *WALK, *args, env=env | {"QUIT": "1"}))
-    if way == "web UI":
-        only = Web(locust, "planned.py", *LIVE, *args, env=env)
-        web, planned = only, Planned(only.run)
-    elif way.startswith("fleet"):
-        walk = [*web.options] if "web UI" in way else WALK
+    options = [*args, *(LIVE if is_live else []), *(web.options if has_web_ui else WALK)]
+    ends_itself = not (has_web_ui or is_live) and processes == "one process"
+    if ends_itself:
+        planned = Planned(locust.run("planned.py", *options, env=env | {"QUIT": "1"}))
+    elif processes == "master and workers":
         fleet = Fleet(
-            locust, *LIVE, *walk, *args, workers=2, locustfile="planned.py", worker_env=dict(env),
-            headless="web UI" not in way,
-        )  # fmt: skip
+            locust, *options, workers=2, locustfile="planned.py", worker_env=dict(env), headless=not has_web_ui
+        )
         planned = Planned(*fleet.processes)
     else:
-        processes = ["--processes=2"] if way == "processes" else []
-        planned = Planned(locust.start("planned.py", *LIVE, *WALK, *processes, *args, env=env))
-    if way == "fleet with web UI":
-        web.wait_for_workers(2)
-    if "web UI" in way:
+        forks = [processes] if processes.startswith("--") else []
+        planned = Planned(locust.start("planned.py", *options, *forks, env=env, headless=not has_web_ui))
+    if has_web_ui:
+        web.wait_for_workers(0 if processes == "one process" else 2)
         web.swarm(USERS, HOST)
     planned.wait_for("planned", USERS)
-    if "web UI" in way:
+    if has_web_ui:
         web.stop()
-    planned.runs[0].signal(signal.SIGINT if "web UI" in way else signal.SIGTERM)
+    if not ends_itself:
+        planned.runs[0].signal(signal.SIGINT if has_web_ui else signal.SIGTERM)
     for run in planned.runs:
         run.finish()
     return planned
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_every_measure_passes_just_within_its_limit_and_fails_just_beyond_it(locust: Locust, way: str) -> None:
-    planned = run_to_its_end(locust, way, *check_options(EXPECTED))
+@pytest.mark.parametrize("is_live", [True, False], ids=["live", "not live"])
+@pytest.mark.parametrize("has_web_ui", [True, False], ids=["web UI", "headless"])
+@pytest.mark.parametrize("processes", PROCESSES)
+def test_every_measure_passes_just_within_its_limit_and_fails_just_beyond_it(
+    locust: Locust, processes: str, *, has_web_ui: bool, is_live: bool
+) -> None:
+    planned = run_to_its_end(locust, processes, *check_options(EXPECTED), is_live=is_live, has_web_ui=has_web_ui)
     check_results(planned, planned.runs[0].receipt.check(), EXPECTED)
     check_output(planned.runs[0], EXPECTED)
 
@@ -179,10 +192,13 @@ def test_every_measure_passes_just_within_its_limit_and_fails_just_beyond_it(loc
 def test_results_are_log_events_and_can_be_judged_again(aws: Aws, locust: Locust) -> None:
     """One event for each check. `locust-cw check` finds the same values, and the rate just within and beyond limits."""
     expressions = ["requests == 2522", "max < 200ms", "p99.9 < 1s"]
-    planned = run_to_its_end(locust, "--run-time", *[f"--cw-check={each}" for each in expressions])
+    of_run = ["rps > 0", "generator: memory > 0"]
+    options = [f"--cw-check={each}" for each in (*expressions, *of_run)]
+    planned = run_to_its_end(locust, "one process", *options)
     (run,) = planned.runs
     results = run.receipt.check_delivered()["checks"]
-    assert [result["verdict"] for result in results] == ["passed", "failed", "undecided"]
+    rate, memory = results[3:]
+    assert [result["verdict"] for result in results] == ["passed", "failed", "undecided", "passed", "passed"]
     events = [event.fields for event in aws.cloudwatch.events() if event.fields.get("event") == "check"]
     for event, result in zip(events, results, strict=True):
         known = {key: value for key, value in result.items() if value is not None}
@@ -191,11 +207,11 @@ def test_results_are_log_events_and_can_be_judged_again(aws: Aws, locust: Locust
     breach = datetime.fromisoformat(results[1]["first_breach"]).timestamp()
     assert int(first_slow.begun) <= breach <= first_slow.at
 
-    lowest, highest = (LOAD.successes / seconds for seconds in reversed(planned.seconds))
-    again = [*expressions, f"rps >= {lowest - 0.001:.3f}", f"rps > {highest + 0.001:.3f}"]
-    answer = json.loads(command(run.folder, "check", run.receipt["run_id"], *again, "--json", code=3))
-    assert [check["verdict"] for check in answer["checks"]] == ["passed", "failed", "undecided", "passed", "failed"]
-    assert [check["measured"] for check in answer["checks"]][:3] == [result["measured"] for result in results]
+    answer = json.loads(command(run.folder, "check", run.receipt["run_id"], *expressions, "--json", code=3))
+    assert [check["verdict"] for check in answer["checks"]] == ["passed", "failed", "undecided"]
+    assert [check["measured"] for check in answer["checks"]] == [result["measured"] for result in results[:3]]
+    judge_around(run, "rps", rate["measured"], "")
+    judge_around(run, "generator: memory", memory["measured"], "MB")
 
 
 def test_the_masters_reports_have_rounded_times_of_all_requests(locust: Locust) -> None:
@@ -214,7 +230,11 @@ def test_the_masters_reports_have_rounded_times_of_all_requests(locust: Locust) 
         undecided("/c: requests > 0", "write GET /c"),
     ]
     planned = run_to_its_end(
-        locust, "fleet", *[f"--cw-check={each.expression}" for each in expected], "--cw-source=master"
+        locust,
+        "master and workers",
+        *[f"--cw-check={each.expression}" for each in expected],
+        "--cw-source=master",
+        is_live=True,
     )
     master = planned.runs[0]
     for each, result in zip(expected, master.receipt.check()["checks"], strict=True):

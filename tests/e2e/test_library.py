@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support import library_fleet
 from support.checks import check_metrics
 from support.fixtures import Aws
 from support.locust_run import LocustStats, Receipt, clean_environment, run_python
@@ -81,3 +82,18 @@ def test_a_fleet_may_have_runners_of_its_own_classes(aws: Aws, tmp_path: Path) -
     streams = {event.stream.split("/")[1] for event in aws.cloudwatch.events()}
     assert streams == {receipt["run_id"]}
     assert done.stderr.count("CloudWatch receipt for run ") == 1
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["workers with checks", "workers without checks"])
+def test_the_checks_of_a_master_cover_the_requests_of_its_workers(aws: Aws, tmp_path: Path, *, knows: bool) -> None:
+    """Each test has its own checks. A worker does not need them."""
+    first = ["requests >= 50", "STEP step: mean == 1ms", "failures > 0", "/other: requests > 0", "p99.9 < 1s"]
+    second = ["step: max <= 1ms abort after 1s", "generator: memory > 10MB"]
+    tests = [{**aws.in_python, "live": True, "check": checks} for checks in (first, second)]
+    own = {**aws.in_python, "live": True, **({"check": first} if knows else {})}
+    receipts = library_fleet.receipts(tmp_path, aws, tests, own)
+    results = [{check["expression"]: check["verdict"] for check in receipt["checks"]} for receipt in receipts]
+    assert results[0] == dict(zip(first, ["passed", "passed", "failed", "undecided", "undecided"], strict=True))
+    assert results[1] == dict.fromkeys(second, "passed")
+    (counted, *_) = receipts[0]["checks"]
+    assert 50 <= counted["measured"] <= receipts[0]["requests"]["observed"]

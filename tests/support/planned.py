@@ -12,6 +12,7 @@ from typing import Any
 
 from support.cloudwatch import nearest_rank
 from support.fleet import Journal, journals
+from support.in_process import run as command
 from support.locust_run import LocustRun
 from support.servers import wait_until
 
@@ -188,6 +189,7 @@ def exact(value: float) -> tuple[float, float]:
     return value, value
 
 
+ALL_OPERATORS = "< <= > >= =="
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": lambda value, limit: value < limit,
     "<=": lambda value, limit: value <= limit,
@@ -209,6 +211,16 @@ def around(
             verdict = "passed" if verdicts.pop() else "failed"
             found.append(Expected(f"{measure} {operator} {limit:.15g}{unit}", verdict, value))
     return found
+
+
+def judge_around(run: LocustRun, measure: str, value: float, unit: str) -> None:
+    """Judge a run again, with limits just below and just above a value that was not known before the test."""
+    limits = [round(math.floor(value * 1e5) / 1e5 - 1e-5, 5), round(math.ceil(value * 1e5) / 1e5 + 1e-5, 5)]
+    expected = around(measure, limits, unit, exact(value), ALL_OPERATORS)
+    expressions = [each.expression for each in expected]
+    answer = json.loads(command(run.folder, "check", run.receipt["run_id"], *expressions, "--json", code=3))
+    for each, result in zip(expected, answer["checks"], strict=True):
+        each.check(result)
 
 
 def rounded(ms: float) -> float:

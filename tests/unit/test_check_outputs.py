@@ -88,6 +88,7 @@ def test_the_text_says_what_limits_the_results() -> None:
     text = text_of(checked_run(PASSED, warmup_s=30.0, is_approximate=True), colors=False)
     headline, _, *notes = text.splitlines()
     assert headline == "Checks: 1 passed"
+    assert len(notes) == 2
     assert notes[0] == "The first 30 s of the test do not count (--cw-warmup)."
     assert notes[1].startswith("With --cw-source master, response times are rounded")
 

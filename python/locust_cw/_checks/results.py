@@ -53,6 +53,7 @@ class CheckedRun:
         warmup_s: The seconds of the warm-up.
         is_approximate: Whether response times are from the reports of workers (`--cw-source master`).
         results: The results, in the order of the checks.
+        lacks_requests: Whether a process of the run has not reported all of its requests.
 
     """
 
@@ -63,6 +64,7 @@ class CheckedRun:
     warmup_s: float
     is_approximate: bool
     results: Sequence[Result]
+    lacks_requests: bool = False
 
     @property
     def verdict(self) -> Verdict | None:
@@ -78,6 +80,11 @@ class CheckedRun:
     def notes(self) -> list[str]:
         """What limits the results."""
         notes = []
+        if self.lacks_requests:
+            notes.append(
+                "The checks do not cover all requests: a worker was lost, opted out or did not report all results; see"
+                " the receipt."
+            )
         if self.warmup_s:
             notes.append(f"The first {self.warmup_s:g} s of the test do not count (--cw-warmup).")
         if self.is_approximate:

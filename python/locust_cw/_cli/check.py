@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from locust_cw._runs.record import Record
 
 _DESCRIPTION = """\
-Judge a past run against conditions, as --cw-check does at the end of a test. The record of a run on
-another machine is read from CloudWatch Logs. Otherwise, only checks of targets call AWS.
+Judge a past run against conditions, as --cw-check does at the end of a test. The command reads the
+record of a run on another machine from CloudWatch Logs. Apart from that, only checks of targets call AWS.
 """
 _EPILOG = """\
 examples:
@@ -44,8 +44,8 @@ examples:
   locust-cw check 20261122T110301Z-7f3a 'POST /checkout: p99 <= 0.8s' --junit checks.xml
   locust-cw check 20261122T110301Z-7f3a 'rds:shop-db: CPUUtilization Average < 80'
 
-The expressions are those of --cw-check, and the warm-up is that of the run. 'abort after' has no effect. A check can
-name any target, even if the test did not.
+The expressions have the form of --cw-check. The warm-up is that of the run, and 'abort after' has no effect. A check
+can name any target, even one that the test did not have.
 
 exit code: 0 all checks passed, 3 a check failed or is undecided, 1 the run could not be judged or a file could not be
 written, 2 invalid argument
@@ -131,6 +131,7 @@ def _judge(
         warmup_s=record.option("warmup"),
         is_approximate=summary.is_approximate,
         results=results,
+        lacks_requests=record.lacks_reports,
     )
     return run, results
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from locust_cw._distributed import messages
+from locust_cw._distributed.clocks import WorkerClocks
 from locust_cw._distributed.outages import WorkerOutages
 from locust_cw._distributed.registry import WorkerRegistry
 from locust_cw._plugin import locust_adapter, locust_fleet
@@ -55,6 +56,7 @@ class Master(ProcessRole):
 
     def __init__(self) -> None:
         self.registry = WorkerRegistry()
+        self._clocks = WorkerClocks()
         self._environment: Environment | None = None
         # Receives messages when Locust has ended its own greenlets.
         self._receiver: Greenlet[..., None] | None = None
@@ -92,14 +94,18 @@ class Master(ProcessRole):
         """The users of a run start now. The workers get the end of the warm-up with the options."""
         super().begin(run)
         locust_fleet.send_to_workers(
-            run.environment, measured_from=run.publisher.statistics.measured_from, request_names=None
+            run.environment, measured_from=run.publisher.statistics.measured_from, clock=time.time(), request_names=None
         )
 
     def _send_run_id(self, environment: Environment) -> None:
-        """Send the ID of the present run to workers that join late: the web UI's form may contain another one."""
+        """Send the ID of the present run to workers that join late: the web UI's form may contain another one.
+
+        Also send the time of this start, by which workers recognize that their clocks differ.
+        """
         for entry in self._runs.values():
             if entry.run.is_under_way:
                 locust_adapter.set_run_id(environment, entry.run.run_id)
+                locust_fleet.send_to_workers(environment, clock=time.time())
 
     def on_tick(self, run: TestRun) -> None:
         """Observe the workers, and log the end of the test when they have all stopped."""
@@ -148,6 +154,8 @@ class Master(ProcessRole):
 
     def _handle_worker_message(self, client_id: str, message: Any) -> None:  # noqa: ANN401 - a worker may send anything
         if isinstance(message, dict):
+            if (sent_at := messages.take_clock(message)) is not None:
+                self._clocks.note(client_id, sent_at)
             self._add_increments(client_id, message)
         final_run = self.registry.update(client_id, message)
         # Not after the receipt, which lacks it: the worker then makes its own.
@@ -165,9 +173,10 @@ class Master(ProcessRole):
         if entry is None or self._environment is None:
             return
         received = []
+        statistics, offset = entry.run.publisher.statistics, self._clocks.offset_of(client_id)
         for increment in increments:
             try:
-                received.append(entry.run.publisher.statistics.add_increment(client_id, increment))
+                received.append(statistics.add_increment(client_id, increment, offset))
             except ValueError as error:
                 if client_id not in self._unreadable:
                     self._unreadable.add(client_id)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from locust_cw import _core
+
 INCREMENTS = "increments"
 """The key of the increments of a worker's summary in its report."""
+
+CLOCK = "clock"
+"""The key of the time at which a process sent a message, in seconds since the epoch by its own clock."""
 
 
 def opt_out(run_id: str, option: str) -> dict[str, Any]:
@@ -57,6 +62,12 @@ def take_increments(message: dict[str, Any]) -> list[bytes]:
     """Remove the increments of a worker's summary from its report."""
     increments = message.pop(INCREMENTS, None)
     return [each for each in increments if isinstance(each, bytes)] if isinstance(increments, list) else []
+
+
+def take_clock(message: dict[str, Any]) -> float | None:
+    """Remove the time of sending from a report; None if it has none."""
+    sent_at = message.pop(CLOCK, None)
+    return sent_at if isinstance(sent_at, float) and 0 <= sent_at < _core.DATES_END else None
 
 
 def refusal(message: dict[str, Any], run_id: str) -> str | None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.05
 _SECONDS_POLL_S = 0.1
+# The clocks differ if the master's options seem to have been sent so long before or after their arrival.
+_MIN_OFFSET_S = 30.0
 # A master that runs acknowledges at once. One that has died never does.
 _ACKNOWLEDGEMENT_TIMEOUT_S = 3.0
 
@@ -77,6 +79,14 @@ class Worker(ProcessRole):
     def publishes(self, options: Options) -> bool:
         """Whether this worker publishes, or its master does that from its reports."""
         return super().publishes(options) and options["source"] != "master"
+
+    def measured_from(self, environment: Environment) -> float | None:
+        """The end of the warm-up that the master has determined, by the clock of this process."""
+        start: float | None = locust_adapter.sent_by_master(environment, "measured_from")
+        sent_at: float | None = locust_adapter.sent_by_master(environment, "clock")
+        if start is None or sent_at is None or abs(offset := time.time() - sent_at) < _MIN_OFFSET_S:
+            return start
+        return start + offset
 
     def begin(self, run: TestRun) -> None:
         """The master has determined when the measured time begins."""
@@ -143,7 +153,7 @@ class Worker(ProcessRole):
 
     def _report(self, run: TestRun) -> dict[str, Any]:
         report = run.status_report(self._remarks.get(run.run_id, ())).to_message()
-        return report | {messages.INCREMENTS: run.publisher.statistics.increments()}
+        return report | {messages.INCREMENTS: run.publisher.statistics.increments(), messages.CLOCK: time.time()}
 
     def _handle_message(self, _sender: str, message: Any) -> None:  # noqa: ANN401 - a master may send anything
         run_id = messages.acknowledged_run(message)

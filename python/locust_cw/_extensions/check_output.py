@@ -55,4 +55,5 @@ def _checked(run: TestRun, receipt: _core.Receipt) -> CheckedRun:
         warmup_s=run.options["warmup"],
         is_approximate=statistics.summary().is_approximate,
         results=receipt.checks,
+        lacks_requests=receipt.lacks_reports,
     )

@@ -166,6 +166,7 @@ class RunRecord(Extension[TestRun]):
             measured_from=statistics.measured_from,
             measured_until=statistics.stopped,
             setup=setup_of(run.environment),
+            lacks_reports=receipt.lacks_reports,
         )
 
     def _series(self, summary: _core.Summary) -> list[dict[str, Any]]:

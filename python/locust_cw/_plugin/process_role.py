@@ -68,6 +68,10 @@ class ProcessRole(Extension[TestRun]):
     def on_worker_report(self, run: TestRun | None, client_id: str, data: dict[str, Any]) -> None:
         """Process the report of a worker."""
 
+    def measured_from(self, _environment: Environment) -> float | None:
+        """The end of the warm-up, if another process has determined it."""
+        return None
+
     def begin(self, run: TestRun) -> None:
         """The users of a run start now."""
         run.publisher.statistics.begin(time.time())

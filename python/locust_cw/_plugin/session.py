@@ -170,7 +170,7 @@ class Session:
             worker=locust_adapter.name_of_process(environment),
             host=host,
             fallback_host=fallback_host,
-            measured_from=locust_adapter.sent_by_master(environment, "measured_from") if is_worker else None,
+            measured_from=self.role.measured_from(environment),
         )
         self._starts.use(publisher.run_id)
         extensions.insert(0, self.role)

@@ -71,6 +71,7 @@ class Record:
         setup: How Locust was set up, as far as it is known: versions, user classes, shape, users, spawn rate, run time.
         measured_from: The end of the warm-up; None if an older version wrote the record.
         measured_until: The time at which Locust began to stop the test; None if it did not.
+        lacks_reports: Whether a process of the run has not reported all of its requests.
 
     """
 
@@ -95,6 +96,7 @@ class Record:
     measured_from: float | None = None
     measured_until: float | None = None
     setup: dict[str, Any] = field(default_factory=dict)
+    lacks_reports: bool = False
 
     def option(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of an option, or its default."""

@@ -33,6 +33,7 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "measured_from": (*_NUMBER, NoneType),
     "measured_until": (*_NUMBER, NoneType),
     "setup": dict,
+    "lacks_reports": bool,
 }
 _TIMES = ("started", "ramped_up", "stopped", "updated", "measured_from", "measured_until")
 GROUPS = ("requests", "failures", "log_events")
