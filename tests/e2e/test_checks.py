@@ -29,7 +29,7 @@ from support.planned import (
     rounded,
     undecided,
 )
-from support.servers import Target
+from support.servers import Target, answers, wait_until
 
 USERS = 2
 REQUESTS: list[list[Any]] = [
@@ -166,7 +166,9 @@ def run_to_its_end(
         forks = [processes] if processes.startswith("--") else []
         planned = Planned(locust.start("planned.py", *options, *forks, env=env, headless=not has_web_ui))
     if has_web_ui:
-        web.wait_for_workers(0 if processes == "one process" else 2)
+        wait_until(lambda: answers(web.url), "the web UI answers")
+        if processes != "one process":
+            web.wait_for_workers(2)
         web.swarm(USERS, HOST)
     planned.wait_for("planned", USERS)
     if has_web_ui:

@@ -147,17 +147,18 @@ def test_a_worker_is_silent_if_it_opts_out_vanishes_cannot_be_read_or_runs_witho
     fleet = _fleet.WorkerRegistry()
     workers = dict.fromkeys(("reports", "unread", "out", "plain"), "spawning")
     fleet.observe("one", WorkerStates.of(workers), publishing=True)
-    assert fleet.silent("one") == set()
+    assert fleet.silent("one", set()) == set()
     fleet.update("reports", account())
     fleet.update("unread", account(receipt="{}"))
     fleet.update("out", messages.opt_out("one", "--cw-disable"))
     fleet.observe("one", WorkerStates.of(dict.fromkeys(workers, "running")), publishing=True)
-    assert fleet.silent("one") == {"unread", "out", "plain"}
+    assert fleet.silent("one", set()) == {"unread", "out", "plain"}
     clock.now += 9
-    assert fleet.silent("one") == set(workers)
+    assert fleet.silent("one", {"out"}) == set(workers)
+    assert fleet.silent("one", {"reports"}) == {"unread", "out", "plain"}, "it is only busy"
     fleet.update("reports", account())
-    assert fleet.silent("one") == {"unread", "out", "plain"}
-    assert fleet.silent("another run") == set()
+    assert fleet.silent("one", set()) == {"unread", "out", "plain"}
+    assert fleet.silent("another run", set()) == set()
 
 
 def test_the_master_does_not_wait_for_workers_that_it_publishes_for() -> None:

@@ -131,8 +131,11 @@ class Master(ProcessRole):
 
     def _expect_workers(self, entry: _Entry) -> None:
         """Have the statistics wait for the workers that report: not for those that are missing or silent."""
-        silent = self.registry.silent(entry.run.run_id) | locust_fleet.worker_states(entry.run.environment).missing
-        entry.run.publisher.statistics.expect_workers(sorted(entry.at_work - silent))
+        states = locust_fleet.worker_states(entry.run.environment)
+        silent = self.registry.silent(entry.run.run_id, states.present) | states.missing
+        # A worker reports its start before Locust knows its state.
+        at_work = entry.at_work | self.registry.reporting(entry.run.run_id)
+        entry.run.publisher.statistics.expect_workers(sorted(at_work - silent))
 
     def _log_outages(self, run: TestRun) -> None:
         entry = self._runs.get(run.run_id)

@@ -87,16 +87,21 @@ class WorkerRegistry:
         self._current: dict[str, str] = {}
         self._warned: set[str] = set()
 
-    def silent(self, run_id: str) -> set[str]:
+    def reporting(self, run_id: str) -> set[str]:
+        """The workers that have reported a run."""
+        return set(self._run(run_id).workers)
+
+    def silent(self, run_id: str, present: set[str]) -> set[str]:
         """The workers of a run from which no requests are expected.
 
         They opt out, have vanished, their reports cannot be read, or they run without locust-cw: a worker that has
-        spawned its users has reported before.
+        spawned its users has reported before. One that is among the workers `present` in Locust has not vanished, even
+        if it is too busy to report.
         """
         run = self._runs.get(run_id)
         if run is None:
             return set()
-        vanished = {client_id for client_id, worker in run.workers.items() if worker.vanished}
+        vanished = {client_id for client_id, worker in run.workers.items() if worker.vanished} - present
         return run.opted_out.keys() | run.unreadable | vanished | (run.begun - run.workers.keys())
 
     def update(self, client_id: str, message: Any) -> str | None:  # noqa: ANN401 - a worker may send anything
