@@ -189,7 +189,7 @@ fn series(text: &str) -> Result<Vec<SeriesKey>, InvalidOption> {
             let known = SeriesKey::VARIANTS.join(", ");
             return invalid(
                 "dimensions",
-                format!("must be a comma-separated list of {known}; {name:?} is none of them"),
+                format!("must be a comma-separated list of {known}; {name:?} is not one of them"),
             );
         };
         if keys.contains(&key) {

@@ -55,7 +55,7 @@ impl std::str::FromStr for Unit {
         const ALL: [Unit; 6] = [Unit::Milliseconds, Unit::Seconds, Unit::Bytes, Unit::Count, Unit::Percent, Unit::None];
         ALL.into_iter()
             .find(|unit| unit.as_str() == text)
-            .ok_or_else(|| format!("unit {text:?} is none of {}", ALL.map(Unit::as_str).join(", ")))
+            .ok_or_else(|| format!("unit {text:?} is not one of {}", ALL.map(Unit::as_str).join(", ")))
     }
 }
 

@@ -64,7 +64,7 @@ def record_of(run_id: str, options: argparse.Namespace, *, on_this_machine: bool
     try:
         record = SharedRecords(shared_account(options), options.log_group).read(run_id)
     except NoRecordError as error:
-        raise NoRecordError(f"{missing}. Nor is it known to other machines: {error}") from error
+        raise NoRecordError(f"{missing}. Other machines have not recorded it either: {error}") from error
     except _core.InvalidOptionError as error:
         raise missing from error
     except (_core.AwsError, TimeoutError) as error:

@@ -82,7 +82,8 @@ fn credentials_of(answer: Option<StsCredentials>, role: &Role) -> Loaded {
         let token = Some(answer.session_token);
         Some(Credentials::new(answer.access_key_id, answer.secret_access_key, token, Some(expiry), "AssumeRole"))
     });
-    credentials.ok_or_else(|| CredentialsFailure::unusable(format!("STS returned no credentials of role {}", role.arn)))
+    credentials
+        .ok_or_else(|| CredentialsFailure::unusable(format!("STS returned no credentials for role {}", role.arn)))
 }
 
 /// The message of the call says what to do.
