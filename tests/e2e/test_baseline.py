@@ -16,6 +16,7 @@ from support.in_process import command
 from support.locust_run import NO_KEYS
 from support.proxy import error, hang
 from support.recorded_runs import recorded_run
+from support.report_page import ReportPage
 from support.servers import Target, wait_until
 from support.web import Web
 
@@ -70,12 +71,16 @@ def test_two_tests_of_a_service_that_became_slower(locust: Locust, target: Targe
 
 def test_a_regression_sets_exit_code_3(locust: Locust, spool: Path, tmp_path: Path) -> None:
     files = [f"--cw-junit={tmp_path / 'results.xml'}", f"--cw-summary={tmp_path / 'summary.md'}"]
-    checks = ["--cw-check=requests > 100", *files]
+    checks = ["--cw-check=requests > 100", "--cw-report=report", *files]
     run = dry(locust, spool, "-u1", f"-t{LONG}", "--cw-baseline=main", *checks).finish(120)
     assert run.exit_code == 3, run.output
     assert "Exit code 3: the run is slower than its baseline" in run.err
     assert "\nChecks: 1 passed\n" in run.err
     assert "\nComparison with main: slower (requests: 2 slower)\n" in run.err
+    page = ReportPage.read(run.folder / "report" / "report.html")
+    page.check_self_contained()
+    assert page.headings[1] == "Comparison with main (base): slower"
+    assert {"p50", "p95", "p50, baseline", "p95, baseline"} <= page.charts("Load and target")["Response time"].keys()
     # The receipt has no failed check.
     assert [check["verdict"] for check in run.receipt["checks"]] == ["passed"]
     suites = etree.parse(tmp_path / "results.xml").getroot()

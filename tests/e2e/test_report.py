@@ -88,6 +88,11 @@ def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust
     assert {name: findings["total"]["response_time_ms"][name] for name in percentiles} == pytest.approx(percentiles)
     assert findings["highest"]["users"] == 28
     assert findings["notes"] == []
+    # The threads of the target are busy, and the load generator is not.
+    assert findings["resources"].startswith("At saturation: App/CPUUtilization{Pool=web}:Maximum ")
+    assert "App/CPUUtilization{Pool=web}:Maximum reached its limit first" in findings["resources"]
+    assert len(findings["slowest"]) == 10
+    assert findings["slowest"][0]["response_time_ms"] >= findings["total"]["response_time_ms"]["p99"]
     assert findings["drawn"]["Metrics of the target"] == [CPU.removeprefix("metric:"), QUEUE.removeprefix("metric:")]
     assert findings["drawn"]["Load"][:3] == ["Requests", "Response time", "Users"]
 
@@ -99,6 +104,7 @@ def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust
     assert page.headings[0] == f"Load test {run_id}"
     assert HOSTILE in [row["Name"] for row in page.table("Requests by name")]
     assert page.verdict[0].startswith("The target saturates at")
+    assert page.verdict[1] == findings["resources"]
     for name in ("load-and-target.png", "saturation.png"):
         width, height = size_of(folder / name)
         assert 1200 <= width <= 2400

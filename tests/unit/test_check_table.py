@@ -45,6 +45,9 @@ class Shown:
     def links(self) -> dict[str, str]:
         return {}
 
+    def report(self) -> None:
+        return None
+
     def checks(self) -> CheckTable | None:
         return self.table
 

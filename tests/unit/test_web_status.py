@@ -45,6 +45,9 @@ class Session:
     def links(self) -> dict[str, str]:
         return {}
 
+    def report(self) -> None:
+        return None
+
     def checks(self) -> None:
         return None
 
