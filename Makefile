@@ -23,12 +23,11 @@ help: ## list all commands
 demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the results back
 	$(BIN)/python examples/demo/demo.py
 
-# Many tests mainly wait, so more processes run than there are cores.
+# Many Python tests mainly wait, so more processes run than there are cores, and the Rust tests at the same time.
 TEST_PROCESSES ?= 8
 test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs
-	cargo test --locked --no-default-features --features aws
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
+	@.ci/test $(TEST_PROCESSES)
 
 # For some of the tests: make coverage TESTS='tests/unit tests/e2e/test_wire.py'
 coverage: $(BUILT) ## report which lines the tests reach, in target/coverage/html

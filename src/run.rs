@@ -1,6 +1,5 @@
 //! One run, from its first sample to its receipt: the queue, the aggregation thread, and the delivery.
 
-use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,7 +19,7 @@ use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
 use crate::ingest::sample::{LifeCycleEvent, Report, Sample};
 use crate::ingest::worker::AggregationWorker;
-use crate::spool::{Manifest, Spool};
+use crate::spool::{Manifest, open_spool};
 use crate::statistics::RunStatistics;
 use crate::timestamp::Timestamp;
 
@@ -29,9 +28,6 @@ const AGGREGATION_TIMEOUT: Duration = Duration::from_secs(3);
 const AGGREGATION_PAUSE: Duration = Duration::from_millis(2);
 /// How often a future polls the progress of the delivery.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// How many worker names to try if earlier processes of the same run and name left data.
-const MAX_WORKER_NAMES: usize = 100;
-
 /// How many exceptions in tasks have log events: a task that always fails would fill the log.
 const MAX_USER_ERROR_EVENTS: u64 = 1_000;
 
@@ -399,43 +395,6 @@ async fn until<T>(timeout: Duration, mut poll: impl FnMut() -> Option<T>) -> Opt
 
 const fn mode_of(config: &Config) -> SendMode {
     if config.live { SendMode::Periodic } else { SendMode::Deferred }
-}
-
-/// Opens the spool. If an earlier process of the same run and name left data, the worker's name gets a number, so that the two
-/// are not mixed.
-fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Diagnostics) -> (Spool, Manifest) {
-    let name = identity.worker.clone();
-    let mut number = 1;
-    let (error, manifest) = loop {
-        let manifest = Manifest::of(config, identity);
-        match Spool::create(&config.spool_dir, &manifest) {
-            Ok(spool) => return (spool, manifest),
-            Err(error)
-                if number < MAX_WORKER_NAMES
-                    && matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::WouldBlock) =>
-            {
-                number += 1;
-                identity.worker = format!("{name}-{number}");
-            }
-            Err(error) => break (error, manifest),
-        }
-    };
-    diagnostics.log_once(
-        Level::Warning,
-        "spool",
-        format!(
-            "locust-cw cannot use the spool folder {} ({error}): it sends data from memory, and drops and counts \
-             what does not fit. Choose another --cw-spool-dir.",
-            config.spool_dir.display()
-        ),
-    );
-    (Spool::in_memory(&manifest), manifest)
-}
-
-/// An ID for a run that starts now, such as `20261122T110301Z-7f3a`.
-#[must_use]
-pub fn new_run_id() -> String {
-    format!("{}-{:04x}", Timestamp::now().compact(), rand::random::<u16>())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::ingest::sample::Sample;
 use crate::redact::redact_urls;
+use crate::timestamp::Timestamp;
 
 /// The host of requests without a URL in a run without a host.
 pub const NO_HOST: &str = "(none)";
@@ -15,6 +16,12 @@ pub const MAX_RUN_ID_CHARS: usize = 64;
 pub const MAX_WORKER_CHARS: usize = 128;
 /// Maximum number of characters that locust-cw adds to the name of a process: one before it, and a number after it.
 const WORKER_ADDITION_CHARS: usize = 5;
+
+/// An ID for a run that starts now, such as `20261122T110301Z-7f3a`.
+#[must_use]
+pub fn new_run_id() -> String {
+    format!("{}-{:04x}", Timestamp::now().compact(), rand::random::<u16>())
+}
 
 /// The run, process and host that samples belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]

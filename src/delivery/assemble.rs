@@ -258,7 +258,7 @@ mod tests {
 
     proptest! {
         // Each case merges up to a dozen full calls.
-        #![proptest_config(ProptestConfig::with_cases(16))]
+        #![proptest_config(ProptestConfig::with_cases(8))]
         #[test]
         fn a_merged_call_is_within_the_limits(
             segments in prop::collection::vec((0..400usize, 1..1000usize, 1..500usize), 1..12),

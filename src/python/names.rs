@@ -30,5 +30,5 @@ pub fn origin_of(url: &str) -> Option<String> {
 #[pyfunction]
 #[must_use]
 pub fn new_run_id() -> String {
-    crate::run::new_run_id()
+    identity::new_run_id()
 }

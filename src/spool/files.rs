@@ -1,8 +1,10 @@
 //! The files in the folder of a spool: their names, locks and permissions, and how they are written.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::spool::Lane;
 
@@ -12,6 +14,9 @@ pub(super) const REJECTED: &str = "rejected";
 pub(super) const MANIFEST: &str = "run.json";
 /// File that the process of the spool locks while it runs.
 pub(super) const LOCK: &str = "lock";
+/// How long a lock may be held by others who find out whether the process of a spool runs.
+const INSPECTION_TIMEOUT: Duration = Duration::from_millis(100);
+const INSPECTION_POLL: Duration = Duration::from_millis(2);
 /// Extension of a file that is being written.
 pub(super) const PARTIAL: &str = "part";
 
@@ -68,15 +73,25 @@ pub(super) fn last_id(folder: &Path) -> io::Result<u64> {
 }
 
 /// Locks a folder while the returned file is open.
+///
+/// # Errors
+/// `WouldBlock` if another process has locked it, and any other error if that cannot be found out.
 pub(super) fn lock(folder: &Path) -> io::Result<File> {
     let file = new_file(&folder.join(LOCK))?;
-    file.try_lock().map_err(io::Error::from)?;
-    Ok(file)
+    let deadline = Instant::now() + INSPECTION_TIMEOUT;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(INSPECTION_POLL),
+            locked => return locked.map(|()| file).map_err(io::Error::from),
+        }
+    }
 }
 
 /// Whether the process of a spool still runs.
 pub(super) fn is_live(folder: &Path) -> bool {
-    matches!(lock(folder), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    // Others may look at the same time, so the lock is a shared one.
+    let looked = new_file(&folder.join(LOCK)).and_then(|file| file.try_lock_shared().map_err(io::Error::from));
+    matches!(looked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
@@ -106,4 +121,41 @@ pub(super) fn write_whole(folder: &Path, name: &str, text: &str) -> io::Result<P
         return Err(error);
     }
     Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn looking_at_a_folder_neither_hinders_others_nor_makes_it_look_live() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (folder, ended) = (root.path(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !ended.load(Ordering::Relaxed) {
+                        is_live(folder);
+                        thread::sleep(Duration::from_micros(200));
+                    }
+                });
+            }
+            let seen_live = (0..300).filter(|_| is_live(folder)).count();
+            let locked = (0..300).filter(|_| lock(folder).is_ok()).count();
+            ended.store(true, Ordering::Relaxed);
+            assert_eq!((seen_live, locked), (0, 300));
+        });
+    }
+
+    #[test]
+    fn a_locked_folder_is_live_and_cannot_be_locked() {
+        let root = tempfile::tempdir().expect("a folder");
+        let held = lock(root.path()).expect("locked");
+        assert!(is_live(root.path()));
+        assert_eq!(lock(root.path()).expect_err("locked").kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        assert!(!is_live(root.path()) && lock(root.path()).is_ok());
+    }
 }

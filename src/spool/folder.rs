@@ -245,6 +245,8 @@ fn span(times: impl Iterator<Item = i64> + Clone) -> (i64, i64) {
 mod tests {
     use proptest::prelude::*;
 
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
     use super::*;
     use crate::metrics::datum::tests::key;
     use crate::metrics::datum::{Body, RESPONSE_TIME};
@@ -373,20 +375,25 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let (_spool, metrics, logs) = written(root.path());
         for segment in [&metrics, &logs] {
-            let whole = fs::read(path_of(segment)).expect("there");
-            let is_damaged = |bytes: &[u8]| {
-                fs::write(path_of(segment), bytes).expect("written");
-                segment.read().is_err_and(|error| error.kind() == io::ErrorKind::InvalidData)
-            };
-            for end in 0..whole.len() {
-                assert!(is_damaged(&whole[..end]), "{end}");
-            }
+            let path = path_of(segment);
+            let whole = fs::read(path).expect("there");
+            // A file system may flush a file that is truncated and written again.
+            let mut file = fs::File::options().write(true).open(path).expect("there");
+            let is_damaged = || segment.read().is_err_and(|error| error.kind() == io::ErrorKind::InvalidData);
             for bit in 0..whole.len() * 8 {
-                let mut bytes = whole.clone();
-                bytes[bit / 8] ^= 1 << (bit % 8);
-                assert!(is_damaged(&bytes), "bit {bit}");
+                let mut write = |byte| {
+                    file.seek(SeekFrom::Start(u64::try_from(bit / 8).expect("small"))).expect("there");
+                    file.write_all(&[byte]).expect("written");
+                };
+                write(whole[bit / 8] ^ (1 << (bit % 8)));
+                assert!(is_damaged(), "bit {bit}");
+                write(whole[bit / 8]);
             }
-            assert!(!is_damaged(&whole));
+            assert!(!is_damaged());
+            for end in (0..whole.len()).rev() {
+                file.set_len(u64::try_from(end).expect("small")).expect("shortened");
+                assert!(is_damaged(), "{end}");
+            }
         }
     }
 

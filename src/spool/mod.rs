@@ -14,11 +14,13 @@
 mod files;
 mod folder;
 mod manifest;
+mod open;
 pub mod pending;
 mod segment;
 
 pub use folder::Spool;
 pub use manifest::{Destination, Manifest};
+pub use open::open_spool;
 pub use segment::{Contents, LogLines, Packing, Segment, SegmentState, Turn};
 
 /// The two kinds of data. They are sent independently.

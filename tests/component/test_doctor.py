@@ -20,6 +20,7 @@ from support.doctor_checks import checks_by_name, states
 from support.in_process import command
 from support.locust_run import NO_KEYS, run_python
 from support.proxy import Proxy, error
+from support.recorded_runs import recorded_run
 from support.servers import refused_url
 
 GROUP = "/doctor/group"
@@ -97,6 +98,23 @@ def test_dashboard_and_alarms_are_checked_only_if_they_are_given(ministack: str,
     assert states(checks, "skipped") == {"dashboard"}
     assert states(checks, "failed") == {"alarms"}
     assert "no alarm none" in str(checks["alarms"]["text"])
+
+
+def test_the_baseline_is_read_if_it_is_given(ministack: str, proxy: Proxy, tmp_path: Path) -> None:
+    """Also if the test has no log events of its own."""
+    given = (f"--endpoint-url={proxy.url}", f"--log-group={GROUP}")
+    assert "baseline" not in examine(tmp_path, *given)
+    found = examine(tmp_path, *given, "--logs=off", "--baseline=main")
+    assert found["baseline"]["text"] == f"GetLogEvents is allowed in log group {GROUP}; main is not set yet"
+    recorded_run(tmp_path / "spool", "build-1", seconds=20)
+    client("logs", ministack).create_log_group(logGroupName=GROUP)
+    spool = f"--spool-dir={tmp_path / 'spool'}"
+    assert command(tmp_path, "baseline", "set", "build-1", "main", *given, spool).exit_code == 0
+    assert str(examine(tmp_path, *given, "--baseline=main")["baseline"]["text"]).endswith("; main is run build-1")
+    proxy.on("GetLogEvents", error("AccessDeniedException", 400))
+    refused = examine(tmp_path, *given, "--baseline=main", code=1)["baseline"]
+    assert refused["state"] == "failed"
+    assert "--baseline main" in str(refused["remedy"])
 
 
 def test_the_metrics_of_checked_targets_are_read_in_their_regions(ministack: str, proxy: Proxy, tmp_path: Path) -> None:

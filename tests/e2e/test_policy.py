@@ -129,6 +129,31 @@ def test_verify_only_calls_what_its_policy_allows(aws: Aws, locust: Locust) -> N
     assert actions(granted) - {action_of(call) for call in calls} == {"logs:StartQuery", "logs:GetQueryResults"}
 
 
+def test_a_baseline_needs_the_permissions_of_its_policies(aws: Aws, locust: Locust) -> None:
+    """Those of the command, and those of a test that is compared."""
+    names = (f"--namespace={aws.cloudwatch.namespace}", f"--log-group={aws.cloudwatch.log_group}")
+    done = locust.run(*PACED, *LIVE, "-u1", "-t2")
+    before = len(aws.proxy.calls())
+    where = (f"--endpoint-url={aws.proxy.url}", names[1])
+    run(done.folder, "baseline", "set", done.receipt["run_id"], "main", *where)
+    run(done.folder, "baseline", "remove", "main", *where)
+    run(done.folder, "baseline", "set", done.receipt["run_id"], "main", *where)
+    granted = policy(done.folder, *names, "--for=baseline")
+    # For a group of the other class.
+    queries = {"logs:StartQuery", "logs:GetQueryResults"}
+    calls = aws.proxy.calls()[before:]
+    assert [call.operation for call in calls if not is_allowed(call, granted)] == []
+    assert actions(granted) - {action_of(call) for call in calls} == queries
+    before = len(aws.proxy.calls())
+    compared = locust.run(*PACED, *LIVE, "-u1", "-t2", "--cw-baseline=main", "--exit-code-on-error=0")
+    assert "Comparison with main: undecided" in compared.err
+    granted = policy(done.folder, *names, "--baseline=main", f"--region={REGION}", f"--account={ACCOUNT}")
+    calls = [call for call in aws.proxy.calls()[before:] if call.operation != "GetCallerIdentity"]
+    assert [call.operation for call in calls if not is_allowed(call, granted)] == []
+    # The first test has created the log group.
+    assert actions(granted) - {action_of(call) for call in calls} <= queries | {"logs:CreateLogGroup"}
+
+
 def test_a_role_of_another_account(aws: Aws, locust: Locust) -> None:
     done = locust.run(*PACED, *LIVE, "-u1", "-t2", f"--cw-role-arn={ROLE}", "--cw-external-id=blue")
     names = (f"--namespace={aws.cloudwatch.namespace}", f"--log-group={aws.cloudwatch.log_group}")

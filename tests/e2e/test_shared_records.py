@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import signal
 import time
-import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -80,6 +78,14 @@ def test_another_machine_lists_reports_and_checks_a_killed_test(
     checked = on_other_machine(aws, elsewhere, "check", entry["run_id"], "p95 < 30s", "requests > 0", "--json")
     assert (checked.exit_code, checked.err) == (0, "")
     assert json.loads(checked.out)["verdict"] == "passed"
+    # Too little of the run is known for a verdict.
+    args = ("compare", entry["run_id"], entry["run_id"], "--json")
+    compared = on_other_machine(aws, elsewhere, *args)
+    assert (compared.exit_code, compared.err) == (0, "")
+    assert json.loads(compared.out)["verdict"] == "undecided"
+    on_other_machine(aws, elsewhere, "baseline", "set", entry["run_id"], "killed")
+    (baseline,) = json.loads(on_other_machine(aws, elsewhere, "baseline", "list", "--json").out)
+    assert (baseline["name"], baseline["run_id"]) == ("killed", entry["run_id"])
     report = on_other_machine(aws, elsewhere, "report", entry["run_id"], "--json")
     assert report.exit_code == 0, report.err
     # What was not delivered when the test was killed is in its spool, on the machine of the test.
@@ -165,41 +171,13 @@ def test_a_master_writes_the_record_of_its_fleet(aws: Aws, locust: Locust, targe
     """While the workers work, it has their requests and their series."""
     env: dict[str, str | None] = {"LOCUST_CW_RECORD": "cloudwatch"}
     fleet = Fleet(locust, "--cw-live", "--host", target.url, "-u4", "-r4", "-t", "10m", workers=2, worker_env=env)
-    wait_until(lambda: heads(aws), "the first record is in CloudWatch Logs")
+    # On a busy machine, no worker has reported before the first record, and the next one follows a minute later.
+    wait_until(lambda: any(head["requests"] for head in heads(aws)), "the record has requests", 150)
     wait_until(lambda: has_requests(aws), "CloudWatch has requests")
     for run in fleet.processes:
         run.signal(signal.SIGKILL)
         run.process.wait()
-    (head,) = heads(aws)
-    assert head["requests"] > 0
+    head = heads(aws)[-1]
     done = on_other_machine(aws, tmp_path / "elsewhere", "report", head["run_id"], "--json")
     assert (done.exit_code, done.err) == (0, "")
     assert json.loads(done.out)["names"]
-
-
-def test_no_record_has_a_secret_of_an_option_or_of_the_environment(aws: Aws, locust: Locust, target: Target) -> None:
-    """Credentials, tokens of pipelines, passwords and query values of URLs, and variables that are not read."""
-    variables = ("GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "CI_JOB_TOKEN", "AWS_SESSION_TOKEN", "PASSWORD", "API_KEY")
-    env: dict[str, str | None] = (
-        SHARED
-        | dict.fromkeys(variables, "CANARY")
-        | {
-            "AWS_ACCESS_KEY_ID": "AKIACANARYCANARYCANA",
-            "AWS_SECRET_ACCESS_KEY": "CANARY",
-            "GITHUB_ACTIONS": "true",
-            "GITHUB_SERVER_URL": "https://user:CANARY@ci.test/?token=CANARY",
-            "GITHUB_REPOSITORY": "shop/api",
-            "GITHUB_RUN_ID": "17",
-        }
-    )
-    host = target.url.replace("://", "://user:CANARY@") + "/?token=CANARY"
-    endpoint = aws.proxy.url.replace("://", "://user:CANARY@")
-    args = ["--cw-endpoint-url", endpoint, "--cw-junit", "CANARY.xml", "--cw-receipt", "CANARY.json"]
-    locust.run("paced.py", "-t", "2s", "--host", host, *args, receipt=False, env=env)
-    assert heads(aws)
-    stored = [event.message for event in aws.cloudwatch.events("runs/")]
-    parts = [fields["data"] for fields in map(json.loads, stored) if "data" in fields]
-    texts = [zlib.decompress(base64.b64decode(part)).decode() for part in parts]
-    assert texts
-    found = [text[max(0, text.find("CANARY") - 40) :][:80] for text in (*stored, *texts) if "CANARY" in text]
-    assert not found

@@ -299,9 +299,15 @@ def test_the_pipeline_is_valid_for_its_service(name: str, schema: str) -> None:
     for script in scripts:
         subprocess.run(["/bin/sh", "-n"], input=re.sub(r"\$\{\{.*?\}\}", "x", script), text=True, check=True)
     text = " ".join(scripts).replace("\\\n", " ")
-    check_options(shlex.split(next(part for part in text.split("locust -f ") if "--headless" in part)))
+    test = next(part for part in text.split("locust -f ") if "--headless" in part)
+    check_options(shlex.split(test.partition("locust-cw")[0]))
     assert "--cw-fail-on-loss" in text
     assert "--cw-receipt" in text
+    # A test of a branch is compared with the baseline that an earlier one has set.
+    assert '--cw-baseline "$BASE"' in text
+    (run_id,) = re.findall(r'--cw-run-id "([^"]+)"', text)
+    assert f'locust-cw baseline set "{run_id}" ' in text
+    assert text.index("--cw-fail-on-loss") < text.index("locust-cw baseline set")
 
 
 def test_the_files_of_the_container_image_exist() -> None:

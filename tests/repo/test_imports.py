@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -40,7 +41,10 @@ def folder_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
-GRAPH = {module: imports_of(module) for module in MODULES}
+@cache
+def graph() -> dict[str, set[str]]:
+    """The imports of each module. Only the process that runs these tests reads the sources."""
+    return {module: imports_of(module) for module in MODULES}
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -49,7 +53,7 @@ def test_the_tools_do_not_import_the_plugin(tool: str) -> None:
     forbidden = {"_plugin", "_extensions", "_distributed"} | ({"_cli"} if tool != "_cli" else set())
     found = {
         f"{module} -> {each}"
-        for module, imported in GRAPH.items()
+        for module, imported in graph().items()
         for each in imported
         if folder_of(module) == tool and folder_of(each) in forbidden
     }
@@ -60,7 +64,7 @@ def test_the_plugin_imports_only_the_core_and_the_options() -> None:
     """An extension is imported by name when an option enables it."""
     found = {
         f"{module} -> {each}"
-        for module, imported in GRAPH.items()
+        for module, imported in graph().items()
         for each in imported
         if folder_of(module) == "_plugin" and folder_of(each) not in ("_plugin", "_errors", "_settings")
     }
@@ -74,7 +78,7 @@ def test_every_extension_is_a_module() -> None:
 def test_there_are_no_import_cycles() -> None:
     """Imports for type checking count as well."""
     try:
-        list(TopologicalSorter(GRAPH).static_order())
+        list(TopologicalSorter(graph()).static_order())
     except CycleError as error:
         pytest.fail(f"{' -> '.join(error.args[1])}")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from support.fork_server import AVAILABLE, ForkServer, Kind, Process
-from support.paths import LOCUSTFILES, PACKAGE
+from support.paths import LOCUSTFILES, PACKAGE, SUPPORT
 from support.servers import REGION, free_port, wait_until
 from support.users_python import USERS_PYTHON
 
@@ -162,8 +162,14 @@ class LocustRun:
 # What Python warns of in our modules is an error in programs that tests start, too; Locust has warnings shown again.
 OUR_WARNING = re.compile(r"^.*/locust_cw/\S+\.py:\d+: \w*Warning: .*", re.MULTILINE)
 OUR_WARNINGS = ",".join(
-    "error:::" + ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-    for path in sorted(PACKAGE.rglob("*.py"))
+    [
+        *(
+            "error:::" + ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+            for path in sorted(PACKAGE.rglob("*.py"))
+        ),
+        # gevent's sockets are those of Locust's users. Python names the module that runs when it collects one.
+        "ignore:unclosed <socket object",
+    ]
 )
 
 
@@ -191,6 +197,8 @@ def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
         "LOCUST_MASTER_NODE_PORT": port,
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": OUR_WARNINGS,
+        # Without optimization, reading a machine's many authorities takes as long as the start of the run.
+        "SSL_CERT_FILE": str(SUPPORT / "authority.pem"),
         "TOTALS_FILE": str(folder / "totals.json"),
         "XDG_STATE_HOME": str(folder / "state"),
         **extra,

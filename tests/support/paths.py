@@ -6,5 +6,6 @@ ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 LOCUSTFILES = TESTS / "locustfiles"
 SCRIPTS = TESTS / "scripts"
+SUPPORT = TESTS / "support"
 EXAMPLES = ROOT / "examples"
 PACKAGE = ROOT / "python"

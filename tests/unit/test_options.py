@@ -56,6 +56,12 @@ BAD = [
     "--cw-junit=/",
     "--cw-junit=",
     "--cw-summary=/no/such/folder/summary.md",
+    "--cw-baseline=",
+    "--cw-baseline= main",
+    f"--cw-baseline={'x' * 257}",
+    "--cw-max-regression=10",
+    "--cw-max-regression=0%",
+    "--cw-max-regression=",
     "--cw-local",  # with an endpoint
 ]
 

@@ -46,6 +46,23 @@ def test_a_check_on_a_target_needs_its_metrics(tmp_path: Path) -> None:
     assert "argument --check: " in refused.err
 
 
+READS = {"logs:GetLogEvents", "logs:StartQuery", "logs:GetQueryResults"}
+
+
+def test_a_baseline_is_read_by_tests_and_written_by_its_command(tmp_path: Path) -> None:
+    usual = actions(policy(tmp_path))
+    assert not READS & usual
+    assert actions(policy(tmp_path, "--baseline=main")) == usual | READS
+    assert actions(policy(tmp_path, "--for=compare")) == READS
+    written = policy(tmp_path, "--for=baseline", "--log-group=/load")
+    assert actions(written) == READS | {"logs:CreateLogStream", "logs:PutLogEvents"}
+    (put,) = [each["Resource"] for each in written["Statement"] if each["Action"] == ["logs:PutLogEvents"]]
+    assert [arn.partition("log-group:")[2] for arn in put] == [
+        "/load:log-stream:baselines",
+        "/load:log-stream:runs/*",
+    ]
+
+
 @pytest.mark.parametrize("command", ["policy", "template", "doctor"])
 def test_a_name_that_no_dashboard_can_have_is_refused(tmp_path: Path, command: str) -> None:
     refused = call(tmp_path, command, "--dashboard=a b", "--logs=off")

@@ -127,7 +127,8 @@ def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -
             if option.const is not None:
                 how |= {"nargs": "?", "const": option.const}
             if default is not None:
-                how["help"] += f" Default: {default}."
+                # In a help text, % begins a value of argparse's.
+                how["help"] += f" Default: {default}.".replace("%", "%%")
         action = group.add_argument(option.flag, env_var=option.variable, **how)
         # A group's add_argument does not accept this argument of Locust's parser.
         action.include_in_web_ui = option.form and option.name not in not_in_form  # type: ignore[attr-defined]
