@@ -87,6 +87,8 @@ class Master(ProcessRole):
         if run.options["source"] == "master":
             run.publisher.statistics.expect_reports()
         if locust_fleet.register(run.environment, self._handle_worker_message):
+            # A program may use several runners, one after another.
+            self._end_receiving()
             locust_fleet.before_start(run.environment, functools.partial(self._send_run_id, run.environment))
             locust_fleet.when_receiving_ends(run.environment, self._receive)
 
@@ -254,11 +256,14 @@ class Master(ProcessRole):
         try:
             yield
         finally:
-            if self._receiver is not None:
-                self._receiver.kill(block=False)
-                self._receiver = None
+            self._end_receiving()
 
     def _receive(self) -> None:
         """Receive messages from now on. Workers wait for the acknowledgement of their last reports."""
         if (self._receiver is None or self._receiver.dead) and self._environment is not None:
             self._receiver = spawn(locust_fleet.receive, self._environment, self._handle_worker_message)
+
+    def _end_receiving(self) -> None:
+        if self._receiver is not None:
+            self._receiver.kill(block=False)
+            self._receiver = None
