@@ -338,6 +338,40 @@ def test_without_credentials_the_message_names_the_sources(aws: Aws) -> None:
     assert not INTERNAL.search(str(refused.value))
 
 
+@pytest.mark.parametrize(
+    ("env", "part"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "AKIATEST\n", "AWS_SECRET_ACCESS_KEY": "s3cr3t"}, "AWS_ACCESS_KEY_ID has a line break"),
+        (
+            {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "s3cr3t\n"},
+            "AWS_SECRET_ACCESS_KEY has a line break",
+        ),
+        (
+            {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "s3cr3t", "AWS_SESSION_TOKEN": "t0k3n\r\n"},
+            "AWS_SESSION_TOKEN has a line break",
+        ),
+        ({"AWS_ACCESS_KEY_ID": "AKIATEST"}, "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"),
+    ],
+    ids=["key", "secret", "token", "no secret"],
+)
+def test_keys_that_cannot_be_used_are_named(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env: dict[str, str], part: str
+) -> None:
+    """Values from a file often end in a line break. A profile with good keys does not replace them."""
+    configure(tmp_path, KEYS.format("AKIADEFAULT"))
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    run = publisher(aws, tmp_path, region=REGION, drain_timeout=5)
+    run.record("GET", "/", 1.0)
+    with pytest.raises(_core.AwsError, match=part) as refused:
+        caller(aws, region=REGION)
+    assert not INTERNAL.search(str(refused.value))
+    assert not any(value.strip() in str(refused.value) for value in env.values())
+    receipt = receipt_of(run)
+    assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] == 1
+    assert not aws.proxy.calls()
+
+
 @pytest.mark.parametrize("profile", ["role", "web"])
 def test_a_role_of_a_profile_is_assumed_at_the_endpoint_of_all_calls(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str

@@ -28,6 +28,25 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 /// The result of an attempt to load credentials.
 pub(super) type Loaded = Result<Credentials, CredentialsFailure>;
 
+/// Refuses credentials with a character that cannot be in a request, because the SDK panics when it signs with them. A line
+/// break at the end is common, from a file or a secret of Kubernetes.
+pub(super) fn usable(credentials: Credentials) -> Loaded {
+    let parts = [
+        ("AWS_ACCESS_KEY_ID", Some(credentials.access_key_id())),
+        ("AWS_SECRET_ACCESS_KEY", Some(credentials.secret_access_key())),
+        ("AWS_SESSION_TOKEN", credentials.session_token()),
+    ];
+    let is_wrong = |text: &str| !text.bytes().all(|byte| byte.is_ascii_graphic());
+    let wrong = parts.into_iter().find(|(_, value)| value.is_some_and(is_wrong)).map(|(name, _)| name);
+    match wrong {
+        None => Ok(credentials),
+        Some(name) => Err(CredentialsFailure::unusable(format!(
+            "the value for {name} has a line break, a space or another character that is not allowed. Correct it in the \
+             environment, in the profile, or in the program that prints the credentials"
+        ))),
+    }
+}
+
 /// A source of credentials.
 pub(super) trait Load: fmt::Debug + Send + Sync + 'static {
     /// Loads them.
@@ -128,7 +147,7 @@ impl CachedCredentials {
         state.attempt = Some(attempt.clone());
         let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
-            let loaded = shared.source.load().await;
+            let loaded = shared.source.load().await.and_then(usable);
             {
                 let mut state = shared.state();
                 state.attempt = None;
@@ -203,6 +222,22 @@ mod tests {
 
     fn key(loaded: &Loaded) -> &str {
         loaded.as_ref().expect("credentials").access_key_id()
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_in_a_request_are_refused() {
+        let with = |key: &str, secret: &str, token: &str| {
+            usable(Credentials::new(key, secret, Some(token.to_owned()), None, "test")).map_err(|error| error.message)
+        };
+        assert!(with("AKIA", "se/cr+et=", "to/ken==").is_ok());
+        for (loaded, part) in [
+            (with("AKIA\n", "secret", "token"), "AWS_ACCESS_KEY_ID"),
+            (with("AKIA", " secret", "token"), "AWS_SECRET_ACCESS_KEY"),
+            (with("AKIA", "secret", "t\u{f6}ken"), "AWS_SESSION_TOKEN"),
+        ] {
+            let message = loaded.expect_err("refused");
+            assert!(message.contains(part), "{message}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_types::region::Region;
 
 pub(super) use self::cache::CachedCredentials;
-use self::cache::{Load, Loaded};
+use self::cache::{Load, Loaded, usable};
 pub(super) use self::failure::{CredentialsFailure, FailureKind};
 use self::process::CredentialProcess;
 use self::profile::{Base, ProfileSource, Role, Sso, source_of};
@@ -163,6 +163,11 @@ impl Sources {
         if let Some(keys) = keys_of_environment() {
             return Ok(keys);
         }
+        if variable("AWS_ACCESS_KEY_ID").is_some() {
+            // Like the AWS CLI, which does not look further either.
+            let message = "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not: set both, or none";
+            return Err(CredentialsFailure::unusable(message));
+        }
         // The default profile need not exist.
         let exists = profiles.get_profile(&self.options.profile).is_some();
         if exists && let Some(source) = profile? {
@@ -180,7 +185,7 @@ impl Sources {
     }
 
     async fn of_profile(&self, source: ProfileSource) -> Loaded {
-        let mut credentials = self.of_base(source.base).await?;
+        let mut credentials = usable(self.of_base(source.base).await?)?;
         for role in &source.roles {
             credentials = self.sts.assume_role(role, credentials).await?;
         }
