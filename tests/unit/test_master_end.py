@@ -68,7 +68,13 @@ def start(role: Master, environment: SimpleNamespace, run_id: str) -> Runner:
     runner = environment.runner = Runner()
     environment.parsed_options = SimpleNamespace()
     role.prepare(environment, {"disable": False, "dry_run": False})  # type: ignore[arg-type]
-    role.on_start(SimpleNamespace(run_id=run_id, environment=environment, options={"source": "workers"}))  # type: ignore[arg-type]
+    run: Any = SimpleNamespace(
+        run_id=run_id,
+        environment=environment,
+        options={"source": "workers"},
+        publisher=SimpleNamespace(statistics=SimpleNamespace()),
+    )
+    role.on_start(run)
     runner.deliver(MESSAGE, run_id)
     gevent.sleep(0)
     return runner
