@@ -23,9 +23,8 @@ from locust_cw._cli.shared_options import (
 from locust_cw._dashboard import client
 from locust_cw._dashboard.body import make_body
 from locust_cw._dashboard.limits import DashboardError
-from locust_cw._dashboard.name import default_name, problem_with
+from locust_cw._dashboard.name import dashboard_name, default_name, problem_with
 from locust_cw._dashboard.view import View
-from locust_cw._settings.table import dashboard_name
 
 if TYPE_CHECKING:
     import argparse

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from locust_cw import _core
 from locust_cw._aws.account import OPTIONS
 from locust_cw._cli.settings import FromTest, Repeatable, from_test
-from locust_cw._dashboard.name import check_name
+from locust_cw._dashboard.name import check_name, dashboard_name
 from locust_cw._settings import table as _settings
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def add_publish_options(parser: argparse.ArgumentParser) -> None:
     add("--logs", choices=_core.option_choices("logs"), default=from_test("logs"), help=shown)
     add("--log-group", metavar="NAME", default=from_test("log_group"), help=shown)
     add("--log-stream", metavar="PREFIX", default=from_test("log_stream"), help=shown)
-    add("--record", choices=_settings.choices_of("record"), default=FromTest("record", "cloudwatch"), help=shown)
+    add("--record", choices=_settings.option_of("record").choices, default=FromTest("record", "cloudwatch"), help=shown)
     add(
         "--dashboard",
         metavar="NAME",
@@ -137,5 +137,5 @@ def dashboard_of(options: argparse.Namespace) -> str | None:
         InvalidOptionError: If CloudWatch does not accept the name.
 
     """
-    name = _settings.dashboard_name(options.dashboard, options.namespace)
+    name = dashboard_name(options.dashboard, options.namespace)
     return None if name is None else check_name(name)

@@ -9,6 +9,9 @@ from locust_cw import _core
 MAX_CHARS = 255
 """Longest name of a dashboard (PutDashboard)."""
 
+DEFAULT = "default"
+"""The value of the option for the name that `default_name` returns."""
+
 _NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_CHARS}}}")
 
 
@@ -34,3 +37,12 @@ def check_name(name: str) -> str:
 def default_name(namespace: str) -> str:
     """The name of the dashboard of a namespace, if the user gives none."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", namespace).strip("-")[:MAX_CHARS] or "Locust"
+
+
+def dashboard_name(given: object, namespace: str) -> str | None:
+    """The name of the dashboard for a value of the option; None for no dashboard."""
+    # In environment variables and the web UI's form, every value is text.
+    text = str(given).lower()
+    if text in ("none", "false"):
+        return None
+    return default_name(namespace) if text in ("true", DEFAULT) else str(given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
@@ -34,39 +33,11 @@ def read_file(path: Path) -> dict[str, str | list[str]]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        return _read_toml(text) if path.suffix == ".toml" else _read_conf(text)
+        return _read_toml(text) if path.suffix == ".toml" else read_conf(text)
     except OSError as error:
         raise ConfigurationFileError(path, error.strerror or str(error)) from error
     except ValueError as error:
         raise ConfigurationFileError(path, str(error)) from error
-
-
-def cut_lists(path: Path) -> dict[str, str]:
-    """The lists in a file that Locust would read only in part, by their keys, with the problem and what to write.
-
-    ConfigArgParse reads a file line by line: the last line of an option replaces those before it, and a list ends with
-    its line. A file in TOML has neither problem. A file that cannot be read has none here.
-    """
-    if path.suffix == ".toml":
-        return {}
-    problems: dict[str, str] = {}
-    lines: dict[str, int] = {}
-    with suppress(OSError, ValueError):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            for given, value in _read_conf(line).items():
-                key = given.removeprefix("--")
-                if key in lines:
-                    problems[key] = (
-                        f"{path} has {key} in lines {lines[key]} and {number}, but only the last one would apply: write"
-                        f" one line with a list, {key} = [FIRST, SECOND]"
-                    )
-                elif isinstance(value, str) and value.startswith("[") and "]" not in value:
-                    problems[key] = (
-                        f"the list of {key} in line {number} of {path} does not end in this line: write it in one line,"
-                        " or in pyproject.toml, where a list can have several lines"
-                    )
-                lines[key] = number
-    return problems
 
 
 def _read_toml(text: str) -> dict[str, str | list[str]]:
@@ -75,7 +46,13 @@ def _read_toml(text: str) -> dict[str, str | list[str]]:
     return _as_text(section) if isinstance(section, dict) else {}
 
 
-def _read_conf(text: str) -> dict[str, str | list[str]]:
+def read_conf(text: str) -> dict[str, str | list[str]]:
+    """The settings of a text in the format of `locust.conf`.
+
+    Raises:
+        ValueError: If it has another format.
+
+    """
     try:
         # Locust depends on it. A program that uses only Publisher may be installed without Locust.
         import configargparse  # noqa: PLC0415 - as said above

@@ -11,8 +11,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from locust_cw import _core
-
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
@@ -31,12 +29,12 @@ OF_MACHINE = ("spool_dir", "region", "profile", "role_arn", "external_id", "endp
 _noted: dict[int, tuple[ReferenceType[object], dict[str, object]]] = {}
 
 
-def watch(parser: argparse.ArgumentParser, check: Callable[[object], None]) -> None:
+def watch(parser: argparse.ArgumentParser, check: Callable[[argparse.ArgumentParser, object], None]) -> None:
     """Note each command line that a parser parses, and check it.
 
     Args:
         parser: Locust's parser.
-        check: Raises an exception if Locust has read a file only in part.
+        check: Ends the process if Locust has read a file only in part.
 
     """
     parse: Callable[..., tuple[object, list[str]]] = parser.parse_known_args
@@ -44,10 +42,7 @@ def watch(parser: argparse.ArgumentParser, check: Callable[[object], None]) -> N
     @functools.wraps(parse)
     def parse_and_note(*args: Any, **kwargs: Any) -> tuple[object, list[str]]:  # noqa: ANN401 - any argument of the parser
         command_line, unknown = parse(*args, **kwargs)
-        try:
-            check(command_line)
-        except _core.InvalidOptionError as error:
-            parser.error(str(error))
+        check(parser, command_line)
         _note(command_line)
         return command_line, unknown
 

@@ -10,11 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from locust_cw import _core
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from locust_cw._settings.option import Option
 
 _FILES = ("pyproject.toml", "locust.conf", "~/.locust.conf")
@@ -48,6 +44,8 @@ class Sources:
             for key in (option.key, option.flag):
                 if key in settings:
                     if option.type is list:
+                        from locust_cw._settings.cut_lists import refuse_cut_list  # noqa: PLC0415 - few files have one
+
                         refuse_cut_list(option, [path])
                     source = f"{option.key} in {path}"
                     value = option.value_of(settings[key], source)
@@ -76,21 +74,6 @@ class Sources:
 
                 self._settings = [(path, read_file(path)) for path in paths]
         return self._settings
-
-
-def refuse_cut_list(option: Option, paths: Iterable[Path]) -> None:
-    """Refuse a list that Locust would read only in part.
-
-    Raises:
-        InvalidOptionError: If a file has such a list.
-
-    """
-    # It needs a library of Locust's, and most programs have no such file.
-    from locust_cw._settings.files import cut_lists  # noqa: PLC0415 - as said above
-
-    for path in paths:
-        if problem := cut_lists(path).get(option.key):
-            raise _core.InvalidOptionError(option.name, problem)
 
 
 def existing_files() -> list[Path]:

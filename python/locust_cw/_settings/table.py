@@ -11,7 +11,7 @@ from locust_cw import _core
 from locust_cw._settings import opt_outs as _opt_outs
 from locust_cw._settings.opt_outs import OPT_OUTS
 from locust_cw._settings.option import Option
-from locust_cw._settings.sources import Sources, existing_files, from_environment, refuse_cut_list
+from locust_cw._settings.sources import Sources, existing_files, from_environment
 
 if TYPE_CHECKING:
     import argparse
@@ -101,11 +101,6 @@ NAMES_OF_PUBLISHER = frozenset(_CORE_DEFAULTS) | {"disable"}
 """The names of the options of a `Publisher`."""
 
 
-def choices_of(name: str) -> tuple[str, ...]:
-    """The values that an option accepts, for the commands' options with the same name."""
-    return option_of(name).choices or ()
-
-
 def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -> None:
     """Declare all options in a group of their own, each with its environment variable.
 
@@ -135,14 +130,12 @@ def add_to(parser: argparse.ArgumentParser, not_in_form: Collection[str] = ()) -
     _opt_outs.watch(parser, _refuse_cut_lists)
 
 
-def _refuse_cut_lists(command_line: object) -> None:
-    """Refuse lists in files that Locust has read only in part."""
+def _refuse_cut_lists(parser: argparse.ArgumentParser, command_line: object) -> None:
     lists = [option for option in OPTIONS if option.type is list and getattr(command_line, f"cw_{option.name}", None)]
     if lists:
-        config = getattr(command_line, "config", None)
-        files = [*existing_files(), *([Path(config)] if config else [])]
-        for option in lists:
-            refuse_cut_list(option, files)
+        from locust_cw._settings.cut_lists import refuse_in_files_of  # noqa: PLC0415 - many tests have no list
+
+        refuse_in_files_of(parser, command_line, lists, existing_files())
 
 
 def option_of(name: str) -> Option:
@@ -221,6 +214,10 @@ class Options:
     @property
     def dashboard(self) -> str | None:
         """The name of the dashboard; None for no dashboard."""
+        if self["dashboard"] is None:
+            return None
+        from locust_cw._dashboard.name import dashboard_name  # noqa: PLC0415 - most tests have no dashboard
+
         return dashboard_name(self["dashboard"], self["namespace"])
 
     def check(self) -> None:
@@ -321,19 +318,6 @@ def _value_of_machine(option: Option, command_line: object, sources: Sources) ->
         return _opt_outs.noted(command_line, option.name)
     # If a worker has no command line, Locust makes one from the options of the master.
     return sources.value(option)
-
-
-def dashboard_name(given: object, namespace: str) -> str | None:
-    """The name of the dashboard for a value of the option; None for no dashboard."""
-    # In environment variables and the web UI's form, every value is text.
-    text = str(given).lower()
-    if text in ("none", "false"):
-        return None
-    if text not in ("true", DEFAULT):
-        return str(given)
-    from locust_cw._dashboard.name import default_name  # noqa: PLC0415 - most tests have no dashboard
-
-    return default_name(namespace)
 
 
 def _check_form(option: Option, value: object) -> None:
