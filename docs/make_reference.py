@@ -87,7 +87,8 @@ def described(thing: griffe.Object, path: str, level: int) -> Iterator[str]:
         yield from sections(own, but_text=True)
     if not isinstance(thing, griffe.Class):
         return
-    for name, member in thing.members.items():
+    inherited = {name: member.final_target for name, member in thing.inherited_members.items()}
+    for name, member in (inherited | thing.members).items():
         shown = name in parts if parts else not name.startswith("_")
         if shown and isinstance(member, griffe.Object) and member.docstring is not None:
             yield from described(member, f"{path.rpartition('.')[2]}.{name}", level + 1)
@@ -97,11 +98,15 @@ def signature(function: griffe.Function, path: str) -> str:
     """The signature, wrapped if necessary."""
     name = path.rpartition(".")[2]
     shown: list[str] = []
+    was_positional_only = False
     for parameter in function.parameters:
         if parameter.name in ("self", "cls") or parameter.name.startswith("_"):
             continue
         kind = parameter.kind
         stars = "*" if kind is Kind.var_positional else "**" if kind is Kind.var_keyword else ""
+        if kind is not Kind.positional_only and was_positional_only:
+            shown.append("/")
+        was_positional_only = kind is Kind.positional_only
         if kind is Kind.keyword_only and not any(each.startswith("*") for each in shown):
             shown.append("*")
         text = f"{stars}{parameter.name}"
@@ -110,6 +115,8 @@ def signature(function: griffe.Function, path: str) -> str:
         if parameter.default is not None and not stars:
             text += f" = {parameter.default}" if parameter.annotation is not None else f"={parameter.default}"
         shown.append(text)
+    if was_positional_only:
+        shown.append("/")
     prefix = "async def " if "async" in function.labels else "def "
     if function.name in ("__new__", "__init__"):
         prefix, end = "class ", ""

@@ -44,6 +44,12 @@ impl Timestamp {
         Self(millis * 1000)
     }
 
+    /// Converts microseconds since the epoch.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
     /// Converts seconds since the epoch with a fraction. Values that are out of range become the nearest time, and NaN the epoch.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]

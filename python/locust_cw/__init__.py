@@ -12,21 +12,18 @@ from locust_cw._errors import InvalidOptionError
 from locust_cw._plugin import register as _hooks
 
 __all__ = ["InvalidOptionError", "LocalCloudWatchError", "Publisher", "Receipt", "Session", "attach"]
+__all__ += ["count", "gauge", "mark"]
 
 if TYPE_CHECKING:
     from locust_cw._attach import Session, attach
     from locust_cw._aws.local import LocalCloudWatchError
+    from locust_cw._custom import count, gauge, mark
     from locust_cw._publisher import Publisher
     from locust_cw._terminal.receipt import Receipt
 else:
     # Imported at first use, because a locustfile needs none of them.
-    _MODULES = {
-        "LocalCloudWatchError": "_aws.local",
-        "Publisher": "_publisher",
-        "Receipt": "_terminal.receipt",
-        "Session": "_attach",
-        "attach": "_attach",
-    }
+    _MODULES = {"LocalCloudWatchError": "_aws.local", "Publisher": "_publisher", "Receipt": "_terminal.receipt"}
+    _MODULES |= {"Session": "_attach", "attach": "_attach"} | dict.fromkeys(("count", "gauge", "mark"), "_custom")
 
     def __getattr__(name: str) -> object:
         if name not in _MODULES:

@@ -1,6 +1,6 @@
 """The Rust core: queue, windows, batches, spool and AWS calls of a run. Its threads do not use Python."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -33,6 +33,7 @@ __all__ = [
     "CheckResult",
     "Comparison",
     "ComparisonRow",
+    "CustomMetric",
     "DeliveryCounts",
     "Flush",
     "InvalidOptionError",
@@ -57,6 +58,7 @@ __all__ = [
     "estimate_cost",
     "estimate_usage",
     "find_pending_spools",
+    "merge_marks",
     "never_proxied",
     "new_run_id",
     "option_choices",
@@ -666,8 +668,34 @@ class RunStatistics:
         """
     def request_names(self) -> list[str] | None:
         """The request names of the run, if it has had more than `max_requests`; otherwise None."""
+    @property
+    def marks(self) -> list[tuple[float, str]]:
+        """The marks of users in all processes so far, oldest first: seconds since the epoch, and the text.
+
+        Marks of several processes with the same text within five seconds are one.
+        """
+    @property
+    def custom_metrics(self) -> list[CustomMetric]:
+        """The custom metrics of all processes so far, by name."""
     def summary(self) -> Summary:
         """The summary so far."""
+
+@final
+class CustomMetric:
+    """A custom metric of a run."""
+
+    @property
+    def name(self) -> str:
+        """The name of the metric."""
+    @property
+    def kind(self) -> Literal["gauge", "count"]:
+        """How its values are combined."""
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+    @property
+    def dimensions(self) -> list[str]:
+        """The names of its dimensions, in addition to those of all metrics."""
 
 @final
 class Receipt:
@@ -878,18 +906,58 @@ class Publisher:
 
         """
     def gauge(self, metric: str, value: float, unit: str = "None", dimension: tuple[str, str] | None = None) -> None:
-        """Record the current value of a gauge.
+        """Record the current value of a gauge of locust-cw: `custom` is for those of users.
 
         Args:
             metric: Name of the metric.
             value: A finite and non-negative number.
-            unit: A unit of CloudWatch: Milliseconds, Seconds, Bytes, Count, Percent or None.
+            unit: A unit of CloudWatch.
             dimension: Name and value of a dimension in addition to the host.
 
         Raises:
-            ValueError: If the name is that of a metric of requests, or the value or unit is invalid.
+            ValueError: If there is no such unit.
 
         """
+    def custom(
+        self,
+        kind: str,
+        metric: str,
+        value: float,
+        unit: str,
+        dimensions: Mapping[str, str | float],
+        *,
+        in_test: bool,
+    ) -> None:
+        """Record a value of a custom metric at the present time.
+
+        Args:
+            kind: `gauge` or `count`.
+            metric: Name of the metric.
+            value: Number from 0 to 2^360.
+            unit: A unit of CloudWatch.
+            dimensions: Dimensions in addition to those of all metrics.
+            in_test: Whether a test with Locust calls: an invalid argument is logged and counted, and raises nothing.
+
+        Raises:
+            TypeError: If an argument has another type.
+            ValueError: If CloudWatch would not accept an argument, or the name is that of a metric of locust-cw.
+
+        """
+    def mark(self, text: str, *, in_test: bool) -> None:
+        """Record a mark at the present time.
+
+        Args:
+            text: The text, which becomes one line of up to 256 characters.
+            in_test: Whether a test with Locust calls, as for `custom`.
+
+        Raises:
+            TypeError: If it is not text.
+            ValueError: If it is blank.
+
+        """
+    @property
+    def ignored(self) -> int:
+        """How many values of custom metrics and marks were not recorded: they were invalid, or too many."""
     def event(self, name: str, fields: dict[str, Any] | None = None) -> None:
         """Record an event of the whole test as a log event, with its scalar fields.
 
@@ -1056,7 +1124,6 @@ class Replay:
         folder: The folder of a `PendingSpool`.
         options: Options of an `Account` that replace those of the process: region, profile, role, endpoint.
         account: The account that the credentials must belong to: 12 digits, or `any`. By default, the recorded one.
-        beside: A replay of another process of the same run. Its cost includes that of the metrics that both send.
         dry_run: Whether to send nothing, and only report what would be sent.
 
     Raises:
@@ -1072,7 +1139,6 @@ class Replay:
         options: dict[str, Any],
         *,
         account: str | None = None,
-        beside: Replay | None = None,
         dry_run: bool = False,
     ) -> Replay: ...
     def destination(self) -> dict[str, Any] | None:
@@ -1083,6 +1149,9 @@ class Replay:
         """Take the pending messages for the log."""
     def finish(self) -> Receipt:
         """End the replay, and build the receipt of the data in the spool."""
+
+def merge_marks(one: list[tuple[float, str]], other: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """The marks of two parts of a run, oldest first. The same mark of both parts is one."""
 
 def check_options(options: dict[str, Any]) -> None:
     """Validate a dict of options.

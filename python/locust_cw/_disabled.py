@@ -32,8 +32,11 @@ class Disabled:
     def record(self, *_request: object, **_more: object) -> None:
         """Ignore a request."""
 
-    def gauge(self, *_gauge: object) -> None:
-        """Ignore a value."""
+    def custom(self, *_value: object, **_more: object) -> None:
+        """Ignore a value of a custom metric."""
+
+    def mark(self, *_text: object, **_more: object) -> None:
+        """Ignore a mark."""
 
     def event(self, *_event: object) -> None:
         """Ignore an event."""

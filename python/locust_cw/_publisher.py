@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from locust_cw import _core
 from locust_cw._plugin.process_name import process_name
+from locust_cw._recorder import Recorder
 
 # Not imported at the end: generated code, as of dataclasses, makes the interpreter forget that Ctrl-C ended it.
 from locust_cw._runs.publisher_record import write_record
@@ -28,23 +29,21 @@ logger = logging.getLogger("locust_cw")
 
 _POLL_S = 0.01
 _MESSAGES_EVERY_S = 1.0
-# Each as long as a hook would wait: a second in all.
-_WAITS_FOR_ROOM = 20
 
 
-class Publisher:
+class Publisher(Recorder):
     """One run: records finished requests, publishes them to CloudWatch, and accounts for them.
 
     A publisher is safe to use from several threads and event loops. A method that records takes a few microseconds;
-    calls to AWS run in separate threads, outside Python. For asyncio, `record`, `gauge`, `flush` and `close` have
-    awaitable variants whose names end in `_async`. Canceling one ends only the wait; no data is lost.
+    calls to AWS run in separate threads, outside Python. For asyncio, `record`, `gauge`, `count`, `flush` and
+    `close` have awaitable variants whose names end in `_async`. Canceling one ends only the wait; no data is lost.
 
     Use a publisher as a context manager (`with` or `async with`), or call `close` to send the remaining data. When the
     interpreter exits, it closes a publisher that is still open. A publisher does not work in a forked process: create
     one in each process.
 
-    A closed publisher leaves a record of the run, on this machine only, for ``locust-cw verify`` and ``report``.
-    Processes that publish there at the same time with one run ID have one record, with the sum of their numbers.
+    A closed publisher leaves a record of the run next to the spool, for ``locust-cw verify`` and ``locust-cw report``.
+    Processes of a machine that publish at the same time with one run ID have one record, with the sum of their numbers.
 
     An option that the program does not set is read from its environment variable, such as ``LOCUST_CW_NAMESPACE``, or
     from `locust.conf` or `pyproject.toml`, as Locust does. Each of these sources can opt out. With `disable` or
@@ -146,135 +145,6 @@ class Publisher:
         """The address of the local CloudWatch, if this publisher started one."""
         return self._local.endpoint_url if self._local is not None else None
 
-    # Recording.
-
-    def record(  # noqa: PLR0913 - a request has many sides
-        self,
-        request_type: str,
-        name: str,
-        response_time: float | None,
-        response_length: int | None = None,
-        *,
-        exception: BaseException | str | None = None,
-        status: int | None = None,
-        context: dict[str, Any] | None = None,
-        start_time: float | None = None,
-        url: str | None = None,
-    ) -> None:
-        """Record a finished request.
-
-        The method copies the arguments and returns within a few microseconds. If the queue is full because the machine
-        is overloaded, it waits for at most 50 ms, and then counts the request as dropped.
-
-        Args:
-            request_type: The method, such as GET.
-            name: The request name, which becomes the dimension `Request`.
-            response_time: Response time in milliseconds. If it is None, NaN, infinite or negative, the request is
-                counted without a response time.
-            response_length: Size of the response in bytes.
-            exception: The reason for a failure; None for a success. Log events omit the values in URLs, such as
-                ``?token=...``, from its text, unless the option `log_urls` is ``full``.
-            status: HTTP status for the log event.
-            context: Fields for the log event, at most 100. Numbers stay numbers, and other values become text, treated
-                like that of `exception`. The entries of a nested dict get names such as ``cart.items``.
-            start_time: Start of the request in seconds since the epoch. The request is counted at this time plus
-                `response_time`, or at the present time if this is unknown, more than a week ago, or more than an hour
-                ahead.
-            url: URL that determines the host if the publisher has none.
-
-        Raises:
-            ValueError: If the publisher is closed, or belongs to another process.
-
-        """
-        self._require_open()
-        self._core.record(
-            request_type,
-            name,
-            response_time,
-            response_length,
-            exception,
-            context,
-            start_time=start_time,
-            url=url,
-            status=status,
-        )
-
-    async def record_async(  # noqa: PLR0913 - a request has many sides
-        self,
-        request_type: str,
-        name: str,
-        response_time: float | None,
-        response_length: int | None = None,
-        *,
-        exception: BaseException | str | None = None,
-        status: int | None = None,
-        context: dict[str, Any] | None = None,
-        start_time: float | None = None,
-        url: str | None = None,
-    ) -> None:
-        """Record a finished request as `record` does, without blocking the event loop if the queue is full."""
-        self._require_open()
-        for _ in range(_WAITS_FOR_ROOM):
-            if self._core.has_room:
-                break
-            await self._core.room_async()
-        self.record(
-            request_type,
-            name,
-            response_time,
-            response_length,
-            exception=exception,
-            status=status,
-            context=context,
-            start_time=start_time,
-            url=url,
-        )
-
-    def gauge(self, metric: str, value: float, unit: str = "None", dimension: tuple[str, str] | None = None) -> None:
-        """Record the present value of a custom metric, without waiting.
-
-        Args:
-            metric: Name of the metric.
-            value: Finite number that is not negative.
-            unit: Unit of CloudWatch: Milliseconds, Seconds, Bytes, Count, Percent or None.
-            dimension: Name and value of a dimension in addition to the host.
-
-        Raises:
-            ValueError: If the name is reserved, the value or unit is invalid, or the publisher is closed.
-
-        """
-        self._require_open()
-        self._core.gauge(metric, value, unit, dimension)
-
-    async def gauge_async(
-        self, metric: str, value: float, unit: str = "None", dimension: tuple[str, str] | None = None
-    ) -> None:
-        """Record the present value of a custom metric, as `gauge` does."""
-        self.gauge(metric, value, unit, dimension)
-
-    def event(self, name: str, fields: dict[str, Any] | None = None) -> None:
-        """Log an event of the whole test with its scalar fields, without waiting.
-
-        Text is treated like that of an exception: see `record`. If the name of a field is reserved, such as `time`, it
-        gets the suffix `_`.
-
-        Raises:
-            ValueError: If the publisher is closed, or belongs to another process.
-
-        """
-        self._require_open()
-        self._core.event(name, fields)
-
-    def set_users(self, users: int) -> None:
-        """Set the number of users of this process for the log events that follow, without waiting.
-
-        Raises:
-            ValueError: If the publisher is closed, or belongs to another process.
-
-        """
-        self._require_open()
-        self._core.set_users(users)
-
     # Delivery.
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -364,6 +234,8 @@ class Publisher:
 
         with self._closing:
             if self._receipt is None:
+                if isinstance(self._core, _core.Publisher) and (ignored := self._core.ignored):
+                    self._remarks.append(f"{ignored:,} values of custom metrics or marks were ignored")
                 self._receipt = Receipt(receipt, self._remarks)
                 self._over.set()
                 self._log_waiting()

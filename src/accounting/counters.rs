@@ -157,6 +157,8 @@ pub struct Counters {
     pub delivered_until: Counter,
     /// Exceptions in tasks.
     pub user_errors: Counter,
+    /// Values of custom metrics and marks that were invalid or too many.
+    pub ignored: Counter,
     /// The AWS region, once it is known.
     pub region: OnceLock<String>,
 }

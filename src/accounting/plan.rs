@@ -52,6 +52,8 @@ pub struct Plan {
     pub log_sample: f64,
     /// Bytes of the text of a log event.
     pub event_bytes: u64,
+    /// Custom metrics, counted with the values of their dimensions. Each process publishes all of them.
+    pub custom_metrics: u64,
 }
 
 /// An hour of a test without requests, with the default options.
@@ -71,6 +73,7 @@ impl Default for Plan {
             logs: LogChoice::All,
             log_sample: 1.0,
             event_bytes: EVENT_BYTES,
+            custom_metrics: 0,
         }
     }
 }
@@ -109,7 +112,10 @@ impl Plan {
 
     fn metrics(&self) -> u64 {
         let per_series = METRICS_PER_SERIES + u64::from(self.failures > 0.0);
-        self.hosts * (self.published_names() + 1) * per_series + GAUGES + u64::from(self.workers > 1)
+        self.hosts * (self.published_names() + 1) * per_series
+            + GAUGES
+            + self.custom_metrics
+            + u64::from(self.workers > 1)
     }
 
     fn log_events(&self) -> f64 {
@@ -133,7 +139,8 @@ impl Plan {
         let windows = (self.seconds() / flushes / window).max(1.0);
         let (datums, bytes) = self.per_window(self.rate / self.workers as f64, window);
         let gauges = GAUGES as f64;
-        let per_flush = full_calls((datums + gauges) * windows, bytes * windows);
+        let custom = self.custom_metrics as f64;
+        let per_flush = full_calls((datums + gauges + custom) * windows, (bytes + custom * DATUM_BYTES) * windows);
         // In live mode, the stop of the test adds a flush.
         let per_process = per_flush * flushes.ceil() + f64::from(u8::from(self.live));
         // With workers, the master publishes gauges only.
@@ -197,6 +204,7 @@ mod tests {
         logs: LogChoice::All,
         log_sample: 1.0,
         event_bytes: EVENT_BYTES,
+        custom_metrics: 0,
     };
 
     #[test]
@@ -205,6 +213,7 @@ mod tests {
         assert_eq!(Plan { failures: 0.0, ..PLAN }.usage().metrics, 11 * 4 + 3);
         assert_eq!(Plan { names: 300, ..PLAN }.usage().metrics, (201 + 1) * 5 + 3, "the others count as one name");
         assert_eq!(Plan { hosts: 2, workers: 4, ..PLAN }.usage().metrics, 2 * 11 * 5 + 3 + 1);
+        assert_eq!(Plan { custom_metrics: 7, ..PLAN }.usage().metrics, 11 * 5 + 3 + 7);
     }
 
     #[test]
@@ -223,6 +232,7 @@ mod tests {
         assert_eq!(PLAN.usage().calls, 120 + 1);
         assert_eq!(Plan { flush_interval: 10.0, ..PLAN }.usage().calls, 60 + 1);
         assert_eq!(Plan { live: false, rate: 0.1, minutes: 1.0, ..PLAN }.usage().calls, 1);
+        assert!(Plan { custom_metrics: 200, ..PLAN }.usage().calls > PLAN.usage().calls);
         assert!(Plan { names: 200, rate: 10_000.0, ..PLAN }.usage().calls > 3 * 120);
         // Each worker flushes, and so does the master.
         assert_eq!(Plan { workers: 2, ..PLAN }.usage().calls, 2 * 121 + 120);

@@ -19,7 +19,7 @@ use crate::delivery::client::{CloudWatch, RejectedLogEvents};
 use crate::delivery::error::CallError;
 use crate::delivery::retry::RetryAction;
 use crate::logs::event::LogBatch;
-use crate::metrics::datum::{Body, Datum, Unit};
+use crate::metrics::datum::{Body, Datum};
 use crate::spool::Manifest;
 
 /// Most attempts to set the retention of a log group before events are sent without it.
@@ -225,14 +225,7 @@ fn metric_datum(datum: Datum) -> metrics::MetricDatum {
         .metric_name(&*datum.key.metric)
         .set_dimensions(Some(datum.key.dimensions.iter().map(dimension).collect()))
         .timestamp(DateTime::from_secs(datum.key.timestamp))
-        .unit(match datum.key.unit {
-            Unit::Milliseconds => metrics::StandardUnit::Milliseconds,
-            Unit::Seconds => metrics::StandardUnit::Seconds,
-            Unit::Bytes => metrics::StandardUnit::Bytes,
-            Unit::Count => metrics::StandardUnit::Count,
-            Unit::Percent => metrics::StandardUnit::Percent,
-            Unit::None => metrics::StandardUnit::None,
-        })
+        .unit(metrics::StandardUnit::from(datum.key.unit.as_str()))
         .storage_resolution(i32::try_from(datum.resolution).unwrap_or(60));
     match datum.body {
         Body::Total(total) => builder.value(total),

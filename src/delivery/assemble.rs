@@ -6,7 +6,7 @@ use std::io;
 use crate::delivery::limits::{Limits, Packer};
 use crate::logs::event::LogBatch;
 use crate::metrics::datum::{Body, Datum, DatumKey};
-use crate::metrics::histogram::{Histogram, MAX_VALUES_PER_DATUM};
+use crate::metrics::histogram::{Histogram, MAX_VALUE, MAX_VALUES_PER_DATUM};
 use crate::spool::{Lane, Segment};
 
 /// The datums of one call, their segments, and the segments that did not fit.
@@ -113,7 +113,11 @@ impl Merge {
 
     fn add(&mut self, datum: Datum) {
         match datum.body {
-            Body::Total(total) => self.totals.entry(datum.key).or_insert((datum.resolution, 0.0)).1 += total,
+            Body::Total(total) => {
+                let (_, sum) = self.totals.entry(datum.key).or_insert((datum.resolution, 0.0));
+                // The sum of a custom metric can be of any size.
+                *sum = (*sum + total).min(MAX_VALUE);
+            }
             Body::Points(points) => {
                 let (_, distribution) =
                     self.distributions.entry(datum.key).or_insert((datum.resolution, Histogram::default()));

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
 
-use crate::ingest::sample::{Gauge, LifeCycleEvent, Report, Sample};
+use crate::ingest::sample::{Gauge, LifeCycleEvent, Report, Sample, UserMark};
+use crate::metrics::custom::CustomValue;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use crate::sync::mpsc::{Receiver, SendError, Sender, TryRecvError, channel};
 use crate::sync::{receive_within, thread};
@@ -23,13 +24,15 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// The ID of the last segment that a flush sends. The aggregation thread sets it.
 pub type FlushToken = Arc<OnceLock<u64>>;
 
-/// Data that the receipt counts, and that the capacity of the queue limits.
+/// Data that the capacity of the queue limits.
 #[derive(Debug)]
 pub enum Item {
     /// A finished request. It is not boxed, because memory that one thread allocates and another frees slows down both.
     Sample(Sample),
     /// The statistics of one request name that a worker reported.
     Report(Box<Report>),
+    /// The value of a custom metric, of which a test can have as many as requests.
+    Custom(Box<CustomValue>),
 }
 
 impl Item {
@@ -37,6 +40,7 @@ impl Item {
         match self {
             Self::Sample(sample) => sample.weight(),
             Self::Report(_) => 0,
+            Self::Custom(value) => value.weight(),
         }
     }
 }
@@ -46,6 +50,8 @@ impl Item {
 pub enum ControlMessage {
     /// The value of a gauge.
     Gauge(Box<Gauge>),
+    /// A mark of a user. Their number is bounded.
+    Mark(Box<UserMark>),
     /// A life-cycle event of the test.
     LifeCycle(Box<LifeCycleEvent>),
     /// The only request names to publish from now on.

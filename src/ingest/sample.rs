@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 use crate::accounting::counters::Counts;
 use crate::metrics::datum::Unit;
 use crate::metrics::histogram::Point;
+use crate::summary::Mark;
 use crate::timestamp::Timestamp;
 
 /// The value of an entry of Locust's request `context`. `src/python/context.rs` converts all other types to these.
@@ -95,6 +96,22 @@ pub struct LifeCycleEvent {
     pub fields: Vec<(String, Scalar)>,
     /// Users in this process at that time.
     pub users: u32,
+}
+
+/// A moment of the test that a user has named.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserMark {
+    /// The mark.
+    pub mark: Mark,
+    /// Users in this process at that time.
+    pub users: u32,
+}
+
+impl From<&UserMark> for LifeCycleEvent {
+    fn from(UserMark { mark, users }: &UserMark) -> Self {
+        let text = Scalar::Text(mark.text().to_owned());
+        Self { time: mark.time(), name: "mark".to_owned(), fields: vec![("text".to_owned(), text)], users: *users }
+    }
 }
 
 /// A value sampled once a second, such as the number of users.

@@ -12,9 +12,11 @@ use crate::delivery::limits::{Limits, Packer, split};
 use crate::delivery::outbox::Outbox;
 use crate::ingest::highlights::HighlightSelector;
 use crate::ingest::queue::{Closed, ControlMessage, Item, Next, QueueReceiver};
+use crate::ingest::sample::LifeCycleEvent;
 use crate::logs::formats::LogFormatter;
 use crate::logs::line::LogLine;
 use crate::metrics::aggregator::Aggregator;
+use crate::metrics::custom_windows::Added;
 use crate::metrics::datum::Datum;
 use crate::spool::{Lane, LogLines, Segment};
 use crate::statistics::RunStatistics;
@@ -122,6 +124,15 @@ impl AggregationWorker {
                 self.statistics.set_approximate();
                 self.log_notices();
             }
+            Item::Custom(value) => {
+                value.as_locust_gauge().iter().for_each(|gauge| self.statistics.add_gauge(gauge));
+                match self.aggregator.add_custom(*value) {
+                    Added::Known => {}
+                    Added::New(metric) => self.statistics.add_metric(&metric),
+                    Added::Ignored => self.counters.ignored.add(1),
+                }
+                self.log_notices();
+            }
         }
     }
 
@@ -130,6 +141,11 @@ impl AggregationWorker {
             ControlMessage::Gauge(gauge) => {
                 self.statistics.add_gauge(&gauge);
                 self.aggregator.add_gauge(*gauge);
+            }
+            ControlMessage::Mark(mark) => {
+                self.statistics.add_mark(&mark.mark);
+                let event = LifeCycleEvent::from(&*mark);
+                self.add_event(|formatter, line| formatter.write_life_cycle(&event, line));
             }
             ControlMessage::RestrictRequests(names) => self.aggregator.restrict_requests(names),
             ControlMessage::LifeCycle(event) => {

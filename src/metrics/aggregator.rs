@@ -10,6 +10,8 @@ use smol_str::SmolStr;
 use crate::config::Config;
 use crate::config::identity::RunIdentity;
 use crate::ingest::sample::{Gauge, Report, Sample};
+use crate::metrics::custom::CustomValue;
+use crate::metrics::custom_windows::{Added, CustomWindows};
 use crate::metrics::datum::{
     Body, Datum, DatumKey, FAILED_RESPONSE_TIME, FAILURE_COUNT, REQUEST_COUNT, RESPONSE_SIZE, RESPONSE_TIME, Unit,
 };
@@ -115,15 +117,18 @@ pub struct Aggregator {
     registry: SeriesRegistry,
     samples: BTreeMap<i64, Second>,
     gauges: BTreeMap<i64, BTreeMap<GaugeKey, Histogram>>,
+    custom: CustomWindows,
 }
 
 impl Aggregator {
     /// An aggregator without open windows.
     #[must_use]
     pub fn new(config: &Config, identity: Arc<RunIdentity>) -> Self {
+        let registry = SeriesRegistry::new(config, &identity);
         Self {
             resolution: config.resolution,
-            registry: SeriesRegistry::new(config, &identity),
+            custom: CustomWindows::new(Arc::clone(&registry.own_roll_up().dimensions)),
+            registry,
             identity,
             samples: BTreeMap::new(),
             gauges: BTreeMap::new(),
@@ -167,6 +172,12 @@ impl Aggregator {
         metrics.entry((gauge.metric, gauge.unit, gauge.dimension)).or_default().add(gauge.value);
     }
 
+    /// Adds the value of a custom metric to its window.
+    pub fn add_custom(&mut self, value: CustomValue) -> Added {
+        let window = window_of(value.time.seconds(), self.resolution);
+        self.custom.add(window, value, self.registry.notices())
+    }
+
     /// Closes the windows that ended at or before `now`, and those far in the future, which occur if the clock was set back or
     /// the clock of another machine is fast. A later sample of a closed window opens another window of the same time, and
     /// CloudWatch adds the two.
@@ -185,7 +196,9 @@ impl Aggregator {
 
     fn close(&mut self, end: i64, mut observe: impl FnMut(i64, &RequestKey, &Stats)) -> Vec<Datum> {
         let samples = split(&mut self.samples, end);
-        let gauges = split(&mut self.gauges, if self.resolution == 1 { end } else { i64::MAX });
+        let end = if self.resolution == 1 { end } else { i64::MAX };
+        let gauges = split(&mut self.gauges, end);
+        let custom = split(self.custom.open(), end);
 
         let mut windows: BTreeMap<i64, FnvHashMap<Series, Stats>> = BTreeMap::new();
         for (second, requests) in samples {
@@ -223,6 +236,7 @@ impl Aggregator {
                 datums.extend(Datum::of_histogram(&key, self.resolution, &histogram));
             }
         }
+        datums.extend(self.custom.datums(custom, self.resolution));
         datums
     }
 

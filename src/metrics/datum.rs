@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::metrics::dimension::Dimension;
 use crate::metrics::histogram::{Histogram, MAX_VALUES_PER_DATUM, Point};
@@ -17,45 +18,92 @@ pub const RESPONSE_TIME: &str = "ResponseTime_ms";
 pub const FAILED_RESPONSE_TIME: &str = "FailedResponseTime_ms";
 /// Sizes of the responses to successful requests.
 pub const RESPONSE_SIZE: &str = "ResponseSize_Bytes";
-/// The metrics that locust-cw derives from samples. A gauge cannot have one of these names.
+/// The metrics that locust-cw derives from samples. A custom metric cannot have one of these names.
 pub const SAMPLE_METRICS: [&str; 5] =
     [REQUEST_COUNT, FAILURE_COUNT, RESPONSE_TIME, FAILED_RESPONSE_TIME, RESPONSE_SIZE];
+/// The gauges of a Locust process. A custom metric of a test with Locust cannot have one of these names.
+pub const LOCUST_GAUGES: [&str; 4] = ["UserCount", "WorkerCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"];
 
-/// The units of CloudWatch that locust-cw uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// The units of CloudWatch.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
+)]
+#[serde(try_from = "String", into = "&'static str")]
 #[expect(missing_docs, reason = "they are CloudWatch's own names")]
 pub enum Unit {
-    Milliseconds,
     Seconds,
+    Microseconds,
+    Milliseconds,
     Bytes,
-    Count,
+    Kilobytes,
+    Megabytes,
+    Gigabytes,
+    Terabytes,
+    Bits,
+    Kilobits,
+    Megabits,
+    Gigabits,
+    Terabits,
     Percent,
+    Count,
+    #[strum(serialize = "Bytes/Second")]
+    BytesPerSecond,
+    #[strum(serialize = "Kilobytes/Second")]
+    KilobytesPerSecond,
+    #[strum(serialize = "Megabytes/Second")]
+    MegabytesPerSecond,
+    #[strum(serialize = "Gigabytes/Second")]
+    GigabytesPerSecond,
+    #[strum(serialize = "Terabytes/Second")]
+    TerabytesPerSecond,
+    #[strum(serialize = "Bits/Second")]
+    BitsPerSecond,
+    #[strum(serialize = "Kilobits/Second")]
+    KilobitsPerSecond,
+    #[strum(serialize = "Megabits/Second")]
+    MegabitsPerSecond,
+    #[strum(serialize = "Gigabits/Second")]
+    GigabitsPerSecond,
+    #[strum(serialize = "Terabits/Second")]
+    TerabitsPerSecond,
+    #[strum(serialize = "Count/Second")]
+    CountPerSecond,
     None,
 }
 
 impl Unit {
     /// CloudWatch's name of the unit.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Milliseconds => "Milliseconds",
-            Self::Seconds => "Seconds",
-            Self::Bytes => "Bytes",
-            Self::Count => "Count",
-            Self::Percent => "Percent",
-            Self::None => "None",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// The unit with this name.
+    ///
+    /// # Errors
+    /// If there is none: the text says which there are.
+    pub fn named(name: &str) -> Result<Self, String> {
+        name.parse().map_err(|_| format!("{name:?} is not a unit of CloudWatch: {}", Self::VARIANTS.join(", ")))
     }
 }
 
-impl std::str::FromStr for Unit {
-    type Err = String;
+impl TryFrom<String> for Unit {
+    type Error = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const ALL: [Unit; 6] = [Unit::Milliseconds, Unit::Seconds, Unit::Bytes, Unit::Count, Unit::Percent, Unit::None];
-        ALL.into_iter()
-            .find(|unit| unit.as_str() == text)
-            .ok_or_else(|| format!("unit {text:?} is not one of {}", ALL.map(Unit::as_str).join(", ")))
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::named(&text)
     }
 }
 
@@ -256,6 +304,19 @@ pub(crate) mod tests {
             .collect();
         assert!(datums.len() > 1);
         assert_eq!(points, histogram.points());
+    }
+
+    #[test]
+    fn units_have_the_names_of_cloudwatch() {
+        assert_eq!(Unit::VARIANTS.len(), 27);
+        for &name in Unit::VARIANTS {
+            let unit: Unit = name.parse().expect("a unit");
+            assert_eq!(unit.as_str(), name);
+            let json = serde_json::to_string(&unit).expect("text");
+            assert_eq!((json.as_str(), serde_json::from_str(&json).ok()), (&*format!("{name:?}"), Some(unit)));
+        }
+        assert!(Unit::VARIANTS.contains(&"Bytes/Second") && Unit::VARIANTS.contains(&"None"));
+        assert!(Unit::named("bytes").expect_err("another name").contains("Bytes, "));
     }
 
     #[test]

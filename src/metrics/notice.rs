@@ -14,6 +14,9 @@ pub const MAX_METHODS: usize = 50;
 /// Maximum number of series for each request name that `--cw-max-requests` allows.
 pub const MAX_SERIES_PER_REQUEST: usize = 10;
 
+/// Maximum number of series of custom metrics of a process. Each costs as much as a metric of CloudWatch.
+pub const MAX_CUSTOM_SERIES: usize = 200;
+
 /// A notice about the series of a run. Each kind is reported once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SeriesNotice {
@@ -29,6 +32,11 @@ pub enum SeriesNotice {
     ValuesInName(SmolStr),
     /// Requests with this name but different methods share a series.
     MethodsShareSeries(SmolStr),
+    /// Further series of custom metrics are published as [`OTHER`], and further custom metrics are ignored. This is the metric of
+    /// the first one.
+    TooManyCustomSeries(SmolStr),
+    /// This custom metric is both a gauge and a count.
+    GaugeAndCount(SmolStr),
 }
 
 impl SeriesNotice {
@@ -51,6 +59,8 @@ impl SeriesNotice {
             Self::TooManySeries(_) => "series",
             Self::ValuesInName(_) => "request name with values",
             Self::MethodsShareSeries(_) => "shared series",
+            Self::TooManyCustomSeries(_) => "custom metrics",
+            Self::GaugeAndCount(_) => "gauge and count",
         }
     }
 
@@ -88,6 +98,16 @@ impl SeriesNotice {
                 "Requests named {:?} use several methods and share their metrics. To tell them apart, add Method to \
                  --cw-dimensions, or give each a name= of its own.",
                 shown(name),
+            ),
+            Self::TooManyCustomSeries(metric) => format!(
+                "More than {MAX_CUSTOM_SERIES} custom metrics, counted with their dimensions: {:?} and further ones are published \
+                 with \"(other)\" for each dimension, and new names are ignored. Use dimensions with few values.",
+                shown(metric),
+            ),
+            Self::GaugeAndCount(metric) => format!(
+                "The custom metric {:?} is used as a gauge and as a count: locust-cw ignores the values of the second \
+                 kind. Give each a name of its own.",
+                shown(metric),
             ),
         }
     }

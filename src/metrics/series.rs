@@ -183,6 +183,11 @@ impl SeriesRegistry {
         &self.own_roll_up
     }
 
+    /// The notices, for those about custom metrics.
+    pub fn notices(&mut self) -> &mut Notices {
+        &mut self.notices
+    }
+
     /// Takes the notices since the last call.
     pub fn take_notices(&mut self) -> Vec<SeriesNotice> {
         self.notices.take()

@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 
 use super::asyncio::awaitable;
 use super::checks::CheckResult;
+use super::custom::{self, CustomArguments};
 use super::errors::not_started;
 use super::flush::Flush;
 use super::options::config;
@@ -26,7 +27,8 @@ use crate::config::identity::{RunIdentity, origin_of, public_host};
 use crate::config::{LogChoice, validate};
 use crate::ingest::queue::ControlMessage;
 use crate::ingest::sample::{Gauge, LifeCycleEvent};
-use crate::metrics::datum::{SAMPLE_METRICS, Unit};
+use crate::metrics::custom::{Kind, Source};
+use crate::metrics::datum::Unit;
 use crate::run::{ReportExtras, Run, TestState};
 use crate::statistics::{Audience, RunStatistics, end_of_warm_up};
 use crate::timestamp::Timestamp;
@@ -110,7 +112,7 @@ impl Publisher {
         }
     }
 
-    /// Records the current value of a gauge.
+    /// Records the current value of a gauge of locust-cw. Custom metrics have rules of their own.
     #[pyo3(signature = (metric, value, unit = "None", dimension = None))]
     fn gauge(
         &self,
@@ -120,21 +122,50 @@ impl Publisher {
         unit: &str,
         dimension: Option<(String, String)>,
     ) -> PyResult<()> {
-        let unit: Unit = unit.parse().map_err(PyValueError::new_err)?;
-        if !value.is_finite() || value < 0.0 {
-            return Err(PyValueError::new_err(format!(
-                "{metric}: a gauge must be finite and not negative, not {value}"
-            )));
-        }
-        if SAMPLE_METRICS.contains(&metric.as_str()) {
-            return Err(PyValueError::new_err(format!(
-                "locust-cw computes {metric} from requests; choose another \
-                                                      name"
-            )));
-        }
+        let unit = Unit::named(unit).map_err(PyValueError::new_err)?;
         let gauge = Gauge { time: Timestamp::now(), metric, value, unit, dimension };
         py.detach(|| self.run.push(ControlMessage::Gauge(Box::new(gauge))));
         Ok(())
+    }
+
+    /// Records a value of a custom metric.
+    #[pyo3(signature = (kind, metric, value, unit, dimensions, *, in_test))]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument in Python")]
+    fn custom(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        metric: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        unit: &Bound<'_, PyAny>,
+        dimensions: &Bound<'_, PyDict>,
+        in_test: bool,
+    ) -> PyResult<()> {
+        let kind = if kind == "count" { Kind::Count } else { Kind::Gauge };
+        let source = if in_test { Source::Test } else { Source::Program };
+        let arguments = CustomArguments { metric, value, unit, dimensions };
+        match arguments.value(kind, self.run.custom_rules(source)) {
+            Ok(value) => {
+                if let Err(item) = self.run.try_record_custom(value) {
+                    py.detach(|| self.run.record_blocking(item));
+                }
+                Ok(())
+            }
+            Err(fault) => fault.settle(&self.run, source),
+        }
+    }
+
+    /// Records a mark.
+    #[pyo3(signature = (text, *, in_test))]
+    fn mark(&self, text: &Bound<'_, PyAny>, in_test: bool) -> PyResult<()> {
+        let source = if in_test { Source::Test } else { Source::Program };
+        custom::mark(&self.run, text).or_else(|fault| fault.settle(&self.run, source))
+    }
+
+    /// How many values of custom metrics and marks were not recorded.
+    #[getter]
+    fn ignored(&self) -> u64 {
+        self.run.ignored()
     }
 
     /// Records an event of the whole test as a log event.

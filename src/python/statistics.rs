@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 use super::checks::{Check, CheckResult, TargetValue, parsed, target_values};
 use super::run_numbers::{ErrorTotals, LoadTimeline, RequestTimeline, SingleRequest, errors, slowest, timelines};
+use crate::metrics::custom;
 use crate::statistics;
 use crate::summary;
 use crate::timestamp::Timestamp;
@@ -135,10 +136,55 @@ impl RunStatistics {
         Some(names.into_iter().map(String::from).collect())
     }
 
+    /// The marks of users in all processes so far, oldest first: time and text.
+    #[getter]
+    fn marks(&self, py: Python<'_>) -> Vec<(f64, String)> {
+        shown(&py.detach(|| self.statistics.marks()))
+    }
+
+    /// The custom metrics of all processes so far, by name.
+    #[getter]
+    fn custom_metrics(&self, py: Python<'_>) -> Vec<CustomMetric> {
+        py.detach(|| self.statistics.custom_metrics()).iter().map(CustomMetric::from).collect()
+    }
+
     /// The summary so far.
     fn summary(&self, py: Python<'_>) -> Summary {
         Summary { summary: py.detach(|| self.statistics.summary()) }
     }
+}
+
+/// A custom metric of a run, with the names of its dimensions.
+#[pyclass(frozen, get_all, module = "locust_cw._core")]
+pub struct CustomMetric {
+    name: String,
+    kind: String,
+    unit: &'static str,
+    dimensions: Vec<String>,
+}
+
+impl From<&custom::CustomMetric> for CustomMetric {
+    fn from(metric: &custom::CustomMetric) -> Self {
+        Self {
+            name: metric.metric.to_string(),
+            kind: metric.kind.to_string(),
+            unit: metric.unit.as_str(),
+            dimensions: metric.dimensions.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// The marks of two parts of a run, oldest first: time and text.
+#[pyfunction]
+pub fn merge_marks(one: Vec<(f64, String)>, other: Vec<(f64, String)>) -> Vec<(f64, String)> {
+    let marks = |pairs: Vec<(f64, String)>| {
+        pairs.into_iter().filter_map(|(time, text)| summary::Mark::new(Timestamp::from_seconds_f64(time), &text))
+    };
+    shown(&summary::merge_marks(marks(one), marks(other)))
+}
+
+fn shown(marks: &[summary::Mark]) -> Vec<(f64, String)> {
+    marks.iter().map(|mark| (mark.time().seconds_f64(), mark.text().to_owned())).collect()
 }
 
 /// The totals of the requests with one method and name.

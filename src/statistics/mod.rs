@@ -22,9 +22,10 @@ use crate::check::{BreachTracker, Check, CheckResult, Scope, Undecided};
 use crate::config::Config;
 use crate::ingest::sample::Gauge;
 use crate::metrics::aggregator::Stats;
+use crate::metrics::custom::CustomMetric;
 use crate::summary::{
-    GeneratorLoad, Highlights, Increment, IncrementError, IncrementSender, Limits, LoadBlock, Phase, RequestKey,
-    Seconds, Summary, Window,
+    GeneratorLoad, Highlights, Increment, IncrementError, IncrementSender, Limits, LoadBlock, Mark, Phase, RequestKey,
+    RunAdditions, Seconds, Summary, Window,
 };
 use crate::timestamp::Timestamp;
 
@@ -39,6 +40,9 @@ const REPORT_SECONDS: i64 = 5;
 const SECONDS_PER_MINUTE: i64 = 60;
 /// How many windows are added before the lock is released for a moment.
 const WINDOWS_AT_ONCE: usize = 16;
+
+/// This process among those that add marks. No worker has an empty name.
+const OWN_PROCESS: &str = "";
 
 /// The values of target checks by their texts, or the reasons why there are none.
 pub type TargetValues = BTreeMap<String, Result<f64, String>>;
@@ -85,6 +89,7 @@ impl RunStatistics {
                 increments: (audience == Audience::Master).then(|| IncrementSender::new(limits.clone())),
                 summary: Summary::new(limits),
                 fleet: Fleet::default(),
+                additions: RunAdditions::default(),
                 next_second: measured_from.seconds(),
                 trackers: config.checks.iter().map(BreachTracker::new).collect(),
                 stopped_by: None,
@@ -147,6 +152,32 @@ impl RunStatistics {
         state.increments.iter_mut().for_each(|increments| increments.add_generator(second, &load));
     }
 
+    /// Adds a mark of a user of this process.
+    pub fn add_mark(&self, mark: &Mark) {
+        let mut state = self.lock();
+        state.additions.add_mark(OWN_PROCESS, mark.clone());
+        state.increments.iter_mut().for_each(|increments| increments.add_mark(mark.clone()));
+    }
+
+    /// Adds a custom metric of this process.
+    pub fn add_metric(&self, metric: &CustomMetric) {
+        let mut state = self.lock();
+        state.additions.add_metric(metric.clone());
+        state.increments.iter_mut().for_each(|increments| increments.add_metric(metric.clone()));
+    }
+
+    /// The marks of all processes so far, oldest first.
+    #[must_use]
+    pub fn marks(&self) -> Vec<Mark> {
+        self.lock().additions.marks()
+    }
+
+    /// The custom metrics of all processes so far, by name.
+    #[must_use]
+    pub fn custom_metrics(&self) -> Vec<CustomMetric> {
+        self.lock().additions.metrics()
+    }
+
     /// Notes that some statistics are from reports of workers: they have rounded response times of successful and failed
     /// requests together.
     pub fn set_approximate(&self) {
@@ -193,6 +224,7 @@ impl RunStatistics {
                 window.phase = state.phase_of(window.second);
             }
             increment.add_to(&mut state.summary, &mut state.seconds);
+            increment.additions.iter().for_each(|additions| state.additions.add(worker, additions));
             self.judge(state, open_second);
         }
         Ok(sequence)

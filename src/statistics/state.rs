@@ -6,7 +6,7 @@ use super::first_whole_second;
 use super::fleet::Fleet;
 use super::whole_run::WholeRun;
 use crate::check::{BreachTracker, Check, Measure};
-use crate::summary::{IncrementSender, Phase, Seconds, Summary, Window};
+use crate::summary::{IncrementSender, Phase, RunAdditions, Seconds, Summary, Window};
 use crate::timestamp::Timestamp;
 
 /// The CPU usage of a process is judged by its average over this many seconds: a peak of one second is no bottleneck.
@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) increments: Option<IncrementSender>,
     /// The workers of a master.
     pub(super) fleet: Fleet,
+    /// What users have added.
+    pub(super) additions: RunAdditions,
     /// The first second that is not judged.
     pub(super) next_second: i64,
     /// One for each check.

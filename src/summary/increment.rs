@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::summary::additions::Additions;
 use crate::summary::highlights::Highlights;
 use crate::summary::load_blocks::LoadBlock;
 use crate::summary::request::RequestKey;
@@ -39,6 +40,8 @@ pub struct Increment {
     pub highlights: Highlights,
     /// Windows that could not be sent in time, added up.
     pub earlier: Option<Summary>,
+    /// What the users of the process have added.
+    pub additions: Option<Additions>,
 }
 
 /// Why an increment cannot be read.
@@ -73,6 +76,7 @@ struct Wire<T, S> {
     windows: Vec<WireWindow<T>>,
     highlights: Highlights,
     earlier: Option<S>,
+    additions: Option<Additions>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,6 +113,7 @@ impl Increment {
             windows,
             highlights: self.highlights.clone(),
             earlier: self.earlier.as_ref(),
+            additions: self.additions.clone(),
         };
         Ok(postcard::to_extend(&wire, vec![VERSION])?)
     }
@@ -143,6 +148,7 @@ impl Increment {
             windows: windows.ok_or(MALFORMED)?,
             highlights: wire.highlights,
             earlier: wire.earlier,
+            additions: wire.additions,
         })
     }
 
@@ -152,6 +158,7 @@ impl Increment {
         self.closed_until = self.closed_until.map(shifted);
         self.loads.iter_mut().for_each(|(second, _)| *second = shifted(*second));
         self.windows.iter_mut().for_each(|window| window.second = shifted(window.second));
+        self.additions.iter_mut().for_each(|additions| additions.shift(seconds));
     }
 
     /// Adds the increment to the summary of the run and to the values of its seconds.
@@ -179,21 +186,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::metrics::custom::{CustomMetric, Kind};
+    use crate::metrics::datum::Unit;
+    use crate::summary::Mark;
     use crate::summary::highlights::tests::request;
     use crate::summary::tests::{limits, summary_of, windows};
+    use crate::timestamp::Timestamp;
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn an_increment_is_read_back(
-            windows in windows(), earlier in prop::option::of(windows()), sequence in any::<u64>(), closed_until in any::<Option<i64>>(),
+            windows in windows(), earlier in prop::option::of(windows()), sequence in any::<u64>(), closed_until in any::<Option<i64>>(), text in any::<String>(),
         ) {
             let generator = GeneratorLoad::new(Some(40.0), None);
             let mut highlights = Highlights::default();
             highlights.add_successful(request(1, 2));
             highlights.add_failed("HTTPError", request(3, 4));
+            let marks = Mark::new(Timestamp::from_seconds(1), &text).into_iter().collect();
+            let metric = CustomMetric { metric: text.into(), kind: Kind::Count, unit: Unit::None, dimensions: vec!["a".into()] };
+            let additions = Some(Additions { marks, metrics: vec![metric] });
             let earlier = earlier.map(|earlier| summary_of(&earlier));
-            let increment = Increment { sequence, closed_until, generator, loads: vec![(7, generator)], windows, highlights, earlier };
+            let increment = Increment { sequence, closed_until, generator, loads: vec![(7, generator)], windows, highlights, earlier, additions };
             let bytes = increment.encode().expect("plain data");
             prop_assert_eq!(Increment::decode(&bytes), Ok(increment));
         }
@@ -202,7 +216,7 @@ mod tests {
         fn changed_bytes_are_refused_or_read(windows in windows(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
             let earlier = Some(summary_of(&windows));
             let increment =
-                Increment { sequence: 0, closed_until: None, generator: GeneratorLoad::default(), loads: vec![], windows, highlights: Highlights::default(), earlier };
+                Increment { sequence: 0, closed_until: None, generator: GeneratorLoad::default(), loads: vec![], windows, highlights: Highlights::default(), earlier, additions: None };
             let mut bytes = increment.encode().expect("plain data");
             for (index, byte) in changes {
                 let at = index.index(bytes.len());
@@ -239,9 +253,10 @@ mod tests {
             windows: vec![],
             highlights: Highlights::default(),
             earlier: None,
+            additions: None,
         };
         let mut bytes = empty.encode().expect("plain data");
-        assert!(bytes.len() < 14, "{bytes:?}");
+        assert!(bytes.len() < 15, "{bytes:?}");
         bytes.push(0);
         assert!(text(&bytes).contains("cannot be read"));
     }

@@ -14,6 +14,7 @@
 //! of histograms. The bounds choose what to keep by rules that do not depend on order, so that any order and any partition of the
 //! same windows has an equal summary.
 
+mod additions;
 mod block;
 mod blocks;
 mod bounded;
@@ -37,6 +38,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+pub use self::additions::{
+    Additions, MAX_MARK_CHARS, MAX_MARKS, MAX_MARKS_PER_MINUTE, Mark, MarkLimits, RunAdditions, merge_marks,
+};
 pub use self::block::{Block, CompactHistogram};
 pub use self::blocks::{MAX_BLOCKS, TimeBlocks};
 use self::bounded::{BoundedMap, Key, Merge, hash};

@@ -76,6 +76,7 @@ mod tests {
             windows: vec![],
             highlights: Highlights::default(),
             earlier: None,
+            additions: None,
         }
         .encode()
         .expect("plain data")

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::metrics::custom::CustomMetric;
+use crate::summary::additions::{Additions, Mark};
 use crate::summary::highlights::Highlights;
 use crate::summary::increment::Increment;
 use crate::summary::load_blocks::LoadBlock;
@@ -33,6 +35,8 @@ pub struct IncrementSender {
     loads: BTreeMap<i64, GeneratorLoad>,
     /// Single requests since the last increment that a report names.
     highlights: Highlights,
+    /// What users have added since the last increment. The process bounds it.
+    additions: Additions,
     closed_until: Option<i64>,
     /// Whether something has changed since the last increment.
     is_changed: bool,
@@ -58,6 +62,7 @@ impl IncrementSender {
             generator: GeneratorLoad::default(),
             loads: BTreeMap::new(),
             highlights: Highlights::default(),
+            additions: Additions::default(),
             closed_until: None,
             is_changed: false,
             next: 0,
@@ -92,6 +97,18 @@ impl IncrementSender {
     pub fn add_highlights(&mut self, highlights: &Highlights) {
         self.is_changed |= !highlights.is_empty();
         self.highlights.merge(highlights);
+    }
+
+    /// Adds a mark of a user.
+    pub fn add_mark(&mut self, mark: Mark) {
+        self.is_changed = true;
+        self.additions.marks.push(mark);
+    }
+
+    /// Adds a custom metric.
+    pub fn add_metric(&mut self, metric: CustomMetric) {
+        self.is_changed = true;
+        self.additions.metrics.push(metric);
     }
 
     /// Records that the windows of all seconds before this one, since the epoch, have been added.
@@ -133,12 +150,14 @@ impl IncrementSender {
             windows,
             highlights: std::mem::take(&mut self.highlights),
             earlier: (!earlier.is_empty()).then_some(earlier),
+            additions: Some(std::mem::take(&mut self.additions)).filter(|additions| *additions != Additions::default()),
         };
         let Ok(bytes) = increment.encode() else {
             // No value without a stored form is known. The windows stay, so that they are not lost.
             increment.windows.into_iter().for_each(|window| self.add_window(window));
             increment.earlier.iter().for_each(|earlier| self.earlier.merge(earlier));
             self.highlights = increment.highlights;
+            self.additions = increment.additions.unwrap_or_default();
             return None;
         };
         self.unacknowledged.push_back(Unacknowledged {
@@ -171,9 +190,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::summary::additions::RunAdditions;
     use crate::summary::receiver::IncrementReceiver;
     use crate::summary::seconds::Seconds;
     use crate::summary::tests::{limits, summary_of, window, windows};
+    use crate::timestamp::Timestamp;
 
     /// What happens to a message.
     #[derive(Debug, Clone, Copy)]
@@ -223,7 +244,13 @@ mod tests {
             let mut now = Instant::now();
             let mut rest = windows.iter();
             let mut rounds = 0;
+            let (mut marked, mut additions) = (0, RunAdditions::default());
             while rest.len() > 0 || !sender.is_settled() {
+                if rest.len() > 0 {
+                    // Far enough apart that each is a mark of its own.
+                    sender.add_mark(Mark::new(Timestamp::from_seconds(10 * rounds), "begin").expect("a text"));
+                    marked += 1;
+                }
                 rest.by_ref().take(3).for_each(|window| sender.add_window(window.clone()));
                 sender.close_until(rounds.min(20));
                 now += Duration::from_secs(3);
@@ -231,13 +258,17 @@ mod tests {
                 for bytes in there.arriving(sender.take(now)) {
                     let accepted = receiver.accept(&bytes).expect("an increment");
                     acknowledgements.push(accepted.sequence);
-                    accepted.increment.iter().for_each(|increment| increment.add_to(&mut summary, &mut seconds));
+                    if let Some(increment) = &accepted.increment {
+                        increment.add_to(&mut summary, &mut seconds);
+                        increment.additions.iter().for_each(|added| additions.add("w1", added));
+                    }
                 }
                 back.arriving(acknowledgements).into_iter().for_each(|sequence| sender.acknowledge(sequence));
                 rounds += 1;
                 prop_assert!(rounds < 1000, "nothing arrives");
             }
             prop_assert_eq!(summary, summary_of(&windows));
+            prop_assert_eq!(additions.marks().len(), marked);
             prop_assert_eq!(receiver.closed_until(), sender.closed_until);
             let mut direct = Seconds::default();
             windows.iter().for_each(|window| direct.add_window(window));

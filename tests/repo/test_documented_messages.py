@@ -57,6 +57,14 @@ NO_MESSAGES = {
     "all machines": "the reason in a warning of the master, which has an entry",
     "a worker sent statistics number … before earlier ones": "the same",
     "a worker sent statistics of … bytes: the maximum is …": "the same",
+    "gauge and count": "the topic of a message",
+    "text or a number": "the type of an argument, in a message",
+    "the dimension … of …": "the same",
+    "the name of a dimension": "the same",
+    "the name of a metric": "the same",
+    "the text of a mark": "the same",
+    "the unit of …": "the same",
+    "the value of …": "the same",
     "not a time in ISO 8601": "in the result of a check that another program wrote",
 }
 """Texts in the sources that look like messages, and what they are."""

@@ -142,6 +142,19 @@ def test_dimensions_and_context_of_ones_own(aws: Aws, shop: str, tmp_path: Path)
     assert all(isinstance(each["context"]["product"], int) for each in logged)
 
 
+def test_metrics_and_marks_of_ones_own(aws: Aws, shop: str, tmp_path: Path) -> None:
+    (command,) = commands_of("measuring.py")
+    run = started(aws, tmp_path, *arranged(command, shop), *BRIEF)
+    check_result(run)
+    queue = aws.cloudwatch.statistics("queue_length", Host=shop, pool="web")
+    assert (queue.min, queue.max) == (17, 17)
+    assert aws.cloudwatch.count("tokens", Host=shop, model="small") > 0
+    assert [event.fields["text"] for event in aws.cloudwatch.events() if event.tells("mark")] == ["deploy began"]
+    body = aws.cloudwatch.metrics.get_dashboard(DashboardName=aws.cloudwatch.namespace)["DashboardBody"]
+    assert "mark: deploy began" in body
+    assert "Custom metric queue_length" in body
+
+
 def test_a_client_that_is_not_http(aws: Aws, tmp_path: Path) -> None:
     (command,) = commands_of("custom_client.py")
     run = started(aws, tmp_path, *arranged(command, "none"), *BRIEF, "-u60", env={"TMPDIR": str(tmp_path)})

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from locust_cw._aws.targets import METRIC_KIND
 from locust_cw._dashboard.annotations import Mark
 from locust_cw._dashboard.body import make_body
 from locust_cw._dashboard.name import check_name
-from locust_cw._dashboard.view import View
+from locust_cw._dashboard.view import CustomMetric, View
 from locust_cw._distributed.registry import WorkerRegistry
 from locust_cw._report import saturation as _saturation
 from locust_cw._report.gather import gather
@@ -174,12 +175,16 @@ def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:
 BODY: dict[str, Any] = json.loads(
     json.dumps(
         make_body(
-            View.of({}, region="eu-north-1", host="http://h.test"),
-            [Mark("run-1", event, 1.79e9) for event in ("start", "ramped up", "stop")],
+            replace(
+                View.of({}, region="eu-north-1", host="http://h.test"),
+                custom_metrics=(CustomMetric("depth", "gauge", "None", ("pool",)),),
+            ),
+            [Mark("run-1", event, 1.79e9) for event in ("start", "ramped up", "mark", "stop")],
         )
     )
 )
-LABELS = st.builds("run {} {}".format, st.text(max_size=8), st.sampled_from(["start", "stop", "ramped up", "x"]))
+EVENTS = st.sampled_from(["start", "stop", "ramped up", "mark: x", "x"])
+LABELS = st.builds("run {} {}".format, st.text(max_size=8), EVENTS)
 TIMES = st.datetimes().map(str) | st.from_regex(
     re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([+-]\d\d:\d\d|Z)?", re.ASCII), fullmatch=True
 )

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from locust_cw import _core
 from locust_cw._aws import console
 from locust_cw._aws import targets as _targets
-from locust_cw._dashboard.annotations import MAX_RUNS, Mark
+from locust_cw._dashboard.annotations import MAX_RUNS, MAX_USER_MARKS, Mark
 from locust_cw._dashboard.body import make_body
+from locust_cw._dashboard.custom_metrics import MAX_GRAPHS
 from locust_cw._dashboard.limits import DashboardError
 from locust_cw._dashboard.log_queries import saved_queries
 from locust_cw._dashboard.name import check_name, default_name
 from locust_cw._dashboard.variables import MAX_HOSTS
-from locust_cw._dashboard.view import View
+from locust_cw._dashboard.view import CustomMetric, View
 from support.dashboard_grammar import assert_valid, expressions_of, log_query_problems, metrics_of, resolved
 from support.dashboards import (
     BALANCER,
@@ -37,6 +38,13 @@ from support.servers import REGION
 
 # The body
 
+CUSTOM = (
+    CustomMetric("queue_depth", "gauge", "Count", ()),
+    CustomMetric("queue_depth", "gauge", "Count", ("pool", "time zone")),
+    CustomMetric('quo"ted', "gauge", "None", ("pool",)),
+    CustomMetric("tokens", "count", "None", ()),
+    CustomMetric("tokens", "count", "None", ("Host", "model")),
+)
 VIEWS = {
     "plain": view(),
     "no host": view(host=None),
@@ -51,6 +59,8 @@ VIEWS = {
     "failures": view(logs="failures"),
     "no logs": view(logs="off"),
     "text": view(log_format="text"),
+    "custom metrics": view(custom_metrics=CUSTOM),
+    "custom metrics of all hosts": view(custom_metrics=CUSTOM, host=None, resolution=60, constants=(("pool", "a"),)),
 }
 
 
@@ -204,6 +214,51 @@ def test_runs_add_their_markers_and_the_oldest_are_removed() -> None:
     assert lines(body) == [
         f"run run-{run} {event}" for run in range(5, MAX_RUNS + 5) for event in ("start", "ramped up", "stop")
     ]
+
+
+def test_the_marks_of_users_are_drawn_between_those_of_the_run() -> None:
+    """Those given replace all of the same run, whose times may have changed; other runs keep theirs."""
+    users = [Mark("run-1", "mark", NOON + 70 + second, "deploy: began") for second in (4, 2)]
+    body = assert_valid(make_body(view(), [*marks(1), *users]))
+    mine = ["start", "ramped up", "mark: deploy: began", "mark: deploy: began", "stop"]
+    assert lines(body) == [f"run run-1 {event}" for event in mine]
+    body = assert_valid(make_body(view(), [*marks(2), Mark("run-1", "mark", NOON + 71, "deploy: began")], body))
+    del mine[2]
+    two = [f"run run-2 {event}" for event in ("start", "ramped up", "stop")]
+    assert lines(body) == [f"run run-1 {event}" for event in mine] + two
+    assert lines(make_body(view(), (), body)) == lines(body)
+    annotation = Mark("r", "mark", NOON, "x" * 300).annotation()
+    assert annotation["label"] == "run r mark: " + "x" * 256
+    assert Mark.read(annotation) is not None
+    assert MAX_USER_MARKS == 20
+
+
+def test_custom_metrics_have_a_graph_per_name_which_later_runs_keep() -> None:
+    body = assert_valid(make_body(view(custom_metrics=CUSTOM), marks(1)))
+    gauge = widget(body, "Custom metric queue_depth")["properties"]
+    assert [line[-1].get("stat") for line in gauge["metrics"]] == ["Average", "Maximum", None]
+    [search] = [
+        text for text in expressions_of({"widgets": [widget(body, "Custom metric queue_depth")]}) if "SEARCH" in text
+    ]
+    assert '"Host","pool","time zone"} MetricName="queue_depth"' in search
+    # A rate, of the metric without dimensions and of those with.
+    count = widget(body, "Custom metric tokens")["properties"]
+    assert count["yAxis"]["left"]["label"] == "values per second"
+    assert sum("/PERIOD(" in text for text in expressions_of({"widgets": [widget(body, "Custom metric tokens")]})) == 2
+    # A search cannot escape quotation marks.
+    assert "quo" not in json.dumps(body)
+    other = (CustomMetric("orders", "count", "Count", ()),)
+    later = assert_valid(make_body(view(custom_metrics=other), marks(2), json.loads(json.dumps(body))))
+    titles = [each["properties"].get("title") for each in later["widgets"]]
+    assert [title for title in titles if str(title).startswith("Custom")] == [
+        "Custom metric orders",
+        "Custom metric queue_depth",
+        "Custom metric tokens",
+    ]
+    assert make_body(view(custom_metrics=other), (), later) == later
+    many = tuple(CustomMetric(f"m{number}", "gauge", "None", ()) for number in range(100))
+    full = assert_valid(make_body(view(custom_metrics=many), (), later))
+    assert sum(str(each["properties"].get("title")).startswith("Custom") for each in full["widgets"]) == MAX_GRAPHS
 
 
 def test_a_marker_has_its_reason_and_can_be_read() -> None:

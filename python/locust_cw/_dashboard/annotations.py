@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 MAX_RUNS = 20
 """Most runs with marks. The marks of older runs are removed."""
-MAX_REASON_CHARS = 200
-"""Longest reason of a mark."""
+MAX_REASON_CHARS = 256
+"""Longest reason of a mark, and longest text of a user's mark."""
 
-Event: TypeAlias = Literal["start", "ramped up", "stop"]
-_EVENTS: tuple[Event, ...] = ("start", "ramped up", "stop")
+MAX_USER_MARKS = 20
+"""Most marks of users for each run, the newest."""
+
+Event: TypeAlias = Literal["start", "ramped up", "mark", "stop"]
+_EVENTS: tuple[Event, ...] = ("start", "ramped up", "mark", "stop")
 _MARK = re.compile(
     rf"run (?P<run_id>[A-Za-z0-9._-]{{1,{_core.MAX_RUN_ID_CHARS}}})"
     rf" (?P<event>{'|'.join(_EVENTS)})(?:: (?P<reason>.*))?",
@@ -37,7 +40,8 @@ class Mark:
         run_id: The run.
         event: What happened.
         time: Seconds since the epoch.
-        reason: Why it happened, such as the alarm that stopped the test; None if no reason is known.
+        reason: Why it happened, such as the alarm that stopped the test; None if no reason is known. Of a user's mark,
+            its text.
 
     """
 
@@ -45,6 +49,11 @@ class Mark:
     event: Event
     time: float
     reason: str | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Of two marks with one key, the newer one counts: a run has each event once, apart from users' marks."""
+        return self.run_id, self.event, *(self.annotation().values() if self.event == "mark" else ())
 
     def annotation(self) -> Json:
         """The mark as a vertical annotation of a widget."""
@@ -78,9 +87,14 @@ class Annotations:
     """
 
     def __init__(self, marks: Iterable[Mark], ours: Iterable[Json]) -> None:
-        """Combine new marks with those on our existing widgets. Of two marks of the same event the new one counts."""
-        ours = list(ours)
-        self.runs = _newest_runs([*_marks_on(ours), *marks])
+        """Combine new marks with those on our existing widgets. Of two marks of the same event the new one counts.
+
+        Users' marks replace all those of the same run.
+        """
+        ours, marks = list(ours), list(marks)
+        marked = {mark.run_id for mark in marks if mark.event == "mark"}
+        earlier = [mark for mark in _marks_on(ours) if mark.event != "mark" or mark.run_id not in marked]
+        self.runs = _newest_runs([*earlier, *marks])
         self._by_title: dict[str, Json] = {}
         for widget in ours:
             annotations = widget["properties"].get("annotations")
@@ -104,18 +118,22 @@ class Annotations:
 
 
 def _newest_runs(marks: Iterable[Mark]) -> list[list[Mark]]:
-    runs: dict[str, dict[Event, Mark]] = {}
+    runs: dict[str, dict[tuple[str, ...], Mark]] = {}
     for mark in marks:
-        runs.setdefault(mark.run_id, {})[mark.event] = mark
+        runs.setdefault(mark.run_id, {})[mark.key] = mark
     by_age = sorted(runs.values(), key=lambda run: min(mark.time for mark in run.values()))
-    return [sorted(run.values(), key=lambda mark: _EVENTS.index(mark.event)) for run in by_age[-MAX_RUNS:]]
+    return [sorted(run.values(), key=_order) for run in by_age[-MAX_RUNS:]]
+
+
+def _order(mark: Mark) -> tuple[int, float]:
+    return _EVENTS.index(mark.event), mark.time
 
 
 def _marks_on(widgets: Iterable[Json]) -> list[Mark]:
-    found: dict[tuple[str, str], Mark] = {}
+    found: dict[tuple[str, ...], Mark] = {}
     for widget in widgets:
         annotations = widget["properties"].get("annotations")
         for annotation in list_of(annotations.get("vertical")) if isinstance(annotations, dict) else ():
             if mark := Mark.read(annotation):
-                found[mark.run_id, mark.event] = mark
+                found[mark.key] = mark
     return list(found.values())

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from locust_cw._dashboard.annotations import Annotations, Mark
+from locust_cw._dashboard.custom_metrics import put_custom_metrics
 from locust_cw._dashboard.limits import MAX_BODY_BYTES, MAX_WIDGETS, DashboardError
 from locust_cw._dashboard.ownership import claim, split_by_owner
 from locust_cw._dashboard.variables import variables
@@ -36,7 +37,7 @@ def make_body(view: View, marks: Iterable[Mark] = (), existing: Json | None = No
     ours, others = split_by_owner(existing.get("widgets"))
     annotations = Annotations(marks, ours)
     while True:
-        body = _assemble(view, annotations, existing, others)
+        body = _assemble(view, annotations, existing, ours, others)
         if len(body["widgets"]) > MAX_WIDGETS:
             raise DashboardError(
                 f"the dashboard would have {len(body['widgets'])} widgets, and CloudWatch accepts {MAX_WIDGETS}: give"
@@ -53,9 +54,12 @@ def make_body(view: View, marks: Iterable[Mark] = (), existing: Json | None = No
         del annotations.runs[0]
 
 
-def _assemble(view: View, annotations: Annotations, existing: Json, others: Sequence[Json]) -> Json:
+def _assemble(
+    view: View, annotations: Annotations, existing: Json, ours: Sequence[Json], others: Sequence[Json]
+) -> Json:
     grid = Grid()
     put_load(grid, view)
+    put_custom_metrics(grid, view, ours)
     for target in {target.title: target for target in view.targets}.values():
         put_target(grid, view, target)
     for widget in grid.widgets:

@@ -17,8 +17,10 @@ _TEXT_MARK = re.compile(rf" ?\[\]\(#({_PREFIX}[0-9a-f]+)\)")
 
 
 def claim(widget: Json) -> None:
-    """Mark a widget as locust-cw's."""
+    """Mark a widget as locust-cw's, unless it has its mark from an earlier run."""
     mark = _mark_of(title_of(widget))
+    if mark in _marks_on(widget):
+        return
     properties = widget["properties"]
     if widget["type"] == "text":
         first, newline, rest = properties["markdown"].partition("\n")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._dashboard.annotations import Event, Mark
+from locust_cw._dashboard.annotations import MAX_USER_MARKS, Event, Mark
 from locust_cw._dashboard.client import put, save_queries
 from locust_cw._dashboard.limits import DashboardError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from locust_cw._aws.account import Account
-    from locust_cw._dashboard.view import View
+    from locust_cw._dashboard.view import CustomMetric, View
 
 
 class _State(Enum):
@@ -44,6 +46,7 @@ class Dashboard:
     view: View
     run_id: str
     _marks: list[Mark] = field(default_factory=list)
+    _user_marks: list[Mark] = field(default_factory=list)
     _state: _State = _State.IDLE
 
     def begin(self, time: float) -> None:
@@ -65,8 +68,23 @@ class Dashboard:
         """Mark the stop, with the reason if there is one. Raises as `begin` does."""
         self._mark("stop", time, reason)
 
+    def add(self, marks: Sequence[tuple[float, str]], metrics: Sequence[CustomMetric]) -> None:
+        """Show all marks of users so far, and all custom metrics. Raises as `begin` does.
+
+        Args:
+            marks: Time and text of each mark, oldest first.
+            metrics: The custom metrics.
+
+        """
+        self._user_marks = [Mark(self.run_id, "mark", time, text) for time, text in marks[-MAX_USER_MARKS:]]
+        self.view = replace(self.view, custom_metrics=tuple(metrics))
+        self._update()
+
     def _mark(self, event: Event, time: float, reason: str | None = None) -> None:
         self._marks.append(Mark(self.run_id, event, time, reason))
+        self._update()
+
+    def _update(self) -> None:
         if self._state is not _State.IDLE:
             self._state = _State.OUTDATED
             return
@@ -80,7 +98,7 @@ class Dashboard:
         while self._state is _State.OUTDATED:
             self._state = _State.WRITING
             try:
-                put(self.account, self.name, self.view, list(self._marks))
+                put(self.account, self.name, self.view, [*self._marks, *self._user_marks])
             except (_core.AwsError, DashboardError):
                 # A caller that has added a mark in the meantime relies on this call.
                 if self._state is not _State.OUTDATED:

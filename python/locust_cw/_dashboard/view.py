@@ -14,6 +14,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class CustomMetric:
+    """A custom metric of a run.
+
+    Attributes:
+        name: The name of the metric.
+        kind: `gauge` or `count`.
+        unit: The unit.
+        dimensions: The names of its dimensions, in addition to those of all metrics.
+
+    """
+
+    name: str
+    kind: str
+    unit: str
+    dimensions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, metric: _core.CustomMetric) -> CustomMetric:
+        """The metric of the core."""
+        return cls(metric.name, metric.kind, metric.unit, tuple(metric.dimensions))
+
+
+@dataclass(frozen=True)
 class View:
     """What a dashboard shows.
 
@@ -30,6 +53,7 @@ class View:
         constants: The dimensions that all metrics have.
         targets: The AWS resources under test.
         checks: The checks of the test, whose limits are drawn.
+        custom_metrics: The custom metrics of the test, as far as they are known.
 
     """
 
@@ -46,6 +70,7 @@ class View:
     constants: tuple[tuple[str, str], ...] = ()
     targets: tuple[Target, ...] = ()
     checks: tuple[_core.Check, ...] = ()
+    custom_metrics: tuple[CustomMetric, ...] = ()
 
     @classmethod
     def of(

@@ -90,16 +90,16 @@ def put_load(grid: Grid, view: View) -> None:
     failures = load_metric(view, "FailureCount", "Sum", "failures")
     lines = rates([(requests, "PERIOD"), (failures, "PERIOD")], view.resolution)
     rate_limits = load_lines(view.checks, "all", "1/s")
-    grid.put_graph(_graph(view, "Requests and failures per second", "per second", lines, rate_limits))
+    grid.put_graph(graph(view, "Requests and failures per second", "per second", lines, rate_limits))
     percentiles = [load_metric(view, "ResponseTime_ms", each, each) for each in ("p50", "p95", "p99")]
-    grid.put_graph(_graph(view, "Response time", "ms", percentiles, load_lines(view.checks, "all", "ms")))
-    grid.put_graph(_graph(view, "Users and workers", "", _users_and_workers(view)))
+    grid.put_graph(graph(view, "Response time", "ms", percentiles, load_lines(view.checks, "all", "ms")))
+    grid.put_graph(graph(view, "Users and workers", "", _users_and_workers(view)))
     if "Request" in view.series:
         _put_names(grid, view)
     share = {"expression": "100*m2/m1", "label": "failed requests", "id": "e1"}
     hidden = [with_options(requests, id="m1", visible=False), with_options(failures, id="m2", visible=False)]
     share_limits = load_lines(view.checks, "all", "%")
-    grid.put_graph(_graph(view, "Failed requests", "percent", [*hidden, [share]], share_limits))
+    grid.put_graph(graph(view, "Failed requests", "percent", [*hidden, [share]], share_limits))
     _put_generator(grid, view)
     if view.logs != "off":
         _put_failures(grid, view)
@@ -117,7 +117,7 @@ def put_target(grid: Grid, view: View, target: Target) -> None:
 def _signal(view: View, target: Target, signal: Signal) -> Json:
     lines = rates((target_metric(metric), metric.divisor) for metric in signal.metrics)
     limits = target_lines(view.checks, target, signal)
-    return _graph(view, f"{signal.title}, {target.title}", signal.unit, lines, limits)
+    return graph(view, f"{signal.title}, {target.title}", signal.unit, lines, limits)
 
 
 def _users_and_workers(view: View) -> list[list[Any]]:
@@ -133,10 +133,10 @@ def _users_and_workers(view: View) -> list[list[Any]]:
 def _put_generator(grid: Grid, view: View) -> None:
     lines = gauges(view, "GeneratorCpu_Percent", Average="average", Maximum="busiest process")
     limits = load_lines(view.checks, "generator", "%")
-    grid.put_graph(_graph(view, "Load generator: CPU", "percent", lines, [_CPU_WARNING, *limits]))
+    grid.put_graph(graph(view, "Load generator: CPU", "percent", lines, [_CPU_WARNING, *limits]))
     lines = gauges(view, "GeneratorMemory_Bytes", Average="average", Maximum="largest process")
     limits = load_lines(view.checks, "generator", "MB")
-    grid.put_graph(_graph(view, "Load generator: memory", "bytes", lines, limits))
+    grid.put_graph(graph(view, "Load generator: memory", "bytes", lines, limits))
 
 
 def _put_failures(grid: Grid, view: View) -> None:
@@ -158,18 +158,18 @@ def _put_names(grid: Grid, view: View) -> None:
         ("Most failing names: failures per second", "per second", _top_rates(view, "FailureCount"), None),
     ):
         limits = [] if limited is None else load_lines(view.checks, "request", limited)
-        grid.put_graph(_graph(view, title, unit, lines, limits))
+        grid.put_graph(graph(view, title, unit, lines, limits))
     label = "${PROP('Dim.Method')} " * ("Method" in view.series) + "${PROP('Dim.Request')}"
     every = {"expression": search(view, "ResponseTime_ms", "p99", view.series), "label": label, "id": "e1"}
-    table = _graph(view, "Response time by name: p99, ms", "", [[every]])
+    table = graph(view, "Response time by name: p99, ms", "", [[every]])
     table |= {
         "view": "table",
         "table": {"layout": "vertical", "stickySummary": True, "summaryColumns": ["MIN", "AVG", "MAX"]},
     }
     del table["yAxis"]
     grid.put("metric", _HALF, _TABLE_HEIGHT, table)
-    bars = _graph(view, "Most requested names, requests", "", [[{"expression": most_requested(view), "id": "q1"}]])
-    bars |= {"view": "bar", "stat": "Sum", "setPeriodToTimeRange": True}
+    bars = graph(view, "Most requested names, requests", "", [[{"expression": most_requested(view), "id": "q1"}]])
+    bars |= {"view": "bar", "stat": "Sum"}
     del bars["yAxis"]
     grid.put("metric", _HALF, _TABLE_HEIGHT, bars)
 
@@ -187,9 +187,10 @@ def _top_names(lines: str) -> Json:
     return {"expression": f"SLICE(SORT({lines}, MAX, DESC), 0, {MAX_LINES})", "label": "", "id": "e1"}
 
 
-def _graph(view: View, title: str, unit: str, metrics: list[list[Any]], limits: Sequence[Json] = ()) -> Json:
+def graph(view: View, title: str, unit: str, metrics: list[list[Any]], limits: Sequence[Json] = ()) -> Json:
+    """The properties of a graph over time."""
     axis = {"min": 0, "showUnits": False, **({"label": unit} if unit else {})}
-    graph = {
+    properties = {
         "title": title,
         "region": view.region,
         "view": "timeSeries",
@@ -198,4 +199,4 @@ def _graph(view: View, title: str, unit: str, metrics: list[list[Any]], limits: 
         "metrics": metrics,
         "yAxis": {"left": axis},
     }
-    return graph | ({"annotations": {"horizontal": list(limits)}} if limits else {})
+    return properties | ({"annotations": {"horizontal": list(limits)}} if limits else {})

@@ -49,6 +49,7 @@ class Worker(ProcessRole):
     def prepare(self, environment: Environment, options: Options) -> None:
         """Publish nothing if this worker or its master opts out, whichever source says so."""
         self._opt_out = None
+        self.leaves_publishing = options["source"] == "master"
         sent = {name: locust_adapter.sent_by_master(environment, name) for name in OPT_OUTS}
         for name in OPT_OUTS:
             if sent[name] is not None:

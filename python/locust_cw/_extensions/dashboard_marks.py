@@ -1,8 +1,9 @@
-"""`--cw-dashboard`: the dashboard of a test is created or updated, and marks its start, ramp-up and stop."""
+"""`--cw-dashboard`: create or update the dashboard of a test, and mark its start, ramp-up, stop and users' marks."""
 
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import gevent
@@ -12,7 +13,7 @@ from locust_cw._aws.account import Account
 from locust_cw._aws.console import at_times, link_to_dashboard
 from locust_cw._dashboard.limits import DashboardError
 from locust_cw._dashboard.run_dashboard import Dashboard
-from locust_cw._dashboard.view import View
+from locust_cw._dashboard.view import CustomMetric, View
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.run import Outcome, TestRun
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locust_cw._settings.table import Options
+
+# Each update reads and writes the whole dashboard.
+_ADDITIONS_EVERY_S = 10.0
+_LAST_CALL_TIMEOUT_S = 5.0
 
 logger = logging.getLogger("locust_cw")
 
@@ -40,6 +45,8 @@ class DashboardMarks(Extension[TestRun]):
         self._url: str | None = None
         self._dashboard: Dashboard | None = None
         self._calls: list[gevent.Greenlet[..., None]] = []
+        self._shown: tuple[list[tuple[float, str]], list[CustomMetric]] = ([], [])
+        self._due = 0.0
 
     def dashboard(self, run: TestRun) -> tuple[str | None, str | None]:
         """Name and URL. The name is known before there is a dashboard, for links to it."""
@@ -85,6 +92,24 @@ class DashboardMarks(Extension[TestRun]):
         if self._dashboard is not None and run.times.stopped is not None:
             reason = run.reason if run.outcome is Outcome.STOPPED_BY_ALARM else None
             self._call(self._dashboard.stopped, run.times.stopped, reason)
+
+    def on_tick(self, run: TestRun) -> None:
+        """Show what users have added: their marks and custom metrics. During the test, not in every second."""
+        if not run.is_under_way or time.monotonic() >= self._due:
+            self._show_additions(run)
+
+    def on_finished(self, run: TestRun, receipt: _core.Receipt, remarks: list[str]) -> None:
+        """Show what the last reports of workers have added."""
+        del receipt, remarks
+        self._show_additions(run)
+        gevent.joinall(self._calls, timeout=_LAST_CALL_TIMEOUT_S)
+
+    def _show_additions(self, run: TestRun) -> None:
+        statistics = run.publisher.statistics
+        additions = statistics.marks, [CustomMetric.of(metric) for metric in statistics.custom_metrics]
+        if self._dashboard is not None and additions != self._shown:
+            self._shown, self._due = additions, time.monotonic() + _ADDITIONS_EVERY_S
+            self._call(self._dashboard.add, *additions)
 
     def _call(self, function: Callable[..., None], *args: object) -> None:
         """Call in a greenlet, which must not delay the load."""

@@ -21,6 +21,7 @@ from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import in_thread, spawn
 from locust_cw._plugin.run import TestRun
+from locust_cw._runs.additions import additions_of
 from locust_cw._runs.fleet_series import series_of
 from locust_cw._runs.folder import absolute
 from locust_cw._runs.record import Record
@@ -167,6 +168,7 @@ class RunRecord(Extension[TestRun]):
             measured_until=statistics.stopped,
             setup=setup_of(run.environment),
             lacks_reports=receipt.lacks_reports,
+            **additions_of(statistics),
         )
 
     def _series(self, summary: _core.Summary) -> list[dict[str, Any]]:

@@ -44,6 +44,8 @@ def build_receipt(run: TestRun, process_role: ProcessRole) -> tuple[_core.Receip
     stop_reason = run.reason if run.outcome in (Outcome.STOPPED_BY_ALARM, Outcome.STOPPED_BY_CHECK) else None
     if stop_reason is not None:
         remarks.append(stop_reason)
+    if ignored := run.publisher.ignored:
+        remarks.append(f"{ignored:,} values of custom metrics or marks were ignored: the log has the reason")
     is_worker = locust_adapter.role_of(run.environment) is Role.WORKER
     is_dry_run_of_master = bool(locust_adapter.sent_by_master(run.environment, "dry_run"))
     if is_worker and run.options.own["dry_run"] and not is_dry_run_of_master:

@@ -26,7 +26,7 @@ _LATER_EVENTS = (
 """Events that matter only after a test has started."""
 
 # The events hold their listener: here a strong reference would keep both alive.
-_listeners: WeakKeyDictionary[Events, ReferenceType[Listener]] = WeakKeyDictionary()
+listeners: WeakKeyDictionary[Events, ReferenceType[Listener]] = WeakKeyDictionary()
 
 
 class Listener:
@@ -43,11 +43,11 @@ class Listener:
     @classmethod
     def of(cls, events: Events) -> Listener:
         """The listener of these events; a new one if there is none yet."""
-        known = _listeners.get(events)
+        known = listeners.get(events)
         listener = None if known is None else known()
         if listener is None:
             listener = cls(events)
-            _listeners[events] = ref(listener)
+            listeners[events] = ref(listener)
             listener.listen_to("test_start", *_LATER_EVENTS)
         return listener
 

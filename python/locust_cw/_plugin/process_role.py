@@ -31,6 +31,8 @@ class ProcessRole(Extension[TestRun]):
 
     writes_record = True
     """Whether this process writes the record of a run."""
+    leaves_publishing = False
+    """Whether another process publishes the requests of this one."""
 
     def summary(self, run: TestRun) -> _core.Receipt:
         """The receipt so far of all processes."""

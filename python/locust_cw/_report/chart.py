@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw._report.baseline import lines_of
 from locust_cw._report.scales import elapsed
+from locust_cw._report.time_axis import free_row, marks_of_users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -226,7 +227,10 @@ def _mark(axes: Sequence[Axes], findings: Findings) -> None:
             axis.axvspan(saturated - findings.started, findings.seconds, color=_SATURATED, alpha=0.05, linewidth=0)
     span = (findings.ended - findings.started) * 1.04 or 1.0
     rows: list[list[tuple[float, float]]] = []
-    for at, name, color in sorted(moments):
+    # Those of locust-cw have their names in any case. A dollar sign would begin a formula.
+    marks = marks_of_users(findings, findings.ended - findings.started)
+    users = [(mark.at, mark.name.replace("$", r"\$"), _GREY) for mark in marks]
+    for at, name, color in sorted(moments) + users:
         strong = color == _SATURATED
         for axis in axes:
             axis.axvline(
@@ -235,22 +239,14 @@ def _mark(axes: Sequence[Axes], findings: Findings) -> None:
         left = at / span
         width = len(name) * _NAME_CHARACTER + 0.01
         before = left + width > 1
-        row = _free_row(rows, (left - width, left) if before else (left, left + width))
+        row = free_row(rows, (left - width, left) if before else (left, left + width))
+        if row is None:
+            continue
         axes[0].annotate(
             name, (at, 1), xycoords=("data", "axes fraction"), xytext=(-3 if before else 3, 17 + 11 * row),
             textcoords="offset points", ha="right" if before else "left", va="bottom", fontsize=8, color=color,
             fontweight="bold" if strong else "normal", annotation_clip=False,
         )  # fmt: skip
-
-
-def _free_row(rows: list[list[tuple[float, float]]], taken: tuple[float, float]) -> int:
-    """The first row in which nothing overlaps with a range; the range is added to it."""
-    free = (row for row, others in enumerate(rows) if all(taken[1] <= a or b <= taken[0] for a, b in others))
-    row = next(free, len(rows))
-    if row == len(rows):
-        rows.append([])
-    rows[row].append(taken)
-    return row
 
 
 def _accent(findings: Findings) -> str:

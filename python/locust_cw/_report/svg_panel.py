@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from locust_cw._report import svg
 from locust_cw._report.scales import UNITS, elapsed, number, quantity, ticks, time_ticks
 from locust_cw._report.svg import Drawing, Frame, LegendEntry
+from locust_cw._report.time_axis import free_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,17 +144,17 @@ def _times(scale: _Scale) -> list[str]:
 
 
 def _rows_of_names(axis: TimeAxis, width: float) -> dict[int, int]:
-    """The row of the name of each moment, by its number, so that names do not overlap."""
-    ends: list[float] = []
+    """The row of the name of each moment, by its number, so that names do not overlap. Users' marks come last."""
+    taken: list[list[tuple[float, float]]] = []
     rows = {}
-    for index, moment in enumerate(axis.moments):
+    for index, moment in sorted(enumerate(axis.moments), key=lambda pair: pair[1].is_mark):
         begin = (moment.at - axis.first) * width / (axis.last - axis.first)
         length = len(moment.name) * _CHARACTER + 10
         if begin + length > width:
             begin -= length
-        row = next((row for row, taken in enumerate(ends) if taken <= begin), len(ends))
-        ends[row : row + 1] = [begin + length]
-        rows[index] = row
+        row = free_row(taken, (begin, begin + length))
+        if row is not None:
+            rows[index] = row
     return rows
 
 

@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from locust_cw._report.findings import Findings
 
 
+MAX_USER_MARKS = 20
+"""Most marks of users on an axis, the newest."""
+_MAX_NAME_CHARS = 40
+_MAX_NAME_ROWS = 4
+
+
 @dataclass(frozen=True)
 class Moment:
     """A moment of the run: seconds since the start, and its name."""
@@ -16,6 +22,30 @@ class Moment:
     at: float
     name: str
     is_saturation: bool = False
+    is_mark: bool = False
+
+
+def marks_of_users(findings: Findings, last: float) -> list[Moment]:
+    """The newest marks of `locust_cw.mark` up to the right end of the axis, with the beginning of their texts."""
+    marks = [Moment(when - findings.started, shortened(text), is_mark=True) for when, text in findings.record.marks]
+    return [mark for mark in marks if 0 <= mark.at <= last][-MAX_USER_MARKS:]
+
+
+def free_row(rows: list[list[tuple[float, float]]], taken: tuple[float, float]) -> int | None:
+    """The first row of names with room for a range, which is added to it; None if there is none."""
+    free = (row for row, others in enumerate(rows) if all(taken[1] <= a or b <= taken[0] for a, b in others))
+    row = next(free, len(rows))
+    if row == _MAX_NAME_ROWS:
+        return None
+    if row == len(rows):
+        rows.append([])
+    rows[row].append(taken)
+    return row
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text."""
+    return text if len(text) <= _MAX_NAME_CHARS else f"{text[: _MAX_NAME_CHARS - 1].rstrip()}…"
 
 
 @dataclass(frozen=True)
@@ -47,6 +77,7 @@ class TimeAxis:
             moments.append(Moment(findings.ramped_up - findings.started, "ramp-up ends"))
         if findings.saturation.time is not None:
             moments.append(Moment(findings.saturation.time - findings.started, "target saturates", is_saturation=True))
+        moments += marks_of_users(findings, length + margin)
         ordered = tuple(sorted(moments, key=lambda moment: moment.at))
         return cls(findings.started, findings.seconds, -margin, length + margin, ordered)
 

@@ -13,6 +13,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from locust_cw._runs.additions import added_up, additions_of
 from locust_cw._runs.folder import records_folder
 from locust_cw._runs.folder_lock import locked
 from locust_cw._runs.record import NoRecordError, Record, differ
@@ -62,6 +63,7 @@ def write_record(
         summary=summary.to_json(),
         measured_from=statistics.measured_from,
         measured_until=statistics.stopped,
+        **additions_of(statistics),
     )
     spool_dir = record.option("spool_dir")
     try:
@@ -112,6 +114,7 @@ def _sum_of(record: Record, other: Record) -> Record:
         summary="" if summary is None else summary.to_json(),
         measured_from=min(begins),
         measured_until=max(ends),
+        **added_up(record, other),
     )
 
 

@@ -72,6 +72,8 @@ class Record:
         measured_from: The end of the warm-up; None if an older version wrote the record.
         measured_until: The time at which Locust began to stop the test; None if it did not.
         lacks_reports: Whether a process of the run has not reported all of its requests.
+        marks: The marks of users, oldest first: seconds since the epoch, and the text.
+        custom_metrics: The custom metrics: `name`, `kind`, `unit`, and the names of the `dimensions`.
 
     """
 
@@ -97,6 +99,8 @@ class Record:
     measured_until: float | None = None
     setup: dict[str, Any] = field(default_factory=dict)
     lacks_reports: bool = False
+    marks: list[list[Any]] = field(default_factory=list)
+    custom_metrics: list[dict[str, Any]] = field(default_factory=list)
 
     def option(self, name: str) -> Any:  # noqa: ANN401 - each option has its own type
         """The value of an option, or its default."""

@@ -34,6 +34,8 @@ _FORMS: dict[str, type | tuple[type, ...]] = {
     "measured_until": (*_NUMBER, NoneType),
     "setup": dict,
     "lacks_reports": bool,
+    "marks": list,
+    "custom_metrics": list,
 }
 _TIMES = ("started", "ramped_up", "stopped", "updated", "measured_from", "measured_until")
 GROUPS = ("requests", "failures", "log_events")
@@ -59,6 +61,8 @@ def problem_of(fields: Mapping[str, Any]) -> str | None:
         "series": all(map(_is_series, fields["series"])),
         "destination": all(value is None or isinstance(value, str) for value in fields["destination"].values()),
         "setup": all(isinstance(value, str | int | float) for value in fields["setup"].values()),
+        "marks": all(map(_is_mark, fields["marks"])),
+        "custom_metrics": all(map(_is_custom_metric, fields["custom_metrics"])),
         "replays": all(isinstance(replay, dict) for replay in fields["replays"]),
     }
     if invalid := [name for name, is_valid in valid.items() if not is_valid]:
@@ -101,6 +105,23 @@ def _is_series(entry: object) -> bool:
         # Each series has one of these, the roll-up of a host included.
         and bool(entry["dimensions"].keys() & {"Host", *REQUEST_DIMENSIONS})
         and all(_is_count(entry.get(key)) for key in ("requests", "failures"))
+    )
+
+
+def _is_mark(entry: object) -> bool:
+    return (
+        isinstance(entry, list)
+        and list(map(type, entry)) in ([float, str], [int, str])
+        and 0 <= entry[0] < _core.DATES_END
+    )
+
+
+def _is_custom_metric(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(key), str) for key in ("name", "kind", "unit"))
+        and isinstance(entry.get("dimensions"), list)
+        and all(isinstance(name, str) for name in entry["dimensions"])
     )
 
 

@@ -1,0 +1,103 @@
+//! Custom metrics and marks: converts their arguments, and raises or logs what is wrong with them.
+
+use std::fmt;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use smol_str::SmolStr;
+
+use super::convert::{has_numeric_type, text, type_name, value_of};
+use crate::metrics::custom::{CustomValue, Invalid, Kind, Rules, Source};
+use crate::run::Run;
+use crate::timestamp::Timestamp;
+
+/// The arguments of a custom metric, as Python passes them.
+pub struct CustomArguments<'a, 'py> {
+    pub metric: &'a Bound<'py, PyAny>,
+    pub value: &'a Bound<'py, PyAny>,
+    pub unit: &'a Bound<'py, PyAny>,
+    pub dimensions: &'a Bound<'py, PyDict>,
+}
+
+/// What is wrong with the arguments.
+#[derive(Debug)]
+pub enum Fault {
+    /// An argument has another type: `what` it is, what it must be, and its type.
+    Type { what: String, expected: &'static str, found: String },
+    /// CloudWatch does not accept an argument.
+    Invalid(Invalid),
+    /// The text of a mark is blank.
+    Blank,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type { what, expected, found } => write!(formatter, "{what} must be {expected}, not {found}"),
+            Self::Invalid(invalid) => invalid.fmt(formatter),
+            Self::Blank => formatter.write_str("the text of a mark must not be blank"),
+        }
+    }
+}
+
+impl Fault {
+    /// Raises it in a program. In a load test, which must not be disturbed, logs it the first time, and counts it.
+    pub fn settle(&self, run: &Run, source: Source) -> PyResult<()> {
+        let text = self.to_string();
+        match (source, self) {
+            (Source::Program, Self::Type { .. }) => Err(PyTypeError::new_err(text)),
+            (Source::Program, _) => Err(PyValueError::new_err(text)),
+            (Source::Test, _) => {
+                run.ignore(self.topic(), &format!("locust-cw ignores a custom metric or mark: {text}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// One for each kind, so that a fault in every task is one warning.
+    const fn topic(&self) -> &'static str {
+        match self {
+            Self::Type { .. } => "custom type",
+            Self::Invalid(Invalid::Name { .. }) => "custom name",
+            Self::Invalid(Invalid::Reserved(_)) => "custom reserved",
+            Self::Invalid(Invalid::Unit(_)) => "custom unit",
+            Self::Invalid(Invalid::Value { .. }) => "custom value",
+            Self::Invalid(Invalid::Dimensions { .. }) => "custom dimensions",
+            Self::Blank => "custom mark",
+        }
+    }
+}
+
+fn fault(what: impl Into<String>, expected: &'static str, found: &Bound<'_, PyAny>) -> Fault {
+    Fault::Type { what: what.into(), expected, found: type_name(found) }
+}
+
+fn text_of(what: &str, value: &Bound<'_, PyAny>) -> Result<SmolStr, Fault> {
+    if value.is_instance_of::<PyString>() { Ok(text(value)) } else { Err(fault(what, "text", value)) }
+}
+
+impl CustomArguments<'_, '_> {
+    /// The value, at the present time.
+    pub fn value(&self, kind: Kind, rules: Rules<'_>) -> Result<CustomValue, Fault> {
+        let metric = text_of("the name of a metric", self.metric)?;
+        let unit = text_of(&format!("the unit of {metric}"), self.unit)?;
+        let mut dimensions = Vec::with_capacity(self.dimensions.len());
+        for (name, value) in self.dimensions.iter() {
+            let name = text_of("the name of a dimension", &name)?;
+            if !value.is_instance_of::<PyString>() && (value.is_none() || !has_numeric_type(&value)) {
+                return Err(fault(format!("the dimension {name} of {metric}"), "text or a number", &value));
+            }
+            dimensions.push((name, text(&value)));
+        }
+        let series = rules.series(kind, &metric, &unit, dimensions).map_err(Fault::Invalid)?;
+        let number = (!self.value.is_none()).then(|| value_of::<f64>(self.value)).flatten();
+        let number = number.ok_or_else(|| fault(format!("the value of {metric}"), "a number", self.value))?;
+        series.value(Timestamp::now(), number).map_err(Fault::Invalid)
+    }
+}
+
+/// Records a mark at the present time.
+pub fn mark(run: &Run, value: &Bound<'_, PyAny>) -> Result<(), Fault> {
+    if run.mark(Timestamp::now(), &text_of("the text of a mark", value)?) { Ok(()) } else { Err(Fault::Blank) }
+}
