@@ -15,6 +15,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 import locust_cw  # noqa: F401 - the order of the imports is that of the listeners
+import patient  # noqa: F401 - the master is, with workers on a busy machine
 
 TIMEOUT_S = 60
 
