@@ -23,11 +23,12 @@ help: ## list all commands
 demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the results back
 	$(BIN)/python examples/demo/demo.py
 
-# Many Python tests mainly wait, so more processes run than there are cores, and the Rust tests at the same time.
+# Many tests mainly wait, so more processes run than there are cores.
 TEST_PROCESSES ?= 8
 test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs
-	@.ci/test $(TEST_PROCESSES)
+	cargo test --locked --no-default-features --features aws
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 # For some of the tests: make coverage TESTS='tests/unit tests/e2e/test_wire.py'
 coverage: $(BUILT) ## report which lines the tests reach, in target/coverage/html
