@@ -204,3 +204,12 @@ def test_a_pipeline_keeps_a_baseline_for_each_branch(aws: Aws, locust: Locust, t
     assert "Comparison with main: undecided" in second.err
     assert "\nbase  build-1  " in second.err
     wait_until(lambda: aws.cloudwatch.events("runs/build-2"), "the record is in CloudWatch Logs")
+    # A third machine charts both.
+    (tmp_path / "third").mkdir()
+    done = command(tmp_path / "third", "compare", "main", "build-2", "--out", "changes", env=machine)
+    assert done.exit_code == 0, done
+    assert done.out.endswith("\nchanges/report.html\n")
+    page = ReportPage.read(tmp_path / "third" / "changes" / "report.html")
+    page.check_self_contained()
+    assert page.headings[1] == "Comparison with main (build-1): undecided"
+    assert {"p95", "p95, baseline"} <= page.charts("Load and target")["Response time"].keys()

@@ -15,8 +15,9 @@ import pytest
 
 from locust_cw._settings.table import OPTIONS
 from support.fixtures import Aws, Locust
-from support.locust_run import NO_KEYS
+from support.locust_run import NO_KEYS, LocustRun
 from support.proxy import cbor_answer
+from support.servers import Target
 
 ROLE = "arn:aws:iam::123456789012:role/CANARY.role-arn"
 TEXTS: dict[str, str] = {
@@ -69,6 +70,17 @@ def canaries(text: str) -> set[str]:
     return {found.replace("_", "-") if found.islower() else found for found in re.findall(r"CANARY[._]([\w-]+)", text)}
 
 
+def shared_texts(aws: Aws, run: LocustRun) -> str:
+    """What a run has written to the streams of records, and the records that it consists of."""
+    calls = [call.params for call in aws.proxy.calls("PutLogEvents")]
+    events = [event for call in calls if call["logStreamName"].startswith("runs/") for event in call["logEvents"]]
+    stored = [event["message"] for event in events]
+    parts = [fields["data"] for fields in map(json.loads, stored) if "data" in fields]
+    texts = [zlib.decompress(base64.b64decode(part)).decode() for part in parts]
+    assert texts, run.output
+    return "\n".join([*stored, *texts])
+
+
 def test_each_option_is_a_canary_or_has_no_text() -> None:
     assert {option.name for option in OPTIONS} == TEXTS.keys() | OF_TEST | WITHOUT_TEXT
     assert not SHARED & SECRET
@@ -110,13 +122,7 @@ def test_a_shared_record_has_no_secret(aws: Aws, locust: Locust, configuration: 
         "paced.py", "-u1", "-t15s", "--cw-live", "--host", host, f"--cw-endpoint-url={endpoint}",
         f"--cw-spool-dir={tmp_path / 'spool'}", *options, receipt=False, env=env,
     )  # fmt: skip
-    calls = [call.params for call in aws.proxy.calls("PutLogEvents")]
-    events = [event for call in calls if call["logStreamName"].startswith("runs/") for event in call["logEvents"]]
-    stored = [event["message"] for event in events]
-    parts = [fields["data"] for fields in map(json.loads, stored) if "data" in fields]
-    texts = [zlib.decompress(base64.b64decode(part)).decode() for part in parts]
-    assert texts, run.output
-    shared = canaries("\n".join([*stored, *texts]))
+    shared = canaries(shared_texts(aws, run))
     assert not shared & SECRET
     # Nothing else is there unnoticed.
     assert shared <= SHARED
@@ -125,3 +131,13 @@ def test_a_shared_record_has_no_secret(aws: Aws, locust: Locust, configuration: 
     local = canaries(path.read_text())
     assert local - SHARED == ON_THIS_MACHINE
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_shared_record_has_no_value_of_a_url(aws: Aws, locust: Locust, target: Target) -> None:
+    """It has texts of errors and entries of `context`, but without values of URLs, also if log events keep them."""
+    env: dict[str, str | None] = {"LOCUST_CW_RECORD": None, "SECRET": "s3cr3tOfUrl", "TARGET": target.url}
+    run = locust.run("secret_urls.py", "-u3", "-r10", "--cw-log-urls=full", env=env)
+    assert any("s3cr3tOfUrl" in event.message for event in aws.cloudwatch.events("load-generator"))
+    texts = shared_texts(aws, run)
+    assert "access_token=..." in texts
+    assert "s3cr3tOfUrl" not in texts
