@@ -13,6 +13,7 @@ from support.fixtures import Aws
 from support.in_process import Done, command
 from support.proxy import error
 from support.recorded_runs import machine, recorded_run
+from support.report_page import ReportPage
 
 KEYS = {"request", "measure", "base", "run", "change", "interval", "verdict", "why"}
 OFFLINE = {"AWS_EC2_METADATA_DISABLED": "true"}
@@ -101,6 +102,23 @@ def test_the_results_are_written_to_files(here: Path, tmp_path: Path) -> None:
     assert "## ❌ Comparison with base: slower" in (tmp_path / "summary.md").read_text()
     (tmp_path / "full").symlink_to("/dev/full")
     assert compare(here, "base", "equal", "--junit", str(tmp_path / "full")).exit_code == 1
+
+
+def test_a_report_has_the_table_and_the_lines_of_both_runs(here: Path) -> None:
+    """From the runs' own numbers, if CloudWatch has none."""
+    done = compare(here, "base", "slow", "--out", "changes")
+    assert (done.exit_code, done.err) == (3, "")
+    assert done.out.endswith("\nchanges/report.html\n")
+    page = ReportPage.read(here / "changes" / "report.html")
+    page.check_self_contained()
+    assert page.headings[:2] == ["Load test slow", "Comparison with base: slower"]
+    verdicts = {(row["Request"], row["Measure"]): row["Verdict"] for row in page.table("Comparison")}
+    assert verdicts["All requests", "requests/s"] == ""
+    assert {"p50", "p50, baseline"} <= page.charts("Load and target")["Response time"].keys()
+    (here / "full").symlink_to("/dev/full")
+    refused = compare(here, "base", "slow", "--out", "full")
+    assert refused.exit_code == 1
+    assert "the report could not be written: " in refused.err
 
 
 @pytest.mark.parametrize(

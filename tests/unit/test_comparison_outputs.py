@@ -23,6 +23,7 @@ from locust_cw._comparison.results import ComparedRuns
 from locust_cw._comparison.text import COLUMNS, MAX_REQUESTS, text_of
 from locust_cw._comparison.tolerance import parse_tolerance
 from locust_cw._core import InvalidOptionError
+from locust_cw._report.comparison import changes
 from support.check_results import checked_run
 from support.comparisons import BASE, RUN, PlainRow, compared_runs, rows_of
 from support.paths import TESTS
@@ -199,6 +200,27 @@ def test_the_markdown_keeps_to_the_limit_of_github() -> None:
     assert 0 < shown < 300
     assert f"\n{300 - shown} further requests are in the output of `locust-cw compare --json`.\n" in text
     assert markdown_of(compared_runs(), max_bytes=10) == ""
+
+
+# Report
+
+
+def test_the_table_of_a_report_has_the_slower_requests_first() -> None:
+    section = changes(compared_runs(reason=LOAD))
+    assert section.title == "Comparison with main (20261121T170544Z-01bc): slower"
+    document = etree.fromstring(f"<div>{section.html}</div>")
+    rows = [["".join(cell.itertext()) for cell in row] for row in document.iterfind(".//tbody/tr")]
+    assert [row[0] for row in rows if row[0]] == ["All requests", "POST /checkout", "GET /"]
+    assert rows[3] == ["", "p95", "212 ms", "244 ms", "+15%", "+11 to +19%", "slower"]
+    assert document.findtext("p") == LOAD
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_in_a_report_is_text(name: str) -> None:
+    section = changes(compared_runs(rows_of(name, "undecided", why=name), baseline=name))
+    document = etree.fromstring(f"<div>{section.html}</div>")
+    assert {each.tag for each in document.iter()} <= {"div", "p", "table", "thead", "tbody", "tr", "th", "td"}
+    assert not [each for each in document.iter() if set(each.keys()) - {"class", "scope"}]
 
 
 # No comparison
