@@ -131,6 +131,17 @@ def test_a_short_test_has_no_verdict(locust: Locust, spool: Path, tmp_path: Path
     assert suite.get("failures") == "0"
 
 
+def test_a_base_without_a_usable_summary_does_not_affect_the_other_results(locust: Locust, spool: Path) -> None:
+    path = spool / ".records" / "base.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"summary": {"x": 1}}))
+    run = dry(locust, spool, "-u1", "-t2s", "--cw-baseline=main", "--cw-check=requests > 0").finish()
+    assert run.exit_code == 0, run.output
+    assert "\nChecks: 1 passed\n" in run.err
+    (error_message,) = run.complaints()
+    assert error_message.startswith("The run was not compared with main: the summary of run base cannot be read: ")
+    assert "\nComparison with main: none\n" in run.err
+
+
 def test_a_baseline_that_is_not_set_yet_is_a_warning(locust: Locust, tmp_path: Path) -> None:
     """The first run of a branch has none: the message says how to set it."""
     junit = f"--cw-junit={tmp_path / 'results.xml'}"

@@ -161,8 +161,10 @@ class Baseline(Extension[TestRun]):
                     tolerance=self._tolerance,
                 )
             )
-        except NoRecordError as error:
+        except Exception as error:
+            # Whatever it is, the results of checks are shown and written.
             logger.error("The run was not compared with %s: %s", self._name, error)  # noqa: TRY400 - the message says it all
+            logger.debug("The error of the comparison", exc_info=True)
             return NoComparison(side, self._name, f"The run was not compared with {self._name}: {error}.")
         run.is_slower = compared.verdict == "slower"
         self.compared = compared, base
