@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from playwright.sync_api import Page
 
 from locust_cw._report.gather import gather
 from locust_cw._report.page import render
-from support.browser import chromium
+from support.browser import LocustPage, chromium
+from support.fixtures import Locust
 from support.report_runs import growing_run
+from support.servers import Target
+from support.web import Web, whole_run
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +86,24 @@ def test_the_page_fits_any_window(file: Path, width: int) -> None:
         page = browser.new_page(viewport={"width": width, "height": 900})
         page.goto(file.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_tab_of_the_web_ui_has_a_link_to_the_report(locust: Locust, target: Target) -> None:
+    """It appears after the test, and opens the page under its own policy."""
+    web = Web(locust, "shop.py", "--cw-dry-run", "--cw-report", "out", "--exit-code-on-error=0")
+    with chromium() as browser:
+        tab = LocustPage(browser, web.url)
+        tab.start(2, target.url)
+        tab.wait_for_row(health="recording")
+        link = tab.page.get_by_role("link", name="Report of this run")
+        assert link.count() == 0
+        tab.stop()
+        with tab.page.context.expect_page() as opened:
+            link.click()
+        page = opened.value
+        assert page.locator("h1").inner_text() == f"Load test {whole_run(web)['process'].partition(',')[0]}"
+        page.locator("svg[data-chart]").first.hover()
+        assert values(page)
+        assert tab.mishaps == []
+    web.run.signal(signal.SIGINT)
+    assert web.run.exit_code == 0
