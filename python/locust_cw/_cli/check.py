@@ -24,7 +24,7 @@ from locust_cw._cli.recorded_run import add_recorded_run_options, record_of
 from locust_cw._cli.settings import from_test
 from locust_cw._cli.shared_options import account_options
 from locust_cw._runs.record import LOCAL_IS_GONE, NoRecordError
-from locust_cw._settings.table import check_file
+from locust_cw._settings.paths import check_file
 from locust_cw._terminal.styles import has_colors
 
 if TYPE_CHECKING:

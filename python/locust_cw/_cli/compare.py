@@ -24,7 +24,7 @@ from locust_cw._report.comparison import changes
 from locust_cw._report.no_data import NoDataError
 from locust_cw._report.page import NoPageError, render, require
 from locust_cw._runs.record import NoRecordError
-from locust_cw._settings.table import check_file
+from locust_cw._settings.paths import check_file
 from locust_cw._terminal.styles import has_colors
 
 if TYPE_CHECKING:

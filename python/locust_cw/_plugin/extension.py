@@ -6,8 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from locust_cw import _core
     from locust_cw._settings.table import Options
 
@@ -99,15 +97,6 @@ class DashboardLink(Protocol[R_contra]):
 
     def dashboard(self, run: R_contra) -> tuple[str | None, str | None]:
         """Name and URL of the dashboard, as far as they are known."""
-
-
-@runtime_checkable
-class ReportFile(Protocol):
-    """An extension that writes the report of the run."""
-
-    @property
-    def report_file(self) -> Path | None:
-        """The file, once it is written."""
 
 
 MODULES = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
@@ -233,9 +232,10 @@ class Options:
                 _check_form(option, self._values[option.name])
         check_local(self._values)
         self.check_names()
-        for name in ("receipt", "junit", "summary"):
-            check_file(name, self[name])
-        check_folder("report", self["report"])
+        if any(self[name] is not None for name in ("receipt", "junit", "summary", "report")):
+            from locust_cw._settings.paths import check_paths  # noqa: PLC0415 - most tests have none of them
+
+            check_paths(self)
 
     def check_names(self) -> None:
         """Check the names of targets, tags, dashboard and baseline. The web UI's form can change some.
@@ -252,39 +252,6 @@ class Options:
             from locust_cw._settings.names import check_baseline  # noqa: PLC0415 - as said above
 
             check_baseline(self["baseline"], self["max_regression"])
-
-
-def check_file(name: str, file: str | os.PathLike[str] | None) -> None:
-    """Check that a file for results can be created.
-
-    Raises:
-        InvalidOptionError: If the name is empty, its folder does not exist, or it is a folder.
-
-    """
-    if file is None:
-        return
-    if not str(file):
-        raise _core.InvalidOptionError(name, "must not be empty")
-    if not Path(file).absolute().parent.is_dir():
-        raise _core.InvalidOptionError(name, f"there is no folder for {file}")
-    if Path(file).is_dir():
-        raise _core.InvalidOptionError(name, f"{file} is a folder, and not a file")
-
-
-def check_folder(name: str, folder: str | os.PathLike[str] | None) -> None:
-    """Check that a folder for results can be created.
-
-    Raises:
-        InvalidOptionError: If the name is empty, or the folder or one above it is a file.
-
-    """
-    if folder is None:
-        return
-    if not str(folder):
-        raise _core.InvalidOptionError(name, "must not be empty")
-    existing = next(each for each in (Path(folder).absolute(), *Path(folder).absolute().parents) if each.exists())
-    if not existing.is_dir():
-        raise _core.InvalidOptionError(name, f"{existing} is a file, and not a folder")
 
 
 def check_local(options: Mapping[str, Any]) -> None:

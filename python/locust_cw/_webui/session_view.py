@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._plugin import locust_adapter
-from locust_cw._plugin.extension import Judge, ReportFile
+from locust_cw._plugin.extension import Judge
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._webui import status as _status
 from locust_cw._webui.console_links import ConsoleLinks
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from locust_cw._plugin.session import Session
     from locust_cw._webui.check_table import CheckTable, Stage
     from locust_cw._webui.status import Mode, Status
+
+
+@runtime_checkable
+class ReportFile(Protocol):
+    """An extension that writes the report of the run."""
+
+    @property
+    def report_file(self) -> Path | None:
+        """The file, once it is written."""
 
 
 class View(Protocol):
