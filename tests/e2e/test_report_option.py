@@ -90,6 +90,7 @@ def test_the_master_writes_the_report_of_a_fleet(locust: Locust, target: Target)
         locustfile="shop.py", options=[],
     )  # fmt: skip
     fleet.finish()
+    assert fleet.master.complaints() == []
     page = page_of(fleet.master)
     total = page.table("Requests by name")[0]["Requests"].replace(",", "")
     assert int(total) == fleet.master.receipt["requests"]["observed"] > 0

@@ -1,4 +1,4 @@
-"""Files and folders for results: whether they can be created at the end of a test is known at its start."""
+"""Files for results: whether they can be created at the end of a test is checked at its start."""
 
 from __future__ import annotations
 
@@ -9,20 +9,6 @@ from locust_cw import _core
 
 if TYPE_CHECKING:
     import os
-
-    from locust_cw._settings.table import Options
-
-
-def check_paths(options: Options) -> None:
-    """Check the paths among the options.
-
-    Raises:
-        InvalidOptionError: If one cannot be used.
-
-    """
-    for name in ("receipt", "junit", "summary"):
-        check_file(name, options[name])
-    check_folder("report", options["report"])
 
 
 def check_file(name: str, file: str | os.PathLike[str] | None) -> None:
@@ -40,19 +26,3 @@ def check_file(name: str, file: str | os.PathLike[str] | None) -> None:
         raise _core.InvalidOptionError(name, f"there is no folder for {file}")
     if Path(file).is_dir():
         raise _core.InvalidOptionError(name, f"{file} is a folder, and not a file")
-
-
-def check_folder(name: str, folder: str | os.PathLike[str] | None) -> None:
-    """Check that a folder for results can be created.
-
-    Raises:
-        InvalidOptionError: If the name is empty, or the folder or one above it is a file.
-
-    """
-    if folder is None:
-        return
-    if not str(folder):
-        raise _core.InvalidOptionError(name, "must not be empty")
-    existing = next(each for each in (Path(folder).absolute(), *Path(folder).absolute().parents) if each.exists())
-    if not existing.is_dir():
-        raise _core.InvalidOptionError(name, f"{existing} is a file, and not a folder")

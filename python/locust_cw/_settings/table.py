@@ -232,10 +232,15 @@ class Options:
                 _check_form(option, self._values[option.name])
         check_local(self._values)
         self.check_names()
-        if any(self[name] is not None for name in ("receipt", "junit", "summary", "report")):
-            from locust_cw._settings.paths import check_paths  # noqa: PLC0415 - most tests have none of them
+        for name in ("receipt", "junit", "summary"):
+            if self[name] is not None:
+                from locust_cw._settings.paths import check_file  # noqa: PLC0415 - most tests have none of them
 
-            check_paths(self)
+                check_file(name, self[name])
+        if self["report"] is not None:
+            from locust_cw._settings.report_folder import check_folder  # noqa: PLC0415 - as said above
+
+            check_folder("report", self["report"])
 
     def check_names(self) -> None:
         """Check the names of targets, tags, dashboard and baseline. The web UI's form can change some.
