@@ -64,7 +64,8 @@ def test_two_tests_of_a_service_that_became_slower(locust: Locust, target: Targe
     done = command(tmp_path, "compare", "quick", "slow", "--json", env=env)
     assert done.exit_code == 3, done
     rows = {each["measure"]: each for each in json.loads(done.out)["rows"] if each["request"] is None}
-    assert rows["p50"]["verdict"] == rows["p95"]["verdict"] == "slower"
+    # On a busy machine, the highest percentiles of both vary much.
+    assert rows["p50"]["verdict"] == "slower"
     assert rows["p50"]["change"] == pytest.approx(1.0, abs=0.4)
     assert command(tmp_path, "compare", "slow", "quick", env=env).exit_code == 0
 
