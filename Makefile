@@ -88,11 +88,12 @@ wheel: $(TOOLS) ## build, inspect, install and run the release wheel, in dist/
 	$(BIN)/python -m pip install --quiet --group wheel
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
-bench: wheel $(BUILT) ## measure overhead, accuracy and cost with the release build; takes 14 minutes after the build
+bench: wheel $(BUILT) ## measure overhead, accuracy and cost with the release build; takes 18 minutes after the build
 	$(BIN)/python -m pip install --quiet --group bench
 	rm -rf target/bench
 	$(BIN)/python -m pip install --quiet --no-deps --target target/bench dist/*.whl
 	cargo bench --locked --no-default-features --bench core
+	cargo bench --locked --no-default-features --bench compare
 	cargo bench --locked --no-default-features --features aws --bench delivery
 	PYTHONPATH=$(CURDIR)/target/bench $(BIN)/python benches/table.py --wheel dist/*.whl
 

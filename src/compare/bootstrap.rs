@@ -15,10 +15,12 @@ const RESAMPLES: usize = 1000;
 /// Any number, so that equal data have equal results.
 const SEED: u64 = 20;
 
-/// Windows are long enough for most dependence to end within one...
-const WINDOW_SECONDS: u64 = 60;
-/// ...and short enough for a run to have several.
-const MIN_WINDOWS: usize = 4;
+/// A window is a sixth of the run...
+const WINDOWS: usize = 6;
+/// ...or this long, so that most dependence ends within one, ...
+const WINDOW_SECONDS: u64 = 30;
+/// ...but at most a third of the run.
+const MIN_WINDOWS: usize = 3;
 
 /// How far a statistic varies.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,12 +89,15 @@ impl Bootstrap {
     }
 }
 
+/// The number of rows of a window.
+///
+/// Long windows include slow variation, but few of them are independent. A
+/// fixed share of the run keeps the errors of tests near their level, unlike the lengths that are best for the variance itself
+/// (N. M. Kiefer and T. J. Vogelsang, "A new asymptotic theory for heteroskedasticity-autocorrelation robust tests", 2005).
 fn window_rows(timeline: &Timeline) -> usize {
+    let rows = timeline.rows();
     let long = usize::try_from(WINDOW_SECONDS.div_ceil(timeline.block_seconds())).unwrap_or(usize::MAX);
-    let longer = as_f64(timeline.rows()).cbrt().ceil();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cube root of a small number")]
-    let longer = longer as usize;
-    long.max(longer).min(timeline.rows() / MIN_WINDOWS).max(1)
+    (rows / WINDOWS).max(long.min(rows / MIN_WINDOWS)).max(1)
 }
 
 /// One resample.
@@ -147,4 +152,91 @@ fn variance(values: &[f64]) -> Option<f64> {
 #[expect(clippy::cast_precision_loss, reason = "numbers of rows and resamples are small")]
 const fn as_f64(number: usize) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::compare::timeline::Counts;
+    use crate::metrics::histogram::Histogram;
+    use crate::summary::{Limits, Phase, RequestKey, Summary, Totals, Window};
+
+    /// The counts of a run with these times in each second.
+    fn counts(seconds: &[Vec<f64>]) -> (Timeline, Counts) {
+        let mut summary = Summary::new(Limits { max_requests: 1, pinned: vec![] });
+        for (second, times) in (0..).zip(seconds) {
+            let mut successful = Histogram::default();
+            times.iter().for_each(|&ms| successful.add(ms));
+            let failures = times.iter().filter(|&&ms| ms > 30.0).count() as u64;
+            let totals = Totals::of_window(times.len() as u64, failures, &successful, &Histogram::default());
+            summary.add_window(&Window { key: RequestKey::new("GET", "/"), second, phase: Phase::Measured, totals });
+        }
+        let all = summary.all_requests();
+        let timeline = Timeline::of(&all.blocks);
+        let counts = Counts::of(&all, &timeline);
+        (timeline, counts)
+    }
+
+    fn quantile(resample: &Resample<'_>, times: &TimeCounts, quantile: f64, mut cell: usize) -> f64 {
+        resample.quantile_ms(times, quantile, &mut cell).unwrap_or_default()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn the_quantile_of_a_resample_is_that_of_its_times(
+            seconds in prop::collection::vec(prop::collection::vec(0.5..900.0f64, 1..30), 1..100),
+            starts in prop::collection::vec(any::<prop::sample::Index>(), 100),
+            window in 1..100usize, from in any::<prop::sample::Index>(), share in 0.01..1.0f64,
+        ) {
+            let (timeline, counts) = counts(&seconds);
+            let (rows, window) = (timeline.rows(), window.min(seconds.len()));
+            let starts: Vec<_> = starts[..rows.div_ceil(window)].iter().map(|start| start.index(rows)).collect();
+            let drawn = starts.iter().flat_map(|start| (0..window).map(move |row| (start + row) % rows)).take(rows);
+            let mut times: Vec<_> = drawn.flat_map(|row| seconds[row].clone()).collect();
+            times.sort_by(f64::total_cmp);
+            let resample = Resample { starts: &starts, window, rows };
+            prop_assert_eq!(resample.sum(&counts.requests), as_f64(times.len()));
+            let got = quantile(&resample, &counts.times, share, from.index(counts.times.cells()));
+            // The quantile is between the ranks around it, within a cell of 4 % to either side.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank")]
+            let rank = ((share * as_f64(times.len())).ceil() as usize).clamp(1, times.len());
+            let low = times[rank.saturating_sub(2)] / 1.05;
+            let high = times[rank.min(times.len() - 1)] * 1.05;
+            prop_assert!((low..=high).contains(&got), "{} is not in {}..{}", got, low, high);
+            prop_assert_eq!(got, quantile(&resample, &counts.times, share, 0));
+        }
+    }
+
+    #[test]
+    fn independent_seconds_have_the_spread_of_theory() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
+        let mut variance = || {
+            let seconds: Vec<_> =
+                (0..120).map(|_| (0..10).map(|_| f64::from(random.random_range(1..=40u32))).collect()).collect();
+            let (timeline, counts) = counts(&seconds);
+            let bootstrap = Bootstrap::of(&timeline);
+            let Some(spread) = bootstrap.of_share(&counts.failures, &counts.requests) else { panic!("no spread") };
+            assert!((spread.degrees_of_freedom - 1.5 * 4.0).abs() < 0.1, "{spread:?}");
+            assert_eq!(bootstrap.of_log_sum(&counts.requests).map(|spread| spread.variance < 1e-12), Some(true));
+            assert_eq!(Bootstrap::of(&timeline).of_share(&counts.failures, &counts.requests), Some(spread));
+            spread.variance
+        };
+        let mean = (0..40).map(|_| variance()).sum::<f64>() / 40.0;
+        let expected = 0.25 * 0.75 / 1200.0;
+        assert!((0.75 * expected..1.25 * expected).contains(&mean), "{mean} for {expected}");
+    }
+
+    #[test]
+    fn seconds_that_depend_on_each_other_have_a_larger_spread() {
+        let spread = |slow_seconds: usize| {
+            let factor = |second: usize| if second / slow_seconds % 2 == 0 { 1.0 } else { 1.3 };
+            let times = |second: usize| (10..40).map(|ms| f64::from(ms) * factor(second)).collect();
+            let (timeline, counts) = counts(&(0..120).map(times).collect::<Vec<_>>());
+            Bootstrap::of(&timeline).of_log_quantile(&counts.times, 0.5).map_or(0.0, |spread| spread.variance)
+        };
+        assert!(spread(30) > 10.0 * spread(1), "{} and {}", spread(30), spread(1));
+    }
 }

@@ -140,3 +140,22 @@ impl TimeCounts {
 pub const fn as_f64(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn sums_of_any_rows_are_those_of_the_rows_in_a_circle(
+            rows in prop::collection::vec(0..1000u32, 1..50), start in 0..50usize, length in 0..50usize,
+        ) {
+            let rows: Vec<f64> = rows.into_iter().map(f64::from).collect();
+            let (start, length) = (start % rows.len(), length % (rows.len() + 1));
+            let expected: f64 = (start..start + length).map(|row| rows[row % rows.len()]).sum();
+            prop_assert_eq!(RunningSums::of(&rows).sum(start, length), expected);
+        }
+    }
+}

@@ -1,24 +1,27 @@
 //! The verdicts: on each row, and on the run as a whole.
 
-use super::change::Change;
-use super::holm;
+use super::holm::{self, Test};
 use super::result::{Measure, Row, Verdict};
 use super::rows::Draft;
 
-/// The probability that any row of two equal runs is called slower or faster.
-const LEVEL: f64 = 0.05;
+/// The probability that any row of two equal runs is called slower or faster. It is below the 5 % that runs may be called wrongly,
+/// because variation that is slower than a window makes tests optimistic.
+const LEVEL: f64 = 0.04;
 /// The tolerance of the share of failures, relative to that of times: 0.5 percentage points for 5 %.
 const FAILURE_TOLERANCE: f64 = 0.1;
 
-/// The rows with their verdicts. The rows of all requests and those of single requests are two families, each with half of the
-/// probability of an error, so that a run with many names still detects changes of all requests.
+/// The rows with their verdicts.
+///
+/// The rows of all requests and those of single requests are two families, each with half of the probability of an error, so that a
+/// run with many names still detects changes of all requests. If a run has a single request, its rows are no further tests.
 pub fn judge(drafts: Vec<Draft>, tolerance: f64) -> Vec<Row> {
-    let p_values = |is_all: bool| {
+    let tests = |is_all: bool| {
         let family = drafts.iter().filter(move |draft| draft.row.request.is_none() == is_all);
-        family.filter_map(tested).map(|change| change.p_value).collect::<Vec<_>>()
+        family.filter_map(tested).collect::<Vec<_>>()
     };
-    let families = [p_values(true), p_values(false)];
-    let mut rejected = families.each_ref().map(|family| holm::rejected(family, LEVEL / 2.0).into_iter());
+    let families = [tests(true), tests(false)];
+    let level = if families[0] == families[1] { LEVEL } else { LEVEL / 2.0 };
+    let mut rejected = families.each_ref().map(|family| holm::rejected(family, level).into_iter());
     let rows = drafts.into_iter().map(|draft| {
         let family = usize::from(draft.row.request.is_some());
         let is_significant = tested(&draft).is_some() && rejected[family].next().unwrap_or_default();
@@ -28,13 +31,26 @@ pub fn judge(drafts: Vec<Draft>, tolerance: f64) -> Vec<Row> {
     rows.collect()
 }
 
-/// The change of a row that is tested.
-fn tested(draft: &Draft) -> Option<Change> {
-    draft.change.filter(|_| draft.row.measure != Measure::RequestsPerSecond && draft.obstacle.is_none())
+/// The test of a row.
+fn tested(draft: &Draft) -> Option<Test> {
+    let weight = weight(draft.row.measure)?;
+    draft.change.filter(|_| draft.obstacle.is_none()).map(|change| Test { p_value: change.p_value, weight })
+}
+
+/// The share of a measure in the probability of an error; None for a measure without a verdict. The 95th percentile matters most, and
+/// the 99th is the most uncertain: chance would use up most of a larger share.
+const fn weight(measure: Measure) -> Option<f64> {
+    match measure {
+        Measure::RequestsPerSecond => None,
+        Measure::FailureRate => Some(0.2),
+        Measure::P50 => Some(0.3),
+        Measure::P95 => Some(0.4),
+        Measure::P99 => Some(0.1),
+    }
 }
 
 fn verdict(draft: &Draft, is_significant: bool, tolerance: f64, tests: usize) -> (Option<Verdict>, Option<String>) {
-    if draft.row.measure == Measure::RequestsPerSecond {
+    if weight(draft.row.measure).is_none() {
         return (None, None);
     }
     if let Some(obstacle) = &draft.obstacle {
