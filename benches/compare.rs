@@ -218,7 +218,8 @@ impl Counts {
 fn pairs(plan: Plan, pairs: u64) -> Counts {
     let of_thread = |thread: u64| {
         let mut counts = Counts::default();
-        (thread..pairs).step_by(THREADS as usize).for_each(|seed| counts.add(&plan.compared(&plan.pair(seed))));
+        let own = (0..pairs).filter(|seed| seed % THREADS == thread);
+        own.for_each(|seed| counts.add(&plan.compared(&plan.pair(seed))));
         counts
     };
     let mut sum = Counts::default();
