@@ -20,6 +20,7 @@ const MAX_ENTRIES: usize = 8;
 const MAX_ENTRY_BYTES: usize = 100;
 /// Maximum length of the text of an error.
 const MAX_ERROR_BYTES: usize = 300;
+const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// A single request. The order is that of time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -167,6 +168,19 @@ impl Highlights {
         }
     }
 
+    /// Moves all requests in time, because the clock of the process was wrong.
+    pub(super) fn shift(&mut self, seconds: i64) {
+        let micros = seconds.saturating_mul(MICROS_PER_SECOND);
+        let shifted = |request: Highlight| {
+            let time_micros = request.time_micros.saturating_add(micros);
+            Highlight { time_micros, ..request }
+        };
+        let slowest = std::mem::take(&mut self.slowest).into_iter();
+        self.slowest = slowest.map(|(response, request)| (response, shifted(request))).collect();
+        let first_failures = std::mem::take(&mut self.first_failures).into_iter();
+        self.first_failures = first_failures.map(|(kind, request)| (kind, shifted(request))).collect();
+    }
+
     /// The slowest successful requests, slowest first.
     pub fn slowest(&self) -> impl Iterator<Item = &Highlight> {
         self.slowest.iter().map(|(_, request)| request)
@@ -293,6 +307,18 @@ pub(super) mod tests {
             changed.add_failed(&error.to_string(), request(new.0, new.1));
             prop_assert!(changed == highlights || highlights.may_be_first(&error.to_string(), new.0));
         }
+    }
+
+    #[test]
+    fn requests_are_moved_in_time() {
+        let mut highlights = Highlights::default();
+        highlights.add_successful(request(5_000_000, 1));
+        highlights.add_failed("Error", request(7_000_000, 1));
+        highlights.shift(-2);
+        let mut expected = Highlights::default();
+        expected.add_successful(request(3_000_000, 1));
+        expected.add_failed("Error", request(5_000_000, 1));
+        assert_eq!(highlights, expected);
     }
 
     #[test]

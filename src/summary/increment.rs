@@ -158,6 +158,7 @@ impl Increment {
         self.closed_until = self.closed_until.map(shifted);
         self.loads.iter_mut().for_each(|(second, _)| *second = shifted(*second));
         self.windows.iter_mut().for_each(|window| window.second = shifted(window.second));
+        self.highlights.shift(seconds);
         self.additions.iter_mut().for_each(|additions| additions.shift(seconds));
     }
 
