@@ -29,12 +29,14 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from locust_cw import Publisher
 from locust_cw._aws.local import LocalCloudWatch
 
 REPOSITORY = "https://github.com/locustio/locust"
 TIMEOUT_S = 120
 """Of one test. The slowest of Locust's takes half a minute."""
 ROUNDS = 3
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
 EXPECTED = {
     "locust/test/test_log.py::TestLoggingOptions::test_skip_logging": "it wants no output, and there is the receipt",
@@ -77,9 +79,7 @@ class Suite:
         home.mkdir()
         env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "LOCUST_", "XDG_"))}
         env |= {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": "us-east-1",
+            **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.cloudwatch,
             "HOME": str(home),
             "XDG_STATE_HOME": str(home / "state"),
@@ -154,7 +154,15 @@ def prepared(repository: str) -> Iterator[Suite]:
         (folder / "plugin").mkdir()
         (folder / "plugin" / "sitecustomize.py").write_text(IN_EACH_PROCESS)
         (folder / "plugin" / "in_each_environment.py").write_text(IN_EACH_ENVIRONMENT)
+        warm_up(cloudwatch.endpoint_url, folder)
         yield Suite(folder, cloudwatch.endpoint_url)
+
+
+def warm_up(cloudwatch: str, folder: Path) -> None:
+    """Publish once: the local CloudWatch loads its services at the first calls, for longer than some tests wait."""
+    os.environ |= CREDENTIALS | {"XDG_STATE_HOME": str(folder / "state")}
+    with Publisher(endpoint_url=cloudwatch, drain_timeout=60) as publisher:
+        publisher.record("GET", "/", 1.0)
 
 
 def summary_of(results: dict[str, str]) -> str:
