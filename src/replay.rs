@@ -1,7 +1,7 @@
 //! Replay: sends the data that the spool of an ended process still holds.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::runtime::Handle;
 
@@ -13,6 +13,7 @@ use crate::delivery::client::CloudWatch;
 use crate::delivery::outbox::SendMode;
 use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::spool::{Lane, Manifest, Segment, Spool};
+use crate::sync::Mutex;
 use crate::timestamp::{MAX_AGE_SECONDS, Timestamp};
 
 /// Data is no longer sent this long before CloudWatch refuses it for its age, because sending may take some time.
@@ -23,16 +24,21 @@ pub struct Replay {
     manifest: Manifest,
     delivery: Delivery,
     dry_run: bool,
+    /// The hours of metrics that this replay and those beside it send.
+    metric_hours: Arc<Mutex<MetricHours>>,
 }
 
 impl Replay {
     /// Starts to send the data of a folder, except for data that is too old for CloudWatch.
+    ///
+    /// `beside` is a replay of another process of the same run, which pays for the metrics that both of them send.
     ///
     /// # Errors
     /// `WouldBlock` if the process of the spool still runs, and any other error if the folder cannot be read.
     pub fn start<C: CloudWatch>(
         folder: &Path,
         change: impl FnOnce(&mut Manifest),
+        beside: Option<&Self>,
         dry_run: bool,
         now: Timestamp,
         runtime: Handle,
@@ -50,13 +56,14 @@ impl Replay {
         let delivery = Delivery::start(spool, manifest.destination(), options, Arc::default(), runtime, |counters| {
             cloudwatch(&manifest, counters)
         });
-        let replay = Self { manifest, delivery, dry_run };
-        let mut metric_hours = MetricHours::default();
+        let metric_hours = beside.map(|other| Arc::clone(&other.metric_hours)).unwrap_or_default();
+        let replay = Self { manifest, delivery, dry_run, metric_hours };
         for segment in segments {
             let counters = &replay.delivery.counters;
             counters.observed.add(segment.contents.counts);
             // If the file is damaged, the sender detects and rejects it.
             if let (Lane::Metrics, Ok(datums)) = (segment.lane, segment.datums()) {
+                let mut metric_hours = replay.metric_hours.lock().unwrap_or_else(PoisonError::into_inner);
                 counters.metric_hours.add(metric_hours.insert(&datums));
             }
             replay.push(segment, now);
@@ -294,7 +301,7 @@ mod tests {
         let cloudwatch = |_: &Manifest, counters: &Arc<Counters>| crate::delivery::dry_run::DryRun {
             counters: Arc::clone(counters),
         };
-        Replay::start(folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable")
+        Replay::start(folder, |_| {}, None, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable")
     }
 
     #[test]
@@ -336,7 +343,7 @@ mod tests {
             counters: Arc::clone(counters),
         };
         let replay =
-            Replay::start(&folder, |_| {}, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable");
+            Replay::start(&folder, |_| {}, None, false, NOW, runtime.handle().clone(), cloudwatch).expect("readable");
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while !replay.progress().over {
             assert!(std::time::Instant::now() < deadline, "{:?}", replay.progress());

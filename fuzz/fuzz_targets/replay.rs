@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
     let _ = pending_spools(folder.parent().and_then(|run| run.parent()).expect("a root"));
     let cloudwatch = |_: &_, counters: &_| DryRun { counters: Arc::clone(counters) };
     let handle = RUNTIME.handle().clone();
-    let Ok(replay) = Replay::start(&folder, |_| {}, false, NOW, handle, cloudwatch) else { return };
+    let Ok(replay) = Replay::start(&folder, |_| {}, None, false, NOW, handle, cloudwatch) else { return };
     let deadline = Instant::now() + TIMEOUT;
     while !replay.progress().over {
         assert!(Instant::now() < deadline, "the replay does not end");

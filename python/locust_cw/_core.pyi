@@ -1124,6 +1124,7 @@ class Replay:
         folder: The folder of a `PendingSpool`.
         options: Options of an `Account` that replace those of the process: region, profile, role, endpoint.
         account: The account that the credentials must belong to: 12 digits, or `any`. By default, the recorded one.
+        beside: A replay of another process of the same run. Its cost includes that of the metrics that both send.
         dry_run: Whether to send nothing, and only report what would be sent.
 
     Raises:
@@ -1139,6 +1140,7 @@ class Replay:
         options: dict[str, Any],
         *,
         account: str | None = None,
+        beside: Replay | None = None,
         dry_run: bool = False,
     ) -> Replay: ...
     def destination(self) -> dict[str, Any] | None:

@@ -42,8 +42,8 @@ class Publisher(Recorder):
     interpreter exits, it closes a publisher that is still open. A publisher does not work in a forked process: create
     one in each process.
 
-    A closed publisher leaves a record of the run next to the spool, for ``locust-cw verify`` and ``locust-cw report``.
-    Processes of a machine that publish at the same time with one run ID have one record, with the sum of their numbers.
+    A closed publisher leaves a record of the run, on this machine only, for ``locust-cw verify`` and ``report``.
+    Processes that publish there at the same time with one run ID have one record, with the sum of their numbers.
 
     An option that the program does not set is read from its environment variable, such as ``LOCUST_CW_NAMESPACE``, or
     from `locust.conf` or `pyproject.toml`, as Locust does. Each of these sources can opt out. With `disable` or

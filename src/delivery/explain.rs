@@ -83,6 +83,7 @@ impl CallError {
             _ if is_any_of(&CLOCK_CODES, code) => " Set this machine's clock.",
             // AWS has the same codes for a wrong key and for a wrong clock.
             _ if is_any_of(&SIGNATURE_CODES, code) => " Check the secret access key, and set this machine's clock.",
+            _ if is_any_of(&EXPIRED_CODES, code) => " Renew the credentials.",
             // AWS names each error, and a gateway in between may not.
             RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Block if code.is_empty() && status != 429 => {
                 " A server other than AWS responded: check --cw-endpoint-url, proxies and gateways."
@@ -106,6 +107,8 @@ impl CallError {
 
 /// Beginnings of AWS's codes for a call that was signed too long ago, or in the future.
 const CLOCK_CODES: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
+/// Beginnings of AWS's codes for credentials that have expired.
+const EXPIRED_CODES: [&str; 2] = ["ExpiredToken", "TokenRefreshRequired"];
 /// Beginnings of AWS's codes for a signature that is not the expected one.
 const SIGNATURE_CODES: [&str; 2] = ["SignatureDoesNotMatch", "InvalidSignature"];
 
@@ -156,6 +159,7 @@ mod tests {
             (failed(Cause::Untrusted), "was not sent"),
             (failed(Cause::NoAnswer), "got no response"),
             (refused("ServiceUnavailable", 503), "usually transient"),
+            (refused("ExpiredTokenException", 403), "Renew the credentials"),
             (refused("", 404), "--cw-endpoint-url"),
             (refused("Throttling", 400), "The account's request rate is exceeded"),
             (refused("", 429), "The account's request rate is exceeded"),

@@ -24,6 +24,8 @@ const CALM_MICROS: i64 = 10_000_000;
 struct OutageTracker {
     since: Option<Timestamp>,
     last_failure: Option<Timestamp>,
+    /// When the last lane that failed succeeded again.
+    recovered: Option<Timestamp>,
     failing: [bool; Lane::ALL.len()],
     /// Topics that were logged during the outage.
     logged: HashSet<String>,
@@ -41,8 +43,10 @@ impl OutageTracker {
     }
 
     /// A call succeeded.
-    const fn succeeded(&mut self, lane: Lane) {
-        self.failing[lane as usize] = false;
+    fn succeeded(&mut self, lane: Lane, now: Timestamp) {
+        if std::mem::take(&mut self.failing[lane as usize]) && !self.failing.contains(&true) {
+            self.recovered = Some(now);
+        }
     }
 
     /// Since when calls fail.
@@ -59,15 +63,17 @@ impl OutageTracker {
     }
 
     /// Ends the outage if it is over: no lane fails any more, and that has been so for a while, or there is `nothing_left`
-    /// to send. Returns its length in seconds.
+    /// to send. Returns its length in seconds, from the first failure to the success after the last one.
     fn end(&mut self, now: Timestamp, nothing_left: bool) -> Option<i64> {
         let (since, last) = (self.since?, self.last_failure?);
         let calm = nothing_left || now.micros() - last.micros() >= CALM_MICROS;
         if !calm || self.failing.contains(&true) {
             return None;
         }
+        let recovered = self.recovered.unwrap_or(last);
         *self = Self::default();
-        Some((last.micros() - since.micros() + 500_000) / 1_000_000)
+        // The clock may have been set back.
+        Some((recovered.micros() - since.micros()).max(0).saturating_add(500_000) / 1_000_000)
     }
 }
 
@@ -96,7 +102,7 @@ impl OutageMonitor {
 
     /// A call succeeded, or CloudWatch answered it.
     pub(super) fn call_succeeded(&self, lane: Lane) {
-        self.tracker().succeeded(lane);
+        self.tracker().succeeded(lane, Timestamp::now());
         self.changed.notify_one();
     }
 
@@ -206,16 +212,17 @@ mod tests {
         let mut outage = OutageTracker::default();
         assert!(outage.failed(Lane::Metrics, at(0), "away", false));
         assert!(!outage.failed(Lane::Logs, at(1), "away", false));
-        outage.succeeded(Lane::Metrics);
+        outage.succeeded(Lane::Metrics, at(2));
         assert!(!outage.failed(Lane::Metrics, at(23), "slow", false), "it is the same outage");
         assert_eq!(outage.since(), Some(at(0)));
-        outage.succeeded(Lane::Metrics);
+        outage.succeeded(Lane::Metrics, at(24));
         assert_eq!(outage.end(at(60), true), None, "the log events still fail");
         assert_eq!(outage.calm_in(at(60)), None);
-        outage.succeeded(Lane::Logs);
+        outage.succeeded(Lane::Logs, at(31));
+        outage.succeeded(Lane::Logs, at(32));
         assert_eq!(outage.end(at(32), false), None, "it may not be over yet");
         assert_eq!(outage.calm_in(at(32)), Some(Duration::from_secs(1)));
-        assert_eq!(outage.end(at(33), false), Some(23));
+        assert_eq!(outage.end(at(33), false), Some(31), "until the first success after the last failure");
         assert_eq!((outage.end(at(99), true), outage.since()), (None, None));
         assert!(outage.failed(Lane::Metrics, at(100), "away", false), "it is another");
     }
@@ -224,8 +231,8 @@ mod tests {
     fn with_nothing_left_to_be_sent_it_is_over_at_once() {
         let mut outage = OutageTracker::default();
         outage.failed(Lane::Logs, at(0), "away", false);
-        outage.succeeded(Lane::Logs);
-        assert_eq!(outage.end(at(1), true), Some(0));
+        outage.succeeded(Lane::Logs, at(1));
+        assert_eq!(outage.end(at(1), true), Some(1));
     }
 
     #[test]
@@ -297,7 +304,7 @@ mod tests {
         fn each_outage_starts_and_ends_once_and_each_topic_is_logged_once(steps in steps()) {
             let mut outage = OutageTracker::default();
             let (mut now, mut last, mut logged) = (0, 0, Vec::new());
-            let mut failing = [false; 2];
+            let (mut failing, mut recovered) = ([false; 2], 0);
             for (elapsed, step) in steps {
                 now += elapsed;
                 let since = outage.since();
@@ -312,13 +319,16 @@ mod tests {
                         prop_assert_eq!(outage.since(), since.or(Some(at(now))));
                     }
                     Step::Succeeded(lane) => {
-                        outage.succeeded(lane);
-                        failing[lane as usize] = false;
+                        outage.succeeded(lane, at(now));
+                        let failed = std::mem::take(&mut failing[lane as usize]);
+                        if failed && failing == [false; 2] {
+                            recovered = now;
+                        }
                         prop_assert_eq!(outage.since(), since);
                     }
                     Step::End(nothing_left) => {
                         let over = since.is_some() && failing == [false; 2] && (nothing_left || now - last >= 10);
-                        let lasted = since.filter(|_| over).map(|since| last - since.seconds());
+                        let lasted = since.filter(|_| over).map(|since| recovered - since.seconds());
                         prop_assert_eq!(outage.end(at(now), nothing_left), lasted);
                         if over {
                             logged.clear();

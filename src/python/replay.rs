@@ -23,13 +23,14 @@ pub struct Replay {
 #[pymethods]
 impl Replay {
     #[new]
-    #[pyo3(signature = (folder, options, *, account = None, dry_run = false))]
+    #[pyo3(signature = (folder, options, *, account = None, beside = None, dry_run = false))]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
     fn new(
         py: Python<'_>,
         folder: PathBuf,
         options: &Bound<'_, PyDict>,
         account: Option<String>,
+        beside: Option<&Self>,
         dry_run: bool,
     ) -> PyResult<Self> {
         let given = config(options)?.aws;
@@ -41,7 +42,15 @@ impl Replay {
         };
         let started = py.detach(|| {
             let runtime = crate::runtime::handle()?;
-            replay::Replay::start(&folder, change, dry_run, Timestamp::now(), runtime, Aws::new)
+            replay::Replay::start(
+                &folder,
+                change,
+                beside.map(|other| &other.replay),
+                dry_run,
+                Timestamp::now(),
+                runtime,
+                Aws::new,
+            )
         });
         match started {
             Ok(replay) => Ok(Self { replay }),

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 
 from locust_cw import Publisher, _core
-from support.credentials import CredentialProcess, login_session, metadata, sign_in
+from support.credentials import (
+    CredentialProcess,
+    identity_center,
+    login_session,
+    metadata,
+    sign_in,
+    sso_session,
+)
 from support.fixtures import Aws, Locust
 from support.locust_run import NO_KEYS, Receipt, run_python
 from support.proxy import Answer, Exchange, Fault, Proxy, error
@@ -218,6 +225,55 @@ def test_a_login_session_is_used_and_renewed(
         monkeypatch.setenv("AWS_ENDPOINT_URL_SIGNIN", url)
         caller(aws, profile="console")
     assert set(keys(aws.proxy)) == {"ASIALOGIN" if is_valid else "ASIARENEWED"}
+
+
+SSO = """\
+[profile session]
+sso_session = corp
+sso_account_id = 000000000000
+sso_role_name = Tester
+[sso-session corp]
+sso_start_url = https://corp.awsapps.com/start
+sso_region = eu-west-1
+sso_registration_scopes = sso:account:access
+[profile url]
+sso_start_url = https://corp.awsapps.com/start
+sso_region = eu-west-1
+sso_account_id = 000000000000
+sso_role_name = Tester
+"""
+SSO_CACHED_AS = {"session": "corp", "url": "https://corp.awsapps.com/start"}
+"""What the cache of the AWS CLI knows the token of a profile by."""
+
+
+@pytest.mark.parametrize(("profile", "is_valid"), [("session", True), ("session", False), ("url", True)])
+def test_a_session_of_iam_identity_center_is_used_and_renewed(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str, *, is_valid: bool
+) -> None:
+    configure(tmp_path, SSO)
+    sso_session(tmp_path, SSO_CACHED_AS[profile], datetime.now(UTC) + timedelta(minutes=60 if is_valid else -5))
+    with identity_center("ASIASSO") as center:
+        for name, value in center.env.items():
+            monkeypatch.setenv(name, value)
+        caller(aws, profile=profile, region=REGION)
+        assert (center.asked, center.renewed) == ((["cached"], 0) if is_valid else (["renewed"], 1))
+    assert set(keys(aws.proxy)) == {"ASIASSO"}
+
+
+@pytest.mark.parametrize("profile", SSO_CACHED_AS)
+def test_a_session_of_iam_identity_center_that_has_ended_is_explained(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    configure(tmp_path, SSO)
+    sso_session(tmp_path, SSO_CACHED_AS[profile], datetime.now(UTC) - timedelta(minutes=5))
+    with identity_center("ASIASSO") as center:
+        center.refuses = True
+        for name, value in center.env.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(_core.AwsError, match=f"aws sso login --profile {profile}") as refused:
+            caller(aws, profile=profile, region=REGION)
+    assert not INTERNAL.search(str(refused.value))
+    assert not aws.proxy.calls()
 
 
 PROFILES = f"""\

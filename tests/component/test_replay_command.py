@@ -81,9 +81,9 @@ def test_a_replay_ends_if_nothing_is_delivered(
 ) -> None:
     monkeypatch.setattr(sender, "STALLED_AFTER_S", 0.6)
     leave("stuck", dead)
-    code, out, _ = replay(capsys, "--all", "--account=any")
+    code, out, err = replay(capsys, "--all", "--account=any")
     assert code == 1
-    assert "Stopped, because nothing was delivered for" in out
+    assert "Stopped, because nothing was delivered for" in out, err
     assert "results are left of: stuck" in out
     assert left() == ["stuck"]
 

@@ -164,7 +164,7 @@ def test_the_estimates_are_those_of_the_command() -> None:
 
 def test_the_readme_has_the_same_costs() -> None:
     page = README.read_text()
-    hour = ["--minutes=60", "--names=20"]
+    hour = ["--minutes=60", "--names=20", "--record=local"]
     few, many = ([f"--requests-per-second={rate}", *hour] for rate in (500, 5000))
     logs = [total(*each) - total(*each, "--logs=off") for each in (few, many)]
     assert f"{logs[0]:.2f} and {logs[1]:.2f} USD" in page

@@ -181,6 +181,85 @@ def sign_in(key: str) -> Iterator[str]:
         server.server_close()
 
 
+@dataclass
+class IdentityCenter:
+    """IAM Identity Center: who asked for what."""
+
+    url: str
+    asked: list[str] = field(default_factory=list)
+    """The bearer tokens with which credentials of a role were asked for."""
+    renewed: int = 0
+    refuses: bool = False
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Variables that lead to it."""
+        return {"AWS_ENDPOINT_URL_SSO": self.url, "AWS_ENDPOINT_URL_SSO_OIDC": self.url}
+
+
+@contextmanager
+def identity_center(key: str) -> Iterator[IdentityCenter]:
+    """A server that gives the credentials of a role for a token, and a new token for a refresh token."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self, value: dict[str, object]) -> None:
+            body = json.dumps(
+                value if not running.refuses else {"message": "Session token not found or invalid"}
+            ).encode()
+            self.send_response(401 if running.refuses else 200)
+            if running.refuses:
+                self.send_header("x-amzn-ErrorType", "UnauthorizedException")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            assert self.path.startswith("/federation/credentials?"), self.path
+            assert "role_name=Tester" in self.path
+            running.asked.append(self.headers["x-amz-sso_bearer_token"])
+            until = datetime.now(UTC) + timedelta(hours=1)
+            role = {"accessKeyId": key, "secretAccessKey": "secret", "sessionToken": "session"}
+            self._answer({"roleCredentials": {**role, "expiration": round(until.timestamp() * 1000)}})
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert (self.path, asked["grantType"], asked["refreshToken"]) == ("/token", "refresh_token", "refresh")
+            running.renewed += 1
+            self._answer({"accessToken": "renewed", "expiresIn": 3600, "refreshToken": "next", "tokenType": "Bearer"})
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    running = IdentityCenter(f"http://127.0.0.1:{server.server_port}")
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield running
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def sso_session(home: Path, name: str, expires: datetime) -> None:
+    """Write what `aws sso login` leaves behind, for a session or, in profiles without one, a start URL."""
+    cache = home / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    token = {
+        "startUrl": "https://corp.awsapps.com/start",
+        "region": "eu-west-1",
+        "accessToken": "cached",
+        "expiresAt": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "clientId": "client",
+        "clientSecret": "secret",
+        "refreshToken": "refresh",
+        "registrationExpiresAt": (expires + timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    # The AWS CLI's name of the file.
+    digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
+    (cache / f"{digest}.json").write_text(json.dumps(token))
+
+
 def private_key() -> str:
     """An elliptic-curve key as OpenSSL writes it."""
     command = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"]

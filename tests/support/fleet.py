@@ -122,7 +122,7 @@ class Fleet:
             "--master",
             "--master-bind-host=127.0.0.1",
             f"--master-bind-port={self.port}",
-            f"--expect-workers={workers}",
+            f"--expect-workers={max(1, workers)}",
             *receipt,
             *args,
             env={"HEARTBEATS": str(heartbeats), **env},

@@ -58,7 +58,8 @@ def test_costs_are_those_of_the_price_table(tmp_path: Path) -> None:
     )
     assert estimate["usd"]["run"]["calls"] == pytest.approx(estimate["per_run"]["calls"] * 0.01 / 1000)
     for per in estimate["usd"].values():
-        assert per["total"] == pytest.approx(per["metrics"] + per["calls"] + per["logs"] + per["reads"])
+        assert per["total"] == pytest.approx(sum(per[part] for part in per if part != "total"))
+        assert set(per) == {"metrics", "calls", "logs", "records", "reads", "total"}
     assert estimate["usd"]["month"]["logs"] == pytest.approx(20 * estimate["usd"]["run"]["logs"])
     assert estimate["usd"]["hour"]["logs"] == pytest.approx(estimate["usd"]["run"]["logs"] / 1.5)
 
@@ -88,6 +89,28 @@ def test_a_metric_costs_its_price_a_month_at_most(tmp_path: Path, args: tuple[st
 def test_each_option_of_cost_counts(tmp_path: Path, args: tuple[str, ...], part: str, factor: float) -> None:
     usual = cost(tmp_path)["usd"]["run"][part]
     assert cost(tmp_path, *args)["usd"]["run"][part] == pytest.approx(usual * factor, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("args", "updates", "names"),
+    [
+        ((), 13, 10),
+        (("--at-end",), 2, 10),
+        (("--minutes=60",), 63, 10),
+        (("--names=300",), 13, 201),
+        (("--record=local",), 0, 10),
+        (("--record=off",), 0, 10),
+        (("--logs=off",), 0, 10),
+    ],
+)
+def test_the_record_of_a_run_is_written_every_minute(
+    tmp_path: Path, args: tuple[str, ...], updates: int, names: int
+) -> None:
+    estimate = cost(tmp_path, *args)
+    written = updates * (10_000 + 4_000 * names)
+    assert estimate["per_run"]["record_bytes"] == written
+    assert estimate["usd"]["run"]["records"] == pytest.approx(written / 1024**3 * 0.5)
+    assert ("updates of the record" in run(tmp_path, *COST, *args)) == (updates > 0)
 
 
 def test_checks_on_targets_read_metrics(tmp_path: Path) -> None:

@@ -10,6 +10,10 @@ from locust_cw import _core
 
 GB = 1024**3
 
+_RECORD_BYTES = 10_000
+_RECORD_BYTES_PER_NAME = 4_000
+"""Log events of an update of a record, measured with long runs and many different response times. Most take less."""
+
 
 @dataclass(frozen=True)
 class Load:
@@ -29,6 +33,7 @@ class Load:
         log_sample: Share of successful requests that are logged.
         event_bytes: Bytes of the text of a log event.
         max_requests: Distinct request names that are published; all others are published as one more.
+        record: Whether the record of the run may be written to the log group.
         custom_metrics: Custom metrics, counted with the values of their dimensions.
 
     """
@@ -46,12 +51,27 @@ class Load:
     log_sample: float = 1.0
     event_bytes: int = _core.EVENT_BYTES
     max_requests: int = _core.default_options()["max_requests"]
+    record: bool = True
     custom_metrics: int = 0
 
     @cached_property
     def usage(self) -> _core.PlannedUsage:
-        """What a run uses of CloudWatch."""
-        return _core.estimate_usage(asdict(self))
+        """What a run uses of CloudWatch, except for its record."""
+        return _core.estimate_usage({name: value for name, value in asdict(self).items() if name != "record"})
+
+    @property
+    def record_updates(self) -> int:
+        """How often the record of the run is written to the log group."""
+        if not self.record or self.logs == "off":
+            return 0
+        # After the start and every minute; then after the stop, and with the receipt.
+        return (1 + math.floor(self.minutes) if self.live else 0) + 2
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of these updates, as CloudWatch counts them."""
+        names = min(self.names, self.max_requests + 1)
+        return self.record_updates * (_RECORD_BYTES + names * _RECORD_BYTES_PER_NAME)
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,7 @@ class Cost:
         metrics: Metrics, which are charged by the hour.
         calls: Calls of PutMetricData.
         logs: Ingestion of log events.
+        records: Ingestion of the updates of the run's record.
         reads: Metrics read with GetMetricData.
 
     """
@@ -69,12 +90,13 @@ class Cost:
     metrics: float
     calls: float
     logs: float
+    records: float = 0.0
     reads: float = 0.0
 
     @property
     def total(self) -> float:
         """The sum."""
-        return self.metrics + self.calls + self.logs + self.reads
+        return self.metrics + self.calls + self.logs + self.records + self.reads
 
 
 def cost_of(  # noqa: PLR0913 - each of them has a price
@@ -104,5 +126,6 @@ def cost_of(  # noqa: PLR0913 - each of them has a price
         metrics=price(metric_hours=usage.metrics * hours)[0],
         calls=price(calls=math.ceil(usage.calls * runs))[1],
         logs=price(log_bytes=math.ceil(usage.log_bytes * runs))[1],
+        records=price(log_bytes=math.ceil(load.record_bytes * runs))[1],
         reads=metrics_read * runs * _core.METRIC_READ_USD,
     )

@@ -46,6 +46,8 @@ What the estimate includes:
             flush) of a series with requests in that time, with up to {_core.MAX_VALUES_PER_DATUM} distinct values. With
             --at-end, the whole test is published in full calls when it stops.
   logs      Ingestion of log events: their text and {_core.EVENT_OVERHEAD_BYTES} bytes each. PutLogEvents is free.
+  records   Ingestion of the run's record, which a test writes to the log group every minute, at most. Not with
+            --record local or off, nor with --logs off.
   reads     With --check on a --target: GetMetricData at the end until the data has arrived, for --check-wait at most;
             with "abort after", also every minute. Each metric that is read has a price.
   storage   Printed in GB-months before compression, without a price.
@@ -134,6 +136,8 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
         help=f"share of successful requests that are logged; {shown}",
     )
     add("--log-class", choices=_core.option_choices("log_class"), default=from_test("log_class"), help=shown)
+    record = option_of("record")
+    add("--record", choices=record.choices, default=FromTest("record", record.default), help=shown)
     add(
         "--log-retention-days",
         metavar="DAYS",
@@ -218,6 +222,7 @@ def _load_of(options: argparse.Namespace) -> Load:
         log_sample=options.log_sample,
         event_bytes=options.event_bytes,
         max_requests=options.max_requests,
+        record=options.record == "cloudwatch",
         custom_metrics=options.custom_metrics,
     )
 
@@ -263,7 +268,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.log_retention_days is not None:
         # The log events of a month's runs, for as long as they are kept.
         days_per_month = _core.HOURS_PER_MONTH / 24
-        stored = load.usage.log_bytes * options.runs_per_month / GB * options.log_retention_days / days_per_month
+        log_bytes = load.usage.log_bytes + load.record_bytes
+        stored = log_bytes * options.runs_per_month / GB * options.log_retention_days / days_per_month
     priced_as = options.region if options.region in _core.priced_regions() else "us-east-1"
     if options.json:
         usage = load.usage
@@ -276,6 +282,7 @@ def _run(options: argparse.Namespace) -> int:
                     "calls": usage.calls,
                     "log_events": round(usage.log_events),
                     "log_bytes": round(usage.log_bytes),
+                    "record_bytes": load.record_bytes,
                     "metrics_read": metrics_read,
                 },
                 "usd": {per: asdict(cost) | {"total": cost.total} for per, cost in costs.items()},
@@ -298,6 +305,11 @@ def _print(  # noqa: PLR0913, PLR0917 - what the table shows
         "metrics": f"{usage.metrics:,} metrics, hours with data",
         "calls": f"{usage.calls:,} calls of PutMetricData a run",
         "logs": f"{usage.log_events:,.0f} events, {usage.log_bytes / GB:,.3f} GB a run",
+        **(
+            {"records": f"{load.record_updates:,} updates of the record, {load.record_bytes / GB:,.3f} GB a run"}
+            if load.record_updates
+            else {}
+        ),
         **({"reads": f"up to {metrics_read:,} metrics read for checks a run"} if metrics_read else {}),
         "total": prices,
     }

@@ -169,7 +169,7 @@ def _put_names(grid: Grid, view: View) -> None:
     del table["yAxis"]
     grid.put("metric", _HALF, _TABLE_HEIGHT, table)
     bars = graph(view, "Most requested names, requests", "", [[{"expression": most_requested(view), "id": "q1"}]])
-    bars |= {"view": "bar", "stat": "Sum"}
+    bars |= {"view": "bar", "stat": "Sum", "setPeriodToTimeRange": True}
     del bars["yAxis"]
     grid.put("metric", _HALF, _TABLE_HEIGHT, bars)
 

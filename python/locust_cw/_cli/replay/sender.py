@@ -79,6 +79,10 @@ class Sender:
         self._limits = _Limits(options.timeout)
         self._waiting = deque(spools)
         self._active: list[_Active] = []
+        self._beside: dict[str, _core.Replay] = {}
+        """The first replay of each run."""
+        self._paid: dict[str, bool] = {}
+        """Whether a run had paid for the hours of its metrics before this command."""
         self._complete = True
         self._settled = 0
         """Samples of the replays that have ended."""
@@ -115,13 +119,18 @@ class Sender:
             spool = self._waiting.popleft()
             try:
                 replay = _core.Replay(
-                    spool.folder, account_options(options), account=options.account, dry_run=options.dry_run
+                    spool.folder,
+                    account_options(options),
+                    account=options.account,
+                    beside=self._beside.get(spool.run_id),
+                    dry_run=options.dry_run,
                 )
             except OSError as error:
                 self._progress_bar.clear()
                 print_error(f"not replayed: {error}")
                 self._complete = False
             else:
+                self._beside.setdefault(spool.run_id, replay)
                 self._active.append(_Active(spool, replay))
 
     def _poll(self) -> None:
@@ -146,9 +155,29 @@ class Sender:
         remainder = f"This receipt covers what was left of run {finished.run_id}, not the whole run."
         receipt = Receipt(finished, [remainder, *sent_to(finished)])
         if not self._options.dry_run:
-            _update_record(active, finished, self._options.spool_dir)
+            self._update_record(active, finished)
         sys.stdout.write(with_our_names(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
         self._complete = self._complete and (receipt.complete or self._options.dry_run)
+
+    def _update_record(self, active: _Active, receipt: _core.Receipt) -> None:
+        """Add the replay to the record of the run, for `verify` and `report`."""
+        run_id = active.spool.run_id
+        try:
+            record = Record.read(run_id, self._options.spool_dir)
+        except NoRecordError:
+            # The master ran on another machine, or was killed.
+            return
+        if not record.receipt:
+            return
+        sent = json.loads(receipt.json)
+        delivered = any(record.receipt[group]["delivered"] for group in ("requests", "log_events"))
+        if self._paid.setdefault(run_id, delivered):
+            sent["estimated_cost_usd"] -= receipt.metrics_cost_usd
+        record.add_replay(sent, active.replay.destination(), time.time())
+        try:
+            record.write()
+        except OSError as error:
+            logger.warning("The record of run %s could not be updated: %s", run_id, error)
 
     def _log_messages(self, replay: _core.Replay) -> None:
         """Log a replay's messages. A message that several replays have is logged once."""
@@ -156,26 +185,6 @@ class Sender:
             if message.text not in self._logged:
                 self._logged.add(message.text)
                 logger.log(message.level, "%s", with_our_names(message.text))
-
-
-def _update_record(active: _Active, receipt: _core.Receipt, spool_dir: str | None) -> None:
-    """Add the replay to the record of the run, for `verify` and `report`."""
-    try:
-        record = Record.read(active.spool.run_id, spool_dir)
-    except NoRecordError:
-        # The master ran on another machine, or was killed.
-        return
-    if not record.receipt:
-        return
-    sent = json.loads(receipt.json)
-    if any(record.receipt[group]["delivered"] for group in ("requests", "log_events")):
-        # The run has paid for the hours of its metrics.
-        sent["estimated_cost_usd"] -= receipt.metrics_cost_usd
-    record.add_replay(sent, active.replay.destination(), time.time())
-    try:
-        record.write()
-    except OSError as error:
-        logger.warning("The record of run %s could not be updated: %s", active.spool.run_id, error)
 
 
 def with_our_names(text: str) -> str:
