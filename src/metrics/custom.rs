@@ -133,16 +133,24 @@ impl Rules<'_> {
         }
         let unit = Unit::named(unit).map_err(Invalid::Unit)?;
         dimensions.iter().try_for_each(|(name, _)| valid_name("dimension", name))?;
-        let constant = self.constant_dimensions.iter().map(|dimension| &*dimension.name);
-        let own = dimensions.iter().map(|(name, _)| name.as_str());
-        let number = own.chain(constant).chain([SeriesKey::Host.name()]).collect::<BTreeSet<_>>().len();
-        if number > MAX_DIMENSIONS {
-            return Err(Invalid::Dimensions { metric: metric.to_owned(), number });
+        // Few metrics have so many dimensions that it matters whether some have the same name.
+        if dimensions.len() + self.constant_dimensions.len() >= MAX_DIMENSIONS {
+            let number = self.number_of(&dimensions);
+            if number > MAX_DIMENSIONS {
+                return Err(Invalid::Dimensions { metric: metric.to_owned(), number });
+            }
         }
         dimensions.iter_mut().for_each(|(_, value)| *value = fit_value(value).into());
         dimensions.sort_unstable();
         dimensions.dedup_by(|next, previous| next.0 == previous.0);
         Ok(CustomSeries { kind, metric: metric.into(), unit, dimensions: dimensions.into() })
+    }
+
+    /// The number of dimensions of a series, with those that all metrics have.
+    fn number_of(&self, dimensions: &[(SmolStr, SmolStr)]) -> usize {
+        let constant = self.constant_dimensions.iter().map(|dimension| &*dimension.name);
+        let own = dimensions.iter().map(|(name, _)| name.as_str());
+        own.chain(constant).chain([SeriesKey::Host.name()]).collect::<BTreeSet<_>>().len()
     }
 }
 

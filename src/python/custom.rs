@@ -73,18 +73,18 @@ fn fault(what: impl Into<String>, expected: &'static str, found: &Bound<'_, PyAn
     Fault::Type { what: what.into(), expected, found: type_name(found) }
 }
 
-fn text_of(what: &str, value: &Bound<'_, PyAny>) -> Result<SmolStr, Fault> {
-    if value.is_instance_of::<PyString>() { Ok(text(value)) } else { Err(fault(what, "text", value)) }
+fn text_of(what: impl FnOnce() -> String, value: &Bound<'_, PyAny>) -> Result<SmolStr, Fault> {
+    if value.is_instance_of::<PyString>() { Ok(text(value)) } else { Err(fault(what(), "text", value)) }
 }
 
 impl CustomArguments<'_, '_> {
     /// The value, at the present time.
     pub fn value(&self, kind: Kind, rules: Rules<'_>) -> Result<CustomValue, Fault> {
-        let metric = text_of("the name of a metric", self.metric)?;
-        let unit = text_of(&format!("the unit of {metric}"), self.unit)?;
+        let metric = text_of(|| "the name of a metric".to_owned(), self.metric)?;
+        let unit = text_of(|| format!("the unit of {metric}"), self.unit)?;
         let mut dimensions = Vec::with_capacity(self.dimensions.len());
         for (name, value) in self.dimensions.iter() {
-            let name = text_of("the name of a dimension", &name)?;
+            let name = text_of(|| "the name of a dimension".to_owned(), &name)?;
             if !value.is_instance_of::<PyString>() && (value.is_none() || !has_numeric_type(&value)) {
                 return Err(fault(format!("the dimension {name} of {metric}"), "text or a number", &value));
             }
@@ -99,5 +99,6 @@ impl CustomArguments<'_, '_> {
 
 /// Records a mark at the present time.
 pub fn mark(run: &Run, value: &Bound<'_, PyAny>) -> Result<(), Fault> {
-    if run.mark(Timestamp::now(), &text_of("the text of a mark", value)?) { Ok(()) } else { Err(Fault::Blank) }
+    let text = text_of(|| "the text of a mark".to_owned(), value)?;
+    if run.mark(Timestamp::now(), &text) { Ok(()) } else { Err(Fault::Blank) }
 }
