@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := $(VENV)/.tools
 BUILT := $(VENV)/.built
+CHARTS := web/.built
+CHART_SOURCES := $(shell find web -path web/node_modules -prune -o -type f ! -name .built -print)
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 
 # An active Python environment of the user must have no effect.
@@ -15,13 +17,16 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test coverage soak locust-suite fuzz fuzz-python model screenshots lint format wheel bench docs clean
+.PHONY: help demo demo-web test coverage soak locust-suite fuzz fuzz-python model screenshots lint format wheel bench docs clean
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  %s %-13s", $$1, $$2; $$1 = $$2 = ""; print}'
 
 demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the results back
 	$(BIN)/python examples/demo/demo.py
+
+demo-web: $(BUILT) ## open Locust's web UI with a local CloudWatch and a target that saturates
+	$(BIN)/python examples/demo/web.py
 
 # Many tests mainly wait, so more processes run than there are cores.
 TEST_PROCESSES ?= 8
@@ -75,6 +80,8 @@ lint: $(BUILT) ## check formatting, clippy, ruff, mypy, and the stub of the nati
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/stubtest locust_cw._core
+	# Without Node.js, there are no charts to check.
+	if command -v npm >/dev/null; then cd web && npm run --silent check; fi
 
 format: $(TOOLS) ## format Rust and Python
 	cargo fmt
@@ -82,7 +89,7 @@ format: $(TOOLS) ## format Rust and Python
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-wheel: $(TOOLS) ## build, inspect, install and run the release wheel, in dist/
+wheel: $(TOOLS) $(CHARTS) ## build, inspect, install and run the release wheel, in dist/
 	rm -rf dist
 	$(BIN)/maturin build --release --locked --out dist
 	$(BIN)/python -m pip install --quiet --group wheel
@@ -101,7 +108,7 @@ docs: $(BUILT) ## regenerate the reference pages from docstrings and help texts
 	$(BIN)/python docs/make_reference.py
 
 clean: ## delete the environment and all build results
-	rm -rf $(VENV) target fuzz/target fuzz/corpus dist python/locust_cw/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) target web/node_modules web/.built python/locust_cw/_webui/static fuzz/target fuzz/corpus dist python/locust_cw/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python tests examples benches -name __pycache__ -prune -exec rm -rf {} +
 
 $(TOOLS): pyproject.toml
@@ -114,7 +121,16 @@ $(TOOLS): pyproject.toml
 		$(BIN)/python -m pip install --quiet --group dev; result=$$?; wait; exit $$result
 	@touch $@
 
+# Without Node.js, the CloudWatch tab has tables and no charts.
+$(CHARTS): $(CHART_SOURCES)
+	@if command -v npm >/dev/null; then \
+		cd web && npm ci --silent --ignore-scripts && npm run --silent build; \
+	else \
+		echo "npm is not installed: the CloudWatch tab has no charts" >&2; \
+	fi
+	@touch $@
+
 # Python sources are used in place, so only a change in Rust needs a build.
-$(BUILT): $(TOOLS) $(RUST_SOURCES)
+$(BUILT): $(TOOLS) $(CHARTS) $(RUST_SOURCES)
 	$(BIN)/maturin develop --locked --extras local
 	@touch $@

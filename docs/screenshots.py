@@ -2,22 +2,27 @@
 
     make screenshots
 
-Needs Chromium and the development environment, which `.ci/programs` and `make` set up.
+Needs Chromium and the development environment, which `.ci/programs` and `make` set up. The one with the charts takes
+some minutes, because the simulated target publishes by the minute.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "examples" / "demo")]
 
+import demo
+import web
 from support import servers
 from support.browser import LocustPage, chromium
 from support.locust_run import start
@@ -33,6 +38,8 @@ IMAGES = ROOT / "docs" / "images"
 SHOP = ROOT / "examples" / "demo"
 USERS = 20
 MAX_BYTES = 250_000
+# After the ramp-up, so that the minutes of full load are published.
+SATURATED_S = 130
 # Requests before a screenshot is taken, so that the tab shows a cost.
 REQUESTS = 3000
 
@@ -44,16 +51,20 @@ def main() -> None:
         proxy = stack.enter_context(Proxy(stack.enter_context(servers.ministack(folder))))
         shop = stack.enter_context(the_shop())
         browser = stack.enter_context(chromium())
+        charts(stack, folder, proxy, browser)
         one_process(stack, folder, proxy, shop, browser)
         checks(stack, folder, proxy, shop, browser)
         a_fleet(stack, folder, proxy, shop, browser)
 
 
 @contextmanager
-def the_shop() -> Iterator[str]:
+def the_shop(*options: str) -> Iterator[str]:
     """Run the service under test; yield its URL."""
     process = subprocess.Popen(  # noqa: S603 - our own file, run by our own interpreter
-        [sys.executable, str(SHOP / "target.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, str(SHOP / "target.py"), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | demo.AWS_ENVIRONMENT,
     )
     with ending(process):
         yield process.stdout.readline().decode().strip() if process.stdout else ""
@@ -62,12 +73,36 @@ def the_shop() -> Iterator[str]:
 def web_ui(stack: ExitStack, folder: Path, *arguments: str) -> str:
     """Start Locust with its web UI, which ends with the stack; return its URL."""
     port = free_port()
-    web = [f"--web-port={port}", "--web-host=127.0.0.1"]
-    run = start(folder, str(SHOP / "locustfile.py"), *web, *arguments, headless=False, json_file=False, receipt=False)
+    address = [f"--web-port={port}", "--web-host=127.0.0.1"]
+    run = start(
+        folder, str(SHOP / "locustfile.py"), *address, *arguments, headless=False, json_file=False, receipt=False
+    )
     stack.enter_context(ending(run.process))
     url = f"http://127.0.0.1:{port}"
     wait_until(lambda: answers(url), f"the web UI answers, see {folder}")
     return url
+
+
+def charts(stack: ExitStack, folder: Path, proxy: Proxy, browser: Browser) -> None:
+    """Take the live charts of a test that saturates its target."""
+    saturating = stack.enter_context(the_shop("--workers", str(web.WORKERS), "--publish", proxy.url))
+    options = (f"--host={saturating}", "--users=70", "--spawn-rate=1", f"--cw-endpoint-url={proxy.url}", "--cw-live")
+    targets = [f"--cw-target={each}" for each in web.TARGETS]
+    given = [f"--cw-check={each}" for each in web.CHECKS]
+    url = web_ui(stack, folder / "charts", *options, *targets, *given)
+    page = LocustPage(browser, url)
+    page.page.set_viewport_size({"width": 1300, "height": 1150})
+    page.page.get_by_role("button", name="Start", exact=True).click()
+    page.open_tab()
+    page.page.locator(".cw-marks", has_text="ramp-up complete").wait_for(timeout=300_000)
+    time.sleep(SATURATED_S)
+    keep(page, "web-ui")
+    other = LocustPage(browser, f"{url}/?tab=cloudwatch", dark=True)
+    other.page.set_viewport_size({"width": 1300, "height": 1150})
+    other.page.locator(".cw-marks", has_text="ramp-up complete").wait_for()
+    time.sleep(3)
+    keep(other, "web-ui-dark")
+    page.stop()
 
 
 def one_process(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Browser) -> None:
@@ -80,13 +115,12 @@ def one_process(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser
     page.page.get_by_label("Cw Run Id").fill("night-before-release")
     page.page.set_viewport_size({"width": 1300, "height": 980})
     keep(page, "web-ui-form")
-    page.page.set_viewport_size({"width": 1300, "height": 440})
+    page.page.set_viewport_size({"width": 1300, "height": 840})
     page.page.get_by_role("button", name="Start", exact=True).click()
     page.open_tab()
     page.wait_for_row(health="healthy")
     wait_until(lambda: int(page.rows[0]["Requests"]) >= REQUESTS, "some load", 60)
     page.wait_for_row(health="healthy")
-    keep(page, "web-ui")
     proxy.on("*", error("ServiceUnavailableException", 503, "Service is unavailable"))
     page.wait_for_row(health="trouble")
     wait_until(lambda: int(page.rows[0]["Waiting"]) >= REQUESTS, "results wait", 60)
@@ -108,7 +142,7 @@ def checks(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Bro
     options = ("--cw-live", f"--cw-endpoint-url={proxy.url}", "--cw-target=rds:shop-db")
     given = [f"--cw-check={expression}" for expression in expressions]
     page = LocustPage(browser, web_ui(stack, folder / "checks", f"--host={shop}", *options, *given))
-    page.page.set_viewport_size({"width": 1300, "height": 680})
+    page.page.set_viewport_size({"width": 1300, "height": 960})
     page.start(users=USERS)
     wait_until(lambda: page.rows and int(page.rows[0]["Requests"]) >= REQUESTS, "some load", 60)
     page.wait_for_row(health="healthy")
@@ -134,11 +168,12 @@ def a_fleet(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Br
         stack.enter_context(ending(run.process))
     wait_until(lambda: json.loads(get(f"{url}/worker-count"))["worker_count"] == 2, "both workers are there")  # noqa: PLR2004 - both
     page = LocustPage(browser, url)
-    page.page.set_viewport_size({"width": 1300, "height": 500})
+    page.page.set_viewport_size({"width": 1300, "height": 760})
     page.start(users=USERS)
     wait_until(lambda: page.rows and int(page.rows[0]["Requests"]) >= REQUESTS, "some load", 60)
     for row in range(3):
         page.wait_for_row(row, health="healthy")
+    page.page.get_by_text("Delivery", exact=True).click()
     keep(page, "web-ui-workers")
 
 

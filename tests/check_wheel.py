@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import email
+import gzip
 import os
 import re
 import subprocess
@@ -22,6 +23,12 @@ from packaging.utils import parse_wheel_filename
 
 MAX_BYTES = 6_000_000
 """Of one wheel: what a container or a pipeline downloads for each load generator."""
+
+MAX_SCRIPT_BYTES = 80_000
+"""Of all scripts of the web UI, compressed: what a browser loads."""
+
+CHARTS = {f"locust_cw/_webui/static/live.{kind}" for kind in ("js", "css", "LICENSE.txt")}
+"""The charts of the web UI, and the license of what they contain. They need Node.js to build."""
 
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 WITHOUT_LOCUST = "import locust_cw; locust_cw.Publisher"
@@ -60,12 +67,32 @@ def look_at(wheel: Path) -> None:
     print(f"== {wheel.name}: {size / 1e6:.1f} MB", flush=True)
     if size > MAX_BYTES:
         raise UnfitError(f"{wheel} has {size:,} bytes, and {MAX_BYTES:,} are the most; is it a development build?")
+    has_charts(wheel)
     run("-m", "twine", "check", "--strict", wheel)
     tags = parse_wheel_filename(wheel.name)[3]
     if any(tag.abi == "abi3" for tag in tags):
         run("-m", "abi3audit", "--strict", "--summary", wheel)
     if sys.platform == "linux" and any("linux" in tag.platform for tag in tags):
         run("-m", "auditwheel", "show", wheel)
+
+
+def has_charts(wheel: Path) -> None:
+    """The charts of the web UI are there, once, and small."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        scripts = [
+            archive.read(name) for name in names if name.startswith("locust_cw/_webui/") and name.endswith(".js")
+        ]
+    if missing := CHARTS - set(names):
+        raise UnfitError(f"{wheel} has no {', '.join(sorted(missing))}: install Node.js, and run make again")
+    if len(names) > len(set(names)):
+        raise UnfitError(f"{wheel} has files twice")
+    size = sum(len(gzip.compress(script)) for script in scripts)
+    print(f"scripts of the web UI: {size / 1e3:.1f} kB compressed", flush=True)
+    if size > MAX_SCRIPT_BYTES:
+        raise UnfitError(
+            f"the scripts of the web UI have {size:,} bytes compressed, and {MAX_SCRIPT_BYTES:,} are the most"
+        )
 
 
 def leads_somewhere(wheel: Path) -> None:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -22,6 +23,9 @@ from support.cloudwatch import CloudWatch
 from support.fixtures import Aws, Locust
 from support.proxy import Proxy
 from support.servers import Target
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Else each process would compile all modules anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -58,6 +62,23 @@ def aws(ministack: str) -> Iterator[Aws]:
         assert_within_limits(proxy.calls())
     # It becomes slow with what it holds.
     servers.forget_all(ministack)
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    from support.browser import chromium  # noqa: PLC0415 - few tests need it
+
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def browser(chrome: Browser) -> Iterator[Browser]:
+    """A browser without the pages of earlier tests, which would continue to poll."""
+    assert not chrome.contexts
+    yield chrome
+    for context in chrome.contexts:
+        context.close()
 
 
 @pytest.fixture

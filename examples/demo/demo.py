@@ -56,9 +56,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=40, help="number of users (default: %(default)s)")
     arguments = parser.parse_args()
 
-    for name in [name for name in os.environ if name.startswith(("AWS_", "LOCUST_"))]:
-        del os.environ[name]
-    os.environ.update(AWS_ENVIRONMENT)
+    use_local_account()
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
     with (
@@ -87,11 +85,18 @@ def main() -> int:
     return 0
 
 
+def use_local_account() -> None:
+    """Have the variables of the user's AWS account and of other tests no effect."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "LOCUST_"))]:
+        del os.environ[name]
+    os.environ.update(AWS_ENVIRONMENT)
+
+
 @contextmanager
-def target() -> Iterator[str]:
+def target(*options: str) -> Iterator[str]:
     """Run the shop and yield its URL."""
     process = subprocess.Popen(  # noqa: S603 - our own file
-        [sys.executable, str(HERE / "target.py")],
+        [sys.executable, str(HERE / "target.py"), *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

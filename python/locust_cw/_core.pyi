@@ -666,6 +666,22 @@ class RunStatistics:
             ValueError: If the increment cannot be read.
 
         """
+    def watch(self) -> None:
+        """Keep the values of seconds for a live view, if they are not kept already."""
+    def unwatch(self) -> None:
+        """Forget the values that only a live view needs."""
+    def live(self, since: int | None = None) -> str | None:
+        """The complete seconds that have changed since a revision, or the last hour if it is None or unknown.
+
+        Returns:
+            A JSON object with `revision`; `is_whole`, whether it replaces earlier values; and the arrays `seconds`,
+            `requests`, `failures`, `p50`, `p95`, `p99` and `users`, with a value per second. None if the values are
+            not kept.
+
+        """
+    @property
+    def live_changes(self) -> int:
+        """How often a second was changed for a live view: 0 unless there was one."""
     def request_names(self) -> list[str] | None:
         """The request names of the run, if it has had more than `max_requests`; otherwise None."""
     @property

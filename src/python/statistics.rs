@@ -130,6 +130,29 @@ impl RunStatistics {
         added.map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
+    /// Keeps the values of seconds for a live view.
+    fn watch(&self, py: Python<'_>) {
+        py.detach(|| self.statistics.watch());
+    }
+
+    /// Forgets the values that only a live view needs.
+    fn unwatch(&self, py: Python<'_>) {
+        py.detach(|| self.statistics.unwatch());
+    }
+
+    /// The seconds that have changed since a revision, as a JSON object.
+    #[pyo3(signature = (since = None))]
+    fn live(&self, py: Python<'_>, since: Option<u64>) -> Option<String> {
+        // Numbers can always be written as JSON.
+        py.detach(|| self.statistics.live(since).map(|seconds| serde_json::to_string(&seconds).unwrap_or_default()))
+    }
+
+    /// How often a second was changed for a live view.
+    #[getter]
+    fn live_changes(&self) -> u64 {
+        self.statistics.live_changes()
+    }
+
     /// The request names of the run, if it has had more than the maximum.
     fn request_names(&self, py: Python<'_>) -> Option<Vec<String>> {
         let names = py.detach(|| self.statistics.request_names())?;

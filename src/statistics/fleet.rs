@@ -8,7 +8,7 @@ use crate::summary::{Increment, IncrementError, IncrementReceiver};
 const MIN_GRACE_SECONDS: i64 = 2;
 /// The same, at most. It also holds for a worker that has not reported yet. Without checks that may stop the test, workers report
 /// every three seconds.
-const MAX_GRACE_SECONDS: i64 = 8;
+pub(super) const MAX_GRACE_SECONDS: i64 = 8;
 
 /// The workers of a master. The only process of a test has none.
 #[derive(Default)]

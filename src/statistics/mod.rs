@@ -5,17 +5,19 @@
 //! so no thread holds it for long.
 
 mod fleet;
+mod live;
 mod state;
 mod whole_run;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
 
 use self::fleet::Fleet;
+pub use self::live::LiveSeconds;
 use self::state::{CPU_SECONDS, State};
 use self::whole_run::WholeRun;
 use crate::check::{BreachTracker, Check, CheckResult, Scope, Undecided};
@@ -55,6 +57,8 @@ pub struct RunStatistics {
     open_second: AtomicI64,
     /// The check that has to stop the test, counted from 1; 0 for none.
     due: AtomicUsize,
+    /// How often a second was changed for a live view.
+    live_changes: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -82,7 +86,9 @@ impl RunStatistics {
             warmup: config.warmup,
             open_second: AtomicI64::new(measured_from.seconds() - warmup_seconds),
             due: AtomicUsize::new(0),
+            live_changes: AtomicU64::new(0),
             state: Mutex::new(State {
+                started: measured_from.seconds() - warmup_seconds,
                 measured_from,
                 stopped: None,
                 seconds: Seconds::new(limits.pinned.iter().cloned()),
@@ -95,6 +101,8 @@ impl RunStatistics {
                 stopped_by: None,
                 cpu: VecDeque::with_capacity(CPU_SECONDS),
                 lateness_seconds: 0,
+                live: None,
+                next_revision: 0,
             }),
         }
     }
@@ -108,6 +116,7 @@ impl RunStatistics {
     /// Starts the warm-up anew: the users start now, and not when the run was created.
     pub fn begin(&self, time: Timestamp) {
         let mut state = self.lock();
+        state.started = time.seconds();
         state.measured_from = end_of_warm_up(time, self.warmup);
         state.next_second = state.measured_from.seconds();
     }
@@ -135,8 +144,12 @@ impl RunStatistics {
         let mut state = self.lock();
         if gauge.metric == USERS {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of users")]
-            let users = Some(gauge.value.round() as u64);
-            state.summary.add_load(second, &LoadBlock { users, generator: GeneratorLoad::default() });
+            let users = gauge.value.round() as u64;
+            state.summary.add_load(second, &LoadBlock { users: Some(users), generator: GeneratorLoad::default() });
+            if let Some(live) = &mut state.live {
+                live.set_users(second, users);
+                self.live_changes.fetch_add(1, Relaxed);
+            }
             return;
         }
         if gauge.time < state.measured_from || state.stopped.is_some() {
@@ -225,6 +238,7 @@ impl RunStatistics {
             }
             increment.add_to(&mut state.summary, &mut state.seconds);
             increment.additions.iter().for_each(|additions| state.additions.add(worker, additions));
+            self.change(state, increment.windows.iter().map(|window| window.second));
             self.judge(state, open_second);
         }
         Ok(sequence)
@@ -382,6 +396,7 @@ impl Update<'_> {
         for windows in self.windows.chunks(WINDOWS_AT_ONCE) {
             let mut state = self.statistics.lock();
             windows.iter().for_each(|window| state.add(window));
+            self.statistics.change(&mut state, windows.iter().map(|window| window.second));
         }
     }
 
@@ -422,9 +437,9 @@ mod tests {
     use crate::config::validate::tests::config;
     use crate::metrics::histogram::Histogram;
 
-    const START: i64 = 1_000;
+    pub(super) const START: i64 = 1_000;
 
-    fn statistics(checks: &[&str], audience: Audience) -> RunStatistics {
+    pub(super) fn statistics(checks: &[&str], audience: Audience) -> RunStatistics {
         let config = config(|o| o.check = checks.iter().map(|&text| text.to_owned()).collect());
         RunStatistics::new(&config, Timestamp::from_seconds(START), audience)
     }
@@ -437,7 +452,7 @@ mod tests {
     }
 
     /// Adds a second of requests named `GET /` and closes it.
-    fn add_second(statistics: &RunStatistics, second: i64, times_ms: &[f64], failures: u64) {
+    pub(super) fn add_second(statistics: &RunStatistics, second: i64, times_ms: &[f64], failures: u64) {
         let mut update = statistics.update();
         update.add(second, &RequestKey::new("GET", "/"), &stats(times_ms, failures));
         update.close_until(second + 1);
@@ -560,7 +575,7 @@ mod tests {
     }
 
     /// A master with workers, whose messages all arrive.
-    fn deliver(master: &RunStatistics, name: &str, worker: &RunStatistics) {
+    pub(super) fn deliver(master: &RunStatistics, name: &str, worker: &RunStatistics) {
         deliver_from(master, name, worker, 0);
     }
 

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::first_whole_second;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, MAX_GRACE_SECONDS};
+use super::live::LiveView;
 use super::whole_run::WholeRun;
 use crate::check::{BreachTracker, Check, Measure};
 use crate::summary::{IncrementSender, Phase, RunAdditions, Seconds, Summary, Window};
@@ -16,6 +17,8 @@ const MAX_SECONDS_AT_ONCE: i64 = 3_600;
 
 /// The state.
 pub(super) struct State {
+    /// The start of the warm-up.
+    pub(super) started: i64,
     /// The end of the warm-up.
     pub(super) measured_from: Timestamp,
     /// The end of the measured time, if it has ended.
@@ -40,6 +43,10 @@ pub(super) struct State {
     pub(super) cpu: VecDeque<f64>,
     /// How long after a second this process may still add to it, in addition to its open windows.
     pub(super) lateness_seconds: i64,
+    /// The live view, while a browser watches.
+    pub(super) live: Option<Box<LiveView>>,
+    /// The revision at which the next live view starts.
+    pub(super) next_revision: u64,
 }
 
 impl State {
@@ -63,6 +70,13 @@ impl State {
         let own = if self.stopped.is_some() { open_second } else { open_second.saturating_sub(self.lateness_seconds) };
         let overdue = own.saturating_sub(self.fleet.grace_seconds());
         self.fleet.reported_until(own).max(overdue)
+    }
+
+    /// The first second that the live view does not show yet. It shows no second without the requests of a worker that still reports,
+    /// so it waits longer than checks do.
+    pub(super) fn complete_until(&self, open_second: i64) -> i64 {
+        let own = open_second.saturating_sub(self.lateness_seconds);
+        self.fleet.reported_until(own).max(own.saturating_sub(MAX_GRACE_SECONDS))
     }
 
     /// The average CPU usage of the last seconds, once there are enough.

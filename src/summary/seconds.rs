@@ -10,10 +10,10 @@ use crate::summary::log_histogram::LogHistogram;
 use crate::summary::totals::Totals;
 use crate::summary::window::Window;
 
-/// Number of seconds of all requests: the last hour, which the live view shows, and late windows.
-const MAX_SECONDS: i64 = 3_700;
-/// Number of seconds of a request, for checks that stop a test.
-const MAX_WATCHED_SECONDS: i64 = 300;
+/// Number of seconds, for checks that stop a test.
+const MAX_SECONDS: i64 = 300;
+/// Number of seconds of all requests while the live view needs them: the last hour, and late windows.
+const MAX_LIVE_SECONDS: i64 = 3_700;
 /// Maximum number of seconds of the load generator.
 const MAX_LOADS: usize = 300;
 /// How far ahead a second may be. The clocks of workers differ.
@@ -75,26 +75,57 @@ impl Values for SecondStats {
 type BySecond = BTreeMap<i64, SecondStats>;
 
 /// The last seconds of a run, warm-up included.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Seconds {
     all: BySecond,
+    /// How many of them are kept.
+    keep: i64,
+    /// Requests of earlier seconds are no longer among them.
+    kept_from: i64,
     generator: BTreeMap<i64, GeneratorLoad>,
     watched: Vec<(SmolStr, BySecond)>,
+}
+
+impl Default for Seconds {
+    fn default() -> Self {
+        Self::new([])
+    }
 }
 
 impl Seconds {
     /// Without requests. `watched` are the requests that checks name, as [`super::RequestKey::matches`] reads them.
     pub fn new(watched: impl IntoIterator<Item = SmolStr>) -> Self {
         let watched = watched.into_iter().map(|text| (text, BySecond::new())).collect();
-        Self { watched, ..Self::default() }
+        let (all, generator) = (BySecond::new(), BTreeMap::new());
+        Self { all, keep: MAX_SECONDS, kept_from: i64::MIN, generator, watched }
+    }
+
+    /// Keeps the last hour of all requests for the live view, or no longer.
+    pub fn keep_hour(&mut self, is_kept: bool) {
+        self.keep = if is_kept { MAX_LIVE_SECONDS } else { MAX_SECONDS };
+        self.limit();
+    }
+
+    /// The first second whose requests are all among those that are kept.
+    #[must_use]
+    pub const fn kept_from(&self) -> i64 {
+        self.kept_from
+    }
+
+    fn limit(&mut self) {
+        if let Some(removed) = limit(&mut self.all, self.keep) {
+            self.kept_from = self.kept_from.max(removed + 1);
+        }
     }
 
     /// Adds a window. Windows of the same second add up.
     pub fn add_window(&mut self, window: &Window) {
-        add(&mut self.all, window, MAX_SECONDS);
+        self.all.entry(window.second).or_default().add(&window.totals);
+        self.limit();
         for (text, seconds) in &mut self.watched {
             if window.key.matches(text) {
-                add(seconds, window, MAX_WATCHED_SECONDS);
+                seconds.entry(window.second).or_default().add(&window.totals);
+                limit(seconds, MAX_SECONDS);
             }
         }
     }
@@ -117,12 +148,13 @@ impl Seconds {
     /// Without a call once a second, a process whose clock is ahead replaces the seconds of the others.
     pub fn prune(&mut self, now: i64) {
         let latest = now.saturating_add(MAX_AHEAD_SECONDS);
-        self.generator.retain(|&second, _| (now.saturating_sub(MAX_WATCHED_SECONDS)..=latest).contains(&second));
+        self.generator.retain(|&second, _| (now.saturating_sub(MAX_SECONDS)..=latest).contains(&second));
         let prune = |seconds: &mut BySecond, keep| {
             seconds.retain(|&second, _| (now.saturating_sub(keep)..=latest).contains(&second));
         };
-        prune(&mut self.all, MAX_SECONDS);
-        self.watched.iter_mut().for_each(|(_, seconds)| prune(seconds, MAX_WATCHED_SECONDS));
+        prune(&mut self.all, self.keep);
+        self.kept_from = self.kept_from.max(now.saturating_sub(self.keep));
+        self.watched.iter_mut().for_each(|(_, seconds)| prune(seconds, MAX_SECONDS));
     }
 
     /// The seconds with requests.
@@ -140,35 +172,34 @@ impl Seconds {
     /// Adds other seconds with the same watched texts.
     pub(super) fn merge(&mut self, other: &Self) {
         other.generator.iter().for_each(|(&second, load)| self.add_generator(second, load));
-        merge(&mut self.all, &other.all, MAX_SECONDS);
+        merge(&mut self.all, &other.all);
+        self.limit();
         for (text, seconds) in &mut self.watched {
-            other.watched(text).iter().for_each(|others| merge(seconds, others, MAX_WATCHED_SECONDS));
+            other.watched(text).iter().for_each(|others| merge(seconds, others));
+            limit(seconds, MAX_SECONDS);
         }
     }
 
     /// The same watched texts, without requests.
     pub(super) fn empty(&self) -> Self {
-        Self::new(self.watched.iter().map(|(text, _)| text.clone()))
+        let watched = self.watched.iter().map(|(text, _)| text.clone());
+        Self { keep: self.keep, ..Self::new(watched) }
     }
 }
 
-fn add(seconds: &mut BySecond, window: &Window, keep: i64) {
-    seconds.entry(window.second).or_default().add(&window.totals);
-    limit(seconds, keep);
-}
-
-fn merge(seconds: &mut BySecond, others: &BySecond, keep: i64) {
+fn merge(seconds: &mut BySecond, others: &BySecond) {
     for (&second, stats) in others {
         seconds.entry(second).or_default().merge(stats);
     }
-    limit(seconds, keep);
 }
 
-/// Removes the oldest seconds beyond a number.
-fn limit(seconds: &mut BySecond, number: i64) {
+/// Removes the oldest seconds beyond a number. Returns the last one that was removed.
+fn limit(seconds: &mut BySecond, number: i64) -> Option<i64> {
+    let mut removed = None;
     while i64::try_from(seconds.len()).is_ok_and(|length| length > number) {
-        seconds.pop_first();
+        removed = seconds.pop_first().map(|(second, _)| second);
     }
+    removed
 }
 
 #[cfg(test)]
@@ -196,6 +227,7 @@ mod tests {
     #[test]
     fn the_number_of_seconds_is_bounded_and_a_clock_that_is_ahead_replaces_no_seconds() {
         let mut seconds = Seconds::new(["/a".into()]);
+        seconds.keep_hour(true);
         for second in 0..5000 {
             seconds.add_window(&window("GET", "/a", second, &[5.0]));
             seconds.add_window(&window("GET", "/a", second + 1_000_000, &[5.0]));
@@ -210,5 +242,11 @@ mod tests {
             seconds.add_window(&window("GET", "/a", second * 9, &[5.0]));
         }
         assert_eq!((seconds.all().len(), seconds.watched("/a").map(BTreeMap::len)), (3700, Some(300)));
+        assert_eq!(seconds.empty().keep, 3700, "an increment of an hour adds all of it");
+        seconds.keep_hour(false);
+        assert_eq!(
+            seconds.all().keys().copied().collect::<Vec<_>>(),
+            (4700..5000).map(|second| second * 9).collect::<Vec<_>>()
+        );
     }
 }

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,49 +21,18 @@ from playwright.sync_api import Browser, Route
 
 from locust_cw._webui import console_links
 from locust_cw._webui import status as _status
-from support.browser import LocustPage, chromium
+from support.browser import LocustPage
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb
-from support.locust_run import LocustRun, clean_environment
+from support.locust_run import clean_environment
 from support.paths import SCRIPTS
 from support.proxy import error, hang
 from support.servers import answers, ending, free_port, get, wait_until
+from support.web import HOST, PACE, QUICK, TabWeb
 
-HOST = "http://watched.test"
-QUICK = ("--cw-flush-interval=1", "--cw-drain-timeout=2")
-PACE = {"RATE": "50"}
 NASTY = "<img/src=x/onerror=alert(1)>"  # without a space, which the form refuses in a host
 LINK = "[x](javascript:alert(1))"
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def browser(chrome: Browser) -> Iterator[Browser]:
-    """A browser without the pages of earlier tests, which would continue to poll."""
-    assert not chrome.contexts
-    yield chrome
-    for context in chrome.contexts:
-        context.close()
-
-
-class Web:
-    """Locust with a web UI."""
-
-    def __init__(self, locust: Locust, *args: str, base: str = "", locustfile: str = "paced.py", **how: Any) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}{base}"
-        how = {"env": PACE, "headless": False, "json_file": False, **how}
-        arguments = ("--web-host=127.0.0.1", f"--web-port={port}", f"--host={HOST}", *QUICK)
-        self.run: LocustRun = locust.start(locustfile, *arguments, *args, **how)
-        wait_until(lambda: answers(self.url) or self.run.process.poll() is not None, "the web UI answers")
-
-    def status(self) -> dict[str, Any]:
-        return dict(json.loads(get(f"{self.url}/cloudwatch/status")))
+ROUTES = ("status", "live", "csv", "report", "tab.js", "tab.css", "live.js", "live.css")
 
 
 # What a user sees
@@ -82,7 +50,7 @@ def test_checks_are_watched_until_their_final_results(locust: Locust, browser: B
     }
     options = [f"--cw-check={check}" for check in checks]
     target = ("--cw-target=rds:shop-db", "--cw-check-wait=2")
-    page = LocustPage(browser, Web(locust, *options, *target).url, dark=dark)
+    page = LocustPage(browser, TabWeb(locust, *options, *target).url, dark=dark)
     page.start(live=True)
     wait_until(lambda: page.checks and page.checks[0]["Result"] == "● passed", "the first check has data")
     assert "Checks so far" in page.panel
@@ -101,7 +69,7 @@ def test_checks_are_watched_until_their_final_results(locust: Locust, browser: B
 
 def test_the_tab_shows_a_test_from_its_start_to_its_delivery(aws: Aws, locust: Locust, browser: Browser) -> None:
     """Numbers grow, and an outage appears with its cause and disappears. After the stop, the rest is sent."""
-    page = LocustPage(browser, Web(locust).url)
+    page = LocustPage(browser, TabWeb(locust).url)
     page.start(live=True)
     row = page.wait_for_row(health="healthy")
     assert ", live" in row["Run, worker"]
@@ -109,7 +77,10 @@ def test_the_tab_shows_a_test_from_its_start_to_its_delivery(aws: Aws, locust: L
     more = page.rows[0]
     assert int(more["Requests"]) >= int(more["Delivered"])
     assert more["Last problem"] == ""
-    wait_until(lambda: page.panel.startswith(_status.MEANING["healthy"]), "the panel says so")
+    wait_until(lambda: _status.MEANING["healthy"] in page.panel, "the panel says so")
+    assert not page.page.locator("#locust-cw .cw-delivery").is_visible(), "the details are closed while all is well"
+    assert not page.page.locator(".MuiTableContainer-root").is_visible(), "Locust's table has the same rows"
+    assert page.plain_rows[0]["Run, worker"] == row["Run, worker"]
     page.screenshot("healthy")
 
     aws.proxy.on("*", error("InternalFailure", 500))
@@ -118,6 +89,7 @@ def test_the_tab_shows_a_test_from_its_start_to_its_delivery(aws: Aws, locust: L
     assert " UTC)" in row["Last problem"]
     before = int(row["Delivered"])
     wait_until(lambda: int(page.rows[0]["Waiting"]) >= 100, "results wait")
+    assert page.page.locator("#locust-cw .cw-delivery").is_visible(), "the details open by themselves"
     assert page.rows[0]["In spool"].endswith("KB")
     page.screenshot("trouble")
     page.stop()
@@ -130,7 +102,7 @@ def test_the_tab_shows_a_test_from_its_start_to_its_delivery(aws: Aws, locust: L
     assert int(row["Repeated"]) > 0
     assert float(row["Cost (USD)"]) > 0
     assert "InternalFailure" in row["Last problem"]
-    wait_until(lambda: page.panel.startswith("CloudWatch has everything."), "the panel says so")
+    wait_until(lambda: "CloudWatch has everything." in page.panel, "the panel says so")
     assert page.rows[0] == row
     assert not page.mishaps
     page.screenshot("complete")
@@ -141,7 +113,7 @@ def test_each_test_has_the_run_id_of_the_form(aws: Aws, locust: Locust, browser:
 
     With an empty field, an ID is generated, which the next test does not reuse.
     """
-    web = Web(locust, "--cw-live")
+    web = TabWeb(locust, "--cw-live")
     page = LocustPage(browser, web.url)
     page.start(users=2, run_id="night")
     assert page.wait_for_row(health="healthy")["Run, worker"] == "night, live"
@@ -164,7 +136,7 @@ def test_each_test_has_the_run_id_of_the_form(aws: Aws, locust: Locust, browser:
 
 
 def test_the_tab_shows_that_data_is_recorded_until_the_stop(locust: Locust, browser: Browser) -> None:
-    page = LocustPage(browser, Web(locust).url, dark=True)
+    page = LocustPage(browser, TabWeb(locust).url, dark=True)
     page.start(live=False)
     row = page.wait_for_row(health="recording")
     assert row["Run, worker"].endswith(", after the test")
@@ -185,13 +157,13 @@ def test_an_invalid_value_in_the_form_is_shown_and_locust_continues(
     aws: Aws, locust: Locust, browser: Browser, typed: dict[str, Any], named: str
 ) -> None:
     """The value is shown as text, and the next test is published again."""
-    web = Web(locust, "--cw-live")
+    web = TabWeb(locust, "--cw-live")
     page = LocustPage(browser, web.url)
     page.start(host=f"{HOST}/?{LINK}{NASTY}", **typed)
     row = page.wait_for_row(health="off")
     assert named in row["Last problem"]
     assert next(iter(typed.values())) in row["Last problem"]
-    wait_until(lambda: page.panel.startswith("locust-cw does not publish this test."), "the panel says so")
+    wait_until(lambda: "locust-cw does not publish this test." in page.panel, "the panel says so")
     assert not page.page.locator("main img, main a[href^='javascript']").count()
     assert web.run.process.poll() is None
     page.screenshot(f"off-{named.removeprefix('--cw-')}")
@@ -205,7 +177,7 @@ def test_an_invalid_value_in_the_form_is_shown_and_locust_continues(
 
 def test_markup_in_names_is_shown_as_text(aws: Aws, locust: Locust, browser: Browser) -> None:
     """Also in messages from AWS."""
-    page = LocustPage(browser, Web(locust, "--cw-live", f"--cw-dimension=Team={NASTY}").url)
+    page = LocustPage(browser, TabWeb(locust, "--cw-live", f"--cw-dimension=Team={NASTY}").url)
     aws.proxy.on(
         "*", error("AccessDenied", 403, f"{NASTY} {LINK} AKIAABCDEFGHIJKLMNOP arn:aws:iam::123456789012:role/x")
     )
@@ -222,7 +194,7 @@ def test_markup_in_names_is_shown_as_text(aws: Aws, locust: Locust, browser: Bro
 
 def test_links_to_the_console_are_shown_below_the_table(locust: Locust, browser: Browser) -> None:
     """Links have a name, and only http and https URLs become links."""
-    page = LocustPage(browser, Web(locust, "--cw-live").url)
+    page = LocustPage(browser, TabWeb(locust, "--cw-live").url)
     shown = console_links.links("eu-north-1", NASTY, "/logs", "Shop")
     links = [{"title": title, "url": url} for title, url in {**shown, "bad": "javascript:alert(1)"}.items()]
 
@@ -243,7 +215,7 @@ def test_links_to_the_console_are_shown_below_the_table(locust: Locust, browser:
 
 def test_the_form_has_exactly_the_options_that_can_be_changed(locust: Locust, browser: Browser) -> None:
     """Each with an explanation."""
-    page = LocustPage(browser, Web(locust, "--cw-dashboard").url)
+    page = LocustPage(browser, TabWeb(locust, "--cw-dashboard").url)
     page.page.get_by_text("Custom parameters").click()
     labels = page.page.get_by_label("Cw ").evaluate_all("fields => fields.map(field => field.name)")
     assert sorted(labels) == ["cwDashboard", "cwLive", "cwRunId"]
@@ -254,7 +226,7 @@ def test_the_form_has_exactly_the_options_that_can_be_changed(locust: Locust, br
 
 
 def test_the_dashboard_of_the_form_is_created(aws: Aws, locust: Locust, browser: Browser) -> None:
-    page = LocustPage(browser, Web(locust, "--cw-live").url)
+    page = LocustPage(browser, TabWeb(locust, "--cw-live").url)
     page.start(dashboard="default")
     page.wait_for_row(health="healthy")
     wait_until(lambda: aws.proxy.calls("PutDashboard"), "a dashboard is put")
@@ -265,8 +237,8 @@ def test_the_dashboard_of_the_form_is_created(aws: Aws, locust: Locust, browser:
 
 
 def test_without_login_the_data_is_refused(locust: Locust, browser: Browser) -> None:
-    web = Web(locust, "--cw-live", "--web-login", locustfile="guarded.py")
-    for path in ("/cloudwatch/status", "/cloudwatch/csv", "/cloudwatch/tab.js", "/stats/requests", "/"):
+    web = TabWeb(locust, "--cw-live", "--web-login", locustfile="guarded.py")
+    for path in (*(f"/cloudwatch/{name}" for name in ROUTES), "/stats/requests", "/"):
         with urllib.request.urlopen(f"{web.url}{path}", timeout=60) as answer:
             assert answer.url.startswith(f"{web.url}/login"), path
             text = answer.read().decode()
@@ -274,22 +246,22 @@ def test_without_login_the_data_is_refused(locust: Locust, browser: Browser) -> 
     page = LocustPage(browser, f"{web.url}/let-me-in")
     page.start()
     page.wait_for_row(health="healthy")
-    wait_until(lambda: page.panel.startswith("CloudWatch accepts"), "the panel says so")
+    wait_until(lambda: "CloudWatch accepts" in page.panel, "the panel says so")
     assert not page.mishaps
 
 
 def test_a_disabled_locust_cw_adds_nothing_to_the_web_ui(locust: Locust) -> None:
-    web = Web(locust, "--cw-disable")
+    web = TabWeb(locust, "--cw-disable")
     page = get(web.url).decode()
     assert "extended_tabs" not in page
-    assert "cloudwatch/tab.js" not in page
+    assert "cloudwatch/" not in page
     assert "extended_stats" not in get(f"{web.url}/stats/requests").decode()
     with pytest.raises(urllib.error.HTTPError, match="404"):
         get(f"{web.url}/cloudwatch/status")
 
 
 def test_it_works_below_a_base_path(locust: Locust, browser: Browser) -> None:
-    web = Web(locust, "--cw-live", "--web-base-path=/load", base="/load")
+    web = TabWeb(locust, "--cw-live", "--web-base-path=/load", base="/load")
     page = LocustPage(browser, f"{web.url}/")
     page.start()
     page.wait_for_row(health="healthy")
@@ -351,7 +323,7 @@ def test_a_fleet_publishes_nothing_of_a_test_that_its_master_cannot_publish(aws:
 
 
 def test_the_csv_file_has_the_same_rows(locust: Locust, browser: Browser) -> None:
-    web = Web(locust, "--cw-live")
+    web = TabWeb(locust, "--cw-live")
     page = LocustPage(browser, web.url)
     page.start()
     page.wait_for_row(health="healthy")
@@ -394,7 +366,7 @@ def test_a_library_users_web_ui_has_the_tab(aws: Aws, browser: Browser, tmp_path
 def test_a_hanging_cloudwatch_does_not_delay_the_page(aws: Aws, locust: Locust) -> None:
     """Neither the tab nor Locust's own numbers."""
     aws.proxy.on("*", hang)
-    web = Web(locust, "--cw-live")
+    web = TabWeb(locust, "--cw-live")
     form = b"user_count=1&spawn_rate=1"
     assert json.loads(get(f"{web.url}/swarm", form))["success"]
     wait_until(lambda: web.status()["rows"] and web.status()["rows"][0]["observed"] > 50, "requests are observed")

@@ -9,7 +9,7 @@ from flask_login import UserMixin, login_user  # type: ignore[import-untyped]
 from locust import events
 from locust.env import Environment
 
-from paced import Paced
+from watched import Paced
 
 
 class Tester(UserMixin):  # type: ignore[misc]

@@ -88,29 +88,32 @@ class LocustPage:
         self.page.get_by_role("button", name="New", exact=True).wait_for()
 
     @property
-    def heads(self) -> list[str]:
-        return self.page.locator("main table:not(#locust-cw table) th").all_inner_texts()
+    def rows(self) -> list[dict[str, str]]:
+        """The table of the delivery, by the titles of its columns; numbers without separators. It may be closed."""
+        rows = self._rows_of("#locust-cw .cw-delivery")
+        return [row | {"Health": row["Health"].removeprefix("\N{BLACK CIRCLE} ")} for row in rows]
 
     @property
-    def rows(self) -> list[dict[str, str]]:
-        """The table of Locust's page as it stands there, by the titles of its columns."""
+    def plain_rows(self) -> list[dict[str, str]]:
+        """The table of Locust's page, which is shown without the script."""
         return self._rows_of("main table:not(#locust-cw table)")
 
     @property
     def checks(self) -> list[dict[str, str]]:
-        """The table of checks below it."""
-        return self._rows_of("#locust-cw table")
+        """The table of checks."""
+        return self._rows_of("#locust-cw .cw-checks table")
 
     def _rows_of(self, table: str) -> list[dict[str, str]]:
+        text = "cell.className === 'cw-number' ? cell.textContent.replaceAll(',', '') : cell.textContent"
         cells = self.page.evaluate(
             f"[...document.querySelectorAll('{table} tr')]"
-            ".map(row => [...row.querySelectorAll('th, td')].map(cell => cell.innerText))"
+            f".map(row => [...row.querySelectorAll('th, td')].map(cell => {text}))"
         )
         return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]] if cells else []
 
     @property
     def panel(self) -> str:
-        """What stands below the table."""
+        """What the tab shows."""
         found = self.page.locator("#locust-cw")
         return found.inner_text() if found.count() else ""
 

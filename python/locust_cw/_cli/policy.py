@@ -15,8 +15,8 @@ from locust_cw._cli.shared_options import check_options
 
 _DESCRIPTION = """\
 Print the IAM policy that allows what a test with these options does in the AWS account, and nothing else.
---cw-target needs no permission during a test: the report reads the metrics of targets (--for report, which a test with
---cw-report needs as well), and a test only those that a --check is about.
+--cw-target needs no permission to publish. The report and the charts of the web UI read the metrics of targets (--for
+report, which a test with --cw-report needs as well), and a test only those that a --check is about.
 """
 _EPILOG = """\
 examples:

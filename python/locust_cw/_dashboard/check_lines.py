@@ -33,17 +33,27 @@ def load_lines(checks: Iterable[_core.Check], scope: str, unit: str) -> list[Jso
         unit: The unit of the checks.
 
     """
-    return [_line(check) for check in checks if (check.scope, check.unit) == (scope, unit)]
+    return [_line(check) for check, _ in limits_of_load(checks, scope, unit)]
+
+
+def limits_of_load(checks: Iterable[_core.Check], scope: str, unit: str) -> list[tuple[_core.Check, float]]:
+    """The checks whose lines a graph of the load has, and the limits in its unit. The arguments are as above."""
+    return [(check, _value(check)) for check in checks if (check.scope, check.unit) == (scope, unit)]
 
 
 def target_lines(checks: Iterable[_core.Check], target: Target, signal: Signal) -> list[Json]:
-    """The lines of a graph of a target.
+    """The lines of a graph of a target."""
+    return [_line(check) for check, _ in limits_of_target(checks, target, signal)]
+
+
+def limits_of_target(checks: Iterable[_core.Check], target: Target, signal: Signal) -> list[tuple[_core.Check, float]]:
+    """The checks whose lines a graph of a target has, and their limits.
 
     A sum over a run has no line: the graph shows sums per second or per period.
     """
     drawn = {metric.name for metric in signal.metrics if metric.divisor is None}
     return [
-        _line(check)
+        (check, _value(check))
         for check in checks
         if check.scope == "target"
         and (check.name or "").strip() == target.text.strip()

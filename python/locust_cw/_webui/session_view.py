@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import gevent
 
 from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._plugin import locust_adapter
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from locust_cw._plugin.run import TestRun
     from locust_cw._plugin.session import Session
     from locust_cw._webui.check_table import CheckTable, Stage
+    from locust_cw._webui.live_view import LiveView
     from locust_cw._webui.status import Mode, Status
 
 
@@ -45,6 +49,9 @@ class View(Protocol):
     def report(self) -> Path | None:
         """The report of the last run; None if there is none."""
 
+    def live(self, run_id: str | None, since: int | None, targets: int | None) -> str:
+        """What a browser lacks that shows a run and these revisions of its values, as a JSON object."""
+
 
 class SessionView:
     """The view of a session."""
@@ -52,6 +59,7 @@ class SessionView:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._links: tuple[TestRun, ConsoleLinks] | None = None
+        self._live: LiveView | None = None
 
     def statuses(self) -> list[Status]:
         """The status of the whole run, and those of its workers; none before the first run."""
@@ -98,6 +106,15 @@ class SessionView:
             options = run.options.core | {"spool_dir": run.options["spool_dir"]}
             self._links = run, ConsoleLinks(options, run.dashboard[0])
         return self._links[1].links
+
+    def live(self, run_id: str | None, since: int | None, targets: int | None) -> str:
+        """What a browser lacks that shows a run and these revisions of its values, as a JSON object."""
+        if self._live is None:
+            # In a thread, because users would wait for the import.
+            module = gevent.get_hub().threadpool.apply(import_module, ("locust_cw._webui.live_view",))
+            self._live = self._live or module.LiveView(self._session)
+        found: str = self._live.changes(run_id, since, targets)
+        return found
 
 
 def _stage(run: TestRun, judge: Judge) -> Stage:

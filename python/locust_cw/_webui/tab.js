@@ -1,56 +1,163 @@
-// The CloudWatch tab, where Locust's page leaves off: it polls only while users run, a tab has one table, and tables have
-// no links. If a part of that page is not as expected, it is left unchanged: its table works without this script.
+// The CloudWatch tab: the state of the delivery, live charts if they were built, checks, the delivery in detail, and links.
+// Locust's page polls only while users run, a tab has one table, and tables have no links: its own table of the delivery is
+// hidden while this script shows a better one. Names come from the load and from AWS: all texts are set as text, never as
+// markup.
 (() => {
   "use strict";
   const KEY = "cloudwatch";
   const EVERY_MS = 2000;
   const LOOK_EVERY_MS = 250;
+  const HAS_CHARTS = "charts" in document.currentScript.dataset;
+  // A state of the delivery that needs no attention. The details are closed then.
+  const QUIET = ["healthy", "waiting", "recording", "draining", "complete"];
+  const COUNTS = ["observed", "delivered", "waiting", "lost", "uncertain", "logs", "delay", "calls", "retries", "spool", "cost", "hourly"];
 
-  const panel = document.createElement("section");
+  const element = (name, className = "", text = "") => {
+    const made = document.createElement(name);
+    if (className) made.className = className;
+    made.textContent = text;
+    return made;
+  };
+
+  const panel = element("section");
   panel.id = "locust-cw";
-  panel.style.cssText = "margin: 16px 24px 32px; font: 0.95rem/1.6 Roboto, Helvetica, Arial, sans-serif; color: inherit";
-  const meaning = document.createElement("p");
-  meaning.style.margin = "0";
-  meaning.setAttribute("role", "status");
-  const links = document.createElement("p");
-  links.style.margin = "4px 0 0";
-  // Room for all columns.
-  const style = document.createElement("style");
-  style.textContent =
-    `main:has(> #${panel.id}) :is(th, td) { padding: 12px 6px }` +
-    `main:has(> #${panel.id}) td:first-child { min-width: 160px; overflow-wrap: anywhere }` +
-    `main:has(> #${panel.id}) td:last-child { min-width: 230px; overflow-wrap: anywhere }`;
-  const checks = document.createElement("div");
-  panel.append(style, meaning, links, checks);
+  panel.setAttribute("aria-label", "CloudWatch");
+  const state = element("p", "cw-state");
+  state.setAttribute("role", "status");
+  const figures = element("p", "cw-figures");
+  const graphs = element("div", "cw-live");
+  const checks = element("div", "cw-checks");
+  const details = element("details", "cw-details");
+  const delivery = element("div", "cw-scroll");
+  delivery.tabIndex = 0;
+  delivery.setAttribute("role", "region");
+  delivery.setAttribute("aria-label", "Delivery");
+  const links = element("p", "cw-links");
+  details.append(element("summary", "", "Delivery"), delivery);
+  panel.append(state, figures, graphs, checks, details, links);
 
-  // The store that Locust's page draws from.
-  const findStore = () => {
-    const root = document.getElementById("root");
-    const name = root && Object.keys(root).find((key) => key.startsWith("__reactContainer$"));
-    let fiber = name && root[name].stateNode && root[name].stateNode.current;
-    for (let depth = 0; fiber && depth < 20; depth++, fiber = fiber.child) {
-      const store = fiber.memoizedProps && fiber.memoizedProps.store;
-      if (store && store.dispatch && store.getState) return store;
+  // The charts.
+
+  let charts = null;
+  let attempts = 0;
+  let isLoading = false;
+  const style = element("link");
+  style.rel = "stylesheet";
+  style.href = `./${KEY}/live.css`;
+  const loadCharts = async () => {
+    isLoading = true;
+    document.head.append(style);
+    attempts += 1;
+    try {
+      // A browser does not request a module again that it could not load.
+      const { Charts } = await import(attempts > 1 ? `./live.js?attempt=${attempts}` : "./live.js");
+      charts = new Charts(graphs, `./${KEY}/live`);
+    } catch (error) {
+      console.warn("The charts could not be loaded:", error);
     }
-    return null;
+    isLoading = false;
   };
 
-  // True where the table is up to date.
-  const refresh = (rows) => {
-    const store = findStore();
-    const state = store && store.getState();
-    if (!state || !state.ui || !state.swarm) return false;
-    if (state.swarm.state === "running" || state.swarm.state === "spawning") return true;
-    const others = (state.ui.extendedStats || []).filter((entry) => entry.key !== KEY);
-    store.dispatch({ type: "ui/setUi", payload: { extendedStats: [...others, { key: KEY, data: rows }] } });
-    return true;
+  // Locust's theme is in a store of its page, and may differ from the browser's. The color of its text shows it.
+  const setTheme = () => {
+    const [red, green, blue] = getComputedStyle(panel.parentNode).color.match(/[\d.]+/g) || [0, 0, 0];
+    const theme = Number(red) + Number(green) + Number(blue) > 380 ? "dark" : "light";
+    if (panel.dataset.theme === theme) return;
+    panel.dataset.theme = theme;
+    if (charts) charts.redraw();
   };
+
+  // The tables.
+
+  const written = (value) => (typeof value === "number" ? value.toLocaleString("en-US", { maximumFractionDigits: 4 }) : value);
+
+  const table = (className, titles, rows) => {
+    const made = element("table", className);
+    const head = made.createTHead().insertRow();
+    for (const title of titles) {
+      const cell = element("th", "", title);
+      cell.scope = "col";
+      head.append(cell);
+    }
+    made.createTBody().append(...rows);
+    return made;
+  };
+
+  const row = (cells) => {
+    const made = element("tr");
+    made.append(...cells);
+    return made;
+  };
+
+  const marked = (word) => {
+    const cell = element("td", "cw-word");
+    const dot = element("span", "cw-dot", "\u25cf ");
+    dot.dataset.state = word;
+    dot.setAttribute("aria-hidden", "true");
+    cell.append(dot, word);
+    return cell;
+  };
+
+  const drawDelivery = (columns, rows) => {
+    const cell = (status, key) => {
+      if (key === "health") return marked(status.health);
+      const text = written(status[key]);
+      return element("td", COUNTS.includes(key) ? "cw-number" : "", text === null || text === undefined ? "" : text);
+    };
+    const shown = rows.map((status) => row(columns.map(([key]) => cell(status, key))));
+    const made = table("cw-delivery", columns.map(([, title]) => title), shown);
+    columns.forEach(([key], index) => {
+      if (COUNTS.includes(key)) made.tHead.rows[0].cells[index].className = "cw-number";
+    });
+    delivery.replaceChildren(made);
+  };
+
+  let attention = null;
+  const drawState = (status) => {
+    const [whole] = status.rows;
+    if (!whole) {
+      state.replaceChildren(element("span", "", "No test has run yet."));
+      figures.textContent = "";
+      return;
+    }
+    const word = element("b", "", whole.health);
+    const dot = element("span", "cw-dot", "\u25cf ");
+    dot.dataset.state = whole.health;
+    dot.setAttribute("aria-hidden", "true");
+    state.replaceChildren(dot, word, ` ${status.meaning}`);
+    const parts = [whole.process];
+    if (whole.observed !== null) {
+      parts.push(`${written(whole.observed)} requests`, `${written(whole.delivered)} delivered`);
+      if (whole.lost) parts.push(`${written(whole.lost)} lost`);
+      if (whole.cost !== null) parts.push(`about USD ${written(whole.cost)}`);
+    }
+    if (whole.problem && !QUIET.includes(whole.health)) parts.push(whole.problem);
+    figures.textContent = parts.join(" \u00b7 ");
+    // Open when attention is needed, and otherwise as the user has left it.
+    const isNeeded = status.rows.some((each) => !QUIET.includes(each.health));
+    if (isNeeded !== attention) details.open = isNeeded;
+    attention = isNeeded;
+  };
+
+  const drawChecks = (shown) => {
+    if (charts) charts.verdicts = new Map(shown ? shown.rows.map(([check, verdict]) => [check, verdict]) : []);
+    if (!shown) {
+      checks.replaceChildren();
+      return;
+    }
+    const rows = shown.rows.map(([check, verdict, ...values]) =>
+      row([element("td", "cw-text", check), marked(verdict), ...values.map((value) => element("td", "", value))]),
+    );
+    const scroll = element("div", "cw-scroll");
+    scroll.append(table("", shown.columns, rows));
+    checks.replaceChildren(element("h3", "", shown.title), scroll);
+  };
+
+  // The links.
 
   const anchor = (title, url, opensNew) => {
-    const link = document.createElement("a");
-    link.textContent = title;
+    const link = element("a", "", title);
     link.href = url;
-    link.style.cssText = "color: inherit; margin-right: 24px";
     if (opensNew) {
       link.target = "_blank";
       link.rel = "noopener noreferrer";
@@ -58,41 +165,9 @@
     return link;
   };
 
-  const MARKS = { passed: "#2e9d4d", failed: "#e5484d", undecided: "#d9930d" };
-
-  const element = (name, text, style = "") => {
-    const made = document.createElement(name);
-    made.textContent = text;
-    made.style.cssText = style;
-    return made;
-  };
-
-  // Expressions contain names of requests: all texts are set as text, never as markup.
-  const drawChecks = (shown) => {
-    if (!shown) {
-      checks.replaceChildren();
-      return;
-    }
-    const CELL = "padding: 6px 24px 6px 0; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; ";
-    const table = element("table", "", "border-collapse: collapse");
-    const head = table.createTHead().insertRow();
-    head.append(...shown.columns.map((title) => element("th", title, CELL)));
-    const body = table.createTBody();
-    for (const [check, verdict, ...values] of shown.rows) {
-      const result = element("td", "", `${CELL}white-space: nowrap`);
-      result.append(element("span", "\u25cf ", `color: ${MARKS[verdict] || "inherit"}`), verdict);
-      body.insertRow().append(
-        element("td", check, `${CELL}overflow-wrap: anywhere`),
-        result,
-        ...values.map((value) => element("td", value, CELL)),
-      );
-    }
-    checks.replaceChildren(element("h3", shown.title, "margin: 20px 0 4px; font-size: 1.1rem"), table);
-  };
-
   const draw = (status) => {
-    const current = refresh(status.rows);
-    meaning.textContent = status.meaning + (current ? "" : " Reload the page for newer figures once the test stopped.");
+    drawState(status);
+    drawDelivery(status.columns, status.rows);
     drawChecks(status.checks);
     const console_ = status.links.filter(({ url }) => url.startsWith("https://"));
     links.replaceChildren(
@@ -100,7 +175,10 @@
       ...console_.map(({ title, url }) => anchor(title, url, true)),
       anchor("Download CSV", `./${KEY}/csv`, false),
     );
+    panel.classList.add("cw-drawn");
   };
+
+  // The course of the tab.
 
   let requestedAt = 0;
   const look = async () => {
@@ -109,11 +187,19 @@
     // The start form comes without tabs, at the same address.
     if (!shown || !main || !main.querySelector('[role="tab"]')) {
       panel.remove();
+      if (charts) charts.stop();
       return;
     }
     if (panel.parentNode !== main) main.append(panel);
-    if (document.hidden || Date.now() - requestedAt < EVERY_MS) return;
+    setTheme();
+    if (document.hidden) {
+      if (charts) charts.stop();
+      return;
+    }
+    if (charts) charts.start();
+    if (Date.now() - requestedAt < EVERY_MS) return;
     requestedAt = Date.now();
+    if (HAS_CHARTS && !charts && !isLoading) loadCharts();
     try {
       const answer = await fetch(`./${KEY}/status`);
       if (answer.ok && !answer.redirected) draw(await answer.json());

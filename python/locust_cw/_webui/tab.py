@@ -1,8 +1,8 @@
-"""The CloudWatch tab in Locust's web UI: a table that Locust's own page polls, a CSV file, links to the AWS console.
+"""The CloudWatch tab in Locust's web UI: live charts, checks, the delivery, a CSV file, links to the AWS console.
 
-All content is made when a browser requests it. Locust's page stops polling when the test stops, and its tables contain
-only text: the script `tab.js`, which is added to that page, polls while results are delivered, and shows the links. The
-table works without it.
+All content is made when a browser requests it. Locust's page has a table of the delivery, which it polls while a test
+runs. The script `tab.js`, which is added to that page, shows everything else, and the table in a better form. Without
+it, the table works.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import io
 import json
 import logging
 from dataclasses import asdict
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from flask import Response, jsonify, request
 
+from locust_cw._webui import assets
 from locust_cw._webui import status as _status
 from locust_cw._webui.session_view import SessionView
 
@@ -36,7 +36,10 @@ KEY = "cloudwatch"
 """The key of the tab, and the prefix of the routes."""
 
 _TITLE = "CloudWatch"
-_SCRIPT = f'<script src="./{KEY}/tab.js" defer></script>'
+# Without inline scripts and styles, which a content security policy may forbid.
+_HEAD = f'<link rel="stylesheet" href="./{KEY}/tab.css"></head>'
+_SCRIPT = f'<script src="./{KEY}/tab.js" defer%s></script></body>'
+_WITH_CHARTS = " data-charts"
 
 _with_tab: WeakSet[WebUI] = WeakSet()
 _warned: WeakSet[View] = WeakSet()
@@ -61,13 +64,15 @@ def add_tab(view: View, web_ui: WebUI) -> None:
         app.before_request(functools.partial(_name_tab, web_ui))
         app.after_request(functools.partial(_add_to_response, view))
         for name, route in (
-            ("tab.js", _script),
+            *((name, functools.partial(assets.asset, name)) for name in assets.NAMES),
             ("status", functools.partial(_show_status, view)),
+            ("live", functools.partial(_show_live, view)),
             ("csv", functools.partial(_download, view)),
             ("report", functools.partial(_show_report, view)),
         ):
-            guarded = web_ui.auth_required_if_enabled(_named(route, f"{KEY}_{name.partition('.')[0]}"))
-            app.add_url_rule(f"{prefix}/{name}", endpoint=f"{KEY}.{name.partition('.')[0]}", view_func=guarded)
+            title = name.replace(".", "_")
+            guarded = web_ui.auth_required_if_enabled(_named(route, f"{KEY}_{title}"))
+            app.add_url_rule(f"{prefix}/{name}", endpoint=f"{KEY}.{title}", view_func=guarded)
     except AssertionError:
         logger.warning("The web UI has no CloudWatch tab: it has already served a page. Call attach before it starts.")
 
@@ -102,7 +107,9 @@ def _add_to_response(view: View, response: Response) -> Response:
         if request.endpoint == "locust.request_stats" and response.is_json:
             _add_rows(view, response)
         elif request.endpoint == "locust.index" and response.mimetype == "text/html":
-            response.set_data(response.get_data(as_text=True).replace("</body>", f"{_SCRIPT}</body>"))
+            script = _SCRIPT % (_WITH_CHARTS if assets.has_charts() else "")
+            page = response.get_data(as_text=True)
+            response.set_data(page.replace("</head>", _HEAD, 1).replace("</body>", script))
     return response
 
 
@@ -126,22 +133,24 @@ def _rows(view: View) -> list[dict[str, Any]]:
     return [_status.row(status) for status in view.statuses()]
 
 
-def _script() -> Response:
-    return Response(
-        files("locust_cw._webui").joinpath("tab.js").read_text(encoding="utf-8"), mimetype="text/javascript"
-    )
-
-
 def _show_status(view: View) -> Response:
     statuses, checks = view.statuses(), view.checks()
     response = jsonify(
         key=KEY,
+        columns=_status.COLUMNS,
         rows=[_status.row(status) for status in statuses],
         meaning=_status.MEANING[statuses[0].health] if statuses else "",
         links=[{"title": title, "url": url} for title, url in view.links().items()],
         has_report=view.report() is not None,
         checks=None if checks is None else asdict(checks),
     )
+    response.cache_control.no_store = True
+    return response
+
+
+def _show_live(view: View) -> Response:
+    known = (request.args.get(name, type=int) for name in ("since", "targets"))
+    response = Response(view.live(request.args.get("run"), *known), mimetype="application/json")
     response.cache_control.no_store = True
     return response
 

@@ -1,0 +1,51 @@
+"""A paced load whose web UI says how much the core has computed for a live view, with CSP under a strict policy."""
+
+import base64
+import hashlib
+import os
+import re
+import sys
+from typing import Any
+
+from flask import Response
+from locust import events
+from locust.env import Environment
+
+from locust_cw import _core
+from paced import Paced
+
+INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+def with_policy(response: Response) -> Response:
+    """Allow only files of this server, and the one inline script of Locust's page, by its hash."""
+    if response.mimetype == "text/html":
+        hashes = [
+            f" 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+            for script in INLINE.findall(response.get_data(as_text=True))
+        ]
+        policy = f"default-src 'self'; style-src 'self'; img-src 'self' data:; script-src 'self'{''.join(hashes)}"
+        response.headers["Content-Security-Policy"] = policy
+    return response
+
+
+@events.init.add_listener
+def probe(environment: Environment, **_: Any) -> None:
+    assert environment.web_ui
+    app = environment.web_ui.app
+    assert app
+    if os.environ.get("CSP"):
+        app.after_request(with_policy)
+
+    @app.route("/live-changes")
+    def live_changes() -> dict[str, Any]:
+        listeners = [getattr(handler, "__self__", None) for handler in environment.events.request._handlers]  # noqa: SLF001 - the only way
+        publishers = [each for each in listeners if isinstance(each, _core.Publisher)]
+        return {
+            "changes": sum(each.statistics.live_changes for each in publishers),
+            "is_kept": any(each.statistics.live() is not None for each in publishers),
+            "is_imported": "locust_cw._webui.live_view" in sys.modules,
+        }
+
+
+__all__ = ["Paced"]

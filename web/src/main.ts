@@ -1,0 +1,163 @@
+// The charts of the CloudWatch tab: requests new values every second while they are visible, and shows them.
+
+import "uplot/dist/uPlot.min.css";
+
+import { Chart, type Shared } from "./chart";
+import { element } from "./dom";
+import { timeOfDay } from "./format";
+import type { ChartSpec, Mark, Message, Targets } from "./message";
+import { addSeconds, type Columns, emptyColumns, joined } from "./series";
+
+const EVERY_MS = 1000;
+const SLOWEST_MS = 15_000;
+const AFTER_STOP_MS = 2000;
+const WINDOW_S = 3600;
+const SHORTEST_S = 120;
+// The values of targets before the test, to compare with.
+const BEFORE_START_S = 150;
+
+/** Shows charts in an element, with values from an address. */
+export class Charts {
+  private readonly root: HTMLElement;
+  private readonly address: string;
+  private readonly marks = element("ol", "cw-marks");
+  private readonly problem = element("p", "cw-problem");
+  private readonly missing = element("p", "cw-missing");
+  private charts: Chart[] = [];
+  private load: Columns = emptyColumns();
+  private targets = new Map<string, Columns>();
+  private run: string | null = null;
+  private revision: number | null = null;
+  private targetsRevision: number | null = null;
+  private timer: number | undefined;
+  private wait = EVERY_MS;
+  private readonly shared: Shared = {
+    range: [0, SHORTEST_S],
+    overlay: { verdicts: new Map(), marks: [] },
+    point: (time) => this.charts.forEach((chart) => chart.point(time)),
+  };
+
+  constructor(root: HTMLElement, address: string) {
+    this.root = root;
+    this.address = address;
+    this.problem.setAttribute("role", "status");
+  }
+
+  /** Requests values from now on. */
+  start(): void {
+    if (this.timer === undefined) this.schedule(0);
+  }
+
+  /** Requests no more values. What is shown stays. */
+  stop(): void {
+    window.clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  /** The states of the checks, by their expressions. */
+  set verdicts(verdicts: Map<string, string>) {
+    this.shared.overlay.verdicts = verdicts;
+    this.redraw();
+  }
+
+  /** Draws again, as with the colors of another theme. */
+  redraw(): void {
+    this.charts.forEach((chart) => chart.redraw());
+  }
+
+  private schedule(wait: number): void {
+    this.timer = window.setTimeout(() => void this.request(), wait);
+  }
+
+  private async request(): Promise<void> {
+    const started = Date.now();
+    const message = await this.fetch();
+    // It may have been stopped meanwhile.
+    if (this.timer === undefined) return;
+    if (message === null) {
+      // Locust is gone, or about to be: what is shown stays.
+      this.wait = Math.min(this.wait * 2, SLOWEST_MS);
+    } else {
+      this.show(message);
+      this.wait = message.run === null || message.stopped !== null ? AFTER_STOP_MS : EVERY_MS;
+    }
+    this.schedule(Math.max(0, this.wait - (Date.now() - started)));
+  }
+
+  private async fetch(): Promise<Message | null> {
+    const known = new URLSearchParams();
+    if (this.run !== null) known.set("run", this.run);
+    if (this.revision !== null) known.set("since", String(this.revision));
+    if (this.targetsRevision !== null) known.set("targets", String(this.targetsRevision));
+    try {
+      const answer = await fetch(`${this.address}?${known}`);
+      return answer.ok && !answer.redirected ? ((await answer.json()) as Message) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  private show(message: Message): void {
+    if (message.run === null) {
+      this.clear();
+      return;
+    }
+    if (message.charts) this.create(message.run, message.charts);
+    addSeconds(this.load, message.load);
+    this.revision = message.load.revision;
+    if (message.targets) this.showTargets(message.targets);
+    const end = message.stopped ?? message.now;
+    const before = this.charts.some((chart) => chart.isOfTarget && !chart.isEmpty) ? BEFORE_START_S : 0;
+    const start = Math.max(message.started - before, end - WINDOW_S);
+    this.shared.range = [start, Math.max(end, start + SHORTEST_S)];
+    this.showMarks(message.marks);
+    for (const chart of this.charts) {
+      chart.show(chart.isOfTarget ? (this.targets.get(chart.spec.key) ?? emptyColumns()) : this.load);
+    }
+    const missing = this.charts.filter((chart) => chart.root.hidden).map(({ spec }) => `${spec.group}: ${spec.title}`);
+    this.missing.textContent = missing.length > 0 ? `No data from CloudWatch yet: ${missing.join(" \u00b7 ")}` : "";
+  }
+
+  private clear(): void {
+    this.charts.forEach((chart) => chart.remove());
+    this.charts = [];
+    this.load = emptyColumns();
+    this.targets = new Map();
+    this.run = this.revision = this.targetsRevision = null;
+    this.root.replaceChildren();
+  }
+
+  private create(run: string, specs: ChartSpec[]): void {
+    this.clear();
+    this.run = run;
+    const groups = new Map<string, HTMLElement>();
+    for (const spec of specs) {
+      let group = groups.get(spec.group);
+      if (!group) {
+        group = element("div", "cw-charts");
+        groups.set(spec.group, group);
+        this.root.append(element("h3", "", spec.group), group);
+        if (groups.size === 2) this.root.insertBefore(this.problem, group);
+      }
+      const chart = new Chart(spec, this.shared);
+      group.append(chart.root);
+      this.charts.push(chart);
+    }
+    this.root.append(this.missing, this.marks);
+  }
+
+  private showTargets(targets: Targets): void {
+    this.targetsRevision = targets.revision;
+    this.problem.textContent = targets.problem === null ? "" : `The metrics of targets could not be read: ${targets.problem}`;
+    if (Object.keys(targets.values).length > 0) {
+      this.targets = new Map(Object.entries(targets.values).map(([key, lines]) => [key, joined(lines)]));
+    }
+  }
+
+  private showMarks(marks: Mark[]): void {
+    const before = this.shared.overlay.marks;
+    if (before.length === marks.length && before.every((mark, index) => mark.label === marks[index]?.label)) return;
+    this.shared.overlay.marks = marks;
+    this.marks.replaceChildren(...marks.map(({ time, label }) => element("li", "", `${timeOfDay(time)} ${label}`)));
+  }
+}
