@@ -39,7 +39,7 @@ SHOP = ROOT / "examples" / "demo"
 USERS = 20
 MAX_BYTES = 250_000
 # After the ramp-up, so that the minutes of full load are published.
-SATURATED_S = 130
+SATURATED_S = 100
 # Requests before a screenshot is taken, so that the tab shows a cost.
 REQUESTS = 3000
 
@@ -51,7 +51,8 @@ def main() -> None:
         proxy = stack.enter_context(Proxy(stack.enter_context(servers.ministack(folder))))
         shop = stack.enter_context(the_shop())
         browser = stack.enter_context(chromium())
-        charts(stack, folder, proxy, browser)
+        with ExitStack() as own:
+            charts(own, folder, proxy, browser)
         one_process(stack, folder, proxy, shop, browser)
         checks(stack, folder, proxy, shop, browser)
         a_fleet(stack, folder, proxy, shop, browser)
@@ -64,7 +65,8 @@ def the_shop(*options: str) -> Iterator[str]:
         [sys.executable, str(SHOP / "target.py"), *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=os.environ | demo.AWS_ENVIRONMENT,
+        # Metrics of another Region would not be found.
+        env=os.environ | demo.AWS_ENVIRONMENT | {"AWS_REGION": servers.REGION, "AWS_DEFAULT_REGION": servers.REGION},
     )
     with ending(process):
         yield process.stdout.readline().decode().strip() if process.stdout else ""

@@ -24,6 +24,7 @@ export class Charts {
   private readonly problem = element("p", "cw-problem");
   private readonly missing = element("p", "cw-missing");
   private charts: Chart[] = [];
+  private readonly headings = new Map<string, HTMLElement>();
   private load: Columns = emptyColumns();
   private targets = new Map<string, Columns>();
   private run: string | null = null;
@@ -114,6 +115,9 @@ export class Charts {
     for (const chart of this.charts) {
       chart.show(chart.isOfTarget ? (this.targets.get(chart.spec.key) ?? emptyColumns()) : this.load);
     }
+    for (const [group, heading] of this.headings) {
+      heading.hidden = this.charts.every((chart) => chart.spec.group !== group || chart.root.hidden);
+    }
     const missing = this.charts.filter((chart) => chart.root.hidden).map(({ spec }) => `${spec.group}: ${spec.title}`);
     this.missing.textContent = missing.length > 0 ? `No data from CloudWatch yet: ${missing.join(" \u00b7 ")}` : "";
   }
@@ -121,6 +125,7 @@ export class Charts {
   private clear(): void {
     this.charts.forEach((chart) => chart.remove());
     this.charts = [];
+    this.headings.clear();
     this.load = emptyColumns();
     this.targets = new Map();
     this.run = this.revision = this.targetsRevision = null;
@@ -136,7 +141,9 @@ export class Charts {
       if (!group) {
         group = element("div", "cw-charts");
         groups.set(spec.group, group);
-        this.root.append(element("h3", "", spec.group), group);
+        const heading = element("h3", "", spec.group);
+        this.headings.set(spec.group, heading);
+        this.root.append(heading, group);
         if (groups.size === 2) this.root.insertBefore(this.problem, group);
       }
       const chart = new Chart(spec, this.shared);
