@@ -104,7 +104,6 @@ def charts(stack: ExitStack, folder: Path, proxy: Proxy, browser: Browser) -> No
     other.page.locator(".cw-marks", has_text="ramp-up complete").wait_for()
     time.sleep(3)
     keep(other, "web-ui-dark")
-    page.stop()
 
 
 def one_process(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Browser) -> None:
