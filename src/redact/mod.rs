@@ -186,6 +186,7 @@ mod tests {
             ("http://[::1]:80/@x http://h:80/@x", "http://[::1]:80/@x http://h:80/@x"),
             ("proxy=user:p@ss,w=d@h:80", "proxy=...@h:80"),
             ("amqp://a:b@h//,amqp://c:d@i", "amqp://...@h//,amqp://...@i"),
+            (r#"http://?":u:p@h"#, r#"http://?"...@h"#),
             // Prose.
             ("really?no", "really?no"),
             ("a ? b : c", "a ? b : c"),
@@ -222,14 +223,13 @@ mod tests {
         assert_eq!(head(&format!(" {}", "é".repeat(5000)), 6000).len(), 5999);
     }
 
+    /// With a search that starts again at each position, this test would take hours.
     #[test]
     fn redaction_takes_linear_time_for_any_text() {
         for part in ["a://b:c/", "//", "\\\"", "u:p@", "/;=", "/?a=b#", "?&", "('", "[\"", ")?", ".", "?...", "/@:"] {
             let text = part.repeat(1_000_000 / part.len());
-            let begun = std::time::Instant::now();
             let once = redact_urls(&text).into_owned();
             assert_eq!(redact_urls(&once), once);
-            assert!(begun.elapsed().as_secs() < 5, "{part}");
         }
     }
 

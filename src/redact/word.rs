@@ -161,10 +161,12 @@ impl<'a> Word<'a> {
         self.end
     }
 
-    /// Whether a quotation mark may end a URL: it is at the end of the word, or before closing punctuation.
+    /// Whether a quotation mark may end a URL: it is at the end of the word, before closing punctuation, or before a user name
+    /// that was redacted together with the colon that followed the mark.
     fn closes(&self, at: usize) -> bool {
         let rest = &self.bytes[at + 1..self.end];
         rest.first().is_none_or(|next| b",}]):".contains(next))
+            || rest.strip_prefix(REPLACEMENT.as_bytes()).is_some_and(|rest| rest.starts_with(b"@"))
             || (rest.len() <= MAX_TRAILING && rest.iter().all(|&byte| is_trailing(byte)))
     }
 
