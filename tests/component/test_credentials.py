@@ -90,7 +90,8 @@ def test_a_slow_credential_process_runs_once_for_all_callers(aws: Aws, tmp_path:
     accounts = [_core.Account({**aws.in_python, "profile": "corp"}) for _ in range(3)]
     calls = [account.call("GetCallerIdentity", {}) for account in accounts]
     wait_until(lambda: process.starts, "the process runs")
-    assert {account.waits_for_credentials for account in accounts} == {"the credential_process of profile corp"}
+    cause = "the credential_process of profile corp"
+    wait_until(lambda: {account.waits_for_credentials for account in accounts} == {cause}, "all calls wait for it")
     assert run.flush(40)
     assert {account.waits_for_credentials for account in accounts} == {None}
     assert {call.result()["Account"] for call in calls} == {"000000000000"}

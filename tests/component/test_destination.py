@@ -64,11 +64,11 @@ def test_the_environment_names_a_profile_as_it_does_for_the_aws_cli(
 def test_a_session_token_may_have_its_older_name(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIATEST")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_SECURITY_TOKEN", "the token")
+    monkeypatch.setenv("AWS_SECURITY_TOKEN", "older-name")
     account = _core.Account({"endpoint_url": aws.proxy.url, "region": REGION})
     account.call("GetCallerIdentity", {}).result()
     (call,) = aws.proxy.calls("GetCallerIdentity")
-    assert call.headers["x-amz-security-token"] == "the token"
+    assert call.headers["x-amz-security-token"] == "older-name"
 
 
 @pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])

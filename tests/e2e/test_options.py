@@ -27,7 +27,7 @@ OPTIONS = {
     "--cw-role-arn", "--cw-external-id", "--cw-endpoint-url", "--cw-run-id", "--cw-spool-dir", "--cw-spool-max-mb",
     "--cw-drain-timeout", "--cw-receipt", "--cw-fail-on-loss", "--cw-strict", "--cw-stop-on-alarm", "--cw-dashboard",
     "--cw-target", "--cw-source", "--cw-log-urls", "--cw-check", "--cw-warmup", "--cw-check-wait", "--cw-junit",
-    "--cw-summary", "--cw-record", "--cw-tag", "--cw-baseline", "--cw-max-regression",
+    "--cw-summary", "--cw-record", "--cw-tag", "--cw-report", "--cw-baseline", "--cw-max-regression",
 }  # fmt: skip
 
 
