@@ -17,7 +17,7 @@ use super::profiles::load_profiles;
 use super::response::Protocol;
 use super::trust::CaBundle;
 use crate::config::identity::origin_of;
-use crate::config::{AwsConfig, RequiredAccount, ResolvedAws};
+use crate::config::{AwsConfig, RequiredAccount, ResolvedAws, is_endpoint_url};
 use crate::delivery::error::{CallError, Cause};
 
 /// Timeout of the request for the account if any account is accepted.
@@ -271,6 +271,11 @@ impl Session {
         let Some(region) = configuration.sdk.region().map(ToString::to_string) else {
             return Err(call.without_region(options));
         };
+        if !configuration.endpoints.custom().all(is_endpoint_url) {
+            // The SDK reports some of these as a lost response, which would be repeated.
+            let detail = "an endpoint is not an http:// or https:// URL, or contains a space or a line break";
+            return Err(call.failed(Cause::NotBuilt, detail));
+        }
         let custom =
             configuration.endpoints.cloudwatch.url.clone().filter(|_| configuration.endpoints.cloudwatch.is_custom);
         let context = CallContext { name: custom.map_or_else(|| region.clone(), |url| origin_of(&url).unwrap_or(url)) };

@@ -8,4 +8,4 @@ pub mod value;
 
 pub use aws::{AwsConfig, RequiredAccount, ResolvedAws};
 pub use options::{InvalidOption, LogChoice, LogClass, LogFormat, LogUrls, Options, Problem, SeriesKey};
-pub use validate::{Config, LogConfig, checks};
+pub use validate::{Config, LogConfig, checks, is_endpoint_url};

@@ -266,10 +266,18 @@ fn role_arn(text: String) -> Result<String, InvalidOption> {
 }
 
 fn endpoint_url(text: String) -> Result<String, InvalidOption> {
-    match url::Url::parse(&text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text),
-        _ => invalid("endpoint_url", format!("must be an http:// or https:// URL, not {text:?}")),
+    if is_endpoint_url(&text) {
+        return Ok(text);
     }
+    invalid("endpoint_url", format!("must be an http:// or https:// URL, not {text:?}"))
+}
+
+/// Whether a text can be the endpoint of a service. The parser ignores white space and control characters, such as the line break
+/// at the end of a file, but the requests of the AWS SDK fail with them.
+#[must_use]
+pub fn is_endpoint_url(text: &str) -> bool {
+    let is_web = |url: url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    !text.contains(|char: char| char.is_whitespace() || char.is_control()) && url::Url::parse(text).is_ok_and(is_web)
 }
 
 /// Parses the checks of a run. Two equal checks are an error, because the user probably forgot to change one of them.
@@ -343,7 +351,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_error_of_each_invalid_value_names_its_option() {
-        let invalid: [(&str, Change); 30] = [
+        let invalid: [(&str, Change); 31] = [
             ("namespace", |o| o.namespace = "AWS/EC2".into()),
             ("namespace", |o| o.namespace = " ".into()),
             ("namespace", |o| o.namespace = "é".into()),
@@ -366,6 +374,7 @@ pub(crate) mod tests {
             ("role_arn", |o| o.role_arn = Some("admin".into())),
             ("external_id", |o| o.external_id = Some("x".into())),
             ("endpoint_url", |o| o.endpoint_url = Some("localhost:4566".into())),
+            ("endpoint_url", |o| o.endpoint_url = Some("http://localhost:4566\n".into())),
             ("run_id", |o| o.run_id = Some("../x".into())),
             ("drain_timeout", |o| o.drain_timeout = f64::INFINITY),
             ("check", |o| o.check = vec!["p95 < 300".into()]),

@@ -166,7 +166,12 @@ impl Delivery {
         self.outbox.drop_memory();
         if responds {
             let outbox = Arc::clone(&self.outbox);
-            wait_for_disk(&[self.runtime.spawn_blocking(move || outbox.spool().remove_if_empty())]);
+            let remove = move || {
+                outbox.spool().remove_if_empty();
+                // The object of the run may live on, as after the last of several tests of a process.
+                outbox.spool().release();
+            };
+            wait_for_disk(&[self.runtime.spawn_blocking(remove)]);
         }
         let spool = self.outbox.spool();
         let Counts { requests, log_events, .. } = self.outbox.spooled();

@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::accounting::counters::Counts;
 use crate::config::ResolvedAws;
@@ -22,8 +22,8 @@ pub struct Spool {
     folder: Option<PathBuf>,
     series: Vec<String>,
     next_id: AtomicU64,
-    /// Held while the process runs, so that other processes can see that it does.
-    _lock: Option<File>,
+    /// Held while the run may change the folder, so that other processes can see that it does.
+    lock: Mutex<Option<File>>,
 }
 
 impl Spool {
@@ -41,7 +41,7 @@ impl Spool {
         }
         manifest.write(&folder)?;
         let next_id = AtomicU64::new(1);
-        Ok(Self { folder: Some(folder), series: manifest.series.clone(), next_id, _lock: Some(lock) })
+        Ok(Self { folder: Some(folder), series: manifest.series.clone(), next_id, lock: Mutex::new(Some(lock)) })
     }
 
     /// Opens the folder of a process that has ended, with its segments, oldest first. If `clean`, removes files that were not
@@ -54,7 +54,7 @@ impl Spool {
         let manifest = Manifest::read(folder)?;
         let next_id = AtomicU64::new(last_id(folder)? + 1);
         let series = manifest.series.clone();
-        let spool = Self { folder: Some(folder.to_owned()), series, next_id, _lock: Some(lock) };
+        let spool = Self { folder: Some(folder.to_owned()), series, next_id, lock: Mutex::new(Some(lock)) };
         let mut segments = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
@@ -92,6 +92,11 @@ impl Spool {
         manifest.write(folder)
     }
 
+    /// Lets other processes send or delete what is left. The run changes the folder no more, although the process may go on.
+    pub fn release(&self) {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// The ID of the last segment written.
     #[must_use]
     pub fn last_id(&self) -> u64 {
@@ -101,7 +106,7 @@ impl Spool {
     /// A spool without a disk.
     #[must_use]
     pub fn in_memory(manifest: &Manifest) -> Self {
-        Self { folder: None, series: manifest.series.clone(), next_id: AtomicU64::new(1), _lock: None }
+        Self { folder: None, series: manifest.series.clone(), next_id: AtomicU64::new(1), lock: Mutex::default() }
     }
 
     /// The folder, if there is one.

@@ -21,6 +21,7 @@ NO_MESSAGES = {
     "… … …": "the parts of the receipt's or the status's line",
     "… … … in … ms": "a call, at DEBUG",
     "of the credentials": "what a call was about",
+    "an endpoint is not an http:// or https:// URL, or contains a space or a line break": "a reason",
     "HTTP ……, …": "what is wrong with a response, in the same message",
     "the credential_process of profile …": "what a message is about",
     "the credentials provider": "the same",

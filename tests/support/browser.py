@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from support.paths import ROOT
 from support.servers import wait_until
@@ -85,7 +86,13 @@ class LocustPage:
 
     def stop(self) -> None:
         self.page.get_by_role("button", name="Stop", exact=True).click()
-        self.page.get_by_role("button", name="New", exact=True).wait_for()
+        stopped = self.page.get_by_role("button", name="New", exact=True)
+        try:
+            stopped.wait_for(timeout=15_000)
+        except PlaywrightTimeoutError:
+            # Locust's page asks no more once it has received the state "stopping".
+            self.page.reload()
+            stopped.wait_for()
 
     @property
     def rows(self) -> list[dict[str, str]]:
