@@ -122,7 +122,9 @@ class CloudWatch:
         except self._logs.exceptions.ResourceNotFoundException:
             return []  # no event has arrived
         events = [event for stream in streams for event in self._stream(stream)]
-        return [json.loads(event["message"]) for event in sorted(events, key=lambda event: int(event["timestamp"]))]
+        logged = [json.loads(event["message"]) for event in sorted(events, key=lambda event: int(event["timestamp"]))]
+        # The record of the run, which is for the commands, is in streams of its own.
+        return [event for event in logged if not str(event.get("event", "")).startswith("run_record")]
 
     def _stream(self, name: str) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
