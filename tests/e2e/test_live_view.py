@@ -160,7 +160,9 @@ def test_charts_are_operated_with_pointer_and_keyboard(locust: Locust, browser: 
     page.page.mouse.move(box["x"] + 61, box["y"] + 60)
     wait_until(lambda: charts.time() < newest, "the chart shows an earlier time")
     pointed = charts.time()
-    time.sleep(2)
+    for _ in range(3):
+        # New values leave the pointed time where it is.
+        page.page.wait_for_event("response", lambda response: "/live?" in response.url)
     assert [charts.time(title) for title in ("Requests and failures", "Response time", "Users")] == [pointed] * 3
     page.page.mouse.move(0, 0)
     charts.wait_until_moving()

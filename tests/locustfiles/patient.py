@@ -15,8 +15,8 @@ from locust.env import Environment
 from locust.rpc import zmqrpc
 from locust.runners import STATE_MISSING, MasterRunner
 
-PATIENCE = 5
-"""Seconds, ten times Locust's."""
+PATIENCE = 10
+"""Seconds, twenty times Locust's."""
 
 runners.HEARTBEAT_LIVENESS = int(os.environ.get("HEARTBEATS", "30"))
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from support.servers import answering_with
 
 ROLE = "load-generator"
 TOKEN = "a-token-for-the-agent-alone"  # noqa: S105 - the test's own
@@ -94,14 +95,9 @@ def metadata(delay_s: float = 0) -> Iterator[Metadata]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    running = Metadata(f"http://127.0.0.1:{server.server_port}")
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with answering_with(Handler) as url:
+        running = Metadata(url)
         yield running
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @dataclass
@@ -172,13 +168,8 @@ def sign_in(key: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering_with(Handler) as url:
+        yield url
 
 
 @dataclass
@@ -231,14 +222,9 @@ def identity_center(key: str) -> Iterator[IdentityCenter]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    running = IdentityCenter(f"http://127.0.0.1:{server.server_port}")
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with answering_with(Handler) as url:
+        running = IdentityCenter(url)
         yield running
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def sso_session(home: Path, name: str, expires: datetime) -> None:
