@@ -649,6 +649,8 @@ class RunStatistics:
         """Take the value of a target check in the minute that starts at `minute`, in seconds since the epoch."""
     def increments(self) -> list[bytes]:
         """The changes of a worker's summary that its master has not acknowledged, as far as they are to be sent now."""
+    def last_increments(self) -> list[bytes]:
+        """All changes of a worker's summary that its master has not acknowledged, for the last report."""
     def acknowledge(self, sequence: int) -> None:
         """The master has an increment."""
     def expect_workers(self, names: list[str]) -> None:

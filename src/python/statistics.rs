@@ -108,6 +108,11 @@ impl RunStatistics {
         py.detach(|| self.statistics.increments(Instant::now())).into_iter().map(Cow::Owned).collect()
     }
 
+    /// All changes of a worker's summary that its master has not acknowledged.
+    fn last_increments(&self, py: Python<'_>) -> Vec<Cow<'static, [u8]>> {
+        py.detach(|| self.statistics.last_increments(Instant::now())).into_iter().map(Cow::Owned).collect()
+    }
+
     /// The master has an increment.
     fn acknowledge(&self, py: Python<'_>, sequence: u64) {
         py.detach(|| self.statistics.acknowledge(sequence));

@@ -205,6 +205,12 @@ impl RunStatistics {
         self.lock().increments.as_mut().map(|increments| increments.take(now)).unwrap_or_default()
     }
 
+    /// What a worker has to send with its last report: everything that its master has not acknowledged.
+    #[must_use]
+    pub fn last_increments(&self, now: Instant) -> Vec<Vec<u8>> {
+        self.lock().increments.as_mut().map(|increments| increments.take_all(now)).unwrap_or_default()
+    }
+
     /// The master has an increment.
     pub fn acknowledge(&self, sequence: u64) {
         self.lock().increments.iter_mut().for_each(|increments| increments.acknowledge(sequence));

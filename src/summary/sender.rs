@@ -137,6 +137,14 @@ impl IncrementSender {
         messages
     }
 
+    /// Takes everything that the master has not acknowledged, for the last report: earlier reports may be lost when Locust ends.
+    pub fn take_all(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        if self.is_changed {
+            self.cut(now);
+        }
+        self.unacknowledged.iter().map(|increment| increment.bytes.clone()).collect()
+    }
+
     /// Cuts an increment of all that waits.
     fn cut(&mut self, now: Instant) -> Option<Vec<u8>> {
         let windows = std::mem::take(&mut self.windows).into_iter();
@@ -274,6 +282,25 @@ mod tests {
             windows.iter().for_each(|window| direct.add_window(window));
             prop_assert_eq!(seconds, direct);
         }
+    }
+
+    #[test]
+    fn the_last_report_repeats_what_earlier_reports_may_have_lost() {
+        let mut sender = IncrementSender::new(limits());
+        let all: Vec<_> = (0..20).map(|second| window("GET", "/", second, &[5.0])).collect();
+        let now = Instant::now();
+        for window in &all {
+            sender.add_window(window.clone());
+            // The master gets none of these messages. From the ninth on, windows wait.
+            let _ = sender.take(now);
+        }
+        let (mut receiver, mut summary) = (IncrementReceiver::default(), Summary::new(limits()));
+        // The last report itself may be repeated.
+        for bytes in [sender.take_all(now), sender.take_all(now)].concat() {
+            let accepted = receiver.accept(&bytes).expect("an increment");
+            accepted.increment.iter().for_each(|new| new.add_to(&mut summary, &mut Seconds::default()));
+        }
+        assert_eq!(summary, summary_of(&all));
     }
 
     #[test]

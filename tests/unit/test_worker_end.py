@@ -52,7 +52,7 @@ class Waits:
 
 def run_of(runner: Runner, **sent_by_master: object) -> Any:
     """A run of which there is a last report."""
-    statistics = SimpleNamespace(increments=list, may_abort=False)
+    statistics = SimpleNamespace(increments=list, last_increments=lambda: [b"all"], may_abort=False)
     options = {f"cw_master_{name}": value for name, value in sent_by_master.items()}
     return SimpleNamespace(
         run_id="r",
@@ -79,7 +79,7 @@ def test_a_worker_waits_only_for_a_master_that_can_acknowledge(
     *,
     is_taken: bool,
 ) -> None:
-    """In any case it sends the last report."""
+    """In any case it sends the last report, with all increments that the master may lack."""
     monkeypatch.setitem(
         sys.modules,
         "locust.runners",
@@ -94,3 +94,4 @@ def test_a_worker_waits_only_for_a_master_that_can_acknowledge(
     assert role.hand_over(run, last.receipt, []) is is_taken
     assert waiting.number == waits
     assert runner.sent[-1]["final"] is True
+    assert runner.sent[-1][messages.INCREMENTS] == [b"all"]

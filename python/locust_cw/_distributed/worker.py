@@ -145,16 +145,16 @@ class Worker(ProcessRole):
     def report(self, run: TestRun | None, data: dict[str, Any]) -> None:
         """Add the report to Locust's, so that it goes with the statistics that it agrees with."""
         if run is not None:
-            data[locust_fleet.MESSAGE] = self._report(run)
+            data[locust_fleet.MESSAGE] = self._report(run, run.publisher.statistics.increments())
         elif self._opt_out is not None:
             data[locust_fleet.MESSAGE] = self._opt_out
 
     def _send_report(self, run: TestRun) -> None:
-        locust_fleet.send(run.environment, self._report(run))
+        locust_fleet.send(run.environment, self._report(run, run.publisher.statistics.increments()))
 
-    def _report(self, run: TestRun) -> dict[str, Any]:
+    def _report(self, run: TestRun, increments: list[bytes]) -> dict[str, Any]:
         report = run.status_report(self._remarks.get(run.run_id, ())).to_message()
-        return report | {messages.INCREMENTS: run.publisher.statistics.increments(), messages.CLOCK: time.time()}
+        return report | {messages.INCREMENTS: increments, messages.CLOCK: time.time()}
 
     def _handle_message(self, _sender: str, message: Any) -> None:  # noqa: ANN401 - a master may send anything
         run_id = messages.acknowledged_run(message)
@@ -176,7 +176,8 @@ class Worker(ProcessRole):
         from locust_cw._terminal.receipt import remarks_on  # noqa: PLC0415 - only needed at the end
 
         self._remarks[run.run_id] = [*remarks_on(receipt), *remarks]
-        self._send_report(run)
+        # Reports that Locust sent for this worker may be lost, because its master receives nothing at its own end.
+        locust_fleet.send(run.environment, self._report(run, run.publisher.statistics.last_increments()))
         self._remarks.clear()
         self._runs.pop(run.run_id, None)
         is_expected = locust_adapter.sent_by_master(run.environment, "disable") is not None

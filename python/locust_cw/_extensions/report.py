@@ -35,8 +35,6 @@ FILE = "report.html"
 _TARGETS_TIMEOUT_S = 10.0
 # How long workers may still report after their users have stopped.
 _REPORTS_TIMEOUT_S = 10.0
-# How long the report with the receipt waits for requests of workers that have ended.
-_LAST_REQUESTS_TIMEOUT_S = 2.0
 _POLL_S = 0.1
 
 _sleep = get_original("time", "sleep")
@@ -79,12 +77,9 @@ class Report(Extension[TestRun]):
         self._is_over = True
 
     def on_finished(self, run: TestRun, receipt: _core.Receipt, remarks: list[str]) -> None:
-        """Write the report with the receipt. The workers' last requests may arrive shortly after their last counts."""
+        """Write the report with the receipt."""
         del remarks
         self._is_over = True
-        role, deadline = role_of(run), time.monotonic() + _LAST_REQUESTS_TIMEOUT_S
-        while time.monotonic() < deadline and not role.has_all_requests(run, run.times.stopped or time.time()):
-            gevent.sleep(_POLL_S)
         if self._write(run, receipt):
             logger.info("The report of run %s is %s", run.run_id, self.report_file)
 
