@@ -1,6 +1,7 @@
 //! One run, from its first sample to its receipt: the queue, the aggregation thread, and the delivery.
 
-use std::borrow::Cow;
+mod additions;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,18 +14,16 @@ use crate::accounting::messages::{Diagnostics, Level, Message};
 use crate::accounting::receipt::{Receipt, SeriesTotal};
 use crate::accounting::status_report::{ProcessStatus, Seconds, StatusReport};
 use crate::config::identity::{RunIdentity, path_safe};
-use crate::config::{Config, LogUrls, ResolvedAws};
+use crate::config::{Config, ResolvedAws};
 use crate::delivery::client::CloudWatch;
 use crate::delivery::outbox::SendMode;
 use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
-use crate::ingest::sample::{LifeCycleEvent, Report, Sample, UserMark};
+use crate::ingest::sample::{Report, Sample};
 use crate::ingest::worker::AggregationWorker;
-use crate::metrics::custom::{CustomValue, Rules, Source};
-use crate::redact::redact_urls;
 use crate::spool::{Manifest, open_spool};
 use crate::statistics::RunStatistics;
-use crate::summary::{MAX_MARKS, MAX_MARKS_PER_MINUTE, Mark, MarkLimits};
+use crate::summary::MarkLimits;
 use crate::timestamp::Timestamp;
 
 /// How long the end waits for the aggregation thread, which takes moments unless the disk does not respond.
@@ -32,8 +31,6 @@ const AGGREGATION_TIMEOUT: Duration = Duration::from_secs(3);
 const AGGREGATION_PAUSE: Duration = Duration::from_millis(2);
 /// How often a future polls the progress of the delivery.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// How many exceptions in tasks have log events: a task that always fails would fill the log.
-const MAX_USER_ERROR_EVENTS: u64 = 1_000;
 
 /// A run.
 pub struct Run {
@@ -163,63 +160,6 @@ impl Run {
     /// Logs a warning, the first time that there is one on this topic.
     pub fn warn_once(&self, topic: &str, text: &str) {
         self.delivery.diagnostics.log_once(Level::Warning, topic, text);
-    }
-
-    /// Records an exception in a task: counts it, and logs it unless there were too many.
-    pub fn user_error(&self, event: LifeCycleEvent) {
-        self.delivery.counters.user_errors.add(1);
-        if self.delivery.counters.user_errors.get() <= MAX_USER_ERROR_EVENTS {
-            self.push(ControlMessage::LifeCycle(Box::new(event)));
-        } else {
-            let text = format!(
-                "More than {MAX_USER_ERROR_EVENTS} exceptions in tasks: the receipt counts further ones, but they have no \
-                 log events."
-            );
-            self.warn_once("user errors", &text);
-        }
-    }
-
-    /// Records the value of a custom metric without waiting.
-    ///
-    /// # Errors
-    /// Returns the value if the queue is full: [`Self::record_blocking`] waits for room.
-    #[expect(clippy::result_large_err, reason = "a value without room is given back as it is")]
-    pub fn try_record_custom(&self, value: CustomValue) -> Result<(), Item> {
-        self.sender.try_push(Item::Custom(Box::new(value)))
-    }
-
-    /// The rules for the custom metrics of this run.
-    #[must_use]
-    pub fn custom_rules(&self, source: Source) -> Rules<'_> {
-        Rules { source, constant_dimensions: &self.config.constant_dimensions }
-    }
-
-    /// Records a mark of a user, unless there were too many. Returns false if the text is blank.
-    #[must_use]
-    pub fn mark(&self, time: Timestamp, text: &str) -> bool {
-        let text = if self.config.log.urls == LogUrls::Redacted { redact_urls(text) } else { Cow::Borrowed(text) };
-        let Some(mark) = Mark::new(time, &text) else { return false };
-        if self.marks.lock().unwrap_or_else(PoisonError::into_inner).allow(time) {
-            self.push(ControlMessage::Mark(Box::new(UserMark { mark, users: self.users() })));
-        } else {
-            let text = format!(
-                "More than {MAX_MARKS_PER_MINUTE} marks in one minute, or {MAX_MARKS} in all: locust-cw ignores further ones."
-            );
-            self.ignore("marks", &text);
-        }
-        true
-    }
-
-    /// Counts a value or mark of a user that cannot be recorded, and logs the reason the first time for this topic.
-    pub fn ignore(&self, topic: &str, reason: &str) {
-        self.delivery.counters.ignored.add(1);
-        self.warn_once(topic, reason);
-    }
-
-    /// How many values and marks of users were not recorded.
-    #[must_use]
-    pub fn ignored(&self) -> u64 {
-        self.delivery.counters.ignored.get()
     }
 
     /// Records what a worker reported. Waits for room for a bounded time.

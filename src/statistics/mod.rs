@@ -7,6 +7,7 @@
 mod fleet;
 mod live;
 mod state;
+mod update;
 mod whole_run;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,15 +20,14 @@ use smol_str::SmolStr;
 use self::fleet::Fleet;
 pub use self::live::LiveSeconds;
 use self::state::{CPU_SECONDS, State};
+pub use self::update::Update;
 use self::whole_run::WholeRun;
 use crate::check::{BreachTracker, Check, CheckResult, Scope, Undecided};
 use crate::config::Config;
 use crate::ingest::sample::Gauge;
-use crate::metrics::aggregator::Stats;
 use crate::metrics::custom::CustomMetric;
 use crate::summary::{
-    GeneratorLoad, Highlights, Increment, IncrementError, IncrementSender, Limits, LoadBlock, Mark, Phase, RequestKey,
-    RunAdditions, Seconds, Summary, Window,
+    GeneratorLoad, Increment, IncrementError, IncrementSender, Limits, LoadBlock, Mark, RunAdditions, Seconds, Summary,
 };
 use crate::timestamp::Timestamp;
 
@@ -40,8 +40,6 @@ const USERS: &str = "UserCount";
 /// Locust's workers report to their master every three seconds. A report may be late from a busy machine.
 const REPORT_SECONDS: i64 = 5;
 const SECONDS_PER_MINUTE: i64 = 60;
-/// How many windows are added before the lock is released for a moment.
-const WINDOWS_AT_ONCE: usize = 16;
 
 /// This process among those that add marks. No worker has an empty name.
 const OWN_PROCESS: &str = "";
@@ -131,7 +129,7 @@ impl RunStatistics {
 
     /// Starts to collect closed seconds.
     pub fn update(&self) -> Update<'_> {
-        Update { statistics: self, windows: Vec::new(), highlights: Highlights::default() }
+        Update::of(self)
     }
 
     /// Adds the users of the test, or a gauge of the load generator. Ignores other gauges, and those of the load generator in the
@@ -373,51 +371,6 @@ impl RunStatistics {
     }
 }
 
-/// Closed seconds. The aggregation thread collects them without the lock, and then adds them.
-#[must_use]
-pub struct Update<'a> {
-    statistics: &'a RunStatistics,
-    windows: Vec<Window>,
-    highlights: Highlights,
-}
-
-impl Update<'_> {
-    /// Collects the statistics of a request in a second.
-    pub fn add(&mut self, second: i64, request: &RequestKey, window: &Stats) {
-        self.windows.push(Window { key: request.clone(), second, phase: Phase::Measured, totals: window.into() });
-    }
-
-    /// Collects single requests that a report names.
-    pub fn add_highlights(&mut self, highlights: Highlights) {
-        self.highlights = highlights;
-    }
-
-    /// Adds what was collected.
-    pub fn finish(self) {
-        if !self.highlights.is_empty() {
-            let mut state = self.statistics.lock();
-            state.summary.add_highlights(&self.highlights);
-            state.increments.iter_mut().for_each(|increments| increments.add_highlights(&self.highlights));
-        }
-        for windows in self.windows.chunks(WINDOWS_AT_ONCE) {
-            let mut state = self.statistics.lock();
-            windows.iter().for_each(|window| state.add(window));
-            self.statistics.change(&mut state, windows.iter().map(|window| window.second));
-        }
-    }
-
-    /// Adds what was collected, and judges the seconds that are complete: no second before this one gets more requests, except
-    /// for late ones.
-    pub fn close_until(self, second: i64) {
-        let statistics = self.statistics;
-        self.finish();
-        statistics.open_second.fetch_max(second, Relaxed);
-        let mut state = statistics.lock();
-        state.increments.iter_mut().for_each(|increments| increments.close_until(second));
-        statistics.judge(&mut state, second);
-    }
-}
-
 /// Judges a run that has ended.
 #[must_use]
 pub fn judge(checks: &[Check], summary: &Summary, seconds: f64, targets: &TargetValues) -> Vec<CheckResult> {
@@ -441,7 +394,9 @@ mod tests {
     use super::*;
     use crate::check::Verdict;
     use crate::config::validate::tests::config;
+    use crate::metrics::aggregator::Stats;
     use crate::metrics::histogram::Histogram;
+    use crate::summary::RequestKey;
 
     pub(super) const START: i64 = 1_000;
 
