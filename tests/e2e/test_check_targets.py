@@ -46,7 +46,7 @@ def test_a_check_of_a_target_is_judged_by_its_metrics(ministack: str, locust: Lo
         "rds:shop-db: CPUUtilization Maximum < 80",
         "sqs:orders: ApproximateAgeOfOldestMessage Maximum < 5",
         "requests == 20",
-        wait_s=1,
+        wait_s=6,
     ).finish()
     assert results(run) == [("passed", 70.0), ("failed", 90.0), ("undecided", None), ("passed", 20.0)]
     assert "--cw-check-wait" in run.receipt["checks"][2]["reason"]
