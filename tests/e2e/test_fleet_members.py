@@ -77,6 +77,13 @@ def test_the_master_waits_for_workers_that_start_after_the_end_of_the_test(aws: 
     assert "vanished" not in fleet.master.output
 
 
+def test_a_worker_starts_a_test_without_delay(locust: Locust) -> None:
+    """Locust alone makes a parser for each option that its master sends, which locust-cw doubles."""
+    fleet = Fleet(locust, "--cw-dry-run", "-u1", "-t1s", workers=1, locustfile="parsing.py")
+    fleet.finish()
+    assert int((fleet.workers[0].folder / "parsers").read_text()) <= 1
+
+
 def test_a_worker_that_never_starts_is_named(locust: Locust) -> None:
     """The master has sent it the start, and gets no report. The end waits for it for a limited time."""
     fleet = Fleet(locust, *LIVE, "-u1", "-t2s", workers=1, locustfile="late.py", worker_env={"LATE": "600"})

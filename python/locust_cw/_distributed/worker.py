@@ -31,6 +31,7 @@ _ACKNOWLEDGEMENT_TIMEOUT_S = 3.0
 
 def create() -> Worker:
     """The role of this process."""
+    locust_fleet.parse_defaults_once()
     return Worker()
 
 

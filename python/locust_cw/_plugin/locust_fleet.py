@@ -68,6 +68,19 @@ class WorkerStates(NamedTuple):
         )
 
 
+def parse_defaults_once() -> None:
+    """Have a worker compute Locust's default options once.
+
+    At each start message, of which a ramp-up has one per second, Locust computes them again for each option that the
+    master has sent, and locust-cw nearly doubles the number of options. In total, that takes some 0.3 seconds, in which
+    users and heartbeats wait. Locust only looks up names in the result.
+    """
+    parser: Any = sys.modules.get("locust.argument_parser")
+    compute = getattr(parser, "default_args_dict", None)
+    if compute is not None and not hasattr(compute, "cache_info"):
+        parser.default_args_dict = functools.cache(compute)
+
+
 def send_to_workers(environment: Environment, **values: bool | float | str | list[str] | None) -> None:
     """Have Locust send values to the workers with the master's options.
 

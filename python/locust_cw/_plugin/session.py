@@ -87,7 +87,9 @@ class Session:
         try:
             self.configure(environment, self.overrides)
             options = Options(environment.parsed_options, self.overrides)
-            if locust_adapter.role_of(environment) is not Role.WORKER and not options["disable"]:
+            if locust_adapter.role_of(environment) is Role.WORKER:
+                self._join(environment)
+            elif not options["disable"]:
                 self._start_local(options)
         except (_core.InvalidOptionError, StartError) as error:
             table.exit_with(error)
