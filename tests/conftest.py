@@ -21,6 +21,7 @@ from support import servers
 from support.aws_limits import assert_within_limits
 from support.cloudwatch import CloudWatch
 from support.fixtures import Aws, Locust
+from support.paths import SUPPORT
 from support.proxy import Proxy
 from support.servers import Target
 
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 # Else each process would compile all modules anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Without optimization, reading a machine's many authorities takes longer than the start of a run.
+for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR"):
+    os.environ.pop(name, None)
+os.environ["SSL_CERT_FILE"] = str(SUPPORT / "authority.pem")
 
 # How long an example takes is up to what else the machine does. With `make fuzz-python` there are more of them.
 settings.register_profile("default", deadline=None)

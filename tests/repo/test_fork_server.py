@@ -21,15 +21,17 @@ pytestmark = pytest.mark.skipif(not AVAILABLE, reason="programs start in new int
 PROBE = """
 import atexit, json, os, signal, sys, threading, warnings
 import gevent
+import locust
 
-def ours():
-    return sorted(name for name in sys.modules if name.startswith("locust_cw"))
+def registered():
+    return [len(hook._handlers) for hook in vars(locust.events).values()], len(sys.meta_path)
 
-before = ours()
+before = registered(), "locust_cw" in sys.modules
 import locust_cw
 from locust import User, events
 
 at_exit = atexit._ncallbacks()
+handlers = registered()
 
 @events.init.add_listener
 def look(environment, **_):
@@ -43,8 +45,8 @@ def look(environment, **_):
         "descriptors": len(os.listdir("/proc/self/fd")),
         "hub": [hub.loop.default, hub.loop.activecnt],
         "main": [__import__("__main__").__name__, __import__("__main__").__spec__.name],
-        "ours_before": before,
-        "ours": ours(),
+        "registered_before": before,
+        "registered": handlers,
         "path": sys.path,
         "signals": [str(signal.getsignal(number)).split(" at ")[0] for number in (2, 13, 15, 17)],
         "threads": [thread.name for thread in threading.enumerate()],
@@ -86,8 +88,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     "what",
     [
-        *("argv", "at_exit", "cwd", "descriptors", "env", "files", "hub", "main", "ours", "ours_before", "path"),
-        *("signals", "threads", "warnings"),
+        *("argv", "at_exit", "cwd", "descriptors", "env", "files", "hub", "main", "path", "registered"),
+        *("registered_before", "signals", "threads", "warnings"),
     ],
 )
 def test_a_fork_finds_what_a_new_interpreter_finds(seen: list[dict[str, Any]], what: str) -> None:

@@ -9,12 +9,12 @@ its standard input, output and error. The answer is its process ID, and, once it
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
-import importlib.util
+import inspect
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -24,12 +24,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-# What the programs import. Locust's are without the modules of locust-cw: each locustfile imports those, as it does in
-# a new process, and its import registers locust-cw's options and hooks.
+# What the programs import; locustfiles import locust-cw.
 PRELOADED = {
     "locust": ("locust.main", "runpy"),
     "command": ("locust_cw._cli.main",),
 }
+# The folders of locust-cw that Locust processes import from.
+FOLDERS = ("_checks", "_distributed", "_extensions", "_plugin", "_runs", "_settings", "_terminal")
 LARGEST_REQUEST = 1 << 20
 
 
@@ -37,11 +38,10 @@ def preload(kind: str) -> Callable[[], int]:
     """Import what programs of this kind import, and return how to fork."""
     for name in PRELOADED[kind]:
         importlib.import_module(name)
-    # The linker is the slow part of importing the native module. This does not execute the module.
-    package = importlib.util.find_spec("locust_cw")
-    assert package and package.origin  # noqa: PT018 - a package has both
-    for library in Path(package.origin).parent.glob("_core*.so"):
-        ctypes.CDLL(str(library))
+    if kind == "locust":
+        preload_plugin()
+        # It fills caches. Locust asks for the stack when it stops a test.
+        inspect.stack()
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "threads do not survive a fork"
     if kind != "locust":
         return os.fork
@@ -49,6 +49,17 @@ def preload(kind: str) -> Callable[[], int]:
 
     # It makes gevent's hub, which urllib3 creates, usable in the child.
     return fork_gevent
+
+
+def preload_plugin() -> None:
+    """Import the modules of locust-cw except the package, whose import by a locustfile registers with Locust."""
+    locust, finders = sys.modules.pop("locust"), sys.meta_path.copy()
+    package = importlib.import_module("locust_cw")
+    sys.modules["locust"], sys.meta_path[:] = locust, finders
+    for folder in FOLDERS:
+        for module in pkgutil.iter_modules([f"{package.__path__[0]}/{folder}"], f"locust_cw.{folder}."):
+            importlib.import_module(module.name)
+    del sys.modules["locust_cw"]
 
 
 def end(running: Iterable[int]) -> NoReturn:

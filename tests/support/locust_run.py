@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from support.fork_server import AVAILABLE, ForkServer, Kind, Process
-from support.paths import LOCUSTFILES, PACKAGE, SUPPORT
+from support.paths import LOCUSTFILES, PACKAGE
 from support.servers import REGION, free_port, wait_until
 from support.users_python import USERS_PYTHON
 
@@ -197,8 +197,6 @@ def clean_environment(folder: Path, **extra: str | None) -> dict[str, str]:
         "LOCUST_MASTER_NODE_PORT": port,
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": OUR_WARNINGS,
-        # Without optimization, reading a machine's many authorities takes as long as the start of the run.
-        "SSL_CERT_FILE": str(SUPPORT / "authority.pem"),
         "TOTALS_FILE": str(folder / "totals.json"),
         "XDG_STATE_HOME": str(folder / "state"),
         **extra,
