@@ -160,7 +160,7 @@ BROKEN = {
         args=(f"--role-arn={ROLE}",),
         faults={"AssumeRole": error("AccessDenied", 403, "not you")},
     ),
-    "wrong clock": Broken(("clock",), "3600 s behind", "timedatectl", head=head(404, 3600)),
+    "wrong clock": Broken(("clock",), "clock is 360", "timedatectl", head=head(404, 3600)),  # and the time of the call
     "clock that AWS refuses": Broken(
         ("credentials",),
         "RequestTimeTooSkewed",
