@@ -36,13 +36,13 @@ mod _core {
 
     #[pymodule_export]
     use super::python::{
-        Account, Call, CallFailure, Check, CheckResult, Comparison, ComparisonRow, CustomMetric, DeliveryCounts,
-        ErrorTotals, Flush, LoadTimeline, LogMessage, Partition, PendingSpool, PendingSpoolSearch, PlannedUsage,
-        Progress, Publisher, Receipt, Replay, RequestTimeline, RequestTotals, RunStatistics, SingleRequest,
-        StatusReport, Summary, check_options, compare_runs, default_options, dimension_value, empty_receipt,
-        estimate_cost, estimate_usage, find_pending_spools, merge_marks, never_proxied, new_run_id, option_choices,
-        origin_of, parse_check, parse_checks, partition_of, pending_spools, priced_regions, public_host,
-        remove_empty_spools, spool_root,
+        Account, Call, CallFailure, Check, CheckResult, Comparison, ComparisonRow, CustomCollector, CustomMetric,
+        DeliveryCounts, ErrorTotals, Flush, LoadTimeline, LogMessage, Partition, PendingSpool, PendingSpoolSearch,
+        PlannedUsage, Progress, Publisher, Receipt, Replay, RequestTimeline, RequestTotals, RunStatistics,
+        SingleRequest, StatusReport, Summary, check_options, compare_runs, default_options, dimension_value,
+        empty_receipt, estimate_cost, estimate_usage, find_pending_spools, merge_marks, never_proxied, new_run_id,
+        option_choices, origin_of, parse_check, parse_checks, partition_of, pending_spools, priced_regions,
+        public_host, remove_empty_spools, spool_root,
     };
 
     #[pymodule_init]

@@ -33,6 +33,7 @@ __all__ = [
     "CheckResult",
     "Comparison",
     "ComparisonRow",
+    "CustomCollector",
     "CustomMetric",
     "DeliveryCounts",
     "ErrorTotals",
@@ -703,6 +704,37 @@ class RunStatistics:
         """The summary so far."""
 
 @final
+class CustomCollector:
+    """Collects custom metrics and marks in a worker whose master publishes.
+
+    Args:
+        options: The options that differ from their defaults, as for `Publisher`.
+
+    Raises:
+        InvalidOptionError: If an option is invalid.
+
+    """
+
+    def __new__(cls, options: dict[str, Any]) -> CustomCollector: ...
+    def custom(
+        self,
+        kind: str,
+        metric: str,
+        value: float,
+        unit: str,
+        dimensions: Mapping[str, str | float],
+        *,
+        in_test: bool,
+    ) -> None:
+        """Record a value of a custom metric, as `Publisher.custom` does."""
+    def mark(self, text: str, *, in_test: bool) -> None:
+        """Record a mark, as `Publisher.mark` does."""
+    def take_report(self) -> bytes | None:
+        """Take what was recorded since the last report; None if nothing was."""
+    def diagnostics(self) -> list[LogMessage]:
+        """Take the pending messages for the log."""
+
+@final
 class CustomMetric:
     """A custom metric of a run."""
 
@@ -975,6 +1007,18 @@ class Publisher:
         Raises:
             TypeError: If it is not text.
             ValueError: If it is blank.
+
+        """
+    def add_custom_report(self, worker: str, report: bytes, clock_offset: int) -> None:
+        """Record the custom metrics and marks of a worker that this process publishes for.
+
+        Args:
+            worker: The name of the worker.
+            report: What `CustomCollector.take_report` has returned.
+            clock_offset: How many seconds the worker's clock is behind.
+
+        Raises:
+            ValueError: If the report cannot be read.
 
         """
     @property

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 import time
 from typing import TYPE_CHECKING
 
 from locust_cw._plugin.listener import listeners
+from locust_cw._plugin.run import TestRun
 
 if TYPE_CHECKING:
     from locust_cw import _core
-
-logger = logging.getLogger("locust_cw")
+    from locust_cw._plugin.run import Times
 
 # For the hooks of `test_stop`. A greenlet that never ends would publish for as long as the process runs.
 _AFTER_STOP_S = 10.0
@@ -79,24 +77,19 @@ def _record(kind: str, name: str, value: float, unit: str, dimensions: dict[str,
         publisher.custom(kind, name, value, unit, dimensions, in_test=True)
 
 
-@functools.cache
-def _warn_in_worker() -> None:
-    logger.warning(
-        "locust_cw.gauge, count and mark have no effect in a worker with --cw-source master: the master publishes only "
-        "what Locust reports. Have the workers publish, or call them in the master."
-    )
-
-
-def _publisher() -> _core.Publisher | None:
-    """The publisher of the run that started last in this process, if it takes data."""
-    newest = None
+def _publisher() -> _core.Publisher | _core.CustomCollector | None:
+    """What takes the data of the run that started last in this process, if it still takes any."""
+    latest = TestRun.latest()
+    if latest is not None and latest.is_attached and latest.times.stopped is None:
+        return latest.publisher
     known = [listener() for listener in list(listeners.values())]
     sessions = [listener.session for listener in known if listener is not None]
-    for run in filter(None, (session.run for session in sessions)):
-        if newest is None or run.times.started > newest.times.started:
-            newest = run
-    if newest is None and any(session.role.leaves_publishing for session in sessions):
-        _warn_in_worker()
-    if newest is None or (newest.times.stopped is not None and time.time() - newest.times.stopped > _AFTER_STOP_S):
+    runs = [session.run for session in sessions]
+    found: list[tuple[Times, _core.Publisher | _core.CustomCollector]] = [
+        *((run.times, run.publisher) for run in runs if run is not None),
+        *(session.role.collected for session in sessions if session.role.collected is not None),
+    ]
+    if not found:
         return None
-    return newest.publisher
+    times, publisher = max(found, key=lambda each: each[0].started)
+    return None if times.stopped is not None and time.time() - times.stopped > _AFTER_STOP_S else publisher

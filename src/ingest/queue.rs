@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
 
+use crate::ingest::custom_report::CustomReport;
 use crate::ingest::sample::{Gauge, LifeCycleEvent, Report, Sample, UserMark};
 use crate::metrics::custom::CustomValue;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -52,6 +53,16 @@ pub enum ControlMessage {
     Gauge(Box<Gauge>),
     /// A mark of a user. Their number is bounded.
     Mark(Box<UserMark>),
+    /// The custom metrics and marks of a worker that this process publishes for, and the users in this process. There is one in
+    /// each report of Locust.
+    CustomReport {
+        /// The worker.
+        worker: SmolStr,
+        /// What it has recorded.
+        report: Box<CustomReport>,
+        /// Users in this process when the report arrived.
+        users: u32,
+    },
     /// A life-cycle event of the test.
     LifeCycle(Box<LifeCycleEvent>),
     /// The only request names to publish from now on.

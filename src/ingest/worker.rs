@@ -10,9 +10,10 @@ use crate::config::Config;
 use crate::config::identity::RunIdentity;
 use crate::delivery::limits::{Limits, Packer, split};
 use crate::delivery::outbox::Outbox;
+use crate::ingest::custom_report::CustomReport;
 use crate::ingest::highlights::HighlightSelector;
 use crate::ingest::queue::{Closed, ControlMessage, Item, Next, QueueReceiver};
-use crate::ingest::sample::LifeCycleEvent;
+use crate::ingest::sample::{LifeCycleEvent, UserMark};
 use crate::logs::formats::LogFormatter;
 use crate::logs::line::LogLine;
 use crate::metrics::aggregator::Aggregator;
@@ -126,14 +127,39 @@ impl AggregationWorker {
             }
             Item::Custom(value) => {
                 value.as_locust_gauge().iter().for_each(|gauge| self.statistics.add_gauge(gauge));
-                match self.aggregator.add_custom(*value) {
-                    Added::Known => {}
-                    Added::New(metric) => self.statistics.add_metric(&metric),
-                    Added::Ignored => self.counters.ignored.add(1),
-                }
-                self.log_notices();
+                let added = self.aggregator.add_custom(*value);
+                self.note_custom(&added);
             }
         }
+    }
+
+    /// Notes what became of a value of a custom metric, or of the values that a worker has reported of one second.
+    fn note_custom(&mut self, added: &Added) {
+        match added {
+            Added::Known => {}
+            Added::New(metric) => self.statistics.add_metric(metric),
+            Added::Ignored => self.counters.ignored.add(1),
+        }
+        self.log_notices();
+    }
+
+    /// Adds what a worker has recorded that this process publishes for. A mark that several processes make at once has one log
+    /// event.
+    fn add_custom_report(&mut self, worker: &str, report: CustomReport, users: u32) {
+        for values in report.values {
+            let added = self.aggregator.merge_custom(values);
+            self.note_custom(&added);
+        }
+        for mark in report.marks {
+            if self.statistics.add_mark_of(worker, &mark) {
+                self.add_mark_event(&UserMark { mark, users });
+            }
+        }
+    }
+
+    fn add_mark_event(&mut self, mark: &UserMark) {
+        let event = LifeCycleEvent::from(mark);
+        self.add_event(|formatter, line| formatter.write_life_cycle(&event, line));
     }
 
     fn handle(&mut self, message: ControlMessage) {
@@ -144,9 +170,9 @@ impl AggregationWorker {
             }
             ControlMessage::Mark(mark) => {
                 self.statistics.add_mark(&mark.mark);
-                let event = LifeCycleEvent::from(&*mark);
-                self.add_event(|formatter, line| formatter.write_life_cycle(&event, line));
+                self.add_mark_event(&mark);
             }
+            ControlMessage::CustomReport { worker, report, users } => self.add_custom_report(&worker, *report, users),
             ControlMessage::RestrictRequests(names) => self.aggregator.restrict_requests(names),
             ControlMessage::LifeCycle(event) => {
                 self.add_event(|formatter, line| formatter.write_life_cycle(&event, line));

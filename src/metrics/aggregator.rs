@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::config::identity::RunIdentity;
 use crate::ingest::sample::{Gauge, Report, Sample};
 use crate::metrics::custom::CustomValue;
-use crate::metrics::custom_windows::{Added, CustomWindows};
+use crate::metrics::custom_windows::{Added, CustomWindows, SeriesValues};
 use crate::metrics::datum::{
     Body, Datum, DatumKey, FAILED_RESPONSE_TIME, FAILURE_COUNT, REQUEST_COUNT, RESPONSE_SIZE, RESPONSE_TIME, Unit,
 };
@@ -176,6 +176,12 @@ impl Aggregator {
     pub fn add_custom(&mut self, value: CustomValue) -> Added {
         let window = window_of(value.time.seconds(), self.resolution);
         self.custom.add(window, value, self.registry.notices())
+    }
+
+    /// Adds the values of a custom metric that a worker has reported to their window.
+    pub fn merge_custom(&mut self, values: SeriesValues) -> Added {
+        let window = window_of(values.second, self.resolution);
+        self.custom.merge(window, values, self.registry.notices())
     }
 
     /// Closes the windows that ended at or before `now`, and those far in the future, which occur if the clock was set back or

@@ -14,6 +14,7 @@ use crate::metrics::notice::{MAX_CUSTOM_SERIES, Notices, SeriesNotice};
 use crate::metrics::series::OTHER;
 
 /// The values of a series in a window.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Values {
     /// Of a count.
     Sum(f64),
@@ -36,6 +37,26 @@ impl Values {
             Self::Distribution(histogram) => histogram.add(value),
         }
     }
+
+    /// Adds the values of another process. Both are of the same kind, because their series is the same.
+    fn merge(&mut self, other: &Self) {
+        match (self, other) {
+            (values, &Self::Sum(sum)) => values.add(sum),
+            (Self::Distribution(histogram), Self::Distribution(other)) => histogram.merge(other),
+            (Self::Sum(_), Self::Distribution(_)) => {}
+        }
+    }
+}
+
+/// The values of a series in a second, of a process that does not publish them itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesValues {
+    /// The second, since the epoch.
+    pub second: i64,
+    /// The series.
+    pub series: CustomSeries,
+    /// The values, of the kind of the series.
+    pub values: Values,
 }
 
 /// The values of each series, by the start of the window and the index of the series.
@@ -78,11 +99,25 @@ impl CustomWindows {
 
     /// Adds a value to its series in the window that starts at this second.
     pub fn add(&mut self, window: i64, CustomValue { series, value, .. }: CustomValue, notices: &mut Notices) -> Added {
+        self.add_with(window, series, notices, |values| values.add(value))
+    }
+
+    /// Adds the values of another process to the window that starts at this second.
+    pub fn merge(&mut self, window: i64, other: SeriesValues, notices: &mut Notices) -> Added {
+        self.add_with(window, other.series, notices, |values| values.merge(&other.values))
+    }
+
+    fn add_with(
+        &mut self,
+        window: i64,
+        series: CustomSeries,
+        notices: &mut Notices,
+        add: impl FnOnce(&mut Values),
+    ) -> Added {
         let before = self.registered.len();
         let Some(index) = self.place(series, notices) else { return Added::Ignored };
         let Registered { series, .. } = &self.registered[index];
-        let values = self.windows.entry(window).or_default().entry(index).or_insert_with(|| Values::new(series.kind));
-        values.add(value);
+        add(self.windows.entry(window).or_default().entry(index).or_insert_with(|| Values::new(series.kind)));
         if index < before {
             return Added::Known;
         }
@@ -126,6 +161,14 @@ impl CustomWindows {
         self.known.insert(series.clone(), self.registered.len());
         self.registered.push(Registered { series, dimensions });
         Some(self.registered.len() - 1)
+    }
+
+    /// Takes the values of all windows, for another process to publish them. The windows are of one second.
+    pub fn take(&mut self) -> Vec<SeriesValues> {
+        let windows = std::mem::take(&mut self.windows).into_iter();
+        let series = |index: usize| self.registered[index].series.clone();
+        let values = windows.flat_map(|(second, values)| values.into_iter().map(move |values| (second, values)));
+        values.map(|(second, (index, values))| SeriesValues { second, series: series(index), values }).collect()
     }
 
     /// The open windows.

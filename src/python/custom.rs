@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyString};
 use smol_str::SmolStr;
 
 use super::convert::{has_numeric_type, text, type_name, value_of};
+use crate::ingest::collector::Collector;
 use crate::metrics::custom::{CustomValue, Invalid, Kind, Rules, Source};
 use crate::run::Run;
 use crate::timestamp::Timestamp;
@@ -41,15 +42,65 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Where custom metrics and marks are recorded.
+pub trait Recorder {
+    /// The rules for custom metrics.
+    fn rules(&self, source: Source) -> Rules<'_>;
+    /// Records a value.
+    fn record(&self, py: Python<'_>, value: CustomValue);
+    /// Records a mark. Returns false if the text is blank.
+    fn mark(&self, time: Timestamp, text: &str) -> bool;
+    /// Counts what cannot be recorded, and logs the reason the first time for this topic.
+    fn ignore(&self, topic: &str, reason: &str);
+}
+
+impl Recorder for Run {
+    fn rules(&self, source: Source) -> Rules<'_> {
+        self.custom_rules(source)
+    }
+
+    fn record(&self, py: Python<'_>, value: CustomValue) {
+        if let Err(item) = self.try_record_custom(value) {
+            py.detach(|| self.record_blocking(item));
+        }
+    }
+
+    fn mark(&self, time: Timestamp, text: &str) -> bool {
+        Self::mark(self, time, text)
+    }
+
+    fn ignore(&self, topic: &str, reason: &str) {
+        Self::ignore(self, topic, reason);
+    }
+}
+
+impl Recorder for Collector {
+    fn rules(&self, source: Source) -> Rules<'_> {
+        self.custom_rules(source)
+    }
+
+    fn record(&self, _py: Python<'_>, value: CustomValue) {
+        Self::record(self, value);
+    }
+
+    fn mark(&self, time: Timestamp, text: &str) -> bool {
+        Self::mark(self, time, text)
+    }
+
+    fn ignore(&self, topic: &str, reason: &str) {
+        Self::ignore(self, topic, reason);
+    }
+}
+
 impl Fault {
     /// Raises it in a program. In a load test, which must not be disturbed, logs it the first time, and counts it.
-    pub fn settle(&self, run: &Run, source: Source) -> PyResult<()> {
+    fn settle(&self, recorder: &impl Recorder, source: Source) -> PyResult<()> {
         let text = self.to_string();
         match (source, self) {
             (Source::Program, Self::Type { .. }) => Err(PyTypeError::new_err(text)),
             (Source::Program, _) => Err(PyValueError::new_err(text)),
             (Source::Test, _) => {
-                run.ignore(self.topic(), &format!("locust-cw ignores a custom metric or mark: {text}"));
+                recorder.ignore(self.topic(), &format!("locust-cw ignores a custom metric or mark: {text}"));
                 Ok(())
             }
         }
@@ -78,8 +129,19 @@ fn text_of(what: impl FnOnce() -> String, value: &Bound<'_, PyAny>) -> Result<Sm
 }
 
 impl CustomArguments<'_, '_> {
-    /// The value, at the present time.
-    pub fn value(&self, kind: Kind, rules: Rules<'_>) -> Result<CustomValue, Fault> {
+    /// Records the value, at the present time.
+    pub fn record(&self, recorder: &impl Recorder, kind: &str, source: Source) -> PyResult<()> {
+        let kind = if kind == "count" { Kind::Count } else { Kind::Gauge };
+        match self.value(kind, recorder.rules(source)) {
+            Ok(value) => {
+                recorder.record(self.dimensions.py(), value);
+                Ok(())
+            }
+            Err(fault) => fault.settle(recorder, source),
+        }
+    }
+
+    fn value(&self, kind: Kind, rules: Rules<'_>) -> Result<CustomValue, Fault> {
         let metric = text_of(|| "the name of a metric".to_owned(), self.metric)?;
         let unit = text_of(|| format!("the unit of {metric}"), self.unit)?;
         let mut dimensions = Vec::with_capacity(self.dimensions.len());
@@ -98,7 +160,13 @@ impl CustomArguments<'_, '_> {
 }
 
 /// Records a mark at the present time.
-pub fn mark(run: &Run, value: &Bound<'_, PyAny>) -> Result<(), Fault> {
-    let text = text_of(|| "the text of a mark".to_owned(), value)?;
-    if run.mark(Timestamp::now(), &text) { Ok(()) } else { Err(Fault::Blank) }
+pub fn mark(recorder: &impl Recorder, value: &Bound<'_, PyAny>, source: Source) -> PyResult<()> {
+    let marked = text_of(|| "the text of a mark".to_owned(), value);
+    let marked = marked.and_then(|text| recorder.mark(Timestamp::now(), &text).then_some(()).ok_or(Fault::Blank));
+    marked.or_else(|fault| fault.settle(recorder, source))
+}
+
+/// Who records, as Python says it.
+pub const fn source(in_test: bool) -> Source {
+    if in_test { Source::Test } else { Source::Program }
 }

@@ -27,7 +27,6 @@ use crate::config::identity::{RunIdentity, origin_of, public_host};
 use crate::config::{LogChoice, validate};
 use crate::ingest::queue::ControlMessage;
 use crate::ingest::sample::{Gauge, LifeCycleEvent};
-use crate::metrics::custom::{Kind, Source};
 use crate::metrics::datum::Unit;
 use crate::run::{ReportExtras, Run, TestState};
 use crate::statistics::{Audience, RunStatistics, end_of_warm_up};
@@ -130,10 +129,8 @@ impl Publisher {
 
     /// Records a value of a custom metric.
     #[pyo3(signature = (kind, metric, value, unit, dimensions, *, in_test))]
-    #[expect(clippy::too_many_arguments, reason = "each is an argument in Python")]
     fn custom(
         &self,
-        py: Python<'_>,
         kind: &str,
         metric: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
@@ -141,25 +138,20 @@ impl Publisher {
         dimensions: &Bound<'_, PyDict>,
         in_test: bool,
     ) -> PyResult<()> {
-        let kind = if kind == "count" { Kind::Count } else { Kind::Gauge };
-        let source = if in_test { Source::Test } else { Source::Program };
         let arguments = CustomArguments { metric, value, unit, dimensions };
-        match arguments.value(kind, self.run.custom_rules(source)) {
-            Ok(value) => {
-                if let Err(item) = self.run.try_record_custom(value) {
-                    py.detach(|| self.run.record_blocking(item));
-                }
-                Ok(())
-            }
-            Err(fault) => fault.settle(&self.run, source),
-        }
+        arguments.record(&*self.run, kind, custom::source(in_test))
     }
 
     /// Records a mark.
     #[pyo3(signature = (text, *, in_test))]
     fn mark(&self, text: &Bound<'_, PyAny>, in_test: bool) -> PyResult<()> {
-        let source = if in_test { Source::Test } else { Source::Program };
-        custom::mark(&self.run, text).or_else(|fault| fault.settle(&self.run, source))
+        custom::mark(&*self.run, text, custom::source(in_test))
+    }
+
+    /// Records the custom metrics and marks of a worker that this process publishes for.
+    fn add_custom_report(&self, py: Python<'_>, worker: &str, report: &[u8], clock_offset: i64) -> PyResult<()> {
+        py.detach(|| self.run.add_custom_report(worker, report, clock_offset))
+            .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     /// How many values of custom metrics and marks were not recorded.

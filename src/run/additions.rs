@@ -1,15 +1,13 @@
 //! What users of a test add to its run beside requests: custom metrics, marks, and exceptions in tasks.
 
-use std::borrow::Cow;
 use std::sync::PoisonError;
 
 use super::Run;
-use crate::config::LogUrls;
+use crate::ingest::custom_report::{CustomReport, CustomReportError};
 use crate::ingest::queue::{ControlMessage, Item};
 use crate::ingest::sample::{LifeCycleEvent, UserMark};
 use crate::metrics::custom::{CustomValue, Rules, Source};
-use crate::redact::redact_urls;
-use crate::summary::{MAX_MARKS, MAX_MARKS_PER_MINUTE, Mark};
+use crate::summary::{Mark, MarkLimits};
 use crate::timestamp::Timestamp;
 
 /// How many exceptions in tasks have log events: a task that always fails would fill the log.
@@ -48,17 +46,31 @@ impl Run {
     /// Records a mark of a user, unless there were too many. Returns false if the text is blank.
     #[must_use]
     pub fn mark(&self, time: Timestamp, text: &str) -> bool {
-        let text = if self.config.log.urls == LogUrls::Redacted { redact_urls(text) } else { Cow::Borrowed(text) };
-        let Some(mark) = Mark::new(time, &text) else { return false };
+        let Some(mark) = Mark::of_user(time, text, self.config.log.urls) else { return false };
         if self.marks.lock().unwrap_or_else(PoisonError::into_inner).allow(time) {
             self.push(ControlMessage::Mark(Box::new(UserMark { mark, users: self.users() })));
         } else {
-            let text = format!(
-                "More than {MAX_MARKS_PER_MINUTE} marks in one minute, or {MAX_MARKS} in all: locust-cw ignores further ones."
-            );
-            self.ignore("marks", &text);
+            self.ignore("marks", &MarkLimits::exceeded());
         }
         true
+    }
+
+    /// Records the custom metrics and marks of a worker that this process publishes for. `clock_offset` is how many seconds the
+    /// worker's clock is behind.
+    ///
+    /// # Errors
+    /// If the report cannot be read.
+    pub fn add_custom_report(&self, worker: &str, report: &[u8], clock_offset: i64) -> Result<(), CustomReportError> {
+        let mut report = CustomReport::decode(report)?;
+        report.shift(clock_offset);
+        let invalid = report.retain_valid(self.custom_rules(Source::Test), self.config.log.urls);
+        self.delivery.counters.ignored.add(report.ignored.saturating_add(invalid));
+        self.push(ControlMessage::CustomReport {
+            worker: worker.into(),
+            report: Box::new(report),
+            users: self.users(),
+        });
+        Ok(())
     }
 
     /// Counts a value or mark of a user that cannot be recorded, and logs the reason the first time for this topic.

@@ -170,6 +170,11 @@ impl RunStatistics {
         state.increments.iter_mut().for_each(|increments| increments.add_mark(mark.clone()));
     }
 
+    /// Adds a mark of a worker that this process publishes for. Returns whether no other process has made it, too.
+    pub fn add_mark_of(&self, worker: &str, mark: &Mark) -> bool {
+        self.lock().additions.add_mark(worker, mark.clone())
+    }
+
     /// Adds a custom metric of this process.
     pub fn add_metric(&self, metric: &CustomMetric) {
         let mut state = self.lock();

@@ -1,12 +1,15 @@
 //! What users add to a run: marks, and the names of custom metrics.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::accounting::status_report::DATES_END;
+use crate::config::LogUrls;
 use crate::metrics::custom::CustomMetric;
+use crate::redact::redact_urls;
 use crate::timestamp::Timestamp;
 
 /// Maximum number of marks of a run. Further ones are ignored.
@@ -49,10 +52,27 @@ impl Mark {
         (!shown.is_empty()).then(|| Self { micros: time.micros(), text: shown.into() })
     }
 
+    /// A mark whose text a user has chosen: without the values in URLs, unless they are wanted.
+    #[must_use]
+    pub fn of_user(time: Timestamp, text: &str, urls: LogUrls) -> Option<Self> {
+        Self::new(time, &if urls == LogUrls::Redacted { redact_urls(text) } else { Cow::Borrowed(text) })
+    }
+
     /// The time.
     #[must_use]
     pub const fn time(&self) -> Timestamp {
         Timestamp::from_micros(self.micros)
+    }
+
+    /// Moves it from the clock of a worker to that of its master.
+    pub const fn shift(&mut self, seconds: i64) {
+        self.micros = self.micros.saturating_add(seconds.saturating_mul(MICROS));
+    }
+
+    /// Whether its time is a date: another process could send any time.
+    #[must_use]
+    pub fn has_date(&self) -> bool {
+        (0.0..DATES_END).contains(&self.time().seconds_f64())
     }
 
     /// The text: not blank, at most [`MAX_MARK_CHARS`].
@@ -71,6 +91,14 @@ pub struct MarkLimits {
 }
 
 impl MarkLimits {
+    /// What the log says of a mark that does not count.
+    #[must_use]
+    pub fn exceeded() -> String {
+        format!(
+            "More than {MAX_MARKS_PER_MINUTE} marks in one minute, or {MAX_MARKS} in all: locust-cw ignores further ones."
+        )
+    }
+
     /// Counts a mark, unless there were [`MAX_MARKS_PER_MINUTE`] in its minute or [`MAX_MARKS`] in all. Returns whether it counts.
     pub fn allow(&mut self, time: Timestamp) -> bool {
         let minute = time.seconds().div_euclid(60);
@@ -98,9 +126,7 @@ pub struct Additions {
 impl Additions {
     /// Moves the marks from the clock of a worker to that of its master.
     pub fn shift(&mut self, seconds: i64) {
-        for mark in &mut self.marks {
-            mark.micros = mark.micros.saturating_add(seconds.saturating_mul(MICROS));
-        }
+        self.marks.iter_mut().for_each(|mark| mark.shift(seconds));
     }
 }
 
@@ -122,14 +148,16 @@ impl RunAdditions {
     /// Adds what a process has sent.
     pub fn add(&mut self, process: &str, additions: &Additions) {
         // Another process could send a mark of any length and time.
-        let shown = additions.marks.iter().filter(|mark| (0.0..DATES_END).contains(&mark.time().seconds_f64()));
+        let shown = additions.marks.iter().filter(|mark| mark.has_date());
         let marks = shown.filter_map(|mark| Mark::new(mark.time(), &mark.text));
-        marks.for_each(|mark| self.add_mark(process, mark));
+        for mark in marks {
+            self.add_mark(process, mark);
+        }
         additions.metrics.iter().for_each(|metric| self.add_metric(metric.clone()));
     }
 
-    /// Adds a mark of a process.
-    pub fn add_mark(&mut self, process: &str, mark: Mark) {
+    /// Adds a mark of a process. Returns whether it is a mark of its own, and not one of another process, or one too many.
+    pub fn add_mark(&mut self, process: &str, mark: Mark) -> bool {
         let is_same = |other: &&mut SharedMark| {
             other.mark.text == mark.text
                 && other.mark.micros.abs_diff(mark.micros) <= SAME_MARK_MICROS
@@ -138,9 +166,13 @@ impl RunAdditions {
         if let Some(other) = self.marks.iter_mut().find(is_same) {
             other.mark.micros = other.mark.micros.min(mark.micros);
             other.processes.push(process.into());
-        } else if self.marks.len() < MAX_MARKS {
+            return false;
+        }
+        let has_room = self.marks.len() < MAX_MARKS;
+        if has_room {
             self.marks.push(SharedMark { mark, processes: vec![process.into()] });
         }
+        has_room
     }
 
     /// Adds a custom metric.
@@ -169,8 +201,12 @@ impl RunAdditions {
 #[must_use]
 pub fn merge_marks(one: impl IntoIterator<Item = Mark>, other: impl IntoIterator<Item = Mark>) -> Vec<Mark> {
     let mut sum = RunAdditions::default();
-    one.into_iter().for_each(|mark| sum.add_mark("one", mark));
-    other.into_iter().for_each(|mark| sum.add_mark("other", mark));
+    for mark in one {
+        sum.add_mark("one", mark);
+    }
+    for mark in other {
+        sum.add_mark("other", mark);
+    }
     sum.marks()
 }
 
@@ -271,7 +307,7 @@ mod tests {
         #[test]
         fn each_mark_of_one_process_is_kept_and_in_order(seconds in prop::collection::vec(0..100i64, 0..50)) {
             let mut run = RunAdditions::default();
-            seconds.iter().for_each(|&second| run.add_mark("w1", mark(second, "x")));
+            assert!(seconds.iter().all(|&second| run.add_mark("w1", mark(second, "x"))));
             let mut expected: Vec<_> = seconds.iter().map(|&second| (second, "x".to_owned())).collect();
             expected.sort_unstable();
             prop_assert_eq!(shown(&run), expected);

@@ -91,13 +91,26 @@ def test_the_dashboard_has_marks_and_custom_metrics_of_all_processes(aws: Aws, l
     assert all(f"Custom metric {name}" in shown for name in ("orders", "queue_depth", "tokens"))
 
 
-def test_a_worker_whose_master_publishes_says_that_it_records_nothing(aws: Aws, locust: Locust) -> None:
-    fleet = Fleet(locust, *LIVE, *LOAD, "-t", "4s", "--cw-source=master", locustfile="measuring.py", workers=1)
+def test_a_master_that_publishes_has_what_its_workers_record(aws: Aws, locust: Locust) -> None:
+    """The workers make no calls. A mark that all processes make at once is one log event, of the master."""
+    options = [*LIVE, *LOAD, "-t", "6s", "--cw-source=master", "--cw-dashboard"]
+    fleet = Fleet(locust, *options, locustfile="measuring.py", workers=2)
     fleet.finish()
-    [worker] = fleet.workers
-    assert worker.err.count("have no effect in a worker with --cw-source master") == 1
-    assert not aws.cloudwatch.series("tokens")
-    assert [text for _, text in record_in(fleet.master.folder)["marks"]] == MARKS
+    fleet.master.receipt.check_delivered()
+    check_sums(aws)
+    depth = aws.cloudwatch.statistics("queue_depth", Host=HOST, pool="web")
+    # Two users in each worker: 10 and 20.
+    assert (depth.count, depth.min, depth.max, depth.sum) == (USERS, 10, 20, 60)
+    assert marks_logged(aws) == MARKS
+    record = record_in(fleet.master.folder)
+    assert [text for _, text in record["marks"]] == MARKS
+    assert {metric["name"] for metric in record["custom_metrics"]} == {"orders", "queue_depth", "tokens"}
+    drawn = [line.partition(" mark: ")[2] for line in lines(stored(aws, aws.cloudwatch.namespace)) if " mark: " in line]
+    assert drawn == MARKS
+    for worker in fleet.workers:
+        assert worker.err.count("locust-cw ignores a custom metric or mark: ") == INVALID_PER_ROUND
+        assert not list(worker.folder.rglob("*.json"))
+    assert f"{USERS * ROUNDS * INVALID_PER_ROUND:,} values of custom metrics or marks were ignored" in fleet.master.err
 
 
 @pytest.mark.parametrize(

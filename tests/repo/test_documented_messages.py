@@ -56,6 +56,10 @@ NO_MESSAGES = {
     "not a summary of this version of locust-cw: …": "the reason why a record cannot be read, which has an entry",
     "a worker sends statistics in format …, but this process reads format …: install the same version of locust-cw on "
     "all machines": "the reason in a warning of the master, which has an entry",
+    "it has format …, but this process reads format …: install the same version of locust-cw on all machines": (
+        "the end of the message about a worker's custom metrics"
+    ),
+    "it has … bytes: the maximum is …": "the same",
     "a worker sent statistics number … before earlier ones": "the same",
     "a worker sent statistics of … bytes: the maximum is …": "the same",
     "gauge and count": "the topic of a message",

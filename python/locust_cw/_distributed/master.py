@@ -60,7 +60,7 @@ class Master(ProcessRole):
         self._environment: Environment | None = None
         # Receives messages when Locust has ended its own greenlets.
         self._receiver: Greenlet[..., None] | None = None
-        # Workers whose increments cannot be read.
+        # Workers whose increments or custom metrics cannot be read.
         self._unreadable: set[str] = set()
         self._runs: dict[str, _Entry] = {}
         # Of the run that was finalized last: the registry forgets it then.
@@ -161,6 +161,9 @@ class Master(ProcessRole):
         if isinstance(message, dict):
             if (sent_at := messages.take_clock(message)) is not None:
                 self._clocks.note(client_id, sent_at)
+            if messages.CUSTOM in message:
+                self._add_custom_report(client_id, message)
+                return
             self._add_increments(client_id, message)
         final_run = self.registry.update(client_id, message)
         # Not after the receipt, which lacks it: the worker then makes its own.
@@ -170,6 +173,24 @@ class Master(ProcessRole):
             reason = messages.refusal(message, run.run_id)
             if reason is not None and run.phase is not Phase.FINALIZED and run.outcome is Outcome.OK:
                 refuse_for_worker(run, client_id, reason)
+
+    def _add_custom_report(self, client_id: str, message: dict[str, Any]) -> None:
+        """Publish the custom metrics and marks of a worker."""
+        run_id, report = message.get("run_id"), message[messages.CUSTOM]
+        entry = self._runs.get(run_id) if isinstance(run_id, str) else None
+        if entry is None or entry.run.options["source"] != "master" or not isinstance(report, bytes):
+            return
+        if self.registry.has_opted_out(client_id, entry.run.run_id):
+            return
+        try:
+            entry.run.publisher.add_custom_report(client_id, report, self._clocks.offset_of(client_id))
+        except ValueError as error:
+            self._warn_unreadable(client_id, "Custom metrics and marks of worker %s are missing: %s", error)
+
+    def _warn_unreadable(self, client_id: str, text: str, error: ValueError) -> None:
+        if client_id not in self._unreadable:
+            self._unreadable.add(client_id)
+            logger.warning(text, client_id, error)
 
     def _add_increments(self, client_id: str, message: dict[str, Any]) -> None:
         """Add the requests that a worker has counted since its last report to the summary."""
@@ -183,11 +204,8 @@ class Master(ProcessRole):
             try:
                 received.append(statistics.add_increment(client_id, increment, offset))
             except ValueError as error:
-                if client_id not in self._unreadable:
-                    self._unreadable.add(client_id)
-                    logger.warning(
-                        "The checks and the summary do not include all requests of worker %s: %s", client_id, error
-                    )
+                text = "The checks and the summary do not include all requests of worker %s: %s"
+                self._warn_unreadable(client_id, text, error)
         if received:
             locust_fleet.send(self._environment, messages.received_increments(entry.run.run_id, received), client_id)
             self._restrict_requests(entry)

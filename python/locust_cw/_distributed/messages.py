@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from locust_cw import _core
@@ -11,6 +12,15 @@ INCREMENTS = "increments"
 
 CLOCK = "clock"
 """The key of the time at which a process sent a message, in seconds since the epoch by its own clock."""
+
+
+CUSTOM = "custom"
+"""The key of the custom metrics and marks of a worker whose master publishes."""
+
+
+def custom_report(run_id: str, report: bytes) -> dict[str, Any]:
+    """A worker whose master publishes has recorded custom metrics and marks of a run."""
+    return {"run_id": run_id, CUSTOM: report, CLOCK: time.time()}
 
 
 def opt_out(run_id: str, option: str) -> dict[str, Any]:

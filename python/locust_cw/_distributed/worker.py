@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from locust_cw._distributed import messages
+from locust_cw._distributed.collection import Collection
 from locust_cw._plugin import locust_adapter, locust_fleet
 from locust_cw._plugin.extension import StartError
 from locust_cw._plugin.greenlets import spawn
@@ -46,11 +47,12 @@ class Worker(ProcessRole):
         self._remarks: dict[str, list[str]] = {}
         self._acknowledged: set[str] = set()
         self._runs: dict[str, TestRun] = {}
+        # If the master publishes.
+        self._collection: Collection | None = None
 
     def prepare(self, environment: Environment, options: Options) -> None:
         """Publish nothing if this worker or its master opts out, whichever source says so."""
         self._opt_out = None
-        self.leaves_publishing = options["source"] == "master"
         sent = {name: locust_adapter.sent_by_master(environment, name) for name in OPT_OUTS}
         for name in OPT_OUTS:
             if sent[name] is not None:
@@ -60,6 +62,22 @@ class Worker(ProcessRole):
             options.set("local", True)  # noqa: FBT003 - the value of an option
         if sent["disable"] is False:
             self._report_opt_out(environment, options, is_dry_run=bool(sent["dry_run"]))
+        leaves_publishing = options["source"] == "master" and sent["disable"] is False and self._opt_out is None
+        self._collect(environment, options if leaves_publishing and not options["disable"] else None)
+
+    def _collect(self, environment: Environment, options: Options | None) -> None:
+        """Collect custom metrics and marks for a master that publishes; without options, collect nothing."""
+        before, self._collection = self._collection, None
+        if before is not None and options is not None and before.run_id == options["run_id"]:
+            before.resume()
+            self._collection = before
+            return
+        if before is not None and (report := before.end()) is not None:
+            locust_fleet.send(environment, report)
+        self.collected = None
+        if options is not None:
+            self._collection = Collection(environment, options)
+            self.collected = self._collection.times, self._collection.collector
 
     def _report_opt_out(self, environment: Environment, options: Options, *, is_dry_run: bool) -> None:
         """Report this worker's opt-out to a master that publishes.
@@ -149,6 +167,8 @@ class Worker(ProcessRole):
             data[locust_fleet.MESSAGE] = self._report(run, run.publisher.statistics.increments())
         elif self._opt_out is not None:
             data[locust_fleet.MESSAGE] = self._opt_out
+        elif self._collection is not None and (report := self._collection.report()) is not None:
+            data[locust_fleet.MESSAGE] = report
 
     def _send_report(self, run: TestRun) -> None:
         locust_fleet.send(run.environment, self._report(run, run.publisher.statistics.increments()))

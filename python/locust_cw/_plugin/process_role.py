@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from locust_cw._plugin.extension import Extension
-from locust_cw._plugin.run import TestRun
+from locust_cw._plugin.run import TestRun, Times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,8 @@ class ProcessRole(Extension[TestRun]):
 
     writes_record = True
     """Whether this process writes the record of a run."""
-    leaves_publishing = False
-    """Whether another process publishes the requests of this one."""
+    collected: tuple[Times, _core.CustomCollector] | None = None
+    """Where custom metrics and marks are collected for another process that publishes, and the times of their test."""
 
     def summary(self, run: TestRun) -> _core.Receipt:
         """The receipt so far of all processes."""

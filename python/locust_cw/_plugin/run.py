@@ -6,14 +6,15 @@ import logging
 import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+from weakref import ref
 
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import DashboardLink, Extension, Judge, RampUp
 from locust_cw._plugin.gauges import Gauges
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from locust.env import Environment
 
@@ -88,8 +89,11 @@ class TestRun:
         totals: Locust's totals.
         gauges: The state of the gauges.
         is_slower: Whether it is slower than its baseline, by more than is tolerated.
+        latest: Returns the run that started last in this process; None if there is none, or it is gone.
 
     """
+
+    latest: ClassVar[Callable[[], TestRun | None]] = lambda: None
 
     def __init__(
         self,
@@ -144,6 +148,7 @@ class TestRun:
 
     def start(self) -> None:
         """Take requests, and start the extensions."""
+        TestRun.latest = ref(self)
         self.environment.events.request.add_listener(self.publisher.record)
         self.publisher.event("test_start")
         for extension in self.extensions:
@@ -228,12 +233,9 @@ class TestRun:
 
     def status_report(self, remarks: Sequence[str] = ()) -> _core.StatusReport:
         """What this process reports of the run; `remarks` are lines for the receipt."""
-        refused = self.outcome in (Outcome.REFUSED, Outcome.REFUSED_BY_WORKER)
+        refusal = self.reason if self.outcome in (Outcome.REFUSED, Outcome.REFUSED_BY_WORKER) else None
         return self.publisher.status_report(
-            stopped=self.times.stopped is not None,
-            problem=self.problem,
-            refusal=self.reason if refused else None,
-            remarks=list(remarks),
+            stopped=self.times.stopped is not None, problem=self.problem, refusal=refusal, remarks=list(remarks)
         )
 
     def log_messages(self) -> None:
