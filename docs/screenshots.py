@@ -40,6 +40,9 @@ USERS = 20
 MAX_BYTES = 250_000
 # After the ramp-up, so that the minutes of full load are published.
 SATURATED_S = 100
+WIDTH, MARGIN = 1300, 20
+# How long the charts take to have another size, or new values.
+REDRAW_MS = 1500
 # Requests before a screenshot is taken, so that the tab shows a cost.
 REQUESTS = 3000
 
@@ -93,14 +96,14 @@ def charts(stack: ExitStack, folder: Path, proxy: Proxy, browser: Browser) -> No
     given = [f"--cw-check={each}" for each in web.CHECKS]
     url = web_ui(stack, folder / "charts", *options, *targets, *given)
     page = LocustPage(browser, url)
-    page.page.set_viewport_size({"width": 1300, "height": 1150})
+    page.page.set_viewport_size({"width": WIDTH, "height": 1150})
     page.page.get_by_role("button", name="Start", exact=True).click()
     page.open_tab()
     page.page.locator(".cw-marks", has_text="ramp-up complete").wait_for(timeout=300_000)
     time.sleep(SATURATED_S)
     keep(page, "web-ui")
     other = LocustPage(browser, f"{url}/?tab=cloudwatch", dark=True)
-    other.page.set_viewport_size({"width": 1300, "height": 1150})
+    other.page.set_viewport_size({"width": WIDTH, "height": 1150})
     other.page.locator(".cw-marks", has_text="ramp-up complete").wait_for()
     time.sleep(3)
     keep(other, "web-ui-dark")
@@ -114,9 +117,9 @@ def one_process(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser
     page.page.get_by_label("Cw Live").check()
     page.page.get_by_label("Cw Dashboard").fill("default")
     page.page.get_by_label("Cw Run Id").fill("night-before-release")
-    page.page.set_viewport_size({"width": 1300, "height": 980})
+    page.page.set_viewport_size({"width": WIDTH, "height": 980})
     keep(page, "web-ui-form")
-    page.page.set_viewport_size({"width": 1300, "height": 840})
+    page.page.set_viewport_size({"width": WIDTH, "height": 840})
     page.page.get_by_role("button", name="Start", exact=True).click()
     page.open_tab()
     page.wait_for_row(health="healthy")
@@ -143,7 +146,7 @@ def checks(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Bro
     options = ("--cw-live", f"--cw-endpoint-url={proxy.url}", "--cw-target=rds:shop-db")
     given = [f"--cw-check={expression}" for expression in expressions]
     page = LocustPage(browser, web_ui(stack, folder / "checks", f"--host={shop}", *options, *given))
-    page.page.set_viewport_size({"width": 1300, "height": 960})
+    page.page.set_viewport_size({"width": WIDTH, "height": 960})
     page.start(users=USERS)
     wait_until(lambda: page.rows and int(page.rows[0]["Requests"]) >= REQUESTS, "some load", 60)
     page.wait_for_row(health="healthy")
@@ -169,7 +172,7 @@ def a_fleet(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Br
         stack.enter_context(ending(run.process))
     wait_until(lambda: json.loads(get(f"{url}/worker-count"))["worker_count"] == 2, "both workers are there")  # noqa: PLR2004 - both
     page = LocustPage(browser, url)
-    page.page.set_viewport_size({"width": 1300, "height": 760})
+    page.page.set_viewport_size({"width": WIDTH, "height": 760})
     page.start(users=USERS)
     wait_until(lambda: page.rows and int(page.rows[0]["Requests"]) >= REQUESTS, "some load", 60)
     for row in range(3):
@@ -179,8 +182,14 @@ def a_fleet(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Br
 
 
 def keep(page: LocustPage, name: str) -> None:
-    """Save a screenshot."""
+    """Save a screenshot: of the whole tab, if it is open."""
     path = IMAGES / f"{name}.png"
+    tab = page.page.locator("#locust-cw")
+    if tab.count():
+        # It ends where the tab ends, and not in the middle of a table.
+        bottom = tab.evaluate("tab => Math.ceil(tab.getBoundingClientRect().bottom + window.scrollY)")
+        page.page.set_viewport_size({"width": WIDTH, "height": bottom + MARGIN})
+        page.page.wait_for_timeout(REDRAW_MS)
     # Hide the mouse pointer and its hover effects.
     page.page.mouse.move(0, 0)
     page.page.screenshot(path=path, animations="disabled")

@@ -17,7 +17,7 @@ from support.locust_run import NO_KEYS
 from support.proxy import error, hang
 from support.recorded_runs import recorded_run
 from support.report_page import ReportPage
-from support.servers import Target, wait_until
+from support.servers import Target, get, wait_until
 from support.web import Web
 
 LONG = "34s"
@@ -187,9 +187,20 @@ def test_a_cloudwatch_that_hangs_does_not_hold_up_the_load(aws: Aws, locust: Loc
 
 
 def test_a_test_of_the_web_ui_is_compared(locust: Locust, spool: Path) -> None:
-    web = Web(locust, "paced.py", "--cw-dry-run", f"--cw-spool-dir={spool}", "--cw-baseline=main", env=PACED)
+    """The tab shows the result soon after the stop, and the report has it: the receipt follows at the end of Locust."""
+    options = ["--cw-dry-run", f"--cw-spool-dir={spool}", "--cw-baseline=main", "--cw-report=report"]
+    web = Web(locust, "paced.py", *options, env=PACED)
+
+    def status() -> dict[str, Any]:
+        return dict(json.loads(get(f"{web.url}/cloudwatch/status")))
+
     web.swarm(1, "http://paced.test")
+    assert status()["comparison"] is None
     web.stop()
+    wait_until(lambda: status()["comparison"] and status()["has_report"], "the comparison and the report")
+    shown = status()["comparison"]
+    assert (shown["verdict"], shown["text"].partition(" (")[0]) == ("undecided", "Comparison with main: undecided")
+    assert b"Comparison with" in get(f"{web.url}/cloudwatch/report")
     web.run.signal(signal.SIGINT)
     assert web.run.exit_code in (0, 1)
     assert "\nComparison with main: undecided" in web.run.err

@@ -3,26 +3,28 @@
 import uPlot from "uplot";
 
 import { element, property } from "./dom";
-import { axisTimes, quantity, short, shortUnit, timeOfDay } from "./format";
+import { axisTimes, quantity, short, shortUnit, timeOfDay, timeTicks } from "./format";
 import type { ChartSpec } from "./message";
-import { drawOverlay, type Overlay } from "./overlay";
+import { drawOverlay, LABEL_HEIGHT, LIMIT_WIDTH, type Overlay } from "./overlay";
 import { type Columns, emptyColumns, position } from "./series";
 import { ValueTable } from "./table";
 
-const HEIGHT = 190;
+const HEIGHT = 200;
 const Y_AXIS_WIDTH = 58;
 const COLORS = 6;
 // A limit that is farther away would flatten the lines: it is in the legend only.
 const FARTHEST_LIMIT = 4;
 // With more values, their points would hide the line.
 const MOST_POINTS = 40;
+// How near the pointer must be to a mark to show its label.
+const NEAR_PX = 5;
 // Without data, an axis shows this.
 const EMPTY_TOP = 1;
 
 /** What all charts share. */
 export interface Shared {
   range: [number, number];
-  overlay: Omit<Overlay, "limits">;
+  overlay: Omit<Overlay, "limits" | "unit">;
   /** Moves the pointers of all charts to a time; null hides them. */
   point(time: number | null): void;
 }
@@ -102,6 +104,7 @@ export class Chart {
     const caption = element("figcaption");
     const unit = shortUnit(this.spec.unit);
     const title = element("span", "cw-title", this.spec.title);
+    if (this.isOfTarget) caption.append(element("span", "cw-target", this.spec.group));
     if (unit) title.append(element("small", "", ` ${unit.startsWith("/") ? "per second" : unit}`));
     caption.append(title, this.time);
     const legend = element("div", "cw-legend");
@@ -145,13 +148,18 @@ export class Chart {
       width: 400,
       height: HEIGHT,
       legend: { show: false },
-      padding: [8, 26, 0, 0],
+      padding: [LABEL_HEIGHT, LIMIT_WIDTH, 0, 0],
       scales: {
         x: { time: true, range: () => this.shared.range },
         y: { range: (_plot, _min, max) => this.yRange(max) },
       },
       axes: [
-        { ...axis, space: 70, size: 28, values: (_plot, times) => axisTimes(times) },
+        {
+          ...axis,
+          size: 28,
+          splits: (plot, _axis, min, max) => timeTicks(min, max, plot.bbox.width / devicePixelRatio),
+          values: (_plot, times) => axisTimes(times),
+        },
         { ...axis, size: Y_AXIS_WIDTH, space: 36, values: (_plot, values) => values.map((value) => short(value, unit)) },
       ],
       series: [
@@ -186,7 +194,7 @@ export class Chart {
           },
         },
       },
-      hooks: { draw: [(plot) => drawOverlay(plot, { ...this.shared.overlay, limits: this.spec.limits })] },
+      hooks: { draw: [(plot) => drawOverlay(plot, { ...this.shared.overlay, limits: this.spec.limits, unit })] },
     };
   }
 
@@ -215,7 +223,9 @@ export class Chart {
   private write(): void {
     const at = this.shownAt();
     const time = this.columns.times[at];
-    this.time.textContent = time === undefined ? "no data yet" : timeOfDay(time);
+    const shownTime = time === undefined ? "no data yet" : timeOfDay(time);
+    const mark = this.markAtPointer();
+    this.time.textContent = mark ? `${shownTime} \u00b7 ${mark}` : shownTime;
     const texts = this.spec.lines.map(({ key, label }, index) => {
       const text = quantity(this.columns.values.get(key)?.[at], this.spec.unit);
       const output = this.outputs[index];
@@ -223,7 +233,18 @@ export class Chart {
       return `${label} ${text}`;
     });
     const limits = this.spec.limits.map(({ label }) => `, check ${label}`).join("");
-    this.area.setAttribute("aria-label", `${this.spec.group}, ${this.spec.title} at ${this.time.textContent}: ${texts.join(", ")}${limits}`);
+    const values = texts.join(", ") + limits + (mark && `, mark ${mark}`);
+    this.area.setAttribute("aria-label", `${this.spec.group}, ${this.spec.title} at ${shownTime}: ${values}`);
+  }
+
+  /** The label of a mark at the pointer. */
+  private markAtPointer(): string {
+    const pointed = this.pointed;
+    if (pointed === null) return "";
+    const [start, end] = this.shared.range;
+    const near = (NEAR_PX * (end - start)) / Math.max(1, this.plot.bbox.width / devicePixelRatio);
+    const mark = this.shared.overlay.marks.find(({ time }) => Math.abs(time - pointed) <= near);
+    return mark?.label ?? "";
   }
 
   private move(event: KeyboardEvent): void {

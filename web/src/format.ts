@@ -52,6 +52,20 @@ const clockWithoutSeconds = new Intl.DateTimeFormat(undefined, { hour: "2-digit"
 /** A time of the day in the browser's time zone; times are in seconds since the epoch. */
 export const timeOfDay = (time: number): string => clock.format(time * 1000);
 
+// Distances of the labels of a time axis, in seconds. uPlot's own go from one minute to five, which leaves one label or none.
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600];
+// The widths that labels need.
+const SPACE_PX = { minutes: 56, seconds: 76 };
+
+/** The times with labels on an axis of this width. */
+export const timeTicks = (start: number, end: number, width: number): number[] => {
+  const hasRoom = (step: number) => (step / (end - start)) * width >= (step % 60 === 0 ? SPACE_PX.minutes : SPACE_PX.seconds);
+  const step = TIME_STEPS.find(hasRoom) ?? 3600;
+  const ticks = [];
+  for (let tick = Math.ceil(start / step) * step; tick <= end; tick += step) ticks.push(tick);
+  return ticks;
+};
+
 /** The labels of a time axis. */
 export const axisTimes = (times: number[]): string[] => {
   const format = times.every((time) => time % 60 === 0) ? clockWithoutSeconds : clock;

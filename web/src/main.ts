@@ -11,20 +11,25 @@ import { addSeconds, type Columns, emptyColumns, joined } from "./series";
 const EVERY_MS = 1000;
 const SLOWEST_MS = 15_000;
 const AFTER_STOP_MS = 2000;
+const STATUS_EVERY_MS = 2000;
 const WINDOW_S = 3600;
 const SHORTEST_S = 120;
 // The values of targets before the test, to compare with.
 const BEFORE_START_S = 150;
 
+const section = (title: string) => ({ heading: element("h3", "", title), charts: element("div", "cw-charts") });
+
 /** Shows charts in an element, with values from an address. */
 export class Charts {
   private readonly root: HTMLElement;
   private readonly address: string;
+  private readonly onStatus: (status: object) => void;
   private readonly marks = element("ol", "cw-marks");
   private readonly problem = element("p", "cw-problem");
   private readonly missing = element("p", "cw-missing");
   private charts: Chart[] = [];
-  private readonly headings = new Map<string, HTMLElement>();
+  private readonly loadSection = section("Load");
+  private readonly targetSection = section("Targets");
   private load: Columns = emptyColumns();
   private targets = new Map<string, Columns>();
   private run: string | null = null;
@@ -32,15 +37,18 @@ export class Charts {
   private targetsRevision: number | null = null;
   private timer: number | undefined;
   private wait = EVERY_MS;
+  private statusAt = 0;
   private readonly shared: Shared = {
     range: [0, SHORTEST_S],
     overlay: { verdicts: new Map(), marks: [] },
     point: (time) => this.charts.forEach((chart) => chart.point(time)),
   };
 
-  constructor(root: HTMLElement, address: string) {
+  /** `onStatus` gets what the rest of the tab shows: one request for both costs Locust half as much as two. */
+  constructor(root: HTMLElement, address: string, onStatus: (status: object) => void) {
     this.root = root;
     this.address = address;
+    this.onStatus = onStatus;
     this.problem.setAttribute("role", "status");
   }
 
@@ -80,6 +88,7 @@ export class Charts {
       this.wait = Math.min(this.wait * 2, SLOWEST_MS);
     } else {
       this.show(message);
+      if (message.status) this.onStatus(message.status);
       this.wait = message.run === null || message.stopped !== null ? AFTER_STOP_MS : EVERY_MS;
     }
     this.schedule(Math.max(0, this.wait - (Date.now() - started)));
@@ -90,6 +99,11 @@ export class Charts {
     if (this.run !== null) known.set("run", this.run);
     if (this.revision !== null) known.set("since", String(this.revision));
     if (this.targetsRevision !== null) known.set("targets", String(this.targetsRevision));
+    // Timers are not exact.
+    if (Date.now() - this.statusAt > STATUS_EVERY_MS - EVERY_MS / 2) {
+      this.statusAt = Date.now();
+      known.set("status", "1");
+    }
     try {
       const answer = await fetch(`${this.address}?${known}`);
       return answer.ok && !answer.redirected ? ((await answer.json()) as Message) : null;
@@ -115,9 +129,7 @@ export class Charts {
     for (const chart of this.charts) {
       chart.show(chart.isOfTarget ? (this.targets.get(chart.spec.key) ?? emptyColumns()) : this.load);
     }
-    for (const [group, heading] of this.headings) {
-      heading.hidden = this.charts.every((chart) => chart.spec.group !== group || chart.root.hidden);
-    }
+    this.targetSection.heading.hidden = this.charts.every((chart) => !chart.isOfTarget || chart.root.hidden);
     const missing = this.charts.filter((chart) => chart.root.hidden).map(({ spec }) => `${spec.group}: ${spec.title}`);
     this.missing.textContent = missing.length > 0 ? `No data from CloudWatch yet: ${missing.join(" \u00b7 ")}` : "";
   }
@@ -125,7 +137,6 @@ export class Charts {
   private clear(): void {
     this.charts.forEach((chart) => chart.remove());
     this.charts = [];
-    this.headings.clear();
     this.load = emptyColumns();
     this.targets = new Map();
     this.run = this.revision = this.targetsRevision = null;
@@ -135,21 +146,14 @@ export class Charts {
   private create(run: string, specs: ChartSpec[]): void {
     this.clear();
     this.run = run;
-    const groups = new Map<string, HTMLElement>();
+    for (const section of [this.loadSection, this.targetSection]) section.charts.replaceChildren();
     for (const spec of specs) {
-      let group = groups.get(spec.group);
-      if (!group) {
-        group = element("div", "cw-charts");
-        groups.set(spec.group, group);
-        const heading = element("h3", "", spec.group);
-        this.headings.set(spec.group, heading);
-        this.root.append(heading, group);
-        if (groups.size === 2) this.root.insertBefore(this.problem, group);
-      }
       const chart = new Chart(spec, this.shared);
-      group.append(chart.root);
+      (chart.isOfTarget ? this.targetSection : this.loadSection).charts.append(chart.root);
       this.charts.push(chart);
     }
+    const { loadSection, targetSection } = this;
+    this.root.append(loadSection.heading, loadSection.charts, this.problem, targetSection.heading, targetSection.charts);
     this.root.append(this.missing, this.marks);
   }
 

@@ -50,4 +50,6 @@ export interface Message {
   charts?: ChartSpec[];
   targets?: Targets;
   load: Load;
+  // What the rest of the tab shows, if it was requested.
+  status?: object;
 }

@@ -1,33 +1,29 @@
-// What is drawn over the lines of a chart: limits of checks, and marks.
+// What is drawn over the lines of a chart: limits of checks, and marks. Their labels are beside the lines, never over them.
 
 import type uPlot from "uplot";
 
 import { property } from "./dom";
+import { short } from "./format";
 import type { Limit, Mark } from "./message";
 
 const MAX_LABEL = 36;
-const ROWS = 3;
+const FONT_PX = 11;
+const GAP_PX = 8;
 const DASHES = { limit: [6, 4], mark: [3, 3] };
+
+/** The margin above a plot, for the labels of marks. */
+export const LABEL_HEIGHT = 20;
+/** The margin on the right of a plot, for the values of limits. */
+export const LIMIT_WIDTH = 34;
 
 export interface Overlay {
   limits: Limit[];
+  unit: string;
   verdicts: Map<string, string>;
   marks: Mark[];
 }
 
 const shortened = (text: string): string => (text.length > MAX_LABEL ? `${text.slice(0, MAX_LABEL - 1)}…` : text);
-
-/** A label with a background, so that it can be read over lines. */
-const label = (context: CanvasRenderingContext2D, text: string, x: number, y: number, color: string, page: string) => {
-  const { width } = context.measureText(text);
-  const height = 14 * devicePixelRatio;
-  context.globalAlpha = 0.8;
-  context.fillStyle = page;
-  context.fillRect(x - 2, y, width + 4, height);
-  context.globalAlpha = 1;
-  context.fillStyle = color;
-  context.fillText(text, x, y + 1);
-};
 
 const line = (context: CanvasRenderingContext2D, dash: number[], from: [number, number], to: [number, number]) => {
   context.setLineDash(dash.map((length) => length * devicePixelRatio));
@@ -37,42 +33,54 @@ const line = (context: CanvasRenderingContext2D, dash: number[], from: [number, 
   context.stroke();
 };
 
-export const drawOverlay = (plot: uPlot, overlay: Overlay): void => {
+/** Draws marks, with labels above the plot. A label without room is left out: it is in the list below the charts. */
+const drawMarks = (plot: uPlot, marks: Mark[]): void => {
   const { ctx: context, bbox: box } = plot;
-  const style = (name: string) => property(plot.root, name);
-  const page = style("--cw-page");
-  context.save();
-  context.beginPath();
-  context.rect(box.left, box.top, box.width, box.height);
-  context.clip();
-  context.lineWidth = devicePixelRatio;
-  context.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-  context.textBaseline = "top";
+  const gap = GAP_PX * devicePixelRatio;
+  context.strokeStyle = property(plot.root, "--cw-mark");
+  context.fillStyle = property(plot.root, "--cw-muted");
+  context.textBaseline = "bottom";
   context.textAlign = "left";
-  const rowEnds = new Array<number>(ROWS).fill(-Infinity);
-  for (const mark of overlay.marks) {
+  let end = -Infinity;
+  for (const mark of marks) {
     const x = Math.round(plot.valToPos(mark.time, "x", true));
     if (x < box.left || x > box.left + box.width) continue;
-    context.strokeStyle = style("--cw-mark");
     line(context, DASHES.mark, [x, box.top], [x, box.top + box.height]);
     const text = shortened(mark.label);
     const { width } = context.measureText(text);
-    const left = Math.min(x + 4, box.left + box.width - width - 4);
-    // Labels of marks that are close together are below each other.
-    const row = Math.max(0, rowEnds.findIndex((end) => end < left));
-    rowEnds[row] = left + width + 8;
-    label(context, text, left, box.top + 2 + row * 15 * devicePixelRatio, style("--cw-muted"), page);
+    const right = box.left + box.width + LIMIT_WIDTH * devicePixelRatio - width;
+    const left = Math.max(box.left, Math.min(x - width / 2, right));
+    if (left < end) continue;
+    end = left + width + gap;
+    context.fillText(text, left, box.top - 3 * devicePixelRatio);
   }
-  for (const limit of overlay.limits) {
+};
+
+/** Draws the limits of checks, with their values on the right of the plot. The expressions are in the legend. */
+const drawLimits = (plot: uPlot, { limits, unit, verdicts }: Overlay): void => {
+  const { ctx: context, bbox: box } = plot;
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  const height = (FONT_PX + 2) * devicePixelRatio;
+  const labelled: number[] = [];
+  for (const limit of limits) {
     const y = Math.round(plot.valToPos(limit.value, "y", true));
     if (y < box.top || y > box.top + box.height) continue;
-    const color = style(`--cw-${overlay.verdicts.get(limit.check) ?? "undecided"}`);
-    context.strokeStyle = color;
+    const color = property(plot.root, `--cw-${verdicts.get(limit.check) ?? "undecided"}`);
+    context.strokeStyle = context.fillStyle = color;
     line(context, DASHES.limit, [box.left, y], [box.left + box.width, y]);
-    const text = shortened(limit.label);
-    const above = y - 16 * devicePixelRatio;
-    const top = above > box.top ? above : y + 2;
-    label(context, text, box.left + box.width - context.measureText(text).width - 4, top, color, page);
+    if (labelled.some((other) => Math.abs(other - y) < height)) continue;
+    labelled.push(y);
+    context.fillText(short(limit.value, unit), box.left + box.width + 4 * devicePixelRatio, y);
   }
+};
+
+export const drawOverlay = (plot: uPlot, overlay: Overlay): void => {
+  const { ctx: context } = plot;
+  context.save();
+  context.lineWidth = devicePixelRatio;
+  context.font = `${FONT_PX * devicePixelRatio}px system-ui, sans-serif`;
+  drawMarks(plot, overlay.marks);
+  drawLimits(plot, overlay);
   context.restore();
 };

@@ -24,6 +24,11 @@ class ComparisonResults(Results):
     def __init__(self, compared: ComparedRuns) -> None:
         self._compared = compared
 
+    @property
+    def headline(self) -> tuple[str, str]:
+        """The verdict, and the result in one line."""
+        return self._compared.verdict, " ".join(_text.headline_of(self._compared))
+
     def text(self, *, colors: bool) -> str:
         """The results for a terminal."""
         return _text.text_of(self._compared, colors=colors)
@@ -51,6 +56,11 @@ class NoComparison(Results):
     run: Side
     baseline: str
     reason: str
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        """The verdict, and the reason in one line."""
+        return "undecided", one_line(self.reason)
 
     def text(self, *, colors: bool) -> str:
         """The reason for a terminal."""

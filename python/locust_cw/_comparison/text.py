@@ -39,11 +39,16 @@ def text_of(compared: ComparedRuns, *, colors: bool) -> str:
     return "".join(f"{line}\n" for line in _lines(compared, styled))
 
 
-def _lines(compared: ComparedRuns, styled: Callable[[str | None, str], str]) -> Iterator[str]:
+def headline_of(compared: ComparedRuns) -> tuple[str, str]:
+    """What is compared, and the verdict with the number of requests with each."""
     name = _short(compared.base.run_id if compared.baseline is None else one_line(compared.baseline), _NAME_COLUMNS)
     counts = f" (requests: {compared.counts})" if compared.counts else ""
-    verdict = styled(_COLORS[compared.verdict], f"{compared.verdict}{counts}")
-    yield f"{styled(BOLD, f'Comparison with {name}:')} {verdict}"
+    return f"Comparison with {name}:", f"{compared.verdict}{counts}"
+
+
+def _lines(compared: ComparedRuns, styled: Callable[[str | None, str], str]) -> Iterator[str]:
+    head, verdict = headline_of(compared)
+    yield f"{styled(BOLD, head)} {styled(_COLORS[compared.verdict], verdict)}"
     yield f"base  {compared.base.run_id}{_side(compared.base)}"
     yield f"run   {compared.run.run_id}{_side(compared.run)}"
     for note in compared.notes:

@@ -20,9 +20,10 @@ from locust_cw._comparison.compare import compare_summaries, requests_of, side_o
 from locust_cw._comparison.output import ComparisonResults, NoComparison
 from locust_cw._comparison.results import Side
 from locust_cw._comparison.tolerance import parse_tolerance
+from locust_cw._extensions.after_stop import await_requests
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import in_thread, spawn
-from locust_cw._plugin.run import TestRun
+from locust_cw._plugin.run import Phase, TestRun
 from locust_cw._runs.baselines import is_generated_run_id
 from locust_cw._runs.record import NoRecordError, Record
 from locust_cw._runs.shared_baselines import SharedBaselines, find_baseline
@@ -53,7 +54,7 @@ def create(options: Options) -> Baseline:
 
 def comparison_of(run: TestRun) -> list[Results]:
     """The comparison of a run that has ended; empty in a process that does not compare it."""
-    return [each.compare(run) for each in run.extensions if isinstance(each, Baseline)]
+    return [each.results or each.compare(run) for each in run.extensions if isinstance(each, Baseline)]
 
 
 class Baseline(Extension[TestRun]):
@@ -61,6 +62,8 @@ class Baseline(Extension[TestRun]):
 
     Attributes:
         is_busy: Whether the record of the base is being read.
+        is_comparing: Whether the results follow before the receipt.
+        results: The results of the comparison, once there are some.
         compared: The comparison and the record of the base, once there is one.
 
     """
@@ -81,6 +84,8 @@ class Baseline(Extension[TestRun]):
         self._is_unset = False
         self._is_unknown = False
         self.is_busy = False
+        self.is_comparing = False
+        self.results: ComparisonResults | NoComparison | None = None
         self.compared: tuple[ComparedRuns, Record] | None = None
 
     # The base.
@@ -90,9 +95,12 @@ class Baseline(Extension[TestRun]):
         self._begin_to_read(run)
 
     def on_stop(self, run: TestRun) -> None:
-        """Read it again if that has failed."""
+        """Read it again if that has failed. With a web UI, the receipt may take hours: compare before."""
         if self._problem is not None and not self.is_busy:
             self._begin_to_read(run)
+        if run.environment.web_ui is not None:
+            self.is_comparing = True
+            spawn(self._compare_soon, run)
 
     def cancel(self) -> None:
         """Nothing is given up: the receipt waits for the record."""
@@ -145,8 +153,27 @@ class Baseline(Extension[TestRun]):
 
     # The comparison.
 
+    @property
+    def headline(self) -> tuple[str, str] | None:
+        """The verdict, and the result in one line, once there is one."""
+        return None if self.results is None else self.results.headline
+
+    def _compare_soon(self, run: TestRun) -> None:
+        try:
+            await_requests(run, lambda: run.phase is not Phase.STOPPED)
+            while self.is_busy and run.phase is Phase.STOPPED:
+                gevent.sleep(_POLL_S)
+            if run.phase is Phase.STOPPED:
+                self.compare(run)
+        finally:
+            self.is_comparing = False
+
     def compare(self, run: TestRun) -> Results:
         """Compare the run, and note whether it is slower than the base."""
+        self.results = self._compare(run)
+        return self.results
+
+    def _compare(self, run: TestRun) -> ComparisonResults | NoComparison:
         summary = run.publisher.statistics.summary()
         side = _side_of(run, summary)
         try:

@@ -15,16 +15,16 @@ import gevent
 from gevent.lock import Semaphore
 from gevent.monkey import get_original
 
+from locust_cw._extensions.after_stop import POLL_S, await_requests, role_of
 from locust_cw._extensions.run_record import RunRecord
-from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension, Judge
 from locust_cw._plugin.greenlets import in_thread, spawn
-from locust_cw._plugin.process_role import ProcessRole
 from locust_cw._plugin.run import TestRun
 
 if TYPE_CHECKING:
     from locust_cw import _core
     from locust_cw._comparison.results import ComparedRuns
+    from locust_cw._extensions.baseline import Baseline
     from locust_cw._runs.record import Record
     from locust_cw._settings.table import Options
 
@@ -33,9 +33,6 @@ logger = logging.getLogger("locust_cw")
 FILE = "report.html"
 # How long reading the metrics of targets may take.
 _TARGETS_TIMEOUT_S = 10.0
-# How long workers may still report after their users have stopped.
-_REPORTS_TIMEOUT_S = 10.0
-_POLL_S = 0.1
 
 _sleep = get_original("time", "sleep")
 # When the run of the report in each folder started: the receipt of an earlier run may be made after a later run.
@@ -85,15 +82,15 @@ class Report(Extension[TestRun]):
 
     def _write_soon(self, run: TestRun) -> None:
         try:
-            role, stopped = role_of(run), run.times.stopped or time.time()
-            deadline = time.monotonic() + locust_adapter.stop_timeout(run.environment) + _REPORTS_TIMEOUT_S
+            await_requests(run, lambda: self._is_over)
             judges = [judge for judge in run.extensions if isinstance(judge, Judge)]
-            while not self._is_over and time.monotonic() < deadline and not role.has_all_requests(run, stopped):
-                gevent.sleep(_POLL_S)
+            baseline = _baseline_of(run)
             while not self._is_over and any(judge.is_judging for judge in judges):
-                gevent.sleep(_POLL_S)
+                gevent.sleep(POLL_S)
+            while not self._is_over and baseline is not None and baseline.is_comparing:
+                gevent.sleep(POLL_S)
             if not self._is_over and run.times.stopped is not None:
-                self._write(run, role.summary(run))
+                self._write(run, role_of(run).summary(run))
         finally:
             self.is_busy = False
 
@@ -103,7 +100,8 @@ class Report(Extension[TestRun]):
             try:
                 if _newest.get(self._folder, 0.0) > run.times.started:
                     return False
-                record, comparison = record_with(run, receipt), _comparison_of(run)
+                record, baseline = record_with(run, receipt), _baseline_of(run)
+                comparison = None if baseline is None else baseline.compared
                 deadline = time.monotonic() + _TARGETS_TIMEOUT_S
                 self.report_file = in_thread(lambda: _written(record, comparison, self._folder, deadline))
                 _newest[self._folder] = run.times.started
@@ -115,24 +113,19 @@ class Report(Extension[TestRun]):
             return True
 
 
-def role_of(run: TestRun) -> ProcessRole:
-    """The role of this process."""
-    return next(extension for extension in run.extensions if isinstance(extension, ProcessRole))
-
-
 def record_with(run: TestRun, receipt: _core.Receipt) -> Record:
     """The record of a run, which need not be kept."""
     known = (extension for extension in run.extensions if isinstance(extension, RunRecord))
     return (next(known, None) or RunRecord(run, role_of(run))).record(receipt)
 
 
-def _comparison_of(run: TestRun) -> tuple[ComparedRuns, Record] | None:
-    """The comparison with `--cw-baseline`, and the record of the base; None before the end, or without one."""
+def _baseline_of(run: TestRun) -> Baseline | None:
+    """What compares the run with `--cw-baseline`; None without that option."""
     if not run.options["baseline"]:
         return None
     from locust_cw._extensions.baseline import Baseline  # noqa: PLC0415 - with that option only
 
-    return next((extension.compared for extension in run.extensions if isinstance(extension, Baseline)), None)
+    return next((extension for extension in run.extensions if isinstance(extension, Baseline)), None)
 
 
 def _written(record: Record, comparison: tuple[ComparedRuns, Record] | None, folder: Path, deadline: float) -> Path:

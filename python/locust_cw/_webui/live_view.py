@@ -67,11 +67,10 @@ class _Watched:
         """What a browser lacks, as a JSON object. `is_new` is whether it has not shown this run before."""
         self._requested = time.monotonic()
         run = self.run
-        load = run.publisher.statistics.live(since)
+        load = None if since is None else run.publisher.statistics.live(since)
         if load is None:
-            # In a thread: a run with many request names has many time blocks to add up.
-            gevent.get_hub().threadpool.apply(run.publisher.statistics.watch)
-            load = run.publisher.statistics.live()
+            # In a thread, because users would wait: a run may have many time blocks to add up, and an hour of seconds.
+            load = gevent.get_hub().threadpool.apply(_whole, (run,))
         message: dict[str, Any] = {
             "run": run.run_id,
             "started": run.times.started,
@@ -105,6 +104,11 @@ class _Watched:
         while self._is_watched:
             targets.read(self.run.times.started, self.run.times.stopped, time.time())
             gevent.sleep(_LOOK_EVERY_S)
+
+
+def _whole(run: TestRun) -> str | None:
+    run.publisher.statistics.watch()
+    return run.publisher.statistics.live()
 
 
 def _signals_of(run: TestRun) -> TargetSignals | None:

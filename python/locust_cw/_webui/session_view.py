@@ -34,6 +34,15 @@ class ReportFile(Protocol):
         """The file, once it is written."""
 
 
+@runtime_checkable
+class Compares(Protocol):
+    """An extension that compares the run with a baseline."""
+
+    @property
+    def headline(self) -> tuple[str, str] | None:
+        """The verdict, and the result in one line, once there is one."""
+
+
 class View(Protocol):
     """What the tab shows."""
 
@@ -42,6 +51,9 @@ class View(Protocol):
 
     def checks(self) -> CheckTable | None:
         """The table of checks; None for a run without checks."""
+
+    def comparison(self) -> tuple[str, str] | None:
+        """Verdict and result of the comparison with a baseline; None before the end, or without one."""
 
     def links(self) -> dict[str, str]:
         """URLs by title."""
@@ -88,6 +100,13 @@ class SessionView:
         from locust_cw._webui.check_table import check_table  # noqa: PLC0415 - most tests have no checks
 
         return check_table(judge.results(), _stage(run, judge))
+
+    def comparison(self) -> tuple[str, str] | None:
+        """Verdict and result of the comparison with a baseline; None before the end, or without one."""
+        run = self._session.last_run
+        if run is None or self._session.unpublished is not None:
+            return None
+        return next((extension.headline for extension in run.extensions if isinstance(extension, Compares)), None)
 
     def report(self) -> Path | None:
         """The report of the last run; None without `--cw-report`, or before it is written."""

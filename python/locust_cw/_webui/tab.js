@@ -27,6 +27,7 @@
   const figures = element("p", "cw-figures");
   const graphs = element("div", "cw-live");
   const checks = element("div", "cw-checks");
+  const comparison = element("p", "cw-comparison");
   const details = element("details", "cw-details");
   const delivery = element("div", "cw-scroll");
   delivery.tabIndex = 0;
@@ -34,7 +35,7 @@
   delivery.setAttribute("aria-label", "Delivery");
   const links = element("p", "cw-links");
   details.append(element("summary", "", "Delivery"), delivery);
-  panel.append(state, figures, graphs, checks, details, links);
+  panel.append(state, figures, comparison, graphs, checks, details, links);
 
   // The charts.
 
@@ -51,7 +52,7 @@
     try {
       // A browser does not request a module again that it could not load.
       const { Charts } = await import(attempts > 1 ? `./live.js?attempt=${attempts}` : "./live.js");
-      charts = new Charts(graphs, `./${KEY}/live`);
+      charts = new Charts(graphs, `./${KEY}/live`, draw);
     } catch (error) {
       console.warn("The charts could not be loaded:", error);
     }
@@ -165,13 +166,28 @@
     return link;
   };
 
+  const reportLink = () => anchor("Report of this run", `./${KEY}/report`, true);
+
+  // The result of the comparison with a baseline, once the test has ended.
+  const drawComparison = (shown, hasReport) => {
+    if (!shown) {
+      comparison.replaceChildren();
+      return;
+    }
+    const dot = element("span", "cw-dot", "\u25cf ");
+    dot.dataset.state = { slower: "failed", faster: "passed", same: "passed" }[shown.verdict] || "undecided";
+    dot.setAttribute("aria-hidden", "true");
+    comparison.replaceChildren(dot, shown.text, ...(hasReport ? [" \u00b7 ", reportLink()] : []));
+  };
+
   const draw = (status) => {
     drawState(status);
+    drawComparison(status.comparison, status.has_report);
     drawDelivery(status.columns, status.rows);
     drawChecks(status.checks);
     const console_ = status.links.filter(({ url }) => url.startsWith("https://"));
     links.replaceChildren(
-      ...(status.has_report ? [anchor("Report of this run", `./${KEY}/report`, true)] : []),
+      ...(status.has_report && !status.comparison ? [reportLink()] : []),
       ...console_.map(({ title, url }) => anchor(title, url, true)),
       anchor("Download CSV", `./${KEY}/csv`, false),
     );
@@ -196,10 +212,14 @@
       if (charts) charts.stop();
       return;
     }
-    if (charts) charts.start();
+    if (charts) {
+      // They request the status as well.
+      charts.start();
+      return;
+    }
     if (Date.now() - requestedAt < EVERY_MS) return;
     requestedAt = Date.now();
-    if (HAS_CHARTS && !charts && !isLoading) loadCharts();
+    if (HAS_CHARTS && !isLoading) loadCharts();
     try {
       const answer = await fetch(`./${KEY}/status`);
       if (answer.ok && !answer.redirected) draw(await answer.json());

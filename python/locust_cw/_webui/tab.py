@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from flask import Response, jsonify, request
+from flask import Response, request
 
 from locust_cw._webui import assets
 from locust_cw._webui import status as _status
@@ -133,24 +133,36 @@ def _rows(view: View) -> list[dict[str, Any]]:
     return [_status.row(status) for status in view.statuses()]
 
 
+def _status_json(view: View) -> str:
+    statuses, checks, comparison = view.statuses(), view.checks(), view.comparison()
+    status = {
+        "key": KEY,
+        "columns": _status.COLUMNS,
+        "rows": [_status.row(status) for status in statuses],
+        "meaning": _status.MEANING[statuses[0].health] if statuses else "",
+        "links": [{"title": title, "url": url} for title, url in view.links().items()],
+        "has_report": view.report() is not None,
+        "checks": None if checks is None else asdict(checks),
+        "comparison": None if comparison is None else dict(zip(("verdict", "text"), comparison, strict=True)),
+    }
+    return json.dumps(status)
+
+
 def _show_status(view: View) -> Response:
-    statuses, checks = view.statuses(), view.checks()
-    response = jsonify(
-        key=KEY,
-        columns=_status.COLUMNS,
-        rows=[_status.row(status) for status in statuses],
-        meaning=_status.MEANING[statuses[0].health] if statuses else "",
-        links=[{"title": title, "url": url} for title, url in view.links().items()],
-        has_report=view.report() is not None,
-        checks=None if checks is None else asdict(checks),
-    )
-    response.cache_control.no_store = True
-    return response
+    return _json_response(_status_json(view))
 
 
 def _show_live(view: View) -> Response:
+    """What a browser lacks of the charts and, if it asks for that, the status: each request costs much by itself."""
     known = (request.args.get(name, type=int) for name in ("since", "targets"))
-    response = Response(view.live(request.args.get("run"), *known), mimetype="application/json")
+    text = view.live(request.args.get("run"), *known)
+    if "status" in request.args:
+        text = f'{text[:-1]}, "status": {_status_json(view)}}}'
+    return _json_response(text)
+
+
+def _json_response(text: str) -> Response:
+    response = Response(text, mimetype="application/json")
     response.cache_control.no_store = True
     return response
 
