@@ -108,6 +108,10 @@ class Generator:
         """Stop the process (SIGSTOP)."""
         self._process.send_signal(signal.SIGSTOP)
 
+    def note(self) -> None:
+        """Have the process note its requests and CPU time so far. It need not be stopped."""
+        self._process.send_signal(signal.SIGCONT)
+
     def run_for(self, seconds: float) -> None:
         """Continue the process for a time."""
         begun = time.monotonic()
@@ -128,10 +132,10 @@ class Generator:
         self._process.terminate()
         timings, receipt = finish(self._process, self._folder, self._module)
         calls = self._sink.stop()
-        first, last = timings["continued"]
-        requests, own_cpu, all_cpu = (after - before for before, after in zip(first, last, strict=True))
+        first, last = timings["noted"][0], timings["noted"][-1]
+        requests, own_cpu, all_cpu, _ = (after - before for before, after in zip(first, last, strict=True))
         return Turn(
-            rate=requests / self._ran_s,
+            rate=requests / self._ran_s if self._ran_s else 0.0,
             p99_ms=timings["p99_ms"],
             cpu_us=all_cpu / requests * 1e6,
             own_cpu_us=own_cpu / requests * 1e6,
@@ -232,7 +236,8 @@ def full_speed(
     """A load generator at full speed, with its own service and sink."""
     folder.mkdir(exist_ok=True)
     module, given = KINDS[kind]
-    users = ["Client", "--users", str(USERS), "--spawn-rate", str(USERS), *given]
+    user_class = [] if "Reporter" in further_options else ["Client"]
+    users = [*user_class, "--users", str(USERS), "--spawn-rate", str(USERS), *given]
     with on_processor(SERVERS if pinned else None), service() as host, Sink() as sink:
         # Ends by itself if this program is killed.
         options = [*users, "--host", host, "--run-time", "10m", *further_options]
@@ -276,7 +281,7 @@ def started(folder: Path, module: str, endpoint_url: str, options: list[str]) ->
     locustfiles = ["users.py", *(file for option, file in FURTHER_LOCUSTFILES.items() if option in options)]
     command = [sys.executable, "-m", module, "-f", ",".join(str(HERE / file) for file in locustfiles)]
     command += ["--host", "http://service.example"]
-    command += ["--headless", "--only-summary", "--exit-code-on-error", "0"]
+    command += [*([] if "--autostart" in options else ["--headless"]), "--only-summary", "--exit-code-on-error", "0"]
     command += ["--timings", str(timings), "--started", str(is_there), *options]
     if module == "locust_cw":
         command += ["--cw-live", "--cw-flush-interval", str(FLUSH_INTERVAL_S)]

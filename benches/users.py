@@ -2,10 +2,9 @@
 
 It does not import locust_cw, so that it runs with and without. It creates the file of `--started` once all users run.
 It writes to the file of `--timings`: the number of requests, the duration of the test, and the time from its end until
-everything was done. The process can be stopped and continued. For the first and the last time that it was continued,
-the file has the number of requests so far, and the CPU time of Locust's own thread and of all threads. It also has the
-99th percentile of the response times, before Locust's statistics round them, of requests that started after the last
-time.
+everything was done. The process can be stopped and continued. For each time that it was continued, the file has the
+number of requests so far, and the CPU time of Locust's own thread and of all threads. It also has the 99th percentile
+of the response times, before Locust's statistics round them, of requests that started after the last time.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ TIMES_MS = itertools.cycle([random.lognormvariate(math.log(20), 0.6) for _ in ra
 FAILURES = itertools.cycle([*[None] * (FAIL_EVERY - 1), RuntimeError("500 Server Error for url: /path")])
 
 marks: dict[str, float] = {"continued": math.inf}
-continued: list[tuple[int, float, float]] = []
-"""Each time that the process was continued: requests, CPU seconds of Locust's own thread, and of all threads."""
+continued: list[tuple[int, float, float, float]] = []
+"""Each time that the process was continued: requests, CPU seconds of Locust's thread and of all threads, the time."""
 times_ms = array("d")
 
 
@@ -128,7 +127,8 @@ def on_init(environment: Environment, **_kwargs: object) -> None:
 
     def on_continue(*_: object) -> None:
         marks["continued"] = time.time()
-        continued.append((environment.stats.total.num_requests, time.thread_time(), time.process_time()))
+        used = time.thread_time(), time.process_time()
+        continued.append((environment.stats.total.num_requests, *used, time.monotonic()))
 
     def on_spawned(**_kwargs: object) -> None:
         Path(options.started).touch()
@@ -137,7 +137,7 @@ def on_init(environment: Environment, **_kwargs: object) -> None:
         timings = {
             "requests": environment.stats.total.num_requests,
             "seconds": marks["stop"] - marks["start"],
-            "continued": [*continued[:1], *continued[-1:]],
+            "noted": continued,
             "p99_ms": sorted(times_ms)[int(len(times_ms) * 0.99)] if times_ms else None,
             "seconds_after": time.monotonic() - marks["stop"],
         }
