@@ -13,6 +13,7 @@ import itertools
 import json
 import statistics
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ SAME_FLUSH_S = 0.6
 METRICS_PER_SERIES = 5
 LOGGED_RATES = [10, 1_000, 10_000]
 EVENT_OVERHEAD_BYTES = 26
+COMPACT_TARGET = 180
 FLAT = 1.2
 """Accepted ratio of calls at the highest and the lowest rate. The flush interval has 10 % jitter."""
 
@@ -52,6 +54,8 @@ class Logged:
     """Bytes sent per event, including HTTP headers."""
     counted_bytes: float
     """Bytes that CloudWatch charges per event."""
+    compact_bytes: float
+    """The same with `--cw-log-fields compact`."""
     calls_per_hour: float
 
 
@@ -73,6 +77,7 @@ def main() -> int:
     print(f"\n{'log events at requests/s':34}" + "".join(f"{rate:>10,}" for rate in logged))
     print(f"{'bytes per event on the wire':34}" + "".join(f"{each.wire_bytes:10,.0f}" for each in logged.values()))
     print(f"{'bytes per event as charged':34}" + "".join(f"{each.counted_bytes:10,.0f}" for each in logged.values()))
+    print(f"{'... with compact fields':34}" + "".join(f"{each.compact_bytes:10,.0f}" for each in logged.values()))
     event_bytes = logged[LOGGED_RATES[-1]].counted_bytes
     print_cost(arguments.rates, arguments.names, per_hour, event_bytes)
     if arguments.plot:
@@ -142,12 +147,17 @@ def log_events(rate: int, seconds: float) -> Logged:
         calls = [call for call in sink.stop() if call.operation == "PutLogEvents"]
     events = receipt["log_events"]["delivered"]
     wire_bytes = sum(call.head_bytes + call.body_bytes for call in calls) / events
-    return Logged(wire_bytes, counted_bytes(), len(calls) / seconds * HOUR_S)
+    return Logged(wire_bytes, counted_bytes("full"), counted_bytes("compact"), len(calls) / seconds * HOUR_S)
 
 
-def counted_bytes() -> float:
-    """Mean size of a log event as CloudWatch counts it."""
-    with Sink(keep=True) as sink, driver.run(sink.url, live=True) as publisher:
+def counted_bytes(log_fields: str) -> float:
+    """Mean size of the log event of a request as CloudWatch counts it."""
+    with Sink(keep=True) as sink, driver.run(sink.url, live=True, log_fields=log_fields) as publisher:
+        # As in a test. Compact events of requests that come after it do not repeat the host.
+        publisher.event("test_start")
+        flush = publisher.flush()
+        while not flush.settled:
+            time.sleep(driver.POLL_S)
         driver.Load(publisher, 20).record(5_000)
         driver.deliver(publisher)
         publisher.finish()
@@ -156,6 +166,7 @@ def counted_bytes() -> float:
             for number, call in enumerate(sink.stop())
             if call.operation == "PutLogEvents"
             for event in json.loads(sink.body(number))["logEvents"]
+            if '"outcome"' in event["message"]
         ]
     return statistics.mean(len(message.encode()) + EVENT_OVERHEAD_BYTES for message in messages)
 
@@ -244,6 +255,7 @@ def summary(
         if number != few
     ]
     wire = logged[max(logged)]
+    is_small = wire.compact_bytes <= COMPACT_TARGET
     return [
         Figure(
             f"PutMetricData calls/h, {few:,} name, {low:,} to {high:,} requests/s",
@@ -254,6 +266,12 @@ def summary(
         ),
         *figures_of_names,
         Figure("bytes per log event on the wire", f"{wire.wire_bytes:,.0f} of {wire.counted_bytes:,.0f} charged"),
+        Figure(
+            "bytes per log event as charged, compact",
+            f"{wire.compact_bytes:,.0f}",
+            f"at most {COMPACT_TARGET}",
+            is_small,
+        ),
     ]
 
 

@@ -70,6 +70,10 @@ mod _core {
     #[pymodule_export]
     const EVENT_BYTES: u64 = crate::accounting::plan::EVENT_BYTES;
 
+    /// The same with compact fields.
+    #[pymodule_export]
+    const COMPACT_EVENT_BYTES: u64 = crate::accounting::plan::COMPACT_EVENT_BYTES;
+
     /// Number of gauges of each process.
     #[pymodule_export]
     const GAUGES: u64 = crate::accounting::plan::GAUGES;

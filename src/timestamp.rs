@@ -104,6 +104,12 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// The microseconds that [`Self::millis`] leaves out: 0 to 999.
+    #[must_use]
+    pub const fn micros_of_milli(self) -> i64 {
+        self.0.rem_euclid(1000)
+    }
+
     /// Microseconds since the epoch.
     #[must_use]
     pub const fn micros(self) -> i64 {

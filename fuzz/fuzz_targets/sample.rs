@@ -6,7 +6,7 @@ use std::sync::Arc;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use locust_cw::config::identity::RunIdentity;
-use locust_cw::config::{LogFormat, LogUrls, Options};
+use locust_cw::config::{LogFields, LogFormat, LogUrls, Options};
 use locust_cw::ingest::sample::{
     Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar,
 };
@@ -58,6 +58,7 @@ struct Request {
 #[derive(Debug, Arbitrary)]
 struct Test {
     text: bool,
+    compact: bool,
     urls: bool,
     minutes: bool,
     host: Option<Text>,
@@ -122,6 +123,7 @@ fuzz_target!(|test: Test| {
     let keys = ["Host,Request", "Host", "Method,RunId", "Host,Request,Method,RunId", "Request"];
     let options = Options {
         log_format: if test.text { LogFormat::Text } else { LogFormat::Json },
+        log_fields: if test.compact { LogFields::Compact } else { LogFields::Full },
         log_urls: if test.urls { LogUrls::Full } else { LogUrls::Redacted },
         resolution: if test.minutes { 60 } else { 1 },
         dimensions: keys[usize::from(test.dimensions) % keys.len()].into(),

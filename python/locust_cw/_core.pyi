@@ -7,6 +7,7 @@ from typing import Any, Literal, final
 from locust_cw._errors import AwsError, InvalidOptionError
 
 __all__ = [
+    "COMPACT_EVENT_BYTES",
     "DATES_END",
     "EVENT_BYTES",
     "EVENT_OVERHEAD_BYTES",
@@ -95,6 +96,9 @@ DATES_END: float
 
 EVENT_BYTES: int
 """Estimated size of the text of a JSON log event, in bytes."""
+
+COMPACT_EVENT_BYTES: int
+"""The same with `log_fields` compact."""
 
 GAUGES: int
 """Gauges of each process: `UserCount`, `GeneratorCpu_Percent` and `GeneratorMemory_Bytes`."""

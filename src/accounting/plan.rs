@@ -2,13 +2,15 @@
 
 use serde::Deserialize;
 
-use crate::config::LogChoice;
+use crate::config::{LogChoice, LogFields};
 use crate::delivery::limits::{MAX_DATUMS, MAX_METRICS_BYTES};
 use crate::logs::event::EVENT_OVERHEAD_BYTES;
 use crate::metrics::histogram::MAX_VALUES_PER_DATUM;
 
 /// Bytes of the text of a JSON log event, measured over the requests of the tests. Names, errors and contexts add to it.
 pub const EVENT_BYTES: u64 = 300;
+/// The same with compact fields.
+pub const COMPACT_EVENT_BYTES: u64 = 185;
 /// Gauges of each process: `UserCount`, `GeneratorCpu_Percent` and `GeneratorMemory_Bytes`. A test with workers also has
 /// `WorkerCount`.
 pub const GAUGES: u64 = 3;
@@ -50,8 +52,10 @@ pub struct Plan {
     pub logs: LogChoice,
     /// Share of successful requests that are logged.
     pub log_sample: f64,
-    /// Bytes of the text of a log event.
-    pub event_bytes: u64,
+    /// Which fields the log event of a request has.
+    pub log_fields: LogFields,
+    /// Bytes of the text of a log event; `None` if only its fields are known.
+    pub event_bytes: Option<u64>,
     /// Custom metrics, counted with the values of their dimensions. Each process publishes all of them.
     pub custom_metrics: u64,
 }
@@ -72,7 +76,8 @@ impl Default for Plan {
             resolution: 1,
             logs: LogChoice::All,
             log_sample: 1.0,
-            event_bytes: EVENT_BYTES,
+            log_fields: LogFields::Full,
+            event_bytes: None,
             custom_metrics: 0,
         }
     }
@@ -97,8 +102,15 @@ impl Plan {
     pub fn usage(&self) -> PlannedUsage {
         let log_events = self.log_events();
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let bytes_each = (self.event_bytes + EVENT_OVERHEAD_BYTES as u64) as f64;
+        let bytes_each = (self.event_bytes() + EVENT_OVERHEAD_BYTES as u64) as f64;
         PlannedUsage { metrics: self.metrics(), calls: self.calls(), log_events, log_bytes: log_events * bytes_each }
+    }
+
+    fn event_bytes(&self) -> u64 {
+        self.event_bytes.unwrap_or(match self.log_fields {
+            LogFields::Full => EVENT_BYTES,
+            LogFields::Compact => COMPACT_EVENT_BYTES,
+        })
     }
 
     /// The names that are published.
@@ -203,7 +215,8 @@ mod tests {
         resolution: 1,
         logs: LogChoice::All,
         log_sample: 1.0,
-        event_bytes: EVENT_BYTES,
+        log_fields: LogFields::Full,
+        event_bytes: None,
         custom_metrics: 0,
     };
 
@@ -225,6 +238,9 @@ mod tests {
         assert_eq!(events(LogChoice::Failures, 1.0).log_events, 15_000.0);
         assert_eq!(events(LogChoice::Off, 1.0).log_events, 0.0);
         assert_eq!(events(LogChoice::All, 1.0).log_bytes, 60_000.0 * 326.0);
+        let compact = Plan { log_fields: LogFields::Compact, ..PLAN };
+        assert_eq!(compact.usage().log_bytes, 60_000.0 * 211.0);
+        assert_eq!(Plan { event_bytes: Some(74), ..compact }.usage().log_bytes, 60_000.0 * 100.0);
     }
 
     #[test]

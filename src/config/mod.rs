@@ -7,5 +7,5 @@ pub mod validate;
 pub mod value;
 
 pub use aws::{AwsConfig, RequiredAccount, ResolvedAws};
-pub use options::{InvalidOption, LogChoice, LogClass, LogFormat, LogUrls, Options, Problem, SeriesKey};
+pub use options::{InvalidOption, LogChoice, LogClass, LogFields, LogFormat, LogUrls, Options, Problem, SeriesKey};
 pub use validate::{Config, LogConfig, checks, is_endpoint_url};

@@ -24,6 +24,7 @@ pub struct Options {
     pub logs: LogChoice,
     pub log_sample: f64,
     pub log_format: LogFormat,
+    pub log_fields: LogFields,
     pub log_urls: LogUrls,
     pub log_group: String,
     pub log_stream: String,
@@ -57,6 +58,7 @@ impl Default for Options {
             logs: LogChoice::All,
             log_sample: 1.0,
             log_format: LogFormat::Json,
+            log_fields: LogFields::Full,
             log_urls: LogUrls::Redacted,
             log_group: "LocustTests".to_owned(),
             log_stream: "load-generator".to_owned(),
@@ -163,6 +165,16 @@ pub enum LogFormat {
     Text,
 }
 
+/// Which fields the log event of a request has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFields {
+    /// All.
+    Full,
+    /// Those that do not repeat what the log stream, its life-cycle events or the event's timestamp say.
+    Compact,
+}
+
 /// Whether log events contain the values of URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -238,6 +250,7 @@ mod tests {
         for (option, choices) in [
             ("logs", &["all", "failures", "off"][..]),
             ("log_format", &["json", "text"]),
+            ("log_fields", &["full", "compact"]),
             ("log_urls", &["redacted", "full"]),
             ("log_class", &["STANDARD", "INFREQUENT_ACCESS"]),
             ("namespace", &[]),

@@ -7,7 +7,7 @@ use strum::VariantNames as _;
 
 use super::aws::{AwsConfig, RequiredAccount};
 use super::identity::{MAX_RUN_ID_CHARS, MAX_WORKER_CHARS};
-use super::options::{InvalidOption, LogChoice, LogClass, LogFormat, LogUrls, Options, Problem, SeriesKey};
+use super::options::{InvalidOption, LogChoice, LogClass, LogFields, LogFormat, LogUrls, Options, Problem, SeriesKey};
 use crate::check::{Check, ParseError};
 use crate::metrics::dimension::{self, Dimension};
 
@@ -34,6 +34,8 @@ pub struct LogConfig {
     pub sample: f64,
     /// The format of the events.
     pub format: LogFormat,
+    /// Which fields the events of requests have.
+    pub fields: LogFields,
     /// Whether the events contain the values of URLs.
     pub urls: LogUrls,
     /// Name of the log group.
@@ -93,6 +95,7 @@ impl Options {
             choice: self.logs,
             sample: in_range("log_sample", self.log_sample, 0.0, 1.0, "a share from 0 to 1")?,
             format: self.log_format,
+            fields: self.log_fields,
             urls: self.log_urls,
             group: log_group(self.log_group)?,
             stream_prefix: stream_prefix(self.log_stream)?,

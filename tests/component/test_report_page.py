@@ -157,5 +157,11 @@ def test_links_open_the_console_at_the_time_of_the_run(record: Record) -> None:
     assert "start=" in links["Dashboard Shop"]
     start = round(1000 * (record.started - 15))
     assert f"log-group/Shop/log-events$3Fstart$3D{start}$26end$3D" in links["Log events in Shop"]
+    assert f"filterPattern$3D$2522{record.run_id}$2522" in links["Log events in Shop"]
+    for changed in ({"log_fields": "compact"}, {"log_format": "text"}):
+        links = page_of(replace(published, options=published.options | changed)).links
+        assert links["Log streams in Shop"].endswith(
+            f"log-group/Shop$3FlogStreamNameFilter$3Dload-generator$252F{record.run_id}$252F"
+        )
     elsewhere = replace(published, destination=destination | {"cloudwatch_url": "http://127.0.0.1:4566"})
     assert page_of(elsewhere).links == {}

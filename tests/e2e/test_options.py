@@ -23,6 +23,7 @@ from support.servers import Target
 OPTIONS = {
     "--cw-live", "--cw-disable", "--cw-dry-run", "--cw-local", "--cw-namespace", "--cw-dimensions", "--cw-dimension",
     "--cw-resolution", "--cw-flush-interval", "--cw-max-requests", "--cw-logs", "--cw-log-sample", "--cw-log-format",
+    "--cw-log-fields",
     "--cw-log-group", "--cw-log-stream", "--cw-log-retention-days", "--cw-log-class", "--cw-region", "--cw-profile",
     "--cw-role-arn", "--cw-external-id", "--cw-endpoint-url", "--cw-run-id", "--cw-spool-dir", "--cw-spool-max-mb",
     "--cw-drain-timeout", "--cw-receipt", "--cw-fail-on-loss", "--cw-strict", "--cw-stop-on-alarm", "--cw-dashboard",

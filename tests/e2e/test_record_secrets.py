@@ -43,7 +43,7 @@ TEXTS: dict[str, str] = {
 OF_TEST = {"namespace", "log_group", "endpoint_url", "spool_dir", "region"}
 WITHOUT_TEXT = {
     "live", "disable", "dry_run", "local", "dimensions", "resolution", "flush_interval", "max_requests", "logs",
-    "log_sample", "log_format", "log_urls", "log_retention_days", "log_class", "source", "spool_max_mb",
+    "log_sample", "log_format", "log_fields", "log_urls", "log_retention_days", "log_class", "source", "spool_max_mb",
     "drain_timeout", "fail_on_loss", "warmup", "check_wait", "max_regression", "record", "strict",
 }  # fmt: skip
 """Flags, numbers, and options with fixed values."""

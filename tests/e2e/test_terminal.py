@@ -84,6 +84,7 @@ STARTS: dict[str, tuple[list[str], str]] = {
     "no logs": (["--cw-logs=off"], r".*, no logs\. At AWS .* more per request name\.$"),
     "failures": (["--cw-logs=failures"], r".*, failed requests in log group /test-\w+\."),
     "sample": (["--cw-log-sample=0.125"], r".*, failed requests and 12\.5 % of the others in log group /test-\w+\."),
+    "compact": (["--cw-log-fields=compact"], r".* and 0\.098 per million requests logged\.$"),
     "hosts alone": (["--cw-dimensions=Host"], r".* USD an hour and 0\.15 per million requests logged\.$"),
     "another price": (
         ["--cw-region=ap-northeast-2", "--cw-log-class=INFREQUENT_ACCESS"],

@@ -40,10 +40,12 @@ def differing(result: dict[str, Any]) -> dict[tuple[str, str], int]:
 WAYS: dict[str, tuple[str, ...]] = {
     "usual": (),
     "at the end, as lines": ("--cw-log-format=text",),
+    "compact": (*LIVE, "--cw-log-fields=compact"),
     "minutes": (*LIVE, "--cw-resolution=60", "--cw-logs=failures"),
     "a share": (*LIVE, "--cw-log-sample=0.1", "--cw-dimensions=Host,Request,Method", "--cw-dimension=Team=blue"),
     "many names": (*LIVE, "--cw-max-requests=2"),
     "workers": (*LIVE, "--processes=2"),
+    "compact workers": (*LIVE, "--processes=2", "--cw-log-fields=compact"),
     "reports": (*LIVE, "--processes=2", "--cw-source=master"),
     "no logs": (*LIVE, "--cw-logs=off"),
 }
@@ -175,17 +177,18 @@ def test_the_spool_folder_of_the_command_counts(aws: Aws, locust: Locust, tmp_pa
         assert differing(verify(tmp_path, str(each.receipt["run_id"]), f"--spool-dir={spool}")) == {}
 
 
-def test_uncertain_data_may_exist_twice(aws: Aws, locust: Locust) -> None:
+@pytest.mark.parametrize("fields", ["full", "compact"])
+def test_uncertain_data_may_exist_twice(aws: Aws, locust: Locust, fields: str) -> None:
     for operation in ("PutMetricData", "PutLogEvents"):
         aws.proxy.on(operation, swallow, times=1)
-    done = locust.run(*PACED, *SHORT, *LIVE)
+    done = locust.run(*PACED, *SHORT, *LIVE, f"--cw-log-fields={fields}")
     uncertain = done.receipt["uncertain"]
     assert uncertain > 0
     result = verify(done.folder)
     assert all(each["spare"] == (uncertain if each["expected"] else 0) for each in result["numbers"])
     assert any(each["held"] > each["expected"] for each in result["numbers"])
     assert any(f"up to {uncertain}" in note for note in result["notes"])
-    assert any("same worker and seq" in note for note in result["notes"])
+    assert any("same log stream and seq" in note for note in result["notes"])
 
 
 def test_rejected_data_is_not_expected(aws: Aws, locust: Locust) -> None:

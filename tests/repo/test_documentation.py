@@ -66,6 +66,20 @@ def test_every_source_path_on_a_page_exists() -> None:
     assert lost == []
 
 
+def test_a_compact_event_has_the_documented_size() -> None:
+    """A test in `src/logs/formats/mod.rs` has the same two events."""
+    page = (DOCS / "metrics-and-logs.md").read_text()
+    section = page.split("### Compact events\n")[1].split("\n###")[0]
+    full, compact = ("".join(map(str.strip, text.split("\n"))) for text in re.findall(r"(?m)(?:^    .+\n)+", section))
+    sizes = [len(event.encode()) + _core.EVENT_OVERHEAD_BYTES for event in (full, compact)]
+    assert f"CloudWatch charges {sizes[0]} bytes for this event, and {sizes[1]} if" in " ".join(section.split())
+    assert sizes[1] <= 180
+    kept = json.loads(full)
+    for name in ("time", "run_id", "worker", "host"):
+        del kept[name]
+    assert json.loads(compact) == {"time_us": 456, **kept}
+
+
 def code_blocks(page: Path) -> list[str]:
     """The indented and fenced code blocks, in order, without the text around them."""
     return re.findall(r"^```.*?^```|(?:^ {4}[^\n]*\n)+", page.read_text(), re.MULTILINE | re.DOTALL)

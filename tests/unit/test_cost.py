@@ -77,6 +77,8 @@ def test_a_metric_costs_its_price_a_month_at_most(tmp_path: Path, args: tuple[st
         (("--logs=off",), "logs", 0),
         (("--logs=failures", "--failure-share=0.25"), "logs", 0.25),
         (("--log-sample=0", "--failure-share=0.25"), "logs", 0.25),
+        (("--log-fields=compact",), "logs", 211 / 326),
+        (("--log-fields=compact", "--event-bytes=137"), "logs", 0.5),
         (("--log-class=INFREQUENT_ACCESS",), "logs", 0.5),
         (("--region=ap-northeast-2",), "logs", 1.52),
         (("--region=eu-north-1",), "logs", 1),

@@ -59,6 +59,8 @@ VIEWS = {
     "failures": view(logs="failures"),
     "no logs": view(logs="off"),
     "text": view(log_format="text"),
+    "compact": view(log_fields="compact"),
+    "compact text": view(log_format="text", log_fields="compact"),
     "custom metrics": view(custom_metrics=CUSTOM),
     "custom metrics of all hosts": view(custom_metrics=CUSTOM, host=None, resolution=60, constants=(("pool", "a"),)),
 }
@@ -411,6 +413,8 @@ def test_a_view_is_made_of_the_tests_options() -> None:
     assert made.series == ("Host", "Request", "Method")
     assert made.constants == (("stage", "a=b"),)
     assert (made.namespace, made.logs, made.log_format, made.log_group) == ("N", "failures", "json", "LocustTests")
+    assert made.log_fields == "full"
+    assert View.of({"log_fields": "compact"}, region=REGION).log_fields == "compact"
     assert made.host == _core.dimension_value(_core.public_host("https://ü"))
     assert made.resolution == 1
 

@@ -34,6 +34,7 @@ BAD = [
     "--cw-log-sample=2",
     "--cw-log-sample=-0.1",
     "--cw-log-format=xml",
+    "--cw-log-fields=some",
     "--cw-log-urls=some",
     "--cw-log-group=a b",
     "--cw-log-group=aws/x",

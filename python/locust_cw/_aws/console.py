@@ -54,8 +54,13 @@ def metrics_url(region: str, namespace: str) -> str:
 
 def log_group_url(region: str, name: str) -> str:
     """The page of a log group."""
-    # The console expects the name encoded twice, with $ instead of %.
-    return _console_url(region, f"logsV2:log-groups/log-group/{quote(quote(name, safe=''), safe='').replace('%', '$')}")
+    # The console expects the name encoded twice.
+    return _console_url(region, f"logsV2:log-groups/log-group/{_encoded(quote(name, safe=''))}")
+
+
+def log_streams_url(region: str, name: str, prefix: str) -> str:
+    """The page of a log group with the log streams whose names begin with a prefix."""
+    return log_group_url(region, name) + _encoded(f"?logStreamNameFilter={quote(prefix, safe='')}")
 
 
 def log_events_url(region: str, name: str, start: float, end: float, pattern: str) -> str:
@@ -66,14 +71,18 @@ def log_events_url(region: str, name: str, start: float, end: float, pattern: st
         name: The log group.
         start: Start of the run, in seconds since the epoch.
         end: End of the run.
-        pattern: The filter pattern; empty for all events.
+        pattern: The filter pattern.
 
     """
     margin = max(_LEAST_MARGIN_S, (end - start) * _MARGIN)
     query = f"?start={round(1000 * (start - margin))}&end={round(1000 * (end + margin))}"
-    if pattern:
-        query += f"&filterPattern={quote(pattern, safe='')}"
-    return f"{log_group_url(region, name)}/log-events{quote(query, safe='').replace('%', '$')}"
+    query += f"&filterPattern={quote(pattern, safe='')}"
+    return f"{log_group_url(region, name)}/log-events{_encoded(query)}"
+
+
+def _encoded(text: str) -> str:
+    """A text as the console expects it in the address of a page: with $ instead of %."""
+    return quote(text, safe="").replace("%", "$")
 
 
 def _console_url(region: str, page: str) -> str:

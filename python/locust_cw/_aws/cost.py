@@ -31,7 +31,8 @@ class Load:
         resolution: Seconds per window, 1 or 60.
         logs: `all`, `failures` or `off`.
         log_sample: Share of successful requests that are logged.
-        event_bytes: Bytes of the text of a log event.
+        log_fields: `full` or `compact`: which fields the log event of a request has.
+        event_bytes: Bytes of the text of a log event; None for an estimate by `log_fields`.
         max_requests: Distinct request names that are published; all others are published as one more.
         record: Whether the record of the run may be written to the log group.
         custom_metrics: Custom metrics, counted with the values of their dimensions.
@@ -49,7 +50,8 @@ class Load:
     resolution: int = 1
     logs: str = "all"
     log_sample: float = 1.0
-    event_bytes: int = _core.EVENT_BYTES
+    log_fields: str = "full"
+    event_bytes: int | None = None
     max_requests: int = _core.default_options()["max_requests"]
     record: bool = True
     custom_metrics: int = 0

@@ -135,6 +135,7 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
         default=from_test("log_sample"),
         help=f"share of successful requests that are logged; {shown}",
     )
+    add("--log-fields", choices=_core.option_choices("log_fields"), default=from_test("log_fields"), help=shown)
     add("--log-class", choices=_core.option_choices("log_class"), default=from_test("log_class"), help=shown)
     record = option_of("record")
     add("--record", choices=record.choices, default=FromTest("record", record.default), help=shown)
@@ -149,8 +150,8 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
         "--event-bytes",
         metavar="BYTES",
         type=_count,
-        default=_core.EVENT_BYTES,
-        help=f"size of the text of a log event; {shown}",
+        help=f"size of the text of a log event (default: {_core.EVENT_BYTES}, or {_core.COMPACT_EVENT_BYTES} with"
+        " --log-fields compact)",
     )
     add_check_option(parser)
     add_target_option(parser)
@@ -220,6 +221,7 @@ def _load_of(options: argparse.Namespace) -> Load:
         resolution=options.resolution,
         logs=options.logs,
         log_sample=options.log_sample,
+        log_fields=options.log_fields,
         event_bytes=options.event_bytes,
         max_requests=options.max_requests,
         record=options.record == "cloudwatch",

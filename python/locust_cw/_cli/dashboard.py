@@ -54,7 +54,7 @@ examples:
 
 exit code: 0 done, 1 AWS refused or there is no such dashboard, 2 invalid argument
 """
-_OF_THE_CORE = ("namespace", "dimensions", "dimension", "logs", "log_format", "log_group", "check")
+_OF_THE_CORE = ("namespace", "dimensions", "dimension", "logs", "log_format", "log_fields", "log_group", "check")
 
 
 def declare(add_parser: AddParser) -> None:
@@ -107,6 +107,12 @@ def _add_view_options(parser: argparse.ArgumentParser) -> None:
         choices=_core.option_choices("log_format"),
         default=from_test("log_format"),
         help=f"format of log events; {shown}",
+    )
+    add(
+        "--log-fields",
+        choices=_core.option_choices("log_fields"),
+        default=from_test("log_fields"),
+        help=f"fields of the log events of requests; {shown}",
     )
     add("--log-group", metavar="NAME", default=from_test("log_group"), help=f"log group; {shown}")
     add_target_option(group)

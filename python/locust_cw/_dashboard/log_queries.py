@@ -1,4 +1,8 @@
-"""Logs Insights queries: the newest failures on the dashboard, and the queries saved next to it."""
+"""Logs Insights queries: the newest failures on the dashboard, and the queries saved next to it.
+
+All of them read full and compact events. The name of the log stream has the run ID and the worker, which compact events
+have not.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,21 @@ if TYPE_CHECKING:
 
 def newest_failures(view: View) -> str:
     """The query of the widget with the newest failed requests."""
-    source = f"SOURCE '{view.log_group}'"
+    source, newest = f"SOURCE '{view.log_group}'", "sort @timestamp desc | limit 50"
     if view.log_format == "text":
+        has_no_host = " or @message not like '[host='" if view.log_fields == "compact" else ""
         return (
             f"{source} | filter @message like '[exception='"
-            ' | parse @message "[timestamp=*] [host=*] [request_type=*] [name=*] [response_time=*] [exception=*]'
-            ' [user=*]"'
-            " as time, host, method, name, response_time_ms, error, user"
-            f" | filter host = '{HOST_PLACEHOLDER}'"
-            " | display @timestamp, method, name, response_time_ms, error | sort @timestamp desc | limit 50"
+            f" | filter @message like '[host={HOST_PLACEHOLDER}]'{has_no_host}"
+            ' | parse @message "[request_type=*] [name=*] [response_time=*] [exception=*] [user=*]"'
+            " as method, name, response_time_ms, error, user"
+            f" | display @timestamp, method, name, response_time_ms, error, @logStream | {newest}"
         )
+    # A compact event has no host if it is the host of its run.
+    has_no_host = " or not ispresent(host)" if view.log_fields == "compact" else ""
     return (
-        f"{source} | fields @timestamp, method, name, status, response_time_ms, error_type, error, run_id"
-        f" | filter outcome = 'failure' and host = '{HOST_PLACEHOLDER}' | sort @timestamp desc | limit 50"
+        f"{source} | fields @timestamp, method, name, status, response_time_ms, error_type, error, @logStream"
+        f" | filter outcome = 'failure' and (host = '{HOST_PLACEHOLDER}'{has_no_host}) | {newest}"
     )
 
 
@@ -39,7 +45,7 @@ def saved_queries(view: View) -> dict[str, str]:
     }
     if view.logs == "all":
         queries["slowest requests"] = (
-            "fields @timestamp, method, name, response_time_ms, outcome, status, run_id, worker"
+            "fields @timestamp, method, name, response_time_ms, outcome, status, @logStream"
             " | filter ispresent(response_time_ms) | sort response_time_ms desc | limit 100"
         )
         queries["percentiles by name"] = (

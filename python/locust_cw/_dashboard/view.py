@@ -46,6 +46,7 @@ class View:
         series: The dimensions of a series: `Host`, `Request`, `Method`, `RunId`.
         logs: Which requests are logged: `all`, `failures` or `off`.
         log_format: `json` or `text`.
+        log_fields: `full` or `compact`: which fields the log event of a request has.
         log_group: The log group.
         resolution: Seconds between two values of the test's metrics.
         host: The host under test, as the dimension has it; None if the user classes have hosts of their own.
@@ -63,6 +64,7 @@ class View:
     series: tuple[str, ...]
     logs: str
     log_format: str
+    log_fields: str
     log_group: str
     resolution: int
     host: str | None = None
@@ -85,6 +87,7 @@ class View:
             series=tuple(dict.fromkeys(name.strip() for name in chosen["dimensions"].split(","))),
             logs=chosen["logs"],
             log_format=chosen["log_format"],
+            log_fields=chosen["log_fields"],
             log_group=chosen["log_group"],
             resolution=chosen["resolution"],
             host=None if host is None else _core.dimension_value(_core.public_host(host)),

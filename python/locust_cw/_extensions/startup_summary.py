@@ -186,7 +186,7 @@ def _logs(options: Options, *, from_reports: bool) -> str:
 
 
 def _cost(options: Options, region: str | None, *, workers: int | None, from_reports: bool) -> str:
-    plan = {name: options[name] for name in ("live", "flush_interval", "resolution")}
+    plan = {name: options[name] for name in ("live", "flush_interval", "resolution", "log_fields")}
     plan["workers"] = 1 if workers is None or from_reports else workers
 
     def hourly(*, names: int = 1, rate: float = 0.0) -> tuple[float, float]:

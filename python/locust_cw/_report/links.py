@@ -26,9 +26,13 @@ def links_of(record: Record) -> dict[str, str]:
         found[f"Dashboard {record.dashboard}"] = str(url)
     if record.option("logs") != "off" and _is_aws(record.destination.get("logs_url")):
         group = record.option("log_group")
-        # Log events in the text format do not have the run ID.
-        pattern = f'"{record.run_id}"' if record.option("log_format") == "json" else ""
-        found[f"Log events in {group}"] = console.log_events_url(region, group, begin, end, pattern)
+        if (record.option("log_format"), record.option("log_fields")) == ("json", "full"):
+            url = console.log_events_url(region, group, begin, end, f'"{record.run_id}"')
+            found[f"Log events in {group}"] = url
+        else:
+            # Other log events do not have the run ID. The names of their streams have it.
+            prefix = f"{record.option('log_stream')}/{record.run_id}/"
+            found[f"Log streams in {group}"] = console.log_streams_url(region, group, prefix)
     found[f"Metrics in {record.option('namespace')}"] = console.metrics_url(region, record.option("namespace"))
     return found
 

@@ -28,12 +28,7 @@ DEFAULT = "default"
 """The dashboard that is named after the namespace."""
 
 OPTIONS = (
-    Option(
-        "live",
-        "Publish to CloudWatch while the test runs; without it, results are published when the test stops",
-        type=None,
-        form=True,
-    ),
+    Option("live", "Publish to CloudWatch while the test runs; without it, when the test stops", type=None, form=True),
     Option("disable", "Do not publish this run, regardless of other settings", type=None),
     Option("dry_run", "Make no network calls; data stays in the spool", type=None),
     Option("local", "Publish to a local CloudWatch, started for this run (needs locust-cw[local])", type=None),
@@ -46,6 +41,7 @@ OPTIONS = (
     Option("logs", "Requests that become log events", choices=_choices("logs")),
     Option("log_sample", "Share of successful requests to log, 0 to 1; failures are always logged", "SHARE", float),
     Option("log_format", "Format of log events", choices=_choices("log_format")),
+    Option("log_fields", "Request fields in log events: all, or without repeated ones", choices=_choices("log_fields")),
     Option("log_urls", "URLs in log events: without their values, or in full", choices=_choices("log_urls")),
     Option("log_group", "Log group", "NAME"),
     Option("log_stream", "First part of the log stream's name", "PREFIX"),

@@ -18,11 +18,17 @@ fn number<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S:
 
 #[derive(Serialize)]
 pub(super) struct RequestJson<'a> {
-    pub(super) time: String,
-    pub(super) run_id: &'a str,
-    pub(super) worker: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) time_us: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) run_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) worker: Option<&'a str>,
     pub(super) seq: u64,
-    pub(super) host: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) host: Option<Cow<'a, str>>,
     pub(super) method: Cow<'a, str>,
     pub(super) name: Cow<'a, str>,
     pub(super) outcome: &'a str,

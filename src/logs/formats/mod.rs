@@ -14,7 +14,7 @@ use self::text::TextLine;
 use super::error_text::separate_url;
 use super::line::LogLine;
 use crate::config::identity::RunIdentity;
-use crate::config::{LogChoice, LogConfig, LogFormat, LogUrls};
+use crate::config::{LogChoice, LogConfig, LogFields, LogFormat, LogUrls};
 use crate::ingest::sample::{Failure, LifeCycleEvent, Sample, Scalar};
 use crate::redact::redact_urls;
 
@@ -29,7 +29,10 @@ pub struct LogFormatter {
     choice: LogChoice,
     share: f64,
     format: LogFormat,
+    log_fields: LogFields,
     urls: LogUrls,
+    /// Whether a life-cycle event of this stream has the host of the run, so that events of requests need not repeat it.
+    has_logged_host: bool,
     /// Number of the last event; (`run_id`, `worker`, `seq`) is unique.
     seq: u64,
     /// What is left of the share of successful requests that are due.
@@ -42,8 +45,8 @@ impl LogFormatter {
     pub fn new(config: &LogConfig, identity: Arc<RunIdentity>) -> Self {
         // The first of every 1/share successful requests is logged, beginning with the very first.
         let due = 1.0 - config.sample;
-        let (choice, share, format, urls) = (config.choice, config.sample, config.format, config.urls);
-        Self { identity, choice, share, format, urls, seq: 0, due }
+        let &LogConfig { choice, sample: share, format, fields: log_fields, urls, .. } = config;
+        Self { identity, choice, share, format, log_fields, urls, has_logged_host: false, seq: 0, due }
     }
 
     /// Writes the event of a sample. Says whether there is one: not every sample is to be logged.
@@ -73,6 +76,7 @@ impl LogFormatter {
             LogFormat::Json => line.write_json(time, &self.life_cycle_json(event, limit)),
             LogFormat::Text => line.write_text(time, &self.life_cycle_text(event, limit)),
         });
+        self.has_logged_host |= self.identity.host.is_some();
         true
     }
 
@@ -98,12 +102,14 @@ impl LogFormatter {
         let failure = sample.failure.as_deref();
         let error = failure.map(|failure| separate_url(self.shown(&failure.message)));
         let (error, url) = error.map_or((None, None), |(error, url)| (Some(error), url));
+        let is_full = self.log_fields == LogFields::Full;
         RequestJson {
-            time: sample.time.iso8601(),
-            run_id: &self.identity.run_id,
-            worker: &self.identity.worker,
+            time: is_full.then(|| sample.time.iso8601()),
+            time_us: self.time_us(sample),
+            run_id: is_full.then_some(&self.identity.run_id),
+            worker: is_full.then_some(&self.identity.worker),
             seq: self.seq,
-            host: cut(self.identity.target_of(sample), limit),
+            host: self.host(sample).map(|host| cut(host, limit)),
             method: cut(sample.method.as_str(), limit),
             name: cut(sample.name.as_str(), limit),
             outcome: if failure.is_some() { "failure" } else { "success" },
@@ -133,8 +139,16 @@ impl LogFormatter {
     }
 
     fn text(&self, sample: &Sample, limit: usize) -> String {
-        let mut line = TextLine::new(sample.time);
-        line.text("host", &self.identity.target_of(sample), limit);
+        let mut line = match self.log_fields {
+            LogFields::Full => TextLine::new(sample.time),
+            LogFields::Compact => TextLine::default(),
+        };
+        if let Some(micros) = self.time_us(sample) {
+            line.text("time_us", &micros.to_string(), limit);
+        }
+        if let Some(host) = self.host(sample) {
+            line.text("host", &host, limit);
+        }
         line.text("request_type", &sample.method, limit);
         line.text("name", &sample.name, limit);
         line.number("response_time", sample.response_time_ms.map(to_microseconds));
@@ -162,6 +176,18 @@ impl LogFormatter {
         }
         line.text("user", &event.users.to_string(), limit);
         line.0
+    }
+
+    /// What the timestamp of a request's event does not say of its time, unless the event has the whole time.
+    fn time_us(&self, sample: &Sample) -> Option<i64> {
+        (self.log_fields == LogFields::Compact).then(|| sample.time.micros_of_milli()).filter(|&micros| micros != 0)
+    }
+
+    /// The host in the event of a request; `None` if it is left out.
+    fn host<'a>(&'a self, sample: &'a Sample) -> Option<Cow<'a, str>> {
+        let host = self.identity.target_of(sample);
+        let is_known = self.has_logged_host && self.identity.host.as_deref() == Some(&*host);
+        (self.log_fields == LogFields::Full || !is_known).then_some(host)
     }
 
     /// A text as events contain it. Cut a text only after this: a URL that has been cut cannot be recognized.
@@ -289,6 +315,114 @@ mod tests {
             })
         );
         assert_eq!(event.timestamp, 1_795_348_981_000);
+    }
+
+    /// A formatter of compact events that has logged the start of the test.
+    fn compact(format: LogFormat) -> LogFormatter {
+        let mut formatter = formatter(|o| (o.log_format, o.log_fields) = (format, LogFields::Compact));
+        formatter.of_life_cycle(&test_start()).expect("logged");
+        formatter
+    }
+
+    fn test_start() -> LifeCycleEvent {
+        LifeCycleEvent { time: Timestamp::from_seconds(1), name: "test_start".into(), fields: vec![], users: 0 }
+    }
+
+    #[test]
+    fn a_compact_event_leaves_out_what_stream_timestamp_and_test_start_say() {
+        let sample = Sample { time: Timestamp::from_micros(1_795_348_981_123_456), ..failed() };
+        let event = compact(LogFormat::Json).of_sample(&sample).expect("logged");
+        assert_eq!(
+            event.message,
+            r#"{"time_us":456,"seq":2,"method":"GET","name":"/a","outcome":"failure","response_time_ms":12.5,"#
+                .to_owned()
+                + r#""response_bytes":10,"status":500,"error_type":"HTTPError","error":"500 for\nurl","users":1}"#
+        );
+        assert_eq!(event.timestamp, 1_795_348_981_123);
+        let start = compact(LogFormat::Json).of_life_cycle(&test_start()).expect("logged").message;
+        for field in
+            [r#""time":"#, r#""run_id":"20261122T110301Z-7f3a""#, r#""worker":"w1""#, r#""host":"http://shop""#]
+        {
+            assert!(start.contains(field), "{start}");
+        }
+    }
+
+    #[test]
+    fn the_documented_event_is_charged_at_most_180_bytes_if_it_is_compact() {
+        let host = Some("https://service.example".into());
+        let identity = Arc::new(RunIdentity { worker: "loadgen-4711-c0de".into(), host, ..(*identity()).clone() });
+        let (name, time) = ("/path/17", Timestamp::from_micros(1_795_345_381_123_456));
+        let sample = Sample { time, response_bytes: Some(6000.0), users: 40, ..sample(name, 1, 81.412) };
+        let event_with = |fields| {
+            let mut formatter = LogFormatter::new(&config(|o| o.log_fields = fields).log, Arc::clone(&identity));
+            formatter.of_life_cycle(&test_start()).expect("logged");
+            formatter.seq = 16;
+            formatter.of_sample(&sample).expect("logged")
+        };
+        let common = r#""method":"GET","name":"/path/17","outcome":"success","response_time_ms":81.412,"#.to_owned()
+            + r#""response_bytes":6000,"status":200,"users":40}"#;
+        let repeated = r#"{"time":"2026-11-22T11:03:01.123456Z","run_id":"20261122T110301Z-7f3a","#.to_owned()
+            + r#""worker":"loadgen-4711-c0de","seq":17,"host":"https://service.example","#;
+        for (fields, begin, charged) in
+            [(LogFields::Full, repeated.as_str(), 293), (LogFields::Compact, r#"{"time_us":456,"seq":17,"#, 175)]
+        {
+            let event = event_with(fields);
+            assert_eq!((event.message.strip_prefix(begin), event.counted_bytes()), (Some(common.as_str()), charged));
+        }
+    }
+
+    #[test]
+    fn a_compact_event_names_a_host_that_no_event_of_its_stream_has_named() {
+        let host = r#""host":"http://shop","#;
+        let mut formatter = formatter(|o| o.log_fields = LogFields::Compact);
+        assert!(formatter.of_sample(&failed()).expect("logged").message.contains(host), "as of a Publisher");
+        formatter.of_life_cycle(&test_start()).expect("logged");
+        assert!(!formatter.of_sample(&failed()).expect("logged").message.contains(host));
+        let url = Some("https://pay.example/card?x=1".into());
+        let elsewhere = formatter.of_sample(&Sample { url, ..failed() }).expect("logged").message;
+        assert!(elsewhere.contains(r#""host":"https://pay.example","#), "{elsewhere}");
+    }
+
+    #[test]
+    fn a_compact_line_of_text_has_the_same_fields_left_out() {
+        let sample = Sample { time: Timestamp::from_micros(1_795_348_981_123_456), ..sample("/a", 1, 12.5) };
+        let line = "[time_us=456] [request_type=GET] [name=/a] [response_time=12.5] [response_length=10] [user=1]";
+        assert_eq!(compact(LogFormat::Text).of_sample(&sample).expect("logged").message, line);
+        let whole = Sample { time: Timestamp::from_seconds(1_795_348_981), ..failed() };
+        let event = compact(LogFormat::Text).of_sample(&whole).expect("logged").message;
+        assert_eq!(event, r"[request_type=GET] [name=/a] [response_time=12.5] [exception=500 for\nurl] [user=1]");
+    }
+
+    proptest! {
+        #[test]
+        fn a_full_event_can_be_restored_from_a_compact_one(
+            micros in 0..4_000_000_000_000_000i64, name in ".*", elsewhere in any::<bool>(), failed in any::<bool>(),
+            ms in prop::option::of(0.0..1e6f64), status in prop::option::of(100..600u16), has_host in any::<bool>(),
+        ) {
+            let host = has_host.then(|| "http://shop".to_owned());
+            let identity = Arc::new(RunIdentity { host, ..(*identity()).clone() });
+            let url = elsewhere.then(|| "https://pay.example/card".into());
+            let failure = failed.then(|| Failure { kind: "E".into(), message: "no".into() }.into());
+            let time = Timestamp::from_micros(micros);
+            let sample = Sample { time, response_time_ms: ms, url, failure, status, ..sample(&name, 1, 1.0) };
+            let [(_, full), (start, compact)] = [LogFields::Full, LogFields::Compact].map(|fields| {
+                let mut formatter = LogFormatter::new(&config(|o| o.log_fields = fields).log, Arc::clone(&identity));
+                let start = formatter.of_life_cycle(&test_start()).expect("logged");
+                (start, formatter.of_sample(&sample).expect("logged"))
+            });
+            let json = |event: &LogEvent| -> serde_json::Map<_, _> { serde_json::from_str(&event.message).expect("JSON") };
+            let (start, mut restored) = (json(&start), json(&compact));
+            let beyond = restored.remove("time_us").map_or(0, |micros| micros.as_i64().expect("a number"));
+            let time = Timestamp::from_micros(compact.timestamp * 1000 + beyond).iso8601();
+            restored.insert("time".into(), time.into());
+            // The last two parts of the stream's name.
+            restored.insert("run_id".into(), identity.run_id.as_str().into());
+            restored.insert("worker".into(), identity.worker.as_str().into());
+            if !restored.contains_key("host") {
+                restored.insert("host".into(), start["host"].clone());
+            }
+            prop_assert_eq!(restored, json(&full));
+        }
     }
 
     #[test]
@@ -449,8 +583,12 @@ mod tests {
         fn every_event_fits_whatever_it_holds(
             c in prop_oneof![Just('x'), Just('\u{1}'), Just('"'), Just('한')],
             name in 0..6000usize, error in 0..1_048_576usize, context in 0..200_000usize, text in any::<bool>(),
+            compact in any::<bool>(),
         ) {
-            let mut formatter = formatter(|o| o.log_format = if text { LogFormat::Text } else { LogFormat::Json });
+            let mut formatter = formatter(|o| {
+                o.log_format = if text { LogFormat::Text } else { LogFormat::Json };
+                o.log_fields = if compact { LogFields::Compact } else { LogFields::Full };
+            });
             let repeated = |n: usize| c.to_string().repeat(n);
             let failure = Failure { kind: "E".into(), message: repeated(error) };
             let context = (0..100).map(|i| (i.to_string(), Scalar::Text(repeated(context / 100)))).collect();

@@ -6,6 +6,7 @@ use super::cut;
 use crate::timestamp::Timestamp;
 
 /// `[key=value] [key=value]`, on one line.
+#[derive(Default)]
 pub(super) struct TextLine(pub(super) String);
 
 impl TextLine {
@@ -14,7 +15,7 @@ impl TextLine {
     }
 
     pub(super) fn text(&mut self, key: &str, value: &str, limit: usize) {
-        self.0.push_str(" [");
+        self.begin();
         self.escaped(&cut(key, limit));
         self.0.push('=');
         self.escaped(&cut(value, limit));
@@ -22,11 +23,16 @@ impl TextLine {
     }
 
     pub(super) fn number(&mut self, key: &str, value: Option<f64>) {
+        self.begin();
         // Writing to a String cannot fail.
         let _ = match value {
-            Some(value) => write!(self.0, " [{key}={value}]"),
-            None => write!(self.0, " [{key}=None]"),
+            Some(value) => write!(self.0, "{key}={value}]"),
+            None => write!(self.0, "{key}=None]"),
         };
+    }
+
+    fn begin(&mut self) {
+        self.0.push_str(if self.0.is_empty() { "[" } else { " [" });
     }
 
     /// A line break inside a value would make two lines of one.

@@ -38,7 +38,7 @@ def compare_logs(account: Account, record: Record) -> LogsComparison:
         notes.append(f"there is no log group {record.option('log_group')}")
         logged = LoggedEvents(by_name=Counter())
     if logged.duplicates:
-        notes.append(f"{logged.duplicates} log events occur twice, with the same worker and seq")
+        notes.append(f"{logged.duplicates} log events occur twice, with the same log stream and seq")
     spare = record.receipt["uncertain"]
     numbers = [Number("log events", "all", expected, logged.count, receipt["rejected"], spare)]
     # The receipt does not say which names were rejected or dropped.

@@ -72,7 +72,8 @@ class LogReader:
                     continue
                 try:
                     fields = json.loads(event["message"])
-                    identity = (str(fields["worker"]), int(fields["seq"]))
+                    # A compact event has no worker. The name of its stream ends in it.
+                    identity = (str(event["logStreamName"]), int(fields["seq"]))
                 except (ValueError, TypeError, KeyError):
                     continue
                 logged.duplicates += identity in seen
