@@ -23,7 +23,7 @@ from pathlib import Path
 import driver
 import figures
 from figures import Figure
-from load import NONE, full_speed
+from generator import NONE, full_speed
 from sink import Sink
 
 CHECKS = 50

@@ -2,10 +2,10 @@
 
     python benches/sink.py FOLDER [--keep]
 
-It answers every call like a successful one, CBOR with CBOR and JSON with JSON, and decodes nothing. It prints its URL
-once it listens, and exits when its standard input is closed. At exit, it writes `calls.json` to the folder, and with
-`--keep` also each body, named after the number of its call. A record of a call has the path of the endpoint URL, so
-that publishers can be distinguished.
+It answers every call like a successful one, CBOR with CBOR, JSON with JSON and OTLP over HTTP with OTLP, and decodes
+nothing. It prints its URL once it listens, and exits when its standard input is closed. At exit, it writes `calls.json`
+to the folder, and with `--keep` also each body, named after the number of its call. A record of a call has the path of
+the endpoint URL, so that publishers can be distinguished.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ CBOR = (
 JSON = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\nx-amzn-requestid: 0\r\ncontent-length: 2\r\n\r\n{}"
 )
+OTLP = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
+"""The empty message: everything was accepted."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+OTLP_OPERATIONS = {"/v1/metrics": "ExportMetrics", "/v1/traces": "ExportTraces", "/v1/logs": "ExportLogs"}
+"""By the end of the path."""
 
 OPTIONS = {"local": True}
 """Options of the core for fake credentials and a Region."""
@@ -121,8 +126,7 @@ class Answer(asyncio.Protocol):
 
     def end(self) -> None:
         """Respond, and reset for the next request."""
-        is_cbor = "smithy-protocol" in self.headers
-        operation = self.path.rpartition("/")[2] if is_cbor else self.headers.get("x-amz-target", "").rpartition(".")[2]
+        operation, answer = self.operation()
         call = Call(
             operation=operation,
             prefix=self.path.partition("/service/")[0].strip("/"),
@@ -132,8 +136,17 @@ class Answer(asyncio.Protocol):
             encoding=self.headers.get("content-encoding", ""),
         )
         self.record.add(call, self.body)
-        self.transport.write(CBOR if is_cbor else JSON)
+        self.transport.write(answer)
         self.head, self.body, self.lacking = b"", [], None
+
+    def operation(self) -> tuple[str, bytes]:
+        """The operation of the request, and the response to it."""
+        if "smithy-protocol" in self.headers:
+            return self.path.rpartition("/")[2], CBOR
+        for path, operation in OTLP_OPERATIONS.items():
+            if self.path.endswith(path):
+                return operation, OTLP
+        return self.headers.get("x-amz-target", "").rpartition(".")[2], JSON
 
 
 class Sink:

@@ -1,7 +1,7 @@
 """Logs Insights queries: the newest failures on the dashboard, and the queries saved next to it.
 
-All of them read full and compact events. The name of the log stream has the run ID and the worker, which compact events
-have not.
+All of them read full and compact events. The name of the log stream contains the run ID and the worker, which compact
+events leave out.
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ class LogReader:
                     continue
                 try:
                     fields = json.loads(event["message"])
-                    # A compact event has no worker. The name of its stream ends in it.
-                    identity = (str(event["logStreamName"]), int(fields["seq"]))
+                    # Compact events have no worker, but each worker has a stream of its own.
+                    identity = (event["logStreamName"], int(fields["seq"]))
                 except (ValueError, TypeError, KeyError):
                     continue
                 logged.duplicates += identity in seen
