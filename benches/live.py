@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 import figures
 import locust_cw
 from figures import Figure
-from load import ALL, OURS, SERVERS, TIMEOUT_S, Generator, full_speed, lost
+from generator import ALL, OURS, SERVERS, TIMEOUT_S, Generator, full_speed, lost
 from parts import MARGIN, Estimate
 
 if TYPE_CHECKING:

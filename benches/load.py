@@ -98,8 +98,8 @@ def main() -> int:
             print_full_speed(f"Whole, {arguments.rounds} rounds", turns)
     figures.write(arguments.json, summary(slices, turns))
     delivered = all(row["lost"] == 0 and row["reconciled"] for row in rows)
-    ours = [turn for each in (*slices, turns) for turn in each.get(OURS, {}).values()]
-    return 0 if delivered and not any(turn.lost for turn in ours) else 1
+    known = [turn for each in (*slices, turns) for kind in (OURS, OTEL) for turn in each.get(kind, {}).values()]
+    return 0 if delivered and not any(turn.lost for turn in known) else 1
 
 
 def held(folder: Path, rate: int, seconds: int) -> Row:

@@ -1,6 +1,6 @@
 """Measures how much processor time locust-cw takes per request, in which thread, and with which log events.
 
-    python benches/parts.py [--logs all failures off] [--windows 3] [--turns-seconds 60] [--json FILE]
+    python benches/parts.py [--logs all failures off] [--windows 6] [--turns-seconds 60] [--json FILE]
 
 One real `locust` process has users that send requests as fast as the service responds, and publishes metrics and log
 events to a sink on this machine. Two equal processes differ by more than the effect to measure, and so do two moments
@@ -118,7 +118,7 @@ def main() -> int:
     """Measure and print; return 0 if everything was delivered."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--logs", nargs="+", choices=LOGS, default=list(LOGS), help="values of --cw-logs to measure")
-    parser.add_argument("--windows", type=int, default=3, help=f"windows of {WINDOW_S} s in which threads are watched")
+    parser.add_argument("--windows", type=int, default=6, help=f"windows of {WINDOW_S} s in which threads are watched")
     parser.add_argument("--turns-seconds", type=float, default=60, help="duration of the turns")
     figures.add_option(parser)
     arguments = parser.parse_args()
