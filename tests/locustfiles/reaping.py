@@ -7,6 +7,7 @@ import gevent
 from locust import User, task
 
 import locust_cw
+import patient  # noqa: F401 - the master is
 
 
 class Reaping(User):
