@@ -28,6 +28,7 @@ import tempfile
 import threading
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,23 +122,28 @@ def pages(port: int, browsers: int) -> Iterator[Callable[[], Watching]]:
         yield watching
 
 
+def free_port() -> int:
+    """A port for the web UI."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 def turns(generator: Generator, watching: Callable[[], Watching], number: int, seconds: float) -> None:
-    """Watch in every other turn. The process notes its requests and CPU time between them."""
+    """Watch in every other turn. The process notes its requests and CPU time before, between and after them."""
+    generator.note()
     for turn in range(number):
         with ExitStack() as stack:
             if turn % 2:
                 stack.enter_context(watching())
-            generator.note()
             time.sleep(seconds)
-            # While the browsers still watch.
-            generator.note()
+        generator.note()
 
 
 def measured(folder: Path, options: list[str], arguments: argparse.Namespace) -> list[Turn]:
     """The turns of one test."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     web = ["--autostart", "--web-host", "127.0.0.1", "--web-port", str(port), "--autoquit", "0"]
     minutes = arguments.turns * (arguments.turn_seconds + 1) / 60 + 2
     with full_speed(folder, OURS, [*web, *options, "--run-time", f"{minutes:.0f}m"], pinned=True) as generator:
@@ -151,8 +157,11 @@ def measured(folder: Path, options: list[str], arguments: argparse.Namespace) ->
     if lost(json.loads((folder / "receipt.json").read_text(encoding="utf-8"))):
         raise SystemExit("Not everything was delivered.")
     noted = json.loads((folder / "timings.json").read_text(encoding="utf-8"))["noted"]
-    pairs = list(zip(noted[::2], noted[1::2], strict=True))[: arguments.turns]
-    return [(last[3] - first[3], last[0] - first[0], last[2] - first[2]) for first, last in pairs]
+    # The end is noted, too.
+    noted = noted[: arguments.turns + 1]
+    if len(noted) <= arguments.turns:
+        raise SystemExit("The process has not noted each turn.")
+    return [(last[3] - first[3], last[0] - first[0], last[2] - first[2]) for first, last in pairwise(noted)]
 
 
 def changes(found: list[Turn], value: Callable[[Turn], float]) -> tuple[float, Estimate]:

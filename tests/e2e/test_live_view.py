@@ -254,11 +254,12 @@ def test_nothing_is_computed_without_a_browser(aws: Aws, locust: Locust, browser
     assert len(aws.proxy.calls("GetMetricData")) == calls
 
 
-def test_a_master_shows_the_whole_test(locust: Locust, browser: Browser) -> None:
+@pytest.mark.parametrize("source", ["workers", "master"])
+def test_a_master_shows_the_whole_test(locust: Locust, browser: Browser, source: str) -> None:
     """The sum of its workers, without seconds that a worker has not reported."""
     web = MasterWeb()
     how: dict[str, Any] = {"headless": False, "json_file": False, "locustfile": "paced.py", "worker_env": PACE}
-    Fleet(locust, *web.options, "--host=http://watched.test", "--cw-live", workers=2, **how)
+    Fleet(locust, *web.options, "--host=http://watched.test", "--cw-live", f"--cw-source={source}", workers=2, **how)
     web.wait_for_workers(2)
     page = LocustPage(browser, web.url)
     page.start(users=4)
@@ -277,7 +278,7 @@ def test_a_master_shows_the_whole_test(locust: Locust, browser: Browser) -> None
 def test_without_the_charts_the_tables_work(locust: Locust, browser: Browser) -> None:
     """As in a build without Node.js, and while the script cannot be loaded."""
     page = LocustPage(browser, TabWeb(locust, "--cw-live", "--cw-check=mean < 1s").url)
-    page.page.route("**/live.js", lambda route: route.abort())
+    page.page.route("**/live.js*", lambda route: route.abort())
     page.start()
     page.wait_for_row(health="healthy")
     assert page.checks[0]["Check"] == "mean < 1s"

@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 
-import { element, property } from "./dom";
+import { element } from "./dom";
 import { axisTimes, quantity, short, shortUnit, timeOfDay, timeTicks } from "./format";
 import type { ChartSpec } from "./message";
 import { drawOverlay, LABEL_HEIGHT, LIMIT_WIDTH, type Overlay } from "./overlay";
@@ -40,6 +40,10 @@ export class Chart {
   private readonly table: ValueTable;
   private readonly area = element("div", "cw-plot");
   private readonly resized: ResizeObserver;
+  private readonly scrolled: IntersectionObserver;
+  // A chart outside the window is drawn when it is scrolled into it: a page can have dozens.
+  private isInWindow = false;
+  private isDrawn = true;
   private columns: Columns = emptyColumns();
   private pointed: number | null = null;
 
@@ -48,6 +52,7 @@ export class Chart {
     this.shared = shared;
     this.table = new ValueTable(spec);
     this.root.append(this.caption(), this.area, this.table.root);
+    this.colorLimits();
     this.area.tabIndex = 0;
     this.area.setAttribute("role", "img");
     this.area.addEventListener("keydown", (event) => this.move(event));
@@ -55,14 +60,18 @@ export class Chart {
     this.plot = new uPlot(this.options(), [[]], this.area);
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(this.area);
+    this.scrolled = new IntersectionObserver((entries) => {
+      this.isInWindow = entries[entries.length - 1]?.isIntersecting ?? false;
+      if (this.isInWindow && !this.isDrawn) this.draw();
+    });
+    this.scrolled.observe(this.root);
   }
 
   /** Shows other values. */
   show(columns: Columns): void {
     this.columns = columns;
-    const lines = this.spec.lines.map(({ key }) => columns.values.get(key) ?? new Array<null>(columns.times.length).fill(null));
-    this.plot.setData([columns.times, ...lines] as uPlot.AlignedData, false);
-    this.plot.setScale("x", { min: this.shared.range[0], max: this.shared.range[1] });
+    this.isDrawn = false;
+    if (this.isInWindow) this.draw();
     this.write();
     this.table.update(columns);
     // Many services publish some of their metrics only on occasion.
@@ -77,18 +86,32 @@ export class Chart {
     return this.columns.times.length === 0;
   }
 
+  private draw(): void {
+    const { times, values } = this.columns;
+    const lines = this.spec.lines.map(({ key }) => values.get(key) ?? new Array<null>(times.length).fill(null));
+    this.plot.setData([times, ...lines] as uPlot.AlignedData, false);
+    this.plot.setScale("x", { min: this.shared.range[0], max: this.shared.range[1] });
+    this.isDrawn = true;
+  }
+
   /** Draws again, with other colors or marks. */
   redraw(): void {
+    this.colorLimits();
+    if (this.isInWindow) this.plot.redraw(false, true);
+    else this.isDrawn = false;
+  }
+
+  private colorLimits(): void {
     for (const [index, limit] of this.spec.limits.entries()) {
       const verdict = this.shared.overlay.verdicts.get(limit.check) ?? "undecided";
       this.limits[index]?.setAttribute("data-verdict", verdict);
     }
-    this.plot.redraw(false, true);
   }
 
   /** Moves the pointer to a time. */
   point(time: number | null): void {
     this.pointed = time;
+    if (!this.isInWindow && time !== null) return;
     const left = time === null ? -1 : this.plot.valToPos(time, "x");
     this.plot.setCursor({ left, top: time === null ? -1 : 0 }, false);
     this.write();
@@ -96,6 +119,7 @@ export class Chart {
 
   remove(): void {
     this.resized.disconnect();
+    this.scrolled.disconnect();
     this.plot.destroy();
     this.root.remove();
   }
@@ -141,7 +165,7 @@ export class Chart {
   }
 
   private options(): uPlot.Options {
-    const style = (name: string) => property(this.root, name);
+    const style = (name: string) => this.shared.overlay.style.get(name, this.root);
     const axis = { stroke: () => style("--cw-muted"), grid: { stroke: () => style("--cw-grid"), width: 1 }, ticks: { show: false } };
     const { unit } = this.spec;
     return {
@@ -229,7 +253,7 @@ export class Chart {
     const texts = this.spec.lines.map(({ key, label }, index) => {
       const text = quantity(this.columns.values.get(key)?.[at], this.spec.unit);
       const output = this.outputs[index];
-      if (output) output.textContent = text;
+      if (output && output.textContent !== text) output.textContent = text;
       return `${label} ${text}`;
     });
     const limits = this.spec.limits.map(({ label }) => `, check ${label}`).join("");

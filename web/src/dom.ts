@@ -11,5 +11,22 @@ export const element = <Name extends keyof HTMLElementTagNameMap>(
   return made;
 };
 
-/** The value of a custom property of the tab's style. */
-export const property = (from: Element, name: string): string => getComputedStyle(from).getPropertyValue(name).trim();
+/** The custom properties of the tab's style. Reading one takes long after each change of the page, so they are kept. */
+export class Style {
+  private readonly known = new Map<string, string>();
+
+  get(name: string, from: Element): string {
+    let value = this.known.get(name);
+    if (value === undefined) {
+      value = getComputedStyle(from).getPropertyValue(name).trim();
+      // An element outside the page has no style yet.
+      if (value) this.known.set(name, value);
+    }
+    return value;
+  }
+
+  /** Reads them again: the theme has changed. */
+  reset(): void {
+    this.known.clear();
+  }
+}

@@ -3,7 +3,7 @@
 import "uplot/dist/uPlot.min.css";
 
 import { Chart, type Shared } from "./chart";
-import { element } from "./dom";
+import { element, Style } from "./dom";
 import { timeOfDay } from "./format";
 import type { ChartSpec, Mark, Message, Targets } from "./message";
 import { addSeconds, type Columns, emptyColumns, joined } from "./series";
@@ -40,7 +40,7 @@ export class Charts {
   private statusAt = 0;
   private readonly shared: Shared = {
     range: [0, SHORTEST_S],
-    overlay: { verdicts: new Map(), marks: [] },
+    overlay: { verdicts: new Map(), marks: [], style: new Style() },
     point: (time) => this.charts.forEach((chart) => chart.point(time)),
   };
 
@@ -65,12 +65,15 @@ export class Charts {
 
   /** The states of the checks, by their expressions. */
   set verdicts(verdicts: Map<string, string>) {
+    const before = this.shared.overlay.verdicts;
+    if (before.size === verdicts.size && [...verdicts].every(([check, verdict]) => before.get(check) === verdict)) return;
     this.shared.overlay.verdicts = verdicts;
-    this.redraw();
+    this.charts.forEach((chart) => chart.redraw());
   }
 
-  /** Draws again, as with the colors of another theme. */
+  /** Draws again, with the colors of another theme. */
   redraw(): void {
+    this.shared.overlay.style.reset();
     this.charts.forEach((chart) => chart.redraw());
   }
 

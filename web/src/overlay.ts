@@ -2,7 +2,7 @@
 
 import type uPlot from "uplot";
 
-import { property } from "./dom";
+import type { Style } from "./dom";
 import { short } from "./format";
 import type { Limit, Mark } from "./message";
 
@@ -21,6 +21,7 @@ export interface Overlay {
   unit: string;
   verdicts: Map<string, string>;
   marks: Mark[];
+  style: Style;
 }
 
 const shortened = (text: string): string => (text.length > MAX_LABEL ? `${text.slice(0, MAX_LABEL - 1)}…` : text);
@@ -34,11 +35,11 @@ const line = (context: CanvasRenderingContext2D, dash: number[], from: [number, 
 };
 
 /** Draws marks, with labels above the plot. A label without room is left out: it is in the list below the charts. */
-const drawMarks = (plot: uPlot, marks: Mark[]): void => {
+const drawMarks = (plot: uPlot, { marks, style }: Overlay): void => {
   const { ctx: context, bbox: box } = plot;
   const gap = GAP_PX * devicePixelRatio;
-  context.strokeStyle = property(plot.root, "--cw-mark");
-  context.fillStyle = property(plot.root, "--cw-muted");
+  context.strokeStyle = style.get("--cw-mark", plot.root);
+  context.fillStyle = style.get("--cw-muted", plot.root);
   context.textBaseline = "bottom";
   context.textAlign = "left";
   let end = -Infinity;
@@ -57,7 +58,7 @@ const drawMarks = (plot: uPlot, marks: Mark[]): void => {
 };
 
 /** Draws the limits of checks, with their values on the right of the plot. The expressions are in the legend. */
-const drawLimits = (plot: uPlot, { limits, unit, verdicts }: Overlay): void => {
+const drawLimits = (plot: uPlot, { limits, unit, verdicts, style }: Overlay): void => {
   const { ctx: context, bbox: box } = plot;
   context.textBaseline = "middle";
   context.textAlign = "left";
@@ -66,7 +67,7 @@ const drawLimits = (plot: uPlot, { limits, unit, verdicts }: Overlay): void => {
   for (const limit of limits) {
     const y = Math.round(plot.valToPos(limit.value, "y", true));
     if (y < box.top || y > box.top + box.height) continue;
-    const color = property(plot.root, `--cw-${verdicts.get(limit.check) ?? "undecided"}`);
+    const color = style.get(`--cw-${verdicts.get(limit.check) ?? "undecided"}`, plot.root);
     context.strokeStyle = context.fillStyle = color;
     line(context, DASHES.limit, [box.left, y], [box.left + box.width, y]);
     if (labelled.some((other) => Math.abs(other - y) < height)) continue;
@@ -80,7 +81,7 @@ export const drawOverlay = (plot: uPlot, overlay: Overlay): void => {
   context.save();
   context.lineWidth = devicePixelRatio;
   context.font = `${FONT_PX * devicePixelRatio}px system-ui, sans-serif`;
-  drawMarks(plot, overlay.marks);
+  drawMarks(plot, overlay);
   drawLimits(plot, overlay);
   context.restore();
 };

@@ -53,6 +53,7 @@
       // A browser does not request a module again that it could not load.
       const { Charts } = await import(attempts > 1 ? `./live.js?attempt=${attempts}` : "./live.js");
       charts = new Charts(graphs, `./${KEY}/live`, draw);
+      look();
     } catch (error) {
       console.warn("The charts could not be loaded:", error);
     }
@@ -228,4 +229,6 @@
     }
   };
   setInterval(look, LOOK_EVERY_MS);
+  // Locust's page shows another tab without a navigation.
+  document.addEventListener("click", () => setTimeout(look));
 })();
