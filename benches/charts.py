@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Any
 import figures
 import locust_cw
 from figures import Figure
+from generator import ALL, OURS, SERVERS, full_speed
 from live import free_port
-from load import ALL, OURS, SERVERS, full_speed
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 from support.browser import LocustPage, chromium  # noqa: E402 - the browser of the tests
