@@ -261,11 +261,11 @@ mod tests {
     }
 
     proptest! {
-        // Each case merges up to a dozen full calls.
+        // Each case merges several full calls.
         #![proptest_config(ProptestConfig::with_cases(8))]
         #[test]
         fn a_merged_call_is_within_the_limits(
-            segments in prop::collection::vec((0..400usize, 1..1000usize, 1..500usize), 1..12),
+            segments in prop::collection::vec((0..400usize, 1..1000usize, 1..500usize), 1..6),
         ) {
             let spool = Spool::in_memory(&manifest());
             let segments: Vec<_> = segments

@@ -28,7 +28,7 @@ from support.locust_run import clean_environment
 from support.paths import SCRIPTS
 from support.proxy import error, hang
 from support.servers import answers, ending, free_port, get, wait_until
-from support.web import HOST, PACE, QUICK, TabWeb
+from support.web import HOST, PACE, QUICK, TabWeb, Web, whole_run
 
 NASTY = "<img/src=x/onerror=alert(1)>"  # without a space, which the form refuses in a host
 LINK = "[x](javascript:alert(1))"
@@ -38,8 +38,7 @@ ROUTES = ("status", "live", "csv", "report", "tab.js", "tab.css", "live.js", "li
 # What a user sees
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_checks_are_watched_until_their_final_results(locust: Locust, browser: Browser, *, dark: bool) -> None:
+def test_checks_are_watched_until_their_final_results(locust: Locust, browser: Browser) -> None:
     """In a table of their own. An expression is text, whatever it contains."""
     nasty = f"{NASTY}: p95 < 1s"
     checks = {
@@ -50,13 +49,13 @@ def test_checks_are_watched_until_their_final_results(locust: Locust, browser: B
     }
     options = [f"--cw-check={check}" for check in checks]
     target = ("--cw-target=rds:shop-db", "--cw-check-wait=2")
-    page = LocustPage(browser, TabWeb(locust, *options, *target).url, dark=dark)
+    page = LocustPage(browser, TabWeb(locust, *options, *target).url)
     page.start(live=True)
     wait_until(lambda: page.checks and page.checks[0]["Result"] == "● passed", "the first check has data")
     assert "Checks so far" in page.panel
     assert [row["Check"] for row in page.checks] == list(checks)
     page.page.set_viewport_size({"width": 1300, "height": 800})
-    page.screenshot(f"checks-{'dark' if dark else 'light'}")
+    page.screenshot("checks")
     page.stop()
     wait_until(lambda: "Checks\n" in page.panel, "the results are final")
     assert {row["Check"]: row["Result"] for row in page.checks} == {
@@ -108,31 +107,32 @@ def test_the_tab_shows_a_test_from_its_start_to_its_delivery(aws: Aws, locust: L
     page.screenshot("complete")
 
 
-def test_each_test_has_the_run_id_of_the_form(aws: Aws, locust: Locust, browser: Browser) -> None:
+def test_each_test_has_the_run_id_of_the_form(aws: Aws, locust: Locust) -> None:
     """An unchanged `night` becomes `night-2`.
 
     With an empty field, an ID is generated, which the next test does not reuse.
     """
-    web = TabWeb(locust, "--cw-live")
-    page = LocustPage(browser, web.url)
-    page.start(users=2, run_id="night")
-    assert page.wait_for_row(health="healthy")["Run, worker"] == "night, live"
-    wait_until(lambda: int(page.rows[0]["Requests"]) > 100, "some requests")
-    page.stop()
-    page.wait_for_row(process="night, live", health="complete")
-    page.restart(run_id="night")
-    page.wait_for_row(process="night-2, live", health="healthy")
-    page.stop()
-    row = page.wait_for_row(process="night-2, live", health="complete")
+    web = Web(locust, "paced.py", *QUICK, "--cw-live", env=PACE)
+
+    def start(run_id: str, expected: str) -> str:
+        """Start a test, and stop it when it has delivered something under a run ID that matches `expected`."""
+        web.swarm(2, HOST, cw_run_id=run_id)
+        found = wait_until(lambda: delivering(expected), f"{expected} has delivered")
+        assert found
+        web.stop()
+        return found[1]
+
+    def delivering(expected: str) -> re.Match[str] | None:
+        row = whole_run(web)
+        return re.fullmatch(rf"({expected}), live", row["process"]) if row and row["delivered"] else None
+
+    start("night", "night")
+    start("night", "night-2")
+    row = wait_until(lambda: (row := whole_run(web))["health"] == "complete" and row, "all is delivered")
     events = aws.cloudwatch.events("load-generator/night-2/")
-    assert int(row["Requests"]) == sum(event.is_request for event in events) > 0, "those of the second alone"
-    page.restart(run_id="")
-    made = page.wait_for_row(process="20")["Run, worker"]
-    page.stop()
-    page.restart(run_id="")
-    wait_until(lambda: page.rows and page.rows[0]["Run, worker"] != made, "another name is made")
-    assert page.wait_for_row(process="20")["Health"] in ("waiting", "healthy")
-    assert not page.mishaps
+    assert row["observed"] == sum(event.is_request for event in events) > 0, "those of the second alone"
+    made = start("", r"20\d{6}T.*")
+    start("", rf"(?!{made})20\d{{6}}T.*")
 
 
 def test_the_tab_shows_that_data_is_recorded_until_the_stop(locust: Locust, browser: Browser) -> None:
@@ -148,28 +148,26 @@ def test_the_tab_shows_that_data_is_recorded_until_the_stop(locust: Locust, brow
     assert not page.mishaps
 
 
-@pytest.mark.parametrize(
-    ("typed", "named"),
-    [({"run_id": NASTY + LINK}, "--cw-run-id"), ({"dashboard": NASTY}, "--cw-dashboard")],
-    ids=["run id", "dashboard"],
-)
-def test_an_invalid_value_in_the_form_is_shown_and_locust_continues(
-    aws: Aws, locust: Locust, browser: Browser, typed: dict[str, Any], named: str
-) -> None:
+def test_an_invalid_value_in_the_form_is_shown_and_locust_continues(aws: Aws, locust: Locust, browser: Browser) -> None:
     """The value is shown as text, and the next test is published again."""
     web = TabWeb(locust, "--cw-live")
     page = LocustPage(browser, web.url)
-    page.start(host=f"{HOST}/?{LINK}{NASTY}", **typed)
-    row = page.wait_for_row(health="off")
-    assert named in row["Last problem"]
-    assert next(iter(typed.values())) in row["Last problem"]
-    wait_until(lambda: "locust-cw does not publish this test." in page.panel, "the panel says so")
-    assert not page.page.locator("main img, main a[href^='javascript']").count()
+
+    def check(named: str, typed: str) -> None:
+        page.wait_for_row(health="off", problem=f"argument {named}")
+        assert typed in page.rows[0]["Last problem"]
+        wait_until(lambda: "locust-cw does not publish this test." in page.panel, "the panel says so")
+        assert not page.page.locator("main img, main a[href^='javascript']").count()
+        page.screenshot(f"off-{named.removeprefix('--cw-')}")
+        page.stop()
+
+    page.start(host=f"{HOST}/?{LINK}{NASTY}", run_id=NASTY + LINK)
+    check("--cw-run-id", NASTY + LINK)
+    page.restart(run_id="", dashboard=NASTY)
+    check("--cw-dashboard", NASTY)
     assert web.run.process.poll() is None
-    page.screenshot(f"off-{named.removeprefix('--cw-')}")
     assert not aws.proxy.calls("PutMetricData")
-    page.stop()
-    page.restart(**dict.fromkeys(typed, ""))
+    page.restart(dashboard="")
     page.wait_for_row(health="healthy")
     assert not page.page.locator("main img, main a[href^='javascript']").count()
     assert not page.mishaps
@@ -225,10 +223,9 @@ def test_the_form_has_exactly_the_options_that_can_be_changed(locust: Locust, br
     assert not page.mishaps
 
 
-def test_the_dashboard_of_the_form_is_created(aws: Aws, locust: Locust, browser: Browser) -> None:
-    page = LocustPage(browser, TabWeb(locust, "--cw-live").url)
-    page.start(dashboard="default")
-    page.wait_for_row(health="healthy")
+def test_the_dashboard_of_the_form_is_created(aws: Aws, locust: Locust) -> None:
+    web = Web(locust, "paced.py", *QUICK, "--cw-live", env=PACE)
+    web.swarm(1, HOST, cw_dashboard="default")
     wait_until(lambda: aws.proxy.calls("PutDashboard"), "a dashboard is put")
     assert aws.proxy.calls("PutDashboard")[0].params["DashboardName"] == aws.cloudwatch.namespace
 
@@ -322,20 +319,22 @@ def test_a_fleet_publishes_nothing_of_a_test_that_its_master_cannot_publish(aws:
 # The file, and other ways in
 
 
-def test_the_csv_file_has_the_same_rows(locust: Locust, browser: Browser) -> None:
-    web = TabWeb(locust, "--cw-live")
-    page = LocustPage(browser, web.url)
-    page.start()
-    page.wait_for_row(health="healthy")
-    page.stop()
-    row = page.wait_for_row(health="complete")
+def test_the_csv_file_has_the_same_rows(locust: Locust) -> None:
+    """As the tab, which shows those of the status."""
+    web = Web(locust, "paced.py", *QUICK, "--cw-live", env=PACE)
+    web.swarm(1, HOST)
+    wait_until(lambda: whole_run(web).get("delivered"), "some is delivered")
+    web.stop()
+    row = wait_until(lambda: (row := whole_run(web))["health"] == "complete" and row, "all is delivered")
     with urllib.request.urlopen(f"{web.url}/cloudwatch/csv", timeout=60) as answer:
         assert answer.headers["Content-Type"].startswith("text/csv")
         (line,) = csv.DictReader(io.StringIO(answer.read().decode()))
-    assert f"{line['run_id']}, {line['mode']}" == row["Run, worker"]
-    assert line["observed"] == row["Requests"]
-    assert line["api_calls"] == row["API calls"]
-    assert line["health"] == "complete"
+    assert f"{line['run_id']}, {line['mode']}" == row["process"]
+    assert [line["observed"], line["api_calls"], line["health"]] == [
+        str(row["observed"]),
+        str(row["calls"]),
+        "complete",
+    ]
 
 
 @pytest.mark.parametrize("order", ["before", "after"])

@@ -125,8 +125,8 @@ class LocustPage:
         return found.inner_text() if found.count() else ""
 
     def wait_for_row(self, number: int = 0, timeout: float = 30, **wanted: str) -> dict[str, str]:
-        """The row, once its cells begin so: `process` and `health`."""
-        titles = {"process": "Run, worker", "health": "Health"}
+        """The row, once its cells begin so: `process`, `health` and `problem`."""
+        titles = {"process": "Run, worker", "health": "Health", "problem": "Last problem"}
 
         def look() -> dict[str, str] | None:
             row = dict(enumerate(self.rows)).get(number)
