@@ -32,6 +32,7 @@ SCRIPTS: dict[str, list[str]] = {
     "load": [],
     "hook": [],
     "checks": [],
+    "live": ["--turns", "31"],
     "calls": ["--plot", str(IMAGES / "calls.png")],
     "memory": [],
     "accuracy": [],

@@ -44,6 +44,7 @@ export class Chart {
   // A chart outside the window is drawn when it is scrolled into it: a page can have dozens.
   private isInWindow = false;
   private isDrawn = true;
+  private drawn: { end: number; marks: Overlay["marks"] } = { end: 0, marks: [] };
   private columns: Columns = emptyColumns();
   private pointed: number | null = null;
 
@@ -69,11 +70,14 @@ export class Chart {
 
   /** Shows other values. */
   show(columns: Columns): void {
+    const isNew = columns !== this.columns || !this.isOfTarget || this.hasMoved();
     this.columns = columns;
-    this.isDrawn = false;
-    if (this.isInWindow) this.draw();
-    this.write();
-    this.table.update(columns);
+    if (isNew) {
+      this.isDrawn = false;
+      if (this.isInWindow) this.draw();
+      this.write();
+      this.table.update(columns);
+    }
     // Many services publish some of their metrics only on occasion.
     this.root.hidden = this.isOfTarget && this.isEmpty;
   }
@@ -92,6 +96,14 @@ export class Chart {
     this.plot.setData([times, ...lines] as uPlot.AlignedData, false);
     this.plot.setScale("x", { min: this.shared.range[0], max: this.shared.range[1] });
     this.isDrawn = true;
+    this.drawn = { end: this.shared.range[1], marks: this.shared.overlay.marks };
+  }
+
+  /** Whether the time axis has moved visibly, or has other marks: targets have new values once a minute only. */
+  private hasMoved(): boolean {
+    const [start, end] = this.shared.range;
+    const pixel = (end - start) / Math.max(1, this.plot.bbox.width);
+    return this.drawn.marks !== this.shared.overlay.marks || end - this.drawn.end >= pixel / 2;
   }
 
   /** Draws again, with other colors or marks. */

@@ -24,6 +24,7 @@ export class Charts {
   private readonly root: HTMLElement;
   private readonly address: string;
   private readonly onStatus: (status: object) => void;
+  private first: Promise<Response | null> | null;
   private readonly marks = element("ol", "cw-marks");
   private readonly problem = element("p", "cw-problem");
   private readonly missing = element("p", "cw-missing");
@@ -44,9 +45,13 @@ export class Charts {
     point: (time) => this.charts.forEach((chart) => chart.point(time)),
   };
 
-  /** `onStatus` gets what the rest of the tab shows: one request for both costs Locust half as much as two. */
-  constructor(root: HTMLElement, address: string, onStatus: (status: object) => void) {
+  /**
+   * `onStatus` gets what the rest of the tab shows: one request for both costs Locust half as much as two. `first` is the answer
+   * to a request without arguments, which may be under way.
+   */
+  constructor(root: HTMLElement, address: string, onStatus: (status: object) => void, first: Promise<Response | null>) {
     this.root = root;
+    this.first = first;
     this.address = address;
     this.onStatus = onStatus;
     this.problem.setAttribute("role", "status");
@@ -107,8 +112,10 @@ export class Charts {
       this.statusAt = Date.now();
       known.set("status", "1");
     }
+    const first = this.first;
+    this.first = null;
     try {
-      const answer = await fetch(`${this.address}?${known}`);
+      const answer = (await first) ?? (await fetch(`${this.address}?${known}`));
       return answer.ok && !answer.redirected ? ((await answer.json()) as Message) : null;
     } catch {
       return null;

@@ -49,13 +49,17 @@
     isLoading = true;
     document.head.append(style);
     attempts += 1;
+    const address = `./${KEY}/live`;
+    // The first values arrive while the script is loaded.
+    const first = attempts === 1 ? fetch(`${address}?status=1`).catch(() => null) : Promise.resolve(null);
     try {
       // A browser does not request a module again that it could not load.
       const { Charts } = await import(attempts > 1 ? `./live.js?attempt=${attempts}` : "./live.js");
-      charts = new Charts(graphs, `./${KEY}/live`, draw);
+      charts = new Charts(graphs, address, draw, first);
       look();
     } catch (error) {
       console.warn("The charts could not be loaded:", error);
+      if (attempts === 1) requestedAt = 0;
     }
     isLoading = false;
   };
@@ -221,6 +225,8 @@
     if (Date.now() - requestedAt < EVERY_MS) return;
     requestedAt = Date.now();
     if (HAS_CHARTS && !isLoading) loadCharts();
+    // The charts bring the status, unless they cannot be loaded.
+    if (isLoading && attempts === 1) return;
     try {
       const answer = await fetch(`./${KEY}/status`);
       if (answer.ok && !answer.redirected) draw(await answer.json());
