@@ -1,0 +1,132 @@
+"""Custom metrics and marks of a worker whose master publishes: what the worker reports, and what the master takes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from locust_cw import _core
+from locust_cw._distributed import messages
+from locust_cw._distributed.collection import Collection
+from locust_cw._distributed.master import Master, _Entry
+from locust_cw._plugin.locust_fleet import MESSAGE
+from locust_cw._plugin.run import Outcome, Phase
+
+
+class Hook:
+    """Stands for a hook of Locust's events."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Callable[[], None]] = []
+        self.add_listener = self.listeners.append
+        self.remove_listener = self.listeners.remove
+
+    def fire(self) -> None:
+        for listener in self.listeners:
+            listener()
+
+
+def collection(test_stop: Hook) -> Collection:
+    environment: Any = SimpleNamespace(events=SimpleNamespace(test_stop=test_stop))
+    options: Any = type("Options", (dict,), {"core": {}})(run_id="r")
+    return Collection(environment, options)
+
+
+def test_a_report_has_what_was_recorded_since_the_last_one() -> None:
+    collected = collection(Hook())
+    assert collected.report() is None
+    collected.collector.custom("count", "tokens", 3, "Count", {}, in_test=True)
+    collected.collector.mark("begin", in_test=True)
+    report = collected.report()
+    assert report is not None
+    assert report["run_id"] == "r"
+    assert isinstance(report[messages.CUSTOM], bytes)
+    assert abs(report[messages.CLOCK] - time.time()) < 60
+    assert collected.report() is None
+
+
+def test_the_last_report_is_made_when_another_test_starts() -> None:
+    """The stop of the test is noted until then, and no longer."""
+    test_stop = Hook()
+    collected = collection(test_stop)
+    test_stop.fire()
+    assert collected.times.stopped is not None
+    collected.resume()
+    assert collected.times.stopped is None
+    collected.collector.mark("late", in_test=True)
+    assert collected.end() is not None
+    test_stop.fire()
+    assert collected.times.stopped is None
+
+
+def test_an_invalid_value_is_logged_once_and_reported(caplog: pytest.LogCaptureFixture) -> None:
+    collected = collection(Hook())
+    for _ in range(3):
+        collected.collector.custom("gauge", "RequestCount", 1, "Count", {}, in_test=True)
+    assert collected.report() is not None, "the number of ignored values"
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+class Taken:
+    """Stands for the publisher of a run: it has the reports that the master passes on."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[str, bytes, int]] = []
+
+    def add_custom_report(self, *report: Any) -> None:
+        self.reports.append(report)
+        if report[1] == b"junk":
+            raise ValueError("no report")
+
+
+def master_with(taken: Taken, source: str) -> Master:
+    master = Master()
+    run: Any = SimpleNamespace(
+        run_id="r", publisher=taken, options={"source": source}, phase=Phase.RUNNING, outcome=Outcome.OK
+    )
+    master._runs["r"] = _Entry(run)  # noqa: SLF001 - of a run that has started
+    return master
+
+
+def deliver(master: Master, message: dict[str, Any]) -> None:
+    master.on_worker_report(None, "w1", {MESSAGE: message})
+
+
+@pytest.mark.parametrize(("source", "number"), [("master", 1), ("workers", 0)])
+def test_a_master_takes_reports_if_it_publishes(source: str, number: int) -> None:
+    taken = Taken()
+    master = master_with(taken, source)
+    deliver(master, messages.custom_report("r", b"report"))
+    deliver(master, messages.custom_report("another run", b"report"))
+    deliver(master, messages.custom_report("r", "text"))  # type: ignore[arg-type]
+    assert taken.reports == [("w1", b"report", 0)] * number
+
+
+def test_a_worker_that_opts_out_adds_nothing() -> None:
+    taken = Taken()
+    master = master_with(taken, "master")
+    deliver(master, messages.opt_out("r", "--cw-disable"))
+    deliver(master, messages.custom_report("r", b"report"))
+    assert taken.reports == []
+
+
+def test_a_report_that_cannot_be_read_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    master = master_with(Taken(), "master")
+    for _ in range(2):
+        deliver(master, messages.custom_report("r", b"junk"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Custom metrics and marks of worker w1 are missing: no report"
+    ]
+
+
+def test_the_core_names_the_reason(tmp_path: Path) -> None:
+    options = {"dry_run": True, "spool_dir": str(tmp_path)}
+    publisher = _core.Publisher(options, run_id="r", worker="m")
+    with pytest.raises(ValueError, match="it has format 9"):
+        publisher.add_custom_report("w1", b"\x09", 0)
