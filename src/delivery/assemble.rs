@@ -155,8 +155,8 @@ pub struct LogsCall {
 #[must_use]
 pub fn logs_call(segments: Vec<Segment>) -> LogsCall {
     let (mut read, mut unread) = (Vec::new(), Unread::default());
-    for segment in segments {
-        match segment.read() {
+    for mut segment in segments {
+        match segment.take_text() {
             Ok(text) => read.push((segment, text)),
             Err(error) => unread.push(segment, error),
         }
@@ -227,6 +227,18 @@ mod tests {
             [[event(5, "a"), event(3, "b")], [event(4, "c"), event(3, "d")]].map(|e| spool.write_events(&e).0);
         let order = messages(&logs_call(segments.into()).batch);
         assert_eq!(order, ["b", "d", "c", "a"]);
+    }
+
+    #[test]
+    fn recent_events_come_from_memory_once_and_then_from_the_disk() {
+        let root = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(root.path(), &manifest()).expect("a spool").with_copies();
+        let (segment, _) = spool.write_events(&[event(1, "a")]);
+        std::fs::write(path_of(&segment), "damaged").expect("writable");
+        let call = logs_call(vec![segment]);
+        assert_eq!(messages(&call.batch), ["a"]);
+        let again = logs_call(call.segments);
+        assert_eq!((again.batch.events, again.unread.damaged.len()), (0, 1));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::config::ResolvedAws;
 use crate::logs::event::LogEvent;
 use crate::logs::line::LogLine;
 use crate::metrics::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
+use crate::spool::copies::Copies;
 use crate::spool::files::{
     LOCK, MANIFEST, PARTIAL, REJECTED, SegmentName, holds_data, last_id, lock, make_folder, write_whole,
 };
@@ -24,6 +25,8 @@ pub struct Spool {
     next_id: AtomicU64,
     /// Held while the run may change the folder, so that other processes can see that it does.
     lock: Mutex<Option<File>>,
+    /// Copies of log events, if they will be sent soon.
+    copies: Option<Copies>,
 }
 
 impl Spool {
@@ -41,7 +44,13 @@ impl Spool {
         }
         manifest.write(&folder)?;
         let next_id = AtomicU64::new(1);
-        Ok(Self { folder: Some(folder), series: manifest.series.clone(), next_id, lock: Mutex::new(Some(lock)) })
+        Ok(Self {
+            folder: Some(folder),
+            series: manifest.series.clone(),
+            next_id,
+            lock: Mutex::new(Some(lock)),
+            copies: None,
+        })
     }
 
     /// Opens the folder of a process that has ended, with its segments, oldest first. If `clean`, removes files that were not
@@ -54,7 +63,8 @@ impl Spool {
         let manifest = Manifest::read(folder)?;
         let next_id = AtomicU64::new(last_id(folder)? + 1);
         let series = manifest.series.clone();
-        let spool = Self { folder: Some(folder.to_owned()), series, next_id, lock: Mutex::new(Some(lock)) };
+        let spool =
+            Self { folder: Some(folder.to_owned()), series, next_id, lock: Mutex::new(Some(lock)), copies: None };
         let mut segments = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
@@ -68,6 +78,12 @@ impl Spool {
         }
         segments.sort_by_key(|segment| segment.id);
         Ok((spool, manifest, segments))
+    }
+
+    /// The spool, with copies of recent log events in memory.
+    #[must_use]
+    pub fn with_copies(self) -> Self {
+        Self { copies: Some(Copies::default()), ..self }
     }
 
     /// Reads a file of the spool. A damaged one counts as empty here; the sender rejects it later.
@@ -106,7 +122,13 @@ impl Spool {
     /// A spool without a disk.
     #[must_use]
     pub fn in_memory(manifest: &Manifest) -> Self {
-        Self { folder: None, series: manifest.series.clone(), next_id: AtomicU64::new(1), lock: Mutex::default() }
+        Self {
+            folder: None,
+            series: manifest.series.clone(),
+            next_id: AtomicU64::new(1),
+            lock: Mutex::default(),
+            copies: None,
+        }
     }
 
     /// The folder, if there is one.
@@ -160,15 +182,20 @@ impl Spool {
         let checksum = crc32fast::hash(text.as_bytes());
         let name = SegmentName { id, checksum, lane };
         let written = self.folder.as_ref().map(|folder| write_whole(folder, &name.to_string(), &text));
+        let mut copy = None;
         let (storage, error) = match written {
-            Some(Ok(path)) => (Storage::Disk { path, checksum }, None),
+            Some(Ok(path)) => {
+                // Datums of several segments are merged, and are few.
+                copy = self.copies.as_ref().filter(|_| lane == Lane::Logs).and_then(|copies| copies.keep(text));
+                (Storage::Disk { path, checksum }, None)
+            }
             failed => {
                 // The room that it takes is counted by its length.
                 text.shrink_to_fit();
                 (Storage::Memory(Arc::new(text)), failed.and_then(Result::err))
             }
         };
-        (Segment::new(id, lane, contents, disk_bytes, storage), error)
+        (Segment { copy, ..Segment::new(id, lane, contents, disk_bytes, storage) }, error)
     }
 
     /// Removes the file of a segment that was accepted or dropped.

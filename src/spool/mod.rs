@@ -11,6 +11,7 @@
 //! Invariants: a file appears as a whole, by renaming; it fits into one API call; it leaves the folder only when CloudWatch has
 //! accepted or refused it, or when it is dropped and counted.
 
+mod copies;
 mod files;
 mod folder;
 mod manifest;

@@ -18,6 +18,8 @@ pub fn open_spool(config: &Config, identity: &mut RunIdentity, diagnostics: &Dia
     let (error, manifest) = loop {
         let manifest = Manifest::of(config, identity);
         match Spool::create(&config.spool_dir, &manifest) {
+            // Without `live`, data is sent long after it was written.
+            Ok(spool) if config.live => return (spool.with_copies(), manifest),
             Ok(spool) => return (spool, manifest),
             Err(error)
                 if number < MAX_WORKER_NAMES

@@ -10,6 +10,7 @@ use crate::logs::event::LogEvent;
 use crate::logs::line::LogLine;
 use crate::metrics::datum::Datum;
 use crate::spool::Lane;
+use crate::spool::copies::TextCopy;
 
 /// Where the lines of a segment are stored.
 #[derive(Debug, Clone)]
@@ -133,6 +134,8 @@ pub struct Segment {
     /// Failed calls that contained it.
     pub failed_calls: u32,
     pub(super) storage: Storage,
+    /// A copy of the lines on the disk, until they are first sent.
+    pub(super) copy: Option<TextCopy>,
 }
 
 impl Segment {
@@ -147,6 +150,7 @@ impl Segment {
             packing: Packing::Shared,
             failed_calls: 0,
             storage,
+            copy: None,
         }
     }
 
@@ -175,6 +179,14 @@ impl Segment {
             }
             Storage::Memory(text) => Ok(text.clone()),
         }
+    }
+
+    /// The lines, from the copy in memory if there is one. Later reads get them from the disk.
+    ///
+    /// # Errors
+    /// As of [`Segment::read`].
+    pub fn take_text(&mut self) -> io::Result<Arc<String>> {
+        self.copy.take().map_or_else(|| self.read(), |copy| Ok(copy.into_text()))
     }
 
     /// The datums of a metrics segment.
