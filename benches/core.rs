@@ -59,6 +59,7 @@ fn sample(i: u32, now: Timestamp) -> Sample {
         status: Some(200),
         users: 40,
         context: Box::default(),
+        is_logged: true,
     }
 }
 

@@ -100,6 +100,7 @@ fn record(run: &Run) {
             status: Some(200),
             users: 40,
             context: Box::default(),
+            is_logged: true,
         };
         while !run.has_room() {
             thread::sleep(Duration::from_millis(1));

@@ -18,6 +18,7 @@ use crate::config::{Config, ResolvedAws};
 use crate::delivery::client::CloudWatch;
 use crate::delivery::outbox::SendMode;
 use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
+use crate::ingest::detail::DetailRules;
 use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
 use crate::ingest::sample::{Report, Sample};
 use crate::ingest::worker::AggregationWorker;
@@ -42,6 +43,8 @@ pub struct Run {
     pub users: AtomicU32,
     /// The summary, and the state of the checks.
     pub statistics: Arc<RunStatistics>,
+    /// Which details of a request are recorded.
+    pub details: DetailRules,
     delivery: Delivery,
     sender: QueueSender,
     marks: Mutex<MarkLimits>,
@@ -105,6 +108,7 @@ impl Run {
             counters,
             Arc::clone(&delivery.diagnostics),
         );
+        let details = DetailRules::new(&config.log, worker.slowest_threshold());
         let thread = std::thread::Builder::new()
             .name("locust-cw-queue".to_owned())
             .spawn(move || worker.run(&receiver, clock))
@@ -116,6 +120,7 @@ impl Run {
             identity,
             users: AtomicU32::new(0),
             statistics,
+            details,
             delivery,
             sender,
             marks: Mutex::default(),

@@ -1,6 +1,6 @@
 """The Rust core: queue, windows, batches, spool and AWS calls of a run. Its threads do not use Python."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -929,6 +929,16 @@ class Publisher:
         fallback_host: str | None = None,
         measured_from: float | None = None,
     ) -> Publisher: ...
+    def request_listener(self) -> Callable[..., None]:
+        """A listener of Locust's `request` event, which records each finished request like `record`.
+
+        It converts the texts and numbers of up to 64 requests together. `set_users` converts those that wait, as do all
+        methods that read or send the data. It keeps no response, context or exception.
+
+        Of a successful request that becomes no log event and is not among the slowest so far, it reads neither status
+        nor context, and the URL only without a host.
+        """
+
     def record(
         self,
         request_type: object = None,
@@ -943,7 +953,7 @@ class Publisher:
         status: object = None,
         **_other: object,
     ) -> None:
-        """Record a finished request. This is the listener of Locust's `request` event.
+        """Record a finished request, with the arguments of Locust's `request` event.
 
         It copies its arguments and returns within a few microseconds, and never raises an exception. Only if the queue
         is full does it wait, for up to 50 ms with the GIL released; then the sample counts as dropped.

@@ -1,6 +1,8 @@
 //! Selects the requests of this process that a report of the run names: the slowest ones, and the first failure of each type.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use smol_str::{SmolStr, ToSmolStr};
 
@@ -18,9 +20,33 @@ const MICROS_PER_MILLI: f64 = 1000.0;
 pub struct HighlightSelector {
     all: Highlights,
     new: Highlights,
+    threshold: Arc<SlowestThreshold>,
+}
+
+/// The response time that a successful request needs to be among the slowest ones so far. It only rises, so that one that was
+/// read a moment ago selects too many requests rather than too few.
+#[derive(Debug, Default)]
+pub struct SlowestThreshold(AtomicU64);
+
+impl SlowestThreshold {
+    /// Whether a request with this response time, in milliseconds, may be among the slowest ones.
+    pub fn may_be_reached(&self, response_time_ms: f64) -> bool {
+        to_micros(response_time_ms) >= self.0.load(Relaxed)
+    }
+
+    /// Sets it, in microseconds.
+    pub(super) fn set(&self, micros: u64) {
+        self.0.store(micros, Relaxed);
+    }
 }
 
 impl HighlightSelector {
+    /// The threshold for the slowest requests, which this selector keeps up to date.
+    #[must_use]
+    pub fn threshold(&self) -> Arc<SlowestThreshold> {
+        Arc::clone(&self.threshold)
+    }
+
     /// Considers a request. Texts are copied only if it is selected, which is rare after the first seconds.
     pub fn add(&mut self, sample: &Sample) {
         let time = sample.time.micros();
@@ -36,6 +62,7 @@ impl HighlightSelector {
             let request = highlight(sample);
             self.new.add_successful(request.clone());
             self.all.add_successful(request);
+            self.threshold.set(self.all.slowest_from());
         }
     }
 
@@ -46,13 +73,17 @@ impl HighlightSelector {
     }
 }
 
+fn response_micros(sample: &Sample) -> Option<u64> {
+    sample.response_time_ms.map(to_micros)
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a response time is finite and not negative"
 )]
-fn response_micros(sample: &Sample) -> Option<u64> {
-    sample.response_time_ms.map(|ms| (ms * MICROS_PER_MILLI).round() as u64)
+fn to_micros(ms: f64) -> u64 {
+    (ms * MICROS_PER_MILLI).round() as u64
 }
 
 /// Its texts are without the values of URLs, with any `--cw-log-urls`: unlike a log event, a record has no option to keep them.
@@ -118,6 +149,19 @@ mod tests {
         assert!(selector.take().is_empty());
         selector.add(&failed(6, "HTTPError", "earlier"));
         assert_eq!(selector.take().first_failure("HTTPError").map(|first| first.time_micros), Some(6_000_000));
+    }
+
+    #[test]
+    fn the_threshold_selects_each_request_that_is_among_the_slowest() {
+        let mut selector = HighlightSelector::default();
+        let threshold = selector.threshold();
+        for second in 0..100 {
+            let ms = f64::from(i32::try_from(second * 37 % 100).expect("small"));
+            let before = selector.all.clone();
+            selector.add(&sample("/", second, ms));
+            assert!(threshold.may_be_reached(ms) || selector.all == before, "{ms}");
+        }
+        assert!(threshold.may_be_reached(90.0) && !threshold.may_be_reached(89.9));
     }
 
     #[test]

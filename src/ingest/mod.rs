@@ -2,6 +2,7 @@
 
 pub mod collector;
 pub mod custom_report;
+pub mod detail;
 pub mod highlights;
 pub mod queue;
 pub mod sample;

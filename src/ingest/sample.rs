@@ -65,6 +65,9 @@ pub struct Sample {
     pub users: u32,
     /// Scalar entries of Locust's request `context`.
     pub context: Box<[(String, Scalar)]>,
+    /// Whether the request becomes a log event. Otherwise, `status`, `users` and `context` may be missing, and `url` too unless it
+    /// determines the host.
+    pub is_logged: bool,
 }
 
 impl Sample {

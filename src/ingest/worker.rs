@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::accounting::counters::{Counters, Counts, MetricHours};
 use crate::accounting::messages::{Diagnostics, Level};
-use crate::config::Config;
 use crate::config::identity::RunIdentity;
+use crate::config::{Config, LogChoice};
 use crate::delivery::limits::{Limits, Packer, split};
 use crate::delivery::outbox::Outbox;
 use crate::ingest::custom_report::CustomReport;
-use crate::ingest::highlights::HighlightSelector;
+use crate::ingest::highlights::{HighlightSelector, SlowestThreshold};
 use crate::ingest::queue::{Closed, ControlMessage, Item, Next, QueueReceiver};
 use crate::ingest::sample::{LifeCycleEvent, UserMark};
 use crate::logs::formats::LogFormatter;
@@ -23,8 +23,9 @@ use crate::spool::{Lane, LogLines, Segment};
 use crate::statistics::RunStatistics;
 use crate::timestamp::Timestamp;
 
-/// Minimum time between the end of a second and the closing of its windows, in microseconds.
-const GRACE_MICROS: i64 = 20_000;
+/// Minimum time between the end of a second and the closing of its windows, in microseconds. The last requests of the second are
+/// recorded up to a tenth of a second later.
+const GRACE_MICROS: i64 = 120_000;
 const SECOND_MICROS: i64 = 1_000_000;
 /// How long the thread waits if the queue is empty. With cold caches, waking up costs as much as a hundred samples, so it
 /// happens rarely, and not in step with timers of full hundredths of a second.
@@ -39,6 +40,8 @@ pub struct AggregationWorker {
     aggregator: Aggregator,
     statistics: Arc<RunStatistics>,
     highlights: HighlightSelector,
+    /// Whether there are log events.
+    has_logs: bool,
     formatter: LogFormatter,
     /// The line of the current log event. Its buffer is reused.
     line: LogLine,
@@ -69,6 +72,7 @@ impl AggregationWorker {
             aggregator: Aggregator::new(config, Arc::clone(identity)),
             statistics,
             highlights: HighlightSelector::default(),
+            has_logs: config.log.choice != LogChoice::Off,
             formatter: LogFormatter::new(&config.log, Arc::clone(identity)),
             line: LogLine::default(),
             lines: LogLines::default(),
@@ -79,6 +83,12 @@ impl AggregationWorker {
             counters,
             diagnostics,
         }
+    }
+
+    /// The response time from which a request may be among the slowest ones.
+    #[must_use]
+    pub fn slowest_threshold(&self) -> Arc<SlowestThreshold> {
+        self.highlights.threshold()
     }
 
     /// Handles items and messages until the queue is closed. Reads the `clock` at the start, whenever the queue is empty, and
@@ -118,7 +128,9 @@ impl AggregationWorker {
                 self.aggregator.add(&sample);
                 self.highlights.add(&sample);
                 self.log_notices();
-                self.add_event(|formatter, line| formatter.write_sample(&sample, line));
+                if sample.is_logged {
+                    self.add_event(|formatter, line| formatter.write_sample(&sample, line));
+                }
             }
             Item::Report(report) => {
                 self.aggregator.add_report(&report);
@@ -152,14 +164,9 @@ impl AggregationWorker {
         }
         for mark in report.marks {
             if self.statistics.add_mark_of(worker, &mark) {
-                self.add_mark_event(&UserMark { mark, users });
+                self.add_life_cycle(&LifeCycleEvent::from(&UserMark { mark, users }));
             }
         }
-    }
-
-    fn add_mark_event(&mut self, mark: &UserMark) {
-        let event = LifeCycleEvent::from(mark);
-        self.add_event(|formatter, line| formatter.write_life_cycle(&event, line));
     }
 
     fn handle(&mut self, message: ControlMessage) {
@@ -170,13 +177,11 @@ impl AggregationWorker {
             }
             ControlMessage::Mark(mark) => {
                 self.statistics.add_mark(&mark.mark);
-                self.add_mark_event(&mark);
+                self.add_life_cycle(&LifeCycleEvent::from(&*mark));
             }
             ControlMessage::CustomReport { worker, report, users } => self.add_custom_report(&worker, *report, users),
             ControlMessage::RestrictRequests(names) => self.aggregator.restrict_requests(names),
-            ControlMessage::LifeCycle(event) => {
-                self.add_event(|formatter, line| formatter.write_life_cycle(&event, line));
-            }
+            ControlMessage::LifeCycle(event) => self.add_life_cycle(&event),
             ControlMessage::Flush(token) => {
                 self.flush();
                 self.outbox.flush();
@@ -221,11 +226,14 @@ impl AggregationWorker {
         }
     }
 
-    /// Adds a log event, unless `write` selects none.
-    fn add_event(&mut self, write: impl FnOnce(&mut LogFormatter, &mut LogLine) -> bool) {
-        if !write(&mut self.formatter, &mut self.line) {
-            return;
+    fn add_life_cycle(&mut self, event: &LifeCycleEvent) {
+        if self.has_logs {
+            self.add_event(|formatter, line| formatter.write_life_cycle(event, line));
         }
+    }
+
+    fn add_event(&mut self, write: impl FnOnce(&mut LogFormatter, &mut LogLine)) {
+        write(&mut self.formatter, &mut self.line);
         self.counters.observed.add(Counts { log_events: 1, ..Counts::default() });
         let (bytes, span) = (self.line.counted_bytes(), (self.line.timestamp(), self.line.timestamp()));
         if !self.packer.try_add(1, bytes, span) {
@@ -293,7 +301,7 @@ mod tests {
 
     #[test]
     fn ticks_come_once_a_second_just_after_its_end() {
-        for (now, next) in [(10_000_000, 10_020_000), (10_019_999, 10_020_000), (10_020_000, 11_020_000)] {
+        for (now, next) in [(10_000_000, 10_120_000), (10_119_999, 10_120_000), (10_120_000, 11_120_000)] {
             assert_eq!(next_tick(Timestamp::from_millis(0).plus_micros(now)), next, "{now}");
         }
     }
@@ -376,13 +384,13 @@ mod tests {
                 1 => Timestamp::from_millis(10_500),
                 2 => {
                     assert!(sender.try_push(Item::Sample(sample("/", 10, 20.0))).is_ok());
-                    Timestamp::from_millis(11_050)
+                    Timestamp::from_millis(11_150)
                 }
                 LAST_READ => {
                     sender.send_control(ControlMessage::Close);
-                    Timestamp::from_millis(11_070)
+                    Timestamp::from_millis(11_170)
                 }
-                _ => Timestamp::from_millis(11_060),
+                _ => Timestamp::from_millis(11_160),
             }
         });
         let results = statistics.check_results(Timestamp::from_seconds(11), &crate::statistics::TargetValues::new());
@@ -431,7 +439,7 @@ mod tests {
         let reads = std::cell::Cell::new(0);
         worker.run(&receiver, || {
             reads.set(reads.get() + 1);
-            Timestamp::from_millis(if reads.get() == 1 { 10_950 } else { 11_050 })
+            Timestamp::from_millis(if reads.get() == 1 { 10_950 } else { 11_150 })
         });
         assert!(reads.get() > 1, "the clock was read before the queue was empty");
         let segments = outbox.take(Lane::Metrics, usize::MAX, |_| true);

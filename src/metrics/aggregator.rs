@@ -289,6 +289,7 @@ pub(crate) mod tests {
             status: Some(200),
             users: 1,
             context: Box::default(),
+            is_logged: true,
         }
     }
 

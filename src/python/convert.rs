@@ -45,7 +45,7 @@ where
 }
 
 /// Repeats Ctrl-C after this call, if Python raised it in code of the user that this module called.
-fn raise_ctrl_c_later(py: Python<'_>, error: &PyErr) {
+pub(super) fn raise_ctrl_c_later(py: Python<'_>, error: &PyErr) {
     if error.is_instance_of::<PyKeyboardInterrupt>(py) {
         // It does not fail in practice, and the sample is more important.
         let _ =
@@ -84,14 +84,6 @@ pub fn failure(exception: Option<&Bound<'_, PyAny>>) -> Option<Failure> {
         true
     });
     is_failure.then(|| Failure { kind: type_name(exception), message: text(exception) })
-}
-
-/// The HTTP status of a response, if it has one.
-pub fn status_of(response: Option<&Bound<'_, PyAny>>) -> Option<u16> {
-    let response = response.filter(|response| !response.is_none())?;
-    // It may be a property, which runs code of the client.
-    let code = response.getattr(intern!(response.py(), "status_code"));
-    status(code.inspect_err(|error| raise_ctrl_c_later(response.py(), error)).ok().as_ref())
 }
 
 /// An HTTP status.

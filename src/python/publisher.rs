@@ -1,12 +1,12 @@
 //! `Publisher`: the Python class of a run. No method holds the GIL during an operation that can block.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyCFunction, PyDict};
 use smol_str::SmolStr;
 
 use super::asyncio::awaitable;
@@ -14,10 +14,12 @@ use super::checks::CheckResult;
 use super::custom::{self, CustomArguments};
 use super::errors::not_started;
 use super::flush::Flush;
+use super::listener::RequestListener;
 use super::options::config;
 use super::progress::{LogMessage, Progress, destination};
 use super::receipt::{Coverage, Receipt};
-use super::request::RequestArguments;
+use super::request::{LateArguments, RequestArguments};
+use super::responses::Responses;
 use super::status_report::StatusReport;
 use super::{context, convert};
 use crate::accounting::receipt::LocustTotals;
@@ -36,6 +38,17 @@ use crate::timestamp::Timestamp;
 #[pyclass(frozen, module = "locust_cw._core")]
 pub struct Publisher {
     run: Arc<Run>,
+    /// The listener of a load test.
+    listener: OnceLock<Arc<RequestListener>>,
+}
+
+impl Publisher {
+    /// Converts the requests that the listener has not converted yet.
+    fn convert_pending(&self, py: Python<'_>) {
+        if let Some(listener) = self.listener.get() {
+            listener.convert_pending(py);
+        }
+    }
 }
 
 fn seconds(timeout: f64) -> PyResult<Duration> {
@@ -69,10 +82,17 @@ impl Publisher {
             measured_from.map_or_else(|| end_of_warm_up(Timestamp::now(), config.warmup), Timestamp::from_seconds_f64);
         let statistics = RunStatistics::new(&config, measured_from, audience);
         let run = py.detach(|| Run::start(config, identity, statistics, crate::runtime::handle()?, Aws::new));
-        Ok(Self { run: Arc::new(run.map_err(|error| not_started(&error))?) })
+        Ok(Self { run: Arc::new(run.map_err(|error| not_started(&error))?), listener: OnceLock::new() })
     }
 
-    /// Records a finished request. This is the listener of Locust's `request` event, and never raises an exception.
+    /// A listener of Locust's `request` event, which records each finished request and never raises an exception. It converts
+    /// requests in batches, the last ones at `set_users`, and whenever the data is to be sent.
+    fn request_listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCFunction>> {
+        let listener = self.listener.get_or_init(|| Arc::new(RequestListener::new(py, Arc::clone(&self.run))));
+        Arc::clone(listener).function(py)
+    }
+
+    /// Records a finished request, with the arguments of Locust's `request` event. Never raises an exception.
     #[pyo3(signature = (
         request_type = None, name = None, response_time = None, response_length = None, exception = None,
         context = None, response = None, start_time = None, url = None, status = None, **_other
@@ -93,19 +113,9 @@ impl Publisher {
         status: Option<&Bound<'_, PyAny>>,
         _other: Option<&Bound<'_, PyDict>>,
     ) {
-        let request = RequestArguments {
-            request_type,
-            name,
-            response_time,
-            response_length,
-            exception,
-            context,
-            response,
-            start_time,
-            url,
-            status,
-        };
-        let sample = request.sample(&self.run);
+        let late = LateArguments { request_type, name, start_time, url, response_length };
+        let request = RequestArguments { late, response_time, exception, context, response, status };
+        let sample = request.sample(&self.run, &Responses::default());
         if let Err(item) = self.run.try_record(sample) {
             py.detach(|| self.run.record_blocking(item));
         }
@@ -176,19 +186,22 @@ impl Publisher {
         py.detach(|| self.run.user_error(event));
     }
 
-    /// Sets the number of users in this process.
-    fn set_users(&self, users: u64) {
+    /// Sets the number of users in this process, for the requests that finish from now on.
+    fn set_users(&self, py: Python<'_>, users: u64) {
+        self.convert_pending(py);
         self.run.users.store(users.try_into().unwrap_or(u32::MAX), Relaxed);
     }
 
     /// Starts to send all data recorded so far.
     fn flush(&self, py: Python<'_>) -> Flush {
+        self.convert_pending(py);
         Flush::start(py, &self.run)
     }
 
     /// The awaitable form: returns whether all of the data is settled within `timeout` seconds.
     #[pyo3(signature = (timeout = None))]
     fn flush_async<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        self.convert_pending(py);
         let timeout = timeout.map(seconds).transpose()?;
         let run = Arc::clone(&self.run);
         awaitable(py, async move { Ok(run.flushed(timeout).await) })
@@ -211,6 +224,7 @@ impl Publisher {
 
     /// Awaitable: closes the run, sends its data for up to `timeout` seconds, and returns the receipt.
     fn close_async<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
+        self.convert_pending(py);
         let timeout = seconds(timeout)?;
         let run = Arc::clone(&self.run);
         let statistics = Arc::clone(&run.statistics);
@@ -227,11 +241,13 @@ impl Publisher {
 
     /// Starts to send all data recorded so far, and sends later data without delay.
     fn drain(&self, py: Python<'_>) {
+        self.convert_pending(py);
         py.detach(|| self.run.push(ControlMessage::Drain));
     }
 
     /// Starts to send all data recorded so far, and records no more.
     fn seal(&self, py: Python<'_>) {
+        self.convert_pending(py);
         py.detach(|| {
             self.run.statistics.stop(Timestamp::now());
             self.run.push(ControlMessage::Close);
@@ -245,6 +261,7 @@ impl Publisher {
 
     /// The progress of the delivery.
     fn progress(&self, py: Python<'_>) -> Progress {
+        self.convert_pending(py);
         py.detach(|| self.run.progress()).into()
     }
 
@@ -262,6 +279,7 @@ impl Publisher {
 
     /// The series of this process so far.
     fn series<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.convert_pending(py);
         Ok(pythonize::pythonize(py, &py.detach(|| self.run.series()))?)
     }
 
@@ -275,6 +293,7 @@ impl Publisher {
         refusal: Option<String>,
         remarks: Vec<String>,
     ) -> StatusReport {
+        self.convert_pending(py);
         let problem = problem.and_then(|(text, time)| Some((text, Seconds::try_from(time).ok()?)));
         let test = if stopped { TestState::Stopped } else { TestState::Running };
         let extras = ReportExtras { test, problem, refusal, remarks };
@@ -296,6 +315,7 @@ impl Publisher {
         stop_reason: Option<String>,
         checks: Option<Vec<CheckResult>>,
     ) -> Receipt {
+        self.convert_pending(py);
         let locust = locust_totals.map(|(requests, failures)| LocustTotals { requests, failures });
         let (mut receipt, end) = py.detach(|| self.run.finish());
         workers.iter().for_each(|worker| receipt.add(&worker.report.receipt));

@@ -115,6 +115,13 @@ impl Highlights {
         })
     }
 
+    /// The response time in microseconds from which a successful request may be among the slowest ones.
+    #[must_use]
+    pub fn slowest_from(&self) -> u64 {
+        let last = self.slowest.last().filter(|_| self.slowest.len() >= MAX_SLOWEST);
+        last.map_or(0, |(Reverse(slow), _)| *slow)
+    }
+
     /// Whether a failure at this time may be the first of its type.
     #[must_use]
     pub fn may_be_first(&self, error_type: &str, time_micros: i64) -> bool {

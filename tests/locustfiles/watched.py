@@ -11,7 +11,7 @@ from flask import Response
 from locust import events
 from locust.env import Environment
 
-from locust_cw import _core
+from locust_cw._plugin.listener import Listener
 from paced import Paced
 
 INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -39,11 +39,11 @@ def probe(environment: Environment, **_: Any) -> None:
 
     @app.route("/live-changes")
     def live_changes() -> dict[str, Any]:
-        listeners = [getattr(handler, "__self__", None) for handler in environment.events.request._handlers]  # noqa: SLF001 - the only way
-        publishers = [each for each in listeners if isinstance(each, _core.Publisher)]
+        run = Listener.of(environment.events).session.run
+        statistics = None if run is None else run.publisher.statistics
         return {
-            "changes": sum(each.statistics.live_changes for each in publishers),
-            "is_kept": any(each.statistics.live() is not None for each in publishers),
+            "changes": 0 if statistics is None else statistics.live_changes,
+            "is_kept": statistics is not None and statistics.live() is not None,
             "is_imported": "locust_cw._webui.live_view" in sys.modules,
         }
 

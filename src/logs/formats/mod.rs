@@ -14,7 +14,7 @@ use self::text::TextLine;
 use super::error_text::separate_url;
 use super::line::LogLine;
 use crate::config::identity::RunIdentity;
-use crate::config::{LogChoice, LogConfig, LogFields, LogFormat, LogUrls};
+use crate::config::{LogConfig, LogFields, LogFormat, LogUrls};
 use crate::ingest::sample::{Failure, LifeCycleEvent, Sample, Scalar};
 use crate::redact::redact_urls;
 
@@ -26,8 +26,6 @@ const TEXT_LIMITS: [usize; 5] = [usize::MAX, 128 * 1024, 16 * 1024, 1024, 128];
 /// Turns samples and life-cycle events into log events, and numbers them.
 pub struct LogFormatter {
     identity: Arc<RunIdentity>,
-    choice: LogChoice,
-    share: f64,
     format: LogFormat,
     log_fields: LogFields,
     urls: LogUrls,
@@ -35,41 +33,28 @@ pub struct LogFormatter {
     has_logged_host: bool,
     /// Number of the last event; (`run_id`, `worker`, `seq`) is unique.
     seq: u64,
-    /// What is left of the share of successful requests that are due.
-    due: f64,
 }
 
 impl LogFormatter {
     /// Numbers begin at 1.
     #[must_use]
     pub fn new(config: &LogConfig, identity: Arc<RunIdentity>) -> Self {
-        // The first of every 1/share successful requests is logged, beginning with the very first.
-        let due = 1.0 - config.sample;
-        let &LogConfig { choice, sample: share, format, fields: log_fields, urls, .. } = config;
-        Self { identity, choice, share, format, log_fields, urls, has_logged_host: false, seq: 0, due }
+        let &LogConfig { format, fields: log_fields, urls, .. } = config;
+        Self { identity, format, log_fields, urls, has_logged_host: false, seq: 0 }
     }
 
-    /// Writes the event of a sample. Says whether there is one: not every sample is to be logged.
-    #[must_use]
-    pub fn write_sample(&mut self, sample: &Sample, line: &mut LogLine) -> bool {
-        if !self.is_logged(sample) {
-            return false;
-        }
+    /// Writes the event of a sample.
+    pub fn write_sample(&mut self, sample: &Sample, line: &mut LogLine) {
         self.seq += 1;
         let time = sample.time.millis();
         fit(line, |line, limit| match self.format {
             LogFormat::Json => line.write_json(time, &self.json(sample, limit)),
             LogFormat::Text => line.write_text(time, &self.text(sample, limit)),
         });
-        true
     }
 
-    /// Writes the event of something that happened to the whole test. Says whether there is one: logs may be off.
-    #[must_use]
-    pub fn write_life_cycle(&mut self, event: &LifeCycleEvent, line: &mut LogLine) -> bool {
-        if self.choice == LogChoice::Off {
-            return false;
-        }
+    /// Writes the event of something that happened to the whole test.
+    pub fn write_life_cycle(&mut self, event: &LifeCycleEvent, line: &mut LogLine) {
         self.seq += 1;
         let time = event.time.millis();
         fit(line, |line, limit| match self.format {
@@ -77,25 +62,6 @@ impl LogFormatter {
             LogFormat::Text => line.write_text(time, &self.life_cycle_text(event, limit)),
         });
         self.has_logged_host |= self.identity.host.is_some();
-        true
-    }
-
-    fn is_logged(&mut self, sample: &Sample) -> bool {
-        match self.choice {
-            LogChoice::Off => false,
-            _ if sample.failure.is_some() => true,
-            LogChoice::Failures => false,
-            // The very first would be due.
-            LogChoice::All if self.share == 0.0 => false,
-            LogChoice::All => {
-                self.due += self.share;
-                let logged = self.due >= 1.0;
-                if logged {
-                    self.due -= 1.0;
-                }
-                logged
-            }
-        }
     }
 
     fn json<'a>(&'a self, sample: &'a Sample, limit: usize) -> RequestJson<'a> {
@@ -283,14 +249,16 @@ mod tests {
     }
 
     impl LogFormatter {
-        fn of_sample(&mut self, sample: &Sample) -> Option<LogEvent> {
+        fn of_sample(&mut self, sample: &Sample) -> LogEvent {
             let mut line = LogLine::default();
-            self.write_sample(sample, &mut line).then(|| event_of(&line))
+            self.write_sample(sample, &mut line);
+            event_of(&line)
         }
 
-        fn of_life_cycle(&mut self, event: &LifeCycleEvent) -> Option<LogEvent> {
+        fn of_life_cycle(&mut self, event: &LifeCycleEvent) -> LogEvent {
             let mut line = LogLine::default();
-            self.write_life_cycle(event, &mut line).then(|| event_of(&line))
+            self.write_life_cycle(event, &mut line);
+            event_of(&line)
         }
     }
 
@@ -303,7 +271,7 @@ mod tests {
     fn a_request_becomes_the_json_object_of_the_contract() {
         let mut formatter = formatter(|_| {});
         let context = [("user".to_owned(), Scalar::Int(7)), ("x".to_owned(), Scalar::Float(f64::NAN))].into();
-        let event = formatter.of_sample(&Sample { context, ..failed() }).expect("logged");
+        let event = formatter.of_sample(&Sample { context, ..failed() });
         let got: Value = serde_json::from_str(&event.message).expect("JSON");
         assert_eq!(
             got,
@@ -320,7 +288,7 @@ mod tests {
     /// A formatter of compact events that has logged the start of the test.
     fn compact(format: LogFormat) -> LogFormatter {
         let mut formatter = formatter(|o| (o.log_format, o.log_fields) = (format, LogFields::Compact));
-        formatter.of_life_cycle(&test_start()).expect("logged");
+        formatter.of_life_cycle(&test_start());
         formatter
     }
 
@@ -331,7 +299,7 @@ mod tests {
     #[test]
     fn a_compact_event_leaves_out_what_stream_timestamp_and_test_start_say() {
         let sample = Sample { time: Timestamp::from_micros(1_795_348_981_123_456), ..failed() };
-        let event = compact(LogFormat::Json).of_sample(&sample).expect("logged");
+        let event = compact(LogFormat::Json).of_sample(&sample);
         assert_eq!(
             event.message,
             r#"{"time_us":456,"seq":2,"method":"GET","name":"/a","outcome":"failure","response_time_ms":12.5,"#
@@ -339,7 +307,7 @@ mod tests {
                 + r#""response_bytes":10,"status":500,"error_type":"HTTPError","error":"500 for\nurl","users":1}"#
         );
         assert_eq!(event.timestamp, 1_795_348_981_123);
-        let start = compact(LogFormat::Json).of_life_cycle(&test_start()).expect("logged").message;
+        let start = compact(LogFormat::Json).of_life_cycle(&test_start()).message;
         for field in
             [r#""time":"#, r#""run_id":"20261122T110301Z-7f3a""#, r#""worker":"w1""#, r#""host":"http://shop""#]
         {
@@ -355,9 +323,9 @@ mod tests {
         let sample = Sample { time, response_bytes: Some(6000.0), users: 40, ..sample(name, 1, 81.412) };
         let event_with = |fields| {
             let mut formatter = LogFormatter::new(&config(|o| o.log_fields = fields).log, Arc::clone(&identity));
-            formatter.of_life_cycle(&test_start()).expect("logged");
+            formatter.of_life_cycle(&test_start());
             formatter.seq = 16;
-            formatter.of_sample(&sample).expect("logged")
+            formatter.of_sample(&sample)
         };
         let common = r#""method":"GET","name":"/path/17","outcome":"success","response_time_ms":81.412,"#.to_owned()
             + r#""response_bytes":6000,"status":200,"users":40}"#;
@@ -375,11 +343,11 @@ mod tests {
     fn a_compact_event_names_a_host_that_no_event_of_its_stream_has_named() {
         let host = r#""host":"http://shop","#;
         let mut formatter = formatter(|o| o.log_fields = LogFields::Compact);
-        assert!(formatter.of_sample(&failed()).expect("logged").message.contains(host), "as of a Publisher");
-        formatter.of_life_cycle(&test_start()).expect("logged");
-        assert!(!formatter.of_sample(&failed()).expect("logged").message.contains(host));
+        assert!(formatter.of_sample(&failed()).message.contains(host), "as of a Publisher");
+        formatter.of_life_cycle(&test_start());
+        assert!(!formatter.of_sample(&failed()).message.contains(host));
         let url = Some("https://pay.example/card?x=1".into());
-        let elsewhere = formatter.of_sample(&Sample { url, ..failed() }).expect("logged").message;
+        let elsewhere = formatter.of_sample(&Sample { url, ..failed() }).message;
         assert!(elsewhere.contains(r#""host":"https://pay.example","#), "{elsewhere}");
     }
 
@@ -387,9 +355,9 @@ mod tests {
     fn a_compact_line_of_text_has_the_same_fields_left_out() {
         let sample = Sample { time: Timestamp::from_micros(1_795_348_981_123_456), ..sample("/a", 1, 12.5) };
         let line = "[time_us=456] [request_type=GET] [name=/a] [response_time=12.5] [response_length=10] [user=1]";
-        assert_eq!(compact(LogFormat::Text).of_sample(&sample).expect("logged").message, line);
+        assert_eq!(compact(LogFormat::Text).of_sample(&sample).message, line);
         let whole = Sample { time: Timestamp::from_seconds(1_795_348_981), ..failed() };
-        let event = compact(LogFormat::Text).of_sample(&whole).expect("logged").message;
+        let event = compact(LogFormat::Text).of_sample(&whole).message;
         assert_eq!(event, r"[request_type=GET] [name=/a] [response_time=12.5] [exception=500 for\nurl] [user=1]");
     }
 
@@ -407,8 +375,8 @@ mod tests {
             let sample = Sample { time, response_time_ms: ms, url, failure, status, ..sample(&name, 1, 1.0) };
             let [(_, full), (start, compact)] = [LogFields::Full, LogFields::Compact].map(|fields| {
                 let mut formatter = LogFormatter::new(&config(|o| o.log_fields = fields).log, Arc::clone(&identity));
-                let start = formatter.of_life_cycle(&test_start()).expect("logged");
-                (start, formatter.of_sample(&sample).expect("logged"))
+                let start = formatter.of_life_cycle(&test_start());
+                (start, formatter.of_sample(&sample))
             });
             let json = |event: &LogEvent| -> serde_json::Map<_, _> { serde_json::from_str(&event.message).expect("JSON") };
             let (start, mut restored) = (json(&start), json(&compact));
@@ -429,9 +397,9 @@ mod tests {
     fn response_times_are_logged_in_microseconds() {
         for (ms, logged) in [(0.1 + 0.2, "0.3"), (81.4 + 1e-9, "81.4"), (12.0, "12"), (0.000_4, "0")] {
             let sample = Sample { response_time_ms: Some(ms), ..failed() };
-            let json = formatter(|_| {}).of_sample(&sample).expect("logged").message;
+            let json = formatter(|_| {}).of_sample(&sample).message;
             assert!(json.contains(&format!(r#""response_time_ms":{logged},"#)), "{json}");
-            let text = formatter(|o| o.log_format = LogFormat::Text).of_sample(&sample).expect("logged").message;
+            let text = formatter(|o| o.log_format = LogFormat::Text).of_sample(&sample).message;
             assert!(text.contains(&format!("[response_time={logged}]")), "{text}");
         }
     }
@@ -439,7 +407,7 @@ mod tests {
     #[test]
     fn the_event_of_a_request_to_another_origin_names_it() {
         let url = Some("https://pay.example/card?x=1".into());
-        let event = formatter(|_| {}).of_sample(&Sample { url, ..sample("/a", 1, 1.0) }).expect("logged");
+        let event = formatter(|_| {}).of_sample(&Sample { url, ..sample("/a", 1, 1.0) });
         assert!(event.message.contains(r#""host":"https://pay.example","#), "{}", event.message);
     }
 
@@ -450,7 +418,7 @@ mod tests {
             [("404 for url: http://h/x?id=7", r#""url":"http://h/x?id=...""#), ("404 for url: /a", "")]
         {
             let sample = Sample { failure: failure(message), ..sample("/a", 1, 1.0) };
-            let event = formatter(|_| {}).of_sample(&sample).expect("logged").message;
+            let event = formatter(|_| {}).of_sample(&sample).message;
             assert!(event.contains(r#""error":"404""#) && event.contains(url), "{event}");
             assert_eq!(event.contains(r#""url""#), !url.is_empty());
         }
@@ -459,13 +427,13 @@ mod tests {
     #[test]
     fn the_text_format_is_the_old_line() {
         let mut formatter = formatter(|o| o.log_format = LogFormat::Text);
-        let good = formatter.of_sample(&sample("/a", 1_795_348_981, 12.5)).expect("logged");
+        let good = formatter.of_sample(&sample("/a", 1_795_348_981, 12.5));
         assert_eq!(
             good.message,
             "[timestamp=2026/11/22 12:03:01.000000 UTC] [host=http://shop] [request_type=GET] [name=/a] \
              [response_time=12.5] [response_length=10] [user=1]"
         );
-        let bad = formatter.of_sample(&failed()).expect("logged");
+        let bad = formatter.of_sample(&failed());
         assert!(bad.message.ends_with("[response_time=12.5] [exception=500 for\\nurl] [user=1]"));
     }
 
@@ -482,8 +450,8 @@ mod tests {
         ];
         let event =
             LifeCycleEvent { time: Timestamp::from_seconds(1), name: "x".into(), fields: vec![entry()], users: 0 };
-        let mut events: Vec<_> = samples.iter().filter_map(|sample| formatter.of_sample(sample)).collect();
-        events.extend(formatter.of_life_cycle(&event));
+        let mut events: Vec<_> = samples.iter().map(|sample| formatter.of_sample(sample)).collect();
+        events.push(formatter.of_life_cycle(&event));
         events.into_iter().map(|event| event.message).collect()
     }
 
@@ -509,27 +477,8 @@ mod tests {
 
     #[test]
     fn the_name_of_a_request_stays_as_it_is() {
-        let event = formatter(|_| {}).of_sample(&sample("/x?page=2", 1, 1.0)).expect("logged");
+        let event = formatter(|_| {}).of_sample(&sample("/x?page=2", 1, 1.0));
         assert!(event.message.contains(r#""name":"/x?page=2""#), "{}", event.message);
-    }
-
-    #[test]
-    fn failures_are_always_logged_and_successes_as_often_as_asked() {
-        for (logs, share, successes, failures) in [
-            (LogChoice::All, 1.0, 1000, 10),
-            (LogChoice::All, 0.1, 100, 10),
-            (LogChoice::All, 0.0, 0, 10),
-            (LogChoice::Failures, 1.0, 0, 10),
-            (LogChoice::Off, 1.0, 0, 0),
-        ] {
-            let mut formatter = formatter(|o| {
-                o.logs = logs;
-                o.log_sample = share;
-            });
-            let good = (0..1000).filter(|_| formatter.of_sample(&sample("/a", 1, 1.0)).is_some()).count();
-            let bad = (0..10).filter(|_| formatter.of_sample(&failed()).is_some()).count();
-            assert_eq!((good, bad), (successes, failures), "{logs:?} {share}");
-        }
     }
 
     #[test]
@@ -542,7 +491,7 @@ mod tests {
             fields: vec![("requests".into(), Scalar::Int(3))],
             users: 0,
         };
-        let got: Value = serde_json::from_str(&formatter.of_life_cycle(&event).expect("logged").message).expect("JSON");
+        let got: Value = serde_json::from_str(&formatter.of_life_cycle(&event).message).expect("JSON");
         assert_eq!((&got["event"], &got["seq"], &got["requests"]), (&json!("test_stop"), &json!(2), &json!(3)));
     }
 
@@ -564,9 +513,8 @@ mod tests {
         };
         for format in [LogFormat::Json, LogFormat::Text] {
             let mut formatter = formatter(|options| options.log_format = format);
-            let mut names = |fields: &BTreeSet<String>| {
-                names_of(format, &formatter.of_life_cycle(&event(fields)).expect("logged").message)
-            };
+            let mut names =
+                |fields: &BTreeSet<String>| names_of(format, &formatter.of_life_cycle(&event(fields)).message);
             let ours: BTreeSet<_> = names(&BTreeSet::new()).into_iter().collect();
             assert!(ours.contains("event") && ours.len() >= 6, "{ours:?}");
             let fields: BTreeSet<_> = ours.iter().cloned().chain(["event_".to_owned()]).collect();
@@ -594,7 +542,7 @@ mod tests {
             let failure = Failure { kind: "E".into(), message: repeated(error) };
             let context = (0..100).map(|i| (i.to_string(), Scalar::Text(repeated(context / 100)))).collect();
             let sample = Sample { name: repeated(name).into(), failure: Some(failure.into()), context, ..sample("", 1, 1.0) };
-            let event = formatter.of_sample(&sample).expect("failures are logged");
+            let event = formatter.of_sample(&sample);
             prop_assert!(event.counted_bytes() <= MAX_EVENT_BYTES);
             prop_assert!(text || serde_json::from_str::<Value>(&event.message).is_ok());
         }
@@ -609,11 +557,11 @@ mod tests {
         let identity = Arc::new(RunIdentity { host: Some(long.clone()), ..(*identity()).clone() });
         for format in [LogFormat::Json, LogFormat::Text] {
             let mut formatter = LogFormatter::new(&config(|o| o.log_format = format).log, Arc::clone(&identity));
-            let event = formatter.of_sample(&Sample { context: entries().into(), ..failed() }).expect("logged");
+            let event = formatter.of_sample(&Sample { context: entries().into(), ..failed() });
             assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format:?}: {}", event.counted_bytes());
             let (time, name) = (Timestamp::from_seconds(0), long.clone());
             let event = LifeCycleEvent { time, name, fields: entries(), users: 0 };
-            let event = formatter.of_life_cycle(&event).expect("logged");
+            let event = formatter.of_life_cycle(&event);
             assert!(event.counted_bytes() <= MAX_EVENT_BYTES, "{format:?}: {}", event.counted_bytes());
         }
     }
