@@ -70,7 +70,7 @@ def listening(**options: object) -> Iterator[EventHook]:
             {"live": True, "spool_dir": spool, **options}, run_id=_core.new_run_id(), worker="bench", host=HOST
         )
         hook = EventHook()
-        hook.add_listener(publisher.record)
+        hook.add_listener(publisher.request_listener())
         try:
             yield hook
         finally:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from locust import events
 
+from locust_cw._plugin.run import TestRun
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Callable
@@ -69,9 +71,12 @@ def write_parts(environment: Environment) -> None:
     (ours,) = (each for each in hook._handlers if is_ours(each))  # noqa: SLF001 - Locust has no public access to listeners
     gevent.sleep(SETTLE_S)
     windows = [by_thread(environment, options.window_seconds) for _ in range(options.windows)]
+    run = TestRun.latest()
+    assert run is not None  # noqa: S101 - the test runs
     hook.remove_listener(ours)
     try:
-        rounds = in_turns(environment, {"none": None, "empty": ignore, "ours": ours}, options.turns_seconds)
+        listeners = {"none": None, "empty": ignore, "ours": ours}
+        rounds = in_turns(environment, listeners, options.turns_seconds, run.publisher.progress)
     finally:
         hook.add_listener(ours)
     Path(options.parts).write_text(json.dumps({"windows": windows, "rounds": rounds}), encoding="utf-8")
@@ -104,7 +109,10 @@ def processor_times_s() -> tuple[float, float, float]:
 
 
 def in_turns(
-    environment: Environment, listeners: dict[str, Callable[..., Any] | None], seconds: float
+    environment: Environment,
+    listeners: dict[str, Callable[..., Any] | None],
+    seconds: float,
+    convert: Callable[[], object],
 ) -> list[dict[str, float]]:
     """Microseconds of Locust's own thread per request, by listener, for each round of turns."""
     hook, total = environment.events.request, environment.stats.total
@@ -122,6 +130,9 @@ def in_turns(
                 hook.add_listener(listener)
             requests, begun = total.num_requests, time.thread_time()
             gevent.sleep(TURN_S)
+            if name == "ours":
+                # It converts requests in batches. The last batch belongs to this turn.
+                convert()
             made, used = total.num_requests - requests, time.thread_time() - begun
             if listener is not None:
                 hook.remove_listener(listener)

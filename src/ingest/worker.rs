@@ -27,9 +27,10 @@ use crate::timestamp::Timestamp;
 /// recorded up to a tenth of a second later.
 const GRACE_MICROS: i64 = 120_000;
 const SECOND_MICROS: i64 = 1_000_000;
-/// How long the thread waits if the queue is empty. With cold caches, waking up costs as much as a hundred samples, so it
+/// How long the thread waits if the queue is empty, unless windows are to be closed sooner. With cold caches, waking up costs as much as a hundred samples, so it
 /// happens rarely, and not in step with timers of full hundredths of a second.
-const WAIT: Duration = Duration::from_millis(97);
+const WAIT: Duration = Duration::from_millis(197);
+const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// Maximum number of items between two readings of the clock. The windows of a second are closed when the queue is empty, so
 /// that they are complete. If the queue is never empty, they are closed a second later.
@@ -94,7 +95,8 @@ impl AggregationWorker {
     /// Handles items and messages until the queue is closed. Reads the `clock` at the start, whenever the queue is empty, and
     /// otherwise after every [`ITEMS_PER_CLOCK_READ`] items.
     pub fn run(mut self, receiver: &QueueReceiver, clock: impl Fn() -> Timestamp) {
-        let mut tick = next_tick(clock());
+        let mut now = clock();
+        let mut tick = next_tick(now);
         let mut handled = 0;
         loop {
             let mut is_empty = false;
@@ -107,13 +109,13 @@ impl AggregationWorker {
             handled += 1;
             if is_empty || handled >= ITEMS_PER_CLOCK_READ {
                 handled = 0;
-                let now = clock();
+                now = clock();
                 // If this thread had to wait for a processor before it read the clock, hooks have pushed items meanwhile.
                 is_empty &= !receiver.has_items();
                 self.close_windows(now, is_empty, &mut tick);
             }
             if is_empty {
-                receiver.wait(WAIT);
+                receiver.wait(WAIT.min(left_until(tick, now)));
             }
         }
         self.flush();
@@ -277,6 +279,11 @@ impl AggregationWorker {
         }
         self.outbox.push(segment);
     }
+}
+
+/// The time until a tick. Without any, the thread would not wait.
+fn left_until(tick: i64, now: Timestamp) -> Duration {
+    Duration::from_micros(u64::try_from(tick - now.micros()).unwrap_or(0)).max(MIN_WAIT)
 }
 
 fn next_tick(now: Timestamp) -> i64 {
