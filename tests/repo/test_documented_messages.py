@@ -12,6 +12,7 @@ from support.paths import ROOT
 VARYING = "…"
 
 NO_MESSAGES = {
+    "Record a finished request.": "the docstring of the listener",
     "tcp connect error:": "the SDK's, to be left out of messages",
     "client error (Connect):": "the same",
     "client error (SendRequest):": "the same",

@@ -51,6 +51,9 @@ class Shown:
     def checks(self) -> CheckTable | None:
         return self.table
 
+    def comparison(self) -> tuple[str, str] | None:
+        return "slower", "p95 of GET / +12 %"
+
 
 class WebUi:
     """The parts of Locust's web UI that the tab needs."""
@@ -72,6 +75,8 @@ class WebUi:
 
 
 def test_the_page_gets_the_table_with_the_status() -> None:
-    shown = WebUi(Shown(check_table(RESULTS, "over"))).status()["checks"]
+    status = WebUi(Shown(check_table(RESULTS, "over"))).status()
+    shown = status["checks"]
     assert (shown["title"], len(shown["columns"]), len(shown["rows"])) == ("Checks", 5, 4)
+    assert status["comparison"] == {"verdict": "slower", "text": "p95 of GET / +12 %"}
     assert WebUi(Shown(None)).status()["checks"] is None
