@@ -3,9 +3,9 @@
     python benches/cold.py [--batches 60]
 
 Between two requests, Locust runs for a quarter of a millisecond, and evicts from the caches what a listener needs.
-Here, other Python code and a walk through eight megabytes do so. The candidates take turns. `Publisher.record`, the method
-with parameters, converts each request at once; the listener of a load test converts 64 requests together, and its row
-is the mean over such batches. The times depend on how cold the caches are; compare rows of one run only.
+Here, other Python code and a walk through eight megabytes do so. The candidates take turns. `Publisher.record`, the
+method with parameters, converts each request at once; the listener of a load test converts 64 requests together, and
+its row is the mean over such batches. The times depend on how cold the caches are; compare rows of one run only.
 """
 
 from __future__ import annotations
