@@ -65,7 +65,7 @@ def request(number: int) -> dict[str, Any]:
     """A request as `FastHttpUser` reports it."""
     response, answer = object.__new__(FastResponse), HTTPResponse()
     answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-    response._response = answer
+    response._response = answer  # type: ignore[assignment]
     return {
         "request_type": "GET",
         "name": f"/product/{number % 10}",
