@@ -41,7 +41,7 @@ MAX_BYTES = 250_000
 # After the ramp-up, so that the minutes of full load are published.
 SATURATED_S = 100
 WIDTH, MARGIN = 1300, 20
-# How long the charts take to have another size, or new values.
+# How long the charts take to redraw at another size, or with new values.
 REDRAW_MS = 1500
 # Requests before a screenshot is taken, so that the tab shows a cost.
 REQUESTS = 3000
@@ -182,11 +182,11 @@ def a_fleet(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser: Br
 
 
 def keep(page: LocustPage, name: str) -> None:
-    """Save a screenshot: of the whole tab, if it is open."""
+    """Save a screenshot, of the whole tab if it is open."""
     path = IMAGES / f"{name}.png"
     tab = page.page.locator("#locust-cw")
     if tab.count():
-        # It ends where the tab ends, and not in the middle of a table.
+        # The screenshot ends where the tab ends, and not in the middle of a table.
         bottom = tab.evaluate("tab => Math.ceil(tab.getBoundingClientRect().bottom + window.scrollY)")
         page.page.set_viewport_size({"width": WIDTH, "height": bottom + MARGIN})
         page.page.wait_for_timeout(REDRAW_MS)

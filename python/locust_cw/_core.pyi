@@ -98,7 +98,7 @@ EVENT_BYTES: int
 """Estimated size of the text of a JSON log event, in bytes."""
 
 COMPACT_EVENT_BYTES: int
-"""The same with `log_fields` compact."""
+"""The same for a compact log event."""
 
 GAUGES: int
 """Gauges of each process: `UserCount`, `GeneratorCpu_Percent` and `GeneratorMemory_Bytes`."""
@@ -734,7 +734,7 @@ class CustomCollector:
     def mark(self, text: str, *, in_test: bool) -> None:
         """Record a mark, as `Publisher.mark` does."""
     def take_report(self) -> bytes | None:
-        """Take what was recorded since the last report; None if nothing was."""
+        """Take what was recorded since the last report; None if nothing was recorded."""
     def diagnostics(self) -> list[LogMessage]:
         """Take the pending messages for the log."""
 
@@ -930,13 +930,13 @@ class Publisher:
         measured_from: float | None = None,
     ) -> Publisher: ...
     def request_listener(self) -> Callable[..., None]:
-        """A listener of Locust's `request` event, which records each finished request like `record`.
+        """A listener for Locust's `request` event, which records each finished request as `record` does.
 
-        It converts the texts and numbers of up to 64 requests together. `set_users` converts those that wait, as do all
-        methods that read or send the data. It keeps no response, context or exception.
+        It converts the texts and numbers of up to 64 requests together. `set_users` converts the pending ones, as do
+        all methods that read or send the data. The listener keeps no reference to a response, context or exception.
 
-        Of a successful request that becomes no log event and is not among the slowest so far, it reads neither status
-        nor context, and the URL only without a host.
+        Of a successful request that is not logged and not among the slowest so far, it reads neither the status nor the
+        context, and it reads the URL only if the run has no host.
         """
 
     def record(
@@ -1024,12 +1024,12 @@ class Publisher:
 
         """
     def add_custom_report(self, worker: str, report: bytes, clock_offset: int) -> None:
-        """Record the custom metrics and marks of a worker that this process publishes for.
+        """Record the custom metrics and marks of a worker for which this process publishes.
 
         Args:
             worker: The name of the worker.
-            report: What `CustomCollector.take_report` has returned.
-            clock_offset: How many seconds the worker's clock is behind.
+            report: What `CustomCollector.take_report` returned in the worker.
+            clock_offset: How many seconds the worker's clock is behind that of this process.
 
         Raises:
             ValueError: If the report cannot be read.

@@ -78,7 +78,7 @@ def _record(kind: str, name: str, value: float, unit: str, dimensions: dict[str,
 
 
 def _publisher() -> _core.Publisher | _core.CustomCollector | None:
-    """What takes the data of the run that started last in this process, if it still takes any."""
+    """What records the data of the run that started last in this process; None if it takes no more data."""
     latest = TestRun.latest()
     if latest is not None and latest.is_attached and latest.times.stopped is None:
         return latest.publisher

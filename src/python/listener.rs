@@ -1,7 +1,7 @@
 //! The listener of Locust's `request` event.
 //!
-//! Locust evicts code and data from the caches between two requests, so a call costs by the amount of code that it runs. Therefore
-//! the listener only takes what it must at once, and converts the rest of many requests together.
+//! Locust evicts code and data from the caches between two requests, so a call costs more the more code it runs. Therefore
+//! the listener reads at once only what it must, and converts the rest of many requests together.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,7 +41,8 @@ pub struct RequestListener {
 }
 
 impl RequestListener {
-    /// A listener for a run. Somebody must call [`Self::convert_pending`] every tenth of a second, and before the data is sent.
+    /// A listener for a run. Its owner must call [`Self::convert_pending`] every tenth of a second, and before the data
+    /// is sent.
     pub fn new(py: Python<'_>, run: Arc<Run>) -> Self {
         Self {
             run,

@@ -41,7 +41,7 @@ export class Chart {
   private readonly area = element("div", "cw-plot");
   private readonly resized: ResizeObserver;
   private readonly scrolled: IntersectionObserver;
-  // A chart outside the window is drawn when it is scrolled into it: a page can have dozens.
+  // A chart outside the window is drawn when it is scrolled into view: a page can have dozens.
   private isInWindow = false;
   private isDrawn = true;
   private drawn: { end: number; marks: Overlay["marks"] } = { end: 0, marks: [] };
@@ -99,7 +99,7 @@ export class Chart {
     this.drawn = { end: this.shared.range[1], marks: this.shared.overlay.marks };
   }
 
-  /** Whether the time axis has moved visibly, or has other marks: targets have new values once a minute only. */
+  /** Whether the time axis has moved visibly, or has other marks: targets have new values only once a minute. */
   private hasMoved(): boolean {
     const [start, end] = this.shared.range;
     const pixel = (end - start) / Math.max(1, this.plot.bbox.width);

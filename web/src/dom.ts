@@ -11,7 +11,7 @@ export const element = <Name extends keyof HTMLElementTagNameMap>(
   return made;
 };
 
-/** The custom properties of the tab's style. Reading one takes long after each change of the page, so they are kept. */
+/** The custom properties of the tab's style. Reading one after a change of the page is slow, so they are kept. */
 export class Style {
   private readonly known = new Map<string, string>();
 

@@ -52,7 +52,7 @@ const clockWithoutSeconds = new Intl.DateTimeFormat(undefined, { hour: "2-digit"
 /** A time of the day in the browser's time zone; times are in seconds since the epoch. */
 export const timeOfDay = (time: number): string => clock.format(time * 1000);
 
-// Distances of the labels of a time axis, in seconds. uPlot's own go from one minute to five, which leaves one label or none.
+// Distances of the labels of a time axis, in seconds. uPlot's own jump from one minute to five: too few.
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600];
 // The widths that labels need.
 const SPACE_PX = { minutes: 56, seconds: 76 };

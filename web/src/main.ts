@@ -46,8 +46,8 @@ export class Charts {
   };
 
   /**
-   * `onStatus` gets what the rest of the tab shows: one request for both costs Locust half as much as two. `first` is the answer
-   * to a request without arguments, which may be under way.
+   * `onStatus` gets what the rest of the tab shows: one request for both costs Locust half as much as two. `first` is the
+   * response to a request without arguments, which may still be under way.
    */
   constructor(root: HTMLElement, address: string, onStatus: (status: object) => void, first: Promise<Response | null>) {
     this.root = root;

@@ -1,7 +1,7 @@
 """Logs Insights queries: the newest failures on the dashboard, and the queries saved next to it.
 
-All of them read full and compact events. The name of the log stream contains the run ID and the worker, which compact
-events leave out.
+All of them read full and compact events. Compact events omit the run ID and the worker, but the name of the log stream
+contains both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Custom metrics and marks in a worker whose master publishes: they go with Locust's reports."""
+"""Custom metrics and marks in a worker whose master publishes: they are sent with Locust's reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Collection:
 
     Attributes:
         run_id: The master's run.
-        times: When the test has started and stopped.
+        times: When the test started and stopped.
         collector: Takes the values until the next report.
 
     """
@@ -39,17 +39,17 @@ class Collection:
         self.times.stopped = time.time()
 
     def resume(self) -> None:
-        """Continue: the worker had lost the connection to its master, and Locust had stopped the test."""
+        """Continue after the worker had lost the connection to its master, and Locust had stopped the test."""
         self.times.stopped = None
 
     def report(self) -> dict[str, Any] | None:
-        """What was recorded since the last report; None if nothing was."""
+        """What was recorded since the last report; None if nothing was recorded."""
         for message in self.collector.diagnostics():
             logger.log(message.level, "%s", message.text)
         report = self.collector.take_report()
         return None if report is None else messages.custom_report(self.run_id, report)
 
     def end(self) -> dict[str, Any] | None:
-        """Listen no more, because another test starts. The result is the last report."""
+        """Stop listening, because another test starts, and return the last report."""
         self._environment.events.test_stop.remove_listener(self._note_stop)
         return self.report()

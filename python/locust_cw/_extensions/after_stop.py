@@ -1,4 +1,4 @@
-"""What extensions wait for after the stop of a test: with a web UI, its receipt may take hours."""
+"""Waiting for the results of a stopped test. With a web UI, its receipt may follow only hours later."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def role_of(run: TestRun) -> ProcessRole:
 
 
 def await_requests(run: TestRun, is_over: Callable[[], bool]) -> None:
-    """Wait until all requests of a stopped run are counted, for a bounded time, or until it is of no use any more."""
+    """Wait, for a bounded time, until all requests of a stopped run are counted, or until `is_over` returns true."""
     role, stopped = role_of(run), run.times.stopped or time.time()
     deadline = time.monotonic() + locust_adapter.stop_timeout(run.environment) + _REPORTS_TIMEOUT_S
     while not is_over() and time.monotonic() < deadline and not role.has_all_requests(run, stopped):

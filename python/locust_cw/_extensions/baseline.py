@@ -62,8 +62,8 @@ class Baseline(Extension[TestRun]):
 
     Attributes:
         is_busy: Whether the record of the base is being read.
-        is_comparing: Whether the results follow before the receipt.
-        results: The results of the comparison, once there are some.
+        is_comparing: Whether a comparison is under way that does not wait for the receipt.
+        results: The results of the comparison, once it is done.
         compared: The comparison and the record of the base, once there is one.
 
     """
@@ -95,7 +95,7 @@ class Baseline(Extension[TestRun]):
         self._begin_to_read(run)
 
     def on_stop(self, run: TestRun) -> None:
-        """Read it again if that has failed. With a web UI, the receipt may take hours: compare before."""
+        """Read the record again if that has failed. With a web UI, compare now: the receipt may follow hours later."""
         if self._problem is not None and not self.is_busy:
             self._begin_to_read(run)
         if run.environment.web_ui is not None:

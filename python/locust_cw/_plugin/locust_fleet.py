@@ -69,11 +69,11 @@ class WorkerStates(NamedTuple):
 
 
 def parse_defaults_once() -> None:
-    """Have a worker compute Locust's default options once.
+    """Have a worker compute Locust's default options only once.
 
-    At each start message, of which a ramp-up has one per second, Locust computes them again for each option that the
-    master has sent, and locust-cw nearly doubles the number of options. In total, that takes some 0.3 seconds, in which
-    users and heartbeats wait. Locust only looks up names in the result.
+    For each start message, which a ramp-up sends every second, Locust computes them again for each option that the
+    master has sent, and locust-cw nearly doubles the number of options. That takes some 0.3 seconds in total, during
+    which users and heartbeats wait. Keeping the result is safe, because Locust only looks up names in it.
     """
     parser: Any = sys.modules.get("locust.argument_parser")
     compute = getattr(parser, "default_args_dict", None)

@@ -32,7 +32,7 @@ class ProcessRole(Extension[TestRun]):
     writes_record = True
     """Whether this process writes the record of a run."""
     collected: tuple[Times, _core.CustomCollector] | None = None
-    """Where custom metrics and marks are collected for another process that publishes, and the times of their test."""
+    """If another process publishes: the times of the test, and what collects its custom metrics and marks here."""
 
     def summary(self, run: TestRun) -> _core.Receipt:
         """The receipt so far of all processes."""

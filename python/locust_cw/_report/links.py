@@ -30,7 +30,7 @@ def links_of(record: Record) -> dict[str, str]:
             url = console.log_events_url(region, group, begin, end, f'"{record.run_id}"')
             found[f"Log events in {group}"] = url
         else:
-            # Other log events do not have the run ID. The names of their streams have it.
+            # Other log events do not contain the run ID, but the names of their streams do.
             prefix = f"{record.option('log_stream')}/{record.run_id}/"
             found[f"Log streams in {group}"] = console.log_streams_url(region, group, prefix)
     found[f"Metrics in {record.option('namespace')}"] = console.metrics_url(region, record.option("namespace"))

@@ -69,7 +69,7 @@ class _Watched:
         run = self.run
         load = None if since is None else run.publisher.statistics.live(since)
         if load is None:
-            # In a thread, because users would wait: a run may have many time blocks to add up, and an hour of seconds.
+            # In a thread, so that users do not wait: a run can have many time blocks to add up, and an hour of seconds.
             load = gevent.get_hub().threadpool.apply(_whole, (run,))
         message: dict[str, Any] = {
             "run": run.run_id,

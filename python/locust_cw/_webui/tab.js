@@ -218,14 +218,14 @@
       return;
     }
     if (charts) {
-      // They request the status as well.
+      // The charts request the status, too.
       charts.start();
       return;
     }
     if (Date.now() - requestedAt < EVERY_MS) return;
     requestedAt = Date.now();
     if (HAS_CHARTS && !isLoading) loadCharts();
-    // The charts bring the status, unless they cannot be loaded.
+    // The charts get the status, unless they cannot be loaded.
     if (isLoading && attempts === 1) return;
     try {
       const answer = await fetch(`./${KEY}/status`);
@@ -235,6 +235,6 @@
     }
   };
   setInterval(look, LOOK_EVERY_MS);
-  // Locust's page shows another tab without a navigation.
+  // Locust's page switches tabs without navigation.
   document.addEventListener("click", () => setTimeout(look));
 })();

@@ -153,7 +153,7 @@ def _show_status(view: View) -> Response:
 
 
 def _show_live(view: View) -> Response:
-    """What a browser lacks of the charts and, if it asks for that, the status: each request costs much by itself."""
+    """The values that a browser lacks and, if it asks for it, the status: a second request would cost much more."""
     known = (request.args.get(name, type=int) for name in ("since", "targets"))
     text = view.live(request.args.get("run"), *known)
     if "status" in request.args:
