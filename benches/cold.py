@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import re
 import statistics
@@ -29,6 +28,7 @@ from locust.event import EventHook
 
 import locust_cw
 from locust_cw import _core
+from parts import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,8 +39,6 @@ BATCH = 64
 EVICTED_BYTES = 8_000_000
 """More than the caches that a core has for itself."""
 CACHE_LINE_BYTES = 64
-TRIMMED = 0.05
-"""Share of the batches that is left out at either end, because interrupts count as time of the process."""
 NONE, EMPTY = "no listener", "an empty Python listener"
 
 memory = bytearray(EVICTED_BYTES)
@@ -129,12 +127,8 @@ def main() -> int:
         rounds = [batch_us(hooks) for _ in range(batches)]
     print(f"locust_cw in {Path(locust_cw.__file__).parent}\n{'one request event, us':38}{'whole':>8}{'added':>16}")
     for name in hooks:
-        added = sorted(each[name] - each[NONE] for each in rounds)
-        cut = int(len(added) * TRIMMED)
-        kept = added[cut : len(added) - cut]
-        whole = statistics.median(each[name] for each in rounds)
-        error = 2 * statistics.stdev(kept) / math.sqrt(len(kept))
-        print(f"{name:38}{whole:8.2f}{statistics.mean(kept):9.2f} +- {error:.2f}")
+        added = Estimate.of_trimmed_mean([each[name] - each[NONE] for each in rounds])
+        print(f"{name:38}{statistics.median(each[name] for each in rounds):8.2f}{added.shown(2):>16}")
     return 0
 
 

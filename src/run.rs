@@ -178,6 +178,11 @@ impl Run {
         self.sender.send_control(message);
     }
 
+    /// Sets the time of the oldest request that has finished and is not recorded yet. Its second is not closed before.
+    pub fn set_pending_since(&self, time: Option<Timestamp>) {
+        self.sender.set_pending_since(time);
+    }
+
     /// Waits for room in the queue, for as long as a hook would wait.
     pub async fn room(&self) {
         if !self.has_room() {

@@ -9,9 +9,10 @@ use smol_str::SmolStr;
 use crate::ingest::custom_report::CustomReport;
 use crate::ingest::sample::{Gauge, LifeCycleEvent, Report, Sample, UserMark};
 use crate::metrics::custom::CustomValue;
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
 use crate::sync::mpsc::{Receiver, SendError, Sender, TryRecvError, channel};
 use crate::sync::{receive_within, thread};
+use crate::timestamp::Timestamp;
 
 /// Maximum number of items in the queue: those of more than ten seconds at 5,000 requests/s.
 const CAPACITY: usize = if cfg!(all(test, shuttle)) { 2 } else { 65_536 };
@@ -107,10 +108,18 @@ pub struct QueueReceiver {
 }
 
 /// The number and the size of the items in the queue.
-#[derive(Default)]
 struct Load {
     items: AtomicUsize,
     bytes: AtomicUsize,
+    /// The time of the oldest request that waits to be pushed, in microseconds since the epoch; [`i64::MAX`] without any.
+    pending_since: AtomicI64,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        let [items, bytes] = [(); 2].map(|()| AtomicUsize::new(0));
+        Self { items, bytes, pending_since: AtomicI64::new(i64::MAX) }
+    }
 }
 
 impl Load {
@@ -164,6 +173,11 @@ impl QueueSender {
         }
         self.overflowing.store(false, Relaxed);
         Ok(())
+    }
+
+    /// Sets the time of the oldest request that has finished and waits to be pushed.
+    pub fn set_pending_since(&self, time: Option<Timestamp>) {
+        self.load.pending_since.store(time.map_or(i64::MAX, Timestamp::micros), Relaxed);
     }
 
     /// Whether the queue has room for a small sample.
@@ -238,6 +252,12 @@ impl QueueReceiver {
     /// Whether the queue has items, or will have one in a moment.
     pub fn has_items(&self) -> bool {
         self.load.items.load(Relaxed) > 0
+    }
+
+    /// The time of the oldest request that waits to be pushed, if there is one.
+    pub fn pending_since(&self) -> Option<Timestamp> {
+        let micros = self.load.pending_since.load(Relaxed);
+        (micros < i64::MAX).then(|| Timestamp::from_micros(micros))
     }
 
     /// Waits for a control message, for at most the `timeout`, and returns whether one was received. Items do not end the wait.

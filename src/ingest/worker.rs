@@ -112,7 +112,7 @@ impl AggregationWorker {
                 now = clock();
                 // If this thread had to wait for a processor before it read the clock, hooks have pushed items meanwhile.
                 is_empty &= !receiver.has_items();
-                self.close_windows(now, is_empty, &mut tick);
+                self.close_windows(now, is_empty, receiver.pending_since(), &mut tick);
             }
             if is_empty {
                 receiver.wait(WAIT.min(left_until(tick, now)));
@@ -200,17 +200,20 @@ impl AggregationWorker {
     }
 
     /// Closes the windows that have ended, if it is time for the `tick`, and sets the next one.
-    fn close_windows(&mut self, now: Timestamp, is_empty: bool, tick: &mut i64) {
+    fn close_windows(&mut self, now: Timestamp, is_empty: bool, pending_since: Option<Timestamp>, tick: &mut i64) {
         // If the queue is not empty, it may still hold items of the last second.
         let end = if is_empty { now } else { now.plus_micros(-SECOND_MICROS) };
         // If the clock was set back, the tick is too far ahead, and windows would stay open until the clock reaches it.
         if end.micros() >= *tick || *tick - now.micros() > SECOND_MICROS {
+            *tick = next_tick(end);
+            // If Locust's thread is busy, requests of the last second may not be recorded yet.
+            let earliest = end.plus_micros(-SECOND_MICROS);
+            let end = pending_since.map_or(end, |since| end.min(since.max(earliest)));
             let mut update = self.statistics.update();
             update.add_highlights(self.highlights.take());
             let datums = self.aggregator.close_until(end, |second, request, stats| update.add(second, request, stats));
             update.close_until(end.seconds());
             self.write(datums);
-            *tick = next_tick(end);
         }
     }
 
@@ -361,6 +364,24 @@ mod tests {
             assert!(sender.try_push(Item::Sample(sample("/", 6_400, 1.0))).is_ok());
         });
         assert_eq!(counts, Counts { requests: 1, failures: 0, log_events: 1 });
+    }
+
+    #[test]
+    fn a_second_stays_open_for_a_second_while_requests_of_it_are_pending() {
+        for (pending_since, now, closed) in
+            [(None, 11_150, 1), (Some(11_050), 11_150, 1), (Some(10_900), 11_150, 0), (Some(10_900), 12_150, 1)]
+        {
+            let reads = std::cell::Cell::new(0);
+            let clock = |_: &QueueSender| {
+                reads.set(reads.get() + 1);
+                Timestamp::from_millis(if reads.get() == 1 { 10_500 } else { now })
+            };
+            let counts = counts_before_close(clock, |sender| {
+                sender.set_pending_since(pending_since.map(Timestamp::from_millis));
+                assert!(sender.try_push(Item::Sample(sample("/", 10, 1.0))).is_ok());
+            });
+            assert_eq!(counts.requests, closed, "{pending_since:?} {now}");
+        }
     }
 
     #[test]

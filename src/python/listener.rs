@@ -73,13 +73,13 @@ impl RequestListener {
         let py = keywords.py();
         let values = Values::of(keywords, &self.names);
         let arguments = values.arguments();
-        // What may change, or holds resources of the user, is converted at once: exceptions, and the entries of a context.
+        // What may change, or holds resources of the user, is converted at once.
         if arguments.exception.is_some_and(|exception| !exception.is_none()) {
             return self.record(py, || arguments.sample(&self.run, &self.responses));
         }
         let response_time_ms = convert::measure(arguments.response_time);
         let detail = self.run.details.next(false, response_time_ms);
-        if response_time_ms.is_none() || detail.is_read && arguments.has_context() {
+        if response_time_ms.is_none() || detail.is_read && arguments.has_context() || !arguments.late.is_plain() {
             return self.record(py, || arguments.sample_of(None, detail, &self.run, &self.responses));
         }
         let status = if detail.is_read { arguments.status(&self.responses) } else { None };
@@ -87,6 +87,9 @@ impl RequestListener {
             Known { now: Timestamp::now(), detail, response_time_ms, failure: None, status, context: Box::default() };
         let is_full = {
             let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            if pending.is_empty() {
+                self.run.set_pending_since(Some(known.now));
+            }
             pending.push(PendingRequest { known, values: values.into_late() });
             pending.len() >= BATCH
         };
@@ -102,13 +105,15 @@ impl RequestListener {
             if pending.is_empty() {
                 return;
             }
-            // Converting may run code of the user, which may make requests.
             std::mem::replace(&mut *pending, Vec::with_capacity(BATCH))
         };
         for PendingRequest { known, values } in batch {
             let values = values.map(|value| value.map(|value| value.into_bound(py)));
             self.queue(py, LateArguments::of(values.each_ref().map(Option::as_ref)).sample(&self.run, known));
         }
+        // While this waited for room in the queue, other threads may have made requests.
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        self.run.set_pending_since(pending.first().map(|request| request.known.now));
     }
 
     /// Records a request after those before it.

@@ -1,11 +1,12 @@
 //! `Publisher`: the Python class of a run. No method holds the GIL during an operation that can block.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict};
 use smol_str::SmolStr;
 
@@ -39,13 +40,13 @@ use crate::timestamp::Timestamp;
 pub struct Publisher {
     run: Arc<Run>,
     /// The listener of a load test.
-    listener: OnceLock<Arc<RequestListener>>,
+    listener: PyOnceLock<Arc<RequestListener>>,
 }
 
 impl Publisher {
     /// Converts the requests that the listener has not converted yet.
     fn convert_pending(&self, py: Python<'_>) {
-        if let Some(listener) = self.listener.get() {
+        if let Some(listener) = self.listener.get(py) {
             listener.convert_pending(py);
         }
     }
@@ -82,13 +83,13 @@ impl Publisher {
             measured_from.map_or_else(|| end_of_warm_up(Timestamp::now(), config.warmup), Timestamp::from_seconds_f64);
         let statistics = RunStatistics::new(&config, measured_from, audience);
         let run = py.detach(|| Run::start(config, identity, statistics, crate::runtime::handle()?, Aws::new));
-        Ok(Self { run: Arc::new(run.map_err(|error| not_started(&error))?), listener: OnceLock::new() })
+        Ok(Self { run: Arc::new(run.map_err(|error| not_started(&error))?), listener: PyOnceLock::new() })
     }
 
     /// A listener of Locust's `request` event, which records each finished request and never raises an exception. It converts
     /// requests in batches, the last ones at `set_users`, and whenever the data is to be sent.
     fn request_listener<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCFunction>> {
-        let listener = self.listener.get_or_init(|| Arc::new(RequestListener::new(py, Arc::clone(&self.run))));
+        let listener = self.listener.get_or_init(py, || Arc::new(RequestListener::new(py, Arc::clone(&self.run))));
         Arc::clone(listener).function(py)
     }
 
@@ -331,6 +332,7 @@ impl Publisher {
 
     /// Publishes no other request names than these from now on.
     fn restrict_requests(&self, py: Python<'_>, names: Vec<String>) {
+        self.convert_pending(py);
         let names = names.into_iter().map(SmolStr::from).collect();
         py.detach(|| self.run.push(ControlMessage::RestrictRequests(names)));
     }

@@ -1,7 +1,7 @@
 //! Converts the arguments of Locust's `request` event to a [`Sample`].
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyString};
 use smol_str::SmolStr;
 
 use super::responses::Responses;
@@ -98,6 +98,17 @@ impl<'a, 'py> LateArguments<'a, 'py> {
     pub const fn of(values: [Argument<'a, 'py>; 5]) -> Self {
         let [request_type, name, start_time, url, response_length] = values;
         Self { request_type, name, start_time, url, response_length }
+    }
+
+    /// Whether all are plain texts and numbers, so that converting them later runs no code of the user.
+    pub fn is_plain(&self) -> bool {
+        let values = [self.request_type, self.name, self.start_time, self.url, self.response_length];
+        values.into_iter().flatten().all(|value| {
+            value.is_exact_instance_of::<PyString>()
+                || value.is_exact_instance_of::<PyFloat>()
+                || value.is_exact_instance_of::<PyInt>()
+                || value.is_none()
+        })
     }
 
     /// The sample of the request.

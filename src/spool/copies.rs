@@ -13,7 +13,7 @@ pub(super) struct Copies(Arc<AtomicUsize>);
 impl Copies {
     /// Keeps a text if there is room for it.
     pub(super) fn keep(&self, text: String) -> Option<TextCopy> {
-        let bytes = text.len();
+        let bytes = text.capacity();
         let before = self.0.fetch_add(bytes, Relaxed);
         let copy = TextCopy { text: Arc::new(text), _room: Arc::new(Room { bytes, total: Arc::clone(&self.0) }) };
         // Dropping the copy gives the room back.

@@ -118,6 +118,24 @@ def test_a_response_is_not_kept_and_a_context_is_read_at_once(tmp_path: Path) ->
     assert (first["status"], second["context"]) == (201, {"step": 1})
 
 
+class Step:
+    """A name that changes from step to step."""
+
+    def __init__(self) -> None:
+        self.number = 1
+
+    def __str__(self) -> str:
+        return f"step {self.number}"
+
+
+def test_a_value_with_code_of_the_user_is_converted_at_once(tmp_path: Path) -> None:
+    recorded, step = Recorded(tmp_path), Step()
+    recorded.listener(**request())
+    recorded.listener(**request(name=step))
+    step.number = 2
+    assert [event["name"] for event in recorded.events()] == ["/a", "step 1"]
+
+
 @pytest.mark.parametrize("number", [1, 63, 64, 65, 200])
 def test_requests_that_wait_to_be_converted_are_recorded_in_order(tmp_path: Path, number: int) -> None:
     recorded = Recorded(tmp_path)
