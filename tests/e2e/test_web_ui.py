@@ -200,7 +200,7 @@ def test_links_to_the_console_are_shown_below_the_table(locust: Locust, browser:
         answer = route.fetch()
         message = answer.json()
         # The charts get the status with the values.
-        (message["status"] if "status" in message else message)["links"] = links
+        message.get("status", message)["links"] = links
         route.fulfill(response=answer, json=message)
 
     page.page.route(re.compile(r"/cloudwatch/(status$|live\?)"), as_at_aws)
