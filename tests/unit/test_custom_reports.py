@@ -32,8 +32,18 @@ class Hook:
             listener()
 
 
-def collection(test_stop: Hook) -> Collection:
-    environment: Any = SimpleNamespace(events=SimpleNamespace(test_stop=test_stop))
+class Runner:
+    """Stands for a worker's runner: it has the messages that were sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def send_message(self, _name: str, message: dict[str, Any], _client_id: str | None) -> None:
+        self.sent.append(message)
+
+
+def collection(test_stop: Hook, runner: Runner | None = None) -> Collection:
+    environment: Any = SimpleNamespace(events=SimpleNamespace(test_stop=test_stop), runner=runner or Runner())
     options: Any = type("Options", (dict,), {"core": {}})(run_id="r")
     return Collection(environment, options)
 
@@ -65,6 +75,19 @@ def test_the_last_report_is_made_when_another_test_starts() -> None:
     assert collected.times.stopped is None
 
 
+def test_a_report_is_sent_when_the_test_stops() -> None:
+    """Locust's next report comes when the master may have started another test, and has ended this run."""
+    test_stop, runner = Hook(), Runner()
+    collected = collection(test_stop, runner)
+    test_stop.fire()
+    assert runner.sent == [], "nothing was recorded"
+    collected.collector.mark("last", in_test=True)
+    test_stop.fire()
+    assert [message["run_id"] for message in runner.sent] == ["r"]
+    assert messages.CUSTOM in runner.sent[0]
+    assert collected.report() is None
+
+
 def test_an_invalid_value_is_logged_once_and_reported(caplog: pytest.LogCaptureFixture) -> None:
     collected = collection(Hook())
     for _ in range(3):
@@ -83,6 +106,13 @@ class Taken:
         self.reports.append(report)
         if report[1] == b"junk":
             raise ValueError("no report")
+
+    @property
+    def statistics(self) -> Taken:
+        return self
+
+    def add_increment(self, *_increment: Any) -> int:
+        raise ValueError("no increment")
 
 
 def master_with(taken: Taken, source: str) -> Master:
@@ -123,6 +153,33 @@ def test_a_report_that_cannot_be_read_is_logged_once(caplog: pytest.LogCaptureFi
     assert [record.getMessage() for record in caplog.records] == [
         "Custom metrics and marks of worker w1 are missing: no report"
     ]
+
+
+def test_the_receipt_names_the_sender_of_each_kind_of_message_that_cannot_be_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One kind does not hide another, and a later run has remarks, too."""
+    master = master_with(Taken(), "master")
+    master._environment = SimpleNamespace(runner=Runner())  # type: ignore[assignment]  # noqa: SLF001 - the same
+    deliver(master, messages.custom_report("r", b"junk"))
+    deliver(master, {"run_id": "r", messages.INCREMENTS: [b"junk"]})
+    texts = [record.getMessage() for record in caplog.records]
+    assert "The checks and the summary do not include all requests of worker w1: no increment" in texts
+    run = master._runs["r"].run  # noqa: SLF001 - the same
+    _, remarks, _ = master.worker_reports(run)
+    assert "w1: custom metrics and marks are missing, because its reports of them cannot be read" in remarks
+    assert any(remark.startswith("w1: the checks and the summary do not include all") for remark in remarks)
+    master._runs["r"] = _Entry(run)  # noqa: SLF001 - the next run
+    deliver(master, messages.custom_report("r", b"junk"))
+    assert master.worker_reports(run).remarks[-1].startswith("w1: custom metrics and marks are missing")
+
+
+def test_the_wrong_clock_of_a_worker_is_corrected_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """The worker publishes nothing, so that nothing has a wrong time."""
+    taken = Taken()
+    deliver(master_with(taken, "master"), messages.custom_report("r", b"report") | {messages.CLOCK: time.time() - 90})
+    assert taken.reports == [("w1", b"report", 90)]
+    assert caplog.records == []
 
 
 def test_the_core_names_the_reason(tmp_path: Path) -> None:

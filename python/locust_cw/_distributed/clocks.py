@@ -21,12 +21,15 @@ class WorkerClocks:
         self._differences: dict[str, float] = {}
         self._warned: set[str] = set()
 
-    def note(self, client_id: str, sent_at: float) -> None:
-        """Note the time at which a worker sent the message that has just arrived, by its clock."""
+    def note(self, client_id: str, sent_at: float, *, publishes: bool) -> None:
+        """Note the time at which a worker sent the message that has just arrived, by its clock.
+
+        If the worker `publishes`, its metrics and log events have that clock's time, which is a warning.
+        """
         known = self._differences.get(client_id, math.inf)
         self._differences[client_id] = min(known, time.time() - sent_at)
         offset = self.offset_of(client_id)
-        if abs(offset) >= _WARN_FROM_S and client_id not in self._warned:
+        if publishes and abs(offset) >= _WARN_FROM_S and client_id not in self._warned:
             self._warned.add(client_id)
             logger.warning(
                 "The clock of worker %s is %d s %s that of the master. Checks correct this, but the metrics and log"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from locust_cw import _core
 from locust_cw._distributed import messages
+from locust_cw._plugin import locust_fleet
 from locust_cw._plugin.run import Times
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class Collection:
 
     def _note_stop(self, **_kwargs: object) -> None:
         self.times.stopped = time.time()
+        # Locust's next report comes up to three seconds later. The master may have started another test by then.
+        if (report := self.report()) is not None:
+            locust_fleet.send(self._environment, report)
 
     def resume(self) -> None:
         """Continue after the worker had lost the connection to its master, and Locust had stopped the test."""

@@ -7,7 +7,7 @@ import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from locust_cw._distributed import messages
 from locust_cw._distributed.clocks import WorkerClocks
@@ -36,6 +36,23 @@ logger = logging.getLogger("locust_cw")
 _REPORTS_TIMEOUT_S = 5.0
 
 
+class _Unreadable(NamedTuple):
+    """A kind of message that a worker has sent and that cannot be read: the warning, and the remark on the receipt."""
+
+    warning: str
+    remark: str
+
+
+_INCREMENT = _Unreadable(
+    "The checks and the summary do not include all requests of worker %s: %s",
+    "the checks and the summary do not include all of its requests, because its reports cannot be read",
+)
+_CUSTOM_REPORT = _Unreadable(
+    "Custom metrics and marks of worker %s are missing: %s",
+    "custom metrics and marks are missing, because its reports of them cannot be read",
+)
+
+
 def create() -> Master:
     """The role of this process."""
     return Master()
@@ -49,6 +66,8 @@ class _Entry:
     at_work: set[str] = field(default_factory=set)
     # Whether the workers have the run's request names, because there are too many.
     restricted: bool = False
+    # Remarks on messages of workers that cannot be read.
+    unreadable: set[str] = field(default_factory=set)
 
 
 class Master(ProcessRole):
@@ -60,8 +79,8 @@ class Master(ProcessRole):
         self._environment: Environment | None = None
         # Receives messages when Locust has ended its own greenlets.
         self._receiver: Greenlet[..., None] | None = None
-        # Workers whose increments or custom metrics cannot be read.
-        self._unreadable: set[str] = set()
+        # Workers whose messages of this kind cannot be read.
+        self._unreadable: dict[_Unreadable, set[str]] = {_INCREMENT: set(), _CUSTOM_REPORT: set()}
         self._runs: dict[str, _Entry] = {}
         # Of the run that was finalized last: the registry forgets it then.
         self._last: tuple[str, dict[str, ReportedStatus]] = ("", {})
@@ -160,7 +179,8 @@ class Master(ProcessRole):
     def _handle_worker_message(self, client_id: str, message: Any) -> None:  # noqa: ANN401 - a worker may send anything
         if isinstance(message, dict):
             if (sent_at := messages.take_clock(message)) is not None:
-                self._clocks.note(client_id, sent_at)
+                # Only a worker whose master publishes reports custom metrics.
+                self._clocks.note(client_id, sent_at, publishes=messages.CUSTOM not in message)
             if messages.CUSTOM in message:
                 self._add_custom_report(client_id, message)
                 return
@@ -185,12 +205,13 @@ class Master(ProcessRole):
         try:
             entry.run.publisher.add_custom_report(client_id, report, self._clocks.offset_of(client_id))
         except ValueError as error:
-            self._warn_unreadable(client_id, "Custom metrics and marks of worker %s are missing: %s", error)
+            self._note_unreadable(entry, client_id, _CUSTOM_REPORT, error)
 
-    def _warn_unreadable(self, client_id: str, text: str, error: ValueError) -> None:
-        if client_id not in self._unreadable:
-            self._unreadable.add(client_id)
-            logger.warning(text, client_id, error)
+    def _note_unreadable(self, entry: _Entry, client_id: str, kind: _Unreadable, error: ValueError) -> None:
+        entry.unreadable.add(f"{client_id}: {kind.remark}")
+        if client_id not in self._unreadable[kind]:
+            self._unreadable[kind].add(client_id)
+            logger.warning(kind.warning, client_id, error)
 
     def _add_increments(self, client_id: str, message: dict[str, Any]) -> None:
         """Add the requests that a worker has counted since its last report to the summary."""
@@ -204,8 +225,7 @@ class Master(ProcessRole):
             try:
                 received.append(statistics.add_increment(client_id, increment, offset))
             except ValueError as error:
-                text = "The checks and the summary do not include all requests of worker %s: %s"
-                self._warn_unreadable(client_id, text, error)
+                self._note_unreadable(entry, client_id, _INCREMENT, error)
         if received:
             locust_fleet.send(self._environment, messages.received_increments(entry.run.run_id, received), client_id)
             self._restrict_requests(entry)
@@ -263,8 +283,10 @@ class Master(ProcessRole):
         """The workers' last reports. The run is forgotten."""
         self._log_outages(run)
         self._last = run.run_id, self.registry.statuses(run.run_id)
-        self._runs.pop(run.run_id, None)
-        return WorkerReports(*self.registry.reports(run.run_id, publishing=run.options["source"] != "master"))
+        entry = self._runs.pop(run.run_id, None)
+        publishing = run.options["source"] != "master"
+        reports, remarks, are_complete = self.registry.reports(run.run_id, publishing=publishing)
+        return WorkerReports(reports, remarks + sorted(entry.unreadable if entry else ()), are_complete)
 
     @contextmanager
     def receiving(self) -> Iterator[None]:
