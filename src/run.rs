@@ -418,7 +418,7 @@ mod tests {
 
     /// A scripted CloudWatch: each call with data fails with one of the `errors`, and later calls succeed.
     #[derive(Default)]
-    struct Scripted {
+    pub(super) struct Scripted {
         errors: Mutex<Vec<CallError>>,
         /// Calls with data.
         begun: AtomicU32,
@@ -469,14 +469,14 @@ mod tests {
         }
     }
 
-    struct Test {
-        run: Run,
+    pub(super) struct Test {
+        pub(super) run: Run,
         cloudwatch: Arc<Scripted>,
-        folder: tempfile::TempDir,
+        pub(super) folder: tempfile::TempDir,
         runtime: Handle,
     }
 
-    fn start(cloudwatch: Scripted, change: impl FnOnce(&mut crate::config::Options)) -> Test {
+    pub(super) fn start(cloudwatch: Scripted, change: impl FnOnce(&mut crate::config::Options)) -> Test {
         start_by(Timestamp::now, cloudwatch, change)
     }
 
@@ -521,7 +521,7 @@ mod tests {
         }
     }
 
-    fn wait_until_over(run: &Run) {
+    pub(super) fn wait_until_over(run: &Run) {
         wait_until(run, || run.progress().over);
     }
 

@@ -32,10 +32,10 @@ impl Timestamp {
         Self(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
     }
 
-    /// Converts seconds since the epoch.
+    /// Converts seconds since the epoch. Values that are out of range become the nearest time.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
-        Self(seconds * MICROS)
+        Self(seconds.saturating_mul(MICROS))
     }
 
     /// Converts milliseconds since the epoch.
@@ -68,9 +68,21 @@ impl Timestamp {
     pub fn of_completion(start: Option<f64>, elapsed_ms: f64, now: Self) -> Self {
         let Some(start) = start else { return now };
         let micros = (start + elapsed_ms / 1000.0) * MICROS as f64;
-        let earliest = (now.0 - EARLIEST_SECONDS * MICROS) as f64;
-        let latest = (now.0 + LATEST_SECONDS * MICROS) as f64;
-        if (earliest..=latest).contains(&micros) { Self(micros as i64) } else { now }
+        let (earliest, latest) = now.limits();
+        if (earliest.0 as f64..=latest.0 as f64).contains(&micros) { Self(micros as i64) } else { now }
+    }
+
+    /// Whether a reported time is at most a week ago and at most an hour in the future. CloudWatch could refuse the whole call
+    /// because of another one.
+    #[must_use]
+    pub fn is_near(self, now: Self) -> bool {
+        let (earliest, latest) = now.limits();
+        (earliest..=latest).contains(&self)
+    }
+
+    /// The earliest and the latest time that a process may report now.
+    const fn limits(self) -> (Self, Self) {
+        (Self(self.0 - EARLIEST_SECONDS * MICROS), Self(self.0 + LATEST_SECONDS * MICROS))
     }
 
     /// The time that is this many microseconds later.

@@ -135,7 +135,7 @@ mod tests {
         );
         let report = collector.take_report();
         let sums: Vec<_> = report.values.iter().map(|each| (each.second, each.values.clone())).collect();
-        assert_eq!(sums, [(7, Values::Sum(7.0))]);
+        assert_eq!(sums, [(7, Values::Sum { total: 7.0, count: 2 })]);
         assert_eq!((report.marks.len(), report.ignored), (1, 2));
         assert_eq!(collector.take_messages().len(), 1, "a gauge and a count of the same name");
         assert!(collector.take_report().is_empty());

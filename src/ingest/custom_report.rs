@@ -4,16 +4,17 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use thiserror::Error;
 
-use crate::accounting::status_report::DATES_END;
 use crate::config::LogUrls;
 use crate::metrics::custom::{CustomSeries, Kind, Rules};
 use crate::metrics::custom_windows::{SeriesValues, Values};
 use crate::metrics::datum::Unit;
+use crate::metrics::dimension::MAX_DIMENSIONS;
 use crate::metrics::histogram::{Histogram, MAX_VALUE, Point};
 use crate::summary::Mark;
+use crate::timestamp::Timestamp;
 
 /// The first byte. A change of the format increases it.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Maximum size of a report that is read: many times that of 200 series in three seconds. It bounds the memory of decoding.
 const MAX_BYTES: usize = 8 << 20;
 
@@ -63,7 +64,7 @@ struct WireSeries {
 
 #[derive(Serialize, Deserialize)]
 enum WireValues {
-    Sum(f64),
+    Sum(f64, u64),
     Points(Vec<(f64, u64)>),
 }
 
@@ -112,6 +113,10 @@ impl CustomReport {
         if !rest.is_empty() {
             return Err(MALFORMED);
         }
+        // Each value has a copy of its series. Without a maximum, their memory grows with the square of the size.
+        if wire.series.iter().any(|series| series.dimensions.len() > MAX_DIMENSIONS) {
+            return Err(MALFORMED);
+        }
         let series: Vec<CustomSeries> = wire.series.into_iter().map(CustomSeries::from).collect();
         let values = wire.values.into_iter().map(|(second, number, values)| {
             let series = series.get(number)?.clone();
@@ -127,29 +132,36 @@ impl CustomReport {
         self.marks.iter_mut().for_each(|mark| mark.shift(seconds));
     }
 
-    /// Removes what this process would not record itself: another process can send anything. Returns the number of removed entries.
-    pub fn retain_valid(&mut self, rules: Rules<'_>, urls: LogUrls) -> u64 {
-        let number = self.values.len() + self.marks.len();
+    /// How many values and marks it has. An entry without values, which no worker makes, counts as one.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        let values = self.values.iter().map(|each| each.values.count().max(1));
+        values.fold(self.marks.len() as u64, u64::saturating_add)
+    }
+
+    /// Removes what this process would not record itself: another process can send anything. Returns the number of removed values
+    /// and marks.
+    pub fn retain_valid(&mut self, rules: Rules<'_>, urls: LogUrls, now: Timestamp) -> u64 {
+        let number = self.number();
         let values = std::mem::take(&mut self.values).into_iter();
-        self.values = values.filter_map(|each| valid_values(each, rules)).collect();
-        let marks = std::mem::take(&mut self.marks).into_iter().filter(Mark::has_date);
+        self.values = values.filter_map(|each| valid_values(each, rules, now)).collect();
+        let marks = std::mem::take(&mut self.marks).into_iter().filter(|mark| mark.time().is_near(now));
         self.marks = marks.filter_map(|mark| Mark::of_user(mark.time(), mark.text(), urls)).collect();
-        (number - self.values.len() - self.marks.len()) as u64
+        number.saturating_sub(self.number())
     }
 }
 
-fn valid_values(each: SeriesValues, rules: Rules<'_>) -> Option<SeriesValues> {
+fn valid_values(each: SeriesValues, rules: Rules<'_>, now: Timestamp) -> Option<SeriesValues> {
     let CustomSeries { kind, metric, unit, dimensions } = each.series;
     let series = rules.series(kind, &metric, unit.into(), dimensions.into_vec()).ok()?;
     let has_values = match (&each.values, kind) {
-        (Values::Sum(sum), Kind::Count) => (0.0..=MAX_VALUE).contains(sum),
+        (Values::Sum { total, count: 1.. }, Kind::Count) => (0.0..=MAX_VALUE).contains(total),
         // The histogram has only values that CloudWatch accepts.
         (Values::Distribution(histogram), Kind::Gauge) => histogram.extremes().is_some(),
         _ => false,
     };
-    #[expect(clippy::cast_precision_loss, reason = "dates are far below 2^53")]
-    let has_date = (0.0..DATES_END).contains(&(each.second as f64));
-    (has_values && has_date).then_some(SeriesValues { second: each.second, series, values: each.values })
+    let is_near = Timestamp::from_seconds(each.second).is_near(now);
+    (has_values && is_near).then_some(SeriesValues { second: each.second, series, values: each.values })
 }
 
 impl From<&CustomSeries> for WireSeries {
@@ -168,7 +180,7 @@ impl From<WireSeries> for CustomSeries {
 impl From<&Values> for WireValues {
     fn from(values: &Values) -> Self {
         match values {
-            Values::Sum(sum) => Self::Sum(*sum),
+            Values::Sum { total, count } => Self::Sum(*total, *count),
             Values::Distribution(histogram) => {
                 Self::Points(histogram.points().into_iter().map(|point| (point.value, point.count)).collect())
             }
@@ -179,7 +191,7 @@ impl From<&Values> for WireValues {
 impl From<WireValues> for Values {
     fn from(values: WireValues) -> Self {
         match values {
-            WireValues::Sum(sum) => Self::Sum(sum),
+            WireValues::Sum(total, count) => Self::Sum { total, count },
             WireValues::Points(points) => {
                 let mut histogram = Histogram::default();
                 points.into_iter().for_each(|(value, count)| histogram.add_point(Point { value, count }));
@@ -201,26 +213,34 @@ mod tests {
         RULES.series(kind, metric, "Count", dimensions(&[("pool", "web")])).expect("valid")
     }
 
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_348_981);
+
+    const fn sum(total: f64) -> Values {
+        Values::Sum { total, count: 1 }
+    }
+
+    /// The seconds are from a minute ago on.
     fn report(seconds: &[(i64, f64)]) -> CustomReport {
         let mut values = Vec::new();
         for &(second, value) in seconds {
+            let second = NOW.seconds() - 60 + second;
             let mut histogram = Histogram::default();
             histogram.add(value);
             let distribution = Values::Distribution(histogram);
             values.push(SeriesValues { second, series: series(Kind::Gauge, "depth"), values: distribution });
-            values.push(SeriesValues { second, series: series(Kind::Count, "tokens"), values: Values::Sum(value) });
+            values.push(SeriesValues { second, series: series(Kind::Count, "tokens"), values: sum(value) });
         }
-        let marks = Mark::new(Timestamp::from_seconds(3), "begin").into_iter().collect();
+        let marks = Mark::new(NOW, "begin").into_iter().collect();
         CustomReport { values, marks, ignored: 2 }
     }
 
     proptest! {
         #[test]
-        fn a_report_is_read_back_and_valid(seconds in prop::collection::vec((0..9_000_000_000i64, 0.0..1e9), 0..20)) {
+        fn a_report_is_read_back_and_valid(seconds in prop::collection::vec((0..3_000i64, 0.0..1e9), 0..20)) {
             let sent = report(&seconds);
             let mut read = CustomReport::decode(&sent.encode().expect("plain data")).expect("just written");
             prop_assert_eq!(&read, &sent);
-            prop_assert_eq!(read.retain_valid(RULES, LogUrls::Redacted), 0);
+            prop_assert_eq!(read.retain_valid(RULES, LogUrls::Redacted, NOW), 0);
             prop_assert_eq!(read, sent);
         }
 
@@ -236,8 +256,9 @@ mod tests {
             }
             if let Ok(mut read) = CustomReport::decode(&bytes) {
                 read.shift(5);
-                read.retain_valid(RULES, LogUrls::Redacted);
-                for SeriesValues { series, .. } in &read.values {
+                read.retain_valid(RULES, LogUrls::Redacted, NOW);
+                for SeriesValues { series, second, .. } in &read.values {
+                    prop_assert!(Timestamp::from_seconds(*second).is_near(NOW));
                     prop_assert!(series.metric.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
                 }
                 prop_assert!(read.marks.iter().all(|mark| !mark.text().trim().is_empty()));
@@ -255,22 +276,34 @@ mod tests {
     fn what_a_worker_would_not_record_is_removed_and_counted() {
         let reserved = CustomSeries { metric: "RequestCount".into(), ..series(Kind::Count, "a") };
         let unnamed = CustomSeries { metric: "".into(), ..series(Kind::Count, "a") };
+        let now = NOW.seconds();
         let entry = |second, series, values| SeriesValues { second, series, values };
+        let mut four = Histogram::default();
+        [1.0, 1.0, 2.0, 3.0].into_iter().for_each(|value| four.add(value));
+        let week = 7 * 24 * 3_600;
         let values = vec![
-            entry(1, reserved, Values::Sum(1.0)),
-            entry(1, unnamed, Values::Sum(1.0)),
-            entry(1, series(Kind::Count, "a"), Values::Sum(f64::NAN)),
-            entry(1, series(Kind::Count, "a"), Values::Sum(-1.0)),
-            entry(1, series(Kind::Count, "a"), Values::Distribution(Histogram::default())),
-            entry(1, series(Kind::Gauge, "b"), Values::Distribution(Histogram::default())),
-            entry(i64::MAX, series(Kind::Count, "a"), Values::Sum(1.0)),
-            entry(7, series(Kind::Count, "a"), Values::Sum(1.0)),
+            entry(now, reserved.clone(), Values::Sum { total: 9.0, count: 5 }),
+            entry(now, CustomSeries { kind: Kind::Gauge, ..reserved }, Values::Distribution(four)),
+            entry(now, unnamed, sum(1.0)),
+            entry(now, series(Kind::Count, "a"), sum(f64::NAN)),
+            entry(now, series(Kind::Count, "a"), sum(-1.0)),
+            entry(now, series(Kind::Count, "a"), Values::Sum { total: 1.0, count: 0 }),
+            entry(now, series(Kind::Count, "a"), Values::Distribution(Histogram::default())),
+            entry(now, series(Kind::Gauge, "b"), Values::Distribution(Histogram::default())),
+            entry(i64::MAX, series(Kind::Count, "a"), sum(1.0)),
+            entry(i64::MIN, series(Kind::Count, "a"), sum(1.0)),
+            entry(now - week - 1, series(Kind::Count, "a"), sum(1.0)),
+            entry(now + 3_601, series(Kind::Count, "a"), sum(1.0)),
+            entry(now - week, series(Kind::Count, "a"), sum(1.0)),
+            entry(now + 3_600, series(Kind::Count, "a"), sum(1.0)),
         ];
         let mark = |second, text| Mark::new(Timestamp::from_seconds(second), text).expect("a text");
-        let marks = vec![mark(-1, "before"), mark(1, "see http://a/?token=secret")];
+        let marks =
+            vec![mark(now - week - 1, "before"), mark(now + 3_601, "after"), mark(now, "see http://a/?token=secret")];
         let mut report = CustomReport { values, marks, ignored: 0 };
-        assert_eq!(report.retain_valid(RULES, LogUrls::Redacted), 8);
-        assert_eq!(report.values.iter().map(|each| each.second).collect::<Vec<_>>(), [7]);
+        assert_eq!(report.retain_valid(RULES, LogUrls::Redacted, NOW), 21);
+        let seconds: Vec<_> = report.values.iter().map(|each| each.second).collect();
+        assert_eq!(seconds, [now - week, now + 3_600]);
         assert_eq!(report.marks.iter().map(Mark::text).collect::<Vec<_>>(), ["see http://a/?token=..."]);
     }
 
@@ -278,9 +311,23 @@ mod tests {
     fn the_seconds_of_a_worker_with_a_wrong_clock_are_moved() {
         let mut late = report(&[(10, 1.0)]);
         late.shift(300);
-        assert_eq!((late.values[0].second, late.marks[0].time()), (310, Timestamp::from_seconds(303)));
+        let now = NOW.seconds();
+        assert_eq!((late.values[0].second, late.marks[0].time().seconds()), (now + 250, now + 300));
         late.shift(i64::MAX);
-        assert_eq!(late.retain_valid(RULES, LogUrls::Redacted), 3);
+        assert_eq!(late.retain_valid(RULES, LogUrls::Redacted, NOW), 3);
+    }
+
+    /// Otherwise, a report of a few megabytes with one series and many values would need terabytes.
+    #[test]
+    fn a_series_with_more_dimensions_than_cloudwatch_accepts_is_refused_before_its_values_are_read() {
+        let decoded = |number: usize| {
+            let dimensions = (0..number).map(|number| (format!("d{number}").into(), "v".into())).collect();
+            let series = CustomSeries { dimensions, ..series(Kind::Count, "a") };
+            let values = vec![SeriesValues { second: 1, series, values: sum(1.0) }];
+            CustomReport::decode(&CustomReport { values, ..CustomReport::default() }.encode().expect("plain data"))
+        };
+        assert!(decoded(MAX_DIMENSIONS).is_ok());
+        assert!(matches!(decoded(MAX_DIMENSIONS + 1), Err(CustomReportError::Malformed(_))));
     }
 
     #[test]

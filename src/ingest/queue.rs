@@ -96,6 +96,8 @@ pub struct QueueSender {
     load: Arc<Load>,
     /// The last hook that waited found no room. Until there is room again, no hook waits.
     overflowing: AtomicBool,
+    /// [`ControlMessage::Close`] was sent.
+    closed: AtomicBool,
 }
 
 /// The end of the queue that the aggregation thread uses.
@@ -146,7 +148,8 @@ pub fn queue() -> (QueueSender, QueueReceiver) {
     let (items, received_items) = channel();
     let (control, received_control) = channel();
     let load = Arc::new(Load::default());
-    let sender = QueueSender { items, control, load: Arc::clone(&load), overflowing: AtomicBool::new(false) };
+    let (overflowing, closed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let sender = QueueSender { items, control, load: Arc::clone(&load), overflowing, closed };
     let receiver = QueueReceiver { items: received_items, control: received_control, held_back: Cell::new(None), load };
     (sender, receiver)
 }
@@ -213,8 +216,24 @@ impl QueueSender {
     /// Sends a control message. The receiver pops all items that were pushed before it first. Never waits, even if the queue is
     /// full.
     pub fn send_control(&self, message: ControlMessage) {
-        // It fails only if the aggregation thread has ended, which needs no further message.
-        let _ = self.control.send(message);
+        // It fails only if the aggregation thread ends, which needs no further message.
+        let _ = self.try_send_control(message);
+    }
+
+    /// The same, for a message with data that must be accounted for.
+    ///
+    /// # Errors
+    /// Returns the message if the queue is closed, or the aggregation thread has ended.
+    pub fn try_send_control(&self, message: ControlMessage) -> Result<(), ControlMessage> {
+        if self.closed.load(Relaxed) {
+            return Err(message);
+        }
+        let is_last = matches!(message, ControlMessage::Close);
+        self.control.send(message).map_err(|SendError(message)| message)?;
+        if is_last {
+            self.closed.store(true, Relaxed);
+        }
+        Ok(())
     }
 }
 

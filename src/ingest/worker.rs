@@ -21,6 +21,7 @@ use crate::metrics::custom_windows::Added;
 use crate::metrics::datum::Datum;
 use crate::spool::{Lane, LogLines, Segment};
 use crate::statistics::RunStatistics;
+use crate::summary::{MarkAdded, MarkLimits};
 use crate::timestamp::Timestamp;
 
 /// Minimum time between the end of a second and the closing of its windows, in microseconds. The last requests of the second are
@@ -142,17 +143,17 @@ impl AggregationWorker {
             Item::Custom(value) => {
                 value.as_locust_gauge().iter().for_each(|gauge| self.statistics.add_gauge(gauge));
                 let added = self.aggregator.add_custom(*value);
-                self.note_custom(&added);
+                self.note_custom(&added, 1);
             }
         }
     }
 
-    /// Notes what became of a value of a custom metric, or of the values that a worker has reported of one second.
-    fn note_custom(&mut self, added: &Added) {
+    /// Notes what became of a `number` of values of a custom metric.
+    fn note_custom(&mut self, added: &Added, number: u64) {
         match added {
             Added::Known => {}
             Added::New(metric) => self.statistics.add_metric(metric),
-            Added::Ignored => self.counters.ignored.add(1),
+            Added::Ignored => self.counters.ignored.add(number),
         }
         self.log_notices();
     }
@@ -161,12 +162,18 @@ impl AggregationWorker {
     /// event.
     fn add_custom_report(&mut self, worker: &str, report: CustomReport, users: u32) {
         for values in report.values {
+            let number = values.values.count();
             let added = self.aggregator.merge_custom(values);
-            self.note_custom(&added);
+            self.note_custom(&added, number);
         }
         for mark in report.marks {
-            if self.statistics.add_mark_of(worker, &mark) {
-                self.add_life_cycle(&LifeCycleEvent::from(&UserMark { mark, users }));
+            match self.statistics.add_mark_of(worker, &mark) {
+                MarkAdded::Own => self.add_life_cycle(&LifeCycleEvent::from(&UserMark { mark, users })),
+                MarkAdded::Shared => {}
+                MarkAdded::Ignored => {
+                    self.counters.ignored.add(1);
+                    self.diagnostics.log_once(Level::Warning, "marks", MarkLimits::exceeded());
+                }
             }
         }
     }

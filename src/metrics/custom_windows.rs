@@ -17,7 +17,12 @@ use crate::metrics::series::OTHER;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
     /// Of a count.
-    Sum(f64),
+    Sum {
+        /// The sum of the values.
+        total: f64,
+        /// The number of values.
+        count: u64,
+    },
     /// Of a gauge.
     Distribution(Histogram),
 }
@@ -26,14 +31,13 @@ impl Values {
     fn new(kind: Kind) -> Self {
         match kind {
             Kind::Gauge => Self::Distribution(Histogram::default()),
-            Kind::Count => Self::Sum(0.0),
+            Kind::Count => Self::Sum { total: 0.0, count: 0 },
         }
     }
 
     fn add(&mut self, value: f64) {
         match self {
-            // CloudWatch refuses a call with a larger value.
-            Self::Sum(sum) => *sum = (*sum + value).min(MAX_VALUE),
+            Self::Sum { .. } => self.merge(&Self::Sum { total: value, count: 1 }),
             Self::Distribution(histogram) => histogram.add(value),
         }
     }
@@ -41,9 +45,22 @@ impl Values {
     /// Adds the values of another process. Both are of the same kind, because their series is the same.
     fn merge(&mut self, other: &Self) {
         match (self, other) {
-            (values, &Self::Sum(sum)) => values.add(sum),
+            (Self::Sum { total, count }, Self::Sum { total: other, count: others }) => {
+                // CloudWatch refuses a call with a larger value.
+                *total = (*total + other).min(MAX_VALUE);
+                *count = count.saturating_add(*others);
+            }
             (Self::Distribution(histogram), Self::Distribution(other)) => histogram.merge(other),
-            (Self::Sum(_), Self::Distribution(_)) => {}
+            _ => {}
+        }
+    }
+
+    /// How many values were recorded.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Sum { count, .. } => *count,
+            Self::Distribution(histogram) => histogram.count(),
         }
     }
 }
@@ -186,7 +203,7 @@ impl CustomWindows {
                 let (dimensions, metric) = (Arc::clone(dimensions), series.metric.as_str().into());
                 let key = DatumKey { timestamp, dimensions, metric, unit: series.unit };
                 match values {
-                    Values::Sum(total) => datums.push(Datum { key, resolution, body: Body::Total(total) }),
+                    Values::Sum { total, .. } => datums.push(Datum { key, resolution, body: Body::Total(total) }),
                     Values::Distribution(histogram) => {
                         datums.extend(Datum::of_histogram(&key, resolution, &histogram));
                     }

@@ -111,6 +111,16 @@ impl Histogram {
         }
     }
 
+    /// The number of values.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        let add = |sum: u64, count| sum.saturating_add(count);
+        match &self.shape {
+            Shape::Exact(values) => values.values().copied().fold(0, add),
+            Shape::Buckets(buckets) => buckets.values().map(|bucket| bucket.count).fold(0, add),
+        }
+    }
+
     /// The minimum and the maximum, if there are values.
     #[must_use]
     pub const fn extremes(&self) -> Option<(f64, f64)> {

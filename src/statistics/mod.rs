@@ -27,7 +27,8 @@ use crate::config::Config;
 use crate::ingest::sample::Gauge;
 use crate::metrics::custom::CustomMetric;
 use crate::summary::{
-    GeneratorLoad, Increment, IncrementError, IncrementSender, Limits, LoadBlock, Mark, RunAdditions, Seconds, Summary,
+    GeneratorLoad, Increment, IncrementError, IncrementSender, Limits, LoadBlock, Mark, MarkAdded, RunAdditions,
+    Seconds, Summary,
 };
 use crate::timestamp::Timestamp;
 
@@ -170,8 +171,8 @@ impl RunStatistics {
         state.increments.iter_mut().for_each(|increments| increments.add_mark(mark.clone()));
     }
 
-    /// Adds a mark of a worker that this process publishes for. Returns whether no other process has made it, too.
-    pub fn add_mark_of(&self, worker: &str, mark: &Mark) -> bool {
+    /// Adds a mark of a worker that this process publishes for.
+    pub fn add_mark_of(&self, worker: &str, mark: &Mark) -> MarkAdded {
         self.lock().additions.add_mark(worker, mark.clone())
     }
 

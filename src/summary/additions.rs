@@ -137,6 +137,17 @@ struct SharedMark {
     processes: Vec<SmolStr>,
 }
 
+/// What became of a mark of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkAdded {
+    /// It is a mark of its own.
+    Own,
+    /// Another process has made it, too.
+    Shared,
+    /// It was ignored, because the run has [`MAX_MARKS`] marks.
+    Ignored,
+}
+
 /// What the users of all processes have added to a run.
 #[derive(Debug, Clone, Default)]
 pub struct RunAdditions {
@@ -156,8 +167,8 @@ impl RunAdditions {
         additions.metrics.iter().for_each(|metric| self.add_metric(metric.clone()));
     }
 
-    /// Adds a mark of a process. Returns whether it is a mark of its own, and not one of another process, or one too many.
-    pub fn add_mark(&mut self, process: &str, mark: Mark) -> bool {
+    /// Adds a mark of a process.
+    pub fn add_mark(&mut self, process: &str, mark: Mark) -> MarkAdded {
         let is_same = |other: &&mut SharedMark| {
             other.mark.text == mark.text
                 && other.mark.micros.abs_diff(mark.micros) <= SAME_MARK_MICROS
@@ -166,13 +177,13 @@ impl RunAdditions {
         if let Some(other) = self.marks.iter_mut().find(is_same) {
             other.mark.micros = other.mark.micros.min(mark.micros);
             other.processes.push(process.into());
-            return false;
+            return MarkAdded::Shared;
         }
-        let has_room = self.marks.len() < MAX_MARKS;
-        if has_room {
-            self.marks.push(SharedMark { mark, processes: vec![process.into()] });
+        if self.marks.len() >= MAX_MARKS {
+            return MarkAdded::Ignored;
         }
-        has_room
+        self.marks.push(SharedMark { mark, processes: vec![process.into()] });
+        MarkAdded::Own
     }
 
     /// Adds a custom metric.
@@ -300,6 +311,9 @@ mod tests {
         run.add("w1", &additions);
         run.add("w1", &additions);
         assert_eq!((run.marks().len(), run.metrics().len()), (MAX_MARKS, MAX_METRICS));
+        let shared = run.marks()[0].clone();
+        assert_eq!(run.add_mark("w2", shared), MarkAdded::Shared);
+        assert_eq!(run.add_mark("w2", mark(9_999, "x")), MarkAdded::Ignored);
         assert!(run.marks().iter().all(|mark| mark.text().len() == MAX_MARK_CHARS));
     }
 
@@ -307,7 +321,7 @@ mod tests {
         #[test]
         fn each_mark_of_one_process_is_kept_and_in_order(seconds in prop::collection::vec(0..100i64, 0..50)) {
             let mut run = RunAdditions::default();
-            assert!(seconds.iter().all(|&second| run.add_mark("w1", mark(second, "x"))));
+            assert!(seconds.iter().all(|&second| run.add_mark("w1", mark(second, "x")) == MarkAdded::Own));
             let mut expected: Vec<_> = seconds.iter().map(|&second| (second, "x".to_owned())).collect();
             expected.sort_unstable();
             prop_assert_eq!(shown(&run), expected);

@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use self::additions::{
-    Additions, MAX_MARK_CHARS, MAX_MARKS, MAX_MARKS_PER_MINUTE, Mark, MarkLimits, RunAdditions, merge_marks,
+    Additions, MAX_MARK_CHARS, MAX_MARKS, MAX_MARKS_PER_MINUTE, Mark, MarkAdded, MarkLimits, RunAdditions, merge_marks,
 };
 pub use self::block::{Block, CompactHistogram};
 pub use self::blocks::{MAX_BLOCKS, TimeBlocks};
