@@ -136,7 +136,7 @@ def main() -> int:
     limit = SHARE_TARGET * locust
     lines = [
         Figure(
-            f"processor time per request with {CHECKS} checks, added",
+            f"CPU time per request with {CHECKS} checks, added",
             f"{added:.2f} +- {2 * error:.2f} us of {locust:.0f}",
             f"at most {limit:.2f} us",
             added <= limit if abs(added - limit) > 2 * error else None,

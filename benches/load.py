@@ -55,7 +55,7 @@ from sink import Sink
 RATE, RATE_TARGET = "requests/s at full speed", 0.98
 P99, P99_TARGET = "response time p99 at full speed", 1.05
 # Whether load generators share one core, and the label in the table.
-WHERE = {False: "", True: ", all threads on one processor"}
+WHERE = {False: "", True: ", all threads on one core"}
 
 Row = dict[str, float]
 

@@ -1,4 +1,4 @@
-"""Measures how much processor time locust-cw takes per request, in which thread, and with which log events.
+"""Measures how much CPU time locust-cw takes per request, in which thread, and with which log events.
 
     python benches/parts.py [--logs all failures off] [--windows 6] [--turns-seconds 60] [--json FILE]
 
@@ -164,7 +164,7 @@ def print_parts(measured: dict[str, Parts]) -> None:
         "an empty Python listener": [parts.empty for parts in measured.values()],
         "Locust, without a listener": [parts.locust for parts in measured.values()],
     }
-    print(f"\n{'us of processor time per request':34}" + "".join(f"{LOGS[logs]:>24}" for logs in measured))
+    print(f"\n{'us of CPU time per request':34}" + "".join(f"{LOGS[logs]:>24}" for logs in measured))
     for name, row in rows.items():
         print(f"{name:34}" + "".join(f"{part.shown():>24}" for part in row))
     left = [parts.whole.left_of(parts.locust) for parts in measured.values()]
@@ -181,9 +181,9 @@ def summary(logs: str, parts: Parts) -> list[Figure]:
     met = left.value >= RATE_TARGET if is_clear else None
     empty = f"an empty listener: {parts.empty.shown()} us; Locust itself: {parts.locust.shown(0)} us"
     return [
-        Figure(f"processor time per request, {LOGS[logs]}", f"{parts.whole.shown()} us", peers=empty),
+        Figure(f"CPU time per request, {LOGS[logs]}", f"{parts.whole.shown()} us", peers=empty),
         Figure(
-            f"requests/s that this leaves, {LOGS[logs]}, all threads on one processor",
+            f"requests/s that this leaves, {LOGS[logs]}, all threads on one core",
             left.shown(3),
             f"at least {RATE_TARGET}",
             met,

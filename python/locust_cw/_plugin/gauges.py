@@ -34,7 +34,7 @@ class Gauges:
                 publisher.gauge("UserCount", number, "Count", ("UserClass", name))
         if role is Role.MASTER:
             publisher.gauge("WorkerCount", locust_adapter.worker_count(environment), "Count")
-        # Percent of one processor, by all threads, since the last sample.
+        # Percent of one core, by all threads, since the last sample.
         before, self._sampled = self._sampled, (time.monotonic(), time.process_time())
         seconds, used = (after - earlier for after, earlier in zip(self._sampled, before, strict=True))
         if seconds > 0 and used >= 0:

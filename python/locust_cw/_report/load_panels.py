@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from locust_cw._runs.record import Record
 
 GENERATOR_LIMIT_PERCENT = 90.0
-"""CPU use, in percent of a processor, from which the load generator may be the bottleneck. Locust warns there, too."""
+"""CPU use, in percent of a core, from which the load generator may be the bottleneck. Locust warns there, too."""
 
 _TOLERANCE = 0.01
 _MINUTE = 60
@@ -93,7 +93,7 @@ def generator_notes(run: RunSeries, saturated: float | None) -> Iterator[str]:
     cpu = run.median_cpu(saturated)
     if cpu is not None and cpu >= GENERATOR_LIMIT_PERCENT:
         yield (
-            f"A load generator used {cpu:.0f} % of a processor: it may have limited the load instead of the target. To"
+            f"A load generator used {cpu:.0f} % of a core: it may have limited the load instead of the target. To"
             " find the saturation of the target, use more workers or machines."
         )
 

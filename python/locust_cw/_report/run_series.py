@@ -42,7 +42,7 @@ class RunSeries:
         percentiles: Response times as percentiles: a line per percentile, or with several hosts the p95 of each host.
         users: Users.
         workers: Workers.
-        cpu: CPU use of the busiest process, in percent of a processor.
+        cpu: CPU use of the busiest process, in percent of a core.
         cpu_mean: Mean CPU use of the processes.
         memory: Memory of the largest process, in bytes.
 

@@ -41,7 +41,7 @@ OPTIONS = (
     Option("logs", "Requests that become log events", choices=_choices("logs")),
     Option("log_sample", "Share of successful requests to log, 0 to 1; failures are always logged", "SHARE", float),
     Option("log_format", "Format of log events", choices=_choices("log_format")),
-    Option("log_fields", "Request fields in log events: all, or without repeated ones", choices=_choices("log_fields")),
+    Option("log_fields", "Fields of requests: all, or those not recorded elsewhere", choices=_choices("log_fields")),
     Option("log_urls", "URLs in log events: without their values, or in full", choices=_choices("log_urls")),
     Option("log_group", "Log group", "NAME"),
     Option("log_stream", "First part of the log stream's name", "PREFIX"),
