@@ -200,7 +200,7 @@ WALK = ["-u", "5", "-r", "100", "-t", "2s", "--host", "http://walked.test"]
 @pytest.mark.parametrize("event", ["a task", "test_stop", "quitting", "quit"])
 def test_a_listener_may_end_locust(aws: Aws, locust: Locust, event: str) -> None:
     """The exit code of the listener stays, and everything is delivered."""
-    run = locust.run("leaving.py", *WALK, env={"LEAVE": f"sys.exit in {event}"}, new_interpreter=True)
+    run = locust.run("leaving.py", *WALK, env={"LEAVE": f"sys.exit in {event}"})
     assert run.exit_code == 7
     receipt = run.receipt.check_delivered()
     assert aws.cloudwatch.sum("RequestCount", Host="http://walked.test") == receipt["requests"]["observed"] > 0

@@ -9,7 +9,6 @@ its standard input, output and error. The answer is its process ID, and, once it
 
 from __future__ import annotations
 
-import atexit
 import gc
 import importlib
 import inspect
@@ -21,9 +20,7 @@ import select
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -121,30 +118,12 @@ def become(program: dict[str, Any]) -> None:
     sys.path[0] = program["path"]
 
 
-def run_locust(module: str) -> None:
-    """Run it, and end as the interpreter does, except that it does not take all modules apart.
-
-    That would copy the memory that the fork shares with its server, and take a third of the time of a short test.
-    """
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit as end:
-        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as the interpreter
-        atexit._run_exitfuncs()  # noqa: SLF001
-        # The interpreter shows other codes, and errors of the output.
-        if isinstance(end.code, int) and not sys.stdout.closed:
-            with suppress(OSError):
-                sys.stdout.flush()
-                os._exit(end.code)
-        raise
-
-
 def main() -> None:
     descriptor, kind = sys.argv[1:]
     program = serve(socket.socket(fileno=int(descriptor)), kind)
     become(program)
     if kind == "locust":
-        run_locust(program["run"])
+        runpy.run_module(program["run"], run_name="__main__", alter_sys=True)
     else:
         module, _, function = program["run"].partition(":")
         sys.exit(getattr(importlib.import_module(module), function)())
