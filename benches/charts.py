@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 OPENED_TARGET_MS = 300
 UPDATE_TARGET_MS = 50
+WARM_UP_S = 5
+"""Time for the first requests and publication. The first page, which loads modules of Locust, does not count either."""
 HOUR_S = 3600
 TARGETS, SIGNALS = 5, 4
 MOVES = 50
@@ -247,8 +249,7 @@ def main() -> int:
     arguments = parser.parse_args()
     print(f"locust_cw in {Path(locust_cw.__file__).parent}")
     with tempfile.TemporaryDirectory(prefix="locust-cw-bench-") as folder, locust(Path(folder) / "test") as url:
-        # The first seconds, and the modules that only the first browser loads.
-        time.sleep(5)
+        time.sleep(WARM_UP_S)
         with chromium() as browser:
             first, *clicks = [by_click(browser, url) for _ in range(arguments.openings + 1)]
             addressed = [by_address(browser, url) for _ in range(arguments.openings)]
@@ -277,9 +278,7 @@ def main() -> int:
         Figure("... the first one", f"{hour.first:.0f} ms"),
         Figure("... a move of the pointer", shown(hour.moves)),
     ]
-    for line in lines:
-        print(f"{line.name}: {line.measured} {line.peers}")
-    figures.write(arguments.json, lines)
+    figures.show(arguments.json, lines)
     return 0
 
 

@@ -154,9 +154,7 @@ def main() -> int:
             size <= SIZE_TARGET,
         ),
     ]
-    for line in lines:
-        print(f"{line.name}: {line.measured} ({line.target})")
-    figures.write(arguments.json, lines)
+    figures.show(arguments.json, lines)
     return 0
 
 

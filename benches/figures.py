@@ -1,4 +1,4 @@
-"""Reads and writes the figures of a benchmark (`--json FILE`) for `table.py`."""
+"""Reads, prints and writes the figures of a benchmark (`--json FILE`) for `table.py`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ def write(path: Path | None, figures: Iterable[Figure]) -> None:
     """Write the figures, if a file was given."""
     if path is not None:
         path.write_text(json.dumps([asdict(figure) for figure in figures], indent=1), encoding="utf-8")
+
+
+def show(path: Path | None, figures: list[Figure]) -> None:
+    """Print the figures, and write them, if a file was given."""
+    for figure in figures:
+        notes = "; ".join(note for note in (figure.target, figure.peers) if note)
+        print(f"{figure.name}: {figure.measured}{f' ({notes})' if notes else ''}")
+    write(path, figures)
 
 
 def read(path: Path) -> list[Figure]:

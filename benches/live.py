@@ -52,7 +52,7 @@ Turn = tuple[float, float, float]
 
 
 class Client(threading.Thread):
-    """Requests what a page with the charts requests, while it is told to."""
+    """Polls the live view as a page with charts does, while `is_watching` is set."""
 
     def __init__(self, port: int) -> None:
         """Do nothing yet."""
@@ -205,9 +205,7 @@ def main() -> int:
         figure(f"... CPU time at {RATE} requests/s, of a core", share, 1.0),
     ]
     print(f"without: {rate:,.0f} requests/s, {cpu:.0f} us of CPU time per request; {base * 1000:.1f} ms/s at {RATE}/s")
-    for line in lines:
-        print(f"{line.name}: {line.measured} ({line.target})")
-    figures.write(arguments.json, lines)
+    figures.show(arguments.json, lines)
     return 0
 
 
