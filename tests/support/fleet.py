@@ -184,10 +184,16 @@ class Fleet:
 
 
 def interrupt_all(runs: Iterable[LocustRun]) -> None:
-    """What Ctrl-C does in a terminal: SIGINT for each process and its children."""
-    processes = [psutil.Process(run.process.pid) for run in runs]
-    for process in [each for parent in processes for each in (parent, *parent.children(recursive=True))]:
-        process.send_signal(signal.SIGINT)
+    """What Ctrl-C does in a terminal: SIGINT for each process and its children, at once.
+
+    They are suspended meanwhile. Otherwise a busy machine may have the master end its workers before the last one has
+    the signal, which would then end that worker's wait for CloudWatch.
+    """
+    parents = [psutil.Process(run.process.pid) for run in runs]
+    processes = [each for parent in parents for each in (parent, *parent.children(recursive=True))]
+    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGCONT):
+        for process in processes:
+            process.send_signal(number)
 
 
 class MasterWeb:
