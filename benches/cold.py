@@ -1,6 +1,6 @@
 """Measures the cost of one request event with cold caches, as in a load test.
 
-    python benches/cold.py [--batches 60]
+    python benches/cold.py [--batches 60] [--json FILE]
 
 Between two requests, Locust runs for a quarter of a millisecond, and evicts from the caches what a listener needs.
 Here, other Python code and a walk through eight megabytes do so. The candidates take turns. `Publisher.record`, the
@@ -26,7 +26,9 @@ from geventhttpclient.response import HTTPResponse
 from locust.contrib.fasthttp import FastResponse
 from locust.event import EventHook
 
+import figures
 import locust_cw
+from figures import Figure
 from locust_cw import _core
 from parts import Estimate
 
@@ -40,6 +42,8 @@ EVICTED_BYTES = 8_000_000
 """More than the caches that a core has for itself."""
 CACHE_LINE_BYTES = 64
 NONE, EMPTY = "no listener", "an empty Python listener"
+ONE_BY_ONE = "Publisher.record, all logs"
+ALL, FAILURES = "the listener, all logs", "the listener, logs of failures"
 
 memory = bytearray(EVICTED_BYTES)
 zeros = bytes(EVICTED_BYTES // CACHE_LINE_BYTES)
@@ -110,25 +114,35 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, default=60, help="batches per candidate (default: %(default)s)")
-    batches = parser.parse_args().batches
+    figures.add_option(parser)
+    options = parser.parse_args()
     with ExitStack() as stack:
         runs = {logs: stack.enter_context(publisher(logs=logs)) for logs in ("all", "failures")}
         listeners: dict[str, Callable[..., None] | None] = {
             NONE: None,
             EMPTY: ignore,
-            "Publisher.record, all logs": runs["all"].record,
-            "the listener, all logs": runs["all"].request_listener(),
-            "the listener, logs of failures": runs["failures"].request_listener(),
+            ONE_BY_ONE: runs["all"].record,
+            ALL: runs["all"].request_listener(),
+            FAILURES: runs["failures"].request_listener(),
         }
         hooks = {name: EventHook() for name in listeners}
         for name, listener in listeners.items():
             if listener is not None:
                 hooks[name].add_listener(listener)
-        rounds = [batch_us(hooks) for _ in range(batches)]
+        rounds = [batch_us(hooks) for _ in range(options.batches)]
     print(f"locust_cw in {Path(locust_cw.__file__).parent}\n{'one request event, us':38}{'whole':>8}{'added':>16}")
+    added = {name: Estimate.of_trimmed_mean([each[name] - each[NONE] for each in rounds]) for name in hooks}
     for name in hooks:
-        added = Estimate.of_trimmed_mean([each[name] - each[NONE] for each in rounds])
-        print(f"{name:38}{statistics.median(each[name] for each in rounds):8.2f}{added.shown(2):>16}")
+        print(f"{name:38}{statistics.median(each[name] for each in rounds):8.2f}{added[name].shown(2):>16}")
+    peers = f"converted at once {added[ONE_BY_ONE].value:.1f}; an empty Python listener {added[EMPTY].value:.1f}"
+    cold = "request hook with cold caches, us"
+    figures.write(
+        options.json,
+        [
+            Figure(cold, added[ALL].shown(1), peers=peers),
+            Figure(f"{cold}, --cw-logs failures", added[FAILURES].shown(1)),
+        ],
+    )
     return 0
 
 

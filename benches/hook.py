@@ -45,7 +45,7 @@ REQUEST = {
     "url": f"{HOST}/product/17",
 }
 NONE, EMPTY = "no listener", "an empty Python listener"
-METRICS, LOGS, SLOW = "locust-cw, metrics", "locust-cw, metrics and logs", "locust-cw, while AWS does not answer"
+METRICS, LOGS, SLOW = "locust-cw, metrics", "locust-cw, metrics and logs", "locust-cw, while AWS does not respond"
 WRAPPED = "the same from a Python listener"
 
 

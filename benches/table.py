@@ -31,6 +31,7 @@ SCRIPTS: dict[str, list[str]] = {
     "parts": [],
     "load": [],
     "hook": [],
+    "cold": [],
     "checks": [],
     "live": ["--turns", "31"],
     "calls": ["--plot", str(IMAGES / "calls.png")],
@@ -42,12 +43,12 @@ SCRIPTS: dict[str, list[str]] = {
 # Criterion results: folder, elements per iteration, label, and target.
 SAMPLES, REQUESTS = 60_000, 1_000_000
 CRITERION: list[tuple[str, int, str, float]] = [
-    ("samples/to windows", SAMPLES, "samples/s from queue to sealed windows, one core", 2_000_000),
+    ("samples/to windows", SAMPLES, "samples/s from queue to closed windows, one core", 2_000_000),
     ("samples/to windows and log events", SAMPLES, "samples/s from queue to windows and log events, one core", 0),
     (
         "a million requests/recorded and delivered, live",
         REQUESTS,
-        "log events/s from record to acknowledged PutLogEvents",
+        "log events/s from record to the response of PutLogEvents",
         300_000,
     ),
 ]
@@ -57,7 +58,7 @@ DRAIN, DRAIN_TARGET_S = "a million requests/drained at the end", 10
 HOOK = {
     "locust-cw, metrics": "the hook, metrics",
     "locust-cw, metrics and logs": "the hook, metrics and logs",
-    "locust-cw, while AWS does not answer": "the hook, while AWS does not answer",
+    "locust-cw, while AWS does not respond": "the hook, while AWS does not respond",
 }
 HOOK_TARGET = 1.5
 

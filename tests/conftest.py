@@ -21,6 +21,7 @@ from support import servers
 from support.aws_limits import assert_within_limits
 from support.cloudwatch import CloudWatch
 from support.fixtures import Aws, Locust
+from support.order import long_tests_first
 from support.paths import SUPPORT
 from support.proxy import Proxy
 from support.servers import Target
@@ -44,6 +45,10 @@ settings.load_profile("default")
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so would the Locust processes they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = long_tests_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,7 @@ def test_a_run_that_ends_while_it_waits_for_credentials_has_made_no_call(aws: Aw
     assert not aws.proxy.calls()
 
 
+@pytest.mark.long
 def test_a_failing_credential_process_is_named_and_not_restarted_at_once(
     aws: Aws, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_failing_credential_process_is_named_and_not_restarted_at_once(
     assert process.starts <= 2, "once for all callers, in this time"
 
 
+@pytest.mark.long
 def test_locust_its_summary_and_its_dashboard_share_the_credential_process(
     aws: Aws, locust: Locust, tmp_path: Path
 ) -> None:
@@ -172,6 +174,7 @@ def refused_unless(key: str, code: str) -> Fault:
     return fault
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "code"),
     [
@@ -201,6 +204,7 @@ def test_credentials_that_are_replaced_are_used_within_a_minute(
     delivered(run)
 
 
+@pytest.mark.long
 def test_a_profile_that_is_created_while_the_test_runs_is_found(aws: Aws, tmp_path: Path) -> None:
     run = publisher(aws, tmp_path, profile="later", region=REGION)
     run.record("GET", "/", 1.0)

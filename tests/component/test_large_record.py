@@ -16,6 +16,7 @@ MAX_EVENT_BYTES = 256 * 1024
 MAX_SUMMARY_BYTES = 4_000_000
 
 
+@pytest.mark.long
 def test_a_large_record_is_shared_and_read(
     aws: Aws, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ def test_an_alarm_that_goes_off_ends_the_test(aws: Aws, locust: Locust, alarm: A
     )
 
 
+@pytest.mark.long
 def test_an_alarm_that_was_on_before_stops_the_test_only_when_it_goes_off_again(
     aws: Aws, locust: Locust, alarm: Alarm
 ) -> None:
@@ -147,6 +148,7 @@ def test_an_alarm_that_cannot_be_read_prevents_the_start_of_a_test(
     assert [line for line in run.complaints() if message in line], run.complaints()
 
 
+@pytest.mark.long
 def test_a_failed_call_during_the_test_is_logged_once_and_stops_nothing(aws: Aws, locust: Locust, alarm: Alarm) -> None:
     run = locust.start("orders.py", *WALK, *LIVE, f"--cw-stop-on-alarm={alarm.name}")
     wait_until(lambda: aws.proxy.calls("DescribeAlarms"), "the alarm is looked at")

@@ -48,6 +48,7 @@ def dry(locust: Locust, spool: Path, *args: str, env: dict[str, str | None] | No
     return locust.start("paced.py", "--host", "http://paced.test", *options, *args, env=PACED | (env or {}), **how)
 
 
+@pytest.mark.long
 def test_two_tests_of_a_service_that_became_slower(locust: Locust, target: Target, tmp_path: Path) -> None:
     """Two real tests with the same load: the one with the longer response times is slower, and not the other one."""
     spool = tmp_path / "spool"
@@ -70,6 +71,7 @@ def test_two_tests_of_a_service_that_became_slower(locust: Locust, target: Targe
     assert command(tmp_path, "compare", "slow", "quick", env=env).exit_code == 0
 
 
+@pytest.mark.long
 def test_a_regression_sets_exit_code_3(locust: Locust, spool: Path, tmp_path: Path) -> None:
     files = [f"--cw-junit={tmp_path / 'results.xml'}", f"--cw-summary={tmp_path / 'summary.md'}"]
     checks = ["--cw-check=requests > 100", "--cw-report=report", *files]
@@ -92,6 +94,7 @@ def test_a_regression_sets_exit_code_3(locust: Locust, spool: Path, tmp_path: Pa
     assert "## ❌ Comparison with main " in text
 
 
+@pytest.mark.long
 def test_a_change_within_the_maximum_is_no_regression(locust: Locust, spool: Path) -> None:
     recorded_run(spool, "near", names=2, rate=20, factor=4.0)
     args = ["--cw-baseline=near", "--cw-max-regression=200%", "--exit-code-on-error=0"]
@@ -109,6 +112,7 @@ def test_a_change_within_the_maximum_is_no_regression(locust: Locust, spool: Pat
     assert "Comparison with main: undecided" in loaded.err
 
 
+@pytest.mark.long
 def test_the_master_compares_the_requests_of_its_fleet(locust: Locust, spool: Path) -> None:
     options = ["--cw-dry-run", f"--cw-spool-dir={spool}", "--cw-baseline=main", "--host", "http://paced.test"]
     fleet = Fleet(

@@ -86,6 +86,7 @@ def test_a_test_is_stopped_soon_after_a_breach_of_its_duration(aws: Aws, locust:
     assert record_of(run)["receipt"]["stop_reason"] == reason
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", ["workers", "master"])
 def test_the_master_of_a_fleet_stops_it(locust: Locust, source: str) -> None:
     """With `--cw-source master`, only Locust's reports say how long requests took, every three seconds."""

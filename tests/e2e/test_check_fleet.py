@@ -154,6 +154,7 @@ def test_the_worker_of_a_master_without_locust_cw_cannot_judge_the_test(aws: Aws
     assert master.exit_code == 1, "as always when requests failed"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [-300, 300])
 def test_workers_with_a_wrong_clock_count_in_the_seconds_of_the_master(
     aws: Aws, locust: Locust, tmp_path: Path, seconds: int
@@ -204,6 +205,7 @@ def wait_for_measured_time(planned: Planned, seconds: float) -> None:
     wait_until(lambda: time.time() > end_at, f"{seconds} s are measured")
 
 
+@pytest.mark.long
 def test_requests_of_the_warm_up_do_not_count(locust: Locust) -> None:
     """The CPU usage of the load generator is also an average over ten seconds after it."""
     checks = ["requests > 0", "failures > 0", "max < 500ms", "rps > 0", "generator: cpu > 0%"]

@@ -30,6 +30,7 @@ def test_workers_end_before_their_master_quits(aws: Aws, locust: Locust, workers
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == observed
 
 
+@pytest.mark.long
 def test_a_worker_that_ends_at_its_start_leaves_the_receipt_to_its_master(locust: Locust) -> None:
     """Locust's greenlet that receives messages has ended then. The others have not."""
     fleet = Fleet(

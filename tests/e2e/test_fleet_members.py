@@ -153,6 +153,7 @@ IN_MEMORY_S = 2
 """For how long results may be, on a busy machine, before they are on disk."""
 
 
+@pytest.mark.long
 def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, locust: Locust) -> None:
     """The receipt counts what it had reported, and `replay` sends what its spool contains."""
     fleet = Fleet(locust, "--cw-live", "--cw-flush-interval=2", *USERS, "--exit-code-on-error=0", heartbeats=3)
@@ -219,6 +220,7 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     assert fired - in_memory <= len(numbers) <= fired + 2, "requests and life-cycle events"
 
 
+@pytest.mark.long
 def test_the_master_logs_the_end_of_an_outage_in_which_a_worker_was_killed(aws: Aws, locust: Locust) -> None:
     """The remaining worker publishes again, so no process has an outage any more."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))

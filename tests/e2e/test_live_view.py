@@ -34,7 +34,8 @@ class Charts:
     @property
     def labels(self) -> list[str]:
         plots = self.page.page.locator("#locust-cw .cw-plot:visible")
-        return [plot.get_attribute("aria-label") or "" for plot in plots.all()]
+        labels: list[str] = plots.evaluate_all("plots => plots.map(plot => plot.ariaLabel ?? '')")
+        return labels
 
     def label(self, title: str) -> str:
         return next((label for label in self.labels if title in label), "")
@@ -87,6 +88,7 @@ def publishing_cpu(aws: Aws, percent: list[float]) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.long
 def test_load_and_target_are_on_one_screen(aws: Aws, locust: Locust, browser: Browser) -> None:
     """From the form to the stop: lines move, a check is met, the CPU follows the load, and CloudWatch fails."""
     check = f"ec2:{INSTANCE}: CPUUtilization Average < 80"
@@ -136,6 +138,7 @@ def test_load_and_target_are_on_one_screen(aws: Aws, locust: Locust, browser: Br
     assert not page.mishaps
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_charts_are_operated_with_pointer_and_keyboard(locust: Locust, browser: Browser, *, dark: bool) -> None:
     """Values at the pointer in all charts, lines that are toggled, tables, the theme, and a narrow window."""
@@ -228,6 +231,7 @@ def test_it_works_with_a_login_a_base_path_and_a_strict_policy(locust: Locust, b
     assert not page.mishaps
 
 
+@pytest.mark.long
 def test_nothing_is_computed_without_a_browser(aws: Aws, locust: Locust, browser: Browser) -> None:
     """Neither before the tab is opened, nor after it was closed."""
     web = TabWeb(locust, "--cw-live", f"--cw-target=ec2:{INSTANCE}", locustfile="watched.py")
@@ -254,6 +258,7 @@ def test_nothing_is_computed_without_a_browser(aws: Aws, locust: Locust, browser
     assert len(aws.proxy.calls("GetMetricData")) == calls
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", ["workers", "master"])
 def test_a_master_shows_the_whole_test(locust: Locust, browser: Browser, source: str) -> None:
     """The sum of its workers, without seconds that a worker has not reported."""

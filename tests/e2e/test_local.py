@@ -76,6 +76,7 @@ def test_workers_do_not_call_aws_if_the_program_of_the_master_opts_out(
         assert fleet.master.receipt.check()["requests"][fate] == fired
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("own", [{}, {"local": True}], ids=str)
 def test_the_master_of_a_library_sends_the_options_of_each_test(aws: Aws, tmp_path: Path, own: dict[str, bool]) -> None:
     """Also without a command line, whose options Locust would send. The next test has its own options."""

@@ -98,6 +98,7 @@ def healthy_mb(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> floa
         return memory.peak_mb
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
 def test_an_outage_loses_nothing_and_needs_no_memory(
     aws: Aws, locust: Locust, outage: Outage, healthy_mb: float
@@ -145,6 +146,7 @@ def test_short_sessions_of_a_role_lose_nothing(aws: Aws, locust: Locust) -> None
     assert not run.complaints()
 
 
+@pytest.mark.long
 def test_a_role_that_cannot_be_renewed_for_a_while_loses_nothing(aws: Aws, locust: Locust) -> None:
     """STS is unreachable when the session expires. The outage ends when STS responds again."""
     lifetime = 12

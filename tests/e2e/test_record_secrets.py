@@ -97,6 +97,7 @@ def configuration(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_a_shared_record_has_no_secret(aws: Aws, locust: Locust, configuration: Path, tmp_path: Path) -> None:
     # The role is of another account, in which the local CloudWatch has no alarm.
     alarm = {"AlarmName": TEXTS["stop_on_alarm"], "StateValue": "OK", "StateReason": "calm"}

@@ -133,6 +133,7 @@ def test_a_log_group_or_stream_that_is_deleted_is_recreated(aws: Aws, locust: Lo
 # Metrics and logs do not wait for each other
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hanging", ["PutLogEvents", "PutMetricData"])
 def test_metrics_and_logs_do_not_wait_for_each_other(aws: Aws, locust: Locust, hanging: str) -> None:
     """One of them hangs during the whole test. The other is current all the time, and complete."""

@@ -58,6 +58,7 @@ def size_of(png: Path) -> tuple[int, int]:
     return width, height
 
 
+@pytest.mark.long
 def test_the_report_of_a_test_that_saturates_its_target(aws: Aws, locust: Locust, saturating: str) -> None:
     """The marked point is within a step of the capacity. The page shows the metrics of the target, too."""
     run = locust.run("stepped.py", "--cw-live", "--host", saturating, "--cw-target", CPU)

@@ -116,6 +116,7 @@ def test_a_temporary_error_refuses_nothing(aws: Aws, locust: Locust) -> None:
     assert run.receipt["requests"]["observed"] > 0
 
 
+@pytest.mark.long
 def test_a_worker_can_refuse_after_the_end_of_the_test(aws: Aws, locust: Locust, target: Target) -> None:
     """The master, which AWS has answered, gets the refusal at its end."""
 

@@ -52,6 +52,7 @@ def started(aws: Aws, locust: Locust, target: Target, *args: str) -> LocustRun:
     return run
 
 
+@pytest.mark.long
 def test_another_machine_lists_reports_and_checks_a_killed_test(
     aws: Aws, locust: Locust, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

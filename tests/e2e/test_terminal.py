@@ -231,6 +231,7 @@ def test_a_healthy_run(in_terminal: InTerminal) -> None:
         assert len(re.findall(rf"Run {receipt['run_id']}, live, to CloudWatch at", screen.text)) == 1
 
 
+@pytest.mark.long
 def test_the_drain_has_a_bar(aws: Aws, in_terminal: InTerminal) -> None:
     """What is left, the rate, and the remaining time, in one row that disappears at the end."""
     aws.proxy.on("PutLogEvents", slowly(3))

@@ -10,6 +10,7 @@ RAISED = 5
 USERS = ["-u", "2", "-r", "100", "-t", "30s"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [[], ["--processes", "1"]], ids=["one process", "master and worker"])
 def test_exceptions_in_tasks_are_logged_and_counted(aws: Aws, locust: Locust, how: list[str]) -> None:
     run = locust.run("raising.py", *USERS, *how, new_interpreter=bool(how))

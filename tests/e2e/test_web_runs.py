@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb, receipts_printed
@@ -156,6 +157,7 @@ def test_close_returns_all_receipts_and_nothing_else_is_kept(tmp_path: Path) -> 
     assert seconds == sorted(seconds)
 
 
+@pytest.mark.long
 def test_a_master_waits_for_the_rest_of_the_previous_test(aws: Aws, locust: Locust) -> None:
     """The receipt is printed during the next test, and counts everything."""
     web = MasterWeb()

@@ -38,6 +38,7 @@ ROUTES = ("status", "live", "csv", "report", "tab.js", "tab.css", "live.js", "li
 # What a user sees
 
 
+@pytest.mark.long
 def test_checks_are_watched_until_their_final_results(locust: Locust, browser: Browser) -> None:
     """In a table of their own. An expression is text, whatever it contains."""
     nasty = f"{NASTY}: p95 < 1s"
@@ -66,6 +67,7 @@ def test_checks_are_watched_until_their_final_results(locust: Locust, browser: B
     assert page.mishaps == []
 
 
+@pytest.mark.long
 def test_the_tab_shows_a_test_from_its_start_to_its_delivery(aws: Aws, locust: Locust, browser: Browser) -> None:
     """Numbers grow, and an outage appears with its cause and disappears. After the stop, the rest is sent."""
     page = LocustPage(browser, TabWeb(locust).url)
@@ -275,6 +277,7 @@ def test_it_works_below_a_base_path(locust: Locust, browser: Browser) -> None:
     assert not page.mishaps
 
 
+@pytest.mark.long
 def test_each_worker_has_a_row(locust: Locust, browser: Browser) -> None:
     """Below the row of the run, which has the sums. A vanished worker is marked."""
     web = MasterWeb()

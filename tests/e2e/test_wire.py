@@ -39,6 +39,7 @@ def half_past(seconds_ago: int) -> float:
     return int(time.time()) - seconds_ago + 0.5
 
 
+@pytest.mark.long
 def test_each_of_3000_names_has_its_series(aws: Aws, locust: Locust, tmp_path: Path) -> None:
     names = [f"/{number}/{'x' * (number % 300)}" for number in range(3000)]
     script: list[dict[str, Any]] = [{"names": names, "repeat": 2}, {"names": names[::3], "error": "no"}]
@@ -185,6 +186,7 @@ def test_a_resolution_of_a_minute_has_the_same_totals(aws: Aws, locust: Locust, 
     check_distribution(series, times * 6)
 
 
+@pytest.mark.long
 def test_the_number_of_calls_does_not_grow_with_the_load(aws: Aws, locust: Locust) -> None:
     """With 500 requests/s, or as many as the machine can make, there are at most two PutMetricData per interval."""
     calls, requests = [], []

@@ -25,6 +25,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import cbor2
 
+from support.servers import free_port
+
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date", "server"}
 
 
@@ -162,7 +164,8 @@ class Proxy:
         self._ended = threading.Event()
         self._server: ThreadingHTTPServer | None = None
         self._open: set[socket.socket] = set()
-        self._port = 0
+        # Not one that the system may give to an outgoing connection while the proxy refuses calls.
+        self._port = free_port()
 
     # What the test asks and orders
 
@@ -231,7 +234,6 @@ class Proxy:
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
-        self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def __enter__(self) -> Self:

@@ -27,11 +27,16 @@ REGION = "eu-north-1"  # none of the usual defaults, so a hard-coded region show
 
 
 def wait_until(condition: Callable[[], T], what: str, timeout: float = 60, *, every: float = 0.05) -> T:
-    """The first true value of `condition`; fails, saying `what` did not happen, when the deadline passes."""
-    deadline = time.monotonic() + timeout
+    """The first true value of `condition`; fails, saying `what` did not happen, when the deadline passes.
+
+    A condition that takes long, such as a question to a browser, is asked less often: other tests need the processor.
+    """
+    begun = asked = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {timeout:g} s: {what}"
-        time.sleep(every)
+        now = time.monotonic()
+        assert now < begun + timeout, f"not within {timeout:g} s: {what}"
+        time.sleep(max(every, min(4 * (now - asked), 0.5)))
+        asked = time.monotonic()
     return value
 
 
