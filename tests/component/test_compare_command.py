@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,20 @@ KEYS = {"request", "measure", "base", "run", "change", "interval", "verdict", "w
 OFFLINE = {"AWS_EC2_METADATA_DISABLED": "true"}
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """A machine with records: `base` and `equal` differ by 1 %, and `slow` has 30 % longer response times."""
-    folder = tmp_path / "here"
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with records: `base` and `equal` differ by 1 %, and `slow` has 30 % longer response times."""
+    folder = tmp_path_factory.mktemp("records")
     for run_id, factor in (("base", 1.0), ("equal", 1.01), ("slow", 1.3)):
-        recorded_run(folder / "spool", run_id, factor=factor, names=2, rate=40)
+        recorded_run(folder, run_id, factor=factor, names=2, rate=40)
     return folder
+
+
+@pytest.fixture
+def here(records: Path, tmp_path: Path) -> Path:
+    """A machine with these records."""
+    shutil.copytree(records, tmp_path / "here" / "spool")
+    return tmp_path / "here"
 
 
 def compare(folder: Path, *args: str, **env: str) -> Done:

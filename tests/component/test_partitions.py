@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 
-import botocore.session
 import pytest
 from botocore.config import Config
+from botocore.loaders import create_loader
+from botocore.session import Session
 
 from locust_cw import _core
 from locust_cw._aws.account import Account
@@ -23,6 +24,15 @@ REGIONS = {
     "eu-isoe-west-1": "aws-iso-e",
     "us-isof-south-1": "aws-iso-f",
 }
+
+LOADER = create_loader()
+
+
+def session() -> Session:
+    """One that reads the environment anew, but not botocore's data."""
+    made = Session()
+    made.register_component("data_loader", LOADER)
+    return made
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +59,7 @@ def test_endpoints_are_those_of_botocore(monkeypatch: pytest.MonkeyPatch, region
     config = Config(use_fips_endpoint=fips, use_dualstack_endpoint=dual_stack)
     destination = Account({"region": region}).destination()
     for service, url in (("cloudwatch", destination.cloudwatch_url), ("logs", destination.logs_url)):
-        client = botocore.session.Session().create_client(service, region, config=config)
+        client = session().create_client(service, region, config=config)
         assert url == client.meta.endpoint_url, service
 
 
@@ -57,7 +67,7 @@ def test_endpoints_are_those_of_botocore(monkeypatch: pytest.MonkeyPatch, region
 def test_arns_of_a_policy_are_in_the_partition_of_the_region(
     capsys: pytest.CaptureFixture[str], region: str, partition: str
 ) -> None:
-    assert botocore.session.Session().get_partition_for_region(region) == partition
+    assert session().get_partition_for_region(region) == partition
     assert _core.partition_of(region).name == partition
     assert main(["policy", "--region", region, "--for", "all"]) == 0
     policy = json.loads(capsys.readouterr().out)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -11,15 +13,20 @@ def long_tests_first(items: Sequence[pytest.Item], processes: int) -> list[pytes
     """Order the tests so that each process starts with its share of those marked `long`.
 
     With `--dist worksteal`, pytest-xdist gives each process a section of the list. A process that has finished its own
-    takes tests from the end of another section.
+    takes tests from the end of another section. Long tests of a file are in one section, because they may share a
+    browser.
     """
-    is_long = {item: item.get_closest_marker("long") is not None for item in items}
-    long = [item for item in items if is_long[item]]
-    others = iter([item for item in items if not is_long[item]])
+    files: defaultdict[Path, list[pytest.Item]] = defaultdict(list)
+    others: list[pytest.Item] = []
+    for item in items:
+        (files[item.path] if item.get_closest_marker("long") else others).append(item)
+    sections: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    for file in sorted(files.values(), key=len, reverse=True):
+        min(sections, key=len).extend(file)
+    rest = iter(others)
     ordered: list[pytest.Item] = []
-    for process in range(processes):
-        size = (len(items) - len(ordered)) // (processes - process)
-        section = long[process::processes]
-        ordered += [*section, *(next(others) for _ in range(size - len(section)))]
+    for number, section in enumerate(sections):
+        size = (len(items) - len(ordered)) // (processes - number)
+        ordered += [*section, *(next(rest) for _ in range(size - len(section)))]
     assert len(ordered) == len(items)
     return ordered
