@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         for wheel in args.wheels:
-            look_at(wheel)
+            inspect(wheel)
             if args.for_pypi:
                 leads_somewhere(wheel)
         install(args.wheels, [sys.executable, *args.python])
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def look_at(wheel: Path) -> None:
+def inspect(wheel: Path) -> None:
     """Check what the file shows without installing it."""
     size = wheel.stat().st_size
     print(f"== {wheel.name}: {size / 1e6:.1f} MB", flush=True)

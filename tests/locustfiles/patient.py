@@ -1,8 +1,8 @@
-"""Imported by other locustfiles: a master that has patience with its workers, as the machine may be busy.
+"""Imported by other locustfiles: a master with longer timeouts, because the machine may be busy.
 
-It waits for their last reports. Locust gives these half a second, after which its statistics lack what a late one
-tells. It gives a worker up that was not heard of for HEARTBEATS seconds rather than Locust's three. And it hears Ctrl-C
-always: Locust's master drops one that comes in the very moment in which it reads a worker's message.
+It waits ten seconds for the last reports of its workers: Locust waits half a second, and its statistics then lack the
+reports that are late. A worker is missing after HEARTBEATS seconds without a message, instead of Locust's three. And
+Ctrl-C always ends it: Locust's master ignores a Ctrl-C that arrives while it reads a message of a worker.
 """
 
 import os
@@ -15,7 +15,7 @@ from locust.env import Environment
 from locust.rpc import zmqrpc
 from locust.runners import STATE_MISSING, MasterRunner
 
-PATIENCE = 10
+LAST_REPORTS_TIMEOUT_S = 10
 """Seconds, twenty times Locust's."""
 
 runners.HEARTBEAT_LIVENESS = int(os.environ.get("HEARTBEATS", "30"))
@@ -50,7 +50,7 @@ def be_patient(environment: Environment, **_: Any) -> None:
     kill = runner.greenlet.kill
 
     def kill_after_the_reports(*args: Any, **how: Any) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LAST_REPORTS_TIMEOUT_S
         while awaited & known(runner) and time.monotonic() < deadline:
             gevent.sleep(0.02)
         kill(*args, **how)

@@ -90,7 +90,7 @@ def publishers() -> Iterator[None]:
 
 
 def is_monitored() -> bool:
-    """Whether a greenlet of ours accompanies a test, as one does until it is over and another has begun."""
+    """Whether a greenlet of ours monitors a test, until it has ended and another one has begun."""
     return any("monitor_loop" in repr(each) for each in gc.get_objects() if is_running(each))
 
 

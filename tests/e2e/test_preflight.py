@@ -21,15 +21,15 @@ TOO_LATE = "the test stopped before AWS responded"
 
 @pytest.mark.parametrize("role", ["local", "master"])
 @pytest.mark.parametrize(
-    "safeguard",
+    "preflight",
     [("--cw-strict", hang), ("--cw-strict", slowly(1.1)), ("--cw-stop-on-alarm=a", hang)],
     ids=["strict", "strict, late", "alarm"],
 )
 def test_a_test_whose_time_is_over_before_aws_has_answered_counts_as_refused(
-    aws: Aws, locust: Locust, target: Target, role: str, safeguard: tuple[str, Fault]
+    aws: Aws, locust: Locust, target: Target, role: str, preflight: tuple[str, Fault]
 ) -> None:
     """It has made no request. It exits with 1 and a message."""
-    option, answer = safeguard
+    option, answer = preflight
     aws.proxy.on("*", answer)
     before = target.served
     args = ["-t", "2s", "--host", target.url, option, "--cw-drain-timeout=1"]
