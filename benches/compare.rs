@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use locust_cw::compare::{Comparison, Measure, Options, Row, Side, Verdict, compare};
 use locust_cw::metrics::histogram::Histogram;
-use locust_cw::summary::{Limits, Phase, RequestKey, Summary, Totals, Window};
+use locust_cw::sample::RequestKey;
+use locust_cw::summary::{Limits, Phase, Summary, Totals, Window};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 

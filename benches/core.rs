@@ -10,17 +10,18 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use locust_cw::accounting::counters::Counters;
-use locust_cw::accounting::messages::Diagnostics;
 use locust_cw::config::identity::RunIdentity;
 use locust_cw::config::{Config, LogChoice, Options};
 use locust_cw::delivery::outbox::{Outbox, SendMode};
 use locust_cw::ingest::queue::{ControlMessage, Item, queue};
-use locust_cw::ingest::sample::Sample;
 use locust_cw::ingest::worker::AggregationWorker;
+use locust_cw::messages::Diagnostics;
 use locust_cw::metrics::histogram::Histogram;
+use locust_cw::sample::RequestKey;
+use locust_cw::sample::Sample;
 use locust_cw::spool::{Manifest, Spool};
 use locust_cw::statistics::{Audience, RunStatistics};
-use locust_cw::summary::{Increment, IncrementSender, Limits, Phase, RequestKey, Seconds, Summary, Totals, Window};
+use locust_cw::summary::{Increment, IncrementSender, Limits, Phase, Seconds, Summary, Totals, Window};
 use locust_cw::timestamp::Timestamp;
 use rand::RngExt as _;
 

@@ -16,8 +16,8 @@ use locust_cw::aws::Aws;
 use locust_cw::config::Options;
 use locust_cw::config::identity::RunIdentity;
 use locust_cw::ingest::queue::ControlMessage;
-use locust_cw::ingest::sample::Sample;
 use locust_cw::run::Run;
+use locust_cw::sample::Sample;
 use locust_cw::statistics::{Audience, RunStatistics};
 use locust_cw::timestamp::Timestamp;
 

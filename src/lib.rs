@@ -1,9 +1,10 @@
 //! The CloudWatch back end for Locust: a Rust core that records finished requests and delivers them to Amazon CloudWatch.
 //!
-//! Each folder is a stage of the path of a sample, or a role next to it: `ingest` queues samples, `metrics` and `logs` convert
-//! them to datums and log events, `spool` stores those on disk, `delivery` sends them through `aws`, and `accounting` counts
-//! them. `summary` adds up the requests of a run, `check` judges them, and `compare` compares two runs. `run` and `replay` assemble these parts, and `python` is
-//! the boundary of the extension module.
+//! Each folder is a stage of the path of a sample, or a role next to it: `sample` has what is recorded, `ingest` queues it,
+//! `metrics` and `logs` convert it to datums and log events, `spool` stores those on disk, `delivery` sends them through `aws`,
+//! and `accounting` counts them. `summary` adds up the requests of a run, `check` judges them, and `compare` compares two runs.
+//! `run` and `replay` assemble these parts, and `python` is the boundary of the extension module. The folders depend on each
+//! other in one direction only.
 
 pub mod accounting;
 pub mod aws;
@@ -14,13 +15,17 @@ pub mod delivery;
 pub mod ingest;
 pub mod logs;
 pub mod metrics;
+pub mod sample;
 pub mod spool;
 pub mod summary;
 
+pub mod cost;
+pub mod messages;
 pub mod redact;
 pub mod replay;
 pub mod run;
 pub mod runtime;
+pub mod stable_hash;
 pub mod statistics;
 mod sync;
 pub mod timestamp;
@@ -68,15 +73,15 @@ mod _core {
 
     /// Estimated size of the text of a JSON log event, in bytes.
     #[pymodule_export]
-    const EVENT_BYTES: u64 = crate::accounting::plan::EVENT_BYTES;
+    const EVENT_BYTES: u64 = crate::cost::EVENT_BYTES;
 
     /// The same with compact fields.
     #[pymodule_export]
-    const COMPACT_EVENT_BYTES: u64 = crate::accounting::plan::COMPACT_EVENT_BYTES;
+    const COMPACT_EVENT_BYTES: u64 = crate::cost::COMPACT_EVENT_BYTES;
 
     /// Number of gauges of each process.
     #[pymodule_export]
-    const GAUGES: u64 = crate::accounting::plan::GAUGES;
+    const GAUGES: u64 = crate::metrics::datum::GAUGES;
 
     /// Maximum length of a run ID.
     #[pymodule_export]
@@ -96,19 +101,19 @@ mod _core {
 
     /// The first point in time that cannot be shown as a date.
     #[pymodule_export]
-    const DATES_END: f64 = crate::accounting::status_report::DATES_END;
+    const DATES_END: f64 = crate::timestamp::DATES_END;
 
     /// Maximum number of dimensions of a metric.
     #[pymodule_export]
-    const MAX_DIMENSIONS: usize = crate::metrics::dimension::MAX_DIMENSIONS;
+    const MAX_DIMENSIONS: usize = crate::config::dimension::MAX_DIMENSIONS;
 
     /// Maximum length of the name of a namespace, metric or dimension.
     #[pymodule_export]
-    const MAX_NAME_CHARS: usize = crate::metrics::dimension::MAX_NAME_CHARS;
+    const MAX_NAME_CHARS: usize = crate::config::dimension::MAX_NAME_CHARS;
 
     /// Maximum length of the value of a dimension.
     #[pymodule_export]
-    const MAX_VALUE_CHARS: usize = crate::metrics::dimension::MAX_VALUE_CHARS;
+    const MAX_VALUE_CHARS: usize = crate::config::dimension::MAX_VALUE_CHARS;
 
     /// Maximum number of distinct values of a datum.
     #[pymodule_export]

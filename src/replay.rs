@@ -6,12 +6,12 @@ use std::sync::{Arc, PoisonError};
 use tokio::runtime::Handle;
 
 use crate::accounting::counters::{Counters, Counts, MetricHours};
-use crate::accounting::messages::{Level, Message};
 use crate::accounting::receipt::Receipt;
 use crate::config::ResolvedAws;
 use crate::delivery::client::CloudWatch;
 use crate::delivery::outbox::SendMode;
 use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
+use crate::messages::{Level, Message};
 use crate::spool::{Lane, Manifest, Segment, Spool};
 use crate::sync::Mutex;
 use crate::timestamp::{MAX_AGE_SECONDS, Timestamp};

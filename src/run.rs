@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::{Diagnostics, Level, Message};
 use crate::accounting::receipt::{Receipt, SeriesTotal};
 use crate::accounting::status_report::{ProcessStatus, Seconds, StatusReport};
 use crate::config::identity::{RunIdentity, path_safe};
@@ -20,8 +19,9 @@ use crate::delivery::outbox::SendMode;
 use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::ingest::detail::DetailRules;
 use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
-use crate::ingest::sample::{Report, Sample};
 use crate::ingest::worker::AggregationWorker;
+use crate::messages::{Diagnostics, Level, Message};
+use crate::sample::{Report, Sample};
 use crate::spool::{Manifest, open_spool};
 use crate::statistics::RunStatistics;
 use crate::summary::MarkLimits;
@@ -146,7 +146,7 @@ impl Run {
         if let Err(item) = self.sender.push(item) {
             let counts = match &item {
                 Item::Sample(sample) => counts_of(sample),
-                Item::Report(report) => report.counts(),
+                Item::Report(report) => Counts::from(&**report),
                 Item::Custom(_) => {
                     self.delivery.counters.ignored.add(1);
                     Counts::default()
@@ -169,7 +169,7 @@ impl Run {
 
     /// Records what a worker reported. Waits for room for a bounded time.
     pub fn report(&self, report: Report) {
-        self.delivery.counters.observed.add(report.counts());
+        self.delivery.counters.observed.add(Counts::from(&report));
         self.record_blocking(Item::Report(Box::new(report)));
     }
 

@@ -9,6 +9,8 @@ use time::format_description::well_known::Rfc3339;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+/// Points in time at or after this cannot be shown as a date: 9999-12-31, in seconds since the epoch.
+pub const DATES_END: f64 = 253_402_214_400.0;
 /// Maximum age of data that CloudWatch accepts: two weeks (PutMetricData, PutLogEvents).
 pub const MAX_AGE_SECONDS: i64 = 14 * 24 * 3600;
 /// How far in the future CloudWatch accepts data: two hours (PutMetricData, PutLogEvents).

@@ -640,7 +640,7 @@ class RunStatistics:
 
         """
     def begin(self, time: float) -> None:
-        """Start the warm-up anew: the users start now, and not when the publisher was created."""
+        """Restart the warm-up: the users start now, and not when the publisher was created."""
     @property
     def stopped(self) -> float | None:
         """The end of the measured time, in seconds since the epoch; None before it."""

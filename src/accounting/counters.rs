@@ -7,8 +7,9 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::dimension::Dimension;
 use crate::metrics::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
-use crate::metrics::dimension::Dimension;
+use crate::sample::Report;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -37,6 +38,16 @@ impl SubAssign for Counts {
         self.requests = self.requests.saturating_sub(other.requests);
         self.failures = self.failures.saturating_sub(other.failures);
         self.log_events = self.log_events.saturating_sub(other.log_events);
+    }
+}
+
+impl From<&Report> for Counts {
+    fn from(report: &Report) -> Self {
+        let mut sum = Self::default();
+        for &(_, requests, failures) in &report.seconds {
+            sum += Self { requests, failures, log_events: 0 };
+        }
+        sum
     }
 }
 
@@ -168,7 +179,7 @@ pub struct Counters {
 pub struct MetricHours(HashSet<u64>);
 
 impl MetricHours {
-    /// Adds those of datums, and tells how many are new.
+    /// Adds those of datums, and returns how many are new.
     pub fn insert(&mut self, datums: &[Datum]) -> u64 {
         let hour_of = |datum: &Datum| {
             let mut hasher = DefaultHasher::new();
@@ -186,6 +197,7 @@ mod tests {
     use super::*;
     use crate::metrics::datum::tests::key;
     use crate::metrics::datum::{Body, RESPONSE_TIME};
+    use crate::timestamp::Timestamp;
 
     fn any_counts() -> impl Strategy<Value = Counts> {
         let number = || prop_oneof![0..1000u64, any::<u64>()];
@@ -197,6 +209,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_report_counts_the_requests_of_all_its_seconds(seconds in prop::collection::vec((0..1000u64, 0..1000u64), 0..50)) {
+            let at = Timestamp::from_seconds(0);
+            let report = Report {
+                method: "GET".into(),
+                name: "/".into(),
+                seconds: seconds.iter().map(|&(requests, failures)| (at, requests, failures)).collect(),
+                last: at,
+                response_times_ms: Vec::new(),
+                response_bytes: None,
+            };
+            let (requests, failures): (Vec<u64>, Vec<u64>) = seconds.into_iter().unzip();
+            let counts = Counts { requests: requests.iter().sum(), failures: failures.iter().sum(), log_events: 0 };
+            prop_assert_eq!(Counts::from(&report), counts);
+        }
+
         #[test]
         fn counts_add_up_in_any_order_and_never_wrap(parts in prop::collection::vec(any_counts(), 0..20)) {
             let sum = |parts: &mut dyn Iterator<Item = &Counts>| {
@@ -233,5 +261,14 @@ mod tests {
             let all: u64 = totals.get().values().map(|total| total.requests).sum();
             prop_assert_eq!(all, datums.iter().map(|d| d.count_of(REQUEST_COUNT)).sum::<u64>());
         }
+    }
+
+    #[test]
+    fn counts_of_impossible_numbers_saturate() {
+        let at = Timestamp::from_seconds(0);
+        let seconds = vec![(at, u64::MAX, 1), (at, 1, u64::MAX)];
+        let (method, name) = ("GET".into(), "/".into());
+        let report = Report { method, name, seconds, last: at, response_times_ms: Vec::new(), response_bytes: None };
+        assert_eq!(Counts::from(&report), Counts { requests: u64::MAX, failures: u64::MAX, log_events: 0 });
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::plan::{GAUGES, METRICS_PER_SERIES};
 use crate::accounting::pricing::Cost;
 use crate::check::CheckResult;
-use crate::metrics::dimension::Dimension;
+use crate::config::dimension::Dimension;
+use crate::metrics::datum::{GAUGES, METRICS_PER_SERIES};
 
 /// What happened to the requests, the failures or the log events of a run. `observed` is the sum of the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

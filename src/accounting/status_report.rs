@@ -9,9 +9,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::accounting::receipt::Receipt;
-
-/// Points in time at or after this cannot be shown as a date: 9999-12-31, in seconds since the epoch.
-pub const DATES_END: f64 = 253_402_214_400.0;
+use crate::timestamp::DATES_END;
 
 /// A report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -218,9 +218,8 @@ fn rejected_events(info: &logs::RejectedLogEventsInfo, number: i32) -> RejectedL
 
 #[expect(clippy::cast_precision_loss, reason = "a window holds far fewer than 2^53 samples")]
 fn metric_datum(datum: Datum) -> metrics::MetricDatum {
-    let dimension = |d: &crate::metrics::dimension::Dimension| {
-        metrics::Dimension::builder().name(&*d.name).value(&*d.value).build()
-    };
+    let dimension =
+        |d: &crate::config::dimension::Dimension| metrics::Dimension::builder().name(&*d.name).value(&*d.value).build();
     let builder = metrics::MetricDatum::builder()
         .metric_name(&*datum.key.metric)
         .set_dimensions(Some(datum.key.dimensions.iter().map(dimension).collect()))

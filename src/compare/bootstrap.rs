@@ -10,7 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::timeline::{RunningSums, TimeCounts, Timeline};
 
-/// Number of resamples. The standard deviation of 1,000 values is known to 2 %, which is less than a run of some minutes tells.
+/// Number of resamples. The standard deviation of 1,000 values is known to 2 %, which is more precise than a run of some minutes allows.
 const RESAMPLES: usize = 1000;
 /// Any number, so that equal data have equal results.
 const SEED: u64 = 20;
@@ -169,7 +169,8 @@ mod tests {
     use super::*;
     use crate::compare::timeline::Counts;
     use crate::metrics::histogram::Histogram;
-    use crate::summary::{Limits, Phase, RequestKey, Summary, Totals, Window};
+    use crate::sample::RequestKey;
+    use crate::summary::{Limits, Phase, Summary, Totals, Window};
 
     /// The counts of a run with these times in each second.
     fn counts(seconds: &[Vec<f64>]) -> (Timeline, Counts) {

@@ -31,7 +31,8 @@ use smol_str::SmolStr;
 
 pub use self::result::{Comparison, Measure, Row, Verdict};
 use self::rows::Runs;
-use crate::summary::{RequestKey, RequestSummary, Summary};
+use crate::sample::RequestKey;
+use crate::summary::{RequestSummary, Summary};
 
 /// A run in a comparison.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use super::*;
 use crate::metrics::histogram::Histogram;
-use crate::summary::{GeneratorLoad, Limits, Phase, RequestKey, Totals, Window};
+use crate::sample::RequestKey;
+use crate::summary::{GeneratorLoad, Limits, Phase, Totals, Window};
 
 const BEGIN: i64 = 1_795_348_981; // 2026-11-22 12:03:01 UTC
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use url::Url;
 
-use crate::ingest::sample::Sample;
 use crate::redact::redact_urls;
+use crate::sample::Sample;
 use crate::timestamp::Timestamp;
 
 /// The host of requests without a URL in a run without a host.

@@ -1,6 +1,7 @@
 //! Options as the user sets them, and the validated [`Config`]. Options are validated once, and no other code checks them.
 
 pub mod aws;
+pub mod dimension;
 pub mod identity;
 pub mod options;
 pub mod validate;

@@ -9,7 +9,7 @@ use super::aws::{AwsConfig, RequiredAccount};
 use super::identity::{MAX_RUN_ID_CHARS, MAX_WORKER_CHARS};
 use super::options::{InvalidOption, LogChoice, LogClass, LogFields, LogFormat, LogUrls, Options, Problem, SeriesKey};
 use crate::check::{Check, ParseError};
-use crate::metrics::dimension::{self, Dimension};
+use crate::config::dimension::{self, Dimension};
 
 /// Retention periods of CloudWatch Logs, in days (PutRetentionPolicy).
 const RETENTION_DAYS: [i32; 22] =

@@ -183,7 +183,7 @@ mod tests {
     use crate::logs::event::LogEvent;
     use crate::metrics::datum::RESPONSE_TIME;
     use crate::metrics::datum::tests::key;
-    use crate::metrics::histogram::Point;
+    use crate::sample::Point;
     use crate::spool::Spool;
     use crate::spool::tests::{datum, event, manifest, path_of};
 

@@ -1,9 +1,9 @@
 //! Splits data that CloudWatch refuses until the invalid item is alone and rejected. Handles files that cannot be read.
 
-use crate::accounting::messages::Level;
 use crate::delivery::assemble::Unread;
 use crate::delivery::client::CloudWatch;
 use crate::delivery::send::Sender;
+use crate::messages::Level;
 use crate::spool::{Lane, Packing, Segment};
 
 /// The disk has no room for the parts of a segment.
@@ -98,10 +98,10 @@ mod tests {
 
     use super::*;
     use crate::accounting::counters::Counters;
-    use crate::accounting::messages::Diagnostics;
     use crate::delivery::dry_run::DryRun;
     use crate::delivery::outage::OutageMonitor;
     use crate::delivery::outbox::{Outbox, SendMode};
+    use crate::messages::Diagnostics;
     use crate::spool::Spool;
     use crate::spool::tests::{event, manifest};
 

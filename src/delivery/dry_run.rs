@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use crate::metrics::datum::tests::key;
     use crate::metrics::datum::{REQUEST_COUNT, RESPONSE_TIME};
-    use crate::metrics::histogram::Point;
+    use crate::sample::Point;
 
     fn datums(values: &[f64]) -> [Datum; 2] {
         let points = values.iter().map(|&value| Point { value, count: 3 }).collect();

@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::{Diagnostics, Message};
 use crate::accounting::pricing::{Usage, estimate};
 use crate::accounting::receipt::Receipt;
 use crate::config::{LogClass, ResolvedAws};
@@ -22,6 +21,7 @@ use crate::delivery::outage::OutageMonitor;
 use crate::delivery::outbox::{Outbox, Retention, SendMode};
 use crate::delivery::progress::{DeliveryEnd, Progress};
 use crate::delivery::send::Sender;
+use crate::messages::{Diagnostics, Message};
 use crate::spool::{Destination, Lane, Spool};
 
 /// How long the end waits for a disk that does not respond.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
-use crate::accounting::messages::{Diagnostics, Level};
 use crate::delivery::error::CallError;
 use crate::delivery::retry::RetryAction;
+use crate::messages::{Diagnostics, Level};
 use crate::spool::Lane;
 use crate::timestamp::Timestamp;
 

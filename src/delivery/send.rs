@@ -7,7 +7,6 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::accounting::counters::Counters;
-use crate::accounting::messages::{Diagnostics, Level};
 use crate::delivery::assemble::{logs_call, metrics_call};
 use crate::delivery::bisect::{NoRoom, can_be_split};
 use crate::delivery::client::{CloudWatch, RejectedLogEvents};
@@ -17,6 +16,7 @@ use crate::delivery::limits::{Limits, Packer};
 use crate::delivery::outage::OutageMonitor;
 use crate::delivery::outbox::{Outbox, Retention};
 use crate::delivery::retry::RetryAction;
+use crate::messages::{Diagnostics, Level};
 use crate::spool::{Destination, Lane, Packing, Segment};
 
 /// The part of sending that both lanes share.

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::accounting::messages::{Diagnostics, Level, Message};
+use crate::config::dimension::Dimension;
 use crate::config::{Config, LogUrls};
 use crate::ingest::custom_report::CustomReport;
+use crate::messages::{Diagnostics, Level, Message};
 use crate::metrics::custom::{CustomValue, Rules, Source};
 use crate::metrics::custom_windows::{Added, CustomWindows};
-use crate::metrics::dimension::Dimension;
 use crate::metrics::notice::Notices;
 use crate::summary::{Mark, MarkLimits};
 use crate::timestamp::Timestamp;

@@ -1,15 +1,18 @@
 //! What a worker that does not publish reports of custom metrics and marks to its master, as bytes.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use thiserror::Error;
 
 use crate::config::LogUrls;
+use crate::config::dimension::MAX_DIMENSIONS;
 use crate::metrics::custom::{CustomSeries, Kind, Rules};
 use crate::metrics::custom_windows::{SeriesValues, Values};
-use crate::metrics::datum::Unit;
-use crate::metrics::dimension::MAX_DIMENSIONS;
-use crate::metrics::histogram::{Histogram, MAX_VALUE, Point};
+use crate::metrics::histogram::{Histogram, MAX_VALUE};
+use crate::sample::Point;
+use crate::sample::Unit;
 use crate::summary::Mark;
 use crate::timestamp::Timestamp;
 
@@ -113,7 +116,7 @@ impl CustomReport {
         if !rest.is_empty() {
             return Err(MALFORMED);
         }
-        // Each value has a copy of its series. Without a maximum, their memory grows with the square of the size.
+        // CloudWatch accepts no more.
         if wire.series.iter().any(|series| series.dimensions.len() > MAX_DIMENSIONS) {
             return Err(MALFORMED);
         }
@@ -144,24 +147,37 @@ impl CustomReport {
     pub fn retain_valid(&mut self, rules: Rules<'_>, urls: LogUrls, now: Timestamp) -> u64 {
         let number = self.number();
         let values = std::mem::take(&mut self.values).into_iter();
-        self.values = values.filter_map(|each| valid_values(each, rules, now)).collect();
+        // The values of a series share its dimensions, as before.
+        let mut valid = HashMap::new();
+        let mut series = |series: CustomSeries| {
+            let entry = valid.entry(series);
+            entry.or_insert_with_key(|series| valid_series(series, rules)).clone()
+        };
+        self.values = values
+            .filter(|each| is_valid(each, now))
+            .filter_map(|each| Some(SeriesValues { series: series(each.series)?, ..each }))
+            .collect();
         let marks = std::mem::take(&mut self.marks).into_iter().filter(|mark| mark.time().is_near(now));
         self.marks = marks.filter_map(|mark| Mark::of_user(mark.time(), mark.text(), urls)).collect();
         number.saturating_sub(self.number())
     }
 }
 
-fn valid_values(each: SeriesValues, rules: Rules<'_>, now: Timestamp) -> Option<SeriesValues> {
-    let CustomSeries { kind, metric, unit, dimensions } = each.series;
-    let series = rules.series(kind, &metric, unit.into(), dimensions.into_vec()).ok()?;
-    let has_values = match (&each.values, kind) {
+fn valid_series(
+    CustomSeries { kind, metric, unit, dimensions }: &CustomSeries,
+    rules: Rules<'_>,
+) -> Option<CustomSeries> {
+    rules.series(*kind, metric, unit.as_str(), dimensions.to_vec()).ok()
+}
+
+fn is_valid(each: &SeriesValues, now: Timestamp) -> bool {
+    let has_values = match (&each.values, each.series.kind) {
         (Values::Sum { total, count: 1.. }, Kind::Count) => (0.0..=MAX_VALUE).contains(total),
         // The histogram has only values that CloudWatch accepts.
         (Values::Distribution(histogram), Kind::Gauge) => histogram.extremes().is_some(),
         _ => false,
     };
-    let is_near = Timestamp::from_seconds(each.second).is_near(now);
-    (has_values && is_near).then_some(SeriesValues { second: each.second, series, values: each.values })
+    has_values && Timestamp::from_seconds(each.second).is_near(now)
 }
 
 impl From<&CustomSeries> for WireSeries {
@@ -203,6 +219,9 @@ impl From<WireValues> for Values {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -317,7 +336,22 @@ mod tests {
         assert_eq!(late.retain_valid(RULES, LogUrls::Redacted, NOW), 3);
     }
 
-    /// Otherwise, a report of a few megabytes with one series and many values would need terabytes.
+    /// Otherwise, a report of eight megabytes with one series and many values would need gigabytes.
+    #[test]
+    fn the_values_of_a_series_share_its_dimensions() {
+        let shared = series(Kind::Count, "a");
+        let entry = |second| SeriesValues { second: NOW.seconds() - second, series: shared.clone(), values: sum(1.0) };
+        let sent = CustomReport { values: (0..3).map(entry).collect(), ..CustomReport::default() };
+        let mut read = CustomReport::decode(&sent.encode().expect("plain data")).expect("just written");
+        let copies = |report: &CustomReport| {
+            let dimensions = report.values.iter().map(|each| Arc::as_ptr(&each.series.dimensions));
+            dimensions.collect::<HashSet<_>>().len()
+        };
+        assert_eq!(copies(&read), 1);
+        read.retain_valid(RULES, LogUrls::Redacted, NOW);
+        assert_eq!((read.values.len(), copies(&read)), (3, 1));
+    }
+
     #[test]
     fn a_series_with_more_dimensions_than_cloudwatch_accepts_is_refused_before_its_values_are_read() {
         let decoded = |number: usize| {

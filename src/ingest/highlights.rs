@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use smol_str::{SmolStr, ToSmolStr};
 
-use crate::ingest::sample::{Sample, Scalar};
 use crate::logs::separate_url;
 use crate::redact::{head, redact_urls};
-use crate::summary::{Highlight, Highlights, RequestKey};
+use crate::sample::RequestKey;
+use crate::sample::{Sample, Scalar};
+use crate::summary::{Highlight, Highlights};
 
 /// How much of a text is read. It is several times what a [`Highlight`] keeps.
 const MAX_READ_BYTES: usize = 4096;
@@ -122,8 +123,8 @@ fn text_of(value: &Scalar) -> SmolStr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingest::sample::Failure;
     use crate::metrics::aggregator::tests::sample;
+    use crate::sample::Failure;
 
     fn failed(second: i64, kind: &str, message: &str) -> Sample {
         let failure = Failure { kind: kind.to_owned(), message: message.to_owned() };

@@ -5,5 +5,4 @@ pub mod custom_report;
 pub mod detail;
 pub mod highlights;
 pub mod queue;
-pub mod sample;
 pub mod worker;

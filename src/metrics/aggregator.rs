@@ -8,18 +8,19 @@ use fnv::FnvHashMap;
 use smol_str::SmolStr;
 
 use crate::config::Config;
+use crate::config::dimension::{Dimension, fit_name};
 use crate::config::identity::RunIdentity;
-use crate::ingest::sample::{Gauge, Report, Sample};
 use crate::metrics::custom::CustomValue;
 use crate::metrics::custom_windows::{Added, CustomWindows, SeriesValues};
 use crate::metrics::datum::{
-    Body, Datum, DatumKey, FAILED_RESPONSE_TIME, FAILURE_COUNT, REQUEST_COUNT, RESPONSE_SIZE, RESPONSE_TIME, Unit,
+    Body, Datum, DatumKey, FAILED_RESPONSE_TIME, FAILURE_COUNT, REQUEST_COUNT, RESPONSE_SIZE, RESPONSE_TIME,
 };
-use crate::metrics::dimension::{Dimension, fit_name};
 use crate::metrics::histogram::Histogram;
 use crate::metrics::notice::SeriesNotice;
 use crate::metrics::series::{SampleHandle, Series, SeriesRegistry};
-use crate::summary::{RequestKey, Totals};
+use crate::sample::Unit;
+use crate::sample::{Gauge, Report, RequestKey, Sample};
+
 use crate::timestamp::Timestamp;
 
 /// Windows that begin more than this after the current time are closed without waiting for their end.
@@ -61,17 +62,6 @@ impl Stats {
         self.response_time.merge(&other.response_time);
         self.failed_response_time.merge(&other.failed_response_time);
         self.response_size.merge(&other.response_size);
-    }
-}
-
-impl From<&Stats> for Totals {
-    fn from(stats: &Stats) -> Self {
-        let mut totals =
-            Self::of_window(stats.requests, stats.failures, &stats.response_time, &stats.failed_response_time);
-        for (kind, &count) in &stats.errors {
-            totals.errors.add(kind, count);
-        }
-        totals
     }
 }
 
@@ -273,9 +263,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::config::identity::tests::identity;
     use crate::config::validate::tests::config;
-    use crate::ingest::sample::Failure;
-    use crate::metrics::histogram::Point;
     use crate::metrics::series::OTHER;
+    use crate::sample::Failure;
+    use crate::sample::Point;
 
     pub(crate) fn sample(name: &str, second: i64, ms: f64) -> Sample {
         Sample {

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use thiserror::Error;
 
 use crate::config::SeriesKey;
-use crate::ingest::sample::Gauge;
-use crate::metrics::datum::{LOCUST_GAUGES, SAMPLE_METRICS, Unit};
-use crate::metrics::dimension::{Dimension, MAX_DIMENSIONS, MAX_NAME_CHARS, fit_value};
+use crate::config::dimension::{Dimension, MAX_DIMENSIONS, MAX_NAME_CHARS, fit_value};
+use crate::metrics::datum::{LOCUST_GAUGES, SAMPLE_METRICS};
 use crate::metrics::histogram::MAX_VALUE;
+use crate::sample::Gauge;
+use crate::sample::Unit;
 use crate::timestamp::Timestamp;
 
 /// How the values of a custom metric are combined in a window.
@@ -41,8 +43,9 @@ pub struct CustomSeries {
     pub metric: SmolStr,
     /// The unit.
     pub unit: Unit,
-    /// Names and values of the dimensions in addition to those that all metrics have, sorted by name.
-    pub dimensions: Box<[(SmolStr, SmolStr)]>,
+    /// Names and values of the dimensions in addition to those that all metrics have, sorted by name. The values of a report share
+    /// them.
+    pub dimensions: Arc<[(SmolStr, SmolStr)]>,
 }
 
 /// One value.

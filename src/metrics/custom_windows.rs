@@ -6,9 +6,9 @@ use std::sync::Arc;
 use fnv::FnvHashMap;
 use smol_str::SmolStr;
 
+use crate::config::dimension::Dimension;
 use crate::metrics::custom::{CustomMetric, CustomSeries, CustomValue, Kind};
 use crate::metrics::datum::{Body, Datum, DatumKey};
-use crate::metrics::dimension::Dimension;
 use crate::metrics::histogram::{Histogram, MAX_VALUE};
 use crate::metrics::notice::{MAX_CUSTOM_SERIES, Notices, SeriesNotice};
 use crate::metrics::series::OTHER;
@@ -158,7 +158,9 @@ impl CustomWindows {
                 if self.registered.len() >= MAX_CUSTOM_SERIES {
                     notices.report(SeriesNotice::TooManyCustomSeries, &series.metric);
                     let has_dimensions = known.is_some() && !series.dimensions.is_empty();
-                    series.dimensions.iter_mut().for_each(|(_, value)| *value = SmolStr::new_static(OTHER));
+                    Arc::make_mut(&mut series.dimensions)
+                        .iter_mut()
+                        .for_each(|(_, value)| *value = SmolStr::new_static(OTHER));
                     if let Some(&index) = self.known.get(&series) {
                         return Some(index);
                     }
@@ -247,7 +249,7 @@ mod tests {
         let datums = closed(&mut windows);
         let found: Vec<_> =
             datums.iter().map(|datum| (datum.key.timestamp, &*datum.key.metric, datum.body.clone())).collect();
-        let point = |value, count| crate::metrics::histogram::Point { value, count };
+        let point = |value, count| crate::sample::Point { value, count };
         assert_eq!(
             found,
             [

@@ -1,5 +1,6 @@
 //! The histogram of one metric in one window: exact for few distinct values, and in buckets of 1 % width for more.
 
+use crate::sample::Point;
 use std::collections::BTreeMap;
 
 use fnv::FnvHashMap;
@@ -13,15 +14,6 @@ pub(crate) const BUCKET_RATIO: f64 = 1.01;
 
 /// Largest value that CloudWatch accepts (PutMetricData).
 pub const MAX_VALUE: f64 = 2.348_542_582_773_833_2e108; // 2^360
-
-/// A value, and the number of samples with it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
-    /// The value: finite, not negative.
-    pub value: f64,
-    /// The number of samples: at least 1.
-    pub count: u64,
-}
 
 /// Counts of non-negative values. Sum, minimum and maximum are exact for any number of values.
 #[derive(Debug, Clone, Default, PartialEq)]

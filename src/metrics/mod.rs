@@ -4,7 +4,6 @@ pub mod aggregator;
 pub mod custom;
 pub mod custom_windows;
 pub mod datum;
-pub mod dimension;
 pub mod histogram;
 pub mod notice;
 pub mod series;

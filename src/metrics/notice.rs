@@ -4,7 +4,7 @@ use std::mem::{Discriminant, discriminant};
 
 use smol_str::SmolStr;
 
-use crate::accounting::messages::Level;
+use crate::messages::Level;
 use crate::redact::redact_urls;
 
 /// Maximum number of hosts with series of their own.

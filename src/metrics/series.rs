@@ -8,12 +8,12 @@ use fnv::{FnvHashMap, FnvHashSet, FnvHasher};
 use smol_str::SmolStr;
 
 use crate::check::{Check, Scope};
+use crate::config::dimension::{Dimension, fit_value};
 use crate::config::identity::RunIdentity;
 use crate::config::{Config, SeriesKey};
-use crate::metrics::dimension::{Dimension, fit_value};
 use crate::metrics::notice::{MAX_HOSTS, MAX_METHODS, MAX_SERIES_PER_REQUEST, Notices, SeriesNotice};
 use crate::redact::redact_urls;
-use crate::summary::RequestKey;
+use crate::sample::RequestKey;
 
 /// Replaces the request name, host or method of samples beyond the maximum number of series.
 pub const OTHER: &str = "(other)";

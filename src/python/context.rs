@@ -9,7 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyType};
 
 use super::convert::{text_up_to, value_of};
-use crate::ingest::sample::{MAX_CONTEXT_ENTRIES, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Scalar};
+use crate::sample::{MAX_CONTEXT_ENTRIES, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Scalar};
 
 /// At most [`MAX_CONTEXT_ENTRIES`] entries of a dict, with those of dicts in it; empty for any other value.
 pub fn entries(context: Option<&Bound<'_, PyAny>>) -> Vec<(String, Scalar)> {

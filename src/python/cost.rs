@@ -5,10 +5,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pythonize::depythonize;
 
-use crate::accounting::plan::{self, Plan};
 use crate::accounting::pricing::{self, Usage};
 use crate::config::Options;
 use crate::config::value::OptionValue;
+use crate::cost::{self, Plan};
 
 /// The usage of CloudWatch by a run of a planned test.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
@@ -23,7 +23,7 @@ pub struct PlannedUsage {
 #[pyfunction]
 pub fn estimate_usage(plan: &Bound<'_, PyDict>) -> PyResult<PlannedUsage> {
     let plan: Plan = depythonize(plan).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    let plan::PlannedUsage { metrics, calls, log_events, log_bytes } = plan.usage();
+    let cost::PlannedUsage { metrics, calls, log_events, log_bytes } = plan.usage();
     Ok(PlannedUsage { metrics, calls, log_events, log_bytes })
 }
 

@@ -11,8 +11,8 @@ use pyo3::types::{PyCFunction, PyDict, PyString};
 use super::convert;
 use super::request::{Known, LateArguments, RequestArguments};
 use super::responses::Responses;
-use crate::ingest::sample::Sample;
 use crate::run::Run;
+use crate::sample::Sample;
 use crate::timestamp::Timestamp;
 
 /// How many requests are converted together. More would save little, and the user of the last one waits for all of them.

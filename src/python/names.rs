@@ -2,8 +2,8 @@
 
 use pyo3::prelude::*;
 
+use crate::config::dimension::fit_value;
 use crate::config::identity;
-use crate::metrics::dimension::fit_value;
 
 /// The value of a dimension for a name or host.
 #[pyfunction]

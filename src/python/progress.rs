@@ -3,10 +3,10 @@
 use pyo3::prelude::*;
 use pythonize::pythonize;
 
-use crate::accounting::messages::Message;
 use crate::config::ResolvedAws;
 use crate::delivery;
 use crate::delivery::error::CallError;
+use crate::messages::Message;
 
 /// The progress of a delivery.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]

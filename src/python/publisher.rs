@@ -29,9 +29,9 @@ use crate::aws::Aws;
 use crate::config::identity::{RunIdentity, origin_of, public_host};
 use crate::config::{LogChoice, validate};
 use crate::ingest::queue::ControlMessage;
-use crate::ingest::sample::{Gauge, LifeCycleEvent};
-use crate::metrics::datum::Unit;
 use crate::run::{ReportExtras, Run, TestState};
+use crate::sample::Unit;
+use crate::sample::{Gauge, LifeCycleEvent};
 use crate::statistics::{Audience, RunStatistics, end_of_warm_up};
 use crate::timestamp::Timestamp;
 

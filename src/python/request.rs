@@ -7,9 +7,9 @@ use smol_str::SmolStr;
 use super::responses::Responses;
 use super::{context, convert};
 use crate::ingest::detail::Detail;
-use crate::ingest::sample::{Failure, Sample, Scalar};
 use crate::redact::redact_urls;
 use crate::run::Run;
+use crate::sample::{Failure, Sample, Scalar};
 use crate::timestamp::Timestamp;
 
 /// An argument, if the client reports it.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use pyo3::prelude::*;
 
-use crate::summary::{Highlight, LoadBlocks, RequestKey, RequestSummary, Summary, TimeBlocks};
+use crate::sample::RequestKey;
+use crate::summary::{Highlight, LoadBlocks, RequestSummary, Summary, TimeBlocks};
 
 /// The requests of one method and name, or all, by time.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use super::checks::{Check, CheckResult, TargetValue, parsed, target_values};
 use super::run_numbers::{ErrorTotals, LoadTimeline, RequestTimeline, SingleRequest, errors, slowest, timelines};
 use crate::metrics::custom;
+use crate::sample::RequestKey;
 use crate::statistics;
 use crate::summary;
 use crate::timestamp::Timestamp;
@@ -71,7 +72,7 @@ impl RunStatistics {
         results.into_iter().map(CheckResult::from).collect()
     }
 
-    /// Starts the warm-up anew: the users start now.
+    /// Restarts the warm-up: the users start now.
     fn begin(&self, py: Python<'_>, time: f64) {
         py.detach(|| self.statistics.begin(Timestamp::from_seconds_f64(time)));
     }
@@ -227,7 +228,7 @@ pub struct RequestTotals {
 }
 
 impl RequestTotals {
-    fn of(key: Option<&summary::RequestKey>, totals: &summary::Totals, quantiles: &[f64]) -> Self {
+    fn of(key: Option<&RequestKey>, totals: &summary::Totals, quantiles: &[f64]) -> Self {
         Self {
             method: key.map(|key| key.method().to_owned()).unwrap_or_default(),
             name: key.map(|key| key.name().to_owned()).unwrap_or_default(),

@@ -4,9 +4,9 @@ use std::sync::PoisonError;
 
 use super::Run;
 use crate::ingest::custom_report::{CustomReport, CustomReportError};
-use crate::ingest::queue::{ControlMessage, Item};
-use crate::ingest::sample::{LifeCycleEvent, UserMark};
+use crate::ingest::queue::{ControlMessage, Item, UserMark};
 use crate::metrics::custom::{CustomValue, Rules, Source};
+use crate::sample::LifeCycleEvent;
 use crate::summary::{Mark, MarkLimits};
 use crate::timestamp::Timestamp;
 
@@ -105,7 +105,7 @@ fn late_report(worker: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounting::messages::Level;
+    use crate::messages::Level;
     use crate::metrics::custom::Kind;
     use crate::metrics::custom::tests::{RULES, value};
     use crate::metrics::custom_windows::{SeriesValues, Values};

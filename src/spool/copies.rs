@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Maximum size of all copies of a spool: the log events of 5 s at 5,000 requests/s. Without a copy, a segment is read from the disk.
-const CAPACITY_BYTES: usize = 8 * 1024 * 1024;
+/// Maximum size of all copies of a spool: four full batches of log events, of which a live run sends each as soon as it is full.
+/// Without a copy, a segment is read from the disk.
+const MAX_COPIES_BYTES: usize = 4 * 1024 * 1024;
 
 /// The copies of a spool.
 #[derive(Debug, Default)]
@@ -17,7 +18,7 @@ impl Copies {
         let before = self.0.fetch_add(bytes, Relaxed);
         let copy = TextCopy { text: Arc::new(text), _room: Arc::new(Room { bytes, total: Arc::clone(&self.0) }) };
         // Dropping the copy gives the room back.
-        (before + bytes <= CAPACITY_BYTES).then_some(copy)
+        (before + bytes <= MAX_COPIES_BYTES).then_some(copy)
     }
 }
 
@@ -55,13 +56,13 @@ mod tests {
     #[test]
     fn copies_are_kept_while_there_is_room() {
         let copies = Copies::default();
-        let half = || "x".repeat(CAPACITY_BYTES / 2);
+        let half = || "x".repeat(MAX_COPIES_BYTES / 2);
         let (first, second) = (copies.keep(half()).expect("room"), copies.keep(half()).expect("room"));
         assert!(copies.keep("x".to_owned()).is_none());
         let clone = first.clone();
         drop(first);
         assert!(copies.keep(half()).is_none(), "the clone takes the same room");
-        assert_eq!(clone.into_text().len(), CAPACITY_BYTES / 2);
+        assert_eq!(clone.into_text().len(), MAX_COPIES_BYTES / 2);
         assert!(copies.keep(half()).is_some());
         drop(second);
         assert_eq!(copies.0.load(Relaxed), 0);

@@ -282,7 +282,7 @@ mod tests {
     use super::*;
     use crate::metrics::datum::tests::key;
     use crate::metrics::datum::{Body, RESPONSE_TIME};
-    use crate::metrics::histogram::Point;
+    use crate::sample::Point;
     use crate::spool::files::is_live;
     use crate::spool::tests::{datum, event, manifest, path_of};
 

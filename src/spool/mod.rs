@@ -10,6 +10,8 @@
 //!
 //! Invariants: a file appears as a whole, by renaming; it fits into one API call; it leaves the folder only when CloudWatch has
 //! accepted or refused it, or when it is dropped and counted.
+//!
+//! The outbox (`delivery/outbox/capacity.rs`) limits the size: it knows what may be dropped.
 
 mod copies;
 mod files;

@@ -2,9 +2,9 @@
 
 use std::io::ErrorKind;
 
-use crate::accounting::messages::{Diagnostics, Level};
 use crate::config::Config;
 use crate::config::identity::RunIdentity;
+use crate::messages::{Diagnostics, Level};
 use crate::spool::{Manifest, Spool};
 
 /// How many worker names to try if earlier processes of the same run and name left data.

@@ -264,8 +264,8 @@ fn rounded(value: f64) -> f64 {
 mod tests {
     use super::super::Audience;
     use super::super::tests::{START, add_second, deliver, statistics};
-    use crate::ingest::sample::Gauge;
-    use crate::metrics::datum::Unit;
+    use crate::sample::Gauge;
+    use crate::sample::Unit;
     use crate::timestamp::Timestamp;
 
     fn users(second: i64, value: f64) -> Gauge {

@@ -24,8 +24,8 @@ pub use self::update::Update;
 use self::whole_run::WholeRun;
 use crate::check::{BreachTracker, Check, CheckResult, Scope, Undecided};
 use crate::config::Config;
-use crate::ingest::sample::Gauge;
 use crate::metrics::custom::CustomMetric;
+use crate::sample::Gauge;
 use crate::summary::{
     GeneratorLoad, Increment, IncrementError, IncrementSender, Limits, LoadBlock, Mark, MarkAdded, RunAdditions,
     Seconds, Summary,
@@ -112,7 +112,7 @@ impl RunStatistics {
         self.lock().measured_from
     }
 
-    /// Starts the warm-up anew: the users start now, and not when the run was created.
+    /// Restarts the warm-up: the users start now, and not when the run was created.
     pub fn begin(&self, time: Timestamp) {
         let mut state = self.lock();
         state.started = time.seconds();
@@ -402,7 +402,7 @@ mod tests {
     use crate::config::validate::tests::config;
     use crate::metrics::aggregator::Stats;
     use crate::metrics::histogram::Histogram;
-    use crate::summary::RequestKey;
+    use crate::sample::RequestKey;
 
     pub(super) const START: i64 = 1_000;
 
@@ -612,7 +612,7 @@ mod tests {
             time: Timestamp::from_seconds(second),
             metric: metric.to_owned(),
             value,
-            unit: crate::metrics::datum::Unit::Count,
+            unit: crate::sample::Unit::Count,
             dimension: None,
         };
         // The warm-up has users.
@@ -694,7 +694,7 @@ mod tests {
                 time: Timestamp::from_seconds(second),
                 metric: metric.to_owned(),
                 value,
-                unit: crate::metrics::datum::Unit::Percent,
+                unit: crate::sample::Unit::Percent,
                 dimension: None,
             };
             statistics.add_gauge(&gauge(GENERATOR_CPU, percent));

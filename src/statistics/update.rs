@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::RunStatistics;
 use crate::metrics::aggregator::Stats;
-use crate::summary::{Highlights, Phase, RequestKey, Window};
+use crate::sample::RequestKey;
+use crate::summary::{Highlights, Phase, Totals, Window};
 
 /// How many windows are added before the lock is released for a moment.
 const WINDOWS_AT_ONCE: usize = 16;
@@ -55,5 +56,16 @@ impl<'a> Update<'a> {
         let mut state = statistics.lock();
         state.increments.iter_mut().for_each(|increments| increments.close_until(second));
         statistics.judge(&mut state, second);
+    }
+}
+
+impl From<&Stats> for Totals {
+    fn from(stats: &Stats) -> Self {
+        let mut totals =
+            Self::of_window(stats.requests, stats.failures, &stats.response_time, &stats.failed_response_time);
+        for (kind, &count) in &stats.errors {
+            totals.errors.add(kind, count);
+        }
+        totals
     }
 }

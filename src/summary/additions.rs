@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::accounting::status_report::DATES_END;
 use crate::config::LogUrls;
 use crate::metrics::custom::CustomMetric;
 use crate::redact::redact_urls;
+use crate::timestamp::DATES_END;
 use crate::timestamp::Timestamp;
 
 /// Maximum number of marks of a run. Further ones are ignored.
@@ -227,7 +227,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::custom::Kind;
-    use crate::metrics::datum::Unit;
+    use crate::sample::Unit;
 
     fn mark(second: i64, text: &str) -> Mark {
         Mark::new(Timestamp::from_seconds(second), text).expect("a text")

@@ -1,12 +1,13 @@
 //! Failures by the type of their error.
 
+use crate::stable_hash::stable_hash;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::summary::bounded::{BoundedMap, Key, hash};
+use crate::summary::bounded::{BoundedMap, Key};
 
 /// Maximum number of types of errors per request.
 pub(super) const MAX_TYPES: usize = 100;
@@ -30,7 +31,7 @@ impl Key for ErrorType {}
 impl ErrorType {
     pub(super) fn new(name: &str) -> Self {
         let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES)];
-        Self { hash: hash(&[name]), name: name.into() }
+        Self { hash: stable_hash(&[name]), name: name.into() }
     }
 }
 

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::sample::RequestKey;
 use crate::summary::errors::{ErrorType, MAX_TYPES};
-use crate::summary::request::RequestKey;
 
 /// Maximum number of slowest requests.
 const MAX_SLOWEST: usize = 10;
@@ -75,10 +75,10 @@ impl Highlight {
 
     #[cfg(test)]
     fn heap_bytes(&self) -> usize {
-        use super::tests::{allocated, heap_bytes};
+        use super::tests::{allocated, heap_bytes, heap_bytes_of_key};
         let entries = self.context.iter().map(|(name, value)| heap_bytes(name) + heap_bytes(value)).sum::<usize>();
         let list = allocated(self.context.capacity() * size_of::<(SmolStr, SmolStr)>());
-        self.request.heap_bytes() + self.error.as_ref().map_or(0, heap_bytes) + entries + list
+        heap_bytes_of_key(&self.request) + self.error.as_ref().map_or(0, heap_bytes) + entries + list
     }
 }
 

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::sample::RequestKey;
 use crate::summary::additions::Additions;
 use crate::summary::highlights::Highlights;
 use crate::summary::load_blocks::LoadBlock;
-use crate::summary::request::RequestKey;
 use crate::summary::seconds::Seconds;
 use crate::summary::totals::Totals;
 use crate::summary::window::{Phase, Window};
@@ -188,7 +188,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::custom::{CustomMetric, Kind};
-    use crate::metrics::datum::Unit;
+    use crate::sample::Unit;
     use crate::summary::Mark;
     use crate::summary::highlights::tests::request;
     use crate::summary::tests::{limits, summary_of, windows};

@@ -27,12 +27,13 @@ mod load_blocks;
 mod log_histogram;
 mod packed;
 mod receiver;
-mod request;
 mod seconds;
 mod sender;
 mod totals;
 mod window;
 
+use crate::sample::RequestKey;
+use crate::stable_hash::stable_hash;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ pub use self::additions::{
 };
 pub use self::block::{Block, CompactHistogram};
 pub use self::blocks::{MAX_BLOCKS, TimeBlocks};
-use self::bounded::{BoundedMap, Key, Merge, hash};
+use self::bounded::{BoundedMap, Key, Merge};
 pub use self::errors::ErrorTypes;
 pub use self::generator::GeneratorLoad;
 pub use self::highlights::{Highlight, Highlights};
@@ -51,7 +52,6 @@ pub use self::increment::{Increment, IncrementError};
 pub use self::load_blocks::{LoadBlock, LoadBlocks};
 pub use self::log_histogram::LogHistogram;
 pub use self::receiver::{Accepted, IncrementReceiver};
-pub use self::request::RequestKey;
 pub use self::seconds::{SecondStats, Seconds};
 pub use self::sender::IncrementSender;
 pub use self::totals::Totals;
@@ -70,7 +70,7 @@ pub struct Limits {
 impl Limits {
     fn rank(&self, key: &RequestKey) -> RankedKey {
         let is_pinned = self.pinned.iter().any(|text| key.matches(text));
-        RankedKey { is_unpinned: !is_pinned, hash: hash(&[key.name()]), key: key.clone() }
+        RankedKey { is_unpinned: !is_pinned, hash: stable_hash(&[key.name()]), key: key.clone() }
     }
 
     fn max_names(&self) -> usize {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::metrics::custom::CustomMetric;
+use crate::sample::RequestKey;
 use crate::summary::additions::{Additions, Mark};
 use crate::summary::highlights::Highlights;
 use crate::summary::increment::Increment;
 use crate::summary::load_blocks::LoadBlock;
-use crate::summary::request::RequestKey;
 use crate::summary::totals::Totals;
 use crate::summary::window::{Phase, Window};
 use crate::summary::{GeneratorLoad, Limits, Summary};

@@ -18,6 +18,10 @@ pub(super) fn heap_bytes(text: &SmolStr) -> usize {
     if text.is_heap_allocated() { allocated(text.len() + 16) } else { 0 }
 }
 
+pub(super) fn heap_bytes_of_key(key: &RequestKey) -> usize {
+    [key.method(), key.name()].iter().map(|text| heap_bytes(&SmolStr::new(text))).sum()
+}
+
 impl Summary {
     /// Bytes in memory.
     fn memory(&self) -> usize {
@@ -27,7 +31,7 @@ impl Summary {
             unmeasured + summary.measured.heap_bytes() + summary.blocks.heap_bytes()
         };
         // A node of a B-tree is at least half full.
-        let keys: usize = self.requests.iter().map(|(ranked, _)| ranked.key.heap_bytes()).sum();
+        let keys: usize = self.requests.iter().map(|(ranked, _)| heap_bytes_of_key(&ranked.key)).sum();
         let nodes = self.requests.iter().count() * 2 * size_of::<(RankedKey, RequestSummary)>();
         let rows = self.rows().map(row).sum::<usize>();
         size_of::<Self>() + nodes + keys + rows + self.load.heap_bytes() + self.highlights.heap_bytes()

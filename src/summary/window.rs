@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::summary::request::RequestKey;
+use crate::sample::RequestKey;
 use crate::summary::totals::Totals;
 
 /// The part of a run.

@@ -1,8 +1,12 @@
-"""The plugin imports only the core and the options, the tools do not import it, and there are no import cycles."""
+"""The plugin imports only the core and the options, the tools do not import it, and there are no import cycles.
+
+The folders of the Rust core have none either.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -12,6 +16,7 @@ import pytest
 from locust_cw._plugin.extension import MODULES as EXTENSIONS
 
 ROOT = Path(__file__).parents[2] / "python"
+CORE = ROOT.parent / "src"
 TOOLS = ("_aws", "_checks", "_dashboard", "_report", "_cli")
 
 
@@ -79,6 +84,31 @@ def test_there_are_no_import_cycles() -> None:
     """Imports for type checking count as well."""
     try:
         list(TopologicalSorter(graph()).static_order())
+    except CycleError as error:
+        pytest.fail(f"{' -> '.join(error.args[1])}")
+
+
+def rust_folders() -> dict[str, set[str]]:
+    """The other folders that each folder of the core uses, without its tests."""
+    used: dict[str, set[str]] = {}
+    for path in CORE.rglob("*.rs"):
+        if path.stem == "tests":
+            continue
+        folder = path.relative_to(CORE).parts[0].removesuffix(".rs")
+        # The tests of a file are at its end.
+        code = re.split(
+            r"^#\[cfg\(.*\btest\b.*\n(?:#.*\n)*(?:pub(?:\(crate\))? )?mod \w+ \{", path.read_text(), flags=re.MULTILINE
+        )[0]
+        used.setdefault(folder, set()).update(re.findall(r"\bcrate::(\w+)", code))
+    return {folder: others & used.keys() - {folder} for folder, others in used.items()}
+
+
+def test_the_folders_of_the_core_have_no_cycles() -> None:
+    """`lib.rs` contains the module tree."""
+    folders = {folder: others for folder, others in rust_folders().items() if folder != "lib"}
+    assert {"metrics", "sample"} <= folders["ingest"]
+    try:
+        list(TopologicalSorter(folders).static_order())
     except CycleError as error:
         pytest.fail(f"{' -> '.join(error.args[1])}")
 

@@ -28,7 +28,7 @@ _RECORD_AFTER_S = 5.0
 
 
 def monitor_loop(run: TestRun, process_role: ProcessRole, end: SessionEnd, finish: Callable[[TestRun], None]) -> None:
-    """Accompany a run until it has its receipt. A run that was replaced is finished as soon as it is delivered."""
+    """Monitor a run until it has its receipt. A run that was replaced is finished as soon as it is delivered."""
     is_delivered, is_recorded = False, process_role.writes_record and run.options["record"] != "off"
     while run.phase is not Phase.FINALIZED:
         _sleep_until_next_second(run)

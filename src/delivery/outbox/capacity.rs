@@ -1,8 +1,8 @@
 //! The capacity of the outbox, on disk and in memory: what it deletes if data exceeds it, and in which order.
 
-use crate::accounting::messages::Level;
 use crate::delivery::outbox::lane_queue::remove_oldest;
 use crate::delivery::outbox::{Outbox, SendMode, State};
+use crate::messages::Level;
 use crate::spool::{Lane, Segment};
 use crate::sync::MutexGuard;
 
@@ -14,7 +14,7 @@ impl Outbox {
     /// oldest log events, then the oldest metrics.
     pub(super) fn make_room<'a>(&'a self, mut state: MutexGuard<'a, State>) {
         let processed = self.remove_processed(&mut state);
-        let missing = state.ledger.disk_bytes().saturating_sub(self.disk_capacity);
+        let missing = state.ledger.disk_bytes().saturating_sub(self.capacity_bytes);
         if missing > 0 && state.ledger.rejected_bytes() > 0 {
             drop(state);
             state = self.delete_rejected(missing);
@@ -28,7 +28,7 @@ impl Outbox {
     /// Releases all segments that wait for the end of the test if they take half of the capacity. Rejected segments reduce
     /// the capacity; what a dry run has processed does not, because it can be deleted.
     pub(super) fn release_early(&self, state: &mut State) -> bool {
-        let available = self.disk_capacity.saturating_sub(state.ledger.rejected_bytes());
+        let available = self.capacity_bytes.saturating_sub(state.ledger.rejected_bytes());
         let is_half_full = state.ledger.left_bytes_on_disk() > available / 2
             || state.ledger.memory_bytes() > MEMORY_CAPACITY_BYTES / 2;
         let early = state.mode == SendMode::Deferred && is_half_full;
@@ -39,7 +39,7 @@ impl Outbox {
     }
 
     fn needs_room(&self, state: &State) -> bool {
-        state.ledger.disk_bytes() > self.disk_capacity || memory_is_full(state)
+        state.ledger.disk_bytes() > self.capacity_bytes || memory_is_full(state)
     }
 
     fn remove_processed(&self, state: &mut State) -> Vec<Segment> {
@@ -67,7 +67,7 @@ impl Outbox {
 
     /// Deletes more rejected segments than are needed now, because each time their whole folder is read.
     fn delete_rejected(&self, missing: u64) -> MutexGuard<'_, State> {
-        let freed = self.spool.delete_rejected(missing.max(self.disk_capacity / 8));
+        let freed = self.spool.delete_rejected(missing.max(self.capacity_bytes / 8));
         self.diagnostics.log_once(
             Level::Warning,
             "rejected",

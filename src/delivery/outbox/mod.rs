@@ -11,9 +11,9 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::Notify;
 
 use crate::accounting::counters::{Counters, Counts};
-use crate::accounting::messages::{Diagnostics, Level};
 use crate::delivery::outbox::lane_queue::LaneQueue;
 use crate::delivery::outbox::ledger::Ledger;
+use crate::messages::{Diagnostics, Level};
 use crate::spool::{Lane, Packing, Segment, Spool};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -56,18 +56,18 @@ pub struct Outbox {
     spool: Spool,
     counters: Arc<Counters>,
     diagnostics: Arc<Diagnostics>,
-    disk_capacity: u64,
+    capacity_bytes: u64,
     retention: Retention,
 }
 
 impl Outbox {
-    /// An empty outbox over a spool that may hold `disk_capacity` bytes.
+    /// An empty outbox over a spool that may hold `capacity_bytes` bytes.
     #[must_use]
     pub fn new(
         spool: Spool,
         counters: Arc<Counters>,
         diagnostics: Arc<Diagnostics>,
-        disk_capacity: u64,
+        capacity_bytes: u64,
         mode: SendMode,
     ) -> Self {
         let state = State {
@@ -78,7 +78,7 @@ impl Outbox {
             is_closed: false,
         };
         let (state, wake) = (Mutex::new(state), Default::default());
-        Self { state, wake, spool, counters, diagnostics, disk_capacity, retention: Retention::Delete }
+        Self { state, wake, spool, counters, diagnostics, capacity_bytes, retention: Retention::Delete }
     }
 
     /// The outbox with another policy for settled segments.

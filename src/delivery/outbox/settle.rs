@@ -1,8 +1,8 @@
 //! Settlement: what happens to segments that CloudWatch has accepted or refused. The policy of a dry run is here.
 
 use crate::accounting::counters::Counts;
-use crate::accounting::messages::Level;
 use crate::delivery::outbox::Outbox;
+use crate::messages::Level;
 use crate::spool::{Segment, SegmentState};
 
 /// What happens to the file of a segment once it is settled.

@@ -15,8 +15,8 @@ use super::error_text::separate_url;
 use super::line::LogLine;
 use crate::config::identity::RunIdentity;
 use crate::config::{LogConfig, LogFields, LogFormat, LogUrls};
-use crate::ingest::sample::{Failure, LifeCycleEvent, Sample, Scalar};
 use crate::redact::redact_urls;
+use crate::sample::{Failure, LifeCycleEvent, Sample, Scalar};
 
 /// To how many bytes each text of an event is cut, one try after the other, until the event fits.
 ///
@@ -121,7 +121,7 @@ impl LogFormatter {
         match sample.failure.as_deref() {
             None => line.number("response_length", sample.response_bytes),
             Some(Failure { kind, message }) => {
-                // An exception without a text still tells what it is.
+                // An exception without a text still has a type.
                 line.text("exception", &self.shown(if message.is_empty() { kind } else { message }), limit);
             }
         }

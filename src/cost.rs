@@ -5,18 +5,13 @@ use serde::Deserialize;
 use crate::config::{LogChoice, LogFields};
 use crate::delivery::limits::{MAX_DATUMS, MAX_METRICS_BYTES};
 use crate::logs::event::EVENT_OVERHEAD_BYTES;
+use crate::metrics::datum::{GAUGES, METRICS_PER_SERIES};
 use crate::metrics::histogram::MAX_VALUES_PER_DATUM;
 
 /// Bytes of the text of a JSON log event, measured over the requests of the tests. Names, errors and contexts add to it.
 pub const EVENT_BYTES: u64 = 300;
 /// The same with compact fields.
 pub const COMPACT_EVENT_BYTES: u64 = 185;
-/// Gauges of each process: `UserCount`, `GeneratorCpu_Percent` and `GeneratorMemory_Bytes`. A test with workers also has
-/// `WorkerCount`.
-pub const GAUGES: u64 = 3;
-
-/// Metrics of a series in which no request fails.
-pub const METRICS_PER_SERIES: u64 = 4;
 /// Most distinct values of a distribution: the 1 % buckets of response times from 10 ms to some seconds.
 const MAX_DISTINCT_VALUES: f64 = 300.0;
 /// Bytes of a datum on the wire, without the values of its distribution.

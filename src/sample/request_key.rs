@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::summary::bounded::hash;
+use crate::stable_hash::stable_hash;
 
 /// Maximum length of a name or method. Longer ones are cut, so that the size of a summary is bounded.
 const MAX_BYTES: usize = 512;
@@ -65,11 +65,6 @@ impl RequestKey {
         let name = text.strip_prefix(self.method()).and_then(|rest| rest.strip_prefix(' '));
         name.is_some_and(|name| *self.name == *fitted(name))
     }
-
-    #[cfg(test)]
-    pub(super) fn heap_bytes(&self) -> usize {
-        super::tests::heap_bytes(&self.method) + super::tests::heap_bytes(&self.name)
-    }
 }
 
 /// Method and name, as Locust lists requests.
@@ -83,7 +78,7 @@ fn fitted(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_BYTES {
         return text.into();
     }
-    let ending = format!("~{:016x}", hash(&[text]));
+    let ending = format!("~{:016x}", stable_hash(&[text]));
     let cut = &text[..text.floor_char_boundary(MAX_BYTES - ending.len())];
     format!("{cut}{ending}").into()
 }

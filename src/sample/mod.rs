@@ -1,11 +1,12 @@
 //! The data that the load generator records: finished requests, life-cycle events and gauges, as plain Rust values.
 
+mod request_key;
+mod unit;
+
 use smol_str::SmolStr;
 
-use crate::accounting::counters::Counts;
-use crate::metrics::datum::Unit;
-use crate::metrics::histogram::Point;
-use crate::summary::Mark;
+pub use self::request_key::RequestKey;
+pub use self::unit::Unit;
 use crate::timestamp::Timestamp;
 
 /// The value of an entry of Locust's request `context`. `src/python/context.rs` converts all other types to these.
@@ -101,20 +102,13 @@ pub struct LifeCycleEvent {
     pub users: u32,
 }
 
-/// A moment of the test that a user has named.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UserMark {
-    /// The mark.
-    pub mark: Mark,
-    /// Users in this process at that time.
-    pub users: u32,
-}
-
-impl From<&UserMark> for LifeCycleEvent {
-    fn from(UserMark { mark, users }: &UserMark) -> Self {
-        let text = Scalar::Text(mark.text().to_owned());
-        Self { time: mark.time(), name: "mark".to_owned(), fields: vec![("text".to_owned(), text)], users: *users }
-    }
+/// A value, and the number of samples with it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// The value: finite, not negative.
+    pub value: f64,
+    /// The number of samples: at least 1.
+    pub count: u64,
 }
 
 /// A value sampled once a second, such as the number of users.
@@ -150,18 +144,6 @@ pub struct Report {
     pub response_bytes: Option<Point>,
 }
 
-impl Report {
-    /// The requests and failures of the report, for the receipt.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        let mut sum = Counts::default();
-        for &(_, requests, failures) in &self.seconds {
-            sum += Counts { requests, failures, log_events: 0 };
-        }
-        sum
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -186,30 +168,5 @@ mod tests {
             let parts = size_of::<Failure>() + 2 * size_of::<(String, Scalar)>();
             prop_assert_eq!(full.weight(), empty.weight() + texts + parts);
         }
-
-        #[test]
-        fn a_report_counts_the_requests_of_all_its_seconds(seconds in prop::collection::vec((0..1000u64, 0..1000u64), 0..50)) {
-            let at = Timestamp::from_seconds(0);
-            let report = Report {
-                method: "GET".into(),
-                name: "/".into(),
-                seconds: seconds.iter().map(|&(requests, failures)| (at, requests, failures)).collect(),
-                last: at,
-                response_times_ms: Vec::new(),
-                response_bytes: None,
-            };
-            let (requests, failures): (Vec<u64>, Vec<u64>) = seconds.into_iter().unzip();
-            let counts = Counts { requests: requests.iter().sum(), failures: failures.iter().sum(), log_events: 0 };
-            prop_assert_eq!(report.counts(), counts);
-        }
-    }
-
-    #[test]
-    fn counts_of_impossible_numbers_saturate() {
-        let at = Timestamp::from_seconds(0);
-        let seconds = vec![(at, u64::MAX, 1), (at, 1, u64::MAX)];
-        let (method, name) = ("GET".into(), "/".into());
-        let report = Report { method, name, seconds, last: at, response_times_ms: Vec::new(), response_bytes: None };
-        assert_eq!(report.counts(), Counts { requests: u64::MAX, failures: u64::MAX, log_events: 0 });
     }
 }
