@@ -80,7 +80,7 @@ def cost_us(url: str, rounds: int) -> tuple[float, float]:
                 for _ in range(int(ROUND_S / ASK_EVERY_S)):
                     driver.hold(dict.fromkeys(loads, RATE), ASK_EVERY_S)
                     begun = time.thread_time()
-                    checked.statistics.breached_check()
+                    checked.statistics.stop_for_breach()
                     asked += (time.thread_time() - begun) * 1e6
                 used = [used_us(thread) - earlier for thread, earlier in zip(threads, before, strict=True)]
                 differences.append((used[1] - used[0] + asked) / (loads[0].recorded - recorded))
@@ -108,12 +108,12 @@ def master_share(url: str) -> tuple[float, float]:
         used, size = 0.0, 0
         for _ in range(REPORTS):
             driver.hold({load: WORKER_RATE}, REPORT_S)
-            increments = worker.statistics.increments()
+            increments = worker.statistics.take_increments()
             size = max(size, sum(map(len, increments)))
             begun = time.process_time()
             for number in range(WORKERS):
                 received = [master.statistics.add_increment(f"worker-{number}", each) for each in increments]
-            master.statistics.breached_check()
+            master.statistics.stop_for_breach()
             used += time.process_time() - begun
             for sequence in received:
                 worker.statistics.acknowledge(sequence)

@@ -1,6 +1,6 @@
 //! The CloudWatch back end for Locust: a Rust core that records finished requests and delivers them to Amazon CloudWatch.
 //!
-//! Each folder is a stage of the path of a sample, or a role next to it: `sample` has what is recorded, `ingest` queues it,
+//! Each folder is a stage of the path of a sample, or a role next to it: `sample` defines what is recorded, `ingest` queues it,
 //! `metrics` and `logs` convert it to datums and log events, `spool` stores those on disk, `delivery` sends them through `aws`,
 //! and `accounting` counts them. `summary` adds up the requests of a run, `check` judges them, and `compare` compares two runs.
 //! `run` and `replay` assemble these parts, and `python` is the boundary of the extension module. The folders depend on each
@@ -19,8 +19,8 @@ pub mod sample;
 pub mod spool;
 pub mod summary;
 
-pub mod cost;
 pub mod messages;
+pub mod planned_usage;
 pub mod redact;
 pub mod replay;
 pub mod run;
@@ -73,11 +73,11 @@ mod _core {
 
     /// Estimated size of the text of a JSON log event, in bytes.
     #[pymodule_export]
-    const EVENT_BYTES: u64 = crate::cost::EVENT_BYTES;
+    const EVENT_BYTES: u64 = crate::planned_usage::EVENT_BYTES;
 
     /// The same with compact fields.
     #[pymodule_export]
-    const COMPACT_EVENT_BYTES: u64 = crate::cost::COMPACT_EVENT_BYTES;
+    const COMPACT_EVENT_BYTES: u64 = crate::planned_usage::COMPACT_EVENT_BYTES;
 
     /// Number of gauges of each process.
     #[pymodule_export]

@@ -309,7 +309,7 @@ impl Run {
             settled: progress.settled,
             status: ProcessStatus {
                 failures: progress.failures.iter().map(ToString::to_string).collect(),
-                trouble_since: progress.outage_since.and_then(|since| since.seconds_f64().try_into().ok()),
+                outage_since: progress.outage_since.and_then(|since| since.seconds_f64().try_into().ok()),
                 problem,
                 problem_at,
                 delay_s: delay_s.and_then(|delay| delay.try_into().ok()),

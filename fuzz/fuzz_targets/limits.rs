@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use locust_cw::config::Config;
-use locust_cw::metrics::datum::{Body, Datum};
 use locust_cw::config::dimension::Dimension;
+use locust_cw::metrics::datum::{Body, Datum};
 
 fn is_valid(text: &str, max_chars: usize) -> bool {
     (1..=max_chars).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b)) && !text.trim().is_empty()

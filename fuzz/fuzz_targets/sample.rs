@@ -7,15 +7,13 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use locust_cw::config::identity::RunIdentity;
 use locust_cw::config::{LogFields, LogFormat, LogUrls, Options};
-use locust_cw::sample::{
-    Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar,
-};
 use locust_cw::logs::event::{LogEvent, MAX_EVENT_BYTES};
 use locust_cw::logs::formats::LogFormatter;
 use locust_cw::logs::line::LogLine;
 use locust_cw::metrics::aggregator::Aggregator;
 use locust_cw::metrics::datum::REQUEST_COUNT;
 use locust_cw::sample::Unit;
+use locust_cw::sample::{Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar};
 use locust_cw::timestamp::Timestamp;
 
 mod limits;

@@ -648,13 +648,13 @@ class RunStatistics:
         """All checks, undecided for this reason."""
     def stop(self, time: float) -> None:
         """Note the end of the measured time, in seconds since the epoch. Later calls have no effect."""
-    def breached_check(self) -> Check | None:
+    def stop_for_breach(self) -> Check | None:
         """The check that has to stop the test now, if there is one."""
     def observe_target(self, text: str, minute: float, value: float) -> None:
         """Take the value of a target check in the minute that starts at `minute`, in seconds since the epoch."""
-    def increments(self) -> list[bytes]:
+    def take_increments(self) -> list[bytes]:
         """The changes of a worker's summary that its master has not acknowledged, as far as they are to be sent now."""
-    def last_increments(self) -> list[bytes]:
+    def take_last_increments(self) -> list[bytes]:
         """All changes of a worker's summary that its master has not acknowledged, for the last report."""
     def acknowledge(self, sequence: int) -> None:
         """The master has an increment."""
@@ -735,7 +735,7 @@ class CustomCollector:
         """Record a mark, as `Publisher.mark` does."""
     def take_report(self) -> bytes | None:
         """Take what was recorded since the last report; None if nothing was recorded."""
-    def diagnostics(self) -> list[LogMessage]:
+    def take_messages(self) -> list[LogMessage]:
         """Take the pending messages for the log."""
 
 @final
@@ -880,7 +880,7 @@ class StatusReport:
     def failures(self) -> list[str]:
         """The current failures of calls."""
     @property
-    def trouble_since(self) -> float | None:
+    def outage_since(self) -> float | None:
         """When calls began to fail, in seconds since the epoch; None if they succeed."""
     @property
     def problem(self) -> tuple[str, float] | None:
@@ -1084,7 +1084,7 @@ class Publisher:
         """Start to send all data recorded so far, and record no more."""
     def progress(self) -> Progress:
         """The progress of the delivery."""
-    def diagnostics(self) -> list[LogMessage]:
+    def take_messages(self) -> list[LogMessage]:
         """Take the pending messages for the log."""
     def report(self, entry: object) -> None:
         """Record the statistics of a request name that a worker sent to the master.
@@ -1227,7 +1227,7 @@ class Replay:
         """The destination of the data, as `Publisher.destination` returns it."""
     def progress(self) -> Progress:
         """The progress of the replay."""
-    def diagnostics(self) -> list[LogMessage]:
+    def take_messages(self) -> list[LogMessage]:
         """Take the pending messages for the log."""
     def finish(self) -> Receipt:
         """End the replay, and build the receipt of the data in the spool."""

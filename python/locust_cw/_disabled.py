@@ -62,7 +62,7 @@ class Disabled:
         """Nothing has to be sent."""
         return _Done()
 
-    def diagnostics(self) -> Sequence[_core.LogMessage]:
+    def take_messages(self) -> Sequence[_core.LogMessage]:
         """There are no messages."""
         return ()
 

@@ -274,7 +274,7 @@ class Publisher(Recorder):
             self._log_waiting()
 
     def _log_waiting(self) -> None:
-        for message in self._core.diagnostics():
+        for message in self._core.take_messages():
             logger.log(message.level, "%s", message.text)
 
     def _close_at_exit(self) -> None:

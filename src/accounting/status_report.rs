@@ -43,7 +43,8 @@ pub struct ProcessStatus {
     /// Why calls fail.
     pub failures: Vec<String>,
     /// Since when they fail.
-    pub trouble_since: Option<Seconds>,
+    #[serde(alias = "trouble_since")]
+    pub outage_since: Option<Seconds>,
     /// The last problem that was logged.
     pub problem: Option<String>,
     /// When it was logged.
@@ -128,7 +129,7 @@ impl StatusReport {
     pub fn without_present(mut self) -> Self {
         let Self { status, .. } = &mut self;
         status.failures.clear();
-        (status.trouble_since, status.delay_s) = (None, None);
+        (status.outage_since, status.delay_s) = (None, None);
         // Other processes need not wait for its test.
         status.stopped = true;
         self
@@ -139,7 +140,7 @@ impl ProcessStatus {
     fn merge(&mut self, other: &Self) {
         let new = other.failures.iter().filter(|failure| !self.failures.contains(failure)).cloned();
         self.failures.extend(new.collect::<Vec<_>>());
-        self.trouble_since = of_both(self.trouble_since, other.trouble_since, f64::min);
+        self.outage_since = of_both(self.outage_since, other.outage_since, f64::min);
         self.delay_s = of_both(self.delay_s, other.delay_s, f64::max);
         if other.problem_at > self.problem_at {
             (self.problem, self.problem_at) = (other.problem.clone(), other.problem_at);
@@ -177,7 +178,7 @@ mod tests {
             settled: 7,
             status: ProcessStatus {
                 failures: vec!["denied".into()],
-                trouble_since: Some(Seconds(5.0)),
+                outage_since: Some(Seconds(5.0)),
                 delay_s: Some(Seconds(2.0)),
                 waiting_bytes: 10,
                 stopped: true,
@@ -217,7 +218,7 @@ mod tests {
             ("/receipt", json!("{}"), "missing field"),
             ("/receipt/requests", json!(5), "expected struct DeliveryCounts"),
             ("/receipt/estimated_cost_usd", json!(null), "expected f64"),
-            ("/status/trouble_since", json!(1e300), "is not a number of seconds"),
+            ("/status/outage_since", json!(1e300), "is not a number of seconds"),
             ("/status/delay_s", json!("1"), "expected f64"),
             ("/status/failures", json!(1), "expected a sequence"),
         ] {
@@ -233,7 +234,7 @@ mod tests {
         let mut sum = report();
         let status = ProcessStatus {
             failures: vec!["denied".into(), "slow".into()],
-            trouble_since: Some(Seconds(3.0)),
+            outage_since: Some(Seconds(3.0)),
             problem: Some("what".into()),
             problem_at: Some(Seconds(9.0)),
             ..ProcessStatus::default()
@@ -241,7 +242,7 @@ mod tests {
         sum.merge(&StatusReport { status, is_final: false, refusal: Some("why".into()), ..report() });
         assert_eq!((sum.receipt.requests.observed, sum.left, sum.settled, sum.is_final), (20, 6, 14, false));
         assert_eq!(sum.status.failures, ["denied", "slow"]);
-        assert_eq!((sum.status.trouble_since, sum.status.delay_s), (Some(Seconds(3.0)), Some(Seconds(2.0))));
+        assert_eq!((sum.status.outage_since, sum.status.delay_s), (Some(Seconds(3.0)), Some(Seconds(2.0))));
         assert_eq!(
             (sum.status.problem.as_deref(), sum.status.waiting_bytes, sum.status.stopped),
             (Some("what"), 10, false)
@@ -251,8 +252,8 @@ mod tests {
 
     #[test]
     fn nothing_is_known_of_the_present_of_a_process_that_vanished() {
-        let ProcessStatus { failures, trouble_since, delay_s, waiting_bytes, .. } = report().without_present().status;
-        assert_eq!((failures, trouble_since, delay_s, waiting_bytes), (vec![], None, None, 10));
+        let ProcessStatus { failures, outage_since, delay_s, waiting_bytes, .. } = report().without_present().status;
+        assert_eq!((failures, outage_since, delay_s, waiting_bytes), (vec![], None, None, 10));
         assert_eq!(report().aged(3.0).status.delay_s, Some(Seconds(5.0)));
         assert_eq!(report().aged(f64::INFINITY).status.delay_s, None);
     }

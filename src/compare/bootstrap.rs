@@ -88,13 +88,14 @@ impl Bootstrap {
     }
 }
 
-/// How well a run with this number of windows shows its own variance.
+/// The degrees of freedom of the variance of a run with this number of windows.
 ///
-/// The variance is Bartlett's estimate with a bandwidth of a window, which has 1.5 degrees of freedom for each window of a long run
-/// (M. B. Priestley, "Spectral analysis and time series", 1981). A short run contains less of the variation than that formula
-/// expects: with three windows, half a degree less for each window keeps the errors of tests near their level.
+/// Bartlett's estimate with a bandwidth of a window has 1.5 for each window (M. B. Priestley, "Spectral analysis and time series",
+/// 1981). A run with fewer than six windows is too short for variation that is slower than a window, and its variance is
+/// underestimated. Twice the windows less three compensates for this; it was calibrated with simulated pairs (`benches/compare.rs`).
+/// Both are equal with six windows. Runs that are compared have at least 20 rows, and thus more than two windows.
 const fn degrees_of_freedom(windows: f64) -> f64 {
-    (1.5 * windows).min(2.0 * windows - 3.0)
+    (1.5 * windows).min(2.0 * windows - 3.0).max(1.0)
 }
 
 /// The number of rows of a window.
@@ -217,6 +218,13 @@ mod tests {
             prop_assert!((low..=high).contains(&got), "{} is not in {}..{}", got, low, high);
             let from_start = quantile(&resample, &counts.times, share, 0);
             prop_assert!((got - from_start).abs() <= 1e-6 * got, "{} and {}", got, from_start);
+        }
+    }
+
+    #[test]
+    fn short_runs_have_fewer_degrees_of_freedom_per_window() {
+        for (windows, expected) in [(3.0, 3.0), (4.0, 5.0), (6.0, 9.0), (20.0, 30.0)] {
+            assert!((degrees_of_freedom(windows) - expected).abs() < 1e-9, "{windows} windows");
         }
     }
 

@@ -7,17 +7,16 @@ use smol_str::SmolStr;
 use thiserror::Error;
 
 use crate::config::LogUrls;
-use crate::config::dimension::MAX_DIMENSIONS;
+use crate::config::dimension::{MAX_DIMENSIONS, MAX_NAME_CHARS, MAX_VALUE_CHARS};
 use crate::metrics::custom::{CustomSeries, Kind, Rules};
 use crate::metrics::custom_windows::{SeriesValues, Values};
 use crate::metrics::histogram::{Histogram, MAX_VALUE};
-use crate::sample::Point;
-use crate::sample::Unit;
+use crate::sample::{Point, Unit};
 use crate::summary::Mark;
 use crate::timestamp::Timestamp;
 
 /// The first byte. A change of the format increases it.
-const VERSION: u8 = 2;
+pub const VERSION: u8 = 2;
 /// Maximum size of a report that is read: many times that of 200 series in three seconds. It bounds the memory of decoding.
 const MAX_BYTES: usize = 8 << 20;
 
@@ -63,6 +62,17 @@ struct WireSeries {
     metric: SmolStr,
     unit: Unit,
     dimensions: Vec<(SmolStr, SmolStr)>,
+}
+
+impl WireSeries {
+    fn is_bounded(&self) -> bool {
+        let are_bounded = |(name, value): &(SmolStr, SmolStr)| {
+            name.len() <= MAX_NAME_CHARS && value.chars().nth(MAX_VALUE_CHARS).is_none()
+        };
+        self.metric.len() <= MAX_NAME_CHARS
+            && self.dimensions.len() <= MAX_DIMENSIONS
+            && self.dimensions.iter().all(are_bounded)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,8 +126,8 @@ impl CustomReport {
         if !rest.is_empty() {
             return Err(MALFORMED);
         }
-        // CloudWatch accepts no more.
-        if wire.series.iter().any(|series| series.dimensions.len() > MAX_DIMENSIONS) {
+        // A worker has validated its series. Each value has one, so that their size must be bounded.
+        if !wire.series.iter().all(WireSeries::is_bounded) {
             return Err(MALFORMED);
         }
         let series: Vec<CustomSeries> = wire.series.into_iter().map(CustomSeries::from).collect();
@@ -147,7 +157,7 @@ impl CustomReport {
     pub fn retain_valid(&mut self, rules: Rules<'_>, urls: LogUrls, now: Timestamp) -> u64 {
         let number = self.number();
         let values = std::mem::take(&mut self.values).into_iter();
-        // The values of a series share its dimensions, as before.
+        // Each series is validated once, and its values continue to share its dimensions.
         let mut valid = HashMap::new();
         let mut series = |series: CustomSeries| {
             let entry = valid.entry(series);
@@ -174,7 +184,7 @@ fn is_valid(each: &SeriesValues, now: Timestamp) -> bool {
     let has_values = match (&each.values, each.series.kind) {
         (Values::Sum { total, count: 1.. }, Kind::Count) => (0.0..=MAX_VALUE).contains(total),
         // The histogram has only values that CloudWatch accepts.
-        (Values::Distribution(histogram), Kind::Gauge) => histogram.extremes().is_some(),
+        (Values::Histogram(histogram), Kind::Gauge) => histogram.extremes().is_some(),
         _ => false,
     };
     has_values && Timestamp::from_seconds(each.second).is_near(now)
@@ -197,7 +207,7 @@ impl From<&Values> for WireValues {
     fn from(values: &Values) -> Self {
         match values {
             Values::Sum { total, count } => Self::Sum(*total, *count),
-            Values::Distribution(histogram) => {
+            Values::Histogram(histogram) => {
                 Self::Points(histogram.points().into_iter().map(|point| (point.value, point.count)).collect())
             }
         }
@@ -211,7 +221,7 @@ impl From<WireValues> for Values {
             WireValues::Points(points) => {
                 let mut histogram = Histogram::default();
                 points.into_iter().for_each(|(value, count)| histogram.add_point(Point { value, count }));
-                Self::Distribution(histogram)
+                Self::Histogram(histogram)
             }
         }
     }
@@ -245,8 +255,8 @@ mod tests {
             let second = NOW.seconds() - 60 + second;
             let mut histogram = Histogram::default();
             histogram.add(value);
-            let distribution = Values::Distribution(histogram);
-            values.push(SeriesValues { second, series: series(Kind::Gauge, "depth"), values: distribution });
+            let histogram = Values::Histogram(histogram);
+            values.push(SeriesValues { second, series: series(Kind::Gauge, "depth"), values: histogram });
             values.push(SeriesValues { second, series: series(Kind::Count, "tokens"), values: sum(value) });
         }
         let marks = Mark::new(NOW, "begin").into_iter().collect();
@@ -302,13 +312,13 @@ mod tests {
         let week = 7 * 24 * 3_600;
         let values = vec![
             entry(now, reserved.clone(), Values::Sum { total: 9.0, count: 5 }),
-            entry(now, CustomSeries { kind: Kind::Gauge, ..reserved }, Values::Distribution(four)),
+            entry(now, CustomSeries { kind: Kind::Gauge, ..reserved }, Values::Histogram(four)),
             entry(now, unnamed, sum(1.0)),
             entry(now, series(Kind::Count, "a"), sum(f64::NAN)),
             entry(now, series(Kind::Count, "a"), sum(-1.0)),
             entry(now, series(Kind::Count, "a"), Values::Sum { total: 1.0, count: 0 }),
-            entry(now, series(Kind::Count, "a"), Values::Distribution(Histogram::default())),
-            entry(now, series(Kind::Gauge, "b"), Values::Distribution(Histogram::default())),
+            entry(now, series(Kind::Count, "a"), Values::Histogram(Histogram::default())),
+            entry(now, series(Kind::Gauge, "b"), Values::Histogram(Histogram::default())),
             entry(i64::MAX, series(Kind::Count, "a"), sum(1.0)),
             entry(i64::MIN, series(Kind::Count, "a"), sum(1.0)),
             entry(now - week - 1, series(Kind::Count, "a"), sum(1.0)),
@@ -336,7 +346,6 @@ mod tests {
         assert_eq!(late.retain_valid(RULES, LogUrls::Redacted, NOW), 3);
     }
 
-    /// Otherwise, a report of eight megabytes with one series and many values would need gigabytes.
     #[test]
     fn the_values_of_a_series_share_its_dimensions() {
         let shared = series(Kind::Count, "a");
@@ -352,16 +361,21 @@ mod tests {
         assert_eq!((read.values.len(), copies(&read)), (3, 1));
     }
 
+    /// Otherwise, a report of a few megabytes with one series and many values would take hours.
     #[test]
-    fn a_series_with_more_dimensions_than_cloudwatch_accepts_is_refused_before_its_values_are_read() {
-        let decoded = |number: usize| {
-            let dimensions = (0..number).map(|number| (format!("d{number}").into(), "v".into())).collect();
+    fn a_series_that_cloudwatch_does_not_accept_is_refused_before_its_values_are_read() {
+        let decoded = |number: usize, value: &str| {
+            let dimensions = (0..number).map(|number| (format!("d{number}").into(), value.into())).collect();
             let series = CustomSeries { dimensions, ..series(Kind::Count, "a") };
             let values = vec![SeriesValues { second: 1, series, values: sum(1.0) }];
             CustomReport::decode(&CustomReport { values, ..CustomReport::default() }.encode().expect("plain data"))
         };
-        assert!(decoded(MAX_DIMENSIONS).is_ok());
-        assert!(matches!(decoded(MAX_DIMENSIONS + 1), Err(CustomReportError::Malformed(_))));
+        let longest = "가".repeat(MAX_VALUE_CHARS);
+        assert!(decoded(MAX_DIMENSIONS, "v").is_ok());
+        assert!(decoded(1, &longest).is_ok());
+        for refused in [decoded(MAX_DIMENSIONS + 1, "v"), decoded(1, &format!("{longest}v"))] {
+            assert!(matches!(refused, Err(CustomReportError::Malformed(_))));
+        }
     }
 
     #[test]

@@ -37,14 +37,14 @@ impl DetailRules {
         let is_logged = match self.choice {
             LogChoice::Off => false,
             LogChoice::Failures => is_failed,
-            LogChoice::All => is_failed || self.is_next_success_logged(),
+            LogChoice::All => is_failed || self.logs_next_success(),
         };
         let is_read = is_logged || is_failed || response_time_ms.is_some_and(|ms| self.slowest.may_be_reached(ms));
         Detail { is_logged, is_read }
     }
 
     /// The first of every 1/share successful requests is logged, beginning with the very first.
-    fn is_next_success_logged(&self) -> bool {
+    fn logs_next_success(&self) -> bool {
         if self.share >= 1.0 {
             return true;
         }

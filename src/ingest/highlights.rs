@@ -8,8 +8,7 @@ use smol_str::{SmolStr, ToSmolStr};
 
 use crate::logs::separate_url;
 use crate::redact::{head, redact_urls};
-use crate::sample::RequestKey;
-use crate::sample::{Sample, Scalar};
+use crate::sample::{RequestKey, Sample, Scalar};
 use crate::summary::{Highlight, Highlights};
 
 /// How much of a text is read. It is several times what a [`Highlight`] keeps.
@@ -90,7 +89,7 @@ fn to_micros(ms: f64) -> u64 {
 /// Its texts are without the values of URLs, with any `--cw-log-urls`: unlike a log event, a record has no option to keep them.
 fn highlight(sample: &Sample) -> Highlight {
     let error = sample.failure.as_deref().map(|failure| {
-        let (error, _) = separate_url(without_secrets(&failure.message));
+        let (error, _) = separate_url(redact_text(&failure.message));
         SmolStr::new(error.trim())
     });
     let context = sample.context.iter().map(|(name, value)| (SmolStr::new(name), text_of(value)));
@@ -106,7 +105,7 @@ fn highlight(sample: &Sample) -> Highlight {
     .fitted()
 }
 
-fn without_secrets(text: &str) -> Cow<'_, str> {
+fn redact_text(text: &str) -> Cow<'_, str> {
     redact_urls(head(text, MAX_READ_BYTES))
 }
 
@@ -116,7 +115,7 @@ fn text_of(value: &Scalar) -> SmolStr {
         Scalar::Bool(truth) => truth.to_smolstr(),
         Scalar::Int(number) => number.to_smolstr(),
         Scalar::Float(number) => number.to_smolstr(),
-        Scalar::Text(text) => SmolStr::new(without_secrets(text)),
+        Scalar::Text(text) => SmolStr::new(redact_text(text)),
     }
 }
 

@@ -5,4 +5,5 @@ pub mod custom_report;
 pub mod detail;
 pub mod highlights;
 pub mod queue;
+pub mod user_mark;
 pub mod worker;

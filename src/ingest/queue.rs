@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use smol_str::SmolStr;
 
 use crate::ingest::custom_report::CustomReport;
+use crate::ingest::user_mark::UserMark;
 use crate::metrics::custom::CustomValue;
-use crate::sample::{Gauge, LifeCycleEvent, Report, Sample, Scalar};
-use crate::summary::Mark;
+use crate::sample::{Gauge, LifeCycleEvent, Report, Sample};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
 use crate::sync::mpsc::{Receiver, SendError, Sender, TryRecvError, channel};
 use crate::sync::{receive_within, thread};
@@ -26,22 +26,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The ID of the last segment that a flush sends. The aggregation thread sets it.
 pub type FlushToken = Arc<OnceLock<u64>>;
-
-/// A moment of the test that a user has named.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UserMark {
-    /// The mark.
-    pub mark: Mark,
-    /// Users in this process at that time.
-    pub users: u32,
-}
-
-impl From<&UserMark> for LifeCycleEvent {
-    fn from(UserMark { mark, users }: &UserMark) -> Self {
-        let text = Scalar::Text(mark.text().to_owned());
-        Self { time: mark.time(), name: "mark".to_owned(), fields: vec![("text".to_owned(), text)], users: *users }
-    }
-}
 
 /// Data that the capacity of the queue limits.
 #[derive(Debug)]

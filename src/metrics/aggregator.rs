@@ -18,8 +18,7 @@ use crate::metrics::datum::{
 use crate::metrics::histogram::Histogram;
 use crate::metrics::notice::SeriesNotice;
 use crate::metrics::series::{SampleHandle, Series, SeriesRegistry};
-use crate::sample::Unit;
-use crate::sample::{Gauge, Report, RequestKey, Sample};
+use crate::sample::{Gauge, Report, RequestKey, Sample, Unit};
 
 use crate::timestamp::Timestamp;
 
@@ -264,8 +263,7 @@ pub(crate) mod tests {
     use crate::config::identity::tests::identity;
     use crate::config::validate::tests::config;
     use crate::metrics::series::OTHER;
-    use crate::sample::Failure;
-    use crate::sample::Point;
+    use crate::sample::{Failure, Point};
 
     pub(crate) fn sample(name: &str, second: i64, ms: f64) -> Sample {
         Sample {

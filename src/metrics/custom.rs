@@ -12,8 +12,7 @@ use crate::config::SeriesKey;
 use crate::config::dimension::{Dimension, MAX_DIMENSIONS, MAX_NAME_CHARS, fit_value};
 use crate::metrics::datum::{LOCUST_GAUGES, SAMPLE_METRICS};
 use crate::metrics::histogram::MAX_VALUE;
-use crate::sample::Gauge;
-use crate::sample::Unit;
+use crate::sample::{Gauge, Unit};
 use crate::timestamp::Timestamp;
 
 /// How the values of a custom metric are combined in a window.
@@ -43,8 +42,8 @@ pub struct CustomSeries {
     pub metric: SmolStr,
     /// The unit.
     pub unit: Unit,
-    /// Names and values of the dimensions in addition to those that all metrics have, sorted by name. The values of a report share
-    /// them.
+    /// Names and values of the dimensions in addition to those that all metrics have, sorted by name. All values of a
+    /// series in a report share them.
     pub dimensions: Arc<[(SmolStr, SmolStr)]>,
 }
 

@@ -24,13 +24,13 @@ pub enum Values {
         count: u64,
     },
     /// Of a gauge.
-    Distribution(Histogram),
+    Histogram(Histogram),
 }
 
 impl Values {
     fn new(kind: Kind) -> Self {
         match kind {
-            Kind::Gauge => Self::Distribution(Histogram::default()),
+            Kind::Gauge => Self::Histogram(Histogram::default()),
             Kind::Count => Self::Sum { total: 0.0, count: 0 },
         }
     }
@@ -38,7 +38,7 @@ impl Values {
     fn add(&mut self, value: f64) {
         match self {
             Self::Sum { .. } => self.merge(&Self::Sum { total: value, count: 1 }),
-            Self::Distribution(histogram) => histogram.add(value),
+            Self::Histogram(histogram) => histogram.add(value),
         }
     }
 
@@ -50,7 +50,7 @@ impl Values {
                 *total = (*total + other).min(MAX_VALUE);
                 *count = count.saturating_add(*others);
             }
-            (Self::Distribution(histogram), Self::Distribution(other)) => histogram.merge(other),
+            (Self::Histogram(histogram), Self::Histogram(other)) => histogram.merge(other),
             _ => {}
         }
     }
@@ -60,7 +60,7 @@ impl Values {
     pub fn count(&self) -> u64 {
         match self {
             Self::Sum { count, .. } => *count,
-            Self::Distribution(histogram) => histogram.count(),
+            Self::Histogram(histogram) => histogram.count(),
         }
     }
 }
@@ -77,7 +77,7 @@ pub struct SeriesValues {
 }
 
 /// The values of each series, by the start of the window and the index of the series.
-pub type Windows = BTreeMap<i64, BTreeMap<usize, Values>>;
+pub type ValuesByWindow = BTreeMap<i64, BTreeMap<usize, Values>>;
 
 /// A series with a place of its own.
 struct Registered {
@@ -103,7 +103,7 @@ pub struct CustomWindows {
     registered: Vec<Registered>,
     known: FnvHashMap<CustomSeries, usize>,
     metrics: BTreeMap<SmolStr, Kind>,
-    windows: Windows,
+    windows: ValuesByWindow,
 }
 
 impl CustomWindows {
@@ -191,13 +191,13 @@ impl CustomWindows {
     }
 
     /// The open windows.
-    pub fn open(&mut self) -> &mut Windows {
+    pub fn open(&mut self) -> &mut ValuesByWindow {
         &mut self.windows
     }
 
     /// The datums of windows that were taken from the open ones.
     #[must_use]
-    pub fn datums(&self, windows: Windows, resolution: u32) -> Vec<Datum> {
+    pub fn datums(&self, windows: ValuesByWindow, resolution: u32) -> Vec<Datum> {
         let mut datums = Vec::new();
         for (timestamp, values) in windows {
             for (index, values) in values {
@@ -206,7 +206,7 @@ impl CustomWindows {
                 let key = DatumKey { timestamp, dimensions, metric, unit: series.unit };
                 match values {
                     Values::Sum { total, .. } => datums.push(Datum { key, resolution, body: Body::Total(total) }),
-                    Values::Distribution(histogram) => {
+                    Values::Histogram(histogram) => {
                         datums.extend(Datum::of_histogram(&key, resolution, &histogram));
                     }
                 }

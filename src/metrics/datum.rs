@@ -24,10 +24,14 @@ pub const SAMPLE_METRICS: [&str; 5] =
 /// The gauges of a Locust process. A custom metric of a test with Locust cannot have one of these names.
 pub const LOCUST_GAUGES: [&str; 4] = ["UserCount", "WorkerCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"];
 
-/// Metrics of a series in which no request fails: all but that of the times of failed requests.
-pub const METRICS_PER_SERIES: u64 = SAMPLE_METRICS.len() as u64 - 1;
-/// Gauges of each process. `WorkerCount` is one of the master only.
-pub const GAUGES: u64 = LOCUST_GAUGES.len() as u64 - 1;
+/// Only series with failed requests have these.
+const METRICS_OF_FAILURES: [&str; 1] = [FAILED_RESPONSE_TIME];
+/// Only a master has these.
+const GAUGES_OF_MASTER: [&str; 1] = [LOCUST_GAUGES[1]];
+/// Number of metrics of a series in which no request fails.
+pub const METRICS_PER_SERIES: u64 = (SAMPLE_METRICS.len() - METRICS_OF_FAILURES.len()) as u64;
+/// Number of gauges of each process.
+pub const GAUGES: u64 = (LOCUST_GAUGES.len() - GAUGES_OF_MASTER.len()) as u64;
 
 /// The values of a datum.
 #[derive(Debug, Clone, PartialEq)]

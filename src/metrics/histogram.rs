@@ -1,8 +1,8 @@
 //! The histogram of one metric in one window: exact for few distinct values, and in buckets of 1 % width for more.
 
-use crate::sample::Point;
 use std::collections::BTreeMap;
 
+use crate::sample::Point;
 use fnv::FnvHashMap;
 
 /// Maximum number of distinct values of a datum (PutMetricData).

@@ -9,8 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::redact::head;
-use crate::sample::Point;
-use crate::sample::{Failure, MAX_TEXT_BYTES, Report};
+use crate::sample::{Failure, MAX_TEXT_BYTES, Point, Report};
 use crate::timestamp::Timestamp;
 
 /// Any value as the text that Python's `str` returns. Bytes are decoded as UTF-8.

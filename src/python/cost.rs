@@ -8,7 +8,7 @@ use pythonize::depythonize;
 use crate::accounting::pricing::{self, Usage};
 use crate::config::Options;
 use crate::config::value::OptionValue;
-use crate::cost::{self, Plan};
+use crate::planned_usage::{self, Plan};
 
 /// The usage of CloudWatch by a run of a planned test.
 #[pyclass(frozen, get_all, module = "locust_cw._core")]
@@ -23,7 +23,7 @@ pub struct PlannedUsage {
 #[pyfunction]
 pub fn estimate_usage(plan: &Bound<'_, PyDict>) -> PyResult<PlannedUsage> {
     let plan: Plan = depythonize(plan).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    let cost::PlannedUsage { metrics, calls, log_events, log_bytes } = plan.usage();
+    let planned_usage::PlannedUsage { metrics, calls, log_events, log_bytes } = plan.usage();
     Ok(PlannedUsage { metrics, calls, log_events, log_bytes })
 }
 

@@ -53,7 +53,7 @@ impl CustomCollector {
     }
 
     /// Takes the pending messages for the log.
-    fn diagnostics(&self) -> Vec<LogMessage> {
+    fn take_messages(&self) -> Vec<LogMessage> {
         self.collector.take_messages().into_iter().map(LogMessage::from).collect()
     }
 }

@@ -30,8 +30,7 @@ use crate::config::identity::{RunIdentity, origin_of, public_host};
 use crate::config::{LogChoice, validate};
 use crate::ingest::queue::ControlMessage;
 use crate::run::{ReportExtras, Run, TestState};
-use crate::sample::Unit;
-use crate::sample::{Gauge, LifeCycleEvent};
+use crate::sample::{Gauge, LifeCycleEvent, Unit};
 use crate::statistics::{Audience, RunStatistics, end_of_warm_up};
 use crate::timestamp::Timestamp;
 
@@ -267,7 +266,7 @@ impl Publisher {
     }
 
     /// Takes the pending messages for the log.
-    fn diagnostics(&self) -> Vec<LogMessage> {
+    fn take_messages(&self) -> Vec<LogMessage> {
         self.run.take_messages().into_iter().map(LogMessage::from).collect()
     }
 

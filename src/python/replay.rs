@@ -73,7 +73,7 @@ impl Replay {
     }
 
     /// Takes the pending messages for the log.
-    fn diagnostics(&self) -> Vec<LogMessage> {
+    fn take_messages(&self) -> Vec<LogMessage> {
         self.replay.take_messages().into_iter().map(LogMessage::from).collect()
     }
 

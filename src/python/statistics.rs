@@ -94,8 +94,8 @@ impl RunStatistics {
     }
 
     /// The check that has to stop the test now, if there is one.
-    fn breached_check(&self, py: Python<'_>) -> Option<Check> {
-        py.detach(|| self.statistics.breached_check().cloned()).map(Check::from)
+    fn stop_for_breach(&self, py: Python<'_>) -> Option<Check> {
+        py.detach(|| self.statistics.stop_for_breach().cloned()).map(Check::from)
     }
 
     /// Takes the value of a target check in one minute.
@@ -105,13 +105,13 @@ impl RunStatistics {
     }
 
     /// The changes of a worker's summary that are to be sent now.
-    fn increments(&self, py: Python<'_>) -> Vec<Cow<'static, [u8]>> {
-        py.detach(|| self.statistics.increments(Instant::now())).into_iter().map(Cow::Owned).collect()
+    fn take_increments(&self, py: Python<'_>) -> Vec<Cow<'static, [u8]>> {
+        py.detach(|| self.statistics.take_increments(Instant::now())).into_iter().map(Cow::Owned).collect()
     }
 
     /// All changes of a worker's summary that its master has not acknowledged.
-    fn last_increments(&self, py: Python<'_>) -> Vec<Cow<'static, [u8]>> {
-        py.detach(|| self.statistics.last_increments(Instant::now())).into_iter().map(Cow::Owned).collect()
+    fn take_last_increments(&self, py: Python<'_>) -> Vec<Cow<'static, [u8]>> {
+        py.detach(|| self.statistics.take_last_increments(Instant::now())).into_iter().map(Cow::Owned).collect()
     }
 
     /// The master has an increment.

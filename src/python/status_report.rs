@@ -85,8 +85,8 @@ impl StatusReport {
     }
 
     #[getter]
-    fn trouble_since(&self) -> Option<f64> {
-        self.report.status.trouble_since.map(Seconds::get)
+    fn outage_since(&self) -> Option<f64> {
+        self.report.status.outage_since.map(Seconds::get)
     }
 
     #[getter]

@@ -4,7 +4,8 @@ use std::sync::PoisonError;
 
 use super::Run;
 use crate::ingest::custom_report::{CustomReport, CustomReportError};
-use crate::ingest::queue::{ControlMessage, Item, UserMark};
+use crate::ingest::queue::{ControlMessage, Item};
+use crate::ingest::user_mark::UserMark;
 use crate::metrics::custom::{CustomValue, Rules, Source};
 use crate::sample::LifeCycleEvent;
 use crate::summary::{Mark, MarkLimits};
@@ -179,7 +180,7 @@ mod tests {
         let now = Timestamp::now().seconds();
         let mut three = Histogram::default();
         [1.0, 1.0, 2.0].into_iter().for_each(|value| three.add(value));
-        let gauge = values(now, Kind::Gauge, Values::Distribution(three));
+        let gauge = values(now, Kind::Gauge, Values::Histogram(three));
         let Test { run, folder: _folder, .. } = dry_run();
         // The name is that of a count already.
         assert!(run.try_record_custom(value(Kind::Count, "tokens", &[], now, 1.0)).is_ok());

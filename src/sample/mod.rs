@@ -1,4 +1,4 @@
-//! The data that the load generator records: finished requests, life-cycle events and gauges, as plain Rust values.
+//! What a test records: requests, life-cycle events, gauges and worker reports, with their units and keys, as plain Rust values.
 
 mod request_key;
 mod unit;

@@ -53,6 +53,12 @@ impl RequestKey {
         &self.name
     }
 
+    /// Method and name as they are stored.
+    #[cfg(test)]
+    pub(crate) const fn texts(&self) -> [&SmolStr; 2] {
+        [&self.method, &self.name]
+    }
+
     /// Whether a text is the name, or the method and the name with a space between them.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

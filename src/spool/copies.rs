@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Maximum size of all copies of a spool: four full batches of log events, of which a live run sends each as soon as it is full.
-/// Without a copy, a segment is read from the disk.
+/// Maximum size of all copies of a spool: four full batches of log events. A live run sends each batch as soon as it is full. Without
+/// a copy, a segment is read from the disk.
 const MAX_COPIES_BYTES: usize = 4 * 1024 * 1024;
 
 /// The copies of a spool.

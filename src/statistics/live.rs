@@ -264,8 +264,7 @@ fn rounded(value: f64) -> f64 {
 mod tests {
     use super::super::Audience;
     use super::super::tests::{START, add_second, deliver, statistics};
-    use crate::sample::Gauge;
-    use crate::sample::Unit;
+    use crate::sample::{Gauge, Unit};
     use crate::timestamp::Timestamp;
 
     fn users(second: i64, value: f64) -> Gauge {

@@ -205,13 +205,13 @@ impl RunStatistics {
 
     /// What a worker has to send to its master now.
     #[must_use]
-    pub fn increments(&self, now: Instant) -> Vec<Vec<u8>> {
+    pub fn take_increments(&self, now: Instant) -> Vec<Vec<u8>> {
         self.lock().increments.as_mut().map(|increments| increments.take(now)).unwrap_or_default()
     }
 
     /// What a worker has to send with its last report: everything that its master has not acknowledged.
     #[must_use]
-    pub fn last_increments(&self, now: Instant) -> Vec<Vec<u8>> {
+    pub fn take_last_increments(&self, now: Instant) -> Vec<Vec<u8>> {
         self.lock().increments.as_mut().map(|increments| increments.take_all(now)).unwrap_or_default()
     }
 
@@ -275,8 +275,8 @@ impl RunStatistics {
 
     // Checks.
 
-    /// A check that has to stop the test now. The caller stops it.
-    pub fn breached_check(&self) -> Option<&Check> {
+    /// The check that has to stop the test now. It is recorded as the reason, and the caller stops the test.
+    pub fn stop_for_breach(&self) -> Option<&Check> {
         let index = self.due.load(Relaxed).checked_sub(1)?;
         self.lock().stopped_by = Some(index);
         self.checks.get(index)
@@ -430,7 +430,7 @@ mod tests {
         let statistics = statistics(&[check], Audience::Own);
         times_ms.iter().zip(START..).find_map(|(&ms, second)| {
             add_second(&statistics, second, &[ms; 5], 0);
-            statistics.breached_check().map(|_| second + 1 - START)
+            statistics.stop_for_breach().map(|_| second + 1 - START)
         })
     }
 
@@ -476,7 +476,7 @@ mod tests {
         add_second(&statistics, START, &[1.0; 1_000], 0);
         add_second(&statistics, START + 1, &[150.0], 0);
         add_second(&statistics, START + 2, &[150.0], 0);
-        assert!(statistics.breached_check().is_some());
+        assert!(statistics.stop_for_breach().is_some());
         let results = statistics.check_results(Timestamp::from_seconds(START + 3), &TargetValues::new());
         assert_eq!(results[0].verdict, Verdict::Failed);
         assert_eq!(results[0].first_breach, Some(Timestamp::from_seconds(START + 1)));
@@ -523,7 +523,7 @@ mod tests {
         for second in START + 3..START + 9 {
             add_second(&statistics, second, if second > START + 5 { &[] } else { &[50.0] }, 0);
         }
-        assert!(statistics.breached_check().is_none());
+        assert!(statistics.stop_for_breach().is_none());
         let results = statistics.check_results(Timestamp::from_seconds(START + 3), &TargetValues::new());
         let passed = |result: &CheckResult| result.verdict == Verdict::Passed && result.first_breach.is_none();
         assert!(results.iter().all(passed), "{results:?}");
@@ -548,7 +548,7 @@ mod tests {
 
     /// The same, from a worker whose clock is behind by this many seconds.
     fn deliver_from(master: &RunStatistics, name: &str, worker: &RunStatistics, clock_offset: i64) {
-        for increment in worker.increments(Instant::now()) {
+        for increment in worker.take_increments(Instant::now()) {
             let add = || master.add_increment(name, &increment, clock_offset);
             let sequence = add().expect("an increment");
             assert_eq!(add(), Ok(sequence), "a repeated message is acknowledged again");
@@ -571,7 +571,7 @@ mod tests {
                     deliver_from(&master, name, worker, clock_offset);
                 }
                 master.update().close_until(second + 1);
-                master.breached_check().map(|_| second)
+                master.stop_for_breach().map(|_| second)
             });
             assert_eq!(breached, None);
             let stop = Timestamp::from_seconds(START + 5);
@@ -647,7 +647,7 @@ mod tests {
                 }
             }
             master.update().close_until(second + 1);
-            master.breached_check().map(|_| second + 1 - START)
+            master.stop_for_breach().map(|_| second + 1 - START)
         })
     }
 
@@ -681,9 +681,9 @@ mod tests {
         let master = statistics(&["rps >= 1 abort after 1s"], Audience::Own);
         master.expect_reports();
         master.update().close_until(START + REPORT_SECONDS);
-        assert!(master.breached_check().is_none());
+        assert!(master.stop_for_breach().is_none());
         master.update().close_until(START + REPORT_SECONDS + 2);
-        assert!(master.breached_check().is_some());
+        assert!(master.stop_for_breach().is_some());
     }
 
     #[test]

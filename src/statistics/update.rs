@@ -59,6 +59,7 @@ impl<'a> Update<'a> {
     }
 }
 
+/// Here, because metrics do not depend on the summary.
 impl From<&Stats> for Totals {
     fn from(stats: &Stats) -> Self {
         let mut totals =

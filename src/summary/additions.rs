@@ -9,8 +9,7 @@ use smol_str::SmolStr;
 use crate::config::LogUrls;
 use crate::metrics::custom::CustomMetric;
 use crate::redact::redact_urls;
-use crate::timestamp::DATES_END;
-use crate::timestamp::Timestamp;
+use crate::timestamp::{DATES_END, Timestamp};
 
 /// Maximum number of marks of a run. Further ones are ignored.
 pub const MAX_MARKS: usize = 1_000;

@@ -1,12 +1,12 @@
 //! Failures by the type of their error.
 
-use crate::stable_hash::stable_hash;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::stable_hash::stable_hash;
 use crate::summary::bounded::{BoundedMap, Key};
 
 /// Maximum number of types of errors per request.

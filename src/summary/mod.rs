@@ -32,8 +32,6 @@ mod sender;
 mod totals;
 mod window;
 
-use crate::sample::RequestKey;
-use crate::stable_hash::stable_hash;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +54,8 @@ pub use self::seconds::{SecondStats, Seconds};
 pub use self::sender::IncrementSender;
 pub use self::totals::Totals;
 pub use self::window::{Phase, Window};
+use crate::sample::RequestKey;
+use crate::stable_hash::stable_hash;
 
 /// Which requests a summary keeps apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

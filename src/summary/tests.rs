@@ -19,7 +19,7 @@ pub(super) fn heap_bytes(text: &SmolStr) -> usize {
 }
 
 pub(super) fn heap_bytes_of_key(key: &RequestKey) -> usize {
-    [key.method(), key.name()].iter().map(|text| heap_bytes(&SmolStr::new(text))).sum()
+    key.texts().into_iter().map(heap_bytes).sum()
 }
 
 impl Summary {

@@ -74,7 +74,7 @@ def publish(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     publisher.seal()
     wait_until(lambda: publisher.progress().over, "nothing more can be sent")
     text = publisher.finish().json
-    said = [message.text for message in publisher.diagnostics() if message.level >= logging.WARNING]
+    said = [message.text for message in publisher.take_messages() if message.level >= logging.WARNING]
     return json.loads(text), said
 
 

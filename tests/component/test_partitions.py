@@ -29,7 +29,7 @@ LOADER = create_loader()
 
 
 def session() -> Session:
-    """One that reads the environment anew, but not botocore's data."""
+    """A session that reads the environment again, but not botocore's data."""
     made = Session()
     made.register_component("data_loader", LOADER)
     return made

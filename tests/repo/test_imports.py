@@ -1,6 +1,6 @@
 """The plugin imports only the core and the options, the tools do not import it, and there are no import cycles.
 
-The folders of the Rust core have none either.
+The modules of the Rust core have no cycles either.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def rust_folders() -> dict[str, set[str]]:
         code = re.split(
             r"^#\[cfg\(.*\btest\b.*\n(?:#.*\n)*(?:pub(?:\(crate\))? )?mod \w+ \{", path.read_text(), flags=re.MULTILINE
         )[0]
+        assert "crate::{" not in code, f"{path}: one path for each import"
         used.setdefault(folder, set()).update(re.findall(r"\bcrate::(\w+)", code))
     return {folder: others & used.keys() - {folder} for folder, others in used.items()}
 

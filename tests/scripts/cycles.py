@@ -90,7 +90,7 @@ def publishers() -> Iterator[None]:
 
 
 def is_monitored() -> bool:
-    """Whether a greenlet of ours monitors a test, until it has ended and another one has begun."""
+    """Whether a greenlet of ours still monitors a test. One does until its test has ended and the next has begun."""
     return any("monitor_loop" in repr(each) for each in gc.get_objects() if is_running(each))
 
 

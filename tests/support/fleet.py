@@ -10,6 +10,7 @@ import signal
 import urllib.parse
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,13 +187,22 @@ class Fleet:
 def interrupt_all(runs: Iterable[LocustRun]) -> None:
     """What Ctrl-C does in a terminal: SIGINT for each process and its children, at once.
 
-    They are suspended meanwhile. Otherwise a busy machine may have the master end its workers before the last one has
-    the signal, which would then end that worker's wait for CloudWatch.
+    They are stopped first, so that all have the signal before any reacts. Otherwise, on a busy machine, the master
+    could tell its workers to quit before the last one has its SIGINT, which would then interrupt that worker's wait for
+    CloudWatch.
     """
-    parents = [psutil.Process(run.process.pid) for run in runs]
-    processes = [each for parent in parents for each in (parent, *parent.children(recursive=True))]
-    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGCONT):
-        for process in processes:
+    processes = [psutil.Process(run.process.pid) for run in runs]
+    _signal_all(processes, signal.SIGSTOP)
+    children = [child for parent in processes for child in parent.children(recursive=True)]
+    _signal_all(children, signal.SIGSTOP)
+    processes += children
+    _signal_all(processes, signal.SIGINT)
+    _signal_all(processes, signal.SIGCONT)
+
+
+def _signal_all(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,6 @@ def long_tests_first(items: Sequence[pytest.Item], processes: int) -> list[pytes
     ordered: list[pytest.Item] = []
     for number, section in enumerate(sections):
         size = (len(items) - len(ordered)) // (processes - number)
-        ordered += [*section, *(next(rest) for _ in range(size - len(section)))]
+        ordered += [*section, *islice(rest, max(0, size - len(section)))]
     assert len(ordered) == len(items)
     return ordered

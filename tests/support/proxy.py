@@ -164,7 +164,7 @@ class Proxy:
         self._ended = threading.Event()
         self._server: ThreadingHTTPServer | None = None
         self._open: set[socket.socket] = set()
-        # Not one that the system may give to an outgoing connection while the proxy refuses calls.
+        # From the reserved range, so that no outgoing connection gets it while the proxy refuses calls.
         self._port = free_port()
 
     # What the test asks and orders

@@ -26,17 +26,18 @@ P = TypeVar("P", bound=Process)
 REGION = "eu-north-1"  # none of the usual defaults, so a hard-coded region shows
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout: float = 60, *, every: float = 0.05) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout: float = 60, *, every: float | None = None) -> T:
     """The first true value of `condition`; fails, saying `what` did not happen, when the deadline passes.
 
-    A condition that takes long, such as a question to a browser, is asked less often: other tests need the processor.
+    Without `every`, a slow condition, such as a query of a browser, is checked less often, to leave the processor to
+    other tests.
     """
-    begun = asked = time.monotonic()
+    start = checked = time.monotonic()
     while not (value := condition()):
         now = time.monotonic()
-        assert now < begun + timeout, f"not within {timeout:g} s: {what}"
-        time.sleep(max(every, min(4 * (now - asked), 0.5)))
-        asked = time.monotonic()
+        assert now < start + timeout, f"not within {timeout:g} s: {what}"
+        time.sleep(min(max(0.05, 4 * (now - checked)), 0.5) if every is None else every)
+        checked = time.monotonic()
     return value
 
 

@@ -132,7 +132,7 @@ REPORT: dict[str, Any] = {
     "settled": 6,
     "status": {
         "failures": ["why"],
-        "trouble_since": 1.8e9,
+        "outage_since": 1.8e9,
         "problem": "what",
         "problem_at": 1.8e9,
         "delay_s": 2.0,
@@ -147,7 +147,7 @@ REPORT: dict[str, Any] = {
 @example({**REPORT, "receipt": {**RECEIPT, "requests": {**COUNTS, "spooled": 11}}})
 @example({**REPORT, "receipt": json.dumps(RECEIPT)})
 @example({**REPORT, "receipt": {**RECEIPT, "estimated_cost_usd": math.inf}})
-@example({**REPORT, "status": {**REPORT["status"], "trouble_since": math.inf}})
+@example({**REPORT, "status": {**REPORT["status"], "outage_since": math.inf}})
 @example({**REPORT, "status": {**REPORT["status"], "delay_s": math.nan}})
 @given(changed(REPORT) | changed(RECEIPT).map(lambda receipt: {**REPORT, "receipt": receipt}) | ANYTHING)
 def test_a_worker_of_any_version_breaks_no_run(message: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from locust_cw._cli.replay.sender import with_our_names
+from locust_cw._cli.replay.sender import with_replay_options
 from support.in_process import command
 
 COST = ("cost", "--requests-per-second=100")
@@ -47,6 +47,6 @@ def test_a_wrong_argument_is_named(tmp_path: Path, args: tuple[str, ...], messag
 
 def test_replay_names_its_own_options_without_cw() -> None:
     said = "Give --cw-region, or --cw-endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
-    assert with_our_names(said) == (
+    assert with_replay_options(said) == (
         "Give --region, or --endpoint-url. Check --cw-log-group, and --cw-regional in /a--cw-b."
     )

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from locust_cw import _core
-from locust_cw._checks.measured_time import MeasuredTime
+from locust_cw._checks.measured_periods import MeasuredPeriods
 from locust_cw._checks.target_values import READ_ONCE_S
 from locust_cw._core import parse_check
 from support.metric_store import statistic
@@ -32,7 +32,7 @@ def denied(kind: Any = "access_denied") -> _core.AwsError:
 @given(st.floats(NOON, NOON + 7200), st.floats(0, 20_000), st.sampled_from([60, 300, 3600]))
 def test_the_measured_time_is_the_full_periods_of_a_run(start: float, seconds: float, period: int) -> None:
     end = start + seconds
-    measured = MeasuredTime.of(start, end, period)
+    measured = MeasuredPeriods.of(start, end, period)
     assert measured.start % period == measured.end % period == 0
     assert measured.seconds >= period
     if math.ceil(start / period) < math.floor(end / period):
@@ -59,7 +59,7 @@ def test_the_measured_time_is_the_full_periods_of_a_run(start: float, seconds: f
     ],
 )
 def test_data_is_complete_when_the_next_value_would_be_later(times: tuple[int, ...], *, is_complete: bool) -> None:
-    measured = MeasuredTime(60, 600, 60)
+    measured = MeasuredPeriods(60, 600, 60)
     assert measured.is_complete(times, 700) is is_complete
     assert measured.is_complete(times, 600 + 15 * MINUTE), "nothing arrives after a quarter of an hour"
 

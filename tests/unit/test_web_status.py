@@ -126,7 +126,7 @@ DONE: dict[str, Any] = {"delivered": 100, "spooled": 0}
 LIVE = Run("r", "live", started=3000.0)
 
 
-DENIED = {"failures": ["no"], "trouble_since": 1.0}
+DENIED = {"failures": ["no"], "outage_since": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_health_is_one_word(health: str, run: Run, own: ReportedStatus) -> None:
 
 def test_the_status_of_the_run_has_the_sums_and_the_worst_health() -> None:
     """An outage of one worker is that of the run, and the longest delay counts."""
-    denied = {"failures": ["denied"], "trouble_since": 3600.0, "problem": "denied", "problem_at": 3600.0}
+    denied = {"failures": ["denied"], "outage_since": 3600.0, "problem": "denied", "problem_at": 3600.0}
     well = part(**DONE, status={"delay_s": 2.0, "waiting_bytes": 10})
     ill = part(status={**denied, "delay_s": 9.4, "waiting_bytes": 5})
     master = part(observed=0, delivered=0, spooled=0, status={"delay_s": 1.0})
@@ -213,7 +213,7 @@ ACCOUNT = "123456789012"
 )
 def test_no_secret_is_shown(message: str, shown: str) -> None:
     """The tab and the CSV file show AWS's messages, with canonical requests, signed URLs and ARNs."""
-    failing = part(status={"failures": [message], "trouble_since": 3600.0})
+    failing = part(status={"failures": [message], "outage_since": 3600.0})
     was = part(status={"problem": message, "problem_at": 3600.0})
     for own, when in ((failing, "since 01:00:00"), (was, "01:00:00")):
         (status,) = _status.statuses(LIVE, own, {}, 4200.0)

@@ -52,7 +52,7 @@ class Waits:
 
 def run_of(runner: Runner, **sent_by_master: object) -> Any:
     """A run of which there is a last report."""
-    statistics = SimpleNamespace(increments=list, last_increments=lambda: [b"all"], may_abort=False)
+    statistics = SimpleNamespace(take_increments=list, take_last_increments=lambda: [b"all"], may_abort=False)
     options = {f"cw_master_{name}": value for name, value in sent_by_master.items()}
     return SimpleNamespace(
         run_id="r",

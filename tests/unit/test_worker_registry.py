@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> dict[str, Any]:
     """The report of a worker. `why` is the reason of failed calls."""
     counts = {"observed": 10, "delivered": 4, "spooled": 6, "rejected": 0, "dropped": 0}
-    trouble = {"failures": [] if why is None else [why], "trouble_since": None if why is None else 1.0, "delay_s": 2.0}
+    trouble = {"failures": [] if why is None else [why], "outage_since": None if why is None else 1.0, "delay_s": 2.0}
     values = {
         "receipt": reports.receipt(run_id, requests=counts),
         "left": 6,
@@ -66,7 +66,7 @@ def test_a_worker_that_vanishes_in_an_outage_does_not_prolong_it(clock: Clock) -
     )
     part = fleet.statuses("one")["b"]
     assert part.vanished
-    assert (part.report.failures, part.report.trouble_since, part.report.delay_s) == ([], None, None)
+    assert (part.report.failures, part.report.outage_since, part.report.delay_s) == ([], None, None)
     own = ReportedStatus(StatusReport.from_message(account()))
     whole, a, b = _status.statuses(Run("one", "live", 1.0), own, fleet.statuses("one"), 9.0)
     assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
@@ -181,10 +181,10 @@ UNREADABLE: dict[str, Any] = {
     "text for a count": account(settled="4"),
     "a status of another kind": account(status=["trouble"]),
     "failures of another kind": account(status={"failures": 1}),
-    "a failure of another kind": account(status={"failures": [1], "trouble_since": 1.0}),
+    "a failure of another kind": account(status={"failures": [1], "outage_since": 1.0}),
     "a remark of another kind": account(remarks=[1]),
     "a delay of another kind": account(status={"delay_s": "1"}),
-    "a time of another kind": account(status={"trouble_since": "1"}),
+    "a time of another kind": account(status={"outage_since": "1"}),
     "a problem of another kind": account(status={"problem": 1, "problem_at": "1"}),
     "bytes that wait of another kind": account(status={"waiting_bytes": "1"}),
     "less than no bytes that wait": account(status={"waiting_bytes": -1}),

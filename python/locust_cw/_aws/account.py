@@ -101,13 +101,13 @@ class Account:
         return call.result()
 
 
-def as_told(text: str) -> str:
+def with_command_options(text: str) -> str:
     """A message of a test for users of the command, whose options have the names of Locust's without `cw-`."""
     return text.replace("--cw-", "--")
 
 
 def message_of(error: Exception) -> str:
     """The message of an error for users of the command."""
-    text = as_told(str(error))
+    text = with_command_options(str(error))
     # Messages of AWS can have several lines.
     return " ".join(text.split()) if isinstance(error, _core.AwsError) else text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from locust_cw import _core
 from locust_cw._aws.metric_data import points_by_metric, shortest_period, whole_period
-from locust_cw._checks.measured_time import LOOKBACK_S, MINUTE_S, STABLE_AFTER_S, MeasuredTime
+from locust_cw._checks.measured_periods import LOOKBACK_S, MINUTE_S, STABLE_AFTER_S, MeasuredPeriods
 from locust_cw._checks.target_metrics import by_region
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class RunValues:
         if period is None:
             self._found |= dict.fromkeys(undecided, _NOT_KEPT)
             return True
-        measured = MeasuredTime.of(self._start, self._end, period)
+        measured = MeasuredPeriods.of(self._start, self._end, period)
         for indices in by_region(self._metrics, undecided):
             try:
                 self._read_region(account_of, indices, measured, now)
@@ -96,7 +96,9 @@ class RunValues:
                     self._decided |= set(indices)
         return len(self._decided) == len(self._metrics)
 
-    def _read_region(self, account_of: AccountOf, indices: Sequence[int], measured: MeasuredTime, now: float) -> None:
+    def _read_region(
+        self, account_of: AccountOf, indices: Sequence[int], measured: MeasuredPeriods, now: float
+    ) -> None:
         counts = _sample_counts(account_of, (self._metrics[index] for index in indices), measured, now)
         complete: list[int] = []
         for index in indices:
@@ -124,7 +126,7 @@ class RunValues:
         self._decided.add(index)
         self._found[index] = found
 
-    def _why_incomplete(self, metrics: TargetMetrics, own: Sequence[float], measured: MeasuredTime) -> str:
+    def _why_incomplete(self, metrics: TargetMetrics, own: Sequence[float], measured: MeasuredPeriods) -> str:
         newest = max((each for each in own if each < measured.end), default=None)
         if newest is None or newest < measured.start:
             return self._why_no_data(metrics, own, measured)
@@ -133,7 +135,7 @@ class RunValues:
             f" {_clock(measured.end)}: {self._remedies.later}"
         )
 
-    def _why_no_data(self, metrics: TargetMetrics, own: Sequence[float], measured: MeasuredTime) -> str:
+    def _why_no_data(self, metrics: TargetMetrics, own: Sequence[float], measured: MeasuredPeriods) -> str:
         period = f"between {_clock(measured.start)} and {_clock(measured.end)} UTC"
         reason = f"CloudWatch has no data for {_subject(metrics)} {period}"
         interval = measured.interval(own)
@@ -152,7 +154,7 @@ class RunValues:
 
 
 def _sample_counts(
-    account_of: AccountOf, metrics: Iterable[TargetMetrics], measured: MeasuredTime, now: float
+    account_of: AccountOf, metrics: Iterable[TargetMetrics], measured: MeasuredPeriods, now: float
 ) -> dict[Metric, list[float]]:
     """The starts of the periods with data of each metric, in the measured time and some time before and after it."""
     counts = {metric: replace(metric, stat="SampleCount") for each in metrics for metric in each.all}
@@ -165,7 +167,7 @@ def _times(counts: dict[Metric, list[float]], metrics: Iterable[Metric]) -> list
     return sorted({start for metric in metrics for start in counts[metric]})
 
 
-def _whole_values(account_of: AccountOf, metrics: Sequence[Metric], measured: MeasuredTime) -> dict[Metric, float]:
+def _whole_values(account_of: AccountOf, metrics: Sequence[Metric], measured: MeasuredPeriods) -> dict[Metric, float]:
     """The value of each metric that has one, over the whole measured time."""
     found = points_by_metric(account_of, metrics, measured.start, measured.end, measured.seconds)
     if any(len(each) > 1 for each in found.values()):

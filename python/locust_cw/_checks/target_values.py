@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.metric_data import points_by_metric
-from locust_cw._checks.measured_time import MINUTE_S, STABLE_AFTER_S
+from locust_cw._checks.measured_periods import MINUTE_S, STABLE_AFTER_S
 from locust_cw._checks.run_values import IN_TEST, Remedies, RunValues
 from locust_cw._checks.target_metrics import by_region, metrics_of
 

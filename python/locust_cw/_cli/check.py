@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
-from locust_cw._aws.account import as_told
+from locust_cw._aws.account import with_command_options
 from locust_cw._aws.accounts import account_of
 from locust_cw._aws.targets import parse
 from locust_cw._checks.files import ResultFiles
@@ -159,4 +159,4 @@ def _target_values(
     except _core.InvalidOptionError as error:
         raise _MalformedError(f"argument EXPRESSION: {error.problem}") from error
     values = reader.final(*measured_time, wait_s=0, remedies=IN_COMMAND)
-    return {text: as_told(value) if isinstance(value, str) else value for text, value in values.items()}
+    return {text: with_command_options(value) if isinstance(value, str) else value for text, value in values.items()}

@@ -48,7 +48,7 @@ class Collection:
 
     def report(self) -> dict[str, Any] | None:
         """What was recorded since the last report; None if nothing was recorded."""
-        for message in self.collector.diagnostics():
+        for message in self.collector.take_messages():
             logger.log(message.level, "%s", message.text)
         report = self.collector.take_report()
         return None if report is None else messages.custom_report(self.run_id, report)

@@ -37,7 +37,7 @@ class _Worker:
     @property
     def call_failure(self) -> str | None:
         """Why its calls fail; empty if the reason is not known, None if they do not fail."""
-        return None if self.report.trouble_since is None else "".join(self.report.failures[:1])
+        return None if self.report.outage_since is None else "".join(self.report.failures[:1])
 
     @property
     def status(self) -> ReportedStatus:

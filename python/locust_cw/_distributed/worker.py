@@ -164,14 +164,14 @@ class Worker(ProcessRole):
     def report(self, run: TestRun | None, data: dict[str, Any]) -> None:
         """Add the report to Locust's, so that it goes with the statistics that it agrees with."""
         if run is not None:
-            data[locust_fleet.MESSAGE] = self._report(run, run.publisher.statistics.increments())
+            data[locust_fleet.MESSAGE] = self._report(run, run.publisher.statistics.take_increments())
         elif self._opt_out is not None:
             data[locust_fleet.MESSAGE] = self._opt_out
         elif self._collection is not None and (report := self._collection.report()) is not None:
             data[locust_fleet.MESSAGE] = report
 
     def _send_report(self, run: TestRun) -> None:
-        locust_fleet.send(run.environment, self._report(run, run.publisher.statistics.increments()))
+        locust_fleet.send(run.environment, self._report(run, run.publisher.statistics.take_increments()))
 
     def _report(self, run: TestRun, increments: list[bytes]) -> dict[str, Any]:
         report = run.status_report(self._remarks.get(run.run_id, ())).to_message()
@@ -198,7 +198,7 @@ class Worker(ProcessRole):
 
         self._remarks[run.run_id] = [*remarks_on(receipt), *remarks]
         # Reports that Locust sent for this worker may be lost, because its master receives nothing at its own end.
-        locust_fleet.send(run.environment, self._report(run, run.publisher.statistics.last_increments()))
+        locust_fleet.send(run.environment, self._report(run, run.publisher.statistics.take_last_increments()))
         self._remarks.clear()
         self._runs.pop(run.run_id, None)
         is_expected = locust_adapter.sent_by_master(run.environment, "disable") is not None

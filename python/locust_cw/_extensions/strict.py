@@ -37,7 +37,7 @@ class Strict(Extension[TestRun]):
         if failures is None:
             return None
         topics = {failure.topic for failure in failures[:1]}
-        for message in run.publisher.diagnostics():
+        for message in run.publisher.take_messages():
             # The refusal contains the reason. Other messages must not be lost.
             if message.topic not in topics:
                 logger.log(message.level, "%s", message.text)

@@ -241,7 +241,7 @@ class TestRun:
 
     def log_messages(self) -> None:
         """Log the core's messages."""
-        for message in self.publisher.diagnostics():
+        for message in self.publisher.take_messages():
             logger.log(message.level, "%s", message.text)
             if message.level >= logging.WARNING:
                 self.problem = message.text, time.time()

@@ -114,7 +114,7 @@ class Session:
             self._detach()
             self._publish_nothing(environment, error, self.overrides.get)
             return
-        is_repeated = self._starts.is_repeated(environment.host, options)
+        is_repeated = self._starts.record(environment.host, options)
         self.role.prepare(environment, options)
         run = self.run
         if run is not None and self.role.resumes(run, options):

@@ -19,8 +19,8 @@ class Starts:
         self._chosen: str | None = None
         self._assigned: str | None = None
 
-    def is_repeated(self, host: str | None, options: Options) -> bool:
-        """Note a start. The result is whether the one before had the same host and options."""
+    def record(self, host: str | None, options: Options) -> bool:
+        """Record a start. Return whether the previous start had the same host and options."""
         before, self._last = self._last, (host, options.without_run_id)
         return before == self._last
 

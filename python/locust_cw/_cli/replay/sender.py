@@ -137,7 +137,7 @@ class Sender:
         left, settled, failures = 0, self._settled, list[str]()
         for active in list(self._active):
             progress = active.replay.progress()
-            failures += [with_our_names(failure.message) for failure in progress.failures]
+            failures += [with_replay_options(failure.message) for failure in progress.failures]
             left += progress.left
             settled += progress.settled
             self._log_messages(active.replay)
@@ -156,7 +156,7 @@ class Sender:
         receipt = Receipt(finished, [remainder, *sent_to(finished)])
         if not self._options.dry_run:
             self._update_record(active, finished)
-        sys.stdout.write(with_our_names(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
+        sys.stdout.write(with_replay_options(receipt.colored_text if has_colors(sys.stdout) else receipt.text))
         self._complete = self._complete and (receipt.complete or self._options.dry_run)
 
     def _update_record(self, active: _Active, receipt: _core.Receipt) -> None:
@@ -181,12 +181,12 @@ class Sender:
 
     def _log_messages(self, replay: _core.Replay) -> None:
         """Log a replay's messages. A message that several replays have is logged once."""
-        for message in replay.diagnostics():
+        for message in replay.take_messages():
             if message.text not in self._logged:
                 self._logged.add(message.text)
-                logger.log(message.level, "%s", with_our_names(message.text))
+                logger.log(message.level, "%s", with_replay_options(message.text))
 
 
-def with_our_names(text: str) -> str:
+def with_replay_options(text: str) -> str:
     """Rename the options that this command has too: the core's texts name them as Locust does."""
     return _OURS.sub("--", text)

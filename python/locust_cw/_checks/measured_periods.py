@@ -27,7 +27,7 @@ LOOKBACK_S = 15 * 60
 
 
 @dataclass(frozen=True)
-class MeasuredTime:
+class MeasuredPeriods:
     """The time that a check covers, as CloudWatch divides time.
 
     Attributes:
@@ -42,7 +42,7 @@ class MeasuredTime:
     period: int
 
     @classmethod
-    def of(cls, start: float, end: float, period: int) -> MeasuredTime:
+    def of(cls, start: float, end: float, period: int) -> MeasuredPeriods:
         """The full periods from `start` to `end`, or all periods that it touches if none is full."""
         first, last = math.ceil(start / period) * period, math.floor(end / period) * period
         if first >= last:
