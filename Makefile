@@ -95,7 +95,7 @@ wheel: $(TOOLS) $(CHARTS) ## build, inspect, install and run the release wheel, 
 	$(BIN)/python -m pip install --quiet --group wheel
 	$(BIN)/python tests/check_wheel.py dist/*.whl
 
-bench: wheel $(BUILT) ## measure overhead, accuracy and cost with the release build; takes 28 minutes after the build
+bench: wheel $(BUILT) ## measure overhead, accuracy and cost with the release build; takes 20 minutes after the build
 	$(BIN)/python -m pip install --quiet --group bench
 	rm -rf target/bench
 	$(BIN)/python -m pip install --quiet --no-deps --target target/bench dist/*.whl

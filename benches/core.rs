@@ -17,8 +17,7 @@ use locust_cw::ingest::queue::{ControlMessage, Item, queue};
 use locust_cw::ingest::worker::AggregationWorker;
 use locust_cw::messages::Diagnostics;
 use locust_cw::metrics::histogram::Histogram;
-use locust_cw::sample::RequestKey;
-use locust_cw::sample::Sample;
+use locust_cw::sample::{RequestKey, Sample};
 use locust_cw::spool::{Manifest, Spool};
 use locust_cw::statistics::{Audience, RunStatistics};
 use locust_cw::summary::{Increment, IncrementSender, Limits, Phase, Seconds, Summary, Totals, Window};
@@ -76,7 +75,8 @@ fn aggregate(config: &Config) -> Duration {
     let statistics = Arc::new(RunStatistics::new(config, now, Audience::Own));
     let worker = AggregationWorker::new(config, &identity, statistics, outbox, counters, diagnostics);
     for i in 0..SAMPLES {
-        sender.try_push(Item::Sample(sample(i, now))).expect("room");
+        let is_logged = config.log.choice == LogChoice::All;
+        sender.try_push(Item::Sample(Sample { is_logged, ..sample(i, now) })).expect("room");
     }
     sender.send_control(ControlMessage::Close);
     let begun = Instant::now();

@@ -26,7 +26,7 @@ from figures import Figure
 HERE = Path(__file__).parent
 IMAGES = HERE.parent / "docs" / "images"
 
-# Scripts, and options other than their defaults. All of them take some sixteen minutes.
+# Scripts, and options other than their defaults. All of them take twenty minutes.
 SCRIPTS: dict[str, list[str]] = {
     "parts": [],
     "load": [],
