@@ -110,7 +110,10 @@ def _why_not_shared(error: Exception, options: argparse.Namespace) -> str:
             f"there is no log group {options.log_group} in this account and Region: the first test that logs to it"
             " creates it. A baseline of this machine needs none: --local"
         )
-    return f"the baselines in CloudWatch Logs could not be read or written: {message_of(error)}"
+    return (
+        f"the baselines in CloudWatch Logs could not be read or written: {message_of(error)}\n"
+        "For a baseline that only this machine knows, as after tests with --cw-local, add --local"
+    )
 
 
 def _shared(options: argparse.Namespace) -> SharedBaselines:

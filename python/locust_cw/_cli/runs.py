@@ -87,7 +87,10 @@ def _run(options: argparse.Namespace) -> int:
         try:
             shared = SharedRecords(account, options.log_group).entries(since, known)
         except (_core.AwsError, TimeoutError) as error:
-            print_error(f"the runs of other machines could not be read: {message_of(error)}")
+            print_error(
+                f"the runs of other machines could not be read: {message_of(error)}\n"
+                "To list only the runs of this machine, as after tests with --cw-local: locust-cw runs --local"
+            )
             shared, code = [], 1
         for entry in shared:
             found[entry.run_id] = _newer(entry, found.get(entry.run_id))
