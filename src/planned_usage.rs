@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::config::{LogChoice, LogFields};
 use crate::delivery::limits::{MAX_DATUMS, MAX_METRICS_BYTES};
 use crate::logs::event::EVENT_OVERHEAD_BYTES;
-use crate::metrics::datum::{GAUGES, METRICS_PER_SERIES};
+use crate::metrics::datum::{GAUGES, metrics_of_series};
 use crate::metrics::histogram::MAX_VALUES_PER_DATUM;
 
 /// Bytes of the text of a JSON log event, measured over the requests of the tests. Names, errors and contexts add to it.
@@ -55,26 +55,9 @@ pub struct Plan {
     pub custom_metrics: u64,
 }
 
-/// An hour of a test without requests, with the default options.
 impl Default for Plan {
     fn default() -> Self {
-        Self {
-            rate: 0.0,
-            names: 1,
-            max_requests: 200,
-            minutes: 60.0,
-            workers: 1,
-            hosts: 1,
-            failures: 0.01,
-            live: true,
-            flush_interval: 5.0,
-            resolution: 1,
-            logs: LogChoice::All,
-            log_sample: 1.0,
-            log_fields: LogFields::Full,
-            event_bytes: None,
-            custom_metrics: 0,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -92,6 +75,25 @@ pub struct PlannedUsage {
 }
 
 impl Plan {
+    /// An hour of a test without requests, with the default options.
+    pub const DEFAULT: Self = Self {
+        rate: 0.0,
+        names: 1,
+        max_requests: 200,
+        minutes: 60.0,
+        workers: 1,
+        hosts: 1,
+        failures: 0.01,
+        live: true,
+        flush_interval: 5.0,
+        resolution: 1,
+        logs: LogChoice::All,
+        log_sample: 1.0,
+        log_fields: LogFields::Full,
+        event_bytes: None,
+        custom_metrics: 0,
+    };
+
     /// The usage of a run.
     #[must_use]
     pub fn usage(&self) -> PlannedUsage {
@@ -118,7 +120,7 @@ impl Plan {
     }
 
     fn metrics(&self) -> u64 {
-        let per_series = METRICS_PER_SERIES + u64::from(self.failures > 0.0);
+        let per_series = metrics_of_series(self.failures > 0.0);
         self.hosts * (self.published_names() + 1) * per_series
             + GAUGES
             + self.custom_metrics
@@ -197,23 +199,7 @@ mod tests {
 
     use super::*;
 
-    const PLAN: Plan = Plan {
-        rate: 100.0,
-        names: 10,
-        max_requests: 200,
-        minutes: 10.0,
-        workers: 1,
-        hosts: 1,
-        failures: 0.01,
-        live: true,
-        flush_interval: 5.0,
-        resolution: 1,
-        logs: LogChoice::All,
-        log_sample: 1.0,
-        log_fields: LogFields::Full,
-        event_bytes: None,
-        custom_metrics: 0,
-    };
+    const PLAN: Plan = Plan { rate: 100.0, names: 10, minutes: 10.0, ..Plan::DEFAULT };
 
     #[test]
     fn metrics_grow_with_names_and_hosts() {

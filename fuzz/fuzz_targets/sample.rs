@@ -12,8 +12,7 @@ use locust_cw::logs::formats::LogFormatter;
 use locust_cw::logs::line::LogLine;
 use locust_cw::metrics::aggregator::Aggregator;
 use locust_cw::metrics::datum::REQUEST_COUNT;
-use locust_cw::sample::Unit;
-use locust_cw::sample::{Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar};
+use locust_cw::sample::{Failure, Gauge, LifeCycleEvent, MAX_ENTRY_BYTES, MAX_ENTRY_NAME_BYTES, Sample, Scalar, Unit};
 use locust_cw::timestamp::Timestamp;
 
 mod limits;

@@ -649,7 +649,7 @@ class RunStatistics:
     def stop(self, time: float) -> None:
         """Note the end of the measured time, in seconds since the epoch. Later calls have no effect."""
     def stop_for_breach(self) -> Check | None:
-        """The check that has to stop the test now, if there is one."""
+        """The check that has to stop the test now, if there is one. It is recorded as the reason for the stop."""
     def observe_target(self, text: str, minute: float, value: float) -> None:
         """Take the value of a target check in the minute that starts at `minute`, in seconds since the epoch."""
     def take_increments(self) -> list[bytes]:

@@ -10,7 +10,7 @@ use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::pricing::Cost;
 use crate::check::CheckResult;
 use crate::config::dimension::Dimension;
-use crate::metrics::datum::{GAUGES, METRICS_PER_SERIES};
+use crate::metrics::datum::{GAUGES, metrics_of_series};
 
 /// What happened to the requests, the failures or the log events of a run. `observed` is the sum of the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,9 +134,9 @@ impl From<(Arc<[Dimension]>, Counts)> for SeriesTotal {
 }
 
 impl SeriesTotal {
-    /// How many metrics it has: the response time of failures only if requests failed.
-    fn metrics(&self) -> u64 {
-        METRICS_PER_SERIES + u64::from(self.failures > 0)
+    /// How many metrics it has.
+    const fn metrics(&self) -> u64 {
+        metrics_of_series(self.failures > 0)
     }
 }
 

@@ -43,7 +43,6 @@ pub struct ProcessStatus {
     /// Why calls fail.
     pub failures: Vec<String>,
     /// Since when they fail.
-    #[serde(alias = "trouble_since")]
     pub outage_since: Option<Seconds>,
     /// The last problem that was logged.
     pub problem: Option<String>,

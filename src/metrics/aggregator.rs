@@ -19,7 +19,6 @@ use crate::metrics::histogram::Histogram;
 use crate::metrics::notice::SeriesNotice;
 use crate::metrics::series::{SampleHandle, Series, SeriesRegistry};
 use crate::sample::{Gauge, Report, RequestKey, Sample, Unit};
-
 use crate::timestamp::Timestamp;
 
 /// Windows that begin more than this after the current time are closed without waiting for their end.

@@ -22,16 +22,22 @@ pub const RESPONSE_SIZE: &str = "ResponseSize_Bytes";
 pub const SAMPLE_METRICS: [&str; 5] =
     [REQUEST_COUNT, FAILURE_COUNT, RESPONSE_TIME, FAILED_RESPONSE_TIME, RESPONSE_SIZE];
 /// The gauges of a Locust process. A custom metric of a test with Locust cannot have one of these names.
-pub const LOCUST_GAUGES: [&str; 4] = ["UserCount", "WorkerCount", "GeneratorCpu_Percent", "GeneratorMemory_Bytes"];
+pub const LOCUST_GAUGES: [&str; 4] = ["UserCount", WORKER_COUNT, "GeneratorCpu_Percent", "GeneratorMemory_Bytes"];
+const WORKER_COUNT: &str = "WorkerCount";
 
 /// Only series with failed requests have these.
 const METRICS_OF_FAILURES: [&str; 1] = [FAILED_RESPONSE_TIME];
 /// Only a master has these.
-const GAUGES_OF_MASTER: [&str; 1] = [LOCUST_GAUGES[1]];
-/// Number of metrics of a series in which no request fails.
-pub const METRICS_PER_SERIES: u64 = (SAMPLE_METRICS.len() - METRICS_OF_FAILURES.len()) as u64;
+const GAUGES_OF_MASTER: [&str; 1] = [WORKER_COUNT];
 /// Number of gauges of each process.
 pub const GAUGES: u64 = (LOCUST_GAUGES.len() - GAUGES_OF_MASTER.len()) as u64;
+
+/// Number of metrics of a series.
+#[must_use]
+pub const fn metrics_of_series(has_failures: bool) -> u64 {
+    let missing = if has_failures { 0 } else { METRICS_OF_FAILURES.len() };
+    (SAMPLE_METRICS.len() - missing) as u64
+}
 
 /// The values of a datum.
 #[derive(Debug, Clone, PartialEq)]
