@@ -117,6 +117,7 @@ def test_a_missing_permission_is_an_error_and_changes_nothing(aws: Aws, here: Pa
     assert done.exit_code == 1
     assert "the baselines in CloudWatch Logs could not be read or written: " in done.err
     assert "logs:PutLogEvents" in done.err
+    assert done.err.endswith("add --local\n")
     aws.proxy.on("PutLogEvents", passing)
     assert listed(aws, here) == {}
     assert baseline(aws, here, "set", RUN, "main").exit_code == 0

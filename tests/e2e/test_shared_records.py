@@ -160,6 +160,7 @@ def test_a_record_that_aws_refuses_is_one_warning_and_disturbs_nothing(
     listed = on_other_machine(aws, tmp_path / "elsewhere", "runs")
     assert listed.exit_code == 1
     assert "the runs of other machines could not be read" in listed.err
+    assert listed.err.endswith("locust-cw runs --local\n")
 
 
 def _refuse_records(exchange: Any) -> Any:

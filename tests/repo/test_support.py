@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -19,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from support.cloudwatch import TEXT_LINE, nearest_rank, published
 from support.fixtures import Aws
+from support.order import long_tests_first
 from support.paths import TESTS
 from support.proxy import error, hang, reset, swallow
 from support.servers import REGION, Target, ending, free_port, get, wait_until
@@ -178,3 +180,35 @@ def test_the_format_of_the_old_script_is_recognized() -> None:
     assert failed
     assert failed["exception"] == "it [broke]\nbadly"
     assert not TEXT_LINE.fullmatch(f"{start} [user=5]")
+
+
+class Item:
+    """What the order reads of a test."""
+
+    def __init__(self, file: str, *, is_long: bool) -> None:
+        self.path = Path(file)
+        self.is_long = is_long
+
+    def get_closest_marker(self, _name: str) -> object:
+        return object() if self.is_long else None
+
+
+def in_order(long: int, short: int, processes: int) -> tuple[list[Item], list[Item]]:
+    """Tests in four long ones per file and short ones, and their order."""
+    items = [Item("short", is_long=False) for _ in range(short)]
+    items += [Item(f"long {number // 4}", is_long=True) for number in range(long)]
+    return items, cast("list[Item]", long_tests_first(cast("list[pytest.Item]", items), processes))
+
+
+@pytest.mark.parametrize("processes", [1, 2, 8])
+@pytest.mark.parametrize(("long", "short"), [(0, 0), (0, 5), (10, 0), (10, 3), (10, 100)])
+def test_the_order_of_tests_loses_none(long: int, short: int, processes: int) -> None:
+    items, ordered = in_order(long, short, processes)
+    assert sorted(map(id, ordered)) == sorted(map(id, items))
+
+
+def test_each_process_starts_with_the_long_tests_of_its_files() -> None:
+    _, ordered = in_order(10, 100, 2)
+    files = [item.path.name for item in ordered]
+    assert files[:7] == ["long 0"] * 4 + ["long 2"] * 2 + ["short"]
+    assert files[55:60] == ["long 1"] * 4 + ["short"]
