@@ -31,11 +31,15 @@ from support.servers import wait_until
 
 def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locust: Locust) -> None:
     """Its `test_start` may be fired before Locust has created its runner."""
+
+    def is_published(number_of_workers: int) -> bool:
+        return [number_of_workers] in timeline(aws.proxy.calls(), "WorkerCount", Host=HOST).values()
+
     fleet = Fleet(locust, *LIVE, *USERS, workers=2)
-    fleet.wait_for(60)
+    wait_until(lambda: is_published(2), "the count of the first two")
     fleet.join()
     fleet.wait_for(40)
-    wait_until(lambda: [3] in timeline(aws.proxy.calls(), "WorkerCount", Host=HOST).values(), "the late one is counted")
+    wait_until(lambda: is_published(3), "the count with the late one")
     fleet.wait_for(1)  # of each, after the second in which it was
     fleet.master.signal(signal.SIGINT)
     check_fleet_story(aws.cloudwatch, fleet)
