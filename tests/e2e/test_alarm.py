@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Iterator
 
@@ -118,7 +117,7 @@ def test_with_a_web_ui_only_the_test_ends(aws: Aws, locust: Locust, alarm: Alarm
     alarm.set("ALARM")
     run.wait_for("Stopped by alarm", timeout=STOPS_WITHIN_S)
     wait_until(lambda: json.loads(get(f"{web.url}/stats/requests"))["state"] == "stopped", "the test has ended")
-    run.signal(signal.SIGINT)
+    run.shut_down()
     run.finish()
     assert run.exit_code == 1
     run.receipt.check_delivered()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +176,7 @@ def test_an_outage_in_the_middle_loses_nothing(aws: Aws, locust: Locust) -> None
     run.wait_for(r"(?i)WARNING/locust_cw|ERROR/locust_cw", timeout=60)
     aws.proxy.listen()
     wait_until(lambda: len(aws.proxy.calls()) > before, "publication went on", timeout=60)
-    run.signal(signal.SIGINT)
+    run.shut_down()
     run.finish(timeout=90)
     receipt = run.receipt.check_delivered()
     logged = identities(aws.cloudwatch.events())

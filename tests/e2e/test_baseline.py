@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +204,7 @@ def test_a_test_of_the_web_ui_is_compared(locust: Locust, spool: Path) -> None:
     shown = status()["comparison"]
     assert (shown["verdict"], shown["text"].partition(" (")[0]) == ("undecided", "Comparison with main: undecided")
     assert b"Comparison with" in get(f"{web.url}/cloudwatch/report")
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     assert web.run.exit_code in (0, 1)
     assert "\nComparison with main: undecided" in web.run.err
 

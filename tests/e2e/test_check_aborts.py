@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from collections import defaultdict
 from datetime import datetime
 from typing import Any
@@ -128,7 +127,7 @@ def test_with_a_web_ui_only_the_test_ends(locust: Locust) -> None:
         web.swarm(1, HOST)
         wait_until(lambda: web.run.err.count(f"locust_cw: Stopped by check {check}") >= number, "the check stops it")  # noqa: B023 - called at once
         wait_until(lambda: json.loads(get(f"{web.url}/stats/requests"))["state"] == "stopped", "the test has ended")
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     assert web.run.exit_code == 3
     assert web.run.receipt.check_delivered()["stop_reason"] == f"Stopped by check {check}"
     assert web.run.err.count("Checks: 1 failed") == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from typing import Any
 
 import pytest
@@ -79,7 +78,7 @@ def test_a_test_that_is_not_published_has_not_passed(locust: Locust) -> None:
     web.swarm(1, HOST, cw_run_id="bad id")
     web.run.wait_for("locust-cw does not publish this test: .*bad id")
     web.stop()
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     assert web.run.exit_code in (1, 3)
 
 

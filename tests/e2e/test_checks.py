@@ -175,7 +175,7 @@ def run_to_its_end(
     if has_web_ui:
         web.stop()
     if not ends_itself:
-        planned.runs[0].signal(signal.SIGINT if has_web_ui else signal.SIGTERM)
+        planned.runs[0].shut_down(signal.SIGINT if has_web_ui else signal.SIGTERM)
     for run in planned.runs:
         run.finish()
     return planned

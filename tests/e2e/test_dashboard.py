@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from signal import SIGINT
 
 import pytest
 
@@ -269,7 +268,7 @@ def test_targets_may_be_sent_with_the_start(aws: Aws, locust: Locust, name: str)
     wait_until(lambda: aws.proxy.calls("PutDashboard") and aws.proxy.calls("PutMetricData"), "the next is published")
     # Ctrl-C could strike between Locust's counting of a request and ours.
     web.stop()
-    run.signal(SIGINT)
+    run.shut_down()
     run.finish()
     run.receipt.check_delivered()
     assert {"AWS/SQS", "AWS/DynamoDB"} <= {namespace for namespace, *_ in metrics_of(stored(aws, name))}

@@ -34,7 +34,7 @@ def test_a_signal_ends_the_test_and_all_is_delivered(
 ) -> None:
     """Ctrl-C and SIGTERM, after which Locust fires `quitting` before `test_stop`."""
     run = walking(locust, *live)
-    run.signal(number)
+    run.shut_down(number)
     assert run.exit_code == 0
     check_story(aws.cloudwatch, run, HOST)
 
@@ -48,7 +48,7 @@ def test_events_that_come_twice_count_once(aws: Aws, locust: Locust, order: str,
     """
     run = walking(locust, *(["-t", "2s"] if number is None else []), order=order)
     if number:
-        run.signal(number)
+        run.shut_down(number)
     assert run.exit_code == 0
     check_story(aws.cloudwatch, run, HOST)
 
@@ -86,7 +86,7 @@ def test_a_second_ctrl_c_stops_waiting(aws: Aws, locust: Locust) -> None:
     aws.proxy.on("*", hang)
     run = walking(locust, *LIVE, "--cw-drain-timeout=100")
     wait_until(aws.proxy.calls, "a call that hangs")
-    run.signal(signal.SIGINT)
+    run.shut_down()
     run.wait_for("quit begins")
     run.signal(signal.SIGINT)
     run.finish()
@@ -113,7 +113,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust, tar
             lambda: sum(event.tells("test_stop") for event in aws.cloudwatch.events()) == len(totals),
             "the run is published when it stops, not when Locust quits",
         )
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     web.run.finish()
     events = sorted(aws.cloudwatch.events(), key=lambda event: event.timestamp)
     runs = list(dict.fromkeys(event.stream.split("/")[1] for event in events))
@@ -136,7 +136,7 @@ def test_requests_between_start_and_quit_of_the_web_ui_are_delivered(aws: Aws, l
     web = Web(locust, "shop.py", *LIVE)
     web.swarm(5, target.url)
     target.wait_for(100)
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     web.run.finish()
     receipt = web.run.receipt.check_delivered()
     assert receipt["requests"]["observed"] == aws.cloudwatch.sum("RequestCount", Host=target.url) >= 100
@@ -146,7 +146,7 @@ def test_requests_between_start_and_quit_of_the_web_ui_are_delivered(aws: Aws, l
 def test_quitting_the_web_ui_without_a_test_does_nothing(aws: Aws, locust: Locust, number: signal.Signals) -> None:
     """Locust fires `test_stop` without `test_start`. There is no call, receipt or message."""
     web = Web(locust, "shop.py", *LIVE)
-    web.run.signal(number)
+    web.run.shut_down(number)
     assert web.run.exit_code == 0
     assert not aws.proxy.calls()
     assert not web.run.has_receipt

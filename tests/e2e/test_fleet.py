@@ -85,7 +85,7 @@ def test_a_signal_to_the_master_ends_the_fleet_and_all_is_delivered(
 ) -> None:
     fleet = Fleet(locust, *LIVE, *USERS)
     fleet.wait_for(60)
-    fleet.master.signal(number)
+    fleet.master.shut_down(number)
     check_fleet_story(aws.cloudwatch, fleet)
     check_exit_code(fleet.master)
     assert fleet.exit_codes[1:] == [0, 0, 0]
@@ -112,7 +112,7 @@ def test_processes_deliver_on_every_core(aws: Aws, locust: Locust, end: str) -> 
         if end == "SIGINT for all":
             interrupt_all([run])
         else:
-            run.signal(signal.Signals[end])
+            run.shut_down(signal.Signals[end])
     run.finish()
     check_exit_code(run)
     check_everything_fired(aws, [run])
@@ -206,7 +206,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust) -> 
             lambda: aws.cloudwatch.sum("RequestCount", Host=HOST) == enough,  # noqa: B023 - called at once
             "the run is published when it stops, not when Locust quits",
         )
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.finish()
     events = sorted(aws.cloudwatch.events(), key=lambda event: event.timestamp)
     runs = list(dict.fromkeys(event.stream.split("/")[1] for event in events))

@@ -41,7 +41,7 @@ def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locu
     fleet.wait_for(40)
     wait_until(lambda: is_published(3), "the count with the late one")
     fleet.wait_for(1)  # of each, after the second in which it was
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     check_fleet_story(aws.cloudwatch, fleet)
     counts = while_they_ran(aws, fleet.journals, "WorkerCount")
     assert counts == sorted(counts)
@@ -67,7 +67,7 @@ def test_a_worker_that_was_suspended_continues_its_run(aws: Aws, locust: Locust)
     gone.signal(signal.SIGCONT)
     fleet.master.wait_for(f"{name} self-healed")
     fleet.wait_for(40)
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     check_fleet_story(aws.cloudwatch, fleet)
 
 
@@ -105,7 +105,7 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
     fleet.wait_for(20)
     fleet.join(ATTACH="{}")
     fleet.wait_for(40)
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.finish()
     (refused, silent), (_, heard) = zip(fleet.workers, fleet.journals, strict=True)
     refused.wait_for("locust-cw does not publish this test: the master sent no address of a local CloudWatch")
@@ -145,7 +145,7 @@ def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locus
     victim.process.wait()
     assert not journal.of("reported", since=journal.of("started")[0].at)
     fleet.master.wait_for(f"{journal.client_id} failed to send heartbeat")
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.master.finish()
     receipt = fleet.master.receipt.check()
     assert receipt["requests"]["observed"] == len(fleet.journals[1].of("fired"))
@@ -188,7 +188,7 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     missed_at = time.time()
     wait_until(lambda: fleet.journals[0].of("fired", since=missed_at + 3.2), "the others go on")
     held_in_spool = files_in(spool_of(victim))
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.master.finish()
     others = [fleet.workers[0], fleet.workers[2]]
     assert [run.exit_code for run in (fleet.master, *others)] == [0, 0, 0]
@@ -235,6 +235,6 @@ def test_the_master_logs_the_end_of_an_outage_in_which_a_worker_was_killed(aws: 
     fleet.workers[0].process.wait()
     aws.proxy.heal()
     fleet.master.wait_for("All remaining workers publish again after an outage of ")
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.master.finish()
     assert fleet.master.err.count("workers cannot publish") == 1

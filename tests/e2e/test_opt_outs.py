@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -153,7 +152,7 @@ def test_workers_opt_out_though_their_master_does_not(aws: Aws, locust: Locust) 
     # Locust gives no users to a second one that joins.
     web.swarm(10, HOST, cw_disable="false")
     fleet.wait_for(40)
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.finish()
     publishing, *silent, dry = fleet.workers
     names = [journal.client_id for journal in fleet.journals]
@@ -196,7 +195,7 @@ def test_a_master_that_publishes_for_its_workers_leaves_out_those_that_opt_out(a
     fleet.join("--cw-local")
     wait_until(lambda: len(fleet.journals) == 4, "all have joined")
     fleet.wait_for(40)
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.finish()
     (publishing, *others), receipt = fleet.journals, fleet.master.receipt
     assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(publishing.of("fired"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 
 import pytest
@@ -61,7 +60,7 @@ def test_a_later_test_in_the_web_ui_is_refused_too(aws: Aws, locust: Locust) -> 
     web.swarm(1, HOST, run_time="30")
     wait_until(lambda: whole_run(web).get("observed"), "the next one starts")
     web.stop()
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     assert web.run.exit_code == 1
     assert receipts_printed(web.run) == 3
 
@@ -79,7 +78,7 @@ def test_stop_in_the_web_ui_of_a_master_refuses_a_waiting_test(aws: Aws, locust:
     fleet.master.wait_for(TOO_LATE)
     stopped = time.monotonic()
     wait_until(lambda: time.monotonic() > stopped + 5, "AWS has answered, and users would be there")
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.finish()
     assert fleet.master.exit_code == 1
     assert not fleet.fired.requests

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
 
@@ -102,5 +101,5 @@ def test_the_tab_of_the_web_ui_has_a_link_to_the_report(locust: Locust, target: 
     page.locator("svg[data-chart]").first.hover()
     assert values(page)
     assert tab.mishaps == []
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     assert web.run.exit_code == 0

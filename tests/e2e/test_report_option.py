@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import urllib.error
 from typing import Any
@@ -120,7 +119,7 @@ def test_the_tab_links_to_the_report_of_the_last_test(locust: Locust, target: Ta
         run_id = whole_run(web)["process"].partition(",")[0]
         assert page.headings[0] == f"Load test {run_id}"
         assert page.table("Requests by name")[0]["Requests"] == str(whole_run(web)["observed"])
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     assert web.run.exit_code == 0
     assert web.run.complaints() == []
     assert page_of(web.run).headings[0] == f"Load test {run_id}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def test_the_longest_run_id_can_get_a_number(locust: Locust) -> None:
         assert whole_run(web)["process"] == f"{run_id}, dry run"
         web.run.wait_for(f"Run {run_id}, dry run")
         web.stop()
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     assert web.run.exit_code == 0
     assert web.run.complaints() == []
 
@@ -59,7 +58,7 @@ def test_a_test_that_cannot_be_published_counts_as_a_loss(locust: Locust) -> Non
     web.run.wait_for("locust-cw does not publish this test: .*bad id")
     assert whole_run(web)["health"] == "off"
     web.stop()
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     assert web.run.exit_code == 1
     assert "some results were not delivered, and --cw-fail-on-loss is set" in web.run.err
 
@@ -77,7 +76,7 @@ def test_a_worker_that_could_not_publish_a_test_respects_the_opt_out_of_the_next
         web.swarm(2, HOST, **options)
         fleet.wait_for(20)
         web.stop()
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.finish()
     assert [complaint.partition(":")[0] for complaint in worker.complaints()] == [
         "locust-cw does not publish this test"
@@ -98,7 +97,7 @@ def test_a_run_id_in_the_form_does_not_change_that_of_late_workers(aws: Aws, loc
     web.wait_for_workers(2)
     fleet.wait_for(20)
     web.stop()
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.finish()
     assert {event.stream.split("/")[1] for event in aws.cloudwatch.events()} == {"one"}
     assert len(aws.cloudwatch.streams()) == 3
@@ -124,7 +123,7 @@ def test_the_receipt_of_a_delivered_test_is_printed_when_the_next_starts(locust:
     # Connections that are about to close may be open for a moment.
     wait_until(lambda: process.num_fds() <= files[1] + 3, "the files of the tests before are closed")
     assert len(list((web.run.folder / "state" / "locust-cw").glob("2*"))) <= 1
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     assert web.run.exit_code == 0
     assert receipts_printed(web.run) == len(re.findall("all delivered", web.run.err)) == 5
     web.run.receipt.check_delivered()
@@ -176,7 +175,7 @@ def test_a_master_waits_for_the_rest_of_the_previous_test(aws: Aws, locust: Locu
     assert fleet.master.process.poll() is None
     assert len(re.findall("all delivered", fleet.master.err)) == 1
     web.stop()
-    fleet.master.signal(signal.SIGINT)
+    fleet.master.shut_down()
     fleet.finish()
     assert receipts_printed(fleet.master) == len(re.findall("all delivered", fleet.master.err)) == 2
 
@@ -225,6 +224,6 @@ def test_a_run_of_the_web_ui_can_be_verified_while_locust_runs(locust: Locust) -
     assert result["complete"], result
     assert web.run.process.poll() is None
     assert "CloudWatch receipt" not in web.run.err
-    web.run.signal(signal.SIGINT)
+    web.run.shut_down()
     web.run.finish()
     assert web.run.receipt.check_delivered()["run_id"] == result["run_id"]

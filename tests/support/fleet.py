@@ -169,10 +169,15 @@ class Fleet:
         """Return when every worker has made so many more."""
         wait_until(lambda: len(self.journals) == len(self.workers), "every worker works")
         enough = [journal.number_fired + requests for journal in self.journals]
-        wait_until(
-            lambda: all(journal.number_fired >= number for journal, number in zip(self.journals, enough, strict=True)),
-            f"{requests} requests of every worker",
-        )
+        try:
+            wait_until(
+                lambda: all(
+                    journal.number_fired >= least for journal, least in zip(self.journals, enough, strict=True)
+                ),
+                f"{requests} requests of every worker",
+            )
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error), *(run.output[-2000:] for run in self.processes)])) from None
 
     def finish(self) -> None:
         """Return when all have ended by themselves."""

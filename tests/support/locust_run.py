@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from signal import SIGINT, Signals
 from typing import Any
 
 from support.fork_server import AVAILABLE, ForkServer, Kind, Process
@@ -23,6 +24,7 @@ from support.servers import REGION, free_port, wait_until
 from support.users_python import USERS_PYTHON
 
 IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+SENT_AGAIN_AFTER_S = 10
 SAMPLE_FATES = ("delivered", "spooled", "rejected", "dropped")
 LOG_RECORD = re.compile(
     r"^\[[^\]]+\] [^/\n]+/(?P<level>[A-Z]+)/(?P<logger>[\w.]+): (?P<message>.*?)(?=^\[\d{4}-|\Z)",
@@ -106,8 +108,21 @@ class LocustRun:
         assert found
         return found
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         self.process.send_signal(number)
+
+    def shut_down(self, number: Signals = SIGINT) -> None:
+        """Send the signal, as a user does, who presses Ctrl-C again if nothing happens.
+
+        Locust drops a KeyboardInterrupt that arrives while it receives a worker's message or stores its statistics.
+        """
+        self.signal(number)
+        sent = time.monotonic()
+        while self.process.poll() is None and "Shutting down" not in self.err:
+            if time.monotonic() > sent + SENT_AGAIN_AFTER_S:
+                self.signal(number)
+                return
+            time.sleep(0.05)
 
     def finish(self, timeout: float = 60) -> LocustRun:
         """The same, ended by itself."""
