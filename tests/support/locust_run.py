@@ -24,7 +24,7 @@ from support.servers import REGION, free_port, wait_until
 from support.users_python import USERS_PYTHON
 
 IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
-SENT_AGAIN_AFTER_S = 10
+SENT_AGAIN_AFTER_S = 5
 SAMPLE_FATES = ("delivered", "spooled", "rejected", "dropped")
 LOG_RECORD = re.compile(
     r"^\[[^\]]+\] [^/\n]+/(?P<level>[A-Z]+)/(?P<logger>[\w.]+): (?P<message>.*?)(?=^\[\d{4}-|\Z)",
@@ -114,7 +114,8 @@ class LocustRun:
     def shut_down(self, number: Signals = SIGINT) -> None:
         """Send the signal, as a user does, who presses Ctrl-C again if nothing happens.
 
-        Locust drops a KeyboardInterrupt that arrives while it receives a worker's message or stores its statistics.
+        A KeyboardInterrupt is dropped if it arrives while gevent closes a connection of the web UI, as just after a
+        response, or while Locust stores its statistics.
         """
         self.signal(number)
         sent = time.monotonic()
