@@ -28,6 +28,12 @@ from typing import Any, NoReturn
 PRELOADED = {
     "locust": ("locust.main", "runpy"),
     "command": ("locust_cw._cli.main",),
+    "report": (
+        "locust_cw._cli.report",
+        "locust_cw._report.chart",
+        "matplotlib.figure",
+        "matplotlib.backends.backend_agg",
+    ),
 }
 # The folders of locust-cw that Locust processes import from.
 FOLDERS = ("_checks", "_distributed", "_extensions", "_plugin", "_runs", "_settings", "_terminal")
@@ -36,6 +42,8 @@ LARGEST_REQUEST = 1 << 20
 
 def preload(kind: str) -> Callable[[], int]:
     """Import what programs of this kind import, and return how to fork."""
+    # NumPy, which matplotlib imports, would start threads.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     for name in PRELOADED[kind]:
         importlib.import_module(name)
     if kind == "locust":

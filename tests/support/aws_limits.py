@@ -91,11 +91,21 @@ def _shape(call: Call, params: dict[str, Any]) -> Iterator[str]:
         yield "no such operation"
         return
     shape = model.operation_model(call.operation).input_shape
+    if call.operation == "PutLogEvents":
+        params = _with_one_event(params)
     report = botocore.validate.ParamValidator().validate(params, shape)
     if report.has_errors():
         yield report.generate_report()
         return
     yield from _members(shape, params, call.operation)
+
+
+def _with_one_event(params: dict[str, Any]) -> dict[str, Any]:
+    """The same with the first event only, if the others have the same members: there may be thousands."""
+    first, *others = params["logEvents"] or [{}]
+    members = {name: type(value) for name, value in first.items()}
+    is_uniform = all({name: type(value) for name, value in event.items()} == members for event in others)
+    return params | {"logEvents": [first]} if is_uniform and first else params
 
 
 def _members(shape: Any, value: Any, where: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import boto3
@@ -47,7 +47,7 @@ class LogEvent:
     timestamp: int  # ms
     message: str
 
-    @property
+    @cached_property
     def fields(self) -> dict[str, Any]:
         value = json.loads(self.message)
         assert isinstance(value, dict), self.message[:200]

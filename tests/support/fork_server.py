@@ -25,7 +25,7 @@ from support.paths import SCRIPTS
 AVAILABLE = sys.platform == "linux" and "coverage" not in sys.modules
 """Elsewhere, and where coverage.py follows each new interpreter, tests start new ones."""
 
-Kind = Literal["locust", "command"]
+Kind = Literal["locust", "command", "report"]
 
 # Variables that an interpreter and its libraries read when they start. Another value needs a new interpreter.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GEVENT", "TZ", "LOCUST_SKIP", "LOCUST_PLAYWRIGHT")

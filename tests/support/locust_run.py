@@ -288,10 +288,11 @@ def launch_locust(
 def launch_command(folder: Path, *args: str, env: Mapping[str, str], new_interpreter: bool = False) -> LocustRun:
     """The same of `locust-cw`."""
     program = Path(sys.executable).with_name("locust-cw")
-    if new_interpreter or not AVAILABLE or not _server("command").can_start(env):
+    kind: Kind = "report" if args[:1] == ("report",) else "command"
+    if new_interpreter or not AVAILABLE or not _server(kind).can_start(env):
         return launch(folder, program, *args, env=env)
     with _files(folder) as files:
-        process = _server("command").start(
+        process = _server(kind).start(
             "locust_cw._cli.main:main",
             [str(program), *args],
             path=str(program.parent),

@@ -103,7 +103,7 @@ class Planned:
         wait_until(lambda: self.count(what) >= number, f"{number} times {what}")
 
     def count(self, what: str) -> int:
-        return sum(len(journal.of(what)) for journal in self.journals)
+        return sum(journal.count(what) for journal in self.journals)
 
     @property
     def journals(self) -> list[Journal]:
