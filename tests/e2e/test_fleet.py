@@ -104,7 +104,10 @@ def test_ctrl_c_for_all_processes_loses_nothing(aws: Aws, locust: Locust) -> Non
 def test_processes_deliver_on_every_core(aws: Aws, locust: Locust, end: str) -> None:
     """`--processes 2`: the last results of the children arrive. Locust's parent process does not wait for them."""
     args = ["-t", "3s"] if end == "time" else []
-    run = locust.start("traders.py", "--processes=2", *LIVE, *USERS, *args, "--cw-receipt=receipt.json")
+    run = locust.start(
+        "traders.py", "--processes=2", *LIVE, *USERS, *args, "--cw-receipt=receipt.json", json_file=False,
+        new_interpreter=True,
+    )  # fmt: skip
     if end != "time":
         wait_until(
             lambda: sum(len(journal.of("fired")) >= 60 for journal in journals([run])) == 2, "both children work"
@@ -151,7 +154,16 @@ def lives(process: psutil.Process) -> bool:
 def test_the_parent_of_processes_waits_for_a_slow_drain(aws: Aws, locust: Locust) -> None:
     """Its children have exited before it exits, and everything is delivered."""
     aws.proxy.on("*", slowly(1))
-    run = locust.start("traders.py", "--processes=2", *USERS, "-t", "3s", "--cw-receipt=receipt.json")
+    run = locust.start(
+        "traders.py",
+        "--processes=2",
+        *USERS,
+        "-t",
+        "3s",
+        "--cw-receipt=receipt.json",
+        json_file=False,
+        new_interpreter=True,
+    )
     children: set[psutil.Process] = set()
     while run.process.poll() is None:
         try:

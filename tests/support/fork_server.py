@@ -1,7 +1,8 @@
 """Starts Locust and `locust-cw` in a tenth of the time, by forking a process that has imported what they import.
 
 Each kind has one such process for each process of pytest. A program that runs in a fork cannot tell, except by what was
-imported before, so tests of imports, of the start, of `--processes` and of the packages start a new interpreter.
+imported before, so tests of imports, of the start, of the packages, and of how `--processes` ends start a new
+interpreter.
 """
 
 from __future__ import annotations

@@ -156,6 +156,11 @@ class LocustRun:
         return LocustStats.of(json.loads(path.read_text()))
 
     @property
+    def has_stats(self) -> bool:
+        """Whether Locust writes them. The workers of `--processes` would replace those of their master."""
+        return (self.folder / "locust.json").exists()
+
+    @property
     def totals(self) -> tuple[int, int]:
         """Locust's requests and failures, written at exit by the locustfiles that import `totals`."""
         requests, failures = json.loads((self.folder / "totals.json").read_text())
@@ -274,9 +279,7 @@ def launch_locust(
     folder: Path, *args: str, env: Mapping[str, str], module: str = "locust", new_interpreter: bool = False
 ) -> LocustRun:
     """`python -m locust` or `locust_cw` with these arguments, forked unless it needs an interpreter of its own."""
-    # With --processes, Locust forks its workers itself.
-    needs_own = new_interpreter or any(arg.startswith("--processes") for arg in args)
-    if needs_own or not AVAILABLE or not _server("locust").can_start(env):
+    if new_interpreter or not AVAILABLE or not _server("locust").can_start(env):
         return launch(folder, USERS_PYTHON, "-m", module, *args, env=env)
     with _files(folder) as files:
         process = _server("locust").start(
