@@ -129,7 +129,7 @@ def one_process(stack: ExitStack, folder: Path, proxy: Proxy, shop: str, browser
     page.wait_for_row(health="trouble")
     wait_until(lambda: int(page.rows[0]["Waiting"]) >= REQUESTS, "results wait", 60)
     keep(page, "web-ui-outage")
-    proxy.heal()
+    proxy.stop_faults()
     page.stop()
     page.wait_for_row(health="complete")
 

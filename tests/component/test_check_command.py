@@ -94,9 +94,9 @@ def test_a_check_that_has_not_passed_sets_exit_code_3(spool: Path, expression: s
 def test_json_has_the_keys_of_the_receipt(spool: Path) -> None:
     done = check(spool, "--json", "GET /a: p50 < 50ms")
     assert done.exit_code == 3
-    told = json.loads(done.out)
-    assert (told["run_id"], told["verdict"], told["notes"]) == (RUN, "failed", [])
-    (result,) = told["checks"]
+    output = json.loads(done.out)
+    assert (output["run_id"], output["verdict"], output["notes"]) == (RUN, "failed", [])
+    (result,) = output["checks"]
     assert list(result) == ["expression", "verdict", "measured", "limit", "first_breach", "unit", "reason"]
     assert result["measured"] == pytest.approx(100, rel=0.01)
     assert (result["limit"], result["unit"], result["first_breach"]) == (50.0, "ms", None)

@@ -132,7 +132,7 @@ def test_marks_are_log_events_and_part_of_the_record(
         publisher.gauge("depth", 1, "Count", pool="web")
         for number in range(250):
             publisher.mark(f"step {number} " + "x" * 300)
-    texts = [event.fields["text"] for event in aws.cloudwatch.events() if event.tells("mark")]
+    texts = [event.fields["text"] for event in aws.cloudwatch.events() if event.is_event("mark")]
     assert texts[0] == "deploy began: https://ci.example/?token=..."
     # The minute may have changed meanwhile.
     assert len(texts) in (100, 200)
@@ -173,7 +173,7 @@ def test_in_asyncio_and_when_disabled(aws: Aws) -> None:
         publisher.close()
     assert aws.cloudwatch.sum("depth", Host=HOST, pool="web") == 7
     assert aws.cloudwatch.sum("tokens", Host=HOST) == 3
-    assert sum(event.tells("mark") for event in aws.cloudwatch.events()) == 1
+    assert sum(event.is_event("mark") for event in aws.cloudwatch.events()) == 1
 
 
 def test_a_dry_run_keeps_them_in_the_spool(tmp_path: Path) -> None:

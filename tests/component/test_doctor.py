@@ -283,7 +283,7 @@ with locust_cw.Publisher(**json.loads(sys.argv[1])) as publisher:
 """
     options = {"endpoint_url": proxy.url, "spool_dir": str(spool), "drain_timeout": 0}
     assert run_python(tmp_path, "-c", publish, json.dumps(options)).returncode == 0
-    proxy.heal()
+    proxy.stop_faults()
     checks = examine(tmp_path, "--endpoint-url", proxy.url, "--logs=off")
     assert "1 run(s) are undelivered" in str(checks["spool"]["text"])
     assert "replay" in str(checks["spool"]["text"])

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from locust_cw import _core
-from support.outages import files_in
 from support.proxy import REQUEST_ID, Answer, Exchange, Fault, Proxy, json_answer
 from support.servers import REGION, wait_until
+from support.spools import files_in
 
 HTML = Answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<html><title>Sign in</title></html>")
 CBOR_TYPE = {"Content-Type": "application/cbor"}
@@ -163,8 +163,8 @@ def test_a_replay_keeps_the_spool(elsewhere: Proxy, options: dict[str, Any], tmp
     publish(options)
     before = contents(tmp_path)
     elsewhere.on("*", fault)
-    (leftover,) = _core.pending_spools(str(tmp_path))
-    again = _core.Replay(leftover.folder, {})
+    (pending,) = _core.pending_spools(str(tmp_path))
+    again = _core.Replay(pending.folder, {})
     wait_until(lambda: again.progress().over, "nothing more can be sent")
     receipt = again.finish()
     assert not receipt.complete

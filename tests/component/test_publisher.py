@@ -53,7 +53,7 @@ def test_threads_share_a_publisher_and_a_flush_delivers_what_they_recorded(aws: 
     assert [(each.get("status"), each["error"]) for each in failed] == [(502, "broken"), (None, "no answer")]
     assert sum(event.is_request and event.fields.get("status") == 200 for event in events) == 4000
     assert sum(event.fields.get("context", {}).get("tenant") == 2 for event in events) == 8 * 166
-    assert [event.fields["tenants"] for event in events if event.tells("half_time")] == [3]
+    assert [event.fields["tenants"] for event in events if event.is_event("half_time")] == [3]
 
 
 def test_a_publisher_that_is_still_open_at_exit_is_closed_then(aws: Aws, tmp_path: Path) -> None:
@@ -352,14 +352,14 @@ def test_ctrl_c_while_the_values_of_a_request_are_read_is_raised(aws: Aws, tmp_p
             raise KeyboardInterrupt
         __float__ = status_code = property(__str__)
     publisher = Publisher(**options)
-    heard = 0
+    recorded = 0
     for said in ({"exception": Interrupted()}, {"response": Interrupted()}, {"response_time": Interrupted()}, {}):
         try:
             publisher._core.record(**{"request_type": "GET", "name": "/", "response_time": 1.0, **said})
             time.sleep(0.001)
         except KeyboardInterrupt:
-            heard += 1
-    print(json.dumps([heard, json.loads(publisher.close().json)["requests"]["observed"]]))
+            recorded += 1
+    print(json.dumps([recorded, json.loads(publisher.close().json)["requests"]["observed"]]))
     """
     assert run(tmp_path, aws, code) == [[3, 4]]
 

@@ -10,8 +10,8 @@ import pytest
 
 from locust_cw import Publisher
 from locust_cw._runs.record import NoRecordError, Record
+from support.commands import run as run_command
 from support.fixtures import Aws
-from support.outages import run as run_command
 from support.programs import HOST, run
 
 

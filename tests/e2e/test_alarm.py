@@ -58,10 +58,10 @@ def test_an_alarm_that_goes_off_ends_the_test(aws: Aws, locust: Locust, alarm: A
     run.wait_for("Stopped by alarm", timeout=STOPS_WITHIN_S)
     assert time.monotonic() - begun <= STOPS_WITHIN_S
     assert run.exit_code == 1
-    assert run.stumbles == 0
+    assert run.listener_errors == 0
     receipt = run.receipt.check_delivered()
     assert receipt["requests"]["observed"] == run.stats.requests.total() > 0
-    (complaint,) = run.complaints()
+    (complaint,) = run.logged_problems()
     assert alarm.name in complaint
     assert "too many errors of the shop" in complaint
     printed = run.err[run.err.index("CloudWatch receipt") :]
@@ -69,7 +69,7 @@ def test_an_alarm_that_goes_off_ends_the_test(aws: Aws, locust: Locust, alarm: A
     assert receipt["stop_reason"] == f"Stopped by alarm {alarm.name}: too many errors of the shop"
     body = aws.cloudwatch.metrics.get_dashboard(DashboardName=dashboard)["DashboardBody"]
     assert f"stop: Stopped by alarm {alarm.name}: too many errors of the shop" in body
-    (event,) = [event.fields for event in aws.cloudwatch.events() if event.tells("alarm_name")]
+    (event,) = [event.fields for event in aws.cloudwatch.events() if event.is_event("alarm_name")]
     assert (event["event"], event["alarm_name"], event["reason"]) == (
         "alarm",
         alarm.name,
@@ -144,7 +144,7 @@ def test_an_alarm_that_cannot_be_read_prevents_the_start_of_a_test(
     assert run.exit_code == 1
     assert run.stats.requests.total() == 0
     assert "The test was not started" in run.err
-    assert [line for line in run.complaints() if message in line], run.complaints()
+    assert [line for line in run.logged_problems() if message in line], run.logged_problems()
 
 
 @pytest.mark.long
@@ -156,4 +156,4 @@ def test_a_failed_call_during_the_test_is_logged_once_and_stops_nothing(aws: Aws
     assert run.process.poll() is None
     alarm.set("ALARM")
     assert run.finish().exit_code == 1
-    assert len([line for line in run.complaints() if "cannot read the states of the alarms" in line]) == 1
+    assert len([line for line in run.logged_problems() if "cannot read the states of the alarms" in line]) == 1

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from support.delivered import identities
 from support.fixtures import Aws, Locust
 from support.locust_run import NO_KEYS
-from support.outages import identities
-from support.proxy import Answer, Exchange, Fault, error, hang, reset, swallow
+from support.proxy import Answer, Exchange, Fault, error, hang, lose_answer, reset
 from support.servers import refused_url, wait_until
 
 HOST = "http://troubled.test"
@@ -47,10 +47,10 @@ def test_one_message_names_the_cause_and_the_test_continues(
         where = [f"--cw-endpoint-url={away}"] if trouble.get("refuse") else []
         run = locust.run("orders.py", *WALK, *live, *where, "-t", "5s", "--cw-logs=off", env=env)
     assert run.exit_code == 0, run.err[-3000:]
-    assert run.stumbles == 0
-    complaints = run.complaints()
-    assert len([each for each in complaints if re.search(trouble["message"], each)]) == 1, complaints
-    assert len(complaints) == 1, complaints
+    assert run.listener_errors == 0
+    logged_problems = run.logged_problems()
+    assert len([each for each in logged_problems if re.search(trouble["message"], each)]) == 1, logged_problems
+    assert len(logged_problems) == 1, logged_problems
     receipt = run.receipt.check()
     assert receipt["requests"]["observed"] == run.stats.requests.total() > 10
     assert receipt["requests"]["delivered"] == 0
@@ -63,9 +63,9 @@ def test_each_refused_action_is_named_once(aws: Aws, locust: Locust) -> None:
     """If AWS refuses metrics and logs, each message names its call, and no batch repeats it."""
     aws.proxy.on("*", DENIED)
     run = locust.run("orders.py", *WALK, *LIVE, "-t", "4s")
-    complaints = run.complaints()
+    logged_problems = run.logged_problems()
     for operation in ("PutMetricData", "CreateLogGroup|CreateLogStream|PutLogEvents"):
-        assert len([each for each in complaints if re.search(operation, each)]) == 1, complaints
+        assert len([each for each in logged_problems if re.search(operation, each)]) == 1, logged_problems
     receipt = run.receipt.check()
     assert receipt["requests"]["delivered"] == receipt["log_events"]["delivered"] == 0
 
@@ -87,7 +87,7 @@ def test_a_log_group_that_cannot_be_created_rejects_no_event(aws: Aws, locust: L
     receipt = run.receipt.check()
     assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
     assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"] > 10
-    (complaint,) = run.complaints()
+    (complaint,) = run.logged_problems()
     assert "The specified class is not supported here. Check --cw-log-group" in complaint
 
 
@@ -106,7 +106,7 @@ def test_a_retention_that_cannot_be_set_delays_nothing(aws: Aws, locust: Locust,
     run = locust.run("orders.py", *WALK, *LIVE, "-t", "3s", "--cw-log-retention-days=7", "--cw-drain-timeout=60")
     run.receipt.check_delivered()
     assert len(aws.proxy.calls("PutRetentionPolicy")) == tries
-    *before, last = run.complaints()
+    *before, last = run.logged_problems()
     assert len(before) == (tries > 1), "what is tried again is said once"
     assert all("PutRetentionPolicy" in each for each in (*before, last))
     assert all(each.endswith("locust-cw keeps retrying.") for each in before)
@@ -143,7 +143,7 @@ def test_a_lost_response_counts_as_uncertain(aws: Aws, locust: Locust) -> None:
     The data may be stored twice, and duplicate log events can be recognized.
     """
     for operation in ("PutMetricData", "PutLogEvents"):
-        aws.proxy.on(operation, swallow, times=1)
+        aws.proxy.on(operation, lose_answer, times=1)
     run = locust.run("orders.py", *WALK, "-t", "2s")
     receipt = run.receipt.check_delivered()
     requests = run.stats.requests.total()

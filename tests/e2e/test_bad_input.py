@@ -32,7 +32,7 @@ def test_bad_input_is_counted_and_disturbs_nothing(
     run, plain = fire(locust, what, *live, *hosts), fire(locust, what, "--cw-disable", *hosts)
     assert run.exit_code == plain.exit_code
     assert run.totals == plain.totals
-    assert run.stumbles == plain.stumbles
+    assert run.listener_errors == plain.listener_errors
     requests, failures = run.totals
     receipt = run.receipt.check_delivered()
     assert (receipt["requests"]["observed"], receipt["failures"]["observed"]) == (requests, failures)

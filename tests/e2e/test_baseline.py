@@ -104,7 +104,7 @@ def test_a_change_within_the_maximum_is_no_regression(locust: Locust, spool: Pat
     for run in runs:
         run.finish(120)
         assert run.exit_code == 0, run.output
-        assert not run.complaints()
+        assert not run.logged_problems()
     tolerated, loaded = runs
     assert "count as the same." in tolerated.err
     assert "The load differed by 1" in loaded.err
@@ -141,7 +141,7 @@ def test_a_base_without_a_usable_summary_does_not_affect_the_other_results(locus
     run = dry(locust, spool, "-u1", "-t2s", "--cw-baseline=main", "--cw-check=requests > 0").finish()
     assert run.exit_code == 0, run.output
     assert "\nChecks: 1 passed\n" in run.err
-    (error_message,) = run.complaints()
+    (error_message,) = run.logged_problems()
     assert error_message.startswith("The run was not compared with main: the summary of run base cannot be read: ")
     assert "\nComparison with main: none\n" in run.err
 
@@ -151,7 +151,7 @@ def test_a_baseline_that_is_not_set_yet_is_a_warning(locust: Locust, tmp_path: P
     junit = f"--cw-junit={tmp_path / 'results.xml'}"
     run = dry(locust, tmp_path / "spool", "-u1", "-t2s", "--cw-baseline=feature/a b", junit, "--exit-code-on-error=0")
     assert run.exit_code == 0, run.output
-    assert run.complaints() == ["There is no baseline feature/a b yet, so this test is not compared"]
+    assert run.logged_problems() == ["There is no baseline feature/a b yet, so this test is not compared"]
     assert "\nComparison with feature/a b: none\n" in run.err
     assert f"locust-cw baseline set {run.receipt['run_id']} 'feature/a b'" in run.err
     assert etree.parse(tmp_path / "results.xml").find(".//skipped") is not None
@@ -174,7 +174,7 @@ def test_a_baseline_that_cannot_be_read_stops_only_a_strict_test(aws: Aws, locus
     assert run.exit_code == (1 if strict else 0), run.output
     assert ("The test was not started: --cw-baseline: " in run.err) == strict
     if not strict:
-        first, last = run.complaints()
+        first, last = run.logged_problems()
         assert first.startswith("The base of --cw-baseline main could not be read: ")
         assert last.startswith("The run was not compared with main: ")
         assert "\nComparison with main: none\n" in run.err
@@ -213,7 +213,7 @@ def test_a_disabled_test_is_not_compared(locust: Locust, spool: Path) -> None:
     run = dry(locust, spool, "-u1", "-t2s", "--cw-baseline=main", "--cw-disable", "--exit-code-on-error=0")
     run.finish()
     assert run.exit_code == 0
-    assert run.complaints() == ["This test is not judged: publishing is disabled (--cw-disable)"]
+    assert run.logged_problems() == ["This test is not judged: publishing is disabled (--cw-disable)"]
     assert "Comparison" not in run.err
 
 

@@ -89,7 +89,7 @@ def test_checks_of_a_disabled_test_are_not_judged(locust: Locust, source: str) -
     run = finished(locust, *FAILS, *args, env={"LOCUST_CW_DISABLE": "true"} if source == "variable" else {})
     assert run.exit_code == 1
     assert "Shutting down (exit code 1)" in run.err
-    assert run.complaints() == ["This test is not judged: publishing is disabled (--cw-disable)"]
+    assert run.logged_problems() == ["This test is not judged: publishing is disabled (--cw-disable)"]
     assert not re.search("^Checks: ", run.err, re.MULTILINE)
 
 

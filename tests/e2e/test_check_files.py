@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from support.commands import run as run_command
 from support.fixtures import Locust
 from support.locust_run import NO_KEYS
-from support.outages import run as run_command
 from support.scripted import play
 from support.servers import Target
 
@@ -46,10 +46,10 @@ def test_the_files_have_the_results_of_the_receipt(locust: Locust, tmp_path: Pat
 
 def test_the_command_gives_the_verdicts_of_the_test(locust: Locust, tmp_path: Path) -> None:
     run = play(locust, tmp_path, "--cw-dry-run", *OPTIONS, env=NO_KEYS)
-    told = json.loads(run_command(run.folder, "check", run.receipt["run_id"], *CHECKS, "--json", code=3))
-    assert told["verdict"] == "failed"
+    output = json.loads(run_command(run.folder, "check", run.receipt["run_id"], *CHECKS, "--json", code=3))
+    assert output["verdict"] == "failed"
     known = ("expression", "verdict", "measured", "limit", "unit", "reason")
-    assert [{key: check[key] for key in known} for check in told["checks"]] == [
+    assert [{key: check[key] for key in known} for check in output["checks"]] == [
         {key: check[key] for key in known} for check in run.receipt["checks"]
     ]
 
@@ -71,6 +71,6 @@ def test_a_test_without_checks_writes_no_files(locust: Locust, tmp_path: Path) -
 
 def test_files_without_checks_are_a_warning_at_the_start(locust: Locust, target: Target) -> None:
     run = locust.run("paced.py", "--cw-dry-run", "-t", "1s", "--host", target.url, "--cw-junit", "checks.xml")
-    (warning,) = run.complaints()
+    (warning,) = run.logged_problems()
     assert warning == "--cw-junit and --cw-summary have no effect: the test has no --cw-check or --cw-baseline"
     assert not (run.folder / "checks.xml").exists()

@@ -141,7 +141,7 @@ def check_output(run: LocustRun, expected: list[Expected]) -> None:
         )
     assert run.exit_code == 3
     assert "Exit code 3: a check failed or is undecided" in run.err
-    assert run.stumbles == 0, run.err
+    assert run.listener_errors == 0, run.err
 
 
 PROCESSES = ["one process", "--processes=2", "master and workers"]

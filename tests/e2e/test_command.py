@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from locust_cw import _core
+from support.commands import commanding, run
 from support.fixtures import Aws, Locust
 from support.locust_run import clean_environment, run_python
-from support.outages import PACED, commanding, run
+from support.paced import PACED
 from support.proxy import hang
 from support.servers import wait_until
 

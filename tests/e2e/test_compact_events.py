@@ -12,10 +12,10 @@ import pytest
 
 from locust_cw import Publisher
 from support.cloudwatch import LogEvent
+from support.commands import run as command
 from support.fixtures import Aws, Locust
 from support.fleet import HOST, Fleet
 from support.locust_run import LocustRun
-from support.outages import run as command
 from support.scripted import HOST as SCRIPTED_HOST
 from support.scripted import play
 from support.servers import REGION, wait_until
@@ -40,7 +40,7 @@ def test_a_compact_event_leaves_out_only_what_is_said_elsewhere(aws: Aws, locust
     for log_fields in ("full", "compact"):
         receipt = play(locust, tmp_path, f"--cw-log-fields={log_fields}").receipt.check_delivered()
         events = aws.cloudwatch.events(f"load-generator/{receipt['run_id']}/")
-        (start,) = (event.fields for event in events if event.tells("test_start"))
+        (start,) = (event.fields for event in events if event.is_event("test_start"))
         requests = [event for event in events if event.is_request]
         assert all(event.fields.keys() > REPEATED for event in events if event not in requests)
         for event in requests:

@@ -10,28 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from support.commands import commanding, replay
+from support.delivered import identities
+from support.faults import Answered
 from support.fixtures import Aws, Locust
-from support.outages import (
-    HOST,
-    LIVE,
-    LONG,
-    PACED,
-    Answered,
-    commanding,
-    files_in,
-    fired,
-    folders_in,
-    identities,
-    kill_in_step,
-    replay,
-    spool_of,
-    stop,
-    stop_when,
-    wait_for_more,
-)
+from support.paced import HOST, LIVE, LONG, PACED, fired, kill_in_step, stop, stop_when, wait_for_more
 from support.proxy import Call, hang, passing
 from support.replays import check_all_there, left_behind, replay_commands, run_id_of
 from support.servers import wait_until
+from support.spools import files_in, folders_in, spool_of
 
 NOT_YET_ON_DISK = 1.0
 """Seconds that may be missing."""
@@ -110,7 +97,7 @@ def test_a_crash_while_sending_loses_nothing(aws: Aws, locust: Locust) -> None:
     wait_until(lambda: not list(spool_of(run).glob("*/*/*-metrics.jsonl")), "the metrics have left the disk")
     run.signal(signal.SIGKILL)
     run.process.wait()
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     assert replay(run.folder, "--all").exit_code == 0
     requests = fired(run)
     assert requests <= aws.cloudwatch.sum("RequestCount", Host=HOST) <= requests + AT_ONCE

@@ -27,7 +27,7 @@ def record_in(folder: Path) -> dict[str, Any]:
 
 
 def marks_logged(aws: Aws) -> list[str]:
-    return sorted(event.fields["text"] for event in aws.cloudwatch.events() if event.tells("mark"))
+    return sorted(event.fields["text"] for event in aws.cloudwatch.events() if event.is_event("mark"))
 
 
 def check_sums(aws: Aws) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from locust_cw._dashboard.body import make_body
 from locust_cw._dashboard.log_queries import saved_queries
+from support.commands import commanding
 from support.dashboard_grammar import assert_valid, expressions_of, metrics_of, resolved
 from support.dashboards import (
     BALANCER,
@@ -25,7 +26,6 @@ from support.dashboards import (
 from support.fixtures import Aws, Locust
 from support.fleet import MasterWeb
 from support.locust_run import NO_KEYS, LocustRun
-from support.outages import commanding
 from support.proxy import error
 from support.servers import REGION, Target, answers, wait_until
 
@@ -225,7 +225,7 @@ def test_two_tests_are_marked_on_one_dashboard(aws: Aws, locust: Locust, name: s
     assert any(namespace == "AWS/SQS" for namespace, *_ in metrics_of(body))
     for run in runs:
         assert run.exit_code == 0
-        assert run.complaints() == []
+        assert run.logged_problems() == []
         assert run.receipt["dashboard_url"] is None, "a local dashboard has no URL in the console"
 
 
@@ -314,8 +314,8 @@ def test_a_missing_permission_for_the_dashboard_disturbs_nothing(aws: Aws, locus
     run = locust.run("orders.py", *LOAD, "-t", "3s", f"--cw-dashboard={name}")
     assert run.exit_code == 0
     run.receipt.check_delivered()
-    assert run.complaints()
-    assert all("PutDashboard" in message and "IAM policy" in message for message in run.complaints())
+    assert run.logged_problems()
+    assert all("PutDashboard" in message and "IAM policy" in message for message in run.logged_problems())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from support.servers import wait_until
 EXIT_CODE = 42
 
 
-def depart(fleet: Fleet) -> None:
+def let_the_master_go_on(fleet: Fleet) -> None:
     """Wait until the workers have ended, and then have the master go on."""
     wait_until(lambda: all(run.process.poll() is not None for run in fleet.workers), "the workers end")
     (fleet.master.folder / "go-on").touch()
@@ -22,7 +22,7 @@ def depart(fleet: Fleet) -> None:
 def test_workers_end_before_their_master_quits(aws: Aws, locust: Locust, workers: int) -> None:
     """Locust no longer receives messages then. The master acknowledges the last reports, and has the only receipt."""
     fleet = Fleet(locust, "-u2", "-r100", "-t3s", f"--host={HOST}", locustfile="departing.py", workers=workers)
-    depart(fleet)
+    let_the_master_go_on(fleet)
     assert fleet.exit_codes == [0] * (1 + workers)
     assert [receipts_printed(run) for run in fleet.processes] == [1] + [0] * workers
     observed = fleet.master.receipt.check_delivered()["requests"]["observed"]
@@ -36,6 +36,6 @@ def test_a_worker_that_ends_at_its_start_leaves_the_receipt_to_its_master(locust
     fleet = Fleet(
         locust, "-t3s", f"--host={HOST}", locustfile="departing.py", workers=1, worker_env={"EXIT_CODE": str(EXIT_CODE)}
     )
-    depart(fleet)
+    let_the_master_go_on(fleet)
     assert fleet.exit_codes == [0, EXIT_CODE]
     assert [receipts_printed(run) for run in fleet.processes] == [1, 0]

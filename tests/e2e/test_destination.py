@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from support.cloudwatch import CloudWatch
+from support.commands import commanding, replay
 from support.credentials import metadata
 from support.fixtures import Aws, Locust
 from support.locust_run import NO_KEYS, LocustRun
-from support.outages import HOST, PACED, commanding, files_in, replay, spool_of, wait_for_more
+from support.paced import HOST, PACED, wait_for_more
 from support.profiles import PROFILES, signed_with
 from support.proxy import Answer, Exchange, Fault, Proxy, error
 from support.servers import REGION, wait_until
+from support.spools import files_in, spool_of
 
 OTHER_REGION = "ap-southeast-2"
 OTHER_ACCOUNT = "222222222222"
@@ -59,7 +61,7 @@ def left_behind(aws: Aws, locust: Locust, env: dict[str, str | None], *more: str
     run.finish()
     requests = run.receipt.check()["requests"]
     assert requests["spooled"] == requests["observed"] > 0
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     return run
 
 

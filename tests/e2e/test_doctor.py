@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.cloudwatch import client
+from support.commands import commanding, run
 from support.doctor_checks import checks_by_name, states
-from support.outages import commanding, run
 from support.proxy import Answer, Exchange, Proxy
 from support.servers import REGION
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.checks import check_log_events, check_metrics, check_story, receipts_printed
+from support.checks import check_delivered_run, check_log_events, check_metrics, receipts_printed
 from support.fixtures import Aws, Locust
 from support.locust_run import LocustRun
 from support.proxy import hang
@@ -36,7 +36,7 @@ def test_a_signal_ends_the_test_and_all_is_delivered(
     run = walking(locust, *live)
     run.shut_down(number)
     assert run.exit_code == 0
-    check_story(aws.cloudwatch, run, HOST)
+    check_delivered_run(aws.cloudwatch, run, HOST)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, None], ids=["SIGINT", "SIGTERM", "time"])
@@ -50,7 +50,7 @@ def test_events_that_come_twice_count_once(aws: Aws, locust: Locust, order: str,
     if number:
         run.shut_down(number)
     assert run.exit_code == 0
-    check_story(aws.cloudwatch, run, HOST)
+    check_delivered_run(aws.cloudwatch, run, HOST)
 
 
 def test_a_task_may_quit_the_runner(aws: Aws, locust: Locust) -> None:
@@ -60,7 +60,7 @@ def test_a_task_may_quit_the_runner(aws: Aws, locust: Locust) -> None:
     """
     run = walking(locust, "-u", "1", order="quit in a task")
     assert run.exit_code == 0
-    check_story(aws.cloudwatch, run, HOST)
+    check_delivered_run(aws.cloudwatch, run, HOST)
 
 
 def test_an_exception_in_a_task_has_the_same_effect_as_without_locust_cw(aws: Aws, locust: Locust) -> None:
@@ -69,7 +69,7 @@ def test_an_exception_in_a_task_has_the_same_effect_as_without_locust_cw(aws: Aw
     run.signal(signal.SIGTERM)
     assert run.exit_code == 1
     assert "stumbled" in run.err
-    check_story(aws.cloudwatch, run, HOST)
+    check_delivered_run(aws.cloudwatch, run, HOST)
 
 
 def test_a_broken_locustfile_fails_as_without_locust_cw(aws: Aws, locust: Locust) -> None:
@@ -94,7 +94,7 @@ def test_a_second_ctrl_c_stops_waiting(aws: Aws, locust: Locust) -> None:
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] >= 20
     assert receipt["requests"]["observed"] == run.stats.requests.total()
     assert receipts_printed(run) == 1
-    assert run.stumbles == 0
+    assert run.listener_errors == 0
 
 
 # The web UI
@@ -110,7 +110,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust, tar
         target.wait_for(100)
         totals.append(web.stats_at_stop())
         wait_until(
-            lambda: sum(event.tells("test_stop") for event in aws.cloudwatch.events()) == len(totals),
+            lambda: sum(event.is_event("test_stop") for event in aws.cloudwatch.events()) == len(totals),
             "the run is published when it stops, not when Locust quits",
         )
     web.run.shut_down()
@@ -150,8 +150,8 @@ def test_quitting_the_web_ui_without_a_test_does_nothing(aws: Aws, locust: Locus
     assert web.run.exit_code == 0
     assert not aws.proxy.calls()
     assert not web.run.has_receipt
-    assert web.run.stumbles == 0
-    assert web.run.complaints() == []
+    assert web.run.listener_errors == 0
+    assert web.run.logged_problems() == []
 
 
 def test_locusts_statistics_are_those_of_a_run_without_locust_cw(aws: Aws, locust: Locust) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from support.commands import replay
 from support.fixtures import Aws, Locust
 from support.locust_run import clean_environment, launch, run_python
-from support.outages import replay
 from support.proxy import hang
 from support.servers import ending, wait_until
 
@@ -107,7 +107,7 @@ def test_threads_may_be_busy_when_a_program_ends(aws: Aws, tmp_path: Path, *, wa
     assert requests["observed"] == taken > 0
     assert requests["delivered"] + requests["spooled"] + requests["dropped"] == taken
     assert (requests["spooled"] > 0) == away
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     assert replay(tmp_path, "--all").exit_code == 0
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == taken - requests["dropped"]
 
@@ -135,7 +135,7 @@ def test_a_program_that_ends_at_once_leaves_what_it_flushed_in_the_spool(aws: Aw
         **options(aws),
     )
     assert (done.returncode, done.stdout) == (9, "")
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     assert replay(tmp_path, "--all").exit_code == 0
     assert aws.cloudwatch.sum("RequestCount", Host=HOST, Request="/flushed") == 1000
 
@@ -187,7 +187,7 @@ def test_a_second_signal_ends_the_waiting_at_exit(aws: Aws, tmp_path: Path) -> N
         wait_until(lambda: aws.proxy.calls("PutMetricData"), "a call that hangs")
         program.signal(signal.SIGTERM)
         assert program.finish(20).exit_code == 143, program.err
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     assert replay(tmp_path, "--all").exit_code == 0
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) > 0
 

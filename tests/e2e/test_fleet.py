@@ -13,12 +13,13 @@ import psutil
 import pytest
 
 from support.checks import check_metrics
+from support.commands import replay
 from support.fixtures import Aws, Locust
 from support.fleet import (
     HOST,
     Fleet,
     MasterWeb,
-    check_fleet_story,
+    check_delivered_fleet,
     check_one_receipt,
     interrupt_all,
     journals,
@@ -37,7 +38,6 @@ from support.fleet_checks import (
     check_users,
     while_they_ran,
 )
-from support.outages import replay
 from support.proxy import hang
 from support.servers import wait_until
 
@@ -55,7 +55,7 @@ def test_workers_publish_and_the_master_accounts(aws: Aws, locust: Locust) -> No
             f"a second with {metric} of all processes",
         )
     fleet.master.signal(signal.SIGTERM)
-    receipt = check_fleet_story(aws.cloudwatch, fleet)
+    receipt = check_delivered_fleet(aws.cloudwatch, fleet)
     assert fleet.exit_codes == [1, 0, 0, 0], "as always when requests failed"
     assert receipt["api_calls"]["PutMetricData"] == len(aws.proxy.calls("PutMetricData"))
     assert receipt["api_calls"]["PutLogEvents"] == len(aws.proxy.calls("PutLogEvents"))
@@ -86,7 +86,7 @@ def test_a_signal_to_the_master_ends_the_fleet_and_all_is_delivered(
     fleet = Fleet(locust, *LIVE, *USERS)
     fleet.wait_for(60)
     fleet.master.shut_down(number)
-    check_fleet_story(aws.cloudwatch, fleet)
+    check_delivered_fleet(aws.cloudwatch, fleet)
     check_exit_code(fleet.master)
     assert fleet.exit_codes[1:] == [0, 0, 0]
 
@@ -121,8 +121,8 @@ def test_processes_deliver_on_every_core(aws: Aws, locust: Locust, end: str) -> 
     check_everything_fired(aws, [run])
     if end == "time":
         run.receipt.check_delivered()
-    assert run.stumbles == 0
-    assert run.complaints() == []
+    assert run.listener_errors == 0
+    assert run.logged_problems() == []
 
 
 def test_all_processes_of_a_trial_publish_to_one_local_cloudwatch(locust: Locust) -> None:
@@ -138,7 +138,7 @@ def test_every_worker_delivers_its_data_when_a_test_without_live_stops(aws: Aws,
     fleet.wait_for(40)
     assert not aws.proxy.publishing()
     fleet.master.signal(signal.SIGTERM)
-    check_fleet_story(aws.cloudwatch, fleet)
+    check_delivered_fleet(aws.cloudwatch, fleet)
     assert "results left" in fleet.master.output
     for worker in fleet.workers:
         assert "results left" not in worker.output
@@ -192,7 +192,7 @@ def test_the_end_is_bounded_and_the_receipt_names_the_spools(aws: Aws, locust: L
     assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"]
     check_one_receipt(fleet.processes)
 
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     for run in fleet.processes:
         assert replay(run.folder, "--all").exit_code == 0
     check_metrics(aws.cloudwatch, fleet.master.stats, HOST)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from locust_cw import _core
+from support.commands import replay
 from support.fixtures import Aws, Locust
 from support.fleet import HOST, Fleet
 from support.fleet_checks import LIVE
 from support.locust_run import LocustRun
-from support.outages import replay
 from support.proxy import Call, hang
 
 METRIC_HOUR = 0.30 / _core.HOURS_PER_MONTH
@@ -80,7 +80,7 @@ def test_the_cost_of_a_replay_is_that_of_what_it_sends(aws: Aws, locust: Locust,
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] > 0
     assert receipt["estimated_cost_usd"] < METRIC_HOUR, "only that of calls without a response"
 
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     before = len(aws.proxy.calls())
     sent = replay(run.folder, receipt["run_id"], f"--spool-dir={spool}")
     assert sent.exit_code == 0

@@ -9,11 +9,12 @@ import time
 import pytest
 
 from support.checks import check_metrics
+from support.commands import replay
 from support.fixtures import Aws, Locust
 from support.fleet import (
     HOST,
     Fleet,
-    check_fleet_story,
+    check_delivered_fleet,
     check_one_receipt,
     journals,
     stats_of,
@@ -24,9 +25,10 @@ from support.fleet_checks import (
     USERS,
     while_they_ran,
 )
-from support.outages import files_in, replay, spool_of, stop_when
+from support.paced import stop_when
 from support.proxy import error
 from support.servers import wait_until
+from support.spools import files_in, spool_of
 
 
 def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locust: Locust) -> None:
@@ -42,7 +44,7 @@ def test_a_worker_that_joins_late_publishes_under_the_same_run_id(aws: Aws, locu
     wait_until(lambda: is_published(3), "the count with the late one")
     fleet.wait_for(1)  # of each, after the second in which it was
     fleet.master.shut_down()
-    check_fleet_story(aws.cloudwatch, fleet)
+    check_delivered_fleet(aws.cloudwatch, fleet)
     counts = while_they_ran(aws, fleet.journals, "WorkerCount")
     assert counts == sorted(counts)
     assert (counts[0], counts[-1]) == (2, 3)
@@ -68,7 +70,7 @@ def test_a_worker_that_was_suspended_continues_its_run(aws: Aws, locust: Locust)
     fleet.master.wait_for(f"{name} self-healed")
     fleet.wait_for(40)
     fleet.master.shut_down()
-    check_fleet_story(aws.cloudwatch, fleet)
+    check_delivered_fleet(aws.cloudwatch, fleet)
 
 
 def test_the_master_waits_for_workers_that_start_after_the_end_of_the_test(aws: Aws, locust: Locust) -> None:
@@ -107,17 +109,17 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
     fleet.wait_for(40)
     fleet.master.shut_down()
     fleet.finish()
-    (refused, silent), (_, heard) = zip(fleet.workers, fleet.journals, strict=True)
+    (refused, silent), (_, publishing) = zip(fleet.workers, fleet.journals, strict=True)
     refused.wait_for("locust-cw does not publish this test: the master sent no address of a local CloudWatch")
     receipt = fleet.master.receipt
-    assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(heard.of("fired"))
+    assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(publishing.of("fired"))
     assert receipt["reconciled"] is False
     printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
     assert "all reported data delivered\n" in printed
     assert f"{silent.client_id}: reported no results" in printed
-    assert heard.client_id not in printed
+    assert publishing.client_id not in printed
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
-    check_metrics(aws.cloudwatch, stats_of(heard.of("fired")), HOST)
+    check_metrics(aws.cloudwatch, stats_of(publishing.of("fired")), HOST)
 
 
 @pytest.mark.parametrize("option", ["--cw-strict", "--cw-stop-on-alarm=missing"])
@@ -183,7 +185,7 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     )
     victim.signal(signal.SIGKILL)
     victim.process.wait()
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     fleet.master.wait_for(f"{name} failed to send heartbeat")
     missed_at = time.time()
     wait_until(lambda: fleet.journals[0].of("fired", since=missed_at + 3.2), "the others go on")
@@ -233,7 +235,7 @@ def test_the_master_logs_the_end_of_an_outage_in_which_a_worker_was_killed(aws: 
     fleet.master.wait_for("2 of 2 workers cannot publish")
     fleet.workers[0].signal(signal.SIGKILL)
     fleet.workers[0].process.wait()
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     fleet.master.wait_for("All remaining workers publish again after an outage of ")
     fleet.master.shut_down()
     fleet.master.finish()

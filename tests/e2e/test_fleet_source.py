@@ -26,10 +26,10 @@ from support.fleet_checks import (
     LIVE,
     USERS,
 )
-from support.outages import files_in, spool_of
 from support.paths import SCRIPTS
 from support.proxy import Proxy
 from support.servers import ending, free_port
+from support.spools import files_in, spool_of
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def test_the_master_alone_publishes_for_workers_without_credentials(
     check_one_receipt(fleet.processes)
     assert not [event for event in aws.cloudwatch.events() if event.is_request]
     for run in fleet.processes:
-        assert run.stumbles == 0, run.err
-        assert run.complaints() == [], run.err
+        assert run.listener_errors == 0, run.err
+        assert run.logged_problems() == [], run.err
     for worker in fleet.workers:
         assert not files_in(spool_of(worker))
 
@@ -113,8 +113,8 @@ def test_the_master_publishes_for_workers_of_other_programs(aws: Aws, locust: Lo
     assert (+stats.requests, +stats.failures) == (requests, failures)
     assert receipt["requests"]["observed"] == requests.total() >= 2 * 2 * 400
     assert receipts_printed(master) == 1
-    assert master.stumbles == 0
-    assert master.complaints() == []
+    assert master.listener_errors == 0
+    assert master.logged_problems() == []
     check_reported(aws, requests, failures)
 
     by_name = {

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from support.commands import replay
 from support.fixtures import Aws, Locust
 from support.locust_run import LocustRun
-from support.outages import HOST, PACED, files_in, replay, spool_of, wait_for_more
+from support.paced import HOST, PACED, wait_for_more
 from support.proxy import Answer
+from support.spools import files_in, spool_of
 
 HTML = Answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<html><title>Sign in</title></html>")
 WALK = (*PACED, "--cw-fail-on-loss", "--cw-drain-timeout=10")
@@ -30,14 +32,14 @@ def test_the_exit_code_shows_the_loss_and_a_replay_delivers_everything_later(
     receipt = run.receipt.check()
     requests = receipt["requests"]
     assert requests["spooled"] == requests["observed"] > 0
-    complaints = [each for each in run.complaints() if "Exit code 1" not in each]
-    assert len(complaints) == 1, complaints
+    logged_problems = [each for each in run.logged_problems() if "Exit code 1" not in each]
+    assert len(logged_problems) == 1, logged_problems
     spool = spool_of(run)
     before = contents(spool)
     refused = replay(run.folder, "--all")
     assert refused.exit_code == 1
     assert contents(spool) == before
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     assert replay(run.folder, "--all").exit_code == 0
     assert not files_in(spool)
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) == requests["observed"]
@@ -50,7 +52,7 @@ def test_strict_refuses_the_test(aws: Aws, locust: Locust) -> None:
     assert run.stats.requests.total() == 0
     refused = [
         each
-        for each in run.complaints()
+        for each in run.logged_problems()
         if each.startswith("The test was not started: --cw-strict requires a successful first call: ")
     ]
     assert len(refused) == 1

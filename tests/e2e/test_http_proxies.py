@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from support.commands import commanding, replay
 from support.credentials import metadata
 from support.fixtures import Aws, Locust
 from support.http_proxies import VARIABLES, logging_proxy
 from support.locust_run import NO_KEYS
-from support.outages import HOST, PACED, commanding, replay, wait_for_more
+from support.paced import HOST, PACED, wait_for_more
 from support.proxy import Proxy
 from support.servers import REGION
 

@@ -13,7 +13,7 @@ import pytest
 
 from support.fixtures import Aws
 from support.locust_run import run_python
-from support.outages import LONG
+from support.paced import LONG
 from support.paths import SCRIPTS
 
 SCRIPT = SCRIPTS / "cycles.py"

@@ -108,7 +108,7 @@ def test_load_and_target_are_on_one_screen(aws: Aws, locust: Locust, browser: Br
         wait_until(lambda: "could not be read" in page.panel, "the tab says so")
         assert "InternalFailure" in page.panel
         charts.wait_until_moving()
-        aws.proxy.heal()
+        aws.proxy.stop_faults()
         assert [re.split(" at ", label)[0] for label in charts.labels[:3]] == [
             "Load, Requests and failures",
             "Load, Response time",

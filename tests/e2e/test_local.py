@@ -41,7 +41,7 @@ def test_local_does_not_change_the_options_of_the_user(locust: Locust, processes
     args = ("-u", "2", "-r", "100", "-t", "6s", "--host", HOST)
     run = locust.run("attached_late.py", *processes, *args, "--cw-local", "--cw-live", options=[])
     assert run.output.count("attached late") == max(len(processes) * 3, 1), run.output
-    assert run.stumbles == 0, run.err
+    assert run.listener_errors == 0, run.err
     run.receipt.check_delivered()
 
 
@@ -68,7 +68,7 @@ def test_workers_do_not_call_aws_if_the_program_of_the_master_opts_out(
     fired = fleet.fired.requests.total()
     assert fired > 0
     assert not aws.proxy.calls(), "AWS, for all that the workers know"
-    assert [run.complaints() for run in fleet.processes] == [[], []]
+    assert [run.logged_problems() for run in fleet.processes] == [[], []]
     if fate is None:
         assert not fleet.master.has_receipt
         assert not any((run.folder / "state").exists() for run in fleet.processes)
@@ -99,4 +99,4 @@ def test_locust_does_not_start_if_the_local_cloudwatch_cannot_start(locust: Locu
     run = locust.run("no_python.py", "-t", "3s", "--host", HOST, "--cw-local", options=[], receipt=False)
     assert run.exit_code == 2
     assert "could not be started" in run.err
-    assert run.stumbles == 0
+    assert run.listener_errors == 0

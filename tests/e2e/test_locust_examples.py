@@ -44,8 +44,8 @@ def check_same(runs: list[LocustRun], exit_code: int) -> None:
     assert [run.exit_code for run in runs] == [exit_code, exit_code]
     assert results(runs[0]) == results(runs[1]) != {}
     assert own_lines(runs[0]) == own_lines(runs[1])
-    assert runs[0].stumbles == runs[1].stumbles == 0
-    assert runs[0].complaints() == runs[1].complaints() == []
+    assert runs[0].listener_errors == runs[1].listener_errors == 0
+    assert runs[0].logged_problems() == runs[1].logged_problems() == []
     assert not runs[1].has_receipt
 
 

@@ -13,13 +13,14 @@ import pytest
 from locust_cw import InvalidOptionError, Publisher
 from support import library_fleet
 from support.checks import check_metrics
+from support.commands import replay
 from support.fixtures import Aws, Locust
 from support.fleet import HOST, Fleet, MasterWeb, stats_of
 from support.locust_run import NO_KEYS, LocustStats, Receipt, run_python
 from support.option_parser import own
-from support.outages import files_in, replay, spool_of
 from support.paths import SCRIPTS
 from support.servers import REGION, wait_until
+from support.spools import files_in, spool_of
 
 LIVE = ["--cw-live", "--cw-flush-interval=1"]
 
@@ -180,7 +181,7 @@ def test_workers_opt_out_though_their_master_does_not(aws: Aws, locust: Locust) 
     assert f"{names[4]}: opted out with --cw-dry-run: its results are in its spool and were not sent" in printed
     assert not [word for word in ("vanished", "no account", f"{names[0]}: ") if word in printed]
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
-    assert [run.complaints() for run in fleet.workers] == [[]] * 5
+    assert [run.logged_problems() for run in fleet.workers] == [[]] * 5
     for run in silent:
         assert not (run.folder / "state").exists()
     assert files_in(spool_of(dry))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.checks import check_story
+from support.checks import check_delivered_run
 from support.cloudwatch import TEXT_LINE
 from support.fixtures import Aws, Locust
 from support.locust_run import NO_KEYS
@@ -122,7 +122,7 @@ def test_a_dry_run_makes_no_call_and_estimates_the_cost(
         assert receipt[group]["spooled"] == receipt[group]["observed"] > 0
     assert receipt["requests"]["observed"] == 45
     assert receipt["estimated_cost_usd"] > 0
-    assert run.complaints() == []
+    assert run.logged_problems() == []
     assert any(path.stat().st_size for path in (run.folder / "state").rglob("*") if path.is_file()), (
         "batches are spooled"
     )
@@ -161,7 +161,7 @@ def test_strict_changes_nothing_if_aws_accepts_the_first_call(
 ) -> None:
     run = locust.run("shop.py", "-u", "40", "-r", "100", "-t", "3s", "--host", target.url, "--cw-strict", *live)
     assert run.exit_code == 1, "as always when requests failed"
-    check_story(aws.cloudwatch, run, target.url)
+    check_delivered_run(aws.cloudwatch, run, target.url)
 
 
 def test_a_host_that_is_not_valid_utf_8_is_published(locust: Locust, tmp_path: Path) -> None:

@@ -9,21 +9,13 @@ from typing import Any
 
 import pytest
 
-from support.checks import check_log_events, check_metrics, check_story
+from support.checks import check_delivered_run, check_log_events, check_metrics
+from support.commands import replay
 from support.fixtures import Aws, Locust
-from support.outages import (
-    HOST,
-    LIVE,
-    PACED,
-    files_in,
-    folders_in,
-    replay,
-    spool_of,
-    stop,
-    wait_for_more,
-)
+from support.paced import HOST, LIVE, PACED, stop, wait_for_more
 from support.proxy import Answer, Fault, error, hang, passing
 from support.servers import wait_until
+from support.spools import files_in, folders_in, spool_of
 
 MEGABYTE = 1024 * 1024
 
@@ -45,7 +37,7 @@ def test_a_full_spool_drops_the_oldest_logs_first(aws: Aws, locust: Locust) -> N
     assert logged["dropped"] > 0
     assert logged["spooled"] + logged["dropped"] == logged["observed"]
     assert MEGABYTE / 2 < size_of(spool_of(run)) <= MEGABYTE
-    assert len([each for each in run.complaints() if "--cw-spool-max-mb" in each]) == 1
+    assert len([each for each in run.logged_problems() if "--cw-spool-max-mb" in each]) == 1
 
     aws.proxy.listen()
     assert replay(run.folder, receipt["run_id"]).exit_code == 0
@@ -91,7 +83,7 @@ def test_without_a_disk_all_is_delivered_from_memory(
     how = {key: value for key, value in trouble.items() if key != "args"}
     run = locust.run(*PACED, *live, *trouble.get("args", ()), "-t", "3s", **how)
     assert run.exit_code == 0
-    (complaint,) = run.complaints()
+    (complaint,) = run.logged_problems()
     assert re.search(r"(?i)memory", complaint)
     run.receipt.check_delivered()
     check_metrics(aws.cloudwatch, run.stats, HOST)
@@ -121,7 +113,7 @@ def test_a_long_test_without_live_is_published_early_rather_than_dropped(aws: Aw
     stop(run)
     run.finish()
     run.receipt.check_delivered()
-    check_story(aws.cloudwatch, run, HOST)
+    check_delivered_run(aws.cloudwatch, run, HOST)
 
 
 def test_a_response_of_another_server_rejects_nothing(aws: Aws, locust: Locust) -> None:
@@ -133,7 +125,7 @@ def test_a_response_of_another_server_rejects_nothing(aws: Aws, locust: Locust) 
     stop(run)
     run.finish(timeout=90)
     run.receipt.check_delivered()
-    check_story(aws.cloudwatch, run, HOST)
+    check_delivered_run(aws.cloudwatch, run, HOST)
 
 
 def test_only_the_user_can_read_the_spool_and_it_is_deleted_after_delivery(aws: Aws, locust: Locust) -> None:
@@ -148,10 +140,10 @@ def test_only_the_user_can_read_the_spool_and_it_is_deleted_after_delivery(aws: 
         except FileNotFoundError:  # delivered meanwhile
             continue
     assert modes == {(True, 0o700), (False, 0o600)}
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     stop(run)
     run.finish()
-    check_story(aws.cloudwatch, run, HOST)
+    check_delivered_run(aws.cloudwatch, run, HOST)
     assert folders_in(spool) == []
 
 

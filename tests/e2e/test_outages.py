@@ -11,31 +11,18 @@ from datetime import datetime
 
 import pytest
 
-from support.checks import check_story
+from support.checks import check_delivered_run
 from support.cloudwatch import CloudWatch
+from support.commands import replay
+from support.delivered import check_at_least_once, wait_until_current
+from support.faults import OUTAGES, BadWeather, Outage, Sessions
 from support.fixtures import Aws, Locust
 from support.locust_run import LocustRun
-from support.outages import (
-    HOST,
-    LIVE,
-    LONG,
-    OUTAGES,
-    PACED,
-    BadWeather,
-    Memory,
-    Outage,
-    Sessions,
-    check_at_least_once,
-    files_in,
-    folders_in,
-    replay,
-    spool_of,
-    stop,
-    wait_for_more,
-    wait_until_current,
-)
+from support.memory import Memory
+from support.paced import HOST, LIVE, LONG, PACED, stop, wait_for_more
 from support.proxy import Call, Proxy, error
 from support.servers import wait_until
+from support.spools import files_in, folders_in, spool_of
 
 ROLE = "arn:aws:iam::000000000000:role/load"  # in the account that the tests read
 
@@ -142,8 +129,8 @@ def test_short_sessions_of_a_role_lose_nothing(aws: Aws, locust: Locust) -> None
     wait_until_current(aws.proxy)
     stop(run)
     assert run.exit_code == 0
-    check_story(aws.cloudwatch, run, HOST)
-    assert not run.complaints()
+    check_delivered_run(aws.cloudwatch, run, HOST)
+    assert not run.logged_problems()
 
 
 @pytest.mark.long
@@ -161,7 +148,7 @@ def test_a_role_that_cannot_be_renewed_for_a_while_loses_nothing(aws: Aws, locus
     wait_until_current(aws.proxy)
     stop(run)
     assert run.exit_code == 0
-    check_story(aws.cloudwatch, run, HOST)
+    check_delivered_run(aws.cloudwatch, run, HOST)
 
 
 # AWS stays away

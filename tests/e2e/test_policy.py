@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from support.cloudwatch import put_alarm
+from support.commands import run
 from support.fixtures import Aws, Locust
 from support.locust_run import clean_environment
-from support.outages import PACED, run
+from support.paced import PACED
 from support.paths import LOCUSTFILES
 from support.policies import ACCOUNT, ROLE, actions, policy, scripts, template
 from support.proxy import Call, Proxy, json_answer

@@ -9,7 +9,7 @@ import pytest
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb, receipts_printed, slowly
 from support.locust_run import NO_KEYS
-from support.outages import HOST, PACED
+from support.paced import HOST, PACED
 from support.proxy import Answer, Exchange, Fault, error, hang
 from support.servers import Target, wait_until
 from support.web import Web, whole_run
@@ -53,7 +53,7 @@ def test_a_later_test_in_the_web_ui_is_refused_too(aws: Aws, locust: Locust) -> 
     web.swarm(1, HOST, run_time="2")
     web.run.wait_for(TOO_LATE)
     stopped = time.monotonic()
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     wait_until(lambda: time.monotonic() > stopped + 4, "AWS has answered, and users would be there")
     row = whole_run(web)
     assert (row["observed"], TOO_LATE in row["problem"]) == (0, True)

@@ -11,22 +11,12 @@ import pytest
 
 from support.checks import check_log_events, check_metrics
 from support.cloudwatch import LogEvent
+from support.delivered import count_twice, identities, wait_until_current, wait_until_logged
 from support.fixtures import Aws, Locust
-from support.outages import (
-    HOST,
-    LIVE,
-    LONG,
-    PACED,
-    count_twice,
-    files_in,
-    identities,
-    spool_of,
-    stop,
-    wait_until_current,
-    wait_until_logged,
-)
+from support.paced import HOST, LIVE, LONG, PACED, stop
 from support.proxy import Answer, Exchange, error, hang
 from support.servers import wait_until
+from support.spools import files_in, spool_of
 
 SCRIPT = [
     {"names": ["/good", "/guilty", "/fine"], "times": [1.5, 2.5], "repeat": 7},
@@ -70,7 +60,7 @@ def test_an_invalid_datum_is_rejected_alone(aws: Aws, locust: Locust, tmp_path: 
     for datum in kept:
         assert {"Name": "Request", "Value": "/guilty"} in datum["Dimensions"]
     assert files_in(spool_of(run)) == []
-    assert any("InvalidParameterValue" in each for each in run.complaints())
+    assert any("InvalidParameterValue" in each for each in run.logged_problems())
 
 
 @pytest.mark.parametrize("live", [LIVE, ()], ids=["live", "end"])
@@ -99,7 +89,7 @@ def test_log_events_that_cloudwatch_logs_rejects_are_counted_by_reason(
     assert receipt["log_events"]["rejected"] == 6
     assert receipt["log_events"]["delivered"] == receipt["log_events"]["observed"] - 6
     assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
-    (complaint,) = run.complaints()
+    (complaint,) = run.logged_problems()
     for part in ("2 too old", "3 too new", r"1 .*(expired|retention)"):
         assert re.search(part, complaint), complaint
 

@@ -14,22 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from support.commands import commanding, replay
 from support.fixtures import Aws, Locust
 from support.locust_run import NO_KEYS
-from support.outages import (
-    HOST,
-    PACED,
-    commanding,
-    files_in,
-    folders_in,
-    replay,
-    rewrite,
-    spool_of,
-    stop,
-)
+from support.paced import HOST, PACED, stop
 from support.proxy import Answer, Exchange, Proxy, error, hang
 from support.replays import GONE, check_all_there, left_behind, run_id_of
 from support.servers import wait_until
+from support.spools import files_in, folders_in, rewrite, spool_of
 
 # The command
 
@@ -114,7 +106,7 @@ def test_replay_can_be_interrupted_and_run_again(aws: Aws, locust: Locust, numbe
         if number == signal.SIGINT:
             assert "again" in command.output
     assert files_in(spool_of(run))
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     command = replay(run.folder, run_id_of(run))
     assert command.exit_code == 0, command.output
     check_all_there(aws, run)
@@ -127,7 +119,7 @@ def test_replay_retries_during_an_outage(aws: Aws, locust: Locust) -> None:
     aws.proxy.on("*", GONE)
     with commanding(run.folder, "replay", run_id_of(run)) as command:
         command.wait_for("ServiceUnavailable")
-        aws.proxy.heal()
+        aws.proxy.stop_faults()
         command.finish()
         assert command.exit_code == 0, command.output
     check_all_there(aws, run)

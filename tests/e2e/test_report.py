@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from locust_cw._aws.metric_data import LATE_S
+from support.commands import commanding
+from support.commands import run as run_command
 from support.fixtures import Aws, Locust
 from support.fleet import timeline
 from support.locust_run import NO_KEYS, LocustRun, run_python
-from support.outages import commanding
-from support.outages import run as run_command
 from support.paths import TESTS
 from support.proxy import error
 from support.report_page import ReportPage
@@ -184,7 +184,7 @@ def test_each_refusal_says_what_to_do(aws: Aws, locust: Locust, target: Target, 
     said = refused(run)
     assert "AccessDenied" in said
     assert "IAM policy" in said
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     said = refused(run, env=NO_KEYS)
     assert "credentials" in said
     assert "--profile" in said

@@ -71,7 +71,7 @@ def test_a_report_that_cannot_be_written_is_a_warning(locust: Locust, target: Ta
     run.wait_for("Run .* dry run")
     (run.folder / "out").write_text("a file")
     assert run.exit_code == 0
-    (warning,) = run.complaints()
+    (warning,) = run.logged_problems()
     assert f"could not be written to {run.folder / 'out'}" in warning
     assert run.receipt["requests"]["observed"] == run.stats.requests.total()
 
@@ -89,7 +89,7 @@ def test_the_master_writes_the_report_of_a_fleet(locust: Locust, target: Target)
         locustfile="shop.py", options=[],
     )  # fmt: skip
     fleet.finish()
-    assert fleet.master.complaints() == []
+    assert fleet.master.logged_problems() == []
     page = page_of(fleet.master)
     total = page.table("Requests by name")[0]["Requests"].replace(",", "")
     assert int(total) == fleet.master.receipt["requests"]["observed"] > 0
@@ -121,5 +121,5 @@ def test_the_tab_links_to_the_report_of_the_last_test(locust: Locust, target: Ta
         assert page.table("Requests by name")[0]["Requests"] == str(whole_run(web)["observed"])
     web.run.shut_down()
     assert web.run.exit_code == 0
-    assert web.run.complaints() == []
+    assert web.run.logged_problems() == []
     assert page_of(web.run).headings[0] == f"Load test {run_id}"

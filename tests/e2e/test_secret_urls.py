@@ -145,7 +145,7 @@ def test_a_request_name_with_a_query_is_logged_once(aws: Aws, locust: Locust, tm
     script.write_text(json.dumps([{"names": names, "repeat": 2}]))
     done = locust.run("scripted.py", "--host", "http://named.test", env={"SCRIPT": str(script)})
     assert SECRET not in output_of(done)
-    hints = [each for each in done.complaints() if "contains values of a URL" in each]
+    hints = [each for each in done.logged_problems() if "contains values of a URL" in each]
     assert len(hints) == 1
     assert re.search(r'"/items\?access_token=\.\.\." contains values of a URL.* dimension Request.* name=', hints[0])
     # It is what the user named it.

@@ -154,7 +154,7 @@ def test_a_record_that_aws_refuses_is_one_warning_and_disturbs_nothing(
     aws.proxy.on("CreateLogStream", _refuse_records)
     run = locust.run("paced.py", "-t", "2s", "--host", target.url, env=SHARED)
     run.receipt.check_delivered()
-    (warning,) = run.complaints()
+    (warning,) = run.logged_problems()
     assert "could not be written to CloudWatch Logs" in warning
     aws.proxy.on("DescribeLogStreams", error("AccessDeniedException", 400))
     listed = on_other_machine(aws, tmp_path / "elsewhere", "runs")

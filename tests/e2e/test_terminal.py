@@ -18,7 +18,7 @@ import pytest
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, slowly
 from support.locust_run import LOG_RECORD, LocustRun
-from support.outages import HOST, LIVE, PACED, fired, stop
+from support.paced import HOST, LIVE, PACED, fired, stop
 from support.proxy import Answer, Exchange, Fault, error, hang
 from support.servers import REGION, wait_until
 from support.terminal import SGR, Terminal, locust_in_terminal
@@ -177,11 +177,11 @@ def test_an_outage_is_logged_when_it_starts_and_when_it_ends(aws: Aws, locust: L
     aws.proxy.on("*", AWAY)
     before = len(aws.proxy.calls())
     wait_until(lambda: len(aws.proxy.calls()) >= before + 8, "many calls fail")
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     stop(run)
     run.finish()
     run.receipt.check_delivered()
-    (begun,) = run.complaints()
+    (begun,) = run.logged_problems()
     assert re.match(
         r"(PutMetricData|PutLogEvents|CreateLogGroup|CreateLogStream) .* failed with ServiceUnavailable \(HTTP 503\)",
         begun,
@@ -203,7 +203,7 @@ def test_a_master_logs_the_outages_of_its_workers(aws: Aws, locust: Locust) -> N
     warning = fleet.master.wait_for(r"WARNING/locust_cw: (2 of 2 workers cannot publish\. .*)")
     cause = r"_[0-9a-f]{32}: (PutMetricData|PutLogEvents) .* ServiceUnavailable \(HTTP 503\)"
     assert re.search(cause, warning[1]), warning[1]
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     fleet.master.process.terminate()
     fleet.finish()
     assert len(re.findall("workers cannot publish", fleet.master.err)) == 1

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from support.checks import check_log_events, check_metrics, check_story, receipts_printed
+from support.checks import check_delivered_run, check_log_events, check_metrics, receipts_printed
 from support.cloudwatch import published
 from support.fixtures import Aws, Locust
 from support.locust_run import LocustRun
@@ -31,7 +31,7 @@ def test_every_total_equals_locusts(aws: Aws, locust: Locust, target: Target, *,
     run = locust.run("shop.py", *RUN, "--host", target.url, *how, new_interpreter=True)
     assert run.exit_code == 1, "as always when requests failed"
     assert set(run.stats.requests) == {"/ok", "/items/[id]", "/missing", "/broken", "/slow"}
-    check_story(aws.cloudwatch, run, target.url)
+    check_delivered_run(aws.cloudwatch, run, target.url)
     before_the_stop = Counter(call.operation for call in aws.proxy.publishing() if call.received_at < stopped_at(run))
     if live:
         assert before_the_stop["PutMetricData"] >= 1
@@ -59,7 +59,7 @@ def test_the_receipt_is_printed_and_written_from_the_same_numbers(aws: Aws, locu
 def test_users_and_the_generators_health_are_sampled_once_a_second(aws: Aws, locust: Locust, target: Target) -> None:
     """For the host, at any load. Users also have values by class if there are several classes."""
     locust.run("shop.py", *RUN, "--host", target.url, "--cw-live")
-    whole = {what: event.timestamp / 1000 for event in aws.cloudwatch.events() for what in ENDS if event.tells(what)}
+    whole = {what: event.timestamp / 1000 for event in aws.cloudwatch.events() for what in ENDS if event.is_event(what)}
     seconds = math.ceil(whole["test_stop"] - whole["test_start"])
     series = published(aws.proxy.calls())
     host = frozenset({("Host", target.url)})
@@ -95,7 +95,7 @@ def test_log_events_have_the_properties_of_the_requests(aws: Aws, locust: Locust
     assert "404" in by_name["/missing"]["error"]
     assert by_name["/items/[id]"]["context"] == {"shop": "north"}
     assert max(fields["users"] for fields in logged) == 6
-    (stop,) = [event for event in events if event.tells("test_stop")]
+    (stop,) = [event for event in events if event.is_event("test_stop")]
     assert str(run.receipt["requests"]["observed"]) in stop.message, "the final statistics are in it"
 
 
@@ -103,14 +103,14 @@ def test_two_locustfiles_with_the_line_count_once(aws: Aws, locust: Locust, targ
     """A second import has no effect, and the import works before and after that of Locust."""
     run = locust.run("shop.py,shop_too.py", *RUN, "--host", target.url)
     assert "/visit" in run.stats.requests
-    check_story(aws.cloudwatch, run, target.url)
+    check_delivered_run(aws.cloudwatch, run, target.url)
 
 
 @pytest.mark.parametrize("locustfile", ["plain.py", "shop.py"])
 def test_the_module_runs_an_unchanged_locustfile(aws: Aws, locust: Locust, target: Target, locustfile: str) -> None:
     """`python -m locust_cw -f test.py` publishes, and only once if the locustfile has the import, too."""
     run = locust.run(locustfile, *RUN, "--host", target.url, module="locust_cw", new_interpreter=True)
-    check_story(aws.cloudwatch, run, target.url)
+    check_delivered_run(aws.cloudwatch, run, target.url)
 
 
 def test_attach_wins_over_the_command_line(aws: Aws, locust: Locust, target: Target) -> None:
@@ -118,7 +118,7 @@ def test_attach_wins_over_the_command_line(aws: Aws, locust: Locust, target: Tar
     aws.cloudwatch.namespace += "-attached"
     env = {"ATTACH_NAMESPACE": aws.cloudwatch.namespace}
     run = locust.run("attached.py", *RUN, "--host", target.url, env=env, options=aws_options_before(aws))
-    check_story(aws.cloudwatch, run, target.url)
+    check_delivered_run(aws.cloudwatch, run, target.url)
     assert {call.params["Namespace"] for call in aws.proxy.calls("PutMetricData")} == {aws.cloudwatch.namespace}
 
 

@@ -13,7 +13,7 @@ from locust_cw._terminal import progress as _progress
 from locust_cw._terminal.progress import ProgressBar
 from support.fixtures import Aws
 from support.locust_run import Receipt, clean_environment
-from support.outages import PACED
+from support.paced import PACED
 from support.paths import LOCUSTFILES
 from support.proxy import error
 from support.servers import ending

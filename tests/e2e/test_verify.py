@@ -14,9 +14,10 @@ from locust_cw._cli.verify.metrics import period_of
 from locust_cw._runs.folder import known_runs
 from locust_cw._runs.neighbours import span_of
 from locust_cw._runs.record import Record
+from support.commands import commanding, replay, run
 from support.fixtures import Aws, Locust
-from support.outages import HOST, PACED, commanding, replay, run, stop, wait_for_more
-from support.proxy import Answer, Exchange, cbor_answer, error, json_answer, swallow
+from support.paced import HOST, PACED, stop, wait_for_more
+from support.proxy import Answer, Exchange, cbor_answer, error, json_answer, lose_answer
 from support.servers import Target, wait_until
 
 LIVE = ("--cw-live", "--cw-flush-interval=1")
@@ -144,7 +145,7 @@ def test_undelivered_data_is_named_with_the_replay_command(aws: Aws, locust: Loc
     aws.proxy.on("*", error("ServiceUnavailable", 503))
     done = locust.run(*PACED, *SHORT, "--cw-drain-timeout=0")
     run_id = str(done.receipt["run_id"])
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     result = verify(done.folder, code=1)
     assert len(differing(result)) >= 2 * 2
     assert any(f"locust-cw replay {run_id}" in note for note in result["notes"])
@@ -164,7 +165,7 @@ def test_the_spool_folder_of_the_command_counts(aws: Aws, locust: Locust, tmp_pa
     assert record["options"]["spool_dir"] == str(spool)
     if moved:
         spool = spool.rename(tmp_path / "moved spool")
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     result = verify(tmp_path, f"--spool-dir={spool}", code=1)
     (note,) = (note for note in result["notes"] if "Send them with" in note)
     words = shlex.split(note.partition("Send them with: ")[2])
@@ -180,7 +181,7 @@ def test_the_spool_folder_of_the_command_counts(aws: Aws, locust: Locust, tmp_pa
 @pytest.mark.parametrize("fields", ["full", "compact"])
 def test_uncertain_data_may_exist_twice(aws: Aws, locust: Locust, fields: str) -> None:
     for operation in ("PutMetricData", "PutLogEvents"):
-        aws.proxy.on(operation, swallow, times=1)
+        aws.proxy.on(operation, lose_answer, times=1)
     done = locust.run(*PACED, *SHORT, *LIVE, f"--cw-log-fields={fields}")
     uncertain = done.receipt["uncertain"]
     assert uncertain > 0
@@ -291,7 +292,7 @@ def test_successive_runs_are_not_mixed(locust: Locust, tmp_path: Path) -> None:
 def test_a_reused_run_id_is_logged(locust: Locust, tmp_path: Path) -> None:
     options = ("--cw-run-id=nightly", f"--cw-spool-dir={tmp_path / 'shared'}")
     runs = [locust.run(*PACED, *SHORT, *options, *given) for given in (("--cw-dry-run",), (), (), ("--cw-dry-run",))]
-    warned = ["The run ID nightly was used before" in "".join(run.complaints()) for run in runs]
+    warned = ["The run ID nightly was used before" in "".join(run.logged_problems()) for run in runs]
     assert warned == [False, False, True, False], "what went nowhere is mixed with nothing"
 
 

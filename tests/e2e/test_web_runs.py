@@ -11,10 +11,11 @@ from typing import Any
 import psutil
 import pytest
 
+from support.commands import run
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb, receipts_printed
 from support.locust_run import run_python
-from support.outages import HOST, LIVE, PACED, run
+from support.paced import HOST, LIVE, PACED
 from support.paths import SCRIPTS
 from support.proxy import error
 from support.servers import wait_until
@@ -44,7 +45,7 @@ def test_the_longest_run_id_can_get_a_number(locust: Locust) -> None:
         web.stop()
     web.run.shut_down()
     assert web.run.exit_code == 0
-    assert web.run.complaints() == []
+    assert web.run.logged_problems() == []
 
 
 def test_a_generated_run_id_is_not_used_twice(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_a_worker_that_could_not_publish_a_test_respects_the_opt_out_of_the_next
         web.stop()
     fleet.master.shut_down()
     fleet.finish()
-    assert [complaint.partition(":")[0] for complaint in worker.complaints()] == [
+    assert [complaint.partition(":")[0] for complaint in worker.logged_problems()] == [
         "locust-cw does not publish this test"
     ]
     assert receipts_printed(fleet.master) == 1
@@ -102,7 +103,7 @@ def test_a_run_id_in_the_form_does_not_change_that_of_late_workers(aws: Aws, loc
     assert {event.stream.split("/")[1] for event in aws.cloudwatch.events()} == {"one"}
     assert len(aws.cloudwatch.streams()) == 3
     assert fleet.master.receipt.check_delivered()["run_id"] == "one"
-    assert [run.complaints() for run in fleet.processes] == [[], [], []]
+    assert [run.logged_problems() for run in fleet.processes] == [[], [], []]
 
 
 # What is delivered
@@ -139,7 +140,7 @@ def test_ctrl_c_during_a_receipt_waits_until_it_is_printed(locust: Locust) -> No
     web.swarm(1, HOST)
     assert web.run.exit_code == 0
     assert len(re.findall("all delivered", web.run.err)) == 2
-    assert web.run.complaints() == []
+    assert web.run.logged_problems() == []
 
 
 def test_close_returns_all_receipts_and_nothing_else_is_kept(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_a_master_waits_for_the_rest_of_the_previous_test(aws: Aws, locust: Locu
     begun = time.monotonic()
     wait_until(lambda: time.monotonic() > begun + 10, "vanished workers would be given up by now")
     assert receipts_printed(fleet.master) == 0
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     wait_until(lambda: receipts_printed(fleet.master) == 1, "the first test has its receipt")
     assert fleet.master.process.poll() is None
     assert len(re.findall("all delivered", fleet.master.err)) == 1

@@ -96,7 +96,7 @@ def test_the_tab_shows_a_test_from_its_start_to_its_delivery(aws: Aws, locust: L
     page.stop()
     page.wait_for_row(health="trouble")
 
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     row = page.wait_for_row(health="complete")
     assert int(row["Requests"]) == int(row["Delivered"]) > before
     assert row["Waiting"] == row["Lost"] == row["Logs waiting"] == "0"
@@ -189,7 +189,7 @@ def test_markup_in_names_is_shown_as_text(aws: Aws, locust: Locust, browser: Bro
     assert "iam::...:role/x" in problem
     assert not page.page.locator("main img, main a[href^='javascript']").count()
     assert not page.mishaps
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
 
 
 def test_links_to_the_console_are_shown_below_the_table(locust: Locust, browser: Browser) -> None:

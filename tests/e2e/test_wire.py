@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from support.cloudwatch import Published, nearest_rank, published
+from support.delivered import identities
 from support.fixtures import Aws, Locust
 from support.locust_run import LocustRun
-from support.outages import identities
 
 HOST = "http://scripted.test"
 ALL = frozenset({("Host", HOST)})
@@ -64,7 +64,7 @@ def test_names_beyond_the_allowed_go_to_other_with_one_warning(aws: Aws, locust:
     assert set(held) == {ALL, of("(other)"), *map(of, names[:200])}
     assert held[ALL] == 6000
     assert held[of("(other)")] == 5600
-    assert len([each for each in run.complaints() if "(other)" in each or "--cw-max-requests" in each]) == 1
+    assert len([each for each in run.logged_problems() if "(other)" in each or "--cw-max-requests" in each]) == 1
     assert {event.fields["name"] for event in aws.cloudwatch.events() if event.is_request} == set(names)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from support.commands import replay
 from support.fixtures import Aws, Locust
 from support.fleet import HOST, Fleet, timeline
 from support.fleet_checks import LIVE
 from support.locust_run import NO_CREDENTIALS, LocustRun
-from support.outages import files_in, replay
 from support.proxy import Call, hang
 from support.servers import REGION
+from support.spools import files_in
 from support.tls import Authority, tls_in_front_of
 
 LOAD = ["-u", "4", "-r", "100", "--host", HOST]
@@ -96,7 +97,7 @@ def test_each_worker_has_its_own_spool_folder(aws: Aws, locust: Locust, tmp_path
     fleet.finish()
     receipt = fleet.master.receipt.check()
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] > 0
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     for worker, disk in zip(fleet.workers, disks, strict=True):
         assert files_in(disk)
         env = {"LOCUST_CW_SPOOL_DIR": str(disk)}

@@ -91,8 +91,8 @@ def test_a_script_that_is_stopped_leaves_no_process() -> None:
 def check_result(run: LocustRun, exit_code: int = 0) -> Receipt:
     """The run ended with the expected exit code and without warnings, and CloudWatch has all of its data."""
     assert run.exit_code == exit_code, run.output
-    assert run.stumbles == 0, run.output
-    assert run.complaints() == []
+    assert run.listener_errors == 0, run.output
+    assert run.logged_problems() == []
     receipt = run.receipt.check_delivered()
     assert receipt["requests"]["observed"] > 0
     return receipt
@@ -149,7 +149,7 @@ def test_metrics_and_marks_of_ones_own(aws: Aws, shop: str, tmp_path: Path) -> N
     queue = aws.cloudwatch.statistics("queue_length", Host=shop, pool="web")
     assert (queue.min, queue.max) == (17, 17)
     assert aws.cloudwatch.count("tokens", Host=shop, model="small") > 0
-    assert [event.fields["text"] for event in aws.cloudwatch.events() if event.tells("mark")] == ["deploy began"]
+    assert [event.fields["text"] for event in aws.cloudwatch.events() if event.is_event("mark")] == ["deploy began"]
     body = aws.cloudwatch.metrics.get_dashboard(DashboardName=aws.cloudwatch.namespace)["DashboardBody"]
     assert "mark: deploy began" in body
     assert "Custom metric queue_length" in body

@@ -22,7 +22,7 @@ from support.cloudwatch import TEXT_LINE, nearest_rank, published
 from support.fixtures import Aws
 from support.order import long_tests_first
 from support.paths import TESTS
-from support.proxy import error, hang, reset, swallow
+from support.proxy import error, hang, lose_answer, reset
 from support.servers import REGION, Target, ending, free_port, get, wait_until
 
 
@@ -120,7 +120,9 @@ def test_an_error_has_the_protocol_of_the_call_and_the_given_number(aws: Aws) ->
     assert operations == ["PutMetricData", "CreateLogGroup", "GetCallerIdentity", "GetCallerIdentity"]
 
 
-@pytest.mark.parametrize(("fault", "stored"), [(hang, 0), (reset, 0), (swallow, 1)], ids=["hang", "reset", "swallow"])
+@pytest.mark.parametrize(
+    ("fault", "stored"), [(hang, 0), (reset, 0), (lose_answer, 1)], ids=["hang", "reset", "lose_answer"]
+)
 def test_a_call_without_a_response_is_processed_or_not(aws: Aws, fault: Any, stored: int) -> None:
     aws.proxy.on("PutMetricData", fault, times=1)
     with pytest.raises(BotoCoreError):

@@ -9,12 +9,14 @@ import pytest
 # Before they are imported, so that their assertions tell the values, too.
 pytest.register_assert_rewrite(
     "support.checks",
+    "support.commands",
     "support.dashboard_grammar",
+    "support.delivered",
     "support.fleet",
     "support.fleet_checks",
     "support.in_process",
     "support.locust_run",
-    "support.outages",
+    "support.paced",
     "support.replays",
     "support.servers",
 )

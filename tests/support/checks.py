@@ -68,10 +68,10 @@ def check_log_events(events: list[LogEvent], stats: LocustStats) -> None:
         assert fields["outcome"] in ("success", "failure")
         assert fields["outcome"] == "success" or (fields["error"] and fields["error_type"]), fields
     for what in ("test_start", "spawning_complete", "test_stop"):
-        assert sum(event.tells(what) for event in events) == 1, what
+        assert sum(event.is_event(what) for event in events) == 1, what
 
 
-def check_story(cloudwatch: CloudWatch, run: LocustRun, host: str) -> None:
+def check_delivered_run(cloudwatch: CloudWatch, run: LocustRun, host: str) -> None:
     """Check that Locust, the receipt and CloudWatch agree about a run that was delivered completely."""
     stats, receipt = run.stats, run.receipt.check_delivered()
     events = cloudwatch.events(f"load-generator/{receipt['run_id']}/")

@@ -60,7 +60,7 @@ class LogEvent:
             return "outcome" in self.fields
         return TEXT_LINE.fullmatch(self.message) is not None
 
-    def tells(self, what: str) -> bool:
+    def is_event(self, what: str) -> bool:
         """Whether it is the life-cycle event `what`."""
         return not self.is_request and what in self.message
 

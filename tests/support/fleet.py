@@ -320,7 +320,7 @@ def check_one_receipt(runs: Sequence[LocustRun], receipts: int = 1) -> None:
     assert not any(worker.has_receipt for worker in workers)
 
 
-def check_fleet_story(cloudwatch: CloudWatch, fleet: Fleet) -> Receipt:
+def check_delivered_fleet(cloudwatch: CloudWatch, fleet: Fleet) -> Receipt:
     """A run of which everything was delivered: journals, Locust, CloudWatch and the receipt tell the same."""
     fleet.finish()
     stats, receipt = fleet.master.stats, fleet.master.receipt.check_delivered()
@@ -338,10 +338,10 @@ def check_fleet_story(cloudwatch: CloudWatch, fleet: Fleet) -> Receipt:
         receipt["run_id"],
         {journal.client_id: len(journal.of("fired")) for journal in fleet.journals},
     )
-    ends = [event.fields for event in events if event.tells("test_stop")]
+    ends = [event.fields for event in events if event.is_event("test_stop")]
     assert max((end["requests"], end["failures"]) for end in ends) == (stats.requests.total(), stats.failures.total())
     check_one_receipt(fleet.processes)
     for run in fleet.processes:
-        assert run.stumbles == 0, run.err
-        assert run.complaints() == [], run.err
+        assert run.listener_errors == 0, run.err
+        assert run.logged_problems() == [], run.err
     return receipt

@@ -167,11 +167,11 @@ class LocustRun:
         return requests, failures
 
     @property
-    def stumbles(self) -> int:
+    def listener_errors(self) -> int:
         """Exceptions that Locust caught in listeners of its events."""
         return self.err.count("Uncaught exception in event handler")
 
-    def complaints(self) -> list[str]:
+    def logged_problems(self) -> list[str]:
         """The warnings and errors logged by locust-cw."""
         return [
             found["message"].strip()

@@ -100,7 +100,7 @@ def reset(exchange: Exchange) -> None:
     exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def swallow(exchange: Exchange) -> None:
+def lose_answer(exchange: Exchange) -> None:
     """Pass the call on, then break the connection: the caller gets no response."""
     exchange.forward(exchange.call)
     reset(exchange)
@@ -187,7 +187,7 @@ class Proxy:
         with self._lock:
             self._rules.insert(0, _Rule(operation, fault, times))
 
-    def heal(self) -> None:
+    def stop_faults(self) -> None:
         """Back to passing everything on; what hangs stays hanging."""
         with self._lock:
             self._rules.clear()

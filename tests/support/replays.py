@@ -9,15 +9,10 @@ from typing import Any
 from support.checks import check_log_events, check_metrics
 from support.fixtures import Aws, Locust
 from support.locust_run import LocustRun
-from support.outages import (
-    HOST,
-    PACED,
-    spool_of,
-    stop,
-    wait_for_more,
-)
+from support.paced import HOST, PACED, stop, wait_for_more
 from support.proxy import error
 from support.servers import wait_until
+from support.spools import spool_of
 
 GONE = error("ServiceUnavailable", 503)
 
@@ -42,7 +37,7 @@ def left_behind(
     receipt = run.receipt.check()
     for group in ("requests", "log_events"):
         assert receipt[group]["spooled"] == receipt[group]["observed"] > 0
-    aws.proxy.heal()
+    aws.proxy.stop_faults()
     return run
 
 

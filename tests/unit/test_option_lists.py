@@ -45,9 +45,9 @@ def test_an_option_in_two_lines_of_a_file_is_refused(tmp_path: Path, key: str, r
     """ConfigArgParse reads only the last one."""
     name = key.removeprefix("cw-").replace("-", "_")
     for first, second in ((key, key), (key, f"--{key}")):
-        told = refusal(tmp_path, TWICE.format(first, second), read, name)
-        assert told.startswith(f"argument --{key}: locust.conf has {key} in lines 2 and 4")
-        assert f"{key} = [FIRST, SECOND]" in told
+        message = refusal(tmp_path, TWICE.format(first, second), read, name)
+        assert message.startswith(f"argument --{key}: locust.conf has {key} in lines 2 and 4")
+        assert f"{key} = [FIRST, SECOND]" in message
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -63,8 +63,8 @@ def test_an_option_in_two_lines_of_a_file_is_refused(tmp_path: Path, key: str, r
 def test_a_list_that_does_not_end_in_its_line_is_refused(
     tmp_path: Path, conf: str, read: Callable[[str], None]
 ) -> None:
-    told = refusal(tmp_path, conf, read)
-    assert "--cw-check: the list of cw-check in line 1 of locust.conf does not end in this line: write it in" in told
+    message = refusal(tmp_path, conf, read)
+    assert "--cw-check: the list of cw-check in line 1 of locust.conf does not end in this line: write it in" in message
 
 
 def test_a_file_of_the_option_config_is_read_too(tmp_path: Path) -> None:

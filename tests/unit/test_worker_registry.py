@@ -35,12 +35,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> dict[str, Any]:
     """The report of a worker. `why` is the reason of failed calls."""
     counts = {"observed": 10, "delivered": 4, "spooled": 6, "rejected": 0, "dropped": 0}
-    trouble = {"failures": [] if why is None else [why], "outage_since": None if why is None else 1.0, "delay_s": 2.0}
+    outage = {"failures": [] if why is None else [why], "outage_since": None if why is None else 1.0, "delay_s": 2.0}
     values = {
         "receipt": reports.receipt(run_id, requests=counts),
         "left": 6,
         "settled": 4,
-        "status": trouble,
+        "status": outage,
         **changes,
     }
     return reports.message(run_id, **values)
@@ -48,19 +48,19 @@ def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> d
 
 def test_a_worker_that_vanishes_in_an_outage_does_not_prolong_it(clock: Clock) -> None:
     """The master logs that the others publish again. It does not know the state of a worker without reports."""
-    fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
+    fleet, outages = _fleet.WorkerRegistry(), WorkerOutages()
     for worker in ("a", "b"):
         fleet.update(worker, account(why="denied"))
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
+    assert outages.next_message(fleet.call_failures("one"), clock.now) is None
     clock.now += 4
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) == (
+    assert outages.next_message(fleet.call_failures("one"), clock.now) == (
         logging.WARNING,
         "2 of 2 workers cannot publish. a: denied",
     )
     fleet.update("a", account())
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None, "b may still be there"
+    assert outages.next_message(fleet.call_failures("one"), clock.now) is None, "b may still be there"
     clock.now += 5
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) == (
+    assert outages.next_message(fleet.call_failures("one"), clock.now) == (
         logging.INFO,
         "All remaining workers publish again after an outage of 9 s.",
     )
@@ -72,29 +72,29 @@ def test_a_worker_that_vanishes_in_an_outage_does_not_prolong_it(clock: Clock) -
     assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")
     assert (whole.delay_s, a.delay_s, b.delay_s) == (7, 7, None)
     clock.now += 9
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None, "no worker is left"
+    assert outages.next_message(fleet.call_failures("one"), clock.now) is None, "no worker is left"
 
 
 def test_the_end_of_an_outage_is_logged(clock: Clock) -> None:
-    fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
+    fleet, outages = _fleet.WorkerRegistry(), WorkerOutages()
     fleet.update("a", account(why="denied"))
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
-    assert trouble.next_message(fleet.call_failures("one"), clock.now + 4) is not None
+    assert outages.next_message(fleet.call_failures("one"), clock.now) is None
+    assert outages.next_message(fleet.call_failures("one"), clock.now + 4) is not None
     fleet.update("a", account())
-    assert trouble.next_message(fleet.call_failures("one"), clock.now + 5) == (
+    assert outages.next_message(fleet.call_failures("one"), clock.now + 5) == (
         logging.INFO,
         "All workers publish again after an outage of 5 s.",
     )
 
 
 def test_an_outage_does_not_end_when_the_last_worker_vanishes(clock: Clock) -> None:
-    fleet, trouble = _fleet.WorkerRegistry(), WorkerOutages()
+    fleet, outages = _fleet.WorkerRegistry(), WorkerOutages()
     fleet.update("a", account(why="denied"))
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
+    assert outages.next_message(fleet.call_failures("one"), clock.now) is None
     clock.now += 4
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) is not None
+    assert outages.next_message(fleet.call_failures("one"), clock.now) is not None
     clock.now += 4
-    assert trouble.next_message(fleet.call_failures("one"), clock.now) is None
+    assert outages.next_message(fleet.call_failures("one"), clock.now) is None
 
 
 def test_an_outage_continues_in_the_next_run(clock: Clock) -> None:
@@ -116,16 +116,16 @@ def test_an_outage_continues_in_the_next_run(clock: Clock) -> None:
     assert fleet.call_failures("two") == {}
 
 
-# Workers of which nothing was heard
+# Workers that have not reported
 
 
 def test_each_worker_without_a_report_is_named_once(clock: Clock) -> None:
     """The last state that Locust knew decides the text. Workers that reported or had no work are not named."""
     fleet = _fleet.WorkerRegistry()
-    fleet.update("heard", account(final=True))
+    fleet.update("reporting", account(final=True))
     fleet.update("unread", account(receipt="{}"))
     fleet.observe("one", WorkerStates.of({"left": "running", "idle": "ready", "stopped": "running"}), publishing=True)
-    workers = {"heard": "running", "unread": "running", "silent": "running", "slow": "spawning", "gone": "running"}
+    workers = {"reporting": "running", "unread": "running", "silent": "running", "slow": "spawning", "gone": "running"}
     workers["stopped"] = "ready"
     fleet.observe("one", WorkerStates.of(workers), publishing=True)
     fleet.observe("one", WorkerStates.of({**workers, "gone": "missing"}), publishing=True)
