@@ -86,7 +86,6 @@ class Publisher(Recorder):
         """
         self._local: LocalCloudWatch | None = None
         self._receipt: Receipt | None = None
-        self._sealed = False
         self._closing = threading.Lock()
         self._over = threading.Event()
         self._owner = os.getpid()
@@ -226,7 +225,6 @@ class Publisher(Recorder):
         await self.close_async()
 
     def _seal(self) -> None:
-        self._sealed = True
         self._stopped = self._stopped or time.time()
 
     def _ended(self, receipt: _core.Receipt) -> Receipt:
@@ -261,7 +259,7 @@ class Publisher(Recorder):
             raise ValueError("this publisher was created before the process forked: create one in each process")
 
     def _require_open(self) -> None:
-        if self._sealed:
+        if self._stopped is not None:
             raise ValueError(f"the publisher of run {self.run_id} is closed: create a new publisher for another run")
         self._require_owner()
 

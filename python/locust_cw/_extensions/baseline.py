@@ -14,25 +14,23 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from locust_cw import _core
-from locust_cw._aws.account import Account
 from locust_cw._comparison.compare import compare_summaries, requests_of, side_of
 from locust_cw._comparison.output import ComparisonResults, NoComparison
 from locust_cw._comparison.results import Side
 from locust_cw._comparison.tolerance import parse_tolerance
 from locust_cw._extensions.after_stop import await_requests
+from locust_cw._extensions.baseline_lookup import Base, Found, Missing, NotSet, Unreadable, look_up
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import in_thread, spawn
 from locust_cw._plugin.run import Phase, TestRun
 from locust_cw._runs.baselines import is_generated_run_id
-from locust_cw._runs.record import NoRecordError, Record
-from locust_cw._runs.shared_baselines import SharedBaselines, find_baseline
-from locust_cw._runs.shared_records import SharedRecords
 from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
+    from locust_cw import _core
     from locust_cw._checks.output import Results
     from locust_cw._comparison.results import ComparedRuns
+    from locust_cw._runs.record import Record
     from locust_cw._settings.table import Options
 
 logger = logging.getLogger("locust_cw")
@@ -61,7 +59,6 @@ class Baseline(Extension[TestRun]):
     """Compares a run with a recorded one.
 
     Attributes:
-        is_busy: Whether the record of the base is being read.
         is_comparing: Whether a comparison is under way that does not wait for the receipt.
         results: The results of the comparison, once it is done.
         compared: The comparison and the record of the base, once there is one.
@@ -78,17 +75,18 @@ class Baseline(Extension[TestRun]):
         """
         self._name = name
         self._tolerance = tolerance
-        self._base: Record | None = None
-        self._baseline: str | None = None
-        self._problem: str | None = None
-        self._is_unset = False
-        self._is_unknown = False
-        self.is_busy = False
+        # None while it is read.
+        self._base: Base | None = None
         self.is_comparing = False
         self.results: ComparisonResults | NoComparison | None = None
         self.compared: tuple[ComparedRuns, Record] | None = None
 
     # The base.
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the record of the base is being read."""
+        return self._base is None
 
     def on_start(self, run: TestRun) -> None:
         """Read the record of the base."""
@@ -96,7 +94,7 @@ class Baseline(Extension[TestRun]):
 
     def on_stop(self, run: TestRun) -> None:
         """Read the record again if that has failed. With a web UI, compare now: the receipt may follow hours later."""
-        if self._problem is not None and not self.is_busy:
+        if isinstance(self._base, (Missing, Unreadable)):
             self._begin_to_read(run)
         if run.environment.web_ui is not None:
             self.is_comparing = True
@@ -106,50 +104,21 @@ class Baseline(Extension[TestRun]):
         """Nothing is given up: the receipt waits for the record."""
 
     def _begin_to_read(self, run: TestRun) -> None:
-        self.is_busy, self._problem = True, None
+        self._base = None
         spawn(self._read, run)
 
     def _read(self, run: TestRun) -> None:
         try:
-            self._base = self._find(run)
-        except NoRecordError as error:
-            self._problem, self._is_unknown = str(error), True
-        except (_core.AwsError, TimeoutError) as error:
-            self._problem = redact(str(error))
-        finally:
-            self.is_busy = False
-        if self._problem is not None and run.is_under_way:
-            logger.warning("The base of --cw-baseline %s could not be read: %s", self._name, self._problem)
-        elif self._is_unset and run.is_under_way:
+            base = look_up(self._name, run.options)
+        except Exception as error:
+            # The test continues, and is not compared.
+            logger.debug("The error of the lookup", exc_info=True)
+            base = Unreadable(redact(str(error)))
+        self._base = base
+        if isinstance(base, (Missing, Unreadable)) and run.is_under_way:
+            logger.warning("The base of --cw-baseline %s could not be read: %s", self._name, base.reason)
+        elif isinstance(base, NotSet) and run.is_under_way:
             logger.warning("There is no baseline %s yet, so this test is not compared", self._name)
-
-    def _find(self, run: TestRun) -> Record | None:
-        """The record; None if the name is that of no baseline and of no run."""
-        spool_dir, group = run.options["spool_dir"], run.options["log_group"]
-        # The local CloudWatch of a test is new, and a dry run calls no AWS.
-        is_remote = not run.options["dry_run"] and not run.options["local"]
-        account = Account(run.options.core, gevent.sleep) if is_remote else None
-        found = None
-        if not is_generated_run_id(self._name):
-            shared = None if account is None else SharedBaselines(account, group)
-            found = find_baseline(self._name, spool_dir, shared)
-        run_id = self._name if found is None or found.run_id is None else found.run_id
-        self._baseline = None if found is None else self._name
-        try:
-            return Record.read(run_id, spool_dir)
-        except NoRecordError as error:
-            missing = error
-        try:
-            if account is None:
-                raise missing
-            return SharedRecords(account, group).read(run_id)
-        except NoRecordError as error:
-            if found is not None:
-                raise NoRecordError(f"the run of the baseline {self._name} has no record any more: {error}") from error
-            if is_generated_run_id(self._name):
-                raise
-            self._is_unset = True
-            return None
 
     # The comparison.
 
@@ -178,13 +147,13 @@ class Baseline(Extension[TestRun]):
         side = _side_of(run, summary)
         try:
             base = self._base
-            if base is None:
-                return NoComparison(side, self._name, self._why_not(run))
+            if not isinstance(base, Found):
+                return NoComparison(side, self._name, self._why_not(base, run))
             compared = in_thread(
                 lambda: compare_summaries(
-                    (side_of(base, of_base := base.load_summary()), of_base),
+                    (side_of(base.record, of_base := base.record.load_summary()), of_base),
                     (side, summary),
-                    baseline=self._baseline,
+                    baseline=base.baseline,
                     tolerance=self._tolerance,
                 )
             )
@@ -194,16 +163,16 @@ class Baseline(Extension[TestRun]):
             logger.debug("The error of the comparison", exc_info=True)
             return NoComparison(side, self._name, f"The run was not compared with {self._name}: {error}.")
         run.is_slower = compared.verdict == "slower"
-        self.compared = compared, base
+        self.compared = compared, base.record
         return ComparisonResults(compared)
 
-    def _why_not(self, run: TestRun) -> str:
-        if self._is_unset:
+    def _why_not(self, base: NotSet | Missing | Unreadable | None, run: TestRun) -> str:
+        if isinstance(base, NotSet):
             return (
                 f"There is no baseline {self._name} yet. To set it to this run: locust-cw baseline set {run.run_id}"
                 f" {shlex.quote(self._name)}"
             )
-        problem = self._problem or "its record could not be read in time"
+        problem = "its record could not be read in time" if base is None else base.reason
         logger.error("The run was not compared with %s: %s", self._name, problem)
         return f"The run was not compared with {self._name}: {problem}."
 
@@ -221,7 +190,9 @@ class RequiredBaseline(Baseline):
         is_strict: bool = run.options["strict"]
         if self.is_busy:
             return "AWS did not respond within 30 s." if is_strict else None
-        return self._problem if self._is_unknown or is_strict else None
+        if isinstance(self._base, Missing):
+            return self._base.reason
+        return self._base.reason if isinstance(self._base, Unreadable) and is_strict else None
 
 
 def _side_of(run: TestRun, summary: _core.Summary) -> Side:

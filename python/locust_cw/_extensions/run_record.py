@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -49,6 +50,17 @@ def of(run: TestRun, role: ProcessRole) -> RunRecord:
     return record
 
 
+class _Stage(Enum):
+    """How far the record is."""
+
+    UPDATED = auto()
+    """Updates are written while the test runs."""
+    ENDING = auto()
+    """No more updates are written: the record with the receipt follows."""
+    COMPLETE = auto()
+    """The record with the receipt is written."""
+
+
 class RunRecord(Extension[TestRun]):
     """Writes the record of a run.
 
@@ -63,10 +75,10 @@ class RunRecord(Extension[TestRun]):
         self._role = role
         self._users = 0
         self._due = 0.0
-        self._has_begun = False
-        self._has_ended = False
-        self._is_complete = False
-        self._has_warned = False
+        self._stage = _Stage.UPDATED
+        self._next_phase: UpdatePhase = "start"
+        # Of a failed call. Only the first one is a warning.
+        self._log_level = logging.WARNING
         self._lock = Semaphore()
         self._writer = self._writer_of(run) if _is_shared(run) else None
         self.is_busy = False
@@ -81,7 +93,7 @@ class RunRecord(Extension[TestRun]):
     def on_tick(self, run: TestRun) -> None:
         """Update the record if that is due."""
         self._users = max(self._users, run.times.most_users, locust_adapter.user_count(run.environment))
-        if self.is_busy or time.monotonic() < self._due or self._has_ended:
+        if self.is_busy or time.monotonic() < self._due or self._stage is not _Stage.UPDATED:
             return
         self._due = time.monotonic() + _PERIOD_S
         self.is_busy = True
@@ -98,11 +110,12 @@ class RunRecord(Extension[TestRun]):
 
     def cancel(self) -> None:
         """Write no more updates: the record with the receipt follows."""
-        self._has_ended = True
+        if self._stage is _Stage.UPDATED:
+            self._stage = _Stage.ENDING
 
     def finish(self, receipt: _core.Receipt) -> None:
         """Write the record with the receipt, and wait until CloudWatch Logs has it, for a few seconds at most."""
-        self._has_ended = True
+        self.cancel()
         if self._run.options["record"] == "off":
             return
         try:
@@ -129,7 +142,7 @@ class RunRecord(Extension[TestRun]):
             self._write_file(record)
             # Without --cw-live, a test makes no calls before its stop.
             if self._writer is not None and (run.options["live"] or not run.is_under_way):
-                self._send(record, "update" if self._has_begun else "start")
+                self._send(record, self._next_phase)
         except Exception:
             logger.debug("The record of run %s could not be updated", run.run_id, exc_info=True)
         finally:
@@ -181,9 +194,10 @@ class RunRecord(Extension[TestRun]):
     def _write_file(self, record: Record, *, is_complete: bool = False) -> None:
         with self._lock:
             # The record with the receipt may have been written meanwhile.
-            if self._is_complete:
+            if self._stage is _Stage.COMPLETE:
                 return
-            self._is_complete = is_complete
+            if is_complete:
+                self._stage = _Stage.COMPLETE
             try:
                 in_thread(record.write)
             except OSError as error:
@@ -194,21 +208,20 @@ class RunRecord(Extension[TestRun]):
         writer: Any = self._writer
         try:
             writer.write(record.run_id, in_thread(lambda: events_of_update(record, phase)))
-            self._has_begun = True
+            self._next_phase = "update"
         except _core.AwsError as error:
             # The publisher creates the log group with its first events.
             if error.kind != "not_found":
                 self._warn(redact(str(error)))
 
     def _warn(self, reason: str) -> None:
-        level = logging.DEBUG if self._has_warned else logging.WARNING
-        self._has_warned = True
         logger.log(
-            level,
+            self._log_level,
             "The record of run %s could not be written to CloudWatch Logs, so other machines may not see the run: %s",
             self._run.run_id,
             reason,
         )
+        self._log_level = logging.DEBUG
 
 
 def _is_shared(run: TestRun) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +15,10 @@ from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.finalize import finalize
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.run import Outcome, Phase, TestRun
-from locust_cw._plugin.session_end import NOT_JUDGED
+from locust_cw._plugin.session_end import ExitReason, reasons_without_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from locust.env import Environment
 
     from locust_cw import _core
     from locust_cw._plugin.process_role import ProcessRole
@@ -34,7 +31,6 @@ _POLL_S = 0.05
 _RECEIPTS_TIMEOUT_S = 3.0
 # How long a judge takes for its results when it waits for nothing.
 _RESULTS_TIMEOUT_S = 2.0
-_EXIT_CODE_OF_CHECKS = 3
 # How long other listeners to `quit` may take before a second shutdown goes on.
 _OTHER_LISTENERS_S = 10.0
 # The progress bar is imported when there is something to see.
@@ -135,20 +131,18 @@ class Drain:
             if run.phase is Phase.FINALIZED:
                 return
             run.phase = Phase.FINALIZED
-            is_lost: bool = run.options["fail_on_loss"]
-            unmet = NOT_JUDGED if run.options["check"] or run.options["baseline"] else None
+            reasons = reasons_without_receipt(run.options.__getitem__)
             try:
                 finished, is_shown = finalize(run, process_role, self._wait)
                 end.finished.append(finished)
-                is_lost = is_shown and is_lost and not finished.receipt.complete
-                unmet = _unmet(run, finished.receipt) if is_shown else None
+                reasons = _exit_reasons(run, finished.receipt) if is_shown else set()
             except Exception:
                 # The other runs get their receipts.
                 logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
             finally:
-                end.lost = end.lost or is_lost
-                end.unmet = end.unmet or unmet
-                end.failed = end.failed or run.outcome not in (Outcome.OK, Outcome.STOPPED_BY_CHECK)
+                if run.outcome not in (Outcome.OK, Outcome.STOPPED_BY_CHECK):
+                    reasons.add(ExitReason.FAILED)
+                end.exit_reasons |= reasons
                 # Greenlets that wait for the end wait for this list to be empty.
                 end.runs.remove(run)
 
@@ -173,11 +167,14 @@ class Drain:
             progress_bar.clear()
 
 
-def _unmet(run: TestRun, receipt: _core.Receipt) -> str | None:
-    """The condition that a run does not meet; None if it meets all."""
-    if not receipt.passed:
-        return "a check failed or is undecided"
-    return "the run is slower than its baseline" if run.is_slower else None
+def _exit_reasons(run: TestRun, receipt: _core.Receipt) -> set[ExitReason]:
+    """The conditions that a run does not meet, and the loss if that counts."""
+    found = {
+        ExitReason.LOST: run.options["fail_on_loss"] and not receipt.complete,
+        ExitReason.NOT_PASSED: not receipt.passed,
+        ExitReason.SLOWER: run.is_slower,
+    }
+    return {reason for reason, applies in found.items() if applies}
 
 
 def _log_undelivered(run: TestRun, process_role: ProcessRole) -> None:
@@ -194,17 +191,3 @@ def _log_undelivered(run: TestRun, process_role: ProcessRole) -> None:
             where,
             command,
         )
-
-
-def exit_with_failure(end: SessionEnd, environment: Environment | None) -> None:
-    """Exit with 1 if a test failed or a loss counts, else with 3 if a condition is not met; Locust exits with 0."""
-    if end.failed and locust_adapter.has_command_line(environment):
-        # A locustfile that sets the exit code by Locust's statistics does not know of it. A program decides by itself.
-        logger.error("Exit code 1: the test was not started, or an alarm stopped it")
-        sys.exit(1)
-    if end.lost:
-        logger.error("Exit code 1: some results were not delivered, and --cw-fail-on-loss is set")
-        sys.exit(1)
-    if end.unmet:
-        logger.error("Exit code 3: %s", end.unmet)
-        sys.exit(_EXIT_CODE_OF_CHECKS)

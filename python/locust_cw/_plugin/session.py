@@ -20,7 +20,7 @@ from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.monitor import monitor_loop
 from locust_cw._plugin.process_role import ProcessRole
 from locust_cw._plugin.run import Phase, TestRun
-from locust_cw._plugin.session_end import NOT_JUDGED, SessionEnd
+from locust_cw._plugin.session_end import SessionEnd, reasons_without_receipt
 from locust_cw._plugin.starts import Starts
 from locust_cw._settings import opt_outs, table
 from locust_cw._settings.table import Options
@@ -192,9 +192,7 @@ class Session:
         self._await_end(environment)
         logger.error("locust-cw does not publish this test: %s", error)
         self.unpublished = str(error), time.time()
-        self._end.lost = self._end.lost or bool(option("fail_on_loss"))
-        if option("check") or option("baseline"):
-            self._end.unmet = NOT_JUDGED
+        self._end.exit_reasons |= reasons_without_receipt(option)
         self.role.cancel(environment)
 
     # During a test.
@@ -292,6 +290,4 @@ class Session:
 
     def _exit_with_failure(self, exit_code: int = 0, **_kwargs: object) -> None:
         if not exit_code:
-            from locust_cw._plugin.drain import exit_with_failure  # noqa: PLC0415 - only needed at the end
-
-            exit_with_failure(self._end, self.environment)
+            self._end.exit_with_failure(has_command_line=locust_adapter.has_command_line(self.environment))
