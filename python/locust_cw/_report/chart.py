@@ -26,7 +26,7 @@ WIDTH_IN = 12.0
 DPI = 150
 # The chart over time, in inches: heights of panels, gaps between panels and groups, and margins above and below.
 _PANEL_IN, _TALL_PANEL_IN = 1.1, 2.0
-_PANEL_GAP_IN, _GROUP_GAP_IN, _HEAD_IN, _FOOT_IN = 0.36, 0.3, 0.95, 0.4
+_PANEL_GAP_IN, _GROUP_GAP_IN, _HEAD_IN, _FOOT_IN = 0.36, 0.3, 1.12, 0.4
 # Its margins and the edges of the axes, as shares of the width.
 _EDGE, _LEFT, _RIGHT = 0.012, 0.075, 0.835
 # Width of a character in the name of a moment, as a share of the axis.

@@ -60,6 +60,9 @@ def _run_time(seconds: object) -> str:
 def _options(options: dict[str, Any]) -> Iterator[str]:
     """The options that differ from their defaults, as a command line has them."""
     defaults = _core.default_options()
+    if options.get("local"):
+        # Its address is not the user's choice.
+        options = {name: value for name, value in options.items() if name != "endpoint_url"}
     for name, value in sorted(options.items()):
         if name in _HIDDEN or value is None or value == defaults.get(name):
             continue
