@@ -171,11 +171,11 @@ mod tests {
     use crate::compare::timeline::Counts;
     use crate::metrics::histogram::Histogram;
     use crate::sample::RequestKey;
-    use crate::summary::{Limits, Phase, Summary, Totals, Window};
+    use crate::summary::{Phase, Summary, SummaryLimits, Totals, Window};
 
     /// The counts of a run with these times in each second.
     fn counts(seconds: &[Vec<f64>]) -> (Timeline, Counts) {
-        let mut summary = Summary::new(Limits { max_requests: 1, pinned: vec![] });
+        let mut summary = Summary::new(SummaryLimits { max_requests: 1, pinned: vec![] });
         for (second, times) in (0..).zip(seconds) {
             let mut successful = Histogram::default();
             times.iter().for_each(|&ms| successful.add(ms));

@@ -42,6 +42,15 @@ pub enum Obstacle {
     TooFewTimes(SideName, u64, u64),
     /// A response time is zero.
     Zero,
+    /// Two or more of the others.
+    Several(Vec<Self>),
+}
+
+impl Obstacle {
+    /// All that are there, as one.
+    fn all(mut obstacles: Vec<Self>) -> Option<Self> {
+        if obstacles.len() > 1 { Some(Self::Several(obstacles)) } else { obstacles.pop() }
+    }
 }
 
 impl fmt::Display for Obstacle {
@@ -78,6 +87,12 @@ impl fmt::Display for Obstacle {
                 write!(formatter, "The {side} has too few successful requests: {count}, and {needed} are necessary.")
             }
             Self::Zero => write!(formatter, "A response time of 0 ms has no relative change."),
+            Self::Several(obstacles) => {
+                for (number, obstacle) in obstacles.iter().enumerate() {
+                    write!(formatter, "{}{obstacle}", if number == 0 { "" } else { " " })?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -91,12 +106,11 @@ fn rate(per_second: f64) -> String {
     }
 }
 
-/// Why the times of two runs cannot be compared at all.
+/// Why the times of two runs cannot be compared at all: all reasons, so that the user can remove them in one go.
 pub fn of_runs(sides: &[Side<'_>; 2], timelines: &[Timeline; 2]) -> Option<Obstacle> {
-    too_little(sides, timelines).or_else(|| generator(sides)).or_else(|| approximate(sides)).or_else(|| {
-        let counts = sides.each_ref().map(|side| side.summary.counts().0);
-        load(sides, counts)
-    })
+    let counts = sides.each_ref().map(|side| side.summary.counts().0);
+    let found = [too_little(sides, timelines), generator(sides), approximate(sides), load(sides, counts)];
+    Obstacle::all(found.into_iter().flatten().collect())
 }
 
 /// Why nothing can be compared: too little remains after the warm-up.

@@ -7,7 +7,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use super::*;
 use crate::metrics::histogram::Histogram;
 use crate::sample::RequestKey;
-use crate::summary::{GeneratorLoad, Limits, Phase, Totals, Window};
+use crate::summary::{GeneratorLoad, Phase, SummaryLimits, Totals, Window};
 
 const BEGIN: i64 = 1_795_348_981; // 2026-11-22 12:03:01 UTC
 
@@ -44,7 +44,7 @@ impl Plan {
 
     fn summary(&self) -> Summary {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(self.seed);
-        let mut summary = Summary::new(Limits { max_requests: 50, pinned: vec![] });
+        let mut summary = Summary::new(SummaryLimits { max_requests: 50, pinned: vec![] });
         summary.add_generator(&GeneratorLoad::new(Some(self.cpu_percent), None));
         for second in 0..self.seconds {
             for name in &self.names {
@@ -118,7 +118,7 @@ fn more_failures_are_worse_unless_the_load_is_higher_too() {
 }
 
 #[test]
-fn runs_that_cannot_be_compared_have_the_reason() {
+fn runs_that_cannot_be_compared_have_all_reasons() {
     let base = Plan::default();
     let cases = [
         (
@@ -132,6 +132,11 @@ fn runs_that_cannot_be_compared_have_the_reason() {
         (
             Plan { cpu_percent: 97.4, ..Plan::seed(2) },
             "The load generator was the bottleneck in the run: a process used 97 % of a CPU core. Use more workers.",
+        ),
+        (
+            Plan { cpu_percent: 97.4, per_second: 57, ..Plan::seed(2) },
+            "The load generator was the bottleneck in the run: a process used 97 % of a CPU core. Use more workers. The load \
+             differed by 14 %: 50.0 requests/s in the base and 57.0 in the run.",
         ),
     ];
     for (run, reason) in cases {
@@ -192,7 +197,7 @@ fn only_requests_that_were_asked_for_have_rows() {
 
 #[test]
 fn runs_without_requests_are_undecided() {
-    let empty = Summary::new(Limits { max_requests: 50, pinned: vec![] });
+    let empty = Summary::new(SummaryLimits { max_requests: 50, pinned: vec![] });
     let summary = Plan::default().summary();
     let [empty, full] = [&empty, &summary].map(|summary| Side { summary, seconds: 300.0 });
     for (base, run, expected) in [(empty, empty, 5), (empty, full, 10), (full, empty, 10)] {
