@@ -1,166 +1,42 @@
-"""Credentials from each source: loaded in time, shared by all callers, renewed, and explained if unusable."""
+"""Credentials from each source: loaded in time, renewed, and explained if unusable."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from locust_cw import Publisher, _core
+from support.credential_users import (
+    HOST,
+    INTERNAL,
+    KEYS,
+    ROLE,
+    caller,
+    configure,
+    delivered,
+    keys,
+    publisher,
+    receipt_of,
+)
 from support.credentials import (
-    CredentialProcess,
     identity_center,
     login_session,
     metadata,
     sign_in,
     sso_session,
 )
-from support.fixtures import Aws, Locust
-from support.locust_run import NO_KEYS, Receipt, run_python
-from support.proxy import Answer, Exchange, Fault, Proxy, error
+from support.fixtures import Aws
+from support.proxy import Answer, Exchange, Fault, error
 from support.servers import REGION, refused_url, wait_until
-from support.tls import Authority, tls_in_front_of
 
-HOST = "http://service.example"
-KEYS = "[default]\naws_access_key_id = {}\naws_secret_access_key = secret\n"
-ROLE = "arn:aws:iam::000000000000:role/LoadTest"
-INTERNAL = re.compile(r"cargo|feature|already taken|provider|unhandled", re.IGNORECASE)
-"""Words of the SDK that no message may have."""
+pytestmark = pytest.mark.usefixtures("no_aws_settings")
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Only the AWS settings of a test, and its own home folder."""
-    for name in [name for name in os.environ if name.startswith("AWS_") or name == "REQUESTS_CA_BUNDLE"]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
-def configure(folder: Path, text: str, name: str = "config") -> Path:
-    path = folder / ".aws" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def caller(aws: Aws, **options: Any) -> Any:
-    return _core.Account({"endpoint_url": aws.proxy.url, **options}).call("GetCallerIdentity", {}).result()
-
-
-def keys(proxy: Proxy, *operations: str) -> list[str]:
-    """The access keys that signed the calls."""
-    signed = [re.search(r"Credential=([^/]+)/", call.headers["authorization"]) for call in proxy.calls(*operations)]
-    return [found[1] for found in signed if found]
-
-
-def publisher(aws: Aws, folder: Path, **options: Any) -> Publisher:
-    return Publisher(host=HOST, flush_interval=1, spool_dir=str(folder / "spool"), **aws.in_python, **options)
-
-
-def receipt_of(publisher: Publisher) -> Receipt:
-    receipt = publisher.close()
-    assert receipt
-    return Receipt(receipt.json)
-
-
-def delivered(publisher: Publisher) -> Receipt:
-    """The receipt of a run that was delivered completely."""
-    receipt = receipt_of(publisher)
-    for group in ("requests", "log_events"):
-        assert receipt[group]["delivered"] == receipt[group]["observed"] > 0, receipt.fields
-    return receipt
-
-
-# A1: a slow credential process
-
-
-def test_a_slow_credential_process_runs_once_for_all_callers(aws: Aws, tmp_path: Path) -> None:
-    process = CredentialProcess(tmp_path, seconds=12)
-    configure(tmp_path, process.profile)
-    run = publisher(aws, tmp_path, profile="corp")
-    run.record("GET", "/", 1.0)
-    # As the startup summary, the dashboard and the links of the web UI do.
-    accounts = [_core.Account({**aws.in_python, "profile": "corp"}) for _ in range(3)]
-    calls = [account.call("GetCallerIdentity", {}) for account in accounts]
-    wait_until(lambda: process.starts, "the process runs")
-    cause = "the credential_process of profile corp"
-    wait_until(lambda: {account.waits_for_credentials for account in accounts} == {cause}, "all calls wait for it")
-    assert run.flush(40)
-    assert {account.waits_for_credentials for account in accounts} == {None}
-    assert {call.result()["Account"] for call in calls} == {"000000000000"}
-    receipt = delivered(run)
-    assert (process.starts, process.most_at_once) == (1, 1)
-    assert set(keys(aws.proxy)) == {"AKIAPROCESS"}
-    assert (receipt["uncertain"], receipt["retries"]) == (0, 0)
-    assert receipt["api_calls"]["PutMetricData"] == len(aws.proxy.calls("PutMetricData"))
-
-
-def test_a_run_that_ends_while_it_waits_for_credentials_has_made_no_call(aws: Aws, tmp_path: Path) -> None:
-    process = CredentialProcess(tmp_path, seconds=20)
-    configure(tmp_path, process.profile)
-    run = publisher(aws, tmp_path, profile="corp", drain_timeout=2)
-    run.record("GET", "/", 1.0)
-    wait_until(lambda: process.starts, "the process runs")
-    receipt = receipt_of(run)
-    assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] == 1
-    assert receipt["api_calls"] == {"PutMetricData": 0, "PutLogEvents": 0}
-    assert (receipt["uncertain"], receipt["retries"]) == (0, 0)
-    assert not aws.proxy.calls()
-
-
-@pytest.mark.long
-def test_a_failing_credential_process_is_named_and_not_restarted_at_once(
-    aws: Aws, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    process = CredentialProcess(tmp_path, exit_code=3)
-    configure(tmp_path, process.profile)
-    run = publisher(aws, tmp_path, profile="corp", drain_timeout=0)
-    run.record("GET", "/", 1.0)
-    failure = "the credential_process of profile corp returned no credentials: it failed with exit status: 3"
-    wait_until(lambda: failure in caplog.text, "the failure is logged")
-    receipt = receipt_of(run)
-    assert receipt["api_calls"] == {"PutMetricData": 0, "PutLogEvents": 0}
-    assert "log in first" in caplog.text
-    assert "network" not in caplog.text
-    assert process.starts <= 2, "once for all callers, in this time"
-
-
-@pytest.mark.long
-def test_locust_its_summary_and_its_dashboard_share_the_credential_process(
-    aws: Aws, locust: Locust, tmp_path: Path
-) -> None:
-    process = CredentialProcess(tmp_path, seconds=9)
-    env: dict[str, str | None] = {**NO_KEYS, "AWS_PROFILE": "corp", "AWS_REGION": REGION}
-    options = ("--cw-live", "--cw-dashboard=shared", "-t", "15s", "--host", HOST)
-    run = locust.run("reaping.py", *options, env=env, files={".aws/config": process.profile})
-    run.receipt.check_delivered()
-    assert (process.starts, process.most_at_once) == (1, 1)
-    assert aws.proxy.calls("PutDashboard")
-    assert "identity unknown: no response from the credential_process of profile corp within 4 s" in run.err
-
-
-# A2: child processes that others reap
-
-
-@pytest.mark.parametrize("processes", [[], ["--processes", "2"]], ids=["one process", "forked workers"])
-def test_a_credential_process_may_be_reaped_by_gevent(locust: Locust, tmp_path: Path, processes: list[str]) -> None:
-    process = CredentialProcess(tmp_path, seconds=0.3)
-    env: dict[str, str | None] = {**NO_KEYS, "AWS_PROFILE": "corp", "AWS_REGION": REGION}
-    options = ("--cw-live", "--cw-flush-interval=1", "-u", "2", "-t", "6s", "--host", HOST, *processes)
-    run = locust.run("reaping.py", *options, env=env, files={".aws/config": process.profile})
-    run.receipt.check_delivered()
-    assert "No child processes" not in run.output
-    assert "credential_process" not in run.output
-
-
-# A3: credentials that are created or replaced while the test runs
+# Credentials that are created or replaced while the test runs
 
 
 def refused_unless(key: str, code: str) -> Fault:
@@ -215,7 +91,7 @@ def test_a_profile_that_is_created_while_the_test_runs_is_found(aws: Aws, tmp_pa
     delivered(run)
 
 
-# A4: login sessions, MFA and the endpoint of STS
+# Login sessions, MFA and the endpoint of STS
 
 
 @pytest.mark.parametrize("is_valid", [True, False], ids=["valid", "expired"])
@@ -399,7 +275,7 @@ def test_a_role_that_may_not_be_assumed_is_named_with_the_remedy(aws: Aws, tmp_p
     assert not INTERNAL.search(str(refused.value))
 
 
-# A6: empty variables
+# Empty variables
 
 
 @pytest.mark.parametrize(
@@ -489,112 +365,3 @@ def test_the_role_of_an_instance_is_used(aws: Aws, monkeypatch: pytest.MonkeyPat
                 monkeypatch.setenv(name, value)
         caller(aws, region=REGION)
     assert keys(aws.proxy) == ["ASIAROLE"]
-
-
-def test_a_credential_process_runs_again_before_its_credentials_expire(aws: Aws, tmp_path: Path) -> None:
-    until = (datetime.now(UTC) + timedelta(seconds=16)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    output = json.loads(CredentialProcess(tmp_path).output) | {"Expiration": until}
-    process = CredentialProcess(tmp_path, output=json.dumps(output))
-    configure(tmp_path, process.profile)
-    account = _core.Account({"endpoint_url": aws.proxy.url, "profile": "corp"})
-    account.call("GetCallerIdentity", {}).result()
-    name = {"DashboardName": "none"}
-
-    def asked_again() -> bool:
-        with pytest.raises(_core.AwsError):
-            account.call("GetDashboard", name).result()
-        return process.starts > 1
-
-    wait_until(asked_again, "the process runs again", timeout=20)
-
-
-# A5: certificate authorities
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    folder = tmp_path / "authority"
-    folder.mkdir()
-    return Authority(folder)
-
-
-def ask(url: str, **options: Any) -> Any:
-    return _core.Account({"endpoint_url": url, "region": REGION, **options}).call("GetCallerIdentity", {}).result()
-
-
-@pytest.mark.parametrize("source", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "ca_bundle"])
-def test_a_bundle_of_certificate_authorities_is_used(
-    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority, source: str
-) -> None:
-    profile = KEYS.format("AKIADEFAULT")
-    with tls_in_front_of(aws.proxy.url, authority.issue("localhost")) as url:
-        configure(tmp_path, profile)
-        with pytest.raises(_core.AwsError, match=r"is not trusted.*AWS_CA_BUNDLE") as seen:
-            ask(url)
-        assert (seen.value.code, seen.value.is_transient) == ("Untrusted", False)
-        # Text around certificates, and a damaged one, are no reason to refuse the file.
-        text = "Test CA\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-        bundle = tmp_path / "bundle.pem"
-        bundle.write_text(text + authority.bundle.read_text())
-        if source == "ca_bundle":
-            configure(tmp_path, f"{profile}ca_bundle = {bundle}\n")
-        else:
-            monkeypatch.setenv(source, str(bundle))
-        assert ask(url)["Account"] == "000000000000"
-
-
-def test_the_bundle_of_aws_takes_precedence(
-    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority
-) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    configure(tmp_path, f"{KEYS.format('AKIADEFAULT')}ca_bundle = {Authority(other).bundle}\n")
-    with tls_in_front_of(aws.proxy.url, authority.issue("localhost")) as url:
-        with pytest.raises(_core.AwsError, match="not trusted"):
-            ask(url)
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.bundle))
-        ask(url)
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [(None, "cannot be read: No such file"), ("no certificate", "has no CA certificate in PEM form")],
-)
-def test_a_bundle_that_cannot_be_used_is_named(
-    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, problem: str
-) -> None:
-    configure(tmp_path, KEYS.format("AKIADEFAULT"))
-    bundle = tmp_path / "bundle.pem"
-    if content:
-        bundle.write_text(content)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
-    with pytest.raises(_core.AwsError, match=f"the CA bundle {bundle}, which AWS_CA_BUNDLE names, {problem}"):
-        ask("https://localhost:1")
-    ask(aws.proxy.url)  # without TLS, it is not needed
-
-
-@pytest.mark.parametrize(
-    ("name", "days", "problem"),
-    [("other.example", 2, "for another host name"), ("localhost", -1, "has expired")],
-)
-def test_the_problem_with_a_certificate_is_named(
-    monkeypatch: pytest.MonkeyPatch, authority: Authority, name: str, days: int, problem: str
-) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.bundle))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    served = tls_in_front_of("http://localhost:1", authority.issue(name, days=days))
-    with served as url, pytest.raises(_core.AwsError, match=problem):
-        ask(url)
-
-
-def test_missing_certificate_authorities_are_named(tmp_path: Path) -> None:
-    empty = tmp_path / "empty.pem"
-    empty.write_text("")
-    code = "from locust_cw import _core; _core.Account({'region': 'eu-north-1'}).call('GetCallerIdentity', {}).result()"
-    # The authorities of the machine are read once in a process.
-    ended = run_python(
-        tmp_path, "-c", code, env={"SSL_CERT_FILE": str(empty), "SSL_CERT_DIR": None, "REQUESTS_CA_BUNDLE": None}
-    )
-    assert "there are no CA certificates on this machine" in ended.stderr, ended.stderr
-    assert "AWS_CA_BUNDLE" in ended.stderr

@@ -200,7 +200,7 @@ BROKEN = {
         ENDPOINTS, "a proxy or gateway answered in its place, with HTTP 407", "HTTPS_PROXY", head=head(407)
     ),
     "captive portal": Broken(("credentials",), "was not answered by AWS", "--endpoint-url", faults={"*": page(200)}),
-    "server that does not answer": Broken(
+    "server that does not respond": Broken(
         ("metrics",), "got no response", "network", args=("--logs=off",), faults={"PutMetricData": hang}
     ),
     "no permission for metrics": Broken(

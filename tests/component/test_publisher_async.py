@@ -11,7 +11,7 @@ from support.servers import wait_until
 
 
 def test_the_event_loop_runs_while_a_flush_is_awaited(aws: Aws, tmp_path: Path) -> None:
-    """CloudWatch does not answer for some time. Other tasks run, and the flush ends when CloudWatch answers."""
+    """CloudWatch does not respond for some time. Other tasks run, and the flush ends when CloudWatch answers."""
     aws.proxy.on("PutMetricData", error("ServiceUnavailable", 503))
     program = Program(
         tmp_path,

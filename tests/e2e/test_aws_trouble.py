@@ -165,7 +165,7 @@ def test_data_that_was_never_sent_is_not_uncertain(aws: Aws, locust: Locust) -> 
 
 
 def test_an_outage_in_the_middle_loses_nothing(aws: Aws, locust: Locust) -> None:
-    """CloudWatch does not answer for some time in a live test, and then receives what was recorded in the meantime.
+    """CloudWatch does not respond for some time in a live test, and then receives what was recorded in the meantime.
 
     CloudWatch may have processed a call whose connection was cut, so this data can arrive twice.
     """

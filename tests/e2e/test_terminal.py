@@ -307,7 +307,7 @@ def test_a_dumb_terminal_has_plain_lines(aws: Aws, in_terminal: InTerminal) -> N
 
 @pytest.fixture
 def hanging(aws: Aws, in_terminal: InTerminal, request: pytest.FixtureRequest) -> Iterator[Terminal]:
-    """A test that was stopped with Ctrl-C, and waits for a CloudWatch that does not answer."""
+    """A test that was stopped with Ctrl-C, and waits for a CloudWatch that does not respond."""
     aws.proxy.on("*", hang)
     with in_terminal(*LIVE, "--cw-drain-timeout=100", env=getattr(request, "param", {})) as screen:
         wait_until(lambda: aws.proxy.calls("PutMetricData", "CreateLogStream"), "a call that hangs")

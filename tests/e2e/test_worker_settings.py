@@ -87,7 +87,7 @@ def test_a_value_of_the_master_replaces_that_of_a_worker(aws: Aws, locust: Locus
 
 
 def test_each_worker_has_its_own_spool_folder(aws: Aws, locust: Locust, tmp_path: Path) -> None:
-    """AWS does not answer. A replay on each machine sends what its worker left."""
+    """AWS does not respond. A replay on each machine sends what its worker left."""
     aws.proxy.on("*", hang)
     fleet = started(locust, "-t", "3s", "--cw-drain-timeout=1")
     disks = [tmp_path / "disk-blue", tmp_path / "disk-green"]

@@ -10,6 +10,7 @@ import pytest
 pytest.register_assert_rewrite(
     "support.checks",
     "support.commands",
+    "support.credential_users",
     "support.dashboard_grammar",
     "support.delivered",
     "support.fleet",
