@@ -13,7 +13,7 @@ use std::time::Instant;
 use locust_cw::compare::{Comparison, Measure, Options, Row, Side, Verdict, compare};
 use locust_cw::metrics::histogram::Histogram;
 use locust_cw::sample::RequestKey;
-use locust_cw::summary::{Limits, Phase, Summary, Totals, Window};
+use locust_cw::summary::{Phase, Summary, SummaryLimits, Totals, Window};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -105,7 +105,7 @@ impl Random {
 impl Plan {
     /// The summary of a run. `factor` applies only to the run that is compared.
     fn summary(&self, time_constant: f64, factor: f64, random: &mut Random) -> Summary {
-        let mut summary = Summary::new(Limits { max_requests: 1000, pinned: Vec::new() });
+        let mut summary = Summary::new(SummaryLimits { max_requests: 1000, pinned: Vec::new() });
         let drift = random.between((-self.drift, self.drift));
         let common = random.process(self.seconds, self.variation, time_constant);
         let slow = random.process(self.seconds, 10.0 * self.variation, time_constant);

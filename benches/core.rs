@@ -20,7 +20,7 @@ use locust_cw::metrics::histogram::Histogram;
 use locust_cw::sample::{RequestKey, Sample};
 use locust_cw::spool::{Manifest, Spool};
 use locust_cw::statistics::{Audience, RunStatistics};
-use locust_cw::summary::{Increment, IncrementSender, Limits, Phase, Seconds, Summary, Totals, Window};
+use locust_cw::summary::{Increment, IncrementSender, Phase, Seconds, Summary, SummaryLimits, Totals, Window};
 use locust_cw::timestamp::Timestamp;
 use rand::RngExt as _;
 
@@ -134,8 +134,8 @@ fn summary_of_workers() -> (Summary, Seconds) {
     (summary, seconds)
 }
 
-fn limits() -> Limits {
-    Limits { max_requests: 200, pinned: Vec::new() }
+fn limits() -> SummaryLimits {
+    SummaryLimits { max_requests: 200, pinned: Vec::new() }
 }
 
 /// Merging what 100 workers with 20 requests each send in three seconds, and adding windows to a summary of ten minutes.

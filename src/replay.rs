@@ -9,7 +9,7 @@ use crate::accounting::counters::{Counters, Counts, MetricHours};
 use crate::accounting::receipt::Receipt;
 use crate::config::ResolvedAws;
 use crate::delivery::client::CloudWatch;
-use crate::delivery::outbox::SendMode;
+use crate::delivery::outbox::{Retention, SendMode};
 use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::messages::{Level, Message};
 use crate::spool::{Lane, Manifest, Segment, Spool};
@@ -50,7 +50,7 @@ impl Replay {
             mode: SendMode::Immediate,
             flush_interval: None,
             capacity_bytes: u64::MAX,
-            dry_run,
+            retention: Retention::of(dry_run),
             records_destination: false,
         };
         let delivery = Delivery::start(spool, manifest.destination(), options, Arc::default(), runtime, |counters| {
@@ -84,7 +84,9 @@ impl Replay {
         // A dry run measures the parts in memory, and changes nothing on disk.
         let scratch = self.dry_run.then(|| Spool::in_memory(&self.manifest));
         let spool = scratch.as_ref().unwrap_or_else(|| outbox.spool());
-        let Ok(Parts { old, mut recent }) = split_by_age(spool, &segment, oldest) else { return outbox.push(segment) };
+        let Ok(SplitSegment { old, mut recent }) = split_by_age(spool, &segment, oldest) else {
+            return outbox.push(segment);
+        };
         if !self.dry_run && [Some(&old), recent.as_ref()].into_iter().flatten().any(Segment::is_in_memory) {
             // The disk is full: the segment stays on it as a whole, for a later replay.
             [Some(&old), recent.as_ref()].into_iter().flatten().for_each(|part| spool.remove(part));
@@ -152,8 +154,8 @@ impl Replay {
     }
 }
 
-/// The parts of a segment. There is no recent one if all items are too old.
-struct Parts {
+/// A segment as two segments. There is no recent one if all items are too old.
+struct SplitSegment {
     old: Segment,
     recent: Option<Segment>,
 }
@@ -162,20 +164,20 @@ struct Parts {
 ///
 /// # Errors
 /// If the segment is damaged.
-fn split_by_age(spool: &Spool, segment: &Segment, oldest: i64) -> std::io::Result<Parts> {
+fn split_by_age(spool: &Spool, segment: &Segment, oldest: i64) -> std::io::Result<SplitSegment> {
     Ok(match segment.lane {
         Lane::Metrics => {
             let datums = segment.datums()?;
             let (old, recent): (Vec<_>, Vec<_>) =
                 datums.into_iter().partition(|datum| datum.key.timestamp.saturating_mul(1000) < oldest);
             let recent = (!recent.is_empty()).then(|| spool.write_datums(&recent).0);
-            Parts { old: spool.write_datums(&old).0, recent }
+            SplitSegment { old: spool.write_datums(&old).0, recent }
         }
         Lane::Logs => {
             let events = segment.events()?;
             let (old, recent): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event.timestamp < oldest);
             let recent = (!recent.is_empty()).then(|| spool.write_events(&recent).0);
-            Parts { old: spool.write_events(&old).0, recent }
+            SplitSegment { old: spool.write_events(&old).0, recent }
         }
     })
 }

@@ -1,6 +1,6 @@
 //! One run, from its first sample to its receipt: the queue, the aggregation thread, and the delivery.
 
-mod additions;
+mod custom_metrics;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::accounting::status_report::{ProcessStatus, Seconds, StatusReport};
 use crate::config::identity::{RunIdentity, path_safe};
 use crate::config::{Config, ResolvedAws};
 use crate::delivery::client::CloudWatch;
-use crate::delivery::outbox::SendMode;
+use crate::delivery::outbox::{Retention, SendMode};
 use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
 use crate::ingest::detail::DetailRules;
 use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
@@ -89,7 +89,7 @@ impl Run {
             mode: mode_of(&config),
             flush_interval: config.live.then_some(config.flush_interval),
             capacity_bytes: config.spool_max_bytes,
-            dry_run: config.dry_run,
+            retention: Retention::of(config.dry_run),
             records_destination: true,
         };
         let delivery = Delivery::start(spool, manifest.destination(), options, diagnostics, runtime, |counters| {

@@ -2,13 +2,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use locust_cw::summary::{Increment, IncrementReceiver, Limits, MAX_BLOCKS, Seconds, Summary};
+use locust_cw::summary::{Increment, IncrementReceiver, SummaryLimits, MAX_BLOCKS, Seconds, Summary};
 
 const MAX_NAMES: usize = 3;
 
 fn sum<'a>(increments: impl Iterator<Item = &'a Increment>) -> (Summary, Seconds) {
     let pinned = vec!["/a".into(), "GET /b".into()];
-    let mut summary = Summary::new(Limits { max_requests: MAX_NAMES, pinned });
+    let mut summary = Summary::new(SummaryLimits { max_requests: MAX_NAMES, pinned });
     let mut seconds = Seconds::new(["/a".into()]);
     increments.for_each(|increment| increment.add_to(&mut summary, &mut seconds));
     (summary, seconds)

@@ -58,21 +58,29 @@ pub(super) struct Configuration {
 #[derive(Debug, Clone)]
 pub(super) struct ProfileName {
     pub name: String,
-    /// Whether an option, or the record of an earlier run, names it.
-    pub is_chosen: bool,
-    /// Whether the environment names it, and no option does.
-    pub is_of_environment: bool,
+    pub named_by: ProfileOrigin,
+}
+
+/// What names a profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProfileOrigin {
+    /// An option, or the record of an earlier run.
+    Option,
+    Environment,
+    /// Nothing: it is the default profile.
+    Default,
 }
 
 impl ProfileName {
     pub(super) fn of(aws: &AwsConfig) -> Self {
         let recorded = aws.recorded.as_ref().and_then(|recorded| recorded.profile.clone());
         if let Some(name) = aws.profile.clone().or(recorded) {
-            return Self { name, is_chosen: true, is_of_environment: false };
+            return Self { name, named_by: ProfileOrigin::Option };
         }
-        let named = environment::profile();
-        let is_of_environment = named.is_some();
-        Self { name: named.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()), is_chosen: false, is_of_environment }
+        match environment::profile() {
+            Some(name) => Self { name, named_by: ProfileOrigin::Environment },
+            None => Self { name: DEFAULT_PROFILE.to_owned(), named_by: ProfileOrigin::Default },
+        }
     }
 }
 
@@ -105,8 +113,7 @@ pub(super) async fn load(aws: &AwsConfig, profile: &ProfileName, profiles: &Prof
         SharedCredentials::local()
     } else {
         let options = CredentialOptions {
-            profile: profile.name.clone(),
-            is_chosen: profile.is_chosen,
+            profile: profile.clone(),
             provider: provider_config(&sdk, http.client()),
             sdk: sdk.clone(),
             sts_url: endpoints.sts.url.clone(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
-use super::config::{Configuration, DEFAULT_PROFILE, ProfileName, load};
+use super::config::{Configuration, DEFAULT_PROFILE, ProfileName, ProfileOrigin, load};
 use super::error::Call;
 use super::intercept::CheckResponse;
 use super::profiles::load_profiles;
@@ -260,7 +260,7 @@ impl Session {
         let unusable = |detail: &str| call.failed(Cause::UnusableCredentials, detail);
         let profiles = load_profiles(&profile.name).await.map_err(|detail| unusable(&detail))?;
         let exists = profiles.get_profile(&profile.name).is_some() || profile.name == DEFAULT_PROFILE;
-        if profile.is_of_environment && !options.local && !exists {
+        if profile.named_by == ProfileOrigin::Environment && !options.local && !exists {
             // The AWS CLI stops here, too. The role of the machine may belong to another account.
             let name = &profile.name;
             return Err(unusable(&format!(

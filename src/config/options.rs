@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-use super::value::{OptionValue, Values};
+use super::value::{OptionValue, OptionValues};
 
 /// Options as the user sets them, with the defaults of the command line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ impl Options {
     /// # Errors
     /// If an option is unknown, or its value has the wrong type.
     pub fn read(values: impl IntoIterator<Item = (String, OptionValue)>) -> Result<Self, InvalidOption> {
-        Self::deserialize(Values::new(values))
+        Self::deserialize(OptionValues::new(values))
     }
 
     /// The values that an option accepts; none for an option that is free text, a number or a flag.

@@ -51,7 +51,7 @@ impl OptionValue {
     }
 }
 
-/// [`Values`] adds the name of the option to each error.
+/// [`OptionValues`] adds the name of the option to each error.
 impl de::Error for InvalidOption {
     fn custom<T: fmt::Display>(problem: T) -> Self {
         Self { option: String::new(), problem: Problem::Other(problem.to_string()) }
@@ -144,18 +144,18 @@ impl<'de> Deserializer<'de> for OptionValue {
 }
 
 /// Values by the names of their options.
-pub(super) struct Values {
+pub(super) struct OptionValues {
     rest: vec::IntoIter<(String, OptionValue)>,
     next: Option<(String, OptionValue)>,
 }
 
-impl Values {
+impl OptionValues {
     pub(super) fn new(values: impl IntoIterator<Item = (String, OptionValue)>) -> Self {
         Self { rest: values.into_iter().collect::<Vec<_>>().into_iter(), next: None }
     }
 }
 
-impl<'de> MapAccess<'de> for Values {
+impl<'de> MapAccess<'de> for OptionValues {
     type Error = InvalidOption;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, InvalidOption> {
@@ -169,7 +169,7 @@ impl<'de> MapAccess<'de> for Values {
     }
 }
 
-impl<'de> Deserializer<'de> for Values {
+impl<'de> Deserializer<'de> for OptionValues {
     type Error = InvalidOption;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, InvalidOption> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::delivery::limits::{Limits, Packer};
+use crate::delivery::limits::{BatchLimits, BatchPacker};
 use crate::logs::event::LogBatch;
 use crate::metrics::datum::{Body, Datum, DatumKey};
 use crate::metrics::histogram::{Histogram, MAX_VALUE, MAX_VALUES_PER_DATUM};
@@ -44,7 +44,7 @@ impl Unread {
 pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
     let mut call = MetricsCall { datums: vec![], segments: vec![], rest: vec![], unread: Unread::default() };
     let mut merge = Merge::default();
-    let mut packer = Packer::new(Limits::of(Lane::Metrics));
+    let mut packer = BatchPacker::new(BatchLimits::of(Lane::Metrics));
     for segment in segments {
         if !call.rest.is_empty() {
             call.rest.push(segment);
@@ -59,7 +59,7 @@ pub fn metrics_call(segments: Vec<Segment>) -> MetricsCall {
                     call.segments.push(segment);
                 } else if call.segments.is_empty() {
                     // Merging can make a segment larger. It is sent unmerged, because otherwise it would never fit.
-                    packer = Packer::full();
+                    packer = BatchPacker::full();
                     call.datums = datums;
                     call.segments.push(segment);
                 } else {

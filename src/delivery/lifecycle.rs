@@ -37,8 +37,8 @@ pub struct DeliveryOptions {
     pub flush_interval: Option<Duration>,
     /// How many bytes the spool may hold.
     pub capacity_bytes: u64,
-    /// Send nothing, and leave everything in the spool.
-    pub dry_run: bool,
+    /// What happens to sent data. A dry run sends nothing, and keeps everything in the spool.
+    pub retention: Retention,
     /// Record the resolved destination in the spool.
     pub records_destination: bool,
 }
@@ -72,16 +72,18 @@ impl Delivery {
     ) -> Self {
         let counters = Arc::new(Counters::default());
         let (capacity, mode) = (options.capacity_bytes, options.mode);
-        let retention = if options.dry_run { Retention::Keep } else { Retention::Delete };
         let outbox = Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), capacity, mode);
-        let outbox = Arc::new(outbox.with_retention(retention));
-        let parts = Parts { destination, options, counters, outbox, diagnostics, runtime };
-        if options.dry_run {
-            let dry_run = DryRun { counters: Arc::clone(&parts.counters) };
-            parts.start(dry_run)
-        } else {
-            let cloudwatch = cloudwatch(&parts.counters);
-            parts.start(cloudwatch)
+        let outbox = Arc::new(outbox.with_retention(options.retention));
+        let parts = DeliveryParts { destination, options, counters, outbox, diagnostics, runtime };
+        match options.retention {
+            Retention::Keep => {
+                let dry_run = DryRun { counters: Arc::clone(&parts.counters) };
+                parts.start(dry_run)
+            }
+            Retention::Delete => {
+                let cloudwatch = cloudwatch(&parts.counters);
+                parts.start(cloudwatch)
+            }
         }
     }
 
@@ -199,7 +201,7 @@ fn wait_for_disk(tasks: &[JoinHandle<()>]) -> bool {
 }
 
 /// The parts of a delivery that do not depend on the type of its client.
-struct Parts {
+struct DeliveryParts {
     destination: Destination,
     options: DeliveryOptions,
     counters: Arc<Counters>,
@@ -208,7 +210,7 @@ struct Parts {
     runtime: Handle,
 }
 
-impl Parts {
+impl DeliveryParts {
     fn start<C: CloudWatch>(self, cloudwatch: C) -> Delivery {
         let Self { destination, options, counters, outbox, diagnostics, runtime } = self;
         let outage = Arc::new(OutageMonitor::new(Arc::clone(&diagnostics)));
@@ -295,7 +297,7 @@ mod tests {
             mode: SendMode::Immediate,
             flush_interval: None,
             capacity_bytes: 1 << 30,
-            dry_run: false,
+            retention: Retention::Delete,
             records_destination: true,
         };
         let (handle, cloudwatch) = (runtime.handle().clone(), Stalling(file.clone()));

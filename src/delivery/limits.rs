@@ -18,13 +18,13 @@ const MERGE_CALLS: usize = 60;
 
 /// The limits of a lane's calls.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct BatchLimits {
     items: usize,
     bytes: usize,
     span_ms: i64,
 }
 
-impl Limits {
+impl BatchLimits {
     /// The limits of one call of a lane.
     #[must_use]
     pub const fn of(lane: Lane) -> Self {
@@ -48,24 +48,24 @@ impl Limits {
 }
 
 /// Adds up segments while they fit into one call.
-pub struct Packer {
-    limits: Limits,
+pub struct BatchPacker {
+    limits: BatchLimits,
     items: usize,
     bytes: usize,
     span: Option<(i64, i64)>,
 }
 
-impl Packer {
+impl BatchPacker {
     /// An empty call.
     #[must_use]
-    pub const fn new(limits: Limits) -> Self {
+    pub const fn new(limits: BatchLimits) -> Self {
         Self { limits, items: 0, bytes: 0, span: None }
     }
 
     /// A full call.
     #[must_use]
     pub const fn full() -> Self {
-        Self::new(Limits { items: 0, bytes: 0, span_ms: 0 })
+        Self::new(BatchLimits { items: 0, bytes: 0, span_ms: 0 })
     }
 
     /// Adds items of this size and span if they fit. Returns whether they do.
@@ -86,13 +86,13 @@ impl Packer {
 /// Splits a list into parts that each fit into one call. A single item always fits.
 pub fn split<T>(lane: Lane, items: Vec<T>, bytes: impl Fn(&T) -> usize, time_ms: impl Fn(&T) -> i64) -> Vec<Vec<T>> {
     let mut parts: Vec<Vec<T>> = Vec::new();
-    let mut packer = Packer::new(Limits::of(lane));
+    let mut packer = BatchPacker::new(BatchLimits::of(lane));
     for item in items {
         let (size, time) = (bytes(&item), time_ms(&item));
         match parts.last_mut() {
             Some(part) if packer.try_add(1, size, (time, time)) => part.push(item),
             _ => {
-                packer = Packer::new(Limits::of(lane));
+                packer = BatchPacker::new(BatchLimits::of(lane));
                 packer.try_add(1, size, (time, time));
                 parts.push(vec![item]);
             }

@@ -12,7 +12,7 @@ use crate::delivery::bisect::{NoRoom, can_be_split};
 use crate::delivery::client::{CloudWatch, RejectedLogEvents};
 use crate::delivery::error::{CallError, Cause, Stage};
 use crate::delivery::in_flight::{InFlightGuard, operation_of};
-use crate::delivery::limits::{Limits, Packer};
+use crate::delivery::limits::{BatchLimits, BatchPacker};
 use crate::delivery::outage::OutageMonitor;
 use crate::delivery::outbox::{Outbox, Retention};
 use crate::delivery::retry::RetryAction;
@@ -82,9 +82,9 @@ impl<C: CloudWatch> Sender<C> {
     }
 
     pub(super) fn take(&self, lane: Lane) -> Vec<Segment> {
-        let limits = Limits::of(lane);
+        let limits = BatchLimits::of(lane);
         let merged = lane == Lane::Metrics && self.destination.windows_in_parts;
-        let mut packer = Packer::new(if merged { limits.for_merging() } else { limits });
+        let mut packer = BatchPacker::new(if merged { limits.for_merging() } else { limits });
         let (mut empty, mut complete) = (true, false);
         self.outbox.take(lane, limits.bytes(), |segment| {
             if complete || (!empty && segment.packing == Packing::Isolated) {

@@ -6,13 +6,29 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::config::{LogChoice, LogConfig};
 use crate::ingest::highlights::SlowestThreshold;
 
-/// What is recorded of a request besides its name, times and size.
+/// What is recorded of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Detail {
-    /// The request becomes a log event.
-    pub is_logged: bool,
-    /// Status, context, users and URL are read: for its log event, or because a report may name the request.
-    pub is_read: bool,
+pub enum Detail {
+    /// Its name, times and size.
+    Basic,
+    /// Also its status, context, users and URL, because a report may name the request.
+    Full,
+    /// The same, and the request becomes a log event.
+    Logged,
+}
+
+impl Detail {
+    /// Whether status, context, users and URL are recorded.
+    #[must_use]
+    pub const fn is_full(self) -> bool {
+        !matches!(self, Self::Basic)
+    }
+
+    /// Whether the request becomes a log event.
+    #[must_use]
+    pub const fn is_logged(self) -> bool {
+        matches!(self, Self::Logged)
+    }
 }
 
 /// The rules of a run.
@@ -39,8 +55,13 @@ impl DetailRules {
             LogChoice::Failures => is_failed,
             LogChoice::All => is_failed || self.logs_next_success(),
         };
-        let is_read = is_logged || is_failed || response_time_ms.is_some_and(|ms| self.slowest.may_be_reached(ms));
-        Detail { is_logged, is_read }
+        if is_logged {
+            Detail::Logged
+        } else if is_failed || response_time_ms.is_some_and(|ms| self.slowest.may_be_reached(ms)) {
+            Detail::Full
+        } else {
+            Detail::Basic
+        }
     }
 
     /// The first of every 1/share successful requests is logged, beginning with the very first.
@@ -78,7 +99,8 @@ mod tests {
             (LogChoice::Off, 1.0, 0, 0),
         ] {
             let rules = rules(logs, share);
-            let logged = |is_failed, number| (0..number).filter(|_| rules.next(is_failed, Some(1.0)).is_logged).count();
+            let logged =
+                |is_failed, number| (0..number).filter(|_| rules.next(is_failed, Some(1.0)).is_logged()).count();
             assert_eq!((logged(false, 1000), logged(true, 10)), (successes, failures), "{logs:?} {share}");
         }
     }
@@ -86,20 +108,23 @@ mod tests {
     #[test]
     fn the_very_first_success_is_logged() {
         let rules = rules(LogChoice::All, 0.01);
-        assert!(rules.next(false, None).is_logged);
-        assert!(!rules.next(false, None).is_logged);
+        assert!(rules.next(false, None).is_logged());
+        assert!(!rules.next(false, None).is_logged());
     }
 
     #[test]
     fn the_details_of_logged_failed_and_slow_requests_are_read() {
         let rules = rules(LogChoice::Off, 1.0);
-        assert!(rules.next(false, Some(0.0)).is_read, "the first requests are the slowest so far");
+        assert_eq!(rules.next(false, Some(0.0)), Detail::Full, "the first requests are the slowest so far");
         rules.slowest.set(20_000);
-        for (is_failed, ms, is_read) in
-            [(false, Some(19.9), false), (false, Some(20.0), true), (false, None, false), (true, Some(1.0), true)]
-        {
-            assert_eq!(rules.next(is_failed, ms), Detail { is_logged: false, is_read }, "{is_failed} {ms:?}");
+        for (is_failed, ms, detail) in [
+            (false, Some(19.9), Detail::Basic),
+            (false, Some(20.0), Detail::Full),
+            (false, None, Detail::Basic),
+            (true, Some(1.0), Detail::Full),
+        ] {
+            assert_eq!(rules.next(is_failed, ms), detail, "{is_failed} {ms:?}");
         }
-        assert!(super::tests::rules(LogChoice::All, 1.0).next(false, None).is_read);
+        assert_eq!(super::tests::rules(LogChoice::All, 1.0).next(false, None), Detail::Logged);
     }
 }

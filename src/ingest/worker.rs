@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::accounting::counters::{Counters, Counts, MetricHours};
 use crate::config::identity::RunIdentity;
 use crate::config::{Config, LogChoice};
-use crate::delivery::limits::{Limits, Packer, split};
+use crate::delivery::limits::{BatchLimits, BatchPacker, split};
 use crate::delivery::outbox::Outbox;
 use crate::ingest::custom_report::CustomReport;
 use crate::ingest::highlights::{HighlightSelector, SlowestThreshold};
@@ -51,7 +51,7 @@ pub struct AggregationWorker {
     /// The lines since the last segment. They are formatted one by one: formatting all of them once a second would delay the users.
     lines: LogLines,
     /// Determines whether another line fits into one API call with them.
-    packer: Packer,
+    packer: BatchPacker,
     max_requests: usize,
     /// The hours in which each metric had data.
     metric_hours: MetricHours,
@@ -79,7 +79,7 @@ impl AggregationWorker {
             formatter: LogFormatter::new(&config.log, Arc::clone(identity)),
             line: LogLine::default(),
             lines: LogLines::default(),
-            packer: Packer::new(Limits::of(Lane::Logs)),
+            packer: BatchPacker::new(BatchLimits::of(Lane::Logs)),
             max_requests: config.max_requests,
             metric_hours: MetricHours::default(),
             outbox,
@@ -268,7 +268,7 @@ impl AggregationWorker {
     }
 
     fn write_events(&mut self) {
-        self.packer = Packer::new(Limits::of(Lane::Logs));
+        self.packer = BatchPacker::new(BatchLimits::of(Lane::Logs));
         if self.lines.is_empty() {
             return;
         }

@@ -68,7 +68,7 @@ const NAMES_PER_SERIES: usize = 10;
 
 /// The maximum numbers of a process. Each series costs about five metrics, and a test may have any number of hosts or names,
 /// such as the origins of redirects.
-struct Limits {
+struct SeriesLimits {
     /// Request names with series of their own.
     requests: usize,
     hosts: usize,
@@ -76,7 +76,7 @@ struct Limits {
     series: usize,
 }
 
-impl Limits {
+impl SeriesLimits {
     /// Request names that are kept apart for the summary.
     const fn names(&self) -> usize {
         self.requests.saturating_mul(NAMES_PER_SERIES)
@@ -119,7 +119,7 @@ pub struct SeriesRegistry {
     naming: Naming,
     own_host: String,
     own_roll_up: Series,
-    limits: Limits,
+    limits: SeriesLimits,
     requests: Interner,
     /// Names in checks, which are kept apart beyond the limit.
     pinned: FnvHashSet<SmolStr>,
@@ -154,7 +154,7 @@ impl SeriesRegistry {
             constant: config.constant_dimensions.clone(),
             run_id: fit_value(&identity.run_id).into(),
         };
-        let limits = Limits {
+        let limits = SeriesLimits {
             requests: config.max_requests,
             hosts: MAX_HOSTS,
             methods: MAX_METHODS,
@@ -350,7 +350,7 @@ mod tests {
                 o.max_requests = 3;
             });
             let mut registry = SeriesRegistry::new(&config, &identity());
-            registry.limits = Limits { requests: 3, hosts: 2, methods: 2, series: 12 };
+            registry.limits = SeriesLimits { requests: 3, hosts: 2, methods: 2, series: 12 };
             let (mut found, mut published, mut notices) = (HashMap::new(), HashSet::new(), Vec::new());
             let (mut hosts, mut names, mut methods) = (vec![0], Vec::new(), Vec::new());
             let mut overflowed = false;
@@ -434,7 +434,7 @@ mod tests {
     fn a_request_beyond_the_other_limits_is_not_reported_for_the_number_of_series() {
         let config = config(|o| o.dimensions = "Host,Request,Method".into());
         let mut registry = SeriesRegistry::new(&config, &identity());
-        registry.limits = Limits { requests: 1, hosts: 1, methods: 1, series: 1 };
+        registry.limits = SeriesLimits { requests: 1, hosts: 1, methods: 1, series: 1 };
         for (name, method) in [("/a", "GET"), ("/b", "PUT")] {
             registry.find("http://shop", name, method);
         }

@@ -71,7 +71,7 @@ impl RequestListener {
 
     fn on_request(&self, keywords: &Bound<'_, PyDict>) {
         let py = keywords.py();
-        let values = Values::of(keywords, &self.names);
+        let values = KeywordValues::of(keywords, &self.names);
         let arguments = values.arguments();
         // What may change, or holds resources of the user, is converted at once.
         if arguments.exception.is_some_and(|exception| !exception.is_none()) {
@@ -79,10 +79,10 @@ impl RequestListener {
         }
         let response_time_ms = convert::measure(arguments.response_time);
         let detail = self.run.details.next(false, response_time_ms);
-        if response_time_ms.is_none() || detail.is_read && arguments.has_context() || !arguments.late.is_plain() {
+        if response_time_ms.is_none() || detail.is_full() && arguments.has_context() || !arguments.late.is_plain() {
             return self.record(py, || arguments.sample_of(None, detail, &self.run, &self.responses));
         }
-        let status = if detail.is_read { arguments.status(&self.responses) } else { None };
+        let status = if detail.is_full() { arguments.status(&self.responses) } else { None };
         let known =
             Known { now: Timestamp::now(), detail, response_time_ms, failure: None, status, context: Box::default() };
         let is_full = {
@@ -153,9 +153,9 @@ impl Names {
 }
 
 /// The values of the keywords, in their order.
-struct Values<'py>([Option<Bound<'py, PyAny>>; KEYWORDS.len()]);
+struct KeywordValues<'py>([Option<Bound<'py, PyAny>>; KEYWORDS.len()]);
 
-impl<'py> Values<'py> {
+impl<'py> KeywordValues<'py> {
     fn of(keywords: &Bound<'py, PyDict>, names: &Names) -> Self {
         let mut values = [const { None }; KEYWORDS.len()];
         for (name, value) in keywords {

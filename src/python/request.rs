@@ -55,7 +55,7 @@ impl RequestArguments<'_, '_> {
 
     /// The same with details that are decided.
     pub fn sample_of(&self, failure: Option<Box<Failure>>, detail: Detail, run: &Run, responses: &Responses) -> Sample {
-        let (status, context) = if detail.is_read {
+        let (status, context) = if detail.is_full() {
             (self.status(responses), context::entries(self.context).into())
         } else {
             (None, Box::default())
@@ -120,14 +120,14 @@ impl<'a, 'py> LateArguments<'a, 'py> {
             time: Timestamp::of_completion(start, response_time_ms.unwrap_or_default(), now),
             method: text(self.request_type),
             name: text(self.name),
-            url: if detail.is_read || run.identity.host.is_none() { self.foreign_url(run) } else { None },
+            url: if detail.is_full() || run.identity.host.is_none() { self.foreign_url(run) } else { None },
             response_time_ms,
             response_bytes: convert::measure(self.response_length),
             failure,
             status,
-            users: if detail.is_read { run.users() } else { 0 },
+            users: if detail.is_full() { run.users() } else { 0 },
             context,
-            is_logged: detail.is_logged,
+            is_logged: detail.is_logged(),
         }
     }
 

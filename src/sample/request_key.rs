@@ -13,20 +13,20 @@ const MAX_BYTES: usize = 512;
 
 /// Method and name of a request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Parts")]
+#[serde(from = "Stored")]
 pub struct RequestKey {
     method: SmolStr,
     name: SmolStr,
 }
 
 #[derive(Deserialize)]
-struct Parts {
+struct Stored {
     method: SmolStr,
     name: SmolStr,
 }
 
-impl From<Parts> for RequestKey {
-    fn from(Parts { method, name }: Parts) -> Self {
+impl From<Stored> for RequestKey {
+    fn from(Stored { method, name }: Stored) -> Self {
         Self::new(method, name)
     }
 }

@@ -14,7 +14,7 @@ const PERCENTILES: [f64; 3] = [0.5, 0.95, 0.99];
 
 /// The values of one second, or of the middle of a time block.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Values {
+struct LivePoint {
     requests: f64,
     failures: f64,
     percentiles_ms: [Option<f64>; 3],
@@ -58,7 +58,7 @@ pub(super) struct LiveView {
     next: i64,
     users: BTreeMap<i64, u64>,
     /// The values of time blocks, before the first second.
-    history: BTreeMap<i64, Values>,
+    history: BTreeMap<i64, LivePoint>,
 }
 
 impl RunStatistics {
@@ -141,7 +141,7 @@ impl LiveView {
     fn new(
         revision: u64,
         first: i64,
-        history: BTreeMap<i64, Values>,
+        history: BTreeMap<i64, LivePoint>,
         users: impl IntoIterator<Item = (i64, u64)>,
     ) -> Self {
         Self {
@@ -193,7 +193,7 @@ impl LiveView {
             self.history.iter().for_each(|(&second, values)| found.push(second, values, self.users_near(second)));
         }
         for (&second, _) in self.changed.iter().filter(|&(_, &revision)| since.is_none_or(|since| revision > since)) {
-            let values = seconds.all().get(&second).map_or(Values::NONE, Values::of);
+            let values = seconds.all().get(&second).map_or(LivePoint::NONE, LivePoint::of);
             found.push(second, &values, self.users_near(second));
         }
         found
@@ -206,7 +206,7 @@ impl LiveView {
 }
 
 impl LiveSeconds {
-    fn push(&mut self, second: i64, values: &Values, users: Option<u64>) {
+    fn push(&mut self, second: i64, values: &LivePoint, users: Option<u64>) {
         let [p50, p95, p99] = values.percentiles_ms;
         self.seconds.push(second);
         self.requests.push(rounded(values.requests));
@@ -218,7 +218,7 @@ impl LiveSeconds {
     }
 }
 
-impl Values {
+impl LivePoint {
     const NONE: Self = Self { requests: 0.0, failures: 0.0, percentiles_ms: [None; 3] };
 
     #[expect(clippy::cast_precision_loss, reason = "no second has 2^53 requests")]
@@ -234,7 +234,7 @@ impl Values {
 /// The values of the time blocks whose middle is before `first`, by that middle. The first and the last block may have values of only a
 /// part of their time, so their rates are those of the time between `started` and `end`.
 #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
-fn history(started: i64, first: i64, end: i64, blocks: &TimeBlocks) -> BTreeMap<i64, Values> {
+fn history(started: i64, first: i64, end: i64, blocks: &TimeBlocks) -> BTreeMap<i64, LivePoint> {
     let length = i64::try_from(blocks.length_seconds()).unwrap_or(i64::MAX);
     let values = blocks.iter().filter_map(|(start, block)| {
         let (from, to) = (start.max(started), start.saturating_add(length).min(end));
@@ -245,7 +245,7 @@ fn history(started: i64, first: i64, end: i64, blocks: &TimeBlocks) -> BTreeMap<
         let seconds = (to - from) as f64;
         Some((
             middle,
-            Values {
+            LivePoint {
                 requests: block.requests as f64 / seconds,
                 failures: block.failures as f64 / seconds,
                 percentiles_ms: PERCENTILES.map(|quantile| block.times.quantile_ms(quantile)),

@@ -27,8 +27,8 @@ use crate::config::Config;
 use crate::metrics::custom::CustomMetric;
 use crate::sample::Gauge;
 use crate::summary::{
-    GeneratorLoad, Increment, IncrementError, IncrementSender, Limits, LoadBlock, Mark, MarkAdded, RunAdditions,
-    Seconds, Summary,
+    GeneratorLoad, Increment, IncrementError, IncrementSender, LoadBlock, Mark, MarkAdded, RunAdditions, Seconds,
+    Summary, SummaryLimits,
 };
 use crate::timestamp::Timestamp;
 
@@ -78,7 +78,7 @@ impl RunStatistics {
             Scope::Request(name) => Some(SmolStr::new(name)),
             _ => None,
         });
-        let limits = Limits { max_requests: config.max_requests, pinned: names.collect() };
+        let limits = SummaryLimits { max_requests: config.max_requests, pinned: names.collect() };
         let warmup_seconds = i64::try_from(config.warmup.as_secs()).unwrap_or_default();
         Self {
             checks: config.checks.clone(),

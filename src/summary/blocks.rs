@@ -18,7 +18,7 @@ pub(super) const MAX_EXPONENT: u32 = 62;
 /// Blocks without requests are not stored. A process whose clock is far off therefore has blocks of its own, and does not lengthen
 /// the others by more than it would with a correct clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Parts", into = "Parts")]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct TimeBlocks {
     /// The length of a block is two to this power, in seconds.
     exponent: u32,
@@ -28,7 +28,7 @@ pub struct TimeBlocks {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Parts {
+struct Stored {
     exponent: u32,
     blocks: Encoded,
 }
@@ -36,7 +36,7 @@ struct Parts {
 impl TimeBlocks {
     /// Adds the requests of a second since the epoch.
     pub(super) fn add(&mut self, second: i64, totals: &Totals) {
-        let mut packed = Packer::with_capacity(0);
+        let mut packed = BlocksPacker::with_capacity(0);
         packed.push(second, &totals.block().to_bytes());
         self.merge(&Self { exponent: 0, packed: packed.bytes.into() });
     }
@@ -47,7 +47,7 @@ impl TimeBlocks {
             return;
         }
         let mut exponent = self.exponent.max(other.exponent);
-        let mut packer = Packer::with_capacity(self.packed.len() + other.packed.len());
+        let mut packer = BlocksPacker::with_capacity(self.packed.len() + other.packed.len());
         packer.merge(self.parts(exponent), other.parts(exponent));
         while packer.count > MAX_BLOCKS && exponent < MAX_EXPONENT {
             let finer = Self { exponent, packed: packer.bytes.into() };
@@ -64,8 +64,8 @@ impl TimeBlocks {
         Self { exponent, packed: self.widened(exponent).bytes.into() }
     }
 
-    fn widened(&self, exponent: u32) -> Packer {
-        let mut packer = Packer::with_capacity(self.packed.len());
+    fn widened(&self, exponent: u32) -> BlocksPacker {
+        let mut packer = BlocksPacker::with_capacity(self.packed.len());
         packer.merge(self.parts(exponent), std::iter::empty());
         packer
     }
@@ -95,13 +95,13 @@ impl TimeBlocks {
 }
 
 /// Packs blocks in ascending order.
-struct Packer {
+struct BlocksPacker {
     bytes: Vec<u8>,
     count: usize,
     previous: Option<i64>,
 }
 
-impl Packer {
+impl BlocksPacker {
     fn with_capacity(bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), count: 0, previous: None }
     }
@@ -168,22 +168,22 @@ impl<'a> Iterator for Unpacker<'a> {
     }
 }
 
-impl From<TimeBlocks> for Parts {
+impl From<TimeBlocks> for Stored {
     fn from(TimeBlocks { exponent, packed }: TimeBlocks) -> Self {
         Self { exponent, blocks: Encoded(packed.into()) }
     }
 }
 
-impl TryFrom<Parts> for TimeBlocks {
+impl TryFrom<Stored> for TimeBlocks {
     type Error = Invalid;
 
-    fn try_from(Parts { exponent, blocks: Encoded(bytes) }: Parts) -> Result<Self, Invalid> {
+    fn try_from(Stored { exponent, blocks: Encoded(bytes) }: Stored) -> Result<Self, Invalid> {
         const INVALID: Invalid = Invalid("time blocks");
         if exponent > MAX_EXPONENT {
             return Err(INVALID);
         }
         let mut blocks = Unpacker { bytes: &bytes, previous: None };
-        let mut packer = Packer::with_capacity(bytes.len());
+        let mut packer = BlocksPacker::with_capacity(bytes.len());
         for (number, packed) in blocks.by_ref() {
             let starts_at_a_second = (number << exponent) >> exponent == number;
             if !starts_at_a_second || packer.count == MAX_BLOCKS {
@@ -254,8 +254,8 @@ mod tests {
 
         #[test]
         fn any_bytes_are_refused_or_have_one_form(bytes in prop::collection::vec(any::<u8>(), 0..60), exponent in 0..70u32) {
-            if let Ok(blocks) = TimeBlocks::try_from(Parts { exponent, blocks: Encoded(bytes) }) {
-                let again = TimeBlocks::try_from(Parts::from(blocks.clone()));
+            if let Ok(blocks) = TimeBlocks::try_from(Stored { exponent, blocks: Encoded(bytes) }) {
+                let again = TimeBlocks::try_from(Stored::from(blocks.clone()));
                 prop_assert_eq!(again, Ok(blocks.clone()));
                 prop_assert!(blocks.iter().count() <= MAX_BLOCKS);
                 prop_assert!(blocks.iter().count() > 0 || blocks == TimeBlocks::default());

@@ -16,7 +16,7 @@ const MAX_NAME_BYTES: usize = 200;
 
 /// Numbers of failures by the name of the type of their error, such as `HTTPError`, for a limited number of types.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Parts", into = "Parts")]
+#[serde(from = "Stored", into = "Stored")]
 pub struct ErrorTypes(BoundedMap<ErrorType, u64>);
 
 /// The name of a type, in the order of its hash.
@@ -68,20 +68,20 @@ impl ErrorTypes {
 
 /// The stored form.
 #[derive(Serialize, Deserialize)]
-struct Parts {
+struct Stored {
     types: BTreeMap<SmolStr, u64>,
     others: u64,
 }
 
-impl From<ErrorTypes> for Parts {
+impl From<ErrorTypes> for Stored {
     fn from(errors: ErrorTypes) -> Self {
         let types = errors.0.iter().map(|(key, &failures)| (key.name.clone(), failures)).collect();
         Self { types, others: errors.0.others().copied().unwrap_or_default() }
     }
 }
 
-impl From<Parts> for ErrorTypes {
-    fn from(Parts { types, others }: Parts) -> Self {
+impl From<Stored> for ErrorTypes {
+    fn from(Stored { types, others }: Stored) -> Self {
         let mut errors = Self::default();
         types.iter().for_each(|(name, &failures)| errors.add(name, failures));
         if others > 0 {

@@ -24,7 +24,7 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// A single request. The order is that of time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "Parts")]
+#[serde(from = "Stored")]
 pub struct Highlight {
     /// When it completed: microseconds since the epoch.
     pub time_micros: i64,
@@ -43,7 +43,7 @@ pub struct Highlight {
 }
 
 #[derive(Deserialize)]
-struct Parts {
+struct Stored {
     time_micros: i64,
     request: RequestKey,
     response_micros: Option<u64>,
@@ -53,9 +53,9 @@ struct Parts {
     context: Vec<(SmolStr, SmolStr)>,
 }
 
-impl From<Parts> for Highlight {
-    fn from(parts: Parts) -> Self {
-        let Parts { time_micros, request, response_micros, error, status, users, context } = parts;
+impl From<Stored> for Highlight {
+    fn from(parts: Stored) -> Self {
+        let Stored { time_micros, request, response_micros, error, status, users, context } = parts;
         Self { time_micros, request, response_micros, error, status, users, context }.fitted()
     }
 }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::sample::RequestKey;
-use crate::summary::additions::Additions;
 use crate::summary::highlights::Highlights;
 use crate::summary::load_blocks::LoadBlock;
+use crate::summary::marks::Additions;
 use crate::summary::seconds::Seconds;
 use crate::summary::totals::Totals;
 use crate::summary::window::{Phase, Window};

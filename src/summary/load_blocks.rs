@@ -26,14 +26,14 @@ impl LoadBlock {
 /// The blocks with a known load. As for [`crate::summary::TimeBlocks`], their length is the smallest power of two, in seconds, with
 /// which there are at most [`MAX_BLOCKS`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Parts", into = "Parts")]
+#[serde(from = "Stored", into = "Stored")]
 pub struct LoadBlocks {
     exponent: u32,
     blocks: BTreeMap<i64, LoadBlock>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Parts {
+struct Stored {
     exponent: u32,
     blocks: Vec<(i64, LoadBlock)>,
 }
@@ -96,14 +96,14 @@ impl LoadBlocks {
     }
 }
 
-impl From<LoadBlocks> for Parts {
+impl From<LoadBlocks> for Stored {
     fn from(LoadBlocks { exponent, blocks }: LoadBlocks) -> Self {
         Self { exponent, blocks: blocks.into_iter().collect() }
     }
 }
 
-impl From<Parts> for LoadBlocks {
-    fn from(Parts { exponent, blocks }: Parts) -> Self {
+impl From<Stored> for LoadBlocks {
+    fn from(Stored { exponent, blocks }: Stored) -> Self {
         let exponent = exponent.min(MAX_EXPONENT);
         let mut read = Self { exponent, blocks: BTreeMap::new() };
         for (number, load) in blocks {
@@ -161,7 +161,7 @@ mod tests {
         let mut blocks = LoadBlocks::default();
         (0..3600).for_each(|second| blocks.add(1_795_348_992 + second, &load(3, 60.0)));
         assert_eq!((blocks.length_seconds(), blocks.iter().next()), (32, Some((1_795_348_992, &load(3, 60.0)))));
-        let invalid = Parts { exponent: 99, blocks: vec![(1, load(1, 60.0))] };
+        let invalid = Stored { exponent: 99, blocks: vec![(1, load(1, 60.0))] };
         assert_eq!(LoadBlocks::from(invalid).exponent, MAX_EXPONENT);
     }
 }

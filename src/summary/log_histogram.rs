@@ -20,7 +20,7 @@ pub(super) const BUCKETS: u32 = HIGHEST_INDEX.abs_diff(LOWEST_INDEX) + 2;
 ///
 /// Merging adds integers and compares extremes, so that any order of merging has an equal result.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Option<Parts>", into = "Option<Parts>")]
+#[serde(try_from = "Option<Stored>", into = "Option<Stored>")]
 pub struct LogHistogram {
     count: u64,
     /// Whole nanoseconds: additions of floating-point numbers depend on their order.
@@ -32,7 +32,7 @@ pub struct LogHistogram {
 
 /// The stored form, without what follows from the counts.
 #[derive(Serialize, Deserialize)]
-struct Parts {
+struct Stored {
     sum: Duration,
     min_ms: f64,
     max_ms: f64,
@@ -158,17 +158,17 @@ pub(super) fn nearest_rank(quantile: f64, count: u64) -> Option<u64> {
     (count > 0).then(|| ((quantile * count as f64).ceil() as u64).clamp(1, count))
 }
 
-impl From<LogHistogram> for Option<Parts> {
+impl From<LogHistogram> for Option<Stored> {
     fn from(LogHistogram { count, sum, min_ms, max_ms, counts }: LogHistogram) -> Self {
-        (count > 0).then_some(Parts { sum, min_ms, max_ms, counts })
+        (count > 0).then_some(Stored { sum, min_ms, max_ms, counts })
     }
 }
 
-impl TryFrom<Option<Parts>> for LogHistogram {
+impl TryFrom<Option<Stored>> for LogHistogram {
     type Error = Invalid;
 
-    fn try_from(parts: Option<Parts>) -> Result<Self, Invalid> {
-        let Some(Parts { sum, min_ms, max_ms, counts }) = parts else { return Ok(Self::default()) };
+    fn try_from(parts: Option<Stored>) -> Result<Self, Invalid> {
+        let Some(Stored { sum, min_ms, max_ms, counts }) = parts else { return Ok(Self::default()) };
         let are_times = min_ms >= 0.0 && min_ms <= max_ms && max_ms.is_finite();
         if counts.is_empty() || !are_times {
             return Err(Invalid("a histogram of response times"));

@@ -10,11 +10,10 @@
 //! - in a worker, to its [`IncrementSender`]. [`IncrementSender::take`] returns the messages for the master. The master passes each
 //!   to its [`IncrementReceiver`] for this worker, adds what is new with [`Increment::add_to`], and acknowledges it.
 //!
-//! Everything is bounded: the names ([`Limits`]), the types of errors ([`ErrorTypes`]), the blocks ([`TimeBlocks`]) and the buckets
+//! Everything is bounded: the names ([`SummaryLimits`]), the types of errors ([`ErrorTypes`]), the blocks ([`TimeBlocks`]) and the buckets
 //! of histograms. The bounds choose what to keep by rules that do not depend on order, so that any order and any partition of the
 //! same windows has an equal summary.
 
-mod additions;
 mod block;
 mod blocks;
 mod bounded;
@@ -25,6 +24,7 @@ mod highlights;
 mod increment;
 mod load_blocks;
 mod log_histogram;
+mod marks;
 mod packed;
 mod receiver;
 mod seconds;
@@ -37,9 +37,6 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-pub use self::additions::{
-    Additions, MAX_MARK_CHARS, MAX_MARKS, MAX_MARKS_PER_MINUTE, Mark, MarkAdded, MarkLimits, RunAdditions, merge_marks,
-};
 pub use self::block::{Block, CompactHistogram};
 pub use self::blocks::{MAX_BLOCKS, TimeBlocks};
 use self::bounded::{BoundedMap, Key, Merge};
@@ -49,6 +46,9 @@ pub use self::highlights::{Highlight, Highlights};
 pub use self::increment::{Increment, IncrementError};
 pub use self::load_blocks::{LoadBlock, LoadBlocks};
 pub use self::log_histogram::LogHistogram;
+pub use self::marks::{
+    Additions, MAX_MARK_CHARS, MAX_MARKS, MAX_MARKS_PER_MINUTE, Mark, MarkAdded, MarkLimits, RunAdditions, merge_marks,
+};
 pub use self::receiver::{Accepted, IncrementReceiver};
 pub use self::seconds::{SecondStats, Seconds};
 pub use self::sender::IncrementSender;
@@ -59,7 +59,7 @@ use crate::stable_hash::stable_hash;
 
 /// Which requests a summary keeps apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+pub struct SummaryLimits {
     /// Maximum number of request names: `--cw-max-requests`. All others are added up to one. The methods of a name are not limited
     /// here: [`crate::metrics::series::SeriesRegistry`] limits those of a process.
     pub max_requests: usize,
@@ -67,7 +67,7 @@ pub struct Limits {
     pub pinned: Vec<SmolStr>,
 }
 
-impl Limits {
+impl SummaryLimits {
     fn rank(&self, key: &RequestKey) -> RankedKey {
         let is_pinned = self.pinned.iter().any(|text| key.matches(text));
         RankedKey { is_unpinned: !is_pinned, hash: stable_hash(&[key.name()]), key: key.clone() }
@@ -150,9 +150,9 @@ pub enum NotFound {
 
 /// The summary of a run, or of a part of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Parts", into = "Parts")]
+#[serde(from = "Stored", into = "Stored")]
 pub struct Summary {
-    limits: Limits,
+    limits: SummaryLimits,
     requests: BoundedMap<RankedKey, RequestSummary>,
     generator: GeneratorLoad,
     load: LoadBlocks,
@@ -162,8 +162,8 @@ pub struct Summary {
 
 /// The stored form.
 #[derive(Serialize, Deserialize)]
-struct Parts {
-    limits: Limits,
+struct Stored {
+    limits: SummaryLimits,
     requests: Vec<Row>,
     others: Option<RequestSummary>,
     generator: GeneratorLoad,
@@ -183,7 +183,7 @@ struct Row {
 impl Summary {
     /// A summary without requests.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: SummaryLimits) -> Self {
         Self {
             limits,
             requests: BoundedMap::default(),
@@ -373,7 +373,7 @@ impl Summary {
     }
 }
 
-impl From<Summary> for Parts {
+impl From<Summary> for Stored {
     fn from(summary: Summary) -> Self {
         let row =
             |(key, summary): (&RequestKey, &RequestSummary)| Row { request: key.clone(), summary: summary.clone() };
@@ -389,8 +389,8 @@ impl From<Summary> for Parts {
     }
 }
 
-impl From<Parts> for Summary {
-    fn from(Parts { limits, requests, others, generator, load, highlights, approximate }: Parts) -> Self {
+impl From<Stored> for Summary {
+    fn from(Stored { limits, requests, others, generator, load, highlights, approximate }: Stored) -> Self {
         let mut summary = Self { generator, load, highlights, is_approximate: approximate, ..Self::new(limits) };
         for Row { request, summary: row } in &requests {
             summary.requests.add(&summary.limits.rank(request), row, summary.limits.max_names());

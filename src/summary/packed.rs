@@ -32,7 +32,7 @@ impl PackedCounts {
         if self.is_empty() {
             self.0.clone_from(&other.0);
         } else if !other.is_empty() {
-            let mut packer = Packer::with_capacity(self.0.len() + other.0.len());
+            let mut packer = CountsPacker::with_capacity(self.0.len() + other.0.len());
             merge(self.iter(), other.iter(), |number, count| packer.push(number, count));
             self.0 = packer.bytes.into();
         }
@@ -52,7 +52,7 @@ impl PackedCounts {
 /// Packs counts in ascending order of their numbers. Counts of the same number are added up.
 impl FromIterator<(u32, u64)> for PackedCounts {
     fn from_iter<T: IntoIterator<Item = (u32, u64)>>(counts: T) -> Self {
-        let mut packer = Packer::default();
+        let mut packer = CountsPacker::default();
         let mut counts = counts.into_iter();
         let Some((mut current, mut sum)) = counts.next() else { return Self::default() };
         for (number, count) in counts {
@@ -70,7 +70,7 @@ impl FromIterator<(u32, u64)> for PackedCounts {
 
 /// Appends the packed form of counts in ascending order of their numbers, each of which occurs once.
 pub(super) fn pack(bytes: &mut Vec<u8>, counts: &[(u32, u64)]) {
-    let mut packer = Packer { bytes: std::mem::take(bytes), next: 0 };
+    let mut packer = CountsPacker { bytes: std::mem::take(bytes), next: 0 };
     counts.iter().for_each(|&(number, count)| packer.push(number, count));
     *bytes = packer.bytes;
 }
@@ -89,12 +89,12 @@ pub(super) fn unpack(bytes: &[u8], buckets: u32) -> Result<Vec<(u32, u64)>, Inva
 
 /// Appends buckets in ascending order of their numbers.
 #[derive(Default)]
-struct Packer {
+struct CountsPacker {
     bytes: Vec<u8>,
     next: u32,
 }
 
-impl Packer {
+impl CountsPacker {
     fn with_capacity(bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), next: 0 }
     }

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::custom::CustomMetric;
 use crate::sample::RequestKey;
-use crate::summary::additions::{Additions, Mark};
 use crate::summary::highlights::Highlights;
 use crate::summary::increment::Increment;
 use crate::summary::load_blocks::LoadBlock;
+use crate::summary::marks::{Additions, Mark};
 use crate::summary::totals::Totals;
 use crate::summary::window::{Phase, Window};
-use crate::summary::{GeneratorLoad, Limits, Summary};
+use crate::summary::{GeneratorLoad, Summary, SummaryLimits};
 
 /// Maximum number of increments from the oldest one without an acknowledgement on. Beyond it, windows wait for the next increment.
 pub(super) const MAX_UNACKNOWLEDGED: u64 = 8;
@@ -55,7 +55,7 @@ struct Unacknowledged {
 impl IncrementSender {
     /// A sender without windows. The limits are those of the summary of the run.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: SummaryLimits) -> Self {
         Self {
             windows: BTreeMap::new(),
             earlier: Summary::new(limits),
@@ -198,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::summary::additions::RunAdditions;
+    use crate::summary::marks::RunAdditions;
     use crate::summary::receiver::IncrementReceiver;
     use crate::summary::seconds::Seconds;
     use crate::summary::tests::{limits, summary_of, window, windows};

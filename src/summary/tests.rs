@@ -38,8 +38,8 @@ impl Summary {
     }
 }
 
-pub(super) fn limits() -> Limits {
-    Limits { max_requests: 4, pinned: vec!["/pinned".into(), "POST /2".into()] }
+pub(super) fn limits() -> SummaryLimits {
+    SummaryLimits { max_requests: 4, pinned: vec!["/pinned".into(), "POST /2".into()] }
 }
 
 fn totals_of(times: &[f64], failed: &[f64], error: &str) -> Totals {
@@ -154,7 +154,7 @@ proptest! {
 fn a_request_is_found_by_name_or_by_method_and_name() {
     let of = |keys: &[(&str, &str)]| {
         let windows: Vec<_> = keys.iter().map(|(method, name)| window(method, name, 0, &[1.0])).collect();
-        let mut summary = Summary::new(Limits { max_requests: 9, pinned: vec![] });
+        let mut summary = Summary::new(SummaryLimits { max_requests: 9, pinned: vec![] });
         windows.iter().for_each(|window| summary.add_window(window));
         summary
     };
@@ -211,7 +211,7 @@ fn wide_run(requests_per_block: usize, failures_per_block: usize) -> Summary {
             totals_of(&times, &failed, "requests.exceptions.ConnectionError")
         })
         .collect();
-    let mut summary = Summary::new(Limits { max_requests: 200, pinned: vec![] });
+    let mut summary = Summary::new(SummaryLimits { max_requests: 200, pinned: vec![] });
     for request in 0..200 {
         let key = RequestKey::new("GET", format!("/products/{request}/reviews/by-date"));
         for (second, totals) in (0..124).zip(blocks.iter().cycle().skip(request % 26)) {
@@ -261,7 +261,7 @@ fn a_summary_of_200_requests_with_120_blocks_takes_at_most_4_mb() {
 #[test]
 fn an_increment_of_3_seconds_with_20_requests_takes_at_most_20_kb() {
     let mut numbers = Numbers(2);
-    let mut sender = IncrementSender::new(Limits { max_requests: 200, pinned: vec![] });
+    let mut sender = IncrementSender::new(SummaryLimits { max_requests: 200, pinned: vec![] });
     for second in 0..3 {
         for request in 0..20 {
             let key = RequestKey::new("GET", format!("/products/{request}/reviews/by-date"));

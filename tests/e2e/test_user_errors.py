@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from signal import SIGTERM
+
 import pytest
 
 from support.fixtures import Aws, Locust
+from support.servers import wait_until
 
 RAISED = 5
-USERS = ["-u", "2", "-r", "100", "-t", "30s"]
+USERS = ["-u", "2", "-r", "100"]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("how", [[], ["--processes", "1"]], ids=["one process", "master and worker"])
 def test_exceptions_in_tasks_are_logged_and_counted(aws: Aws, locust: Locust, how: list[str]) -> None:
-    run = locust.run("raising.py", *USERS, *how, new_interpreter=bool(how))
-    receipt = run.receipt
+    run = locust.start("raising.py", *USERS, *how)
+    wait_until(lambda: run.err.count("Traceback") == RAISED, "all exceptions are raised")
+    run.shut_down(SIGTERM)
+    receipt = run.finish().receipt
     assert receipt["user_errors"] == RAISED
     assert receipt["requests"]["observed"] == 0
     assert f"Exceptions in tasks: {RAISED}; see the log events user_error." in run.err

@@ -1,7 +1,5 @@
 """Users whose tasks raise exceptions, in the user and in a task set of it, a known number of times."""
 
-from typing import ClassVar
-
 from locust import TaskSet, User, constant, task
 
 import locust_cw  # noqa: F401 - it registers
@@ -20,7 +18,6 @@ class Buyer(User):
     @task
     def buy(self) -> None:
         if self.left == 0:
-            self.environment.runner.quit() if Browser.is_done else None
             return
         self.left -= 1
         raise OutOfStock("no tea, see https://shop.example/tea?token=s3cr3t")
@@ -28,7 +25,6 @@ class Buyer(User):
 
 class Browser(User):
     wait_time = constant(0.01)
-    is_done: ClassVar[bool] = False
 
     @task
     class Pages(TaskSet):
@@ -37,7 +33,6 @@ class Browser(User):
         @task
         def read(self) -> None:
             if self.left == 0:
-                Browser.is_done = True
                 return
             self.left -= 1
             raise KeyError("page")

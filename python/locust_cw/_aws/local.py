@@ -140,7 +140,7 @@ class LocalCloudWatch:
             if code is not None:
                 raise self._error(f"the local CloudWatch (MiniStack) exited with code {code} during its start")
             if time.monotonic() > deadline:
-                raise self._error(f"the local CloudWatch (MiniStack) did not answer within {START_TIMEOUT_S:.0f} s")
+                raise self._error(f"the local CloudWatch (MiniStack) did not respond within {START_TIMEOUT_S:.0f} s")
             time.sleep(POLL_INTERVAL_S)
 
     def _error(self, message: str) -> LocalCloudWatchError:

@@ -41,7 +41,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """It is unknown whether there is one, because AWS did not allow the call or did not answer."""
+    """It is unknown whether there is one, because AWS did not allow the call or did not respond."""
 
     reason: str
 

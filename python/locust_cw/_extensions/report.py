@@ -138,7 +138,7 @@ def _written(record: Record, comparison: tuple[ComparedRuns, Record] | None, fol
 
     def wait(seconds: float) -> None:
         if time.monotonic() > deadline:
-            raise TimeoutError("AWS did not answer in time")
+            raise TimeoutError("AWS did not respond in time")
         _sleep(seconds)
 
     require()

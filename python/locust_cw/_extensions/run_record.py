@@ -22,7 +22,7 @@ from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import in_thread, spawn
 from locust_cw._plugin.run import TestRun
-from locust_cw._runs.additions import additions_of
+from locust_cw._runs.custom_metrics import additions_of
 from locust_cw._runs.fleet_series import series_of
 from locust_cw._runs.folder import absolute
 from locust_cw._runs.record import Record
@@ -133,7 +133,7 @@ class RunRecord(Extension[TestRun]):
             sending.join(timeout=_LAST_CALL_TIMEOUT_S)
             if not sending.ready():
                 sending.kill(block=False)
-                self._warn("CloudWatch Logs did not answer in time")
+                self._warn("CloudWatch Logs did not respond in time")
 
     def _update(self) -> None:
         run = self._run

@@ -74,7 +74,7 @@ class StartupSummary(Extension[TestRun]):
 def startup_summary(options: Options, run_id: str, *, workers: int | None, from_reports: bool) -> str:
     """Ask AWS for region and identity, for some seconds at most, and create the summary.
 
-    If AWS does not answer, or the greenlet is killed in the meantime, the summary says what it was waiting for.
+    If AWS does not respond, or the greenlet is killed in the meantime, the summary says what it was waiting for.
 
     Args:
         options: The options of the run.

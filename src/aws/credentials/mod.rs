@@ -30,6 +30,7 @@ pub(super) use self::failure::{CredentialsFailure, FailureKind};
 use self::process::CredentialProcess;
 use self::profile::{Base, ProfileSource, Role, Sso, source_of};
 use self::sts::Sts;
+use super::config::{ProfileName, ProfileOrigin};
 use super::environment::{is_empty, variable};
 use super::profiles::load_profiles;
 
@@ -41,10 +42,9 @@ const CONTAINER_VARIABLES: [&str; 2] = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 /// The options that determine the source of credentials.
 #[derive(Debug)]
 pub(super) struct CredentialOptions {
-    /// The profile to read.
-    pub profile: String,
-    /// Whether an option names the profile. It then takes precedence over keys in the environment, and no other source is used.
-    pub is_chosen: bool,
+    /// The profile to read. If an option names it, it takes precedence over keys in the environment, and no other source is
+    /// used.
+    pub profile: ProfileName,
     /// The configuration of the SDK's providers.
     pub provider: ProviderConfig,
     /// The configuration of calls to STS.
@@ -134,10 +134,10 @@ impl Load for AssumedRole {
 impl Load for Sources {
     fn load(&self) -> Pin<Box<dyn Future<Output = Loaded> + Send + '_>> {
         Box::pin(async {
-            let profiles = load_profiles(&self.options.profile).await.map_err(CredentialsFailure::unusable)?;
-            let profile = source_of(&profiles, &self.options.profile);
-            if self.options.is_chosen {
-                let name = &self.options.profile;
+            let profiles = load_profiles(&self.options.profile.name).await.map_err(CredentialsFailure::unusable)?;
+            let profile = source_of(&profiles, &self.options.profile.name);
+            if self.options.profile.named_by == ProfileOrigin::Option {
+                let name = &self.options.profile.name;
                 let source = profile?.ok_or_else(|| {
                     CredentialsFailure::unusable(format!("profile {name} has no credentials: run 'aws configure'"))
                 })?;
@@ -169,7 +169,7 @@ impl Sources {
             return Err(CredentialsFailure::unusable(message));
         }
         // The default profile need not exist.
-        let exists = profiles.get_profile(&self.options.profile).is_some();
+        let exists = profiles.get_profile(&self.options.profile.name).is_some();
         if exists && let Some(source) = profile? {
             return self.of_profile(source).await;
         }
@@ -198,7 +198,7 @@ impl Sources {
             Base::Keys(keys) => Ok(keys),
             Base::Environment => keys_of_environment().ok_or_else(|| {
                 let variables = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
-                let name = &self.options.profile;
+                let name = &self.options.profile.name;
                 CredentialsFailure::unusable(format!("profile {name} takes its credentials from {variables}: set them"))
             }),
             Base::Instance => self.of_instance().await,
@@ -254,7 +254,7 @@ impl Sources {
 
     /// The sources that have no credentials, for a message.
     fn sought(&self) -> Cow<'static, str> {
-        let name = &self.options.profile;
+        let name = &self.options.profile.name;
         format!("looked in the environment, in profile {name}, and for a role of a container or instance").into()
     }
 }
