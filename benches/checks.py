@@ -80,7 +80,7 @@ def cost_us(url: str, rounds: int) -> tuple[float, float]:
                 for _ in range(int(ROUND_S / ASK_EVERY_S)):
                     driver.hold(dict.fromkeys(loads, RATE), ASK_EVERY_S)
                     begun = time.thread_time()
-                    checked.statistics.stop_for_breach()
+                    checked.statistics.take_abort()
                     asked += (time.thread_time() - begun) * 1e6
                 used = [used_us(thread) - earlier for thread, earlier in zip(threads, before, strict=True)]
                 differences.append((used[1] - used[0] + asked) / (loads[0].recorded - recorded))
@@ -113,7 +113,7 @@ def master_share(url: str) -> tuple[float, float]:
             begun = time.process_time()
             for number in range(WORKERS):
                 received = [master.statistics.add_increment(f"worker-{number}", each) for each in increments]
-            master.statistics.stop_for_breach()
+            master.statistics.take_abort()
             used += time.process_time() - begun
             for sequence in received:
                 worker.statistics.acknowledge(sequence)

@@ -9,8 +9,8 @@ use crate::accounting::counters::{Counters, Counts, MetricHours};
 use crate::accounting::receipt::Receipt;
 use crate::config::ResolvedAws;
 use crate::delivery::client::CloudWatch;
-use crate::delivery::outbox::{Retention, SendMode};
-use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
+use crate::delivery::outbox::SendMode;
+use crate::delivery::{Delivery, DeliveryEnd, DeliveryKind, DeliveryOptions, Progress};
 use crate::messages::{Level, Message};
 use crate::spool::{Lane, Manifest, Segment, Spool};
 use crate::sync::Mutex;
@@ -50,7 +50,7 @@ impl Replay {
             mode: SendMode::Immediate,
             flush_interval: None,
             capacity_bytes: u64::MAX,
-            retention: Retention::of(dry_run),
+            kind: DeliveryKind::of(dry_run),
             records_destination: false,
         };
         let delivery = Delivery::start(spool, manifest.destination(), options, Arc::default(), runtime, |counters| {

@@ -1,6 +1,6 @@
 //! One run, from its first sample to its receipt: the queue, the aggregation thread, and the delivery.
 
-mod custom_metrics;
+mod custom_data;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,9 +15,9 @@ use crate::accounting::status_report::{ProcessStatus, Seconds, StatusReport};
 use crate::config::identity::{RunIdentity, path_safe};
 use crate::config::{Config, ResolvedAws};
 use crate::delivery::client::CloudWatch;
-use crate::delivery::outbox::{Retention, SendMode};
-use crate::delivery::{Delivery, DeliveryEnd, DeliveryOptions, Progress};
-use crate::ingest::detail::DetailRules;
+use crate::delivery::outbox::SendMode;
+use crate::delivery::{Delivery, DeliveryEnd, DeliveryKind, DeliveryOptions, Progress};
+use crate::ingest::logging_rules::LoggingRules;
 use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
 use crate::ingest::worker::AggregationWorker;
 use crate::messages::{Diagnostics, Level, Message};
@@ -44,7 +44,7 @@ pub struct Run {
     /// The summary, and the state of the checks.
     pub statistics: Arc<RunStatistics>,
     /// Which details of a request are recorded.
-    pub details: DetailRules,
+    pub details: LoggingRules,
     delivery: Delivery,
     sender: QueueSender,
     marks: Mutex<MarkLimits>,
@@ -89,7 +89,7 @@ impl Run {
             mode: mode_of(&config),
             flush_interval: config.live.then_some(config.flush_interval),
             capacity_bytes: config.spool_max_bytes,
-            retention: Retention::of(config.dry_run),
+            kind: DeliveryKind::of(config.dry_run),
             records_destination: true,
         };
         let delivery = Delivery::start(spool, manifest.destination(), options, diagnostics, runtime, |counters| {
@@ -108,7 +108,7 @@ impl Run {
             counters,
             Arc::clone(&delivery.diagnostics),
         );
-        let details = DetailRules::new(&config.log, worker.slowest_threshold());
+        let details = LoggingRules::new(&config.log, worker.slowest_threshold());
         let thread = std::thread::Builder::new()
             .name("locust-cw-queue".to_owned())
             .spawn(move || worker.run(&receiver, clock))

@@ -648,7 +648,7 @@ class RunStatistics:
         """All checks, undecided for this reason."""
     def stop(self, time: float) -> None:
         """Note the end of the measured time, in seconds since the epoch. Later calls have no effect."""
-    def stop_for_breach(self) -> Check | None:
+    def take_abort(self) -> Check | None:
         """The check that has to stop the test now, if there is one. It is recorded as the reason for the stop."""
     def observe_target(self, text: str, minute: float, value: float) -> None:
         """Take the value of a target check in the minute that starts at `minute`, in seconds since the epoch."""
@@ -1170,7 +1170,7 @@ class PendingSpool:
     def folder(self) -> Path:
         """The folder."""
     @property
-    def live(self) -> bool:
+    def is_running(self) -> bool:
         """Whether its process is still running, and sends the data."""
     @property
     def dry_run(self) -> bool:

@@ -106,11 +106,13 @@ fn rate(per_second: f64) -> String {
     }
 }
 
-/// Why the times of two runs cannot be compared at all: all reasons, so that the user can remove them in one go.
+/// Why the times of two runs cannot be compared at all: the first reason of each kind, so that the user can remove them in one go.
 pub fn of_runs(sides: &[Side<'_>; 2], timelines: &[Timeline; 2]) -> Option<Obstacle> {
-    let counts = sides.each_ref().map(|side| side.summary.counts().0);
-    let found = [too_little(sides, timelines), generator(sides), approximate(sides), load(sides, counts)];
-    Obstacle::all(found.into_iter().flatten().collect())
+    let too_little = too_little(sides, timelines);
+    // A short run has no rate that could be compared.
+    let load =
+        if too_little.is_none() { load(sides, sides.each_ref().map(|side| side.summary.counts().0)) } else { None };
+    Obstacle::all([too_little, generator(sides), approximate(sides), load].into_iter().flatten().collect())
 }
 
 /// Why nothing can be compared: too little remains after the warm-up.

@@ -118,7 +118,7 @@ fn more_failures_are_worse_unless_the_load_is_higher_too() {
 }
 
 #[test]
-fn runs_that_cannot_be_compared_have_all_reasons() {
+fn runs_that_cannot_be_compared_have_a_reason_of_each_kind() {
     let base = Plan::default();
     let cases = [
         (

@@ -28,6 +28,30 @@ use crate::spool::{Destination, Lane, Spool};
 const DISK_TIMEOUT: Duration = Duration::from_secs(3);
 const DISK_PAUSE: Duration = Duration::from_millis(2);
 
+/// Whether a delivery sends its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryKind {
+    /// It is sent, and its files are deleted then.
+    Real,
+    /// Nothing is sent, and everything stays in the spool.
+    DryRun,
+}
+
+impl DeliveryKind {
+    /// The kind that the option `--cw-dry-run` asks for.
+    #[must_use]
+    pub const fn of(dry_run: bool) -> Self {
+        if dry_run { Self::DryRun } else { Self::Real }
+    }
+
+    const fn retention(self) -> Retention {
+        match self {
+            Self::Real => Retention::Delete,
+            Self::DryRun => Retention::Keep,
+        }
+    }
+}
+
 /// The options of a delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryOptions {
@@ -37,8 +61,8 @@ pub struct DeliveryOptions {
     pub flush_interval: Option<Duration>,
     /// How many bytes the spool may hold.
     pub capacity_bytes: u64,
-    /// What happens to sent data. A dry run sends nothing, and keeps everything in the spool.
-    pub retention: Retention,
+    /// Whether data is sent.
+    pub kind: DeliveryKind,
     /// Record the resolved destination in the spool.
     pub records_destination: bool,
 }
@@ -73,14 +97,14 @@ impl Delivery {
         let counters = Arc::new(Counters::default());
         let (capacity, mode) = (options.capacity_bytes, options.mode);
         let outbox = Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), capacity, mode);
-        let outbox = Arc::new(outbox.with_retention(options.retention));
+        let outbox = Arc::new(outbox.with_retention(options.kind.retention()));
         let parts = DeliveryParts { destination, options, counters, outbox, diagnostics, runtime };
-        match options.retention {
-            Retention::Keep => {
+        match options.kind {
+            DeliveryKind::DryRun => {
                 let dry_run = DryRun { counters: Arc::clone(&parts.counters) };
                 parts.start(dry_run)
             }
-            Retention::Delete => {
+            DeliveryKind::Real => {
                 let cloudwatch = cloudwatch(&parts.counters);
                 parts.start(cloudwatch)
             }
@@ -297,7 +321,7 @@ mod tests {
             mode: SendMode::Immediate,
             flush_interval: None,
             capacity_bytes: 1 << 30,
-            retention: Retention::Delete,
+            kind: DeliveryKind::Real,
             records_destination: true,
         };
         let (handle, cloudwatch) = (runtime.handle().clone(), Stalling(file.clone()));

@@ -18,5 +18,5 @@ mod progress;
 pub mod retry;
 mod send;
 
-pub use lifecycle::{Delivery, DeliveryOptions};
+pub use lifecycle::{Delivery, DeliveryKind, DeliveryOptions};
 pub use progress::{DeliveryEnd, Progress};

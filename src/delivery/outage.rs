@@ -122,13 +122,14 @@ impl OutageMonitor {
                 self.diagnostics.log(Level::Debug, &topic, error.to_string());
             }
             RetryAction::Split | RetryAction::Reject => {
-                // CloudWatch has answered, so this is no outage.
+                // The call was answered, so this is no outage.
                 self.call_succeeded(lane);
-                self.diagnostics.log_first(
-                    Level::Warning,
-                    &topic,
-                    format!("{error} locust-cw keeps rejected data in the spool."),
-                );
+                let text = if error.is_from_aws() {
+                    format!("{error} locust-cw keeps rejected data in the spool.")
+                } else {
+                    format!("{error} locust-cw sends smaller calls.")
+                };
+                self.diagnostics.log_first(Level::Warning, &topic, text);
             }
             RetryAction::Recreate => self.diagnostics.log_first(
                 Level::Warning,

@@ -240,13 +240,12 @@ impl<C: CloudWatch> Sender<C> {
         if error.stage == Stage::Call {
             segments.iter_mut().for_each(|segment| segment.failed_calls += 1);
         }
+        let is_at_limit = error.action() == RetryAction::Split && !can_be_split(&segments);
+        // The limit of a gateway is not that of CloudWatch: nothing is rejected because of it.
+        let error =
+            if is_at_limit && !error.is_from_aws() { CallError { cause: Cause::NotAws, ..error } } else { error };
         self.outage.call_failed(lane, &error);
         match error.action() {
-            // The limit of a gateway, not of CloudWatch: nothing is rejected because of it.
-            RetryAction::Split if !error.is_from_aws() && !can_be_split(&segments) => {
-                self.outbox.put_back(lane, segments);
-                Outcome::Failed(CallError { cause: Cause::NotAws, ..error })
-            }
             RetryAction::Split => match self.split(lane, segments) {
                 Ok(()) => Outcome::Refused(error),
                 Err(NoRoom) => Outcome::Failed(error),

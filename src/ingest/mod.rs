@@ -2,8 +2,8 @@
 
 pub mod collector;
 pub mod custom_report;
-pub mod detail;
 pub mod highlights;
+pub mod logging_rules;
 pub mod queue;
 pub mod user_mark;
 pub mod worker;

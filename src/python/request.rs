@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::responses::Responses;
 use super::{context, convert};
-use crate::ingest::detail::Detail;
+use crate::ingest::logging_rules::Detail;
 use crate::redact::redact_urls;
 use crate::run::Run;
 use crate::sample::{Failure, Sample, Scalar};

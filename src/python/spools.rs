@@ -16,7 +16,7 @@ pub struct PendingSpool {
     run_id: String,
     worker: String,
     folder: PathBuf,
-    live: bool,
+    is_running: bool,
     dry_run: bool,
     /// The account that the process published to, if it is recorded.
     account_id: Option<String>,
@@ -32,7 +32,7 @@ impl From<pending::PendingSpool> for PendingSpool {
             run_id: found.manifest.run_id,
             worker: found.manifest.worker,
             folder: found.folder,
-            live: found.live,
+            is_running: found.is_running,
             dry_run: found.manifest.dry_run,
             account_id: found.manifest.resolved.and_then(|resolved| resolved.account_id),
             local_url: found.manifest.aws.endpoint_url.filter(|_| found.manifest.aws.local),

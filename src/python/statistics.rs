@@ -94,8 +94,8 @@ impl RunStatistics {
     }
 
     /// The check that has to stop the test now, if there is one.
-    fn stop_for_breach(&self, py: Python<'_>) -> Option<Check> {
-        py.detach(|| self.statistics.stop_for_breach().cloned()).map(Check::from)
+    fn take_abort(&self, py: Python<'_>) -> Option<Check> {
+        py.detach(|| self.statistics.take_abort().cloned()).map(Check::from)
     }
 
     /// Takes the value of a target check in one minute.

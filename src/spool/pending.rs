@@ -14,7 +14,7 @@ pub struct PendingSpool {
     /// Its manifest.
     pub manifest: Manifest,
     /// Whether its process still runs, and sends the data itself.
-    pub live: bool,
+    pub is_running: bool,
     /// Files to send.
     pub files: usize,
     /// Their size.
@@ -56,7 +56,7 @@ fn pending_spool(folder: &Path) -> Option<PendingSpool> {
     (!sizes.is_empty()).then(|| PendingSpool {
         folder: folder.to_owned(),
         manifest,
-        live: is_live(folder),
+        is_running: is_live(folder),
         files: sizes.len(),
         bytes: sizes.iter().sum(),
     })
@@ -77,9 +77,12 @@ mod tests {
         assert!(pending_spools(root.path()).is_empty());
         let (segment, _) = spool.write_events(&[event(1, "x")]);
         let found = pending_spools(root.path());
-        assert_eq!((found.len(), found[0].live, found[0].files, found[0].bytes), (1, true, 1, segment.disk_bytes));
+        assert_eq!(
+            (found.len(), found[0].is_running, found[0].files, found[0].bytes),
+            (1, true, 1, segment.disk_bytes)
+        );
         drop(spool);
-        assert!(!pending_spools(root.path())[0].live);
+        assert!(!pending_spools(root.path())[0].is_running);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::metrics::custom::CustomMetric;
 use crate::sample::Gauge;
 use crate::summary::{
-    GeneratorLoad, Increment, IncrementError, IncrementSender, LoadBlock, Mark, MarkAdded, RunAdditions, Seconds,
+    GeneratorLoad, Increment, IncrementError, IncrementSender, LoadBlock, Mark, MarkAdded, RunCustomData, Seconds,
     Summary, SummaryLimits,
 };
 use crate::timestamp::Timestamp;
@@ -94,7 +94,7 @@ impl RunStatistics {
                 increments: (audience == Audience::Master).then(|| IncrementSender::new(limits.clone())),
                 summary: Summary::new(limits),
                 fleet: Fleet::default(),
-                additions: RunAdditions::default(),
+                additions: RunCustomData::default(),
                 next_second: measured_from.seconds(),
                 trackers: config.checks.iter().map(BreachTracker::new).collect(),
                 stopped_by: None,
@@ -276,7 +276,7 @@ impl RunStatistics {
     // Checks.
 
     /// The check that has to stop the test now. It is recorded as the reason, and the caller stops the test.
-    pub fn stop_for_breach(&self) -> Option<&Check> {
+    pub fn take_abort(&self) -> Option<&Check> {
         let index = self.due.load(Relaxed).checked_sub(1)?;
         self.lock().stopped_by = Some(index);
         self.checks.get(index)
@@ -430,7 +430,7 @@ mod tests {
         let statistics = statistics(&[check], Audience::Own);
         times_ms.iter().zip(START..).find_map(|(&ms, second)| {
             add_second(&statistics, second, &[ms; 5], 0);
-            statistics.stop_for_breach().map(|_| second + 1 - START)
+            statistics.take_abort().map(|_| second + 1 - START)
         })
     }
 
@@ -476,7 +476,7 @@ mod tests {
         add_second(&statistics, START, &[1.0; 1_000], 0);
         add_second(&statistics, START + 1, &[150.0], 0);
         add_second(&statistics, START + 2, &[150.0], 0);
-        assert!(statistics.stop_for_breach().is_some());
+        assert!(statistics.take_abort().is_some());
         let results = statistics.check_results(Timestamp::from_seconds(START + 3), &TargetValues::new());
         assert_eq!(results[0].verdict, Verdict::Failed);
         assert_eq!(results[0].first_breach, Some(Timestamp::from_seconds(START + 1)));
@@ -523,7 +523,7 @@ mod tests {
         for second in START + 3..START + 9 {
             add_second(&statistics, second, if second > START + 5 { &[] } else { &[50.0] }, 0);
         }
-        assert!(statistics.stop_for_breach().is_none());
+        assert!(statistics.take_abort().is_none());
         let results = statistics.check_results(Timestamp::from_seconds(START + 3), &TargetValues::new());
         let passed = |result: &CheckResult| result.verdict == Verdict::Passed && result.first_breach.is_none();
         assert!(results.iter().all(passed), "{results:?}");
@@ -571,7 +571,7 @@ mod tests {
                     deliver_from(&master, name, worker, clock_offset);
                 }
                 master.update().close_until(second + 1);
-                master.stop_for_breach().map(|_| second)
+                master.take_abort().map(|_| second)
             });
             assert_eq!(breached, None);
             let stop = Timestamp::from_seconds(START + 5);
@@ -647,7 +647,7 @@ mod tests {
                 }
             }
             master.update().close_until(second + 1);
-            master.stop_for_breach().map(|_| second + 1 - START)
+            master.take_abort().map(|_| second + 1 - START)
         })
     }
 
@@ -681,9 +681,9 @@ mod tests {
         let master = statistics(&["rps >= 1 abort after 1s"], Audience::Own);
         master.expect_reports();
         master.update().close_until(START + REPORT_SECONDS);
-        assert!(master.stop_for_breach().is_none());
+        assert!(master.take_abort().is_none());
         master.update().close_until(START + REPORT_SECONDS + 2);
-        assert!(master.stop_for_breach().is_some());
+        assert!(master.take_abort().is_some());
     }
 
     #[test]

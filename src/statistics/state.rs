@@ -7,7 +7,7 @@ use super::fleet::{Fleet, MAX_GRACE_SECONDS};
 use super::live::LiveView;
 use super::whole_run::WholeRun;
 use crate::check::{BreachTracker, Check, Measure};
-use crate::summary::{IncrementSender, Phase, RunAdditions, Seconds, Summary, Window};
+use crate::summary::{IncrementSender, Phase, RunCustomData, Seconds, Summary, Window};
 use crate::timestamp::Timestamp;
 
 /// The CPU usage of a process is judged by its average over this many seconds: a peak of one second is no bottleneck.
@@ -32,7 +32,7 @@ pub(super) struct State {
     /// The workers of a master.
     pub(super) fleet: Fleet,
     /// What users have added.
-    pub(super) additions: RunAdditions,
+    pub(super) additions: RunCustomData,
     /// The first second that is not judged.
     pub(super) next_second: i64,
     /// One for each check.

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::sample::RequestKey;
+use crate::summary::custom_data::CustomData;
 use crate::summary::highlights::Highlights;
 use crate::summary::load_blocks::LoadBlock;
-use crate::summary::marks::Additions;
 use crate::summary::seconds::Seconds;
 use crate::summary::totals::Totals;
 use crate::summary::window::{Phase, Window};
@@ -41,7 +41,7 @@ pub struct Increment {
     /// Windows that could not be sent in time, added up.
     pub earlier: Option<Summary>,
     /// What the users of the process have added.
-    pub additions: Option<Additions>,
+    pub additions: Option<CustomData>,
 }
 
 /// Why an increment cannot be read.
@@ -76,7 +76,7 @@ struct Wire<T, S> {
     windows: Vec<WireWindow<T>>,
     highlights: Highlights,
     earlier: Option<S>,
-    additions: Option<Additions>,
+    additions: Option<CustomData>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -206,7 +206,7 @@ mod tests {
             highlights.add_failed("HTTPError", request(3, 4));
             let marks = Mark::new(Timestamp::from_seconds(1), &text).into_iter().collect();
             let metric = CustomMetric { metric: text.into(), kind: Kind::Count, unit: Unit::None, dimensions: vec!["a".into()] };
-            let additions = Some(Additions { marks, metrics: vec![metric] });
+            let additions = Some(CustomData { marks, metrics: vec![metric] });
             let earlier = earlier.map(|earlier| summary_of(&earlier));
             let increment = Increment { sequence, closed_until, generator, loads: vec![(7, generator)], windows, highlights, earlier, additions };
             let bytes = increment.encode().expect("plain data");

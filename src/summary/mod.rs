@@ -17,6 +17,7 @@
 mod block;
 mod blocks;
 mod bounded;
+mod custom_data;
 mod encoding;
 mod errors;
 mod generator;
@@ -24,7 +25,6 @@ mod highlights;
 mod increment;
 mod load_blocks;
 mod log_histogram;
-mod marks;
 mod packed;
 mod receiver;
 mod seconds;
@@ -40,15 +40,16 @@ use smol_str::SmolStr;
 pub use self::block::{Block, CompactHistogram};
 pub use self::blocks::{MAX_BLOCKS, TimeBlocks};
 use self::bounded::{BoundedMap, Key, Merge};
+pub use self::custom_data::{
+    CustomData, MAX_MARK_CHARS, MAX_MARKS, MAX_MARKS_PER_MINUTE, Mark, MarkAdded, MarkLimits, RunCustomData,
+    merge_marks,
+};
 pub use self::errors::ErrorTypes;
 pub use self::generator::GeneratorLoad;
 pub use self::highlights::{Highlight, Highlights};
 pub use self::increment::{Increment, IncrementError};
 pub use self::load_blocks::{LoadBlock, LoadBlocks};
 pub use self::log_histogram::LogHistogram;
-pub use self::marks::{
-    Additions, MAX_MARK_CHARS, MAX_MARKS, MAX_MARKS_PER_MINUTE, Mark, MarkAdded, MarkLimits, RunAdditions, merge_marks,
-};
 pub use self::receiver::{Accepted, IncrementReceiver};
 pub use self::seconds::{SecondStats, Seconds};
 pub use self::sender::IncrementSender;

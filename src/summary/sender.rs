@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::custom::CustomMetric;
 use crate::sample::RequestKey;
+use crate::summary::custom_data::{CustomData, Mark};
 use crate::summary::highlights::Highlights;
 use crate::summary::increment::Increment;
 use crate::summary::load_blocks::LoadBlock;
-use crate::summary::marks::{Additions, Mark};
 use crate::summary::totals::Totals;
 use crate::summary::window::{Phase, Window};
 use crate::summary::{GeneratorLoad, Summary, SummaryLimits};
@@ -36,7 +36,7 @@ pub struct IncrementSender {
     /// Single requests since the last increment that a report names.
     highlights: Highlights,
     /// What users have added since the last increment. The process bounds it.
-    additions: Additions,
+    additions: CustomData,
     closed_until: Option<i64>,
     /// Whether something has changed since the last increment.
     is_changed: bool,
@@ -62,7 +62,7 @@ impl IncrementSender {
             generator: GeneratorLoad::default(),
             loads: BTreeMap::new(),
             highlights: Highlights::default(),
-            additions: Additions::default(),
+            additions: CustomData::default(),
             closed_until: None,
             is_changed: false,
             next: 0,
@@ -158,7 +158,8 @@ impl IncrementSender {
             windows,
             highlights: std::mem::take(&mut self.highlights),
             earlier: (!earlier.is_empty()).then_some(earlier),
-            additions: Some(std::mem::take(&mut self.additions)).filter(|additions| *additions != Additions::default()),
+            additions: Some(std::mem::take(&mut self.additions))
+                .filter(|additions| *additions != CustomData::default()),
         };
         let Ok(bytes) = increment.encode() else {
             // No value without a stored form is known. The windows stay, so that they are not lost.
@@ -198,7 +199,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::summary::marks::RunAdditions;
+    use crate::summary::custom_data::RunCustomData;
     use crate::summary::receiver::IncrementReceiver;
     use crate::summary::seconds::Seconds;
     use crate::summary::tests::{limits, summary_of, window, windows};
@@ -252,7 +253,7 @@ mod tests {
             let mut now = Instant::now();
             let mut rest = windows.iter();
             let mut rounds = 0;
-            let (mut marked, mut additions) = (0, RunAdditions::default());
+            let (mut marked, mut additions) = (0, RunCustomData::default());
             while rest.len() > 0 || !sender.is_settled() {
                 if rest.len() > 0 {
                     // Far enough apart that each is a mark of its own.

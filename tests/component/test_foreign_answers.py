@@ -126,6 +126,10 @@ def test_the_size_limit_of_a_gateway_rejects_nothing(elsewhere: Proxy, options: 
         lambda: tried_alone("PutMetricData", "MetricData") and tried_alone("PutLogEvents", "logEvents"),
         "each call is cut as far as can be",
     )
+    messages = [message.text for message in publisher.take_messages() if message.level >= logging.WARNING]
+    assert not [text for text in messages if "rejected" in text], messages
+    assert any("locust-cw sends smaller calls." in text for text in messages), messages
+    assert any("Results are kept in the spool." in text for text in messages), messages
     receipt = json.loads(publisher.finish().json)
     for group in ("requests", "log_events"):
         assert receipt[group]["spooled"] == receipt[group]["observed"] == 20, receipt

@@ -239,7 +239,7 @@ def test_a_flush_ends_when_the_publisher_is_closed_with_something_left(aws: Aws,
         wait_until(lambda: len(publisher._core.begun) == 2)
         closing = threading.Thread(target=publisher.close, args=(1.0,))
         closing.start()
-        wait_until(lambda: publisher._sealed)
+        wait_until(lambda: publisher._stopped)
         try:
             publisher.record("GET", "/late", 1.0)
         except ValueError as error:

@@ -61,15 +61,15 @@ def test_an_alarm_that_goes_off_ends_the_test(aws: Aws, locust: Locust, alarm: A
     assert run.listener_errors == 0
     receipt = run.receipt.check_delivered()
     assert receipt["requests"]["observed"] == run.stats.requests.total() > 0
-    (complaint,) = run.logged_problems()
-    assert alarm.name in complaint
-    assert "too many errors of the shop" in complaint
+    (problem,) = run.logged_problems()
+    assert alarm.name in problem
+    assert "too many errors of the shop" in problem
     printed = run.err[run.err.index("CloudWatch receipt") :]
     assert f"Stopped by alarm {alarm.name}: too many errors of the shop" in printed
     assert receipt["stop_reason"] == f"Stopped by alarm {alarm.name}: too many errors of the shop"
     body = aws.cloudwatch.metrics.get_dashboard(DashboardName=dashboard)["DashboardBody"]
     assert f"stop: Stopped by alarm {alarm.name}: too many errors of the shop" in body
-    (event,) = [event.fields for event in aws.cloudwatch.events() if event.is_event("alarm_name")]
+    (event,) = [event.fields for event in aws.cloudwatch.events() if event.is_event("alarm")]
     assert (event["event"], event["alarm_name"], event["reason"]) == (
         "alarm",
         alarm.name,

@@ -87,8 +87,8 @@ def test_a_log_group_that_cannot_be_created_rejects_no_event(aws: Aws, locust: L
     receipt = run.receipt.check()
     assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
     assert receipt["log_events"]["spooled"] == receipt["log_events"]["observed"] > 10
-    (complaint,) = run.logged_problems()
-    assert "The specified class is not supported here. Check --cw-log-group" in complaint
+    (problem,) = run.logged_problems()
+    assert "The specified class is not supported here. Check --cw-log-group" in problem
 
 
 def test_a_retention_that_is_throttled_is_set_later(aws: Aws, locust: Locust) -> None:

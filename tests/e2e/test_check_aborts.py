@@ -79,7 +79,7 @@ def test_a_test_is_stopped_soon_after_a_breach_of_its_duration(aws: Aws, locust:
     assert aborted["reason"] == f"breached for {DURATION} s without interruption, so the test was stopped"
     assert datetime.fromisoformat(aborted["first_breach"]).timestamp() == [*shorter, last][0][0]
     assert reason in run.err[run.err.index("CloudWatch receipt") :]
-    events = [event.fields for event in aws.cloudwatch.events() if event.is_event('"check"')]
+    events = [event.fields for event in aws.cloudwatch.events() if event.is_event("check")]
     assert [event["expression"] for event in events] == [check, other["expression"]]
     assert events[0]["reason"] == aborted["reason"]
     assert record_of(run)["receipt"]["stop_reason"] == reason

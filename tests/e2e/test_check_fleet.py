@@ -269,7 +269,7 @@ def test_a_worker_that_joins_late_has_no_warm_up_of_its_own(aws: Aws, locust: Lo
     late = fleet.join(PLAN=STEADY["PLAN"])
     wait_until(lambda: Planned(late).count("fired") > 20, "the late worker works")
     web.stop()
-    wait_until(lambda: any(event.is_event('"check"') for event in aws.cloudwatch.events()), "the test is judged")
+    wait_until(lambda: any(event.is_event("check") for event in aws.cloudwatch.events()), "the test is judged")
     fleet.master.shut_down()
     fleet.finish()
     planned = Planned(*fleet.processes)

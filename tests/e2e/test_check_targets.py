@@ -76,7 +76,7 @@ def test_ctrl_c_ends_the_wait_for_data(aws: Aws, locust: Locust) -> None:
     assert time.monotonic() - begun < WAITS_S / 2
     assert results(run) == [("undecided", None), ("passed", 20.0)]
     assert "--cw-check-wait" in run.receipt["checks"][0]["reason"]
-    assert sum(event.is_event('"check"') for event in aws.cloudwatch.events()) == 2
+    assert sum(event.is_event("check") for event in aws.cloudwatch.events()) == 2
     assert run.listener_errors == 0
 
 

@@ -59,7 +59,7 @@ def test_a_worker_whose_master_died_has_its_own_receipt(aws: Aws, locust: Locust
     fleet.master.signal(signal.SIGKILL)
     fleet.master.process.wait()
     (worker,) = fleet.workers
-    worker.signal(signal.SIGINT)
+    worker.shut_down()
     wait_until(lambda: worker.process.poll() is not None, "the worker ends", timeout=20)
     assert worker.exit_code == (1 if away else 0)
     requests = own_receipt(worker)

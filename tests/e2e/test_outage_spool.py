@@ -83,8 +83,8 @@ def test_without_a_disk_all_is_delivered_from_memory(
     how = {key: value for key, value in trouble.items() if key != "args"}
     run = locust.run(*PACED, *live, *trouble.get("args", ()), "-t", "3s", **how)
     assert run.exit_code == 0
-    (complaint,) = run.logged_problems()
-    assert re.search(r"(?i)memory", complaint)
+    (problem,) = run.logged_problems()
+    assert re.search(r"(?i)memory", problem)
     run.receipt.check_delivered()
     check_metrics(aws.cloudwatch, run.stats, HOST)
     check_log_events(aws.cloudwatch.events(), run.stats)

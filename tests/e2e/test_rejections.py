@@ -89,9 +89,9 @@ def test_log_events_that_cloudwatch_logs_rejects_are_counted_by_reason(
     assert receipt["log_events"]["rejected"] == 6
     assert receipt["log_events"]["delivered"] == receipt["log_events"]["observed"] - 6
     assert receipt["requests"]["delivered"] == receipt["requests"]["observed"]
-    (complaint,) = run.logged_problems()
+    (problem,) = run.logged_problems()
     for part in ("2 too old", "3 too new", r"1 .*(expired|retention)"):
-        assert re.search(part, complaint), complaint
+        assert re.search(part, problem), problem
 
 
 @pytest.mark.parametrize("what", ["group", "stream"])

@@ -79,7 +79,7 @@ def test_a_worker_that_could_not_publish_a_test_respects_the_opt_out_of_the_next
         web.stop()
     fleet.master.shut_down()
     fleet.finish()
-    assert [complaint.partition(":")[0] for complaint in worker.logged_problems()] == [
+    assert [problem.partition(":")[0] for problem in worker.logged_problems()] == [
         "locust-cw does not publish this test"
     ]
     assert receipts_printed(fleet.master) == 1

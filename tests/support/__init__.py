@@ -13,11 +13,11 @@ pytest.register_assert_rewrite(
     "support.credential_users",
     "support.dashboard_grammar",
     "support.delivered",
+    "support.faults",
     "support.fleet",
     "support.fleet_checks",
     "support.in_process",
     "support.locust_run",
-    "support.paced",
     "support.replays",
     "support.servers",
 )

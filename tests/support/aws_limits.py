@@ -101,8 +101,11 @@ def _shape(call: Call, params: dict[str, Any]) -> Iterator[str]:
 
 
 def _with_one_event(params: dict[str, Any]) -> dict[str, Any]:
-    """The same with the first event only, if the others have the same members: there may be thousands."""
-    first, *others = params["logEvents"] or [{}]
+    """The same with the first event only, if all others have the same members of the same types.
+
+    There may be thousands, and botocore's validator is slow. `_put_log_events` checks the values of all.
+    """
+    first, *others = params.get("logEvents") or [{}]
     members = {name: type(value) for name, value in first.items()}
     is_uniform = all({name: type(value) for name, value in event.items()} == members for event in others)
     return params | {"logEvents": [first]} if is_uniform and first else params

@@ -61,7 +61,9 @@ class LogEvent:
         return TEXT_LINE.fullmatch(self.message) is not None
 
     def is_event(self, what: str) -> bool:
-        """Whether it is the life-cycle event `what`."""
+        """Whether it is the life-cycle event `what`; of an event in the text format, whether it contains the name."""
+        if self.message.startswith("{"):
+            return bool(self.fields.get("event") == what)
         return not self.is_request and what in self.message
 
 

@@ -23,7 +23,7 @@ def commanding(folder: Path, *args: str, env: dict[str, str | None] | None = Non
 
 
 def replay(folder: Path, *args: str, **how: Any) -> LocustRun:
-    """`locust-cw replay`, ended by itself and without a stumble."""
+    """`locust-cw replay`, ended by itself and without a traceback."""
     with commanding(folder, "replay", *args, **how) as command:
         command.finish(timeout=90)
     assert "Traceback" not in command.output, command.output
@@ -31,7 +31,7 @@ def replay(folder: Path, *args: str, **how: Any) -> LocustRun:
 
 
 def run(folder: Path, *args: str, code: int = 0, env: dict[str, str | None] | None = None) -> str:
-    """The standard output of a command, ended by itself with this exit code and without a stumble."""
+    """The standard output of a command, ended by itself with this exit code and without a traceback."""
     with commanding(folder, *args, env=env) as command:
         assert command.exit_code == code, command.output
     assert "Traceback" not in command.output, command.output

@@ -24,7 +24,7 @@ from support.servers import REGION, free_port, wait_until
 from support.users_python import USERS_PYTHON
 
 IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
-SENT_AGAIN_AFTER_S = 5
+PRESSED_AGAIN_AFTER_S = 20
 SAMPLE_FATES = ("delivered", "spooled", "rejected", "dropped")
 LOG_RECORD = re.compile(
     r"^\[[^\]]+\] [^/\n]+/(?P<level>[A-Z]+)/(?P<logger>[\w.]+): (?P<message>.*?)(?=^\[\d{4}-|\Z)",
@@ -112,17 +112,17 @@ class LocustRun:
         self.process.send_signal(number)
 
     def shut_down(self, number: Signals = SIGINT) -> None:
-        """Send the signal, as a user does, who presses Ctrl-C again if nothing happens.
+        """Have Locust shut down, which it logs at once. Like a user, press Ctrl-C again if nothing happens.
 
         A KeyboardInterrupt is dropped if it arrives while gevent closes a connection of the web UI, as just after a
         response, or while Locust stores its statistics.
         """
         self.signal(number)
         sent = time.monotonic()
-        while self.process.poll() is None and "Shutting down" not in self.err:
-            if time.monotonic() > sent + SENT_AGAIN_AFTER_S:
+        while number == SIGINT and self.process.poll() is None and "Shutting down" not in self.err:
+            if time.monotonic() > sent + PRESSED_AGAIN_AFTER_S:
                 self.signal(number)
-                return
+                sent = time.monotonic()
             time.sleep(0.05)
 
     def finish(self, timeout: float = 60) -> LocustRun:

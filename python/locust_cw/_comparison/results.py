@@ -121,8 +121,9 @@ class Group:
 
     @property
     def reasons(self) -> list[str]:
-        """Why rows are undecided, each reason once."""
-        return list(dict.fromkeys(one_line(row.why) for row in self.rows if row.why))
+        """Why rows are undecided, each reason once, and none that is a part of another one."""
+        found = dict.fromkeys(one_line(row.why) for row in self.rows if row.why)
+        return [reason for reason in found if not any(reason in other for other in found if other != reason)]
 
     @property
     def _relevance(self) -> tuple[int, float]:
@@ -194,7 +195,7 @@ class ComparedRuns:
         """Why rows are undecided, apart from the reason for the whole run: each reason with the number of its rows."""
         whole = "" if self.reason is None else one_line(self.reason)
         numbers = Counter(one_line(row.why) for row in self.rows if row.why)
-        return [f"undecided ({number}): {reason}" for reason, number in numbers.items() if reason != whole]
+        return [f"undecided ({number}): {reason}" for reason, number in numbers.items() if reason not in whole]
 
     def as_json(self) -> dict[str, Any]:
         """What `locust-cw compare --json` prints."""

@@ -256,7 +256,7 @@ class Master(ProcessRole):
         """Samples that the workers still have to deliver, and those that they have settled."""
         return self.registry.progress(run.run_id)
 
-    def summary(self, run: TestRun) -> _core.Receipt:
+    def receipt_so_far(self, run: TestRun) -> _core.Receipt:
         """The receipt so far of this process and its workers."""
         return run.status_report().merge(*(status.report for status in self.statuses(run).values())).receipt
 

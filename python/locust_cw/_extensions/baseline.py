@@ -24,7 +24,6 @@ from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import in_thread, spawn
 from locust_cw._plugin.run import Phase, TestRun
 from locust_cw._runs.baselines import is_generated_run_id
-from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from locust_cw import _core
@@ -108,13 +107,11 @@ class Baseline(Extension[TestRun]):
         spawn(self._read, run)
 
     def _read(self, run: TestRun) -> None:
+        base: Base = Unreadable("reading its record was interrupted")
         try:
             base = look_up(self._name, run.options)
-        except Exception as error:
-            # The test continues, and is not compared.
-            logger.debug("The error of the lookup", exc_info=True)
-            base = Unreadable(redact(str(error)))
-        self._base = base
+        finally:
+            self._base = base
         if isinstance(base, (Missing, Unreadable)) and run.is_under_way:
             logger.warning("The base of --cw-baseline %s could not be read: %s", self._name, base.reason)
         elif isinstance(base, NotSet) and run.is_under_way:

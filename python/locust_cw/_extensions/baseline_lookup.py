@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,6 +18,8 @@ from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from locust_cw._settings.table import Options
+
+logger = logging.getLogger("locust_cw")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """It is unknown whether there is one, because AWS did not allow the call or did not respond."""
+    """It is unknown whether there is one: for example, AWS did not allow the call or did not respond."""
 
     reason: str
 
@@ -57,6 +60,9 @@ def look_up(name: str, options: Options) -> Base:
         return Missing(str(error))
     except (_core.AwsError, TimeoutError) as error:
         return Unreadable(redact(str(error)))
+    except Exception as error:
+        logger.debug("The error of the lookup", exc_info=True)
+        return Unreadable(redact(f"{type(error).__name__}: {error}"))
 
 
 def _find(name: str, options: Options) -> Found | NotSet:

@@ -107,7 +107,7 @@ class Checks(Extension[TestRun]):
         """Stop the test when a check with `abort after` has been breached for long enough."""
         while run.is_under_way and run.outcome is Outcome.OK:
             gevent.sleep(_POLL_S)
-            breached = run.publisher.statistics.stop_for_breach() if run.phase is Phase.RUNNING else None
+            breached = run.publisher.statistics.take_abort() if run.phase is Phase.RUNNING else None
             if breached is not None and run.outcome is Outcome.OK:
                 run.outcome = Outcome.STOPPED_BY_CHECK
                 run.reason = f"Stopped by check {breached.text}"

@@ -42,7 +42,7 @@ def log_pending_spools(spool_dir: str | None, sleep: Callable[[float], object]) 
         if sleep(_POLL_S) is True:
             return
     # The data of a dry run is not meant to be sent, and a local CloudWatch has ended with its test.
-    left = [spool for spool in found if not (spool.live or spool.dry_run or spool.local_url)]
+    left = [spool for spool in found if not (spool.is_running or spool.dry_run or spool.local_url)]
     if not left:
         return
     from locust_cw._terminal.quantities import human_bytes  # noqa: PLC0415 - usually there is nothing to log

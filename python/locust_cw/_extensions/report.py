@@ -90,7 +90,7 @@ class Report(Extension[TestRun]):
             while not self._is_over and baseline is not None and baseline.is_comparing:
                 gevent.sleep(POLL_S)
             if not self._is_over and run.times.stopped is not None:
-                self._write(run, role_of(run).summary(run))
+                self._write(run, role_of(run).receipt_so_far(run))
         finally:
             self.is_busy = False
 

@@ -22,7 +22,7 @@ from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import in_thread, spawn
 from locust_cw._plugin.run import TestRun
-from locust_cw._runs.custom_metrics import additions_of
+from locust_cw._runs.custom_data import additions_of
 from locust_cw._runs.fleet_series import series_of
 from locust_cw._runs.folder import absolute
 from locust_cw._runs.record import Record
@@ -53,12 +53,12 @@ def of(run: TestRun, role: ProcessRole) -> RunRecord:
 class _Stage(Enum):
     """How far the record is."""
 
-    UPDATED = auto()
-    """Updates are written while the test runs."""
+    OPEN = auto()
+    """Updates are written, also after the stop."""
     ENDING = auto()
     """No more updates are written: the record with the receipt follows."""
     COMPLETE = auto()
-    """The record with the receipt is written."""
+    """The record with the receipt is written, or being written. No update replaces it."""
 
 
 class RunRecord(Extension[TestRun]):
@@ -75,7 +75,7 @@ class RunRecord(Extension[TestRun]):
         self._role = role
         self._users = 0
         self._due = 0.0
-        self._stage = _Stage.UPDATED
+        self._stage = _Stage.OPEN
         self._next_phase: UpdatePhase = "start"
         # Of a failed call. Only the first one is a warning.
         self._log_level = logging.WARNING
@@ -93,7 +93,7 @@ class RunRecord(Extension[TestRun]):
     def on_tick(self, run: TestRun) -> None:
         """Update the record if that is due."""
         self._users = max(self._users, run.times.most_users, locust_adapter.user_count(run.environment))
-        if self.is_busy or time.monotonic() < self._due or self._stage is not _Stage.UPDATED:
+        if self.is_busy or time.monotonic() < self._due or self._stage is not _Stage.OPEN:
             return
         self._due = time.monotonic() + _PERIOD_S
         self.is_busy = True
@@ -110,7 +110,7 @@ class RunRecord(Extension[TestRun]):
 
     def cancel(self) -> None:
         """Write no more updates: the record with the receipt follows."""
-        if self._stage is _Stage.UPDATED:
+        if self._stage is _Stage.OPEN:
             self._stage = _Stage.ENDING
 
     def finish(self, receipt: _core.Receipt) -> None:
@@ -138,7 +138,7 @@ class RunRecord(Extension[TestRun]):
     def _update(self) -> None:
         run = self._run
         try:
-            record = self.record(self._role.summary(run))
+            record = self.record(self._role.receipt_so_far(run))
             self._write_file(record)
             # Without --cw-live, a test makes no calls before its stop.
             if self._writer is not None and (run.options["live"] or not run.is_under_way):

@@ -11,11 +11,11 @@ import gevent
 
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.drain_wait import DrainWait
+from locust_cw._plugin.exit_code import ExitReason, reasons_without_receipt
 from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.finalize import finalize
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.run import Outcome, Phase, TestRun
-from locust_cw._plugin.session_end import ExitReason, reasons_without_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,23 +104,25 @@ class Drain:
         end = self._end
         end.is_closing = True
         begun = time.monotonic()
-        with self._wait.ended_by_ctrl_c(given_up=given_up), process_role.receiving():
-            while end.runs:
-                run = end.runs[0]
-                for extension in run.extensions:
-                    if isinstance(extension, Background):
-                        extension.cancel()
-                self._wait_for_delivery(run, process_role, begun)
-                if run.phase is Phase.FINALIZED:
-                    # Delivered before the end: the monitor's greenlet makes its receipt.
-                    self._wait.sleep(_POLL_S)
-                    continue
-                if self._wait.given_up:
-                    _log_undelivered(run, process_role)
-                self.finalize(run, process_role)
+        try:
+            with self._wait.ended_by_ctrl_c(given_up=given_up), process_role.receiving():
+                while end.runs:
+                    run = end.runs[0]
+                    for extension in run.extensions:
+                        if isinstance(extension, Background):
+                            extension.cancel()
+                    self._wait_for_delivery(run, process_role, begun)
+                    if run.phase is Phase.FINALIZED:
+                        # Delivered before the end: the monitor's greenlet makes its receipt.
+                        self._wait.sleep(_POLL_S)
+                        continue
+                    if self._wait.given_up:
+                        _log_undelivered(run, process_role)
+                    self.finalize(run, process_role)
+        finally:
+            end.is_closing = False
         atexit.unregister(at_exit)
         end.owner = None
-        end.is_closing = False
         finished, end.finished = sorted(end.finished, key=lambda each: each.started), []
         return finished
 
@@ -140,9 +142,8 @@ class Drain:
                 # The other runs get their receipts.
                 logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
             finally:
-                if run.outcome not in (Outcome.OK, Outcome.STOPPED_BY_CHECK):
-                    reasons.add(ExitReason.FAILED)
-                end.exit_reasons |= reasons
+                is_ok = run.outcome in (Outcome.OK, Outcome.STOPPED_BY_CHECK)
+                end.exit_reasons |= reasons if is_ok else {*reasons, ExitReason.FAILED}
                 # Greenlets that wait for the end wait for this list to be empty.
                 end.runs.remove(run)
 
@@ -169,12 +170,9 @@ class Drain:
 
 def _exit_reasons(run: TestRun, receipt: _core.Receipt) -> set[ExitReason]:
     """The conditions that a run does not meet, and the loss if that counts."""
-    found = {
-        ExitReason.LOST: run.options["fail_on_loss"] and not receipt.complete,
-        ExitReason.NOT_PASSED: not receipt.passed,
-        ExitReason.SLOWER: run.is_slower,
-    }
-    return {reason for reason, applies in found.items() if applies}
+    is_lost = run.options["fail_on_loss"] and not receipt.complete
+    found = (is_lost, ExitReason.LOST), (not receipt.passed, ExitReason.NOT_PASSED), (run.is_slower, ExitReason.SLOWER)
+    return {reason for applies, reason in found if applies}
 
 
 def _log_undelivered(run: TestRun, process_role: ProcessRole) -> None:

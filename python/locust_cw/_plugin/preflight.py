@@ -60,7 +60,7 @@ def _wait_for(extension: Preflight[TestRun], run: TestRun) -> str | None:
 
 def refuse(run: TestRun, reason: str) -> None:
     """Do not start a test, and end it."""
-    run.set_outcome(Outcome.REFUSED, reason, f"The test was not started: {reason}")
+    run.fail_with(Outcome.REFUSED, reason, f"The test was not started: {reason}")
     for extension in run.extensions:
         if isinstance(extension, Refusable):
             extension.on_refused(run)
@@ -76,7 +76,7 @@ def refuse_for_worker(run: TestRun, client_id: str, reason: str) -> None:
         run.problem = message, time.time()
         return
     message = f"The test was stopped: worker {client_id} refused to start: {reason}"
-    run.set_outcome(Outcome.REFUSED_BY_WORKER, reason, message)
+    run.fail_with(Outcome.REFUSED_BY_WORKER, reason, message)
     if run.is_under_way:
         locust_adapter.end_test(run.environment)
 
@@ -97,7 +97,7 @@ def _watch_stops(run: TestRun) -> None:
         current = watched()
         if current is not None and current.is_held:
             reason = current.reason or ""
-            current.set_outcome(Outcome.REFUSED, reason, f"The test was not started: {reason}")
+            current.fail_with(Outcome.REFUSED, reason, f"The test was not started: {reason}")
         yield
         if current is not None and current.outcome is Outcome.REFUSED and current.is_under_way:
             current.stop()

@@ -34,7 +34,7 @@ class ProcessRole(Extension[TestRun]):
     collected: tuple[Times, _core.CustomCollector] | None = None
     """If another process publishes: the times of the test, and what collects its custom metrics and marks here."""
 
-    def summary(self, run: TestRun) -> _core.Receipt:
+    def receipt_so_far(self, run: TestRun) -> _core.Receipt:
         """The receipt so far of all processes."""
         return run.status_report().receipt
 

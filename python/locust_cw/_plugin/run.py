@@ -117,7 +117,7 @@ class TestRun:
         self.totals = Totals()
         self.gauges = Gauges()
         self.is_slower = False
-        self._record = publisher.request_listener()
+        self._request_listener = publisher.request_listener()
 
     @property
     def run_id(self) -> str:
@@ -150,7 +150,7 @@ class TestRun:
     def start(self) -> None:
         """Take requests, and start the extensions."""
         TestRun.latest = ref(self)
-        self.environment.events.request.add_listener(self._record)
+        self.environment.events.request.add_listener(self._request_listener)
         self.publisher.event("test_start")
         for extension in self.extensions:
             extension.on_start(self)
@@ -172,7 +172,7 @@ class TestRun:
             if isinstance(extension, RampUp):
                 extension.on_ramp_up_complete(self)
 
-    def set_outcome(self, outcome: Outcome, reason: str, message: str) -> None:
+    def fail_with(self, outcome: Outcome, reason: str, message: str) -> None:
         """Log an outcome, and have the exit code reflect it."""
         self.outcome, self.reason = outcome, reason
         locust_adapter.set_failed(self.environment)
@@ -205,7 +205,7 @@ class TestRun:
         """Take no more requests. It is delivered in the background, or at the end of the process."""
         if self.phase is Phase.STOPPED:
             self.log_test_stop()
-        self.environment.events.request.remove_listener(self._record)
+        self.environment.events.request.remove_listener(self._request_listener)
         if not any(judge.is_judging for judge in self.extensions if isinstance(judge, Judge)):
             # A judge records its results, and then seals.
             self.publisher.seal()

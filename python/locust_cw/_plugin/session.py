@@ -20,7 +20,7 @@ from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.monitor import monitor_loop
 from locust_cw._plugin.process_role import ProcessRole
 from locust_cw._plugin.run import Phase, TestRun
-from locust_cw._plugin.session_end import SessionEnd, reasons_without_receipt
+from locust_cw._plugin.session_end import SessionEnd
 from locust_cw._plugin.starts import Starts
 from locust_cw._settings import opt_outs, table
 from locust_cw._settings.table import Options
@@ -192,6 +192,8 @@ class Session:
         self._await_end(environment)
         logger.error("locust-cw does not publish this test: %s", error)
         self.unpublished = str(error), time.time()
+        from locust_cw._plugin.exit_code import reasons_without_receipt  # noqa: PLC0415 - few tests are not published
+
         self._end.exit_reasons |= reasons_without_receipt(option)
         self.role.cancel(environment)
 
@@ -290,4 +292,7 @@ class Session:
 
     def _exit_with_failure(self, exit_code: int = 0, **_kwargs: object) -> None:
         if not exit_code:
-            self._end.exit_with_failure(has_command_line=locust_adapter.has_command_line(self.environment))
+            from locust_cw._plugin.exit_code import exit_with_failure  # noqa: PLC0415 - only needed at the end
+
+            has_command_line = locust_adapter.has_command_line(self.environment)
+            exit_with_failure(self._end.exit_reasons, has_command_line=has_command_line)

@@ -1,12 +1,9 @@
-"""The end of a session: runs that still need a receipt, and the exit code."""
+"""The end of a session: runs that still need a receipt, and what the exit code has to report."""
 
 from __future__ import annotations
 
 import atexit
-import logging
 import os
-import sys
-from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,25 +12,8 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from locust_cw import _core
+    from locust_cw._plugin.exit_code import ExitReason
     from locust_cw._plugin.run import TestRun
-
-logger = logging.getLogger("locust_cw")
-
-
-class ExitReason(Enum):
-    """Why the process exits with another code than Locust's 0: the code and the reason. The first one counts."""
-
-    FAILED = 1, "the test was not started, or an alarm stopped it"
-    LOST = 1, "some results were not delivered, and --cw-fail-on-loss is set"
-    NOT_JUDGED = 3, "the test was not judged"
-    NOT_PASSED = 3, "a check failed or is undecided"
-    SLOWER = 3, "the run is slower than its baseline"
-
-
-def reasons_without_receipt(option: Callable[[str], object]) -> set[ExitReason]:
-    """The reasons after a run of which nothing is known, by its options."""
-    is_judged = option("check") or option("baseline")
-    return {*([ExitReason.LOST] if option("fail_on_loss") else []), *([ExitReason.NOT_JUDGED] if is_judged else [])}
 
 
 class FinishedRun(NamedTuple):
@@ -78,13 +58,3 @@ class SessionEnd:
             self._has_exit_listener = True
             # The last of the listeners, because it may end the process.
             environment.events.quit.add_listener(on_quit)
-
-    def exit_with_failure(self, *, has_command_line: bool) -> None:
-        """Exit with the code of the first reason, if there is one; Locust exits with 0."""
-        for reason in ExitReason:
-            # A locustfile that sets the exit code by Locust's statistics does not know of a failure. A program decides
-            # by itself.
-            if reason in self.exit_reasons and (has_command_line or reason is not ExitReason.FAILED):
-                code, message = reason.value
-                logger.error("Exit code %d: %s", code, message)
-                sys.exit(code)

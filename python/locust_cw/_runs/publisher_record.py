@@ -13,7 +13,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from locust_cw._runs.custom_metrics import added_up, additions_of
+from locust_cw._runs.custom_data import added_up, additions_of
 from locust_cw._runs.folder import records_folder
 from locust_cw._runs.folder_lock import locked
 from locust_cw._runs.record import NoRecordError, Record, differ

@@ -14,14 +14,6 @@ pub enum Retention {
     Keep,
 }
 
-impl Retention {
-    /// The policy of a delivery that is a dry run, or is not.
-    #[must_use]
-    pub const fn of(dry_run: bool) -> Self {
-        if dry_run { Self::Keep } else { Self::Delete }
-    }
-}
-
 impl Outbox {
     /// Settles segments of a call that CloudWatch has accepted, except for a number of log events.
     pub fn settle(&self, segments: Vec<Segment>, rejected_events: u64) {

@@ -1,4 +1,4 @@
-//! The two formats of log events: which samples are logged, and how an event fits into CloudWatch's size.
+//! The two formats of log events, and how an event fits into CloudWatch's size.
 
 mod json;
 mod text;

@@ -58,7 +58,7 @@ def check_spool(spool_dir: str | None) -> Check:
         existing = next(folder for folder in (root, *root.parents) if _exists(folder))
         with tempfile.TemporaryFile(dir=existing) as file:
             file.write(b"doctor")
-        left = [each for each in _core.pending_spools(spool_dir) if not each.live and not each.dry_run]
+        left = [each for each in _core.pending_spools(spool_dir) if not each.is_running and not each.dry_run]
     except OSError as error:
         remedy = "Give --spool-dir (of a test: --cw-spool-dir) with a folder that this user can write."
         return Check("spool", "failed", f"{root} cannot be written: {error.strerror or error}", remedy)

@@ -211,7 +211,7 @@ def _say_no_such_run(options: argparse.Namespace) -> None:
 
 
 def _state_of(spool: _core.PendingSpool) -> str:
-    if spool.live:
+    if spool.is_running:
         return "being sent by its test"
     if spool.dry_run:
         return "of a dry run, may be deleted"

@@ -30,7 +30,7 @@ def discard(spool: _core.PendingSpool, spool_dir: str | None, *, dry_run: bool) 
         Whether they are deleted, or would be.
 
     """
-    if spool.live:
+    if spool.is_running:
         print_error(f"not discarded: {spool.folder} belongs to a test that is still running; the test sends it")
         return False
     size = f"{spool.files} files, {human_bytes(spool.bytes)}, of run {spool.run_id}: {spool.folder}"

@@ -32,7 +32,7 @@ impl Detail {
 }
 
 /// The rules of a run.
-pub struct DetailRules {
+pub struct LoggingRules {
     choice: LogChoice,
     /// The fraction of successful requests that are logged.
     share: f64,
@@ -41,7 +41,7 @@ pub struct DetailRules {
     slowest: Arc<SlowestThreshold>,
 }
 
-impl DetailRules {
+impl LoggingRules {
     /// The rules for these log events, and the threshold above which a report may name a request.
     #[must_use]
     pub fn new(log: &LogConfig, slowest: Arc<SlowestThreshold>) -> Self {
@@ -80,12 +80,12 @@ mod tests {
     use super::*;
     use crate::config::validate::tests::config;
 
-    fn rules(logs: LogChoice, share: f64) -> DetailRules {
+    fn rules(logs: LogChoice, share: f64) -> LoggingRules {
         let config = config(|options| {
             options.logs = logs;
             options.log_sample = share;
         });
-        DetailRules::new(&config.log, Arc::default())
+        LoggingRules::new(&config.log, Arc::default())
     }
 
     #[test]

@@ -115,14 +115,14 @@ impl MarkLimits {
 
 /// What the users of a process have added.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Additions {
+pub struct CustomData {
     /// Marks.
     pub marks: Vec<Mark>,
     /// Custom metrics.
     pub metrics: Vec<CustomMetric>,
 }
 
-impl Additions {
+impl CustomData {
     /// Moves the marks from the clock of a worker to that of its master.
     pub fn shift(&mut self, seconds: i64) {
         self.marks.iter_mut().for_each(|mark| mark.shift(seconds));
@@ -149,14 +149,14 @@ pub enum MarkAdded {
 
 /// What the users of all processes have added to a run.
 #[derive(Debug, Clone, Default)]
-pub struct RunAdditions {
+pub struct RunCustomData {
     marks: Vec<SharedMark>,
     metrics: BTreeSet<CustomMetric>,
 }
 
-impl RunAdditions {
+impl RunCustomData {
     /// Adds what a process has sent.
-    pub fn add(&mut self, process: &str, additions: &Additions) {
+    pub fn add(&mut self, process: &str, additions: &CustomData) {
         // Another process could send a mark of any length and time.
         let shown = additions.marks.iter().filter(|mark| mark.has_date());
         let marks = shown.filter_map(|mark| Mark::new(mark.time(), &mark.text));
@@ -210,7 +210,7 @@ impl RunAdditions {
 /// The marks of two parts of a run, oldest first.
 #[must_use]
 pub fn merge_marks(one: impl IntoIterator<Item = Mark>, other: impl IntoIterator<Item = Mark>) -> Vec<Mark> {
-    let mut sum = RunAdditions::default();
+    let mut sum = RunCustomData::default();
     for mark in one {
         sum.add_mark("one", mark);
     }
@@ -232,7 +232,7 @@ mod tests {
         Mark::new(Timestamp::from_seconds(second), text).expect("a text")
     }
 
-    fn shown(additions: &RunAdditions) -> Vec<(i64, String)> {
+    fn shown(additions: &RunCustomData) -> Vec<(i64, String)> {
         additions.marks().iter().map(|mark| (mark.time().seconds(), mark.text().to_owned())).collect()
     }
 
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_same_mark_of_several_processes_is_one() {
-        let mut run = RunAdditions::default();
+        let mut run = RunCustomData::default();
         for (process, second, text) in [
             ("w1", 12, "begin"),
             ("w2", 10, "begin"),
@@ -273,9 +273,9 @@ mod tests {
 
     #[test]
     fn the_marks_of_a_worker_with_a_wrong_clock_are_moved() {
-        let mut additions = Additions { marks: vec![mark(10, "begin")], metrics: vec![] };
+        let mut additions = CustomData { marks: vec![mark(10, "begin")], metrics: vec![] };
         additions.shift(300);
-        let mut run = RunAdditions::default();
+        let mut run = RunCustomData::default();
         run.add_mark("w1", mark(308, "begin"));
         run.add("w2", &additions);
         assert_eq!(shown(&run), [(308, "begin".to_owned())]);
@@ -296,14 +296,14 @@ mod tests {
 
     #[test]
     fn marks_and_metrics_are_bounded() {
-        let mut run = RunAdditions::default();
+        let mut run = RunCustomData::default();
         let metric = |number| CustomMetric {
             metric: format!("m{number}").into(),
             kind: Kind::Gauge,
             unit: Unit::None,
             dimensions: vec![],
         };
-        let additions = Additions {
+        let additions = CustomData {
             marks: (0..2000).map(|second| Mark { micros: second, text: "x".repeat(1000).into() }).collect(),
             metrics: (0..2000).map(metric).collect(),
         };
@@ -319,7 +319,7 @@ mod tests {
     proptest! {
         #[test]
         fn each_mark_of_one_process_is_kept_and_in_order(seconds in prop::collection::vec(0..100i64, 0..50)) {
-            let mut run = RunAdditions::default();
+            let mut run = RunCustomData::default();
             assert!(seconds.iter().all(|&second| run.add_mark("w1", mark(second, "x")) == MarkAdded::Own));
             let mut expected: Vec<_> = seconds.iter().map(|&second| (second, "x".to_owned())).collect();
             expected.sort_unstable();
@@ -328,7 +328,7 @@ mod tests {
 
         #[test]
         fn a_mark_of_all_processes_in_one_moment_is_one_in_any_order(times in prop::collection::vec(0..5_000_000i64, 1..20)) {
-            let mut run = RunAdditions::default();
+            let mut run = RunCustomData::default();
             for (number, &micros) in times.iter().enumerate() {
                 run.add_mark(&number.to_string(), Mark { micros, text: "x".into() });
             }
