@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use locust_cw::summary::{Increment, IncrementReceiver, SummaryLimits, MAX_BLOCKS, Seconds, Summary};
+use locust_cw::summary::{Increment, IncrementReceiver, MAX_BLOCKS, Seconds, Summary, SummaryLimits};
 
 const MAX_NAMES: usize = 3;
 
