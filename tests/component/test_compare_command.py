@@ -82,22 +82,32 @@ def test_the_tolerance_decides_what_is_slower(here: Path) -> None:
     assert (done.exit_code, shown(done)["verdict"]) == (0, "same")
 
 
+LOAD = "The load differed by 50 %: 40.0 requests/s in the base and 60.0 in the run."
+SHORT = "The measured time of the run is 20 s: a comparison needs at least 30 s after the warm-up."
+GENERATOR = "The load generator was the bottleneck in the run: a process used 97 % of a CPU core."
+
+
 @pytest.mark.parametrize(
-    ("how", "reason"),
+    ("how", "reasons"),
     [
-        ({"rate": 60}, "The load differed by 50 %: 40.0 requests/s in the base and 60.0 in the run."),
-        ({"seconds": 20}, "The measured time of the run is 20 s: a comparison needs at least 30 s after the warm-up."),
-        ({"cpu": 97.0}, "The load generator was the bottleneck in the run: a process used 97 % of a CPU core."),
+        ({"rate": 60}, [LOAD]),
+        ({"seconds": 20}, [SHORT]),
+        ({"cpu": 97.0}, [GENERATOR]),
+        ({"cpu": 97.0, "rate": 60}, [GENERATOR, LOAD]),
+        ({"cpu": 97.0, "seconds": 20}, [SHORT, GENERATOR]),
     ],
-    ids=["load", "short", "generator"],
+    ids=["load", "short", "generator", "generator and load", "short and generator"],
 )
-def test_runs_that_are_not_comparable_have_no_verdict_on_times(here: Path, how: dict[str, Any], reason: str) -> None:
-    """The reason is given, and the exit code is 0."""
+def test_runs_that_are_not_comparable_have_no_verdict_on_times(
+    here: Path, how: dict[str, Any], reasons: list[str]
+) -> None:
+    """Each reason is given once, and the exit code is 0."""
     recorded_run(here / "spool", "other", factor=1.5, names=2, **{"rate": 40, **how})
     done = compare(here, "base", "other")
     assert done.exit_code == 0
     assert done.out.startswith("Comparison with base: undecided")
-    assert reason in " ".join(done.out.split())
+    text = " ".join(done.out.split())
+    assert [text.count(reason) for reason in reasons] == [1] * len(reasons), done.out
     rows = shown(compare(here, "base", "other", "--json"))["rows"]
     assert {each["verdict"] for each in rows if each["measure"] == "p95"} == {"undecided"}
     assert all(each["why"] for each in rows if each["verdict"] == "undecided")
