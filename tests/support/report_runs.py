@@ -21,7 +21,8 @@ def growing_run(spool: Path) -> Record:
     """The record of such a run, which was a dry run."""
     folder = str(spool)
     publisher = Publisher(run_id="r", host=HOST, dry_run=True, spool_dir=folder)
-    begin = time.time() - SECONDS
+    # So that the requests of a second end in it.
+    begin = time.time() // 1 - SECONDS
     # Without a warm-up, the measured time begins with the publisher.
     publisher._core.statistics.begin(begin)  # type: ignore[union-attr]  # noqa: SLF001 - a test
     for second in range(SECONDS):
