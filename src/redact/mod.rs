@@ -15,6 +15,9 @@ const REPLACEMENT: &str = "...";
 /// How many bytes before the limit a text may be cut, so that no user name or password is cut.
 const MAX_BACKTRACK: usize = 4096;
 
+/// How often a redacted text is redacted again at most.
+const MAX_FURTHER_PASSES: usize = 4;
+
 /// Replaces possible secrets in the URLs of a text by `...`:
 ///
 /// - `?key=value&key=value`, also after a `#`: each value. A parameter without a value is replaced as a whole if the text before
@@ -26,6 +29,19 @@ const MAX_BACKTRACK: usize = 4096;
 /// the URL. Punctuation that may end a sentence, such as a full stop or a bracket, is kept at the end of a value.
 #[must_use]
 pub fn redact_urls(text: &str) -> Cow<'_, str> {
+    let mut shown = match redact_once(text) {
+        Cow::Borrowed(text) => return Cow::Borrowed(text),
+        Cow::Owned(shown) => shown,
+    };
+    // A bracket that is removed with a value may have been what ended the next URL.
+    for _ in 0..MAX_FURTHER_PASSES {
+        let Cow::Owned(again) = redact_once(&shown) else { break };
+        shown = again;
+    }
+    Cow::Owned(shown)
+}
+
+fn redact_once(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     // Most texts, and most words of other texts, contain none of these characters.
     let may_be_url = |text: &[u8]| text.iter().any(|byte| matches!(byte, b'?' | b'#' | b';' | b'@'));
@@ -187,6 +203,7 @@ mod tests {
             ("proxy=user:p@ss,w=d@h:80", "proxy=...@h:80"),
             ("amqp://a:b@h//,amqp://c:d@i", "amqp://...@h//,amqp://...@i"),
             (r#"http://?":u:p@h"#, r#"http://?"...@h"#),
+            ("[http://?(]?]http://", "[http://?...]?..."),
             // Prose.
             ("really?no", "really?no"),
             ("a ? b : c", "a ? b : c"),
