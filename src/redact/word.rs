@@ -12,6 +12,36 @@ const fn is_trailing(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'' | b'`' | b')' | b']' | b'}' | b',' | b'.' | b':' | b';' | b'!' | b'?' | b'\\')
 }
 
+/// The number of brackets that are open within values. It starts anew with each parameter, so that redacting the result again
+/// changes nothing.
+#[derive(Default)]
+struct OpenBrackets(usize);
+
+/// What a closing bracket closes.
+#[derive(PartialEq, Eq)]
+enum Closing {
+    /// A bracket of the same value.
+    Own,
+    /// One before the value, if there is one.
+    Other,
+}
+
+impl OpenBrackets {
+    fn read(&mut self, byte: u8) -> Option<Closing> {
+        match byte {
+            b'=' | b'&' => self.0 = 0,
+            b'(' | b'[' | b'{' => self.0 += 1,
+            b')' | b']' | b'}' if self.0 == 0 => return Some(Closing::Other),
+            b')' | b']' | b'}' => {
+                self.0 -= 1;
+                return Some(Closing::Own);
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
 /// A word, and the state of its parser. All ranges begin and end next to ASCII characters, so they can slice the text.
 pub(super) struct Word<'a> {
     bytes: &'a [u8],
@@ -128,7 +158,7 @@ impl<'a> Word<'a> {
 
     /// The end of a value that begins at `start`. One of the `stops` ends it at the latest.
     fn end_of_value(&self, start: usize, stops: &[u8]) -> usize {
-        let mut opened = 0_usize;
+        let mut brackets = OpenBrackets::default();
         for at in start..self.end {
             let byte = self.bytes[at];
             let ends = match (byte, self.quote) {
@@ -137,22 +167,9 @@ impl<'a> Word<'a> {
                 // Only the same mark closes a quotation, because a value may contain an apostrophe.
                 (b'"' | b'\'', Some(open)) => open == self.mark(at),
                 // A mark that was not opened within the word may belong to the value: `?q="a"&token=b`.
-                (b'"', None) => opened == 0 && self.closes(at),
-                // Brackets are counted from the start of each parameter, so that redacting the result again changes nothing.
-                (b'=' | b'&', None) => {
-                    opened = 0;
-                    false
-                }
-                (b'(' | b'[' | b'{', None) => {
-                    opened += 1;
-                    false
-                }
-                (b')' | b']' | b'}', None) if opened > 0 => {
-                    opened -= 1;
-                    false
-                }
-                (b')' | b']' | b'}', None) => self.depth > 0,
-                _ => false,
+                (b'"', None) => brackets.0 == 0 && self.closes(at),
+                (_, None) => brackets.read(byte) == Some(Closing::Other) && self.depth > 0,
+                (_, Some(_)) => false,
             };
             if ends {
                 return at;
@@ -170,16 +187,25 @@ impl<'a> Word<'a> {
             || (rest.len() <= MAX_TRAILING && rest.iter().all(|&byte| is_trailing(byte)))
     }
 
-    /// The range of values without the punctuation after the URL. A `...` of an earlier redaction is a part of the values.
+    /// The range of values without the punctuation after the URL. A `...` of an earlier redaction is a part of the values, and
+    /// so is a bracket that closes one of them. Left alone, it would seem to close a bracket before the URL.
     fn without_trailing(&self, Range { start, mut end }: Range<usize>) -> Range<usize> {
+        let first = start.max(self.end_of_brackets(start..end));
         let is_left_out = |end: usize| {
             let rest = self.bytes[start..end].strip_suffix(REPLACEMENT.as_bytes());
             rest.is_some_and(|rest| matches!(rest.last(), None | Some(b'=' | b'&')))
         };
-        while end > start && is_trailing(self.bytes[end - 1]) && !is_left_out(end) {
+        while end > first && is_trailing(self.bytes[end - 1]) && !is_left_out(end) {
             end -= 1;
         }
         start..end
+    }
+
+    /// The end of the last pair of brackets within values; 0 without one.
+    fn end_of_brackets(&self, values: Range<usize>) -> usize {
+        let mut brackets = OpenBrackets::default();
+        let own = values.filter(|&at| brackets.read(self.bytes[at]) == Some(Closing::Own));
+        own.last().map_or(0, |at| at + 1)
     }
 
     /// Handles a `/`, which is a part of a path, or the first of the two before a host.
