@@ -11,7 +11,7 @@ import gevent
 
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.drain_wait import DrainWait
-from locust_cw._plugin.exit_code import ExitReason, reasons_without_receipt
+from locust_cw._plugin.exit_code import ExitReason, reasons_of, reasons_without_receipt
 from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.finalize import finalize
 from locust_cw._plugin.locust_adapter import Role
@@ -20,7 +20,6 @@ from locust_cw._plugin.run import Outcome, Phase, TestRun
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locust_cw import _core
     from locust_cw._plugin.process_role import ProcessRole
     from locust_cw._plugin.session_end import FinishedRun, SessionEnd
 
@@ -137,7 +136,7 @@ class Drain:
             try:
                 finished, is_shown = finalize(run, process_role, self._wait)
                 end.finished.append(finished)
-                reasons = _exit_reasons(run, finished.receipt) if is_shown else set()
+                reasons = reasons_of(run, finished.receipt) if is_shown else set()
             except Exception:
                 # The other runs get their receipts.
                 logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
@@ -166,13 +165,6 @@ class Drain:
             self._wait.sleep(_POLL_S)
         if progress_bar is not None:
             progress_bar.clear()
-
-
-def _exit_reasons(run: TestRun, receipt: _core.Receipt) -> set[ExitReason]:
-    """The conditions that a run does not meet, and the loss if that counts."""
-    is_lost = run.options["fail_on_loss"] and not receipt.complete
-    found = (is_lost, ExitReason.LOST), (not receipt.passed, ExitReason.NOT_PASSED), (run.is_slower, ExitReason.SLOWER)
-    return {reason for applies, reason in found if applies}
 
 
 def _log_undelivered(run: TestRun, process_role: ProcessRole) -> None:

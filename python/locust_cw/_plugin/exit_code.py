@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from locust_cw import _core
+    from locust_cw._plugin.run import TestRun
+
 logger = logging.getLogger("locust_cw")
 
 
@@ -21,6 +24,16 @@ class ExitReason(Enum):
     NOT_PASSED = 3, "Exit code 3: a check failed or is undecided"
     SLOWER = 3, "Exit code 3: the run is slower than its baseline"
     NOT_JUDGED = 3, "Exit code 3: the test was not judged"
+
+
+def reasons_of(run: TestRun, receipt: _core.Receipt) -> set[ExitReason]:
+    """The conditions that a run does not meet, and a loss if that counts."""
+    found = {
+        ExitReason.LOST: run.options["fail_on_loss"] and not receipt.complete,
+        ExitReason.NOT_PASSED: not receipt.passed,
+        ExitReason.SLOWER: run.is_slower,
+    }
+    return {reason for reason, applies in found.items() if applies}
 
 
 def reasons_without_receipt(option: Callable[[str], object]) -> set[ExitReason]:
