@@ -50,6 +50,9 @@ def events(events: list[tuple[int, str]], group: str = "LocustTests", stream: st
     return logs("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=listed)
 
 
+EVENT = {"timestamp": NOW_MS, "message": "a"}
+
+
 def dimension(name: str = "Host", value: str = "h") -> list[dict[str, str]]:
     return [{"Name": name, "Value": value}]
 
@@ -131,6 +134,16 @@ BAD = {
     "storage resolution": (metrics([datum(StorageResolution=5)]), "storage resolution 5"),
     "10001 log events": (events([(NOW_MS, "x")] * 10_001), "10001 events"),
     "no log events": (events([]), "logEvents"),
+    "second log event without a time": (
+        logs("PutLogEvents", logGroupName="g", logStreamName="s", logEvents=[EVENT, {"message": "b"}]),
+        "timestamp",
+    ),
+    "second log event with an unknown member": (
+        logs("PutLogEvents", logGroupName="g", logStreamName="s", logEvents=[EVENT, EVENT | {"level": "INFO"}]),
+        "level",
+    ),
+    "second log event without text": (events([(NOW_MS, "a"), (NOW_MS, "")]), "empty message"),
+    "call without log events": (logs("PutLogEvents", logGroupName="g", logStreamName="s"), "logEvents"),
     "large log batch": (events([(NOW_MS, "x" * (1_048_576 - 25))]), "1048577 bytes of events"),
     "large log batch in UTF-8": (events([(NOW_MS, "주" * 350_000)]), "1050026 bytes of events"),
     "many small log events": (events([(NOW_MS, "x" * 79)] * 9990 + [(NOW_MS, "x" * 200)] * 10), "bytes of events"),
