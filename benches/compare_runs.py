@@ -91,13 +91,13 @@ def main() -> None:
             comparison = compared(base, run)
             verdicts[comparison.verdict] += 1
             rows = [row.fields for row in comparison.rows]
-            pairs.append({"verdict": comparison.verdict, "reason": comparison.reason, "rows": rows})
+            pairs.append({"verdict": comparison.verdict, "reasons": comparison.reasons, "rows": rows})
             changes = [
                 f"{row.request or 'all'} {row.measure} {row.change:+.1%} {row.verdict or ''}"
                 for row in comparison.rows
                 if row.change is not None and (row.request is None or row.verdict in {"slower", "faster"})
             ]
-            reason = f" ({comparison.reason})" if comparison.reason else ""
+            reason = f" ({' '.join(comparison.reasons)})" if comparison.reasons else ""
             print(f"pair {number + 1}: {comparison.verdict}{reason}; {', '.join(changes)}", flush=True)
     wrong = verdicts["slower"] + verdicts["faster"]
     print(f"{dict(verdicts)}: {wrong / options.pairs:.0%} slower or faster, at most {MAX_SHARE:.0%} expected")

@@ -564,8 +564,8 @@ class ComparisonRow:
     def verdict(self) -> Literal["slower", "faster", "same", "undecided"] | None:
         """The verdict; None for requests per second. A failure rate that rose is `slower`."""
     @property
-    def why(self) -> str | None:
-        """Why the verdict is undecided: a sentence."""
+    def reasons(self) -> list[str]:
+        """Why the verdict is undecided: sentences."""
     @property
     def fields(self) -> dict[str, Any]:
         """The row in the JSON of the command `compare`."""
@@ -581,8 +581,8 @@ class Comparison:
         It is `same` if failure rate, p50 and p95 of all requests are.
         """
     @property
-    def reason(self) -> str | None:
-        """Why there is no verdict on times: a sentence."""
+    def reasons(self) -> list[str]:
+        """Why there is no verdict on times: sentences."""
     @property
     def rows(self) -> list[ComparisonRow]:
         """The five measures of all requests, and then those of each request, by name and method."""

@@ -42,15 +42,6 @@ pub enum Obstacle {
     TooFewTimes(SideName, u64, u64),
     /// A response time is zero.
     Zero,
-    /// Two or more of the others.
-    Several(Vec<Self>),
-}
-
-impl Obstacle {
-    /// All that are there, as one.
-    fn all(mut obstacles: Vec<Self>) -> Option<Self> {
-        if obstacles.len() > 1 { Some(Self::Several(obstacles)) } else { obstacles.pop() }
-    }
 }
 
 impl fmt::Display for Obstacle {
@@ -87,12 +78,6 @@ impl fmt::Display for Obstacle {
                 write!(formatter, "The {side} has too few successful requests: {count}, and {needed} are necessary.")
             }
             Self::Zero => write!(formatter, "A response time of 0 ms has no relative change."),
-            Self::Several(obstacles) => {
-                for (number, obstacle) in obstacles.iter().enumerate() {
-                    write!(formatter, "{}{obstacle}", if number == 0 { "" } else { " " })?;
-                }
-                Ok(())
-            }
         }
     }
 }
@@ -106,17 +91,22 @@ fn rate(per_second: f64) -> String {
     }
 }
 
-/// Why the times of two runs cannot be compared at all: the first reason of each kind, so that the user can remove them in one go.
-pub fn of_runs(sides: &[Side<'_>; 2], timelines: &[Timeline; 2]) -> Option<Obstacle> {
-    let too_little = too_little(sides, timelines);
+/// Why two runs cannot be compared at all: the first reason of each kind, so that the user can remove them in one go.
+pub fn of_runs(sides: &[Side<'_>; 2], timelines: &[Timeline; 2]) -> Vec<Obstacle> {
+    [too_little(sides, timelines), generator(sides)].into_iter().flatten().collect()
+}
+
+/// Why the times of two runs that are comparable apart from these obstacles cannot be compared.
+pub fn of_times(sides: &[Side<'_>; 2], of_runs: &[Obstacle]) -> Vec<Obstacle> {
+    let is_short = |obstacle: &Obstacle| matches!(obstacle, Obstacle::TooShort(..) | Obstacle::TooFewBlocks(..));
     // A short run has no rate that could be compared.
-    let load =
-        if too_little.is_none() { load(sides, sides.each_ref().map(|side| side.summary.counts().0)) } else { None };
-    Obstacle::all([too_little, generator(sides), approximate(sides), load].into_iter().flatten().collect())
+    let has_rate = !of_runs.iter().any(is_short);
+    let load = has_rate.then(|| load(sides, sides.each_ref().map(|side| side.summary.counts().0))).flatten();
+    of_runs.iter().cloned().chain(approximate(sides)).chain(load).collect()
 }
 
 /// Why nothing can be compared: too little remains after the warm-up.
-pub fn too_little(sides: &[Side<'_>; 2], timelines: &[Timeline; 2]) -> Option<Obstacle> {
+fn too_little(sides: &[Side<'_>; 2], timelines: &[Timeline; 2]) -> Option<Obstacle> {
     let short = named(sides).find(|(_, side)| side.seconds.is_nan() || side.seconds < MIN_SECONDS);
     short.map(|(name, side)| Obstacle::TooShort(name, side.seconds.max(0.0))).or_else(|| {
         let few = named(timelines).find(|(_, timeline)| timeline.rows() < MIN_BLOCKS);
@@ -125,7 +115,7 @@ pub fn too_little(sides: &[Side<'_>; 2], timelines: &[Timeline; 2]) -> Option<Ob
 }
 
 /// Whether a process of the load generator was the bottleneck.
-pub fn generator(sides: &[Side<'_>; 2]) -> Option<Obstacle> {
+fn generator(sides: &[Side<'_>; 2]) -> Option<Obstacle> {
     named(sides).find_map(|(name, side)| {
         let percent = side.summary.generator().cpu_percent()?;
         (percent >= MAX_CPU_PERCENT).then_some(Obstacle::Generator(name, percent))

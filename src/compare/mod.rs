@@ -104,8 +104,8 @@ pub fn compare(base: Side<'_>, run: Side<'_>, options: &Options) -> Result<Compa
         drafts.extend(runs.drafts(Some(&key.to_string()), parts, None));
     }
     let rows = verdict::judge(drafts, options.tolerance);
-    let reason = runs.no_times.as_ref().map(ToString::to_string);
-    Ok(Comparison { verdict: verdict::of_run(&rows), reason, rows })
+    let reasons = runs.of_times.iter().map(ToString::to_string).collect();
+    Ok(Comparison { verdict: verdict::of_run(&rows), reasons, rows })
 }
 
 /// A request in both runs, by name and then method as Locust lists requests.

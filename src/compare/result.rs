@@ -99,8 +99,14 @@ pub struct Row {
     pub interval: Option<(f64, f64)>,
     /// The verdict; None for measures without one.
     pub verdict: Option<Verdict>,
-    /// Why the verdict is undecided: a sentence.
-    pub why: Option<String>,
+    /// Why the verdict is undecided: sentences.
+    #[serde(rename = "why", serialize_with = "as_text")]
+    pub reasons: Vec<String>,
+}
+
+/// The sentences one after another; null if there are none.
+fn as_text<S: Serializer>(sentences: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    (!sentences.is_empty()).then(|| sentences.join(" ")).serialize(serializer)
 }
 
 /// A comparison of two runs.
@@ -108,8 +114,8 @@ pub struct Row {
 pub struct Comparison {
     /// The verdict on the run as a whole.
     pub verdict: Verdict,
-    /// Why there is no verdict on times: a sentence.
-    pub reason: Option<String>,
+    /// Why there is no verdict on times: sentences.
+    pub reasons: Vec<String>,
     /// All requests, and then each request in the order of [`crate::summary::Summary::requests`]; for each, [`Measure::ALL`].
     pub rows: Vec<Row>,
 }

@@ -16,7 +16,7 @@ pub struct Draft {
     /// The change on the scale on which it is tested: the logarithm of a ratio, or a difference of shares.
     pub change: Option<Change>,
     /// Why there is no verdict.
-    pub obstacle: Option<Obstacle>,
+    pub obstacles: Vec<Obstacle>,
 }
 
 /// What is known of the runs as a whole.
@@ -26,9 +26,9 @@ pub struct Runs<'a> {
     /// Their rows in time.
     pub timelines: [Timeline; 2],
     /// Why no measure can be compared.
-    pub nothing: Option<Obstacle>,
-    /// Why no times can be compared.
-    pub no_times: Option<Obstacle>,
+    pub of_runs: Vec<Obstacle>,
+    /// Why no times can be compared: these, and more.
+    pub of_times: Vec<Obstacle>,
     bootstraps: [Resampling; 2],
 }
 
@@ -45,9 +45,9 @@ impl<'a> Runs<'a> {
             let rows = Bootstrap::of(timeline);
             Resampling { whole_rows: rows.of_whole_rows(), rows }
         });
-        let nothing = comparable::too_little(&sides, &timelines).or_else(|| comparable::generator(&sides));
-        let no_times = comparable::of_runs(&sides, &timelines);
-        Self { sides, timelines, nothing, no_times, bootstraps }
+        let of_runs = comparable::of_runs(&sides, &timelines);
+        let of_times = comparable::of_times(&sides, &of_runs);
+        Self { sides, timelines, of_runs, of_times, bootstraps }
     }
 
     /// The rows of a request. `obstacle` prevents verdicts on its times.
@@ -78,7 +78,7 @@ struct Request<'a> {
 impl Request<'_> {
     fn draft(&self, measure: Measure) -> Draft {
         let values = self.values(measure);
-        let obstacle = self.obstacle(measure, values);
+        let obstacles = self.obstacles(measure, values);
         let change = self.change(measure, values);
         let (relative, interval) = match &change {
             Some(change) if measure == Measure::FailureRate => (Some(change.estimate), Some(change.interval)),
@@ -98,9 +98,9 @@ impl Request<'_> {
             change: relative,
             interval,
             verdict: None,
-            why: None,
+            reasons: Vec::new(),
         };
-        Draft { row, change, obstacle }
+        Draft { row, change, obstacles }
     }
 
     /// The values of both runs, in the unit of the measure.
@@ -117,7 +117,17 @@ impl Request<'_> {
         })
     }
 
-    fn obstacle(&self, measure: Measure, values: [Option<f64>; 2]) -> Option<Obstacle> {
+    /// Those of the runs, or the first one of the request.
+    fn obstacles(&self, measure: Measure, values: [Option<f64>; 2]) -> Vec<Obstacle> {
+        let of_runs = match measure {
+            Measure::RequestsPerSecond => return Vec::new(),
+            Measure::FailureRate => &self.runs.of_runs,
+            Measure::P50 | Measure::P95 | Measure::P99 => &self.runs.of_times,
+        };
+        if of_runs.is_empty() { self.own_obstacle(measure, values).into_iter().collect() } else { of_runs.clone() }
+    }
+
+    fn own_obstacle(&self, measure: Measure, values: [Option<f64>; 2]) -> Option<Obstacle> {
         let missing = || {
             let side = self.parts.iter().position(|part| part.is_none_or(|part| part.measured.requests == 0))?;
             Some(Obstacle::Missing([SideName::Base, SideName::Run][side]))
@@ -125,19 +135,18 @@ impl Request<'_> {
         let counts = self.parts.map(|part| part.map_or(0, |part| part.measured.requests));
         match measure {
             Measure::RequestsPerSecond => None,
-            Measure::FailureRate => self.runs.nothing.clone().or_else(missing).or_else(|| {
+            Measure::FailureRate => missing().or_else(|| {
                 // More failures under more load say nothing, but more failures under the same or less load do.
                 let [Some(base), Some(run)] = values else { return None };
                 let direction = comparable::load_direction(&self.runs.sides, counts);
                 (direction * (run - base) > 0.0).then(|| comparable::load(&self.runs.sides, counts)).flatten()
             }),
             Measure::P50 | Measure::P95 | Measure::P99 => {
-                let runs = self.runs.no_times.clone().or_else(missing).or_else(|| self.obstacle.clone());
                 let load = || comparable::load(&self.runs.sides, counts);
                 let timed = self.parts.map(|part| part.map_or(0, |part| part.measured.successful.count()));
                 let few = || comparable::too_few_times(timed, quantile(measure));
                 let zero = || values.contains(&Some(0.0)).then_some(Obstacle::Zero);
-                runs.or_else(load).or_else(few).or_else(zero)
+                missing().or_else(|| self.obstacle.clone()).or_else(load).or_else(few).or_else(zero)
             }
         }
     }

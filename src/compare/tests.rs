@@ -86,9 +86,9 @@ fn verdicts(comparison: &Comparison) -> Vec<Option<Verdict>> {
 fn a_run_whose_times_are_longer_is_slower_and_one_without_a_difference_the_same() {
     let base = Plan::default();
     let slower = compared(&base, &Plan { median_ms: 24.0, ..Plan::seed(2) });
-    assert_eq!((slower.verdict, &slower.reason), (Verdict::Slower, &None));
+    assert_eq!((slower.verdict, &slower.reasons), (Verdict::Slower, &vec![]));
     let p95 = row(&slower, Some("GET /"), Measure::P95);
-    assert_eq!((p95.verdict, &p95.why), (Some(Verdict::Slower), &None));
+    assert_eq!((p95.verdict, &p95.reasons), (Some(Verdict::Slower), &vec![]));
     let (low, high) = p95.interval.expect("enough data");
     assert!(low > 0.1 && high < 0.3 && low < 0.2 && 0.2 < high, "{p95:?}");
     let rate = row(&slower, None, Measure::RequestsPerSecond);
@@ -120,31 +120,29 @@ fn more_failures_are_worse_unless_the_load_is_higher_too() {
 #[test]
 fn runs_that_cannot_be_compared_have_a_reason_of_each_kind() {
     let base = Plan::default();
-    let cases = [
-        (
-            Plan { per_second: 57, ..Plan::seed(2) },
-            "The load differed by 14 %: 50.0 requests/s in the base and 57.0 in the run.",
-        ),
-        (
-            Plan { seconds: 20, ..Plan::seed(2) },
-            "The measured time of the run is 20 s: a comparison needs at least 30 s after the warm-up.",
-        ),
-        (
-            Plan { cpu_percent: 97.4, ..Plan::seed(2) },
-            "The load generator was the bottleneck in the run: a process used 97 % of a CPU core. Use more workers.",
-        ),
-        (
-            Plan { cpu_percent: 97.4, per_second: 57, ..Plan::seed(2) },
-            "The load generator was the bottleneck in the run: a process used 97 % of a CPU core. Use more workers. The load \
-             differed by 14 %: 50.0 requests/s in the base and 57.0 in the run.",
-        ),
-    ];
-    for (run, reason) in cases {
-        let comparison = compared(&base, &Plan { median_ms: 60.0, ..run });
-        assert_eq!((comparison.verdict, comparison.reason.as_deref()), (Verdict::Undecided, Some(reason)));
+    let load = "The load differed by 14 %: 50.0 requests/s in the base and 57.0 in the run.";
+    let short = "The measured time of the run is 20 s: a comparison needs at least 30 s after the warm-up.";
+    let generator =
+        "The load generator was the bottleneck in the run: a process used 97 % of a CPU core. Use more workers.";
+    let (long, cool) = (300, Plan::default().cpu_percent);
+    for (per_second, seconds, cpu_percent, reasons) in [
+        (57, long, cool, vec![load]),
+        (50, 20, cool, vec![short]),
+        (50, long, 97.4, vec![generator]),
+        (57, long, 97.4, vec![generator, load]),
+        (57, 20, 97.4, vec![short, generator]),
+    ] {
+        let run = Plan { per_second, seconds, cpu_percent, median_ms: 60.0, ..Plan::seed(2) };
+        let comparison = compared(&base, &run);
+        assert_eq!(
+            (comparison.verdict, &comparison.reasons),
+            (Verdict::Undecided, &reasons.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        );
         let times = comparison.rows.iter().filter(|row| row.unit == crate::check::Unit::Milliseconds);
-        assert!(times.clone().all(|row| row.verdict == Some(Verdict::Undecided) && row.why.as_deref() == Some(reason)));
-        assert!(times.clone().all(|row| row.change.is_some_and(|change| change > 1.0)), "changes are shown");
+        for row in times {
+            assert_eq!((row.verdict, &row.reasons), (Some(Verdict::Undecided), &comparison.reasons));
+            assert!(row.change.is_some_and(|change| change > 1.0), "changes are shown");
+        }
     }
 }
 
@@ -154,7 +152,7 @@ fn a_run_that_rounds_its_times_has_no_verdict() {
     run.mark_approximate();
     let [base, run] = [&base, &run].map(|summary| Side { summary, seconds: 300.0 });
     let comparison = compare(base, run, &Options::default()).expect("valid options");
-    assert!(comparison.reason.is_some_and(|reason| reason.starts_with("The response times of the run are rounded")));
+    assert!(matches!(&comparison.reasons[..], [one] if one.starts_with("The response times of the run are rounded")));
 }
 
 #[test]
@@ -162,7 +160,7 @@ fn requests_of_one_run_have_rows_and_other_names_prevent_a_verdict_on_all() {
     let base = Plan { names: vec!["/", "/cart"], ..Plan::default() };
     let run = Plan { names: vec!["/", "/basket"], ..Plan::seed(2) };
     let comparison = compared(&base, &run);
-    let why = |request, measure| row(&comparison, request, measure).why.as_deref();
+    let why = |request, measure| row(&comparison, request, measure).reasons.first().map(String::as_str);
     assert_eq!(why(Some("GET /cart"), Measure::P50), Some("The run has no such request."));
     assert_eq!(why(Some("GET /basket"), Measure::FailureRate), Some("The base has no such request."));
     assert!(why(None, Measure::P50).is_some_and(|why| why.starts_with("The mix differed: 4")), "{comparison:?}");
@@ -177,7 +175,7 @@ fn few_requests_have_no_verdict_on_high_percentiles() {
     let p99 = compared(&base, &run);
     let p99 = row(&p99, None, Measure::P99);
     let why = "The base has too few successful requests: 600, and 2000 are necessary.";
-    assert_eq!((p99.interval, p99.why.as_deref()), (None, Some(why)));
+    assert_eq!((p99.interval, &p99.reasons), (None, &vec![why.to_owned()]));
 }
 
 #[test]
@@ -203,7 +201,11 @@ fn runs_without_requests_are_undecided() {
     for (base, run, expected) in [(empty, empty, 5), (empty, full, 10), (full, empty, 10)] {
         let comparison = compare(base, run, &Options::default()).expect("valid options");
         assert_eq!((comparison.verdict, comparison.rows.len()), (Verdict::Undecided, expected));
-        assert!(comparison.reason.is_some());
+        assert!(
+            comparison.reasons.iter().all(|reason| reason.ends_with("a comparison needs at least 20.")),
+            "{comparison:?}"
+        );
+        assert_eq!(comparison.reasons.len(), 1);
     }
 }
 
@@ -237,7 +239,7 @@ proptest! {
         prop_assert_eq!(verdicts(&forward), expected);
         for (row, other) in forward.rows.iter().zip(&backward.rows) {
             prop_assert_eq!((row.base, row.run), (other.run, other.base));
-            prop_assert_eq!(row.why.is_some(), row.verdict == Some(Verdict::Undecided), "{:?}", row);
+            prop_assert_eq!(!row.reasons.is_empty(), row.verdict == Some(Verdict::Undecided), "{:?}", row);
             if let (Some((low, high)), Some(change)) = (row.interval, row.change) {
                 prop_assert!(low <= change && change <= high, "{:?}", row);
             }

@@ -25,8 +25,8 @@ pub fn judge(drafts: Vec<Draft>, tolerance: f64) -> Vec<Row> {
     let rows = drafts.into_iter().map(|draft| {
         let family = usize::from(draft.row.request.is_some());
         let is_significant = tested(&draft).is_some() && rejected[family].next().unwrap_or_default();
-        let (verdict, why) = verdict(&draft, is_significant, tolerance, families[family].len());
-        Row { verdict, why, ..draft.row }
+        let (verdict, reasons) = verdict(&draft, is_significant, tolerance, families[family].len());
+        Row { verdict, reasons, ..draft.row }
     });
     rows.collect()
 }
@@ -34,7 +34,7 @@ pub fn judge(drafts: Vec<Draft>, tolerance: f64) -> Vec<Row> {
 /// The test of a row.
 fn tested(draft: &Draft) -> Option<Test> {
     let weight = weight(draft.row.measure)?;
-    draft.change.filter(|_| draft.obstacle.is_none()).map(|change| Test { p_value: change.p_value, weight })
+    draft.change.filter(|_| draft.obstacles.is_empty()).map(|change| Test { p_value: change.p_value, weight })
 }
 
 /// The share of a measure in the probability of an error; None for a measure without a verdict. The 95th percentile matters most, and
@@ -49,15 +49,15 @@ const fn weight(measure: Measure) -> Option<f64> {
     }
 }
 
-fn verdict(draft: &Draft, is_significant: bool, tolerance: f64, tests: usize) -> (Option<Verdict>, Option<String>) {
+fn verdict(draft: &Draft, is_significant: bool, tolerance: f64, tests: usize) -> (Option<Verdict>, Vec<String>) {
     if weight(draft.row.measure).is_none() {
-        return (None, None);
+        return (None, Vec::new());
     }
-    if let Some(obstacle) = &draft.obstacle {
-        return (Some(Verdict::Undecided), Some(obstacle.to_string()));
+    if !draft.obstacles.is_empty() {
+        return (Some(Verdict::Undecided), draft.obstacles.iter().map(ToString::to_string).collect());
     }
     let Some(change) = &draft.change else {
-        return (Some(Verdict::Undecided), Some("The requests are too few for an interval of the change.".to_owned()));
+        return (Some(Verdict::Undecided), vec!["The requests are too few for an interval of the change.".to_owned()]);
     };
     let (limit, shown) = limit(draft.row.measure, tolerance);
     let verdict = match change.estimate {
@@ -65,15 +65,15 @@ fn verdict(draft: &Draft, is_significant: bool, tolerance: f64, tests: usize) ->
         estimate if is_significant && estimate < -limit => Verdict::Faster,
         _ if -limit <= change.interval.0 && change.interval.1 <= limit => Verdict::Same,
         estimate => {
-            let why = match (is_significant, estimate.abs() > limit) {
+            let reason = match (is_significant, estimate.abs() > limit) {
                 (true, _) => format!("The change is significant, but may be within the tolerance of {shown}."),
                 (false, true) => format!("The change may be chance, as {tests} changes were tested."),
                 (false, false) => format!("The interval of the change reaches beyond the tolerance of {shown}."),
             };
-            return (Some(Verdict::Undecided), Some(why));
+            return (Some(Verdict::Undecided), vec![reason]);
         }
     };
-    (Some(verdict), None)
+    (Some(verdict), Vec::new())
 }
 
 /// The tolerance on the scale of the test, and as text. For times, a ratio of 1.05 and its inverse are the same change.

@@ -43,8 +43,8 @@ impl Comparison {
 
     /// Why there is no verdict on times.
     #[getter]
-    fn reason(&self) -> Option<&str> {
-        self.comparison.reason.as_deref()
+    fn reasons(&self) -> Vec<String> {
+        self.comparison.reasons.clone()
     }
 
     /// The measures of all requests, and then of each request.
@@ -112,8 +112,8 @@ impl ComparisonRow {
 
     /// Why the verdict is undecided.
     #[getter]
-    fn why(&self) -> Option<&str> {
-        self.row.why.as_deref()
+    fn reasons(&self) -> Vec<String> {
+        self.row.reasons.clone()
     }
 
     /// The keys of the command's JSON, with plain values.

@@ -24,25 +24,25 @@ class PlainRow:
     change: float | None
     interval: tuple[float, float] | None
     verdict: Any
-    why: str | None = None
+    reasons: tuple[str, ...] = ()
 
     @property
     def fields(self) -> dict[str, Any]:
         """The row as JSON."""
-        return {name: value for name, value in asdict(self).items() if name != "unit"}
+        shown = {name: value for name, value in asdict(self).items() if name not in ("unit", "reasons")}
+        return shown | {"why": " ".join(self.reasons) or None}
 
 
-def rows_of(request: str | None, verdict: Any = "same", change: float = 0.01, why: str | None = None) -> list[PlainRow]:
+def rows_of(request: str | None, verdict: Any = "same", change: float = 0.01, *reasons: str) -> list[PlainRow]:
     """The five rows of a request, of which p95 has this verdict and change."""
-    change - 0.04, change + 0.04
     return [
         PlainRow(request, "requests_per_second", 505.2, 506.7, "1/s", 0.003, None, None),
         PlainRow(request, "failure_rate", 0.2, 0.2, "%", 0.0, (-0.0004, 0.0004), "same"),
         PlainRow(request, "p50", 81.4, 82.0, "ms", 0.007, (-0.002, 0.015), "same"),
         PlainRow(
-            request, "p95", 212.0, 212.0 * (1 + change), "ms", change, (change - 0.04, change + 0.04), verdict, why
+            request, "p95", 212.0, 212.0 * (1 + change), "ms", change, (change - 0.04, change + 0.04), verdict, reasons
         ),
-        PlainRow(request, "p99", 400.0, 404.0, "ms", 0.01, None, "undecided", "fewer than 10 requests are slower"),
+        PlainRow(request, "p99", 400.0, 404.0, "ms", 0.01, None, "undecided", ("fewer than 10 requests are slower",)),
     ]
 
 
@@ -59,7 +59,7 @@ def compared_runs(*groups: list[PlainRow], **changes: Any) -> ComparedRuns:
         "baseline": "main",
         "tolerance": 0.05,
         "verdict": "slower",
-        "reason": None,
+        "reasons_of_run": (),
         "rows": [row for rows in given for row in rows],
     }
     return ComparedRuns(**facts | changes)

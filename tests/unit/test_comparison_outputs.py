@@ -35,7 +35,7 @@ FEW = "fewer than 10 requests are slower"
 
 
 def undecided() -> ComparedRuns:
-    return compared_runs(rows_of(None, "undecided", why=LOAD), verdict="undecided", reason=LOAD)
+    return compared_runs(rows_of(None, "undecided", 0.01, LOAD), verdict="undecided", reasons_of_run=[LOAD])
 
 
 # Text
@@ -65,15 +65,18 @@ def test_a_p99_with_too_few_requests_does_not_make_a_request_undecided() -> None
 def test_the_text_says_why_there_is_no_verdict_and_what_differs() -> None:
     base = BASE.__class__(**vars(BASE) | {"host": "https://old.example", "warmup_s": 30.0, "is_approximate": True})
     lines = text_of(
-        compared_runs(rows_of(None), base=base, reason=LOAD, verdict="undecided"), colors=False
+        compared_runs(rows_of(None), base=base, reasons_of_run=[LOAD], verdict="undecided"), colors=False
     ).splitlines()
     assert lines[0] == "Comparison with main: undecided"
     assert LOAD in lines
     assert "The hosts differ: https://old.example and https://shop.example." in lines
     assert "The warm-up differs: 30 s and 0 s." in lines
     assert any("--cw-source master" in line for line in lines)
-    # The reason of the run is not repeated for its rows.
+    # The reason of the run is not repeated for its rows, which may have others, too.
     assert text_of(undecided(), colors=False).count(LOAD) == 1
+    runs = compared_runs(rows_of(None, "undecided", 0.01, LOAD, "Another one."), reasons_of_run=[LOAD])
+    assert runs.reasons[0] == "undecided (1): Another one."
+    assert runs.groups[0].reasons == [LOAD, "Another one.", FEW]
 
 
 def test_many_requests_are_counted_and_not_listed() -> None:
@@ -167,7 +170,9 @@ def test_one_file_has_checks_and_comparison(tmp_path: Path) -> None:
 
 @given(st.text(), st.text())
 def test_the_junit_file_is_valid_with_any_text(name: str, reason: str) -> None:
-    runs = compared_runs(rows_of(name, "undecided", why=reason), reason=reason, baseline=name, verdict="undecided")
+    runs = compared_runs(
+        rows_of(name, "undecided", 0.01, reason), reasons_of_run=[reason], baseline=name, verdict="undecided"
+    )
     parsed(ComparisonResults(runs), NoComparison(RUN, name, reason))
 
 
@@ -206,7 +211,7 @@ def test_the_markdown_keeps_to_the_limit_of_github() -> None:
 
 
 def test_the_table_of_a_report_has_the_slower_requests_first() -> None:
-    section = changes(compared_runs(reason=LOAD))
+    section = changes(compared_runs(reasons_of_run=[LOAD]))
     assert section.title == "Comparison with main (20261121T170544Z-01bc): slower"
     document = etree.fromstring(f"<div>{section.html}</div>")
     rows = [["".join(cell.itertext()) for cell in row] for row in document.iterfind(".//tbody/tr")]
@@ -217,7 +222,7 @@ def test_the_table_of_a_report_has_the_slower_requests_first() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_in_a_report_is_text(name: str) -> None:
-    section = changes(compared_runs(rows_of(name, "undecided", why=name), baseline=name))
+    section = changes(compared_runs(rows_of(name, "undecided", 0.01, name), baseline=name))
     document = etree.fromstring(f"<div>{section.html}</div>")
     assert {each.tag for each in document.iter()} <= {"div", "p", "table", "thead", "tbody", "tr", "th", "td"}
     assert not [each for each in document.iter() if set(each.keys()) - {"class", "scope"}]

@@ -34,7 +34,7 @@ def row_of(comparison: _core.Comparison, request: str | None, measure: str) -> _
 def test_a_comparison_has_the_values_of_both_runs_and_the_verdicts(tmp_path: Path) -> None:
     base, run = (summary_of(tmp_path / str(ms), median_ms=ms) for ms in (20, 26))
     comparison = _core.compare_runs(base, 60, run, 60)
-    assert (comparison.verdict, comparison.reason) == ("slower", None)
+    assert (comparison.verdict, comparison.reasons) == ("slower", [])
     assert [row.request for row in comparison.rows] == [None] * 5 + ["GET /"] * 5
     median = row_of(comparison, "GET /", "p50")
     assert median.base == pytest.approx(20, rel=0.05)
@@ -42,7 +42,7 @@ def test_a_comparison_has_the_values_of_both_runs_and_the_verdicts(tmp_path: Pat
     assert median.change == pytest.approx(0.3, abs=0.05)
     low, high = median.interval or (0, 0)
     assert 0.05 < low < (median.change or 0) < high < 0.6
-    assert (median.unit, median.verdict, median.why) == ("ms", "slower", None)
+    assert (median.unit, median.verdict, median.reasons) == ("ms", "slower", [])
     rate = row_of(comparison, None, "requests_per_second")
     assert (rate.base, rate.run, rate.unit, rate.verdict) == (40, 40, "1/s", None)
     failures = row_of(comparison, None, "failure_rate")
@@ -73,9 +73,10 @@ def test_runs_that_are_too_short_have_no_verdict(tmp_path: Path) -> None:
     base, run = (summary_of(tmp_path / str(ms), median_ms=ms, seconds=20) for ms in (20, 40))
     comparison = _core.compare_runs(base, 20, run, 20)
     assert comparison.verdict == "undecided"
-    assert comparison.reason is not None
-    assert comparison.reason.startswith("The measured time of the base is 20 s")
-    assert row_of(comparison, None, "p95").why == comparison.reason
+    (reason,) = comparison.reasons
+    assert reason.startswith("The measured time of the base is 20 s")
+    assert row_of(comparison, None, "p95").reasons == [reason]
+    assert row_of(comparison, None, "p95").fields["why"] == reason
 
 
 def test_the_tolerance_and_the_requests_can_be_chosen(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def compare_summaries(
         baseline=baseline,
         tolerance=tolerance,
         verdict=found.verdict,
-        reason=found.reason,
+        reasons_of_run=found.reasons,
         rows=found.rows,
     )
 

@@ -60,8 +60,8 @@ class Row(Protocol):
         """The verdict; None for a measure without one."""
 
     @property
-    def why(self) -> str | None:
-        """Why the verdict is undecided."""
+    def reasons(self) -> Sequence[str]:
+        """Why the verdict is undecided: sentences."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -121,9 +121,8 @@ class Group:
 
     @property
     def reasons(self) -> list[str]:
-        """Why rows are undecided, each reason once, and none that is a part of another one."""
-        found = dict.fromkeys(one_line(row.why) for row in self.rows if row.why)
-        return [reason for reason in found if not any(reason in other for other in found if other != reason)]
+        """Why rows are undecided, each reason once."""
+        return list(dict.fromkeys(one_line(reason) for row in self.rows for reason in row.reasons))
 
     @property
     def _relevance(self) -> tuple[int, float]:
@@ -142,7 +141,7 @@ class ComparedRuns:
         baseline: The name of the baseline, if the base was given by one.
         tolerance: The change up to which both count as the same, as a share.
         verdict: The verdict on the run as a whole.
-        reason: Why there is no verdict on response times; None if there is one.
+        reasons_of_run: Why there is no verdict on response times; empty if there is one.
         rows: The rows.
 
     """
@@ -152,7 +151,7 @@ class ComparedRuns:
     baseline: str | None
     tolerance: float
     verdict: Verdict
-    reason: str | None
+    reasons_of_run: Sequence[str]
     rows: Sequence[Row]
 
     @property
@@ -177,7 +176,7 @@ class ComparedRuns:
     @property
     def notes(self) -> list[str]:
         """What limits the results, or differs between the runs apart from the load."""
-        notes = [] if self.reason is None else [one_line(self.reason)]
+        notes = [one_line(reason) for reason in self.reasons_of_run]
         base, run = self.base, self.run
         if base.host and run.host and base.host != run.host:
             notes.append(f"The hosts differ: {one_line(base.host)} and {one_line(run.host)}.")
@@ -192,10 +191,10 @@ class ComparedRuns:
 
     @property
     def reasons(self) -> list[str]:
-        """Why rows are undecided, apart from the reason for the whole run: each reason with the number of its rows."""
-        whole = "" if self.reason is None else one_line(self.reason)
-        numbers = Counter(one_line(row.why) for row in self.rows if row.why)
-        return [f"undecided ({number}): {reason}" for reason, number in numbers.items() if reason not in whole]
+        """Why rows are undecided, apart from the reasons of the run: each reason with the number of its rows."""
+        numbers = Counter(one_line(reason) for row in self.rows for reason in row.reasons)
+        known = set(map(one_line, self.reasons_of_run))
+        return [f"undecided ({number}): {reason}" for reason, number in numbers.items() if reason not in known]
 
     def as_json(self) -> dict[str, Any]:
         """What `locust-cw compare --json` prints."""
