@@ -104,7 +104,7 @@ pub fn compare(base: Side<'_>, run: Side<'_>, options: &Options) -> Result<Compa
         drafts.extend(runs.drafts(Some(&key.to_string()), parts, None));
     }
     let rows = verdict::judge(drafts, options.tolerance);
-    let reasons = runs.of_times.iter().map(ToString::to_string).collect();
+    let reasons = runs.no_times.iter().map(ToString::to_string).collect();
     Ok(Comparison { verdict: verdict::of_run(&rows), reasons, rows })
 }
 

@@ -26,9 +26,9 @@ pub struct Runs<'a> {
     /// Their rows in time.
     pub timelines: [Timeline; 2],
     /// Why no measure can be compared.
-    pub of_runs: Vec<Obstacle>,
+    pub no_comparison: Vec<Obstacle>,
     /// Why no times can be compared: these, and more.
-    pub of_times: Vec<Obstacle>,
+    pub no_times: Vec<Obstacle>,
     bootstraps: [Resampling; 2],
 }
 
@@ -45,9 +45,9 @@ impl<'a> Runs<'a> {
             let rows = Bootstrap::of(timeline);
             Resampling { whole_rows: rows.of_whole_rows(), rows }
         });
-        let of_runs = comparable::of_runs(&sides, &timelines);
-        let of_times = comparable::of_times(&sides, &of_runs);
-        Self { sides, timelines, of_runs, of_times, bootstraps }
+        let no_comparison = comparable::of_runs(&sides, &timelines);
+        let no_times = comparable::of_times(&sides, &no_comparison);
+        Self { sides, timelines, no_comparison, no_times, bootstraps }
     }
 
     /// The rows of a request. `obstacle` prevents verdicts on its times.
@@ -121,8 +121,8 @@ impl Request<'_> {
     fn obstacles(&self, measure: Measure, values: [Option<f64>; 2]) -> Vec<Obstacle> {
         let of_runs = match measure {
             Measure::RequestsPerSecond => return Vec::new(),
-            Measure::FailureRate => &self.runs.of_runs,
-            Measure::P50 | Measure::P95 | Measure::P99 => &self.runs.of_times,
+            Measure::FailureRate => &self.runs.no_comparison,
+            Measure::P50 | Measure::P95 | Measure::P99 => &self.runs.no_times,
         };
         if of_runs.is_empty() { self.own_obstacle(measure, values).into_iter().collect() } else { of_runs.clone() }
     }
