@@ -29,7 +29,7 @@ demo-web: $(BUILT) ## open Locust's web UI with a local CloudWatch and a target 
 	$(BIN)/python examples/demo/web.py
 
 # Many tests mainly wait, so more processes run than there are cores.
-TEST_PROCESSES ?= 8
+TEST_PROCESSES ?= 10
 test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs
 	cargo test --locked --no-default-features --features aws

@@ -1,4 +1,4 @@
-"""A real browser on Locust's web UI, as a user has it: Debian's Chromium without a window."""
+"""A real browser, Chromium without a window, on Locust's web UI."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from support.paths import ROOT
 from support.servers import wait_until
 
 SCREENSHOTS = ROOT / "target" / "screenshots"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+# The same engine without a desktop's user interface, the first, uses less than half of the processor time.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1300, "height": 560}
 
 
