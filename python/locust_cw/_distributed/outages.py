@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,14 +13,21 @@ if TYPE_CHECKING:
 _LOG_AFTER_S = 3.5
 
 
+@dataclass
+class _Outage:
+    """An outage under way: when it started, the workers whose calls failed in it, why, and whether it is logged."""
+
+    since: float
+    failed: set[str] = field(default_factory=set)
+    reason: str = ""
+    is_logged: bool = False
+
+
 class WorkerOutages:
     """The outages of the workers of one run."""
 
     def __init__(self) -> None:
-        self._since: float | None = None
-        self._logged = False
-        self._reason = ""
-        self._failed: set[str] = set()
+        self._outage: _Outage | None = None
 
     def next_message(self, failures: Mapping[str, str | None], now: float) -> tuple[int, str] | None:
         """What is to be logged, with its level; None if there is nothing new.
@@ -32,21 +40,18 @@ class WorkerOutages:
         """
         failing = {worker: why for worker, why in failures.items() if why is not None}
         if not failing:
-            return self._end(failures, now)
-        if self._since is None:
-            self._since = now
-        self._failed |= failing.keys()
-        self._reason = self._reason or next((f"{worker}: {why}" for worker, why in failing.items() if why), "")
-        if self._logged or not self._reason or now - self._since < _LOG_AFTER_S:
-            return None
-        self._logged = True
-        return logging.WARNING, f"{len(failing)} of {len(failures)} workers cannot publish. {self._reason}"
-
-    def _end(self, failures: Mapping[str, str | None], now: float) -> tuple[int, str] | None:
-        logged, since = self._logged, self._since
-        workers = "All workers" if self._failed <= failures.keys() else "All remaining workers"
-        self._since, self._logged, self._reason, self._failed = None, False, "", set()
-        if not logged or since is None or not failures:
+            ended, self._outage = self._outage, None
             # If no worker is left, none publishes.
+            return _end_message(ended, failures, now) if ended and ended.is_logged and failures else None
+        outage = self._outage = self._outage or _Outage(now)
+        outage.failed |= failing.keys()
+        outage.reason = outage.reason or next((f"{worker}: {why}" for worker, why in failing.items() if why), "")
+        if outage.is_logged or not outage.reason or now - outage.since < _LOG_AFTER_S:
             return None
-        return logging.INFO, f"{workers} publish again after an outage of {now - since:.0f} s."
+        outage.is_logged = True
+        return logging.WARNING, f"{len(failing)} of {len(failures)} workers cannot publish. {outage.reason}"
+
+
+def _end_message(outage: _Outage, failures: Mapping[str, str | None], now: float) -> tuple[int, str]:
+    workers = "All workers" if outage.failed <= failures.keys() else "All remaining workers"
+    return logging.INFO, f"{workers} publish again after an outage of {now - outage.since:.0f} s."
