@@ -49,7 +49,7 @@ def test_many_marks_leave_room_for_the_chart() -> None:
     """The newest are lines; names that have no room are left out, but those of the run stay."""
     many = findings(*((number / 2, f"a mark with a long name {number}") for number in range(100)))
     axis = TimeAxis.of(many)
-    marks = [moment.name for moment in axis.moments if moment.is_mark]
+    marks = [moment.name for moment in axis.moments if moment.kind == "mark"]
     assert marks == [f"a mark with a long name {number}" for number in range(80, 100)]
     assert len(marks) == MAX_USER_MARKS
     names = set(names_on(render(many, STARTED + 100)))

@@ -147,7 +147,7 @@ def _rows_of_names(axis: TimeAxis, width: float) -> dict[int, int]:
     """The row of the name of each moment, by its number, so that names do not overlap. Users' marks come last."""
     taken: list[list[tuple[float, float]]] = []
     rows = {}
-    for index, moment in sorted(enumerate(axis.moments), key=lambda pair: pair[1].is_mark):
+    for index, moment in sorted(enumerate(axis.moments), key=lambda pair: pair[1].kind == "mark"):
         begin = (moment.at - axis.first) * width / (axis.last - axis.first)
         length = len(moment.name) * _CHARACTER + 10
         if begin + length > width:
@@ -166,7 +166,7 @@ def _moments(scale: _Scale, rows: Mapping[int, int]) -> list[str]:
         width = max(0.0, round(scale.x(axis.stopped) - x, 1))
         parts.append(f'<rect class="saturated" x="{x}" y="{scale.top}" width="{width}" height="{scale.height}"/>')
     for index, moment in enumerate(axis.moments):
-        x, kind = scale.x(moment.at), " saturation" if moment.is_saturation else ""
+        x, kind = scale.x(moment.at), " saturation" if moment.kind == "saturation" else ""
         row = rows.get(index)
         top = scale.top if row is None else scale.top - _NAME_HEIGHT * row - 4
         parts.append(svg.line(f"moment{kind}", (x, top), (x, scale.bottom)))

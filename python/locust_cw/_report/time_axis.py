@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from locust_cw._report.findings import Findings
@@ -17,17 +17,16 @@ _MAX_NAME_ROWS = 4
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment of the run: seconds since the start, and its name."""
+    """A moment of the run: seconds since the start, its name, and what kind of moment it is."""
 
     at: float
     name: str
-    is_saturation: bool = False
-    is_mark: bool = False
+    kind: Literal["of the run", "saturation", "mark"] = "of the run"
 
 
 def marks_of_users(findings: Findings, last: float) -> list[Moment]:
     """The newest marks of `locust_cw.mark` up to the right end of the axis, with the beginning of their texts."""
-    marks = [Moment(when - findings.started, shortened(text), is_mark=True) for when, text in findings.record.marks]
+    marks = [Moment(when - findings.started, shortened(text), "mark") for when, text in findings.record.marks]
     return [mark for mark in marks if 0 <= mark.at <= last][-MAX_USER_MARKS:]
 
 
@@ -76,7 +75,7 @@ class TimeAxis:
         if findings.ramped_up is not None:
             moments.append(Moment(findings.ramped_up - findings.started, "ramp-up ends"))
         if findings.saturation.time is not None:
-            moments.append(Moment(findings.saturation.time - findings.started, "target saturates", is_saturation=True))
+            moments.append(Moment(findings.saturation.time - findings.started, "target saturates", "saturation"))
         moments += marks_of_users(findings, length + margin)
         ordered = tuple(sorted(moments, key=lambda moment: moment.at))
         return cls(findings.started, findings.seconds, -margin, length + margin, ordered)
@@ -84,4 +83,4 @@ class TimeAxis:
     @property
     def saturated(self) -> float | None:
         """When the target saturates."""
-        return next((moment.at for moment in self.moments if moment.is_saturation), None)
+        return next((moment.at for moment in self.moments if moment.kind == "saturation"), None)
