@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ def test(url: str, run_id: str, spool: str, *, seconds: int, users: int) -> Reco
 
 def compared(base: Record, run: Record) -> _core.Comparison:
     """Compare two runs."""
-    (base_begin, base_end), (begin, end) = base.measured_time, run.measured_time
+    (base_begin, base_end), (begin, end) = (each.measured_time(time.time()) for each in (base, run))
     return _core.compare_runs(base.load_summary(), base_end - base_begin, run.load_summary(), end - begin)
 
 

@@ -125,7 +125,7 @@ def _set(options: argparse.Namespace) -> int:
     # Without a summary, nothing can be compared with the run.
     record.load_summary()
     entry = Entry.of(record)
-    if entry.state == "running":
+    if entry.state(time.time()) == "running":
         print_error(f"the run {record.run_id} has not ended: set the baseline when it has")
         return 1
     baseline = Baseline(_name_of(options), record.run_id, time.time(), is_local=options.local)

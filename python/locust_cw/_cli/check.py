@@ -120,8 +120,8 @@ def _judge(
     record: Record, checks: Sequence[_core.Check], targets: Sequence[Target], options: argparse.Namespace
 ) -> tuple[CheckedRun, list[_core.CheckResult]]:
     summary = record.load_summary()
-    measured_from, measured_until = record.measured_time
-    values = _target_values(record, checks, targets, record.measured_time, options)
+    measured_from, measured_until = measured_time = record.measured_time(time.time())
+    values = _target_values(record, checks, targets, measured_time, options)
     results = summary.check([check.text for check in checks], measured_until - measured_from, values)
     run = CheckedRun(
         run_id=record.run_id,

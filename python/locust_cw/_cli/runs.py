@@ -96,7 +96,8 @@ def _run(options: argparse.Namespace) -> int:
             found[entry.run_id] = _newer(entry, found.get(entry.run_id))
     entries = sorted((each for each in found.values() if each.has_tags(tags)), key=lambda each: -each.started)
     if options.json:
-        print_json([entry.as_json() for entry in entries])
+        now = time.time()
+        print_json([entry.as_json(now) for entry in entries])
     else:
         _print(entries)
     return code
@@ -123,7 +124,8 @@ def _print(entries: Sequence[Entry]) -> None:
     rows: list[tuple[str, ...]] = [
         ("run", "started", "state", "duration", "requests", "failures", "p95", "users", "checks", "tags")
     ]
-    rows += [_row(entry) for entry in entries]
+    now = time.time()
+    rows += [_row(entry, now) for entry in entries]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (
@@ -137,13 +139,13 @@ _NUMBERS = range(3, 8)
 """The columns with numbers."""
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: Entry, now: float) -> tuple[str, ...]:
     share = f" ({entry.failures / entry.requests:.1%})" if entry.failures else ""
     tags = " ".join(f"{name}={value}" for name, value in sorted(entry.tags.items()))
     return (
         entry.run_id,
         utc(entry.started),
-        entry.state,
+        entry.state(now),
         _duration((entry.stopped or entry.updated or entry.started) - entry.started),
         f"{entry.requests:,}",
         f"{entry.failures:,}{share}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from locust_cw import _core
@@ -49,7 +50,7 @@ def compare_summaries(
 
 def side_of(record: Record, summary: _core.Summary) -> Side:
     """What is shown of a recorded run."""
-    measured_from, measured_until = record.measured_time
+    measured_from, measured_until = record.measured_time(time.time())
     return Side(
         run_id=record.run_id,
         started=record.started,

@@ -26,25 +26,18 @@ class _Worker:
     report: StatusReport
     received_at: float
 
-    @property
-    def age_s(self) -> float:
-        return time.monotonic() - self.received_at
-
-    @property
-    def vanished(self) -> bool:
-        return not self.report.is_final and self.age_s > _VANISHED_AFTER_S
+    def has_vanished(self, now: float) -> bool:
+        return not self.report.is_final and now - self.received_at > _VANISHED_AFTER_S
 
     @property
     def call_failure(self) -> str | None:
         """Why its calls fail; empty if the reason is not known, None if they do not fail."""
         return None if self.report.outage_since is None else "".join(self.report.failures[:1])
 
-    @property
-    def status(self) -> ReportedStatus:
-        vanished = self.vanished
-        return ReportedStatus(
-            self.report.without_present() if vanished else self.report.aged(self.age_s), vanished=vanished
-        )
+    def status(self, now: float) -> ReportedStatus:
+        if self.has_vanished(now):
+            return ReportedStatus(self.report.without_present(), vanished=True)
+        return ReportedStatus(self.report.aged(now - self.received_at))
 
 
 @dataclass
@@ -70,12 +63,11 @@ class _Run:
         """Workers that were sent a start shortly before the end, and have not reported since."""
         return self.beginning - self.begun - self.workers.keys() - self.opted_out.keys()
 
-    @property
-    def is_complete(self) -> bool:
+    def is_complete(self, now: float) -> bool:
         """Whether every worker has sent its last report, or has vanished."""
-        if self.unreported and time.monotonic() - self.beginning_seen_at <= _VANISHED_AFTER_S:
+        if self.unreported and now - self.beginning_seen_at <= _VANISHED_AFTER_S:
             return False
-        return all(worker.report.is_final or worker.vanished for worker in self.workers.values())
+        return all(worker.report.is_final or worker.has_vanished(now) for worker in self.workers.values())
 
 
 class WorkerRegistry:
@@ -101,7 +93,8 @@ class WorkerRegistry:
         run = self._runs.get(run_id)
         if run is None:
             return set()
-        vanished = {client_id for client_id, worker in run.workers.items() if worker.vanished} - present
+        now = time.monotonic()
+        vanished = {client_id for client_id, worker in run.workers.items() if worker.has_vanished(now)} - present
         return run.opted_out.keys() | run.unreadable | vanished | (run.begun - run.workers.keys())
 
     def update(self, client_id: str, message: Any) -> str | None:  # noqa: ANN401 - a worker may send anything
@@ -162,17 +155,19 @@ class WorkerRegistry:
 
     def statuses(self, run_id: str) -> dict[str, ReportedStatus]:
         """What is known of each worker of a run."""
-        return {client_id: worker.status for client_id, worker in self._run(run_id).workers.items()}
+        now = time.monotonic()
+        return {client_id: worker.status(now) for client_id, worker in self._run(run_id).workers.items()}
 
     def call_failures(self, run_id: str) -> dict[str, str | None]:
         """Why each worker's calls fail; empty if the reason is not known, None if they do not fail.
 
         Workers that have vanished, or report another run by now, are left out: their present state is not known.
         """
+        now = time.monotonic()
         return {
             client_id: worker.call_failure
             for client_id, worker in self._run(run_id).workers.items()
-            if not worker.vanished and self._current.get(client_id, run_id) == run_id
+            if not worker.has_vanished(now) and self._current.get(client_id, run_id) == run_id
         }
 
     def has_opted_out(self, client_id: str, run_id: str) -> bool:
@@ -181,7 +176,7 @@ class WorkerRegistry:
 
     def is_complete(self, run_id: str) -> bool:
         """Whether every worker has sent its last report, or has vanished."""
-        return self._run(run_id).is_complete
+        return self._run(run_id).is_complete(time.monotonic())
 
     def reports(self, run_id: str, *, publishing: bool) -> tuple[list[StatusReport], list[str], bool]:
         """All workers' last reports, remarks on them, and whether they are complete. The run is forgotten.

@@ -126,7 +126,7 @@ def _findings(
         slowest=summary.slowest() if summary is not None else (),
         resources=explain(usages, record.started, found.time, run.stopped),
         latency_is=run.latency_is,
-        links=links_of(record),
+        links=links_of(record, time.time()),
     )
 
 

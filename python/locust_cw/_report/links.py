@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 _DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws", ".api.amazonwebservices.com.cn")
 
 
-def links_of(record: Record) -> dict[str, str]:
+def links_of(record: Record, now: float) -> dict[str, str]:
     """URLs by title; none for a run that was not published to AWS."""
     region = record.destination.get("region")
     if not region or record.option("dry_run") or not _is_aws(record.destination.get("cloudwatch_url")):
         return {}
-    begin, end = record.started, record.ended
+    begin, end = record.started, record.end(now)
     found: dict[str, str] = {}
     if record.dashboard is not None:
         url = console.at_times(console.dashboard_url(region, record.dashboard), begin, end)

@@ -48,11 +48,11 @@ def load_panels(run: RunSeries) -> Iterator[Panel]:
 
 def run_notes(record: Record, now: float) -> Iterator[str]:
     """What readers need to know about the run."""
-    state = Entry.of(record).state
+    state = Entry.of(record).state(now)
     if state == "killed":
         yield (
             "The run was killed: it has no stop and no receipt. Its own numbers are those of the last update of its"
-            f" record, {elapsed(record.ended - record.started)} after the start."
+            f" record, {elapsed(record.end(now) - record.started)} after the start."
         )
     elif state == "running" and record.stopped is None:
         yield f"The run is under way. The report shows it as of {elapsed(now - record.started)} after the start."

@@ -27,6 +27,7 @@ class OwnNumbers(RunSeries):
     Attributes:
         summary: The summary.
         timelines: The requests by time: all, and then each method and name.
+        measured_time: The begin and the end of the time that the timelines cover.
 
     """
 
@@ -34,9 +35,10 @@ class OwnNumbers(RunSeries):
         self.summary = summary
         self.timelines = summary.timelines(QUANTILES)
         all_requests = self.timelines[0]
-        stopped = record.ended
-        begin, end = record.measured_time
-        shortest = shortest_period(record.started, time.time(), 1) or PERIODS[-1]
+        now = time.time()
+        stopped = record.end(now)
+        self.measured_time = begin, end = record.measured_time(now)
+        shortest = shortest_period(record.started, now, 1) or PERIODS[-1]
         super().__init__(
             record,
             stopped,

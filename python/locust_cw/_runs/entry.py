@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -88,25 +87,24 @@ class Entry:
             and (self.checks is None or self.checks in VERDICTS)
         )
 
-    @property
-    def state(self) -> State:
+    def state(self, now: float) -> State:
         """Whether the run is under way, has stopped, or was killed."""
         # A record without the time of its update is that of a run that has ended.
         if self.stopped is not None or self.updated is None:
             return "finished"
-        return "killed" if time.time() - self.updated > STALE_S else "running"
+        return "killed" if now - self.updated > STALE_S else "running"
 
     def has_tags(self, wanted: Mapping[str, str]) -> bool:
         """Whether the run has all these tags."""
         return all(self.tags.get(name) == value for name, value in wanted.items())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, now: float) -> dict[str, Any]:
         """What `locust-cw runs --json` prints."""
         return {
             "run_id": self.run_id,
             "started": self.started,
             "stopped": self.stopped,
-            "state": self.state,
+            "state": self.state(now),
             "requests": self.requests,
             "failures": self.failures,
             "p95_ms": self.p95_ms,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 from locust_cw._aws.metric_data import LATE_S
 from locust_cw._runs.folder import known_runs, records_folder
@@ -15,7 +16,7 @@ def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
     The span ends where a later run of the same series starts. The second in which one stops and the other starts counts
     for both.
     """
-    start, stop = math.floor(record.started), math.ceil(record.ended) + LATE_S
+    start, stop = math.floor(record.started), math.ceil(record.end(time.time())) + LATE_S
     following = [math.floor(other.started) for other in others if other.started > (record.stopped or record.started)]
     return start, max(start + 1, math.ceil(record.stopped or record.started), min([stop, *following]))
 

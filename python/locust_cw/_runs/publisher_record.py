@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,8 @@ def _sum_of(record: Record, other: Record) -> Record:
     # The processes of a run pay once for the metrics of a series.
     receipt["estimated_cost_usd"] = max(0.0, receipt["estimated_cost_usd"] - shared_cost)
     last_stop = max(_stop_of(record), _stop_of(other))
-    begins, ends = zip(record.measured_time, other.measured_time, strict=True)
+    now = time.time()
+    begins, ends = zip(record.measured_time(now), other.measured_time(now), strict=True)
     summary = _sum_of_summaries(record, other)
     return replace(
         record,

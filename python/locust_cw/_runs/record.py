@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -166,19 +165,16 @@ class Record:
         sent = {group: receipt[group]["delivered"] for group in ("requests", "log_events")}
         self.replays.append({"time": when, "destination": destination or {}, **sent})
 
-    @property
-    def ended(self) -> float:
-        """The stop; of a run that was killed, the last update of the record; of a run under way, the present time."""
+    def end(self, now: float) -> float:
+        """The stop; of a run that was killed, the last update of the record; of a run under way, `now`."""
         if self.stopped is not None:
             return self.stopped
-        now = time.time()
         return now if self.updated is None or now - self.updated <= STALE_S else self.updated
 
-    @property
-    def measured_time(self) -> tuple[float, float]:
-        """The begin and the end of the time that checks and comparisons cover."""
+    def measured_time(self, now: float) -> tuple[float, float]:
+        """The begin and the end of the time that checks and comparisons cover. `now` is the end of a run under way."""
         begin = self.started + self.option("warmup") if self.measured_from is None else self.measured_from
-        end = self.ended if self.measured_until is None else self.measured_until
+        end = self.end(now) if self.measured_until is None else self.measured_until
         return min(begin, end), end
 
     def load_summary(self) -> _core.Summary:

@@ -91,17 +91,16 @@ class _Watched:
             self.is_released = True
             self.run.publisher.statistics.unwatch()
 
-    @property
     def _is_watched(self) -> bool:
         return not self.is_released and time.monotonic() - self._requested < RELEASE_AFTER_S
 
     def _release_after_silence(self) -> None:
-        while self._is_watched:
+        while self._is_watched():
             gevent.sleep(_LOOK_EVERY_S)
         self.release()
 
     def _read_targets(self, targets: TargetSignals) -> None:
-        while self._is_watched:
+        while self._is_watched():
             targets.read(self.run.times.started, self.run.times.stopped, time.time())
             gevent.sleep(_LOOK_EVERY_S)
 

@@ -56,14 +56,13 @@ class _Limits:
             self._settled = settled
             self._moved = time.monotonic()
 
-    @property
     def seconds_left(self) -> float | None:
         """Seconds until the timeout; None without one."""
         return None if self._timeout is None else self._started + self._timeout - time.monotonic()
 
     def reason_to_stop(self) -> str | None:
         """Why the replay stops now; None if it goes on."""
-        left = self.seconds_left
+        left = self.seconds_left()
         if left is not None and left <= 0:
             return f"Stopped after the {self._timeout:g} s of --timeout."
         if time.monotonic() - self._moved >= STALLED_AFTER_S:
@@ -146,7 +145,7 @@ class Sender:
                 self._active.remove(active)
                 self._finish(active)
         self._limits.note(settled)
-        self._progress_bar.show(left, settled, failures, seconds_to_wait=self._limits.seconds_left)
+        self._progress_bar.show(left, settled, failures, seconds_to_wait=self._limits.seconds_left())
 
     def _finish(self, active: _Active) -> None:
         self._progress_bar.clear()

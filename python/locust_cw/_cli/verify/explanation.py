@@ -25,7 +25,7 @@ def lost_in_words(comparison: Comparison) -> str:
 
 def explanation(comparison: Comparison) -> Iterator[str]:
     """What readers need to know about the comparison."""
-    if Entry.of(comparison.record).state == "killed":
+    if Entry.of(comparison.record).state(time.time()) == "killed":
         yield "the run was killed: what it published after the last update of its record is not expected"
     yield from comparison.metrics.notes
     yield from comparison.logs.notes

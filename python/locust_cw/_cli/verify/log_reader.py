@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ class LogReader:
     def _slices(self) -> Iterator[tuple[int, int]]:
         """Milliseconds from and to: parts of the run with some thousand events, and an hour before and after."""
         record = self._record
-        start, stop = math.floor(record.started), math.ceil(record.ended) + 1
+        start, stop = math.floor(record.started), math.ceil(record.end(time.time())) + 1
         events = record.receipt["log_events"]["observed"]
         parts = max(1, min(stop - start, math.ceil(events / _EVENTS_PER_SLICE)))
         inner = (start + (stop - start) * number // parts for number in range(parts + 1))
@@ -143,5 +144,5 @@ class LogReader:
             self._account,
             self._group,
             f'filter strcontains(@logStream, "{escaped}") | stats count(*) as events by {by} | limit {MAX_ROWS}',
-            (math.floor(record.started) - _HOUR, math.ceil(record.ended) + _HOUR),
+            (math.floor(record.started) - _HOUR, math.ceil(record.end(time.time())) + _HOUR),
         )

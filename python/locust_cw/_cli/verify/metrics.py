@@ -76,10 +76,11 @@ def compare_metrics(account: Account, record: Record) -> MetricsComparison:
 
 def _overlapping(others: Sequence[Record], window: _Window) -> list[str]:
     """The runs that published to the same series in the same periods."""
+    now = time.time()
     return sorted(
         other.run_id
         for other in others
-        if math.floor(other.started) < window.end and math.floor(other.ended) >= window.start
+        if math.floor(other.started) < window.end and math.floor(other.end(now)) >= window.start
     )
 
 
