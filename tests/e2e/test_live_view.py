@@ -203,7 +203,7 @@ def test_charts_are_operated_with_pointer_and_keyboard(locust: Locust, browser: 
     page.page.set_viewport_size({"width": 400, "height": 900})
     width = "document.scrollingElement.scrollWidth <= innerWidth"
     wait_until(lambda: page.page.evaluate(width), "a narrow window has no horizontal scroll bar")
-    page.screenshot(f"live-narrow-{'dark' if dark else 'light'}")
+    page.screenshot(f"live-narrow-{'light' if dark else 'dark'}")
     assert not page.mishaps
 
 
