@@ -24,7 +24,7 @@ const MAX_BACKTRACK: usize = 4096;
 ///
 /// A value ends at white space, an angle bracket, a quotation mark, or the closing bracket of a bracket that was opened before
 /// the URL. Punctuation that may end a sentence, such as a full stop or a bracket, is kept at the end of a value, except
-/// for a bracket that closes one of the value.
+/// for a bracket that was opened within the value.
 #[must_use]
 pub fn redact_urls(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
@@ -167,6 +167,7 @@ mod tests {
             ("/x?a=b=c&=d&&e", "/x?a=...&=...&&..."),
             ("/proxy?https://u:p@h/x?a=b", "/proxy?..."),
             ("/proxy?to=https://u:p@h/x?a=b", "/proxy?to=..."),
+            ("[x??a=b];u:p;w@h", "[x?...]...@h"),
             ("/x?a=b;c=d", "/x?a=..."),
             ("/x?a=é\u{3000}b", "/x?a=..."),
             // Fragments.

@@ -27,6 +27,7 @@ enum Closing {
 }
 
 impl OpenBrackets {
+    /// Counts a byte. If it is a closing bracket, the result is what it closes.
     fn read(&mut self, byte: u8) -> Option<Closing> {
         match byte {
             b'=' | b'&' => self.0 = 0,
@@ -188,7 +189,7 @@ impl<'a> Word<'a> {
     }
 
     /// The range of values without the punctuation after the URL. A `...` of an earlier redaction is a part of the values, and
-    /// so is a bracket that closes one of them. Left alone, it would seem to close a bracket before the URL.
+    /// so is a bracket that was opened within them. Left alone, it would seem to close a bracket before the URL.
     fn without_trailing(&self, Range { start, mut end }: Range<usize>) -> Range<usize> {
         let first = start.max(self.end_of_brackets(start..end));
         let is_left_out = |end: usize| {
@@ -265,15 +266,13 @@ impl<'a> Word<'a> {
         let start = self.at + 1;
         let end = self.end_of_value(start, stops);
         let values = self.without_trailing(start..end);
-        self.is_url =
-            self.is_url || self.parameters(values.clone()).any(|parameter| self.value_of(parameter).is_some());
-        if self.is_url {
-            for parameter in self.parameters(values) {
-                let value =
-                    self.value_of(parameter.clone()).filter(|value| self.is_key(parameter.start..value.start - 1));
-                redaction.omit(value.unwrap_or(parameter));
+        if self.is_url || self.parameters(values.clone()).any(|parameter| self.value_of(parameter).is_some()) {
+            for parameter in self.parameters(values.clone()) {
+                redaction.omit(self.named_value(parameter.clone()).unwrap_or(parameter));
             }
         }
+        // A parameter that is replaced as a whole does not show that this is a URL: afterwards, nothing is left to show it.
+        self.is_url = self.is_url || self.parameters(values).any(|parameter| self.named_value(parameter).is_some());
         self.leave_value(end);
     }
 
@@ -291,6 +290,11 @@ impl<'a> Word<'a> {
     fn value_of(&self, parameter: Range<usize>) -> Option<Range<usize>> {
         let start = parameter.start + self.bytes[parameter.clone()].iter().position(|&byte| byte == b'=')? + 1;
         self.bytes[start..parameter.end].iter().any(|&byte| byte != b'=').then_some(start..parameter.end)
+    }
+
+    /// The value of a parameter; `None` if the parameter is to be replaced as a whole.
+    fn named_value(&self, parameter: Range<usize>) -> Option<Range<usize>> {
+        self.value_of(parameter.clone()).filter(|value| self.is_key(parameter.start..value.start - 1))
     }
 
     /// Whether it is the name of a value, and not a URL: `?https://user:password@host/x?a=b`.
