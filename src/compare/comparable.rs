@@ -92,17 +92,17 @@ fn rate(per_second: f64) -> String {
 }
 
 /// Why two runs cannot be compared at all: the first reason of each kind, so that the user can remove them in one go.
-pub fn of_runs(sides: &[Side<'_>; 2], timelines: &[Timeline; 2]) -> Vec<Obstacle> {
+pub fn no_comparison(sides: &[Side<'_>; 2], timelines: &[Timeline; 2]) -> Vec<Obstacle> {
     [too_little(sides, timelines), generator(sides)].into_iter().flatten().collect()
 }
 
-/// Why the times of two runs that are comparable apart from these obstacles cannot be compared.
-pub fn of_times(sides: &[Side<'_>; 2], of_runs: &[Obstacle]) -> Vec<Obstacle> {
+/// Why the response times of two runs cannot be compared: `no_comparison`, and what concerns only times.
+pub fn no_times(sides: &[Side<'_>; 2], no_comparison: &[Obstacle]) -> Vec<Obstacle> {
     let is_short = |obstacle: &Obstacle| matches!(obstacle, Obstacle::TooShort(..) | Obstacle::TooFewBlocks(..));
     // A short run has no rate that could be compared.
-    let has_rate = !of_runs.iter().any(is_short);
+    let has_rate = !no_comparison.iter().any(is_short);
     let load = has_rate.then(|| load(sides, sides.each_ref().map(|side| side.summary.counts().0))).flatten();
-    of_runs.iter().cloned().chain(approximate(sides)).chain(load).collect()
+    no_comparison.iter().cloned().chain(approximate(sides)).chain(load).collect()
 }
 
 /// Why nothing can be compared: too little remains after the warm-up.

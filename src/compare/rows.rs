@@ -27,7 +27,7 @@ pub struct Runs<'a> {
     pub timelines: [Timeline; 2],
     /// Why no measure can be compared.
     pub no_comparison: Vec<Obstacle>,
-    /// Why no times can be compared: these, and more.
+    /// Why no times can be compared: `no_comparison`, and what concerns only times.
     pub no_times: Vec<Obstacle>,
     bootstraps: [Resampling; 2],
 }
@@ -45,8 +45,8 @@ impl<'a> Runs<'a> {
             let rows = Bootstrap::of(timeline);
             Resampling { whole_rows: rows.of_whole_rows(), rows }
         });
-        let no_comparison = comparable::of_runs(&sides, &timelines);
-        let no_times = comparable::of_times(&sides, &no_comparison);
+        let no_comparison = comparable::no_comparison(&sides, &timelines);
+        let no_times = comparable::no_times(&sides, &no_comparison);
         Self { sides, timelines, no_comparison, no_times, bootstraps }
     }
 
@@ -117,16 +117,17 @@ impl Request<'_> {
         })
     }
 
-    /// Those of the runs, or the first one of the request.
+    /// Why there is no verdict: all reasons of the runs, or else the first one of the request.
     fn obstacles(&self, measure: Measure, values: [Option<f64>; 2]) -> Vec<Obstacle> {
-        let of_runs = match measure {
+        let shared = match measure {
             Measure::RequestsPerSecond => return Vec::new(),
             Measure::FailureRate => &self.runs.no_comparison,
             Measure::P50 | Measure::P95 | Measure::P99 => &self.runs.no_times,
         };
-        if of_runs.is_empty() { self.own_obstacle(measure, values).into_iter().collect() } else { of_runs.clone() }
+        if shared.is_empty() { self.own_obstacle(measure, values).into_iter().collect() } else { shared.clone() }
     }
 
+    /// Why the request has no verdict, although the runs can be compared.
     fn own_obstacle(&self, measure: Measure, values: [Option<f64>; 2]) -> Option<Obstacle> {
         let missing = || {
             let side = self.parts.iter().position(|part| part.is_none_or(|part| part.measured.requests == 0))?;

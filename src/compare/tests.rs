@@ -125,12 +125,13 @@ fn runs_that_cannot_be_compared_have_a_reason_of_each_kind() {
     let generator =
         "The load generator was the bottleneck in the run: a process used 97 % of a CPU core. Use more workers.";
     let (long, cool) = (300, Plan::default().cpu_percent);
-    for (per_second, seconds, cpu_percent, reasons) in [
-        (57, long, cool, vec![load]),
-        (50, 20, cool, vec![short]),
-        (50, long, 97.4, vec![generator]),
-        (57, long, 97.4, vec![generator, load]),
-        (57, 20, 97.4, vec![short, generator]),
+    // The last list is that of the failure rate, which may be compared if the load differed.
+    for (per_second, seconds, cpu_percent, reasons, of_failures) in [
+        (57, long, cool, vec![load], vec![]),
+        (50, 20, cool, vec![short], vec![short]),
+        (50, long, 97.4, vec![generator], vec![generator]),
+        (57, long, 97.4, vec![generator, load], vec![generator]),
+        (57, 20, 97.4, vec![short, generator], vec![short, generator]),
     ] {
         let run = Plan { per_second, seconds, cpu_percent, median_ms: 60.0, ..Plan::seed(2) };
         let comparison = compared(&base, &run);
@@ -138,6 +139,7 @@ fn runs_that_cannot_be_compared_have_a_reason_of_each_kind() {
             (comparison.verdict, &comparison.reasons),
             (Verdict::Undecided, &reasons.into_iter().map(str::to_owned).collect::<Vec<_>>())
         );
+        assert_eq!(row(&comparison, None, Measure::FailureRate).reasons, of_failures);
         let times = comparison.rows.iter().filter(|row| row.unit == crate::check::Unit::Milliseconds);
         for row in times {
             assert_eq!((row.verdict, &row.reasons), (Some(Verdict::Undecided), &comparison.reasons));
@@ -160,10 +162,11 @@ fn requests_of_one_run_have_rows_and_other_names_prevent_a_verdict_on_all() {
     let base = Plan { names: vec!["/", "/cart"], ..Plan::default() };
     let run = Plan { names: vec!["/", "/basket"], ..Plan::seed(2) };
     let comparison = compared(&base, &run);
-    let why = |request, measure| row(&comparison, request, measure).reasons.first().map(String::as_str);
-    assert_eq!(why(Some("GET /cart"), Measure::P50), Some("The run has no such request."));
-    assert_eq!(why(Some("GET /basket"), Measure::FailureRate), Some("The base has no such request."));
-    assert!(why(None, Measure::P50).is_some_and(|why| why.starts_with("The mix differed: 4")), "{comparison:?}");
+    let why = |request, measure| &row(&comparison, request, measure).reasons[..];
+    assert_eq!(why(Some("GET /cart"), Measure::P50), ["The run has no such request."]);
+    assert_eq!(why(Some("GET /basket"), Measure::FailureRate), ["The base has no such request."]);
+    let of_all = why(None, Measure::P50);
+    assert!(matches!(of_all, [one] if one.starts_with("The mix differed: 4")), "{of_all:?}");
     assert_eq!(row(&comparison, Some("GET /"), Measure::P50).verdict, Some(Verdict::Same));
     let requests: Vec<_> = comparison.rows.iter().step_by(5).map(|row| row.request.as_deref()).collect();
     assert_eq!(requests, [None, Some("GET /"), Some("GET /basket"), Some("GET /cart")]);
