@@ -44,6 +44,9 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("fuzz", max_examples=2_000, deadline=None)
 settings.load_profile("default")
 
+# Tests break connections on purpose. Exceptions in finalizers must not appear in the output of a command under test.
+sys.unraisablehook = lambda _: None
+
 # A shell that runs the tests in the background has them ignore Ctrl-C, and so would the Locust processes they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

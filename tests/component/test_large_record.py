@@ -36,8 +36,9 @@ def test_a_large_record_is_shared_and_read(
     assert max(len(event.message) for event in aws.cloudwatch.events(PREFIX)) <= MAX_EVENT_BYTES
 
     found = SharedRecords(account, aws.cloudwatch.log_group).read(RUN)
-    begin, end = found.measured_time(time.time())
-    assert (begin, end) == record.measured_time(time.time())
+    now = time.time()
+    begin, end = found.measured_time(now)
+    assert (begin, end) == record.measured_time(now)
     assert end - begin == SECONDS
     summary = found.load_summary()
     assert len(summary.requests([])) == NAMES

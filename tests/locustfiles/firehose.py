@@ -1,4 +1,4 @@
-"""Users that fire events without any HTTP, each RATE a second."""
+"""Users that fire events without any HTTP, each RATE a second. Every tenth of a second has a burst of them."""
 
 import itertools
 import os
@@ -7,21 +7,23 @@ from locust import User, constant_throughput, task
 
 import locust_cw
 
+BURST = int(os.environ["RATE"]) // 10
 NUMBERS = itertools.count()
 
 
 class Firehose(User):
-    wait_time = constant_throughput(float(os.environ["RATE"]))
+    wait_time = constant_throughput(10)
 
     @task
     def fire(self) -> None:
-        number = next(NUMBERS)
-        self.environment.events.request.fire(
-            request_type="GET",
-            name=f"/{number % 5}",
-            response_time=1 + number * 7919 % 99991 / 100,
-            response_length=number % 1000,
-        )
+        for _ in range(BURST):
+            number = next(NUMBERS)
+            self.environment.events.request.fire(
+                request_type="GET",
+                name=f"/{number % 5}",
+                response_time=1 + number * 7919 % 99991 / 100,
+                response_length=number % 1000,
+            )
 
 
 __all__ = ["Firehose", "locust_cw"]

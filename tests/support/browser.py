@@ -16,7 +16,7 @@ from support.paths import ROOT
 from support.servers import wait_until
 
 SCREENSHOTS = ROOT / "target" / "screenshots"
-# The same engine without a desktop's user interface, the first, uses less than half of the processor time.
+# The first is the same engine without a desktop's user interface, and uses less than half of the processor time.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1300, "height": 560}
 

@@ -87,7 +87,8 @@ class Findings:
 
     Attributes:
         record: The record of the run.
-        started: The start, in seconds since the epoch.
+        read_at: The time as of which this holds, in seconds since the epoch.
+        started: The start.
         ramped_up: The time at which the number of users first reached its maximum; None if it is unknown.
         stopped: The stop.
         ended: The end of the last request, which may be after the stop.
@@ -110,6 +111,7 @@ class Findings:
     """
 
     record: Record
+    read_at: float
     started: float
     ramped_up: float | None
     stopped: float

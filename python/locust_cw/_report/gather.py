@@ -63,7 +63,8 @@ def gather(record: Record, targets: Sequence[Target], accounts: AccountOf, now: 
         reason = no_data(record, now)
         if summary is None or not summary.all_requests([]).requests:
             raise reason
-        return own_findings(record, summary, targets, None if record.option("dry_run") else accounts, str(reason))
+        own = OwnNumbers(record, summary, now)
+        return _own_findings(own, _Aws(targets, None if record.option("dry_run") else accounts), str(reason))
     total, rows = request_table(run)
     notes = [*run_notes(record, now), *cloudwatch_notes(run)]
     return _findings(run, (total, rows), summary, _Aws(targets, accounts), notes)
@@ -82,9 +83,12 @@ def own_findings(
         reason: Why the numbers are not from CloudWatch, as a sentence for readers.
 
     """
-    run = OwnNumbers(record, summary)
-    notes = [*run_notes(record, time.time()), *own_notes(run, reason)]
-    return _findings(run, own_request_table(run), summary, _Aws(targets, accounts), notes)
+    return _own_findings(OwnNumbers(record, summary, time.time()), _Aws(targets, accounts), reason)
+
+
+def _own_findings(run: OwnNumbers, aws: _Aws, reason: str) -> Findings:
+    notes = [*run_notes(run.record, run.read_at), *own_notes(run, reason)]
+    return _findings(run, own_request_table(run), run.summary, aws, notes)
 
 
 def _findings(
@@ -108,6 +112,7 @@ def _findings(
     load = Group("Load", tuple(load_panels(run)))
     return Findings(
         record=record,
+        read_at=run.read_at,
         started=record.started,
         ramped_up=run.ramped_up,
         stopped=run.stopped,
@@ -126,7 +131,7 @@ def _findings(
         slowest=summary.slowest() if summary is not None else (),
         resources=explain(usages, record.started, found.time, run.stopped),
         latency_is=run.latency_is,
-        links=links_of(record, time.time()),
+        links=links_of(record, run.read_at),
     )
 
 
@@ -144,7 +149,7 @@ def _read(record: Record, accounts: AccountOf, now: float) -> RunMetrics | None:
     if record.option("dry_run") or shortest is None or not record.roll_ups:
         return None
     stopped = min(now, record.started + _MAX_RUN_S) if record.stopped is None else record.stopped
-    run = RunMetrics(record, accounts(None), shortest, stopped)
+    run = RunMetrics(record, accounts(None), shortest, stopped, now)
     if not run.observed:
         return None
     if record.stopped is None:

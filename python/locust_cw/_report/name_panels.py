@@ -19,7 +19,7 @@ def name_groups(run: RunSeries, summary: _core.Summary | None) -> list[Group]:
     """For each of the main names: requests/s and response times."""
     if summary is None:
         return []
-    own = run if isinstance(run, OwnNumbers) else OwnNumbers(run.record, summary)
+    own = run if isinstance(run, OwnNumbers) else OwnNumbers(run.record, summary, run.read_at)
     named = sorted(own.timelines[1:], key=lambda timeline: -sum(timeline.requests))
     return [_group(own, timeline) for timeline in named[:MAX_NAMES_DRAWN] if timeline.starts]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from locust_cw._aws.metric_data import shortest_period
@@ -31,16 +30,16 @@ class OwnNumbers(RunSeries):
 
     """
 
-    def __init__(self, record: Record, summary: _core.Summary) -> None:
+    def __init__(self, record: Record, summary: _core.Summary, now: float) -> None:
         self.summary = summary
         self.timelines = summary.timelines(QUANTILES)
         all_requests = self.timelines[0]
-        now = time.time()
         stopped = record.end(now)
         self.measured_time = begin, end = record.measured_time(now)
         shortest = shortest_period(record.started, now, 1) or PERIODS[-1]
         super().__init__(
             record,
+            now,
             stopped,
             all_requests.period_s,
             query_period=chart_period(record.started, stopped + margin_of(record, stopped), shortest),

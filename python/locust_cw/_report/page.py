@@ -63,7 +63,7 @@ def render(
         style=style,
         script=script,
         run_id=findings.record.run_id,
-        state=_state(findings, now),
+        state=_state(findings),
         when=_when(findings),
         verdict=[line for line in (findings.verdict, findings.resources) if line],
         is_saturated=findings.saturation.time is not None,
@@ -72,7 +72,7 @@ def render(
         sections=sections,
         cards=list(cards(findings)),
         notes=findings.notes,
-        parts=list(_parts(findings, baseline, now)),
+        parts=list(_parts(findings, baseline)),
         footer=_footer(now),
     )
 
@@ -92,9 +92,9 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _state(findings: Findings, now: float) -> str:
+def _state(findings: Findings) -> str:
     """The state of a run that has not simply ended."""
-    state = Entry.of(findings.record).state(now)
+    state = Entry.of(findings.record).state(findings.read_at)
     return "" if state == "finished" else state
 
 
@@ -119,7 +119,7 @@ def _footer(now: float) -> str:
     )
 
 
-def _parts(findings: Findings, baseline: Findings | None, now: float) -> Iterator[Part]:
+def _parts(findings: Findings, baseline: Findings | None) -> Iterator[Part]:
     if (checks := check_part(findings)) is not None:
         yield checks
     axis = TimeAxis.of(findings)
@@ -133,7 +133,7 @@ def _parts(findings: Findings, baseline: Findings | None, now: float) -> Iterato
         names = tuple(_small_charts(group, axis, baseline) for group in findings.names)
         yield Part("Main requests over time", names, remark=_most(findings))
     yield from (part for part in (error_part(findings), slowest_part(findings)) if part is not None)
-    yield setup_part(findings, now)
+    yield setup_part(findings)
 
 
 def _most(findings: Findings) -> str:

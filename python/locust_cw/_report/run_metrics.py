@@ -43,7 +43,7 @@ class RunMetrics(RunSeries):
 
     """
 
-    def __init__(self, record: Record, call: Call, shortest: int, stopped: float) -> None:
+    def __init__(self, record: Record, call: Call, shortest: int, stopped: float, read_at: float) -> None:
         """Read them.
 
         Raises:
@@ -51,7 +51,7 @@ class RunMetrics(RunSeries):
 
         """
         period = chart_period(record.started, stopped + margin_of(record, stopped), shortest)
-        super().__init__(record, stopped, period, query_period=period, counted_from=record.started)
+        super().__init__(record, read_at, stopped, period, query_period=period, counted_from=record.started)
         self.call = call
         self.shortest = shortest
         self.resolution = int(record.option("resolution") or 1)

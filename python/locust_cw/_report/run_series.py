@@ -31,6 +31,7 @@ class RunSeries:
 
     Attributes:
         record: The record of the run.
+        read_at: The time as of which the series are read, in seconds since the epoch.
         stopped: The stop of the run, in seconds since the epoch.
         period: Seconds of a period in the charts of the load.
         query_period: Seconds of a period in the charts of targets.
@@ -49,6 +50,7 @@ class RunSeries:
     """
 
     record: Record
+    read_at: float
     stopped: float
     period: int
     query_period: int

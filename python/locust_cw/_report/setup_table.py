@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 _HIDDEN = frozenset(("external_id", "spool_dir", "profile", "role_arn", "run_id", "tag", "check"))
 
 
-def setup_part(findings: Findings, now: float) -> Part:
+def setup_part(findings: Findings) -> Part:
     """The set-up of the test."""
     heads = (Head("Setting", is_text=True), Head("Value", is_text=True))
-    rows = tuple(TableRow((Cell(name, "text"), Cell(value, "text"))) for name, value in _rows(findings, now) if value)
+    rows = tuple(TableRow((Cell(name, "text"), Cell(value, "text"))) for name, value in _rows(findings) if value)
     return Part("Test set-up", table=Table(heads, rows))
 
 
-def _rows(findings: Findings, now: float) -> Iterator[tuple[str, str]]:
+def _rows(findings: Findings) -> Iterator[tuple[str, str]]:
     record, setup = findings.record, findings.record.setup
     yield "Run", record.run_id
-    yield "State", Entry.of(record).state(now)
+    yield "State", Entry.of(record).state(findings.read_at)
     yield "Host", record.host or ", ".join(dict.fromkeys(row.host for row in findings.rows if row.host))
     yield "Time", f"{utc(findings.started)} to {utc(findings.stopped)} UTC ({elapsed(findings.seconds)})"
     yield "Users", _users(findings)
