@@ -6,8 +6,6 @@ pub mod response;
 #[cfg(feature = "aws")]
 pub mod account;
 #[cfg(feature = "aws")]
-mod config;
-#[cfg(feature = "aws")]
 mod credentials;
 #[cfg(feature = "aws")]
 mod endpoints;
@@ -25,6 +23,8 @@ pub mod partition;
 mod profiles;
 #[cfg(feature = "aws")]
 mod publish;
+#[cfg(feature = "aws")]
+mod sdk_config;
 #[cfg(feature = "aws")]
 mod session;
 #[cfg(feature = "aws")]

@@ -9,9 +9,9 @@ use aws_sdk_cloudwatchlogs::types as logs;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 
-use super::config::{METRICS_READ_TIMEOUT, timeouts};
 use super::error::Call;
 use super::intercept::CountBytes;
+use super::sdk_config::{METRICS_READ_TIMEOUT, timeouts};
 use super::session::{CallContext, Connection, Lease, Session};
 use crate::accounting::counters::Counters;
 use crate::config::{LogClass, ResolvedAws};

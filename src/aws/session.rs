@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
-use super::config::{Configuration, DEFAULT_PROFILE, ProfileName, ProfileOrigin, load};
 use super::error::Call;
 use super::intercept::CheckResponse;
 use super::profiles::load_profiles;
 use super::response::Protocol;
+use super::sdk_config::{Configuration, DEFAULT_PROFILE, ProfileName, ProfileOrigin, load};
 use super::trust::CaBundle;
 use crate::config::identity::origin_of;
 use crate::config::{AwsConfig, RequiredAccount, ResolvedAws, is_endpoint_url};

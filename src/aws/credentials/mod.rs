@@ -30,9 +30,9 @@ pub(super) use self::failure::{CredentialsFailure, FailureKind};
 use self::process::CredentialProcess;
 use self::profile::{Base, ProfileSource, Role, Sso, source_of};
 use self::sts::Sts;
-use super::config::{ProfileName, ProfileOrigin};
 use super::environment::{is_empty, variable};
 use super::profiles::load_profiles;
+use super::sdk_config::{ProfileName, ProfileOrigin};
 
 /// The older name of `AWS_SESSION_TOKEN`, which the AWS CLI still reads (botocore's environment provider).
 const OLD_TOKEN_VARIABLE: &str = "AWS_SECURITY_TOKEN";
