@@ -391,12 +391,12 @@ def record(started: float, stopped: float | None, **options: Any) -> Record:
 )
 def test_the_period_is_one_that_cloudwatch_keeps(age: float, seconds: float, resolution: int, period: int) -> None:
     run = record(NOW - age, NOW - age + seconds, resolution=resolution)
-    assert period_of(run, span_of(run, []), NOW) == period
+    assert period_of(run, span_of(run, [], NOW), NOW) == period
 
 
 def test_the_span_ends_at_the_start_of_the_next_run() -> None:
     this, earlier, later = record(1000.7, 1060.2), record(900, 950), record(1063.5, 1100)
-    assert span_of(this, []) == (1000, 1071)
-    assert span_of(this, [earlier]) == (1000, 1071)
-    assert span_of(this, [earlier, later]) == (1000, 1063)
-    assert span_of(this, [record(1060.9, 1100)]) == (1000, 1061), "they have a second in common"
+    assert span_of(this, [], NOW) == (1000, 1071)
+    assert span_of(this, [earlier], NOW) == (1000, 1071)
+    assert span_of(this, [earlier, later], NOW) == (1000, 1063)
+    assert span_of(this, [record(1060.9, 1100)], NOW) == (1000, 1061), "they have a second in common"

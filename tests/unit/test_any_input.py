@@ -272,7 +272,7 @@ def test_a_record_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
         return
     assert record.option("namespace")
     assert record.account is not None
-    start, end = span_of(record, neighbours(record))
+    start, end = span_of(record, neighbours(record), record.started + 100)
     assert start < end
     with suppress(NoDataError):
         findings = gather(record, [], lambda _: answer_with_a_point, record.started + 100)

@@ -25,7 +25,7 @@ def name_groups(run: RunSeries, summary: _core.Summary | None) -> list[Group]:
 
 
 def _group(run: OwnNumbers, timeline: _core.RequestTimeline) -> Group:
-    requests, failures = run.rates_of(timeline, *run.measured_time)
+    requests, failures = run.rates_of(timeline)
     lines = [Line("requests", requests)]
     lines += [Line("failures", failures)] if any(failures.values) else []
     panels = [Panel("Requests", "requests/s", tuple(lines))] if requests else []

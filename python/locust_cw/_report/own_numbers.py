@@ -26,7 +26,6 @@ class OwnNumbers(RunSeries):
     Attributes:
         summary: The summary.
         timelines: The requests by time: all, and then each method and name.
-        measured_time: The begin and the end of the time that the timelines cover.
 
     """
 
@@ -35,7 +34,7 @@ class OwnNumbers(RunSeries):
         self.timelines = summary.timelines(QUANTILES)
         all_requests = self.timelines[0]
         stopped = record.end(now)
-        self.measured_time = begin, end = record.measured_time(now)
+        begin, _ = record.measured_time(now)
         shortest = shortest_period(record.started, now, 1) or PERIODS[-1]
         super().__init__(
             record,
@@ -46,7 +45,7 @@ class OwnNumbers(RunSeries):
             counted_from=begin,
             latency_is="median",
         )
-        self.requests, self.failures = self.rates_of(all_requests, begin, end)
+        self.requests, self.failures = self.rates_of(all_requests)
         self.percentiles = percentiles_of(all_requests)
         self.latency = next((line.series for line in self.percentiles if line.label == PERCENTILES[0]), Series())
         load = summary.load()
@@ -54,8 +53,9 @@ class OwnNumbers(RunSeries):
             _known(load.starts, values, load.period_s) for values in (load.users, load.cpu_percent, load.memory_bytes)
         )
 
-    def rates_of(self, timeline: _core.RequestTimeline, begin: float, end: float) -> tuple[Series, Series]:
+    def rates_of(self, timeline: _core.RequestTimeline) -> tuple[Series, Series]:
         """Requests/s and failures/s. Periods of the measured time without requests have the value 0."""
+        begin, end = self.record.measured_time(self.read_at)
         period = timeline.period_s
         # Requests that ended in the last fraction of a second count, too.
         first, last = int(begin // period * period), max(end - 1e-6, begin)

@@ -63,7 +63,7 @@ class RunMetrics(RunSeries):
         return Metric(label or name, self.record.option("namespace"), name, tuple(dimensions.items()), stat)
 
     def _read(self) -> None:
-        begin, end = span_of(self.record, neighbours(self.record))
+        begin, end = span_of(self.record, neighbours(self.record), self.read_at)
         end = min(end, math.ceil(self.stopped) + LATE_S)
         # CloudWatch aligns periods with multiples of their length.
         begin, end = begin // self.period * self.period, -(-end // self.period) * self.period

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import time
 
 from locust_cw._aws.metric_data import LATE_S
 from locust_cw._runs.folder import known_runs, records_folder
 from locust_cw._runs.record import HOW_RECORDED, NoRecordError, Record
 
 
-def span_of(record: Record, others: list[Record]) -> tuple[int, int]:
+def span_of(record: Record, others: list[Record], now: float) -> tuple[int, int]:
     """The first second in which requests of a run can have ended, and the second after the last one.
 
     The span ends where a later run of the same series starts. The second in which one stops and the other starts counts
-    for both.
+    for both. `now` is the end of a run under way.
     """
-    start, stop = math.floor(record.started), math.ceil(record.end(time.time())) + LATE_S
+    start, stop = math.floor(record.started), math.ceil(record.end(now)) + LATE_S
     following = [math.floor(other.started) for other in others if other.started > (record.stopped or record.started)]
     return start, max(start + 1, math.ceil(record.stopped or record.started), min([stop, *following]))
 

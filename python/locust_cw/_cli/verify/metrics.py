@@ -52,11 +52,12 @@ def compare_metrics(account: Account, record: Record) -> MetricsComparison:
 
     """
     others = neighbours(record)
-    span = span_of(record, others)
-    period = period_of(record, span, time.time())
+    now = time.time()
+    span = span_of(record, others, now)
+    period = period_of(record, span, now)
     # CloudWatch aligns periods with multiples of their length.
     window = _Window(span[0] // period * period, -(-span[1] // period) * period, period)
-    overlapping = _overlapping(others, window)
+    overlapping = _overlapping(others, window, now)
     separate = [series for series in record.series if "RunId" in series["dimensions"]]
     compared = separate if overlapping and separate else record.series
     sums = _sums(account, record, compared, window)
@@ -74,9 +75,8 @@ def compare_metrics(account: Account, record: Record) -> MetricsComparison:
     )
 
 
-def _overlapping(others: Sequence[Record], window: _Window) -> list[str]:
+def _overlapping(others: Sequence[Record], window: _Window, now: float) -> list[str]:
     """The runs that published to the same series in the same periods."""
-    now = time.time()
     return sorted(
         other.run_id
         for other in others
