@@ -155,7 +155,8 @@ def test_a_killed_run_has_recorded_its_destination(aws: Aws, locust: Locust, els
     run = locust.start(*PACED, options=names(aws), env=by_environment(aws))
     wait_for_more(run, 200)
     spool = spool_of(run)
-    wait_until(lambda: files_in(spool), "something is in the spool")
+    # The log events are there earlier.
+    wait_until(lambda: any("RequestCount" in file.read_text() for file in files_in(spool)), "the spool has requests")
     (manifest,) = spool.rglob("run.json")
     wait_until(lambda: (json.loads(manifest.read_text())["resolved"] or {}).get("account_id"), "the account is known")
     run.signal(signal.SIGKILL)
