@@ -28,11 +28,11 @@ demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the result
 demo-web: $(BUILT) ## open Locust's web UI with a local CloudWatch and a target that saturates
 	$(BIN)/python examples/demo/web.py
 
-# Many tests mainly wait, so more processes run than there are cores.
-TEST_PROCESSES ?= 10
+# Many tests mainly wait, so more of them run at a time than there are cores.
+TEST_PROCESSES ?= 14
 test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs
-	cargo test --locked --no-default-features --features aws
+	cargo test --locked --no-default-features --features aws -- --test-threads 8
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal
 
 # For some of the tests: make coverage TESTS='tests/unit tests/e2e/test_wire.py'

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +59,16 @@ def pytest_collection_finish() -> None:
     """Modules and tests live to the end. Examining them again and again takes a tenth of the processor time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the Locust processes of the test have printed."""
+    report = yield
+    locust = getattr(item, "funcargs", {}).get("locust")
+    if report.when == "call" and report.failed and locust is not None:
+        report.sections += [(f"Output of {name}", output) for name, output in locust.outputs()]
+    return report
 
 
 @pytest.fixture(scope="session")

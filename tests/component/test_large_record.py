@@ -24,7 +24,7 @@ def test_a_large_record_is_shared_and_read(
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    record = large_record(tmp_path_factory.mktemp("spools"), workers=3)
+    record = large_record(tmp_path_factory.mktemp("spools"), workers=2)
     assert len(record.summary) < MAX_SUMMARY_BYTES
     account = Account({"endpoint_url": aws.proxy.url, "region": REGION})
     aws.cloudwatch.logs.create_log_group(logGroupName=aws.cloudwatch.log_group)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from support import library_fleet
 from support.checks import check_metrics
 from support.fixtures import Aws
-from support.locust_run import LocustStats, Receipt, clean_environment, run_python
+from support.locust_run import LocustStats, Receipt, clean_environment, launch_library, run_library
 from support.paths import SCRIPTS
 from support.proxy import error
 from support.servers import Target, ending, free_port
@@ -35,9 +33,9 @@ def test_attach_publishes_for_a_library_user(
         "dimensions": "Host,Request",
     }
     stats_file = tmp_path / "stats.json"
-    done = run_python(tmp_path, SCRIPT, json.dumps(options), target.url, stats_file, *how, timeout=90)
-    assert done.returncode == 0, done.stderr
-    assert "the script is done" in done.stdout
+    done = run_library(tmp_path, SCRIPT, json.dumps(options), target.url, stats_file, *how)
+    assert done.exit_code == 0, done.err
+    assert "the script is done" in done.out
     stats = LocustStats.of(json.loads(stats_file.read_text()))
     assert stats.requests.total() >= 200
     receipt = Receipt((tmp_path / "receipt.json").read_text()).check_delivered()
@@ -49,39 +47,40 @@ def test_attach_publishes_for_a_library_user(
 @pytest.mark.parametrize("option", [{"resolution": 7}, {"nonsense": 1}, {"namespace": "AWS/x"}], ids=str)
 def test_attach_refuses_invalid_options(tmp_path: Path, option: dict[str, object]) -> None:
     """An invalid value or name raises an exception that names the option."""
-    done = run_python(tmp_path, SCRIPT, json.dumps(option), "http://127.0.0.1:9", tmp_path / "stats.json", timeout=60)
-    assert done.returncode != 0
+    done = run_library(tmp_path, SCRIPT, json.dumps(option), "http://127.0.0.1:9", tmp_path / "stats.json")
+    assert done.exit_code != 0
     (name,) = option
-    assert name in done.stderr
-    assert "the script is done" not in done.stdout
+    assert name in done.err
+    assert "the script is done" not in done.out
 
 
 def test_a_refused_test_raises_an_exception_where_the_program_starts_it(aws: Aws, tmp_path: Path) -> None:
     """The program can catch it and continue. No user is spawned."""
     aws.proxy.on("*", error("AccessDenied", 403, "not authorized"))
     options = {"endpoint_url": aws.proxy.url, "namespace": aws.cloudwatch.namespace, "logs": "off", "strict": True}
-    done = run_python(tmp_path, SCRIPTS / "refused_master.py", json.dumps(options), str(free_port()), timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["refused", "the script is done"]
+    done = run_library(tmp_path, SCRIPTS / "refused_master.py", json.dumps(options), str(free_port()))
+    assert done.exit_code == 0, done.err
+    assert done.out.splitlines() == ["refused", "the script is done"]
 
 
 def test_a_fleet_may_have_runners_of_its_own_classes(aws: Aws, tmp_path: Path) -> None:
     """The master's receipt counts what its workers delivered, with one run ID."""
     port, options = str(free_port()), {**aws.in_python, "live": True, "flush_interval": 1}
-    program = [sys.executable, str(SCRIPTS / "library_fleet.py")]
+    script = SCRIPTS / "library_fleet.py"
     with ExitStack() as stack:
         for name in ("worker1", "worker2"):
-            (tmp_path / name).mkdir()
-            command = [*program, "worker", port, json.dumps(options), "subclassed"]
-            env = clean_environment(tmp_path / name)
-            stack.enter_context(ending(subprocess.Popen(command, cwd=tmp_path / name, env=env)))
-        done = run_python(tmp_path, *program[1:], "master", port, json.dumps([options]), "subclassed", timeout=90)
-    assert done.returncode == 0, done.stderr
-    (receipt,) = json.loads(done.stdout)
+            folder = tmp_path / name
+            folder.mkdir()
+            arguments = ("worker", port, json.dumps(options), "subclassed")
+            worker = launch_library(folder, script, *arguments, env=clean_environment(folder))
+            stack.enter_context(ending(worker.process))
+        done = run_library(tmp_path, script, "master", port, json.dumps([options]), "subclassed")
+    assert done.exit_code == 0, done.err
+    (receipt,) = json.loads(done.out)
     assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] >= 50
     streams = {event.stream.split("/")[1] for event in aws.cloudwatch.events()}
     assert streams == {receipt["run_id"]}
-    assert done.stderr.count("CloudWatch receipt for run ") == 1
+    assert done.err.count("CloudWatch receipt for run ") == 1
 
 
 @pytest.mark.parametrize("knows", [True, False], ids=["workers with checks", "workers without checks"])

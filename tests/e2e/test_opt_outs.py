@@ -16,7 +16,7 @@ from support.checks import check_metrics
 from support.commands import replay
 from support.fixtures import Aws, Locust
 from support.fleet import HOST, Fleet, MasterWeb, stats_of
-from support.locust_run import NO_KEYS, LocustStats, Receipt, run_python
+from support.locust_run import NO_KEYS, LocustStats, Receipt, run_library, run_python
 from support.option_parser import own
 from support.paths import SCRIPTS
 from support.servers import REGION, wait_until
@@ -46,13 +46,13 @@ def test_locusts_documented_example_uses_the_options_of_the_environment(
 ) -> None:
     """With only `import locust_cw`, and without a command line: where it publishes, and whether it does."""
     env = {**in_environment(aws), "LOCUST_CW_RECEIPT": str(tmp_path / "receipt.json"), **variable}
-    done = run_python(tmp_path, SCRIPTS / "documented.py", tmp_path / "stats.json", timeout=60, env=env)
-    assert done.returncode == 0, done.stderr
-    assert "the script is done" in done.stdout
+    done = run_library(tmp_path, SCRIPTS / "documented.py", tmp_path / "stats.json", env=env)
+    assert done.exit_code == 0, done.err
+    assert "the script is done" in done.out
     assert bool(aws.proxy.calls()) == (fate == "delivered")
     stats = LocustStats.of(json.loads((tmp_path / "stats.json").read_text()))
     if fate is None:
-        assert "CloudWatch" not in done.stderr
+        assert "CloudWatch" not in done.err
         assert not (tmp_path / "receipt.json").exists()
         assert not (tmp_path / "state").exists()
     else:
@@ -65,11 +65,11 @@ def test_locusts_documented_example_uses_the_options_of_the_environment(
 def test_attach_publishes_nothing_where_the_environment_opts_out(aws: Aws, tmp_path: Path) -> None:
     """Also with `disable=False` in the program: the variable belongs to the user who runs it."""
     options = {**aws.in_python, "receipt": str(tmp_path / "receipt.json"), "disable": False, "live": True}
-    done = run_python(
+    done = run_library(
         tmp_path, SCRIPTS / "library.py", json.dumps(options), "http://127.0.0.1:9", tmp_path / "stats.json", "quit",
-        timeout=60, env={"LOCUST_CW_DISABLE": "1"},
+        env={"LOCUST_CW_DISABLE": "1"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.err
     assert not aws.proxy.calls()
     assert not (tmp_path / "receipt.json").exists()
     assert not (tmp_path / "state").exists()
@@ -79,12 +79,10 @@ def test_attach_publishes_nothing_where_the_environment_opts_out(aws: Aws, tmp_p
 def test_an_invalid_opt_out_raises_an_error_in_a_program(tmp_path: Path, script: str) -> None:
     """Before there is any load. The error names the variable."""
     arguments = ["{}", "http://127.0.0.1:9"] if script == "library.py" else []
-    done = run_python(
-        tmp_path, SCRIPTS / script, *arguments, tmp_path / "stats.json", timeout=60, env={"LOCUST_CW_DISABLE": "ja"}
-    )
-    assert done.returncode != 0
-    assert "LOCUST_CW_DISABLE must be one of true, " in done.stderr
-    assert "the script is done" not in done.stdout
+    done = run_library(tmp_path, SCRIPTS / script, *arguments, tmp_path / "stats.json", env={"LOCUST_CW_DISABLE": "ja"})
+    assert done.exit_code != 0
+    assert "LOCUST_CW_DISABLE must be one of true, " in done.err
+    assert "the script is done" not in done.out
 
 
 def test_an_invalid_opt_out_at_the_start_of_a_test_prevents_publication(aws: Aws, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from support.commands import run
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb, receipts_printed
-from support.locust_run import run_python
+from support.locust_run import run_library
 from support.paced import HOST, LIVE, PACED
 from support.paths import SCRIPTS
 from support.proxy import error
@@ -27,9 +27,9 @@ LOCUSTFILE, *OPTIONS = PACED
 
 def run_script(folder: Path, what: str, **options: object) -> tuple[Any, str]:
     """The output of `scripts/sessions.py` as JSON, and its standard error."""
-    done = run_python(folder, SCRIPT, what, json.dumps(options))
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), done.stderr
+    done = run_library(folder, SCRIPT, what, json.dumps(options))
+    assert done.exit_code == 0, done.err
+    return json.loads(done.out), done.err
 
 
 # Names

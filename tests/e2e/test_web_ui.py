@@ -9,8 +9,6 @@ import csv
 import io
 import json
 import re
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -24,7 +22,7 @@ from locust_cw._webui import status as _status
 from support.browser import LocustPage
 from support.fixtures import Aws, Locust
 from support.fleet import Fleet, MasterWeb
-from support.locust_run import clean_environment
+from support.locust_run import clean_environment, launch_library
 from support.paths import SCRIPTS
 from support.proxy import error, hang
 from support.servers import answers, ending, free_port, get, wait_until
@@ -351,14 +349,11 @@ def test_a_library_users_web_ui_has_the_tab(aws: Aws, browser: Browser, tmp_path
     """
     port = free_port()
     options = aws.in_python | {"live": True, "flush_interval": 1, "dashboard": True}
-    script = SCRIPTS / "web_library.py"
-    command = [sys.executable, str(script), json.dumps(options), str(port), order]
-    with (
-        (tmp_path / "out").open("wb") as out,
-        ending(subprocess.Popen(command, cwd=tmp_path, env=clean_environment(tmp_path), stdout=out, stderr=out)),
-    ):
+    arguments = (json.dumps(options), str(port), order)
+    run = launch_library(tmp_path, SCRIPTS / "web_library.py", *arguments, env=clean_environment(tmp_path))
+    with ending(run.process):
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(url), f"the web UI answers: {(tmp_path / 'out').read_text()}")
+        wait_until(lambda: answers(url), f"the web UI answers: {run.output}")
         page = LocustPage(browser, url)
         assert not page.page.get_by_text("Custom parameters").count()
         page.start()

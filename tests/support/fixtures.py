@@ -47,16 +47,20 @@ class Locust:
         self._aws = aws
         self._folder = folder
         self._stack = stack
-        self._started = 0
+        self._runs: list[LocustRun] = []
 
     def start(self, locustfile: str, *args: str, options: Sequence[str] | None = None, **how: Any) -> LocustRun:
         """Against this test's corner of CloudWatch, unless other `options` say where; a later option wins."""
-        self._started += 1
         options = self._aws.options if options is None else options
-        run = start(self._folder / f"run{self._started}", locustfile, *options, *args, **how)
+        run = start(self._folder / f"run{len(self._runs) + 1}", locustfile, *options, *args, **how)
         self._stack.enter_context(ending(run.process))
+        self._runs.append(run)
         return run
 
     def run(self, locustfile: str, *args: str, **how: Any) -> LocustRun:
         """The same, ended by itself."""
         return self.start(locustfile, *args, **how).finish()
+
+    def outputs(self) -> list[tuple[str, str]]:
+        """The folder and the end of the output of each process."""
+        return [(run.folder.name, run.output[-4000:]) for run in self._runs]

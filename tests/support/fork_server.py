@@ -133,7 +133,7 @@ class ForkServer:
         env: Mapping[str, str],
         files: tuple[int, int, int],
     ) -> ForkedProcess:
-        """Start a module or function in `folder`; `path` is the first entry of its `sys.path`."""
+        """Start a module, file or function in `folder`; `path` is the first entry of its `sys.path`."""
         request = {
             "argv": argv,
             "env": dict(env),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from support.fixtures import Aws
-from support.locust_run import clean_environment
+from support.locust_run import clean_environment, launch_library, run_library
 from support.paths import SCRIPTS
 from support.servers import ending, free_port
 
@@ -28,15 +26,17 @@ def receipts(
         worker_env: More environment variables of the worker.
 
     """
-    arguments = [sys.executable, str(SCRIPTS / "library_fleet.py")]
-    port = str(free_port())
-    env = clean_environment(folder, AWS_ENDPOINT_URL=aws.proxy.url)
-    worker = subprocess.Popen([*arguments, "worker", port, json.dumps(own)], env=env | worker_env)
-    with ending(worker):
-        master = subprocess.run(
-            [*arguments, "master", port, json.dumps(tests)],
-            env=env, stdout=subprocess.PIPE, text=True, timeout=90, check=True,
-        )  # fmt: skip
-        assert worker.wait(30) == 0
-    printed: list[dict[str, Any]] = json.loads(master.stdout)
+    script, port = SCRIPTS / "library_fleet.py", str(free_port())
+    home = {"HOME": str(folder), "XDG_STATE_HOME": str(folder / "state"), "AWS_ENDPOINT_URL": aws.proxy.url}
+    folders = [folder / "master", folder / "worker"]
+    for each in folders:
+        each.mkdir()
+    worker = launch_library(
+        folders[1], script, "worker", port, json.dumps(own), env=clean_environment(folders[1], **home, **worker_env)
+    )
+    with ending(worker.process):
+        master = run_library(folders[0], script, "master", port, json.dumps(tests), env=home)
+        assert master.exit_code == 0, master.err
+        assert worker.exit_code == 0, worker.err
+    printed: list[dict[str, Any]] = json.loads(master.out)
     return printed

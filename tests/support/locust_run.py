@@ -20,7 +20,7 @@ from typing import Any
 
 from support.fork_server import AVAILABLE, ForkServer, Kind, Process
 from support.paths import LOCUSTFILES, PACKAGE
-from support.servers import REGION, free_port, wait_until
+from support.servers import REGION, ending, free_port, wait_until
 from support.users_python import USERS_PYTHON
 
 IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -286,6 +286,27 @@ def launch_locust(
             module, [module, *args], path=str(folder), folder=folder, env=env, files=files
         )
     return LocustRun(process, folder)
+
+
+def launch_library(folder: Path, script: Path, *args: str | Path, env: Mapping[str, str]) -> LocustRun:
+    """The same of a program that uses Locust as a library."""
+    arguments = [str(each) for each in (script, *args)]
+    if not AVAILABLE or not _server("locust").can_start(env):
+        return launch(folder, USERS_PYTHON, *arguments, env=env)
+    with _files(folder) as files:
+        process = _server("locust").start(
+            str(script), arguments, path=str(script.parent), folder=folder, env=env, files=files
+        )
+    return LocustRun(process, folder)
+
+
+def run_library(
+    folder: Path, script: Path, *args: str | Path, timeout: float = 90, env: Mapping[str, str | None] | None = None
+) -> LocustRun:
+    """The same, to its end; `env` adds to its environment."""
+    run = launch_library(folder, script, *args, env=clean_environment(folder, **(env or {})))
+    with ending(run.process):
+        return run.finish(timeout)
 
 
 def launch_command(folder: Path, *args: str, env: Mapping[str, str], new_interpreter: bool = False) -> LocustRun:
