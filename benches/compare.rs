@@ -10,10 +10,10 @@
 use std::thread;
 use std::time::Instant;
 
-use locust_cw::compare::{Comparison, Measure, Options, Row, Side, Verdict, compare};
+use locust_cw::compare::{Comparison, ComparisonVerdict, Measure, Options, Row, Side, compare};
 use locust_cw::metrics::histogram::Histogram;
 use locust_cw::sample::RequestKey;
-use locust_cw::summary::{Phase, Summary, SummaryLimits, Totals, Window};
+use locust_cw::summary::{RunPart, Summary, SummaryLimits, Totals, Window};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -142,7 +142,7 @@ impl Plan {
                     let totals = Totals::of_window(requests.into(), failures, &successful, &Histogram::default());
                     let key = RequestKey::new("GET", format!("/{name}"));
                     let second = BEGIN + i64::from(second);
-                    summary.add_window(&Window { key, second, phase: Phase::Measured, totals });
+                    summary.add_window(&Window { key, second, part: RunPart::Measured, totals });
                 }
             }
         }
@@ -181,11 +181,11 @@ const TIMES: [Measure; 3] = [Measure::P50, Measure::P95, Measure::P99];
 
 impl Counts {
     fn add(&mut self, comparison: &Comparison) {
-        let is_change = |row: &&Row| matches!(row.verdict, Some(Verdict::Slower | Verdict::Faster));
+        let is_change = |row: &&Row| matches!(row.verdict, Some(ComparisonVerdict::Slower | ComparisonVerdict::Faster));
         self.pairs += 1;
-        self.slower += u32::from(comparison.verdict == Verdict::Slower);
-        self.faster += u32::from(comparison.verdict == Verdict::Faster);
-        self.same += u32::from(comparison.verdict == Verdict::Same);
+        self.slower += u32::from(comparison.verdict == ComparisonVerdict::Slower);
+        self.faster += u32::from(comparison.verdict == ComparisonVerdict::Faster);
+        self.same += u32::from(comparison.verdict == ComparisonVerdict::Same);
         self.names += u32::from(comparison.rows.iter().filter(is_change).any(|row| row.request.is_some()));
         for (index, measure) in TIMES.into_iter().enumerate() {
             let all = comparison.rows.iter().find(|row| row.request.is_none() && row.measure == measure);
@@ -194,7 +194,7 @@ impl Counts {
             self.excluded[index] += u32::from(low > 0.0 || high < 0.0);
             self.width[index] += (high - low) / 2.0;
             self.squares[index] += change.ln_1p().powi(2);
-            self.p95_slower += u32::from(measure == Measure::P95 && row.verdict == Some(Verdict::Slower));
+            self.p95_slower += u32::from(measure == Measure::P95 && row.verdict == Some(ComparisonVerdict::Slower));
         }
     }
 

@@ -20,7 +20,7 @@ use locust_cw::metrics::histogram::Histogram;
 use locust_cw::sample::{RequestKey, Sample};
 use locust_cw::spool::{Manifest, Spool};
 use locust_cw::statistics::{Audience, RunStatistics};
-use locust_cw::summary::{Increment, IncrementSender, Phase, Seconds, Summary, SummaryLimits, Totals, Window};
+use locust_cw::summary::{Increment, IncrementSender, RunPart, Seconds, Summary, SummaryLimits, Totals, Window};
 use locust_cw::timestamp::Timestamp;
 use rand::RngExt as _;
 
@@ -115,7 +115,7 @@ fn window(request: u32, second: i64) -> Window {
     let mut histogram = Histogram::default();
     (0..2000 / NAMES).for_each(|_| histogram.add(latency_ms()));
     let totals = Totals::of_window((2000 / NAMES).into(), 0, &histogram, &Histogram::default());
-    Window { key: RequestKey::new("GET", format!("/product/{request}")), second, phase: Phase::Measured, totals }
+    Window { key: RequestKey::new("GET", format!("/product/{request}")), second, part: RunPart::Measured, totals }
 }
 
 fn windows(seconds: std::ops::Range<i64>) -> Vec<Window> {

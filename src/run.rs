@@ -21,7 +21,7 @@ use crate::ingest::logging_rules::LoggingRules;
 use crate::ingest::queue::{ControlMessage, ENQUEUE_TIMEOUT, FlushToken, Item, QueueSender, queue};
 use crate::ingest::worker::AggregationWorker;
 use crate::messages::{Diagnostics, Level, Message};
-use crate::sample::{Report, Sample};
+use crate::sample::{ReportedStats, Sample};
 use crate::spool::{Manifest, open_spool};
 use crate::statistics::RunStatistics;
 use crate::summary::MarkLimits;
@@ -146,7 +146,7 @@ impl Run {
         if let Err(item) = self.sender.push(item) {
             let counts = match &item {
                 Item::Sample(sample) => counts_of(sample),
-                Item::Report(report) => Counts::from(&**report),
+                Item::ReportedStats(entry) => Counts::from(&**entry),
                 Item::Custom(_) => {
                     self.delivery.counters.ignored.add(1);
                     Counts::default()
@@ -167,10 +167,10 @@ impl Run {
         self.delivery.diagnostics.log_once(Level::Warning, topic, text);
     }
 
-    /// Records what a worker reported. Waits for room for a bounded time.
-    pub fn report(&self, report: Report) {
-        self.delivery.counters.observed.add(Counts::from(&report));
-        self.record_blocking(Item::Report(Box::new(report)));
+    /// Records the statistics of a worker that does not publish. Waits for room for a bounded time.
+    pub fn record_stats(&self, entry: ReportedStats) {
+        self.delivery.counters.observed.add(Counts::from(&entry));
+        self.record_blocking(Item::ReportedStats(Box::new(entry)));
     }
 
     /// Sends a control message: it is small and rare, and must not be lost. Never waits.

@@ -1086,7 +1086,7 @@ class Publisher:
         """The progress of the delivery."""
     def take_messages(self) -> list[LogMessage]:
         """Take the pending messages for the log."""
-    def report(self, entry: object) -> None:
+    def record_stats(self, entry: object) -> None:
         """Record the statistics of a request name that a worker sent to the master.
 
         Args:

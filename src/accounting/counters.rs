@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::dimension::Dimension;
 use crate::metrics::datum::{Datum, FAILURE_COUNT, REQUEST_COUNT};
-use crate::sample::Report;
+use crate::sample::ReportedStats;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -41,10 +41,10 @@ impl SubAssign for Counts {
     }
 }
 
-impl From<&Report> for Counts {
-    fn from(report: &Report) -> Self {
+impl From<&ReportedStats> for Counts {
+    fn from(entry: &ReportedStats) -> Self {
         let mut sum = Self::default();
-        for &(_, requests, failures) in &report.seconds {
+        for &(_, requests, failures) in &entry.seconds {
             sum += Self { requests, failures, log_events: 0 };
         }
         sum
@@ -212,7 +212,7 @@ mod tests {
         #[test]
         fn a_report_counts_the_requests_of_all_its_seconds(seconds in prop::collection::vec((0..1000u64, 0..1000u64), 0..50)) {
             let at = Timestamp::from_seconds(0);
-            let report = Report {
+            let entry = ReportedStats {
                 method: "GET".into(),
                 name: "/".into(),
                 seconds: seconds.iter().map(|&(requests, failures)| (at, requests, failures)).collect(),
@@ -222,7 +222,7 @@ mod tests {
             };
             let (requests, failures): (Vec<u64>, Vec<u64>) = seconds.into_iter().unzip();
             let counts = Counts { requests: requests.iter().sum(), failures: failures.iter().sum(), log_events: 0 };
-            prop_assert_eq!(Counts::from(&report), counts);
+            prop_assert_eq!(Counts::from(&entry), counts);
         }
 
         #[test]
@@ -268,7 +268,8 @@ mod tests {
         let at = Timestamp::from_seconds(0);
         let seconds = vec![(at, u64::MAX, 1), (at, 1, u64::MAX)];
         let (method, name) = ("GET".into(), "/".into());
-        let report = Report { method, name, seconds, last: at, response_times_ms: Vec::new(), response_bytes: None };
-        assert_eq!(Counts::from(&report), Counts { requests: u64::MAX, failures: u64::MAX, log_events: 0 });
+        let entry =
+            ReportedStats { method, name, seconds, last: at, response_times_ms: Vec::new(), response_bytes: None };
+        assert_eq!(Counts::from(&entry), Counts { requests: u64::MAX, failures: u64::MAX, log_events: 0 });
     }
 }

@@ -37,5 +37,5 @@ pub use breach::{BreachTracker, Signal};
 pub use error::ParseError;
 pub use evaluate::{GeneratorValues, Undecided, Values};
 pub use expression::{Check, Measure, Operator, Scope, Unit};
-pub use result::{CheckResult, Verdict};
+pub use result::{CheckResult, CheckVerdict};
 pub use scanner::MAX_CHARS;

@@ -9,7 +9,7 @@ use crate::timestamp::Timestamp;
 /// Whether a run meets a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckVerdict {
     /// It does.
     Passed,
     /// It does not, or the check stopped the test.
@@ -18,7 +18,7 @@ pub enum Verdict {
     Undecided,
 }
 
-impl Verdict {
+impl CheckVerdict {
     /// The verdict in results.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -36,7 +36,7 @@ pub struct CheckResult {
     /// The expression as the user wrote it.
     pub expression: String,
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: CheckVerdict,
     /// The measured value in `unit`; None if there is none.
     pub measured: Option<f64>,
     /// The limit in `unit`.
@@ -56,9 +56,9 @@ impl Check {
     pub fn judge(&self, measured: Result<f64, Undecided>, first_breach: Option<Timestamp>) -> CheckResult {
         // A value that is not finite cannot be compared, nor written as JSON.
         match measured.and_then(|value| if value.is_finite() { Ok(value) } else { Err(Undecided::NoData) }) {
-            Ok(value) if self.is_met_by(value) => self.result(Verdict::Passed, Some(value), None, None),
-            Ok(value) => self.result(Verdict::Failed, Some(value), first_breach, None),
-            Err(reason) => self.result(Verdict::Undecided, None, None, Some(reason.to_string())),
+            Ok(value) if self.is_met_by(value) => self.result(CheckVerdict::Passed, Some(value), None, None),
+            Ok(value) => self.result(CheckVerdict::Failed, Some(value), first_breach, None),
+            Err(reason) => self.result(CheckVerdict::Undecided, None, None, Some(reason.to_string())),
         }
     }
 
@@ -67,12 +67,12 @@ impl Check {
     pub fn judge_aborted(&self, measured: Result<f64, Undecided>, first_breach: Option<Timestamp>) -> CheckResult {
         let duration = self.abort_after.unwrap_or_default().as_secs();
         let reason = format!("breached for {duration} s without interruption, so the test was stopped");
-        self.result(Verdict::Failed, measured.ok().filter(|value| value.is_finite()), first_breach, Some(reason))
+        self.result(CheckVerdict::Failed, measured.ok().filter(|value| value.is_finite()), first_breach, Some(reason))
     }
 
     fn result(
         &self,
-        verdict: Verdict,
+        verdict: CheckVerdict,
         measured: Option<f64>,
         first_breach: Option<Timestamp>,
         reason: Option<String>,
@@ -113,7 +113,7 @@ mod tests {
     const SECOND: Timestamp = Timestamp::from_seconds(1_795_348_981); // 2026-11-22 12:03:01 UTC
 
     /// The verdict of a value that is below, at or above the limit.
-    fn expected(operator: Operator, side: Ordering) -> Verdict {
+    fn expected(operator: Operator, side: Ordering) -> CheckVerdict {
         let is_met = match operator {
             Operator::Less => side.is_lt(),
             Operator::LessOrEqual => side.is_le(),
@@ -121,7 +121,7 @@ mod tests {
             Operator::GreaterOrEqual => side.is_ge(),
             Operator::Equal => side.is_eq(),
         };
-        if is_met { Verdict::Passed } else { Verdict::Failed }
+        if is_met { CheckVerdict::Passed } else { CheckVerdict::Failed }
     }
 
     /// Judges a value just below the limit, one at it and one just above it, with each operator.
@@ -196,7 +196,7 @@ mod tests {
         let check = check("p99 < 1s abort after 30s");
         for measured in [Ok(5.0), Ok(5000.0), Ok(f64::NAN), Err(Undecided::NoTimes)] {
             let result = check.judge_aborted(measured.clone(), Some(SECOND));
-            assert_eq!((result.verdict, result.first_breach), (Verdict::Failed, Some(SECOND)));
+            assert_eq!((result.verdict, result.first_breach), (CheckVerdict::Failed, Some(SECOND)));
             assert_eq!(result.measured, measured.ok().filter(|value| value.is_finite()));
             let reason = "breached for 30 s without interruption, so the test was stopped";
             assert_eq!(result.reason.as_deref(), Some(reason));
@@ -207,7 +207,7 @@ mod tests {
     fn a_value_that_is_not_finite_is_undecided() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let result = check("max >= 0s").judge(Ok(value), None);
-            assert_eq!((result.verdict, result.measured), (Verdict::Undecided, None));
+            assert_eq!((result.verdict, result.measured), (CheckVerdict::Undecided, None));
             assert_eq!(result.reason.as_deref(), Some("no data"));
         }
     }

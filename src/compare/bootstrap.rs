@@ -171,7 +171,7 @@ mod tests {
     use crate::compare::timeline::Counts;
     use crate::metrics::histogram::Histogram;
     use crate::sample::RequestKey;
-    use crate::summary::{Phase, Summary, SummaryLimits, Totals, Window};
+    use crate::summary::{RunPart, Summary, SummaryLimits, Totals, Window};
 
     /// The counts of a run with these times in each second.
     fn counts(seconds: &[Vec<f64>]) -> (Timeline, Counts) {
@@ -181,7 +181,7 @@ mod tests {
             times.iter().for_each(|&ms| successful.add(ms));
             let failures = times.iter().filter(|&&ms| ms > 30.0).count() as u64;
             let totals = Totals::of_window(times.len() as u64, failures, &successful, &Histogram::default());
-            summary.add_window(&Window { key: RequestKey::new("GET", "/"), second, phase: Phase::Measured, totals });
+            summary.add_window(&Window { key: RequestKey::new("GET", "/"), second, part: RunPart::Measured, totals });
         }
         let all = summary.all_requests();
         let timeline = Timeline::of(&all.blocks);

@@ -29,7 +29,7 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
-pub use self::result::{Comparison, Measure, Row, Verdict};
+pub use self::result::{Comparison, ComparisonVerdict, Measure, Row};
 use self::rows::Runs;
 use crate::sample::RequestKey;
 use crate::summary::{RequestSummary, Summary};

@@ -7,7 +7,7 @@ use crate::check::Unit;
 /// How the second run compares with the base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum ComparisonVerdict {
     /// Worse: longer response times, or more failures.
     Slower,
     /// Better: shorter response times, or fewer failures.
@@ -18,7 +18,7 @@ pub enum Verdict {
     Undecided,
 }
 
-impl Verdict {
+impl ComparisonVerdict {
     /// The verdict in results.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -98,7 +98,7 @@ pub struct Row {
     /// The 95 % interval of the change.
     pub interval: Option<(f64, f64)>,
     /// The verdict; None for measures without one.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<ComparisonVerdict>,
     /// Why the verdict is undecided: sentences.
     #[serde(rename = "why", serialize_with = "as_text")]
     pub reasons: Vec<String>,
@@ -113,7 +113,7 @@ fn as_text<S: Serializer>(sentences: &[String], serializer: S) -> Result<S::Ok, 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// The verdict on the run as a whole.
-    pub verdict: Verdict,
+    pub verdict: ComparisonVerdict,
     /// Why there is no verdict on times: sentences.
     pub reasons: Vec<String>,
     /// All requests, and then each request in the order of [`crate::summary::Summary::requests`]; for each, [`Measure::ALL`].

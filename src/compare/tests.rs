@@ -7,7 +7,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use super::*;
 use crate::metrics::histogram::Histogram;
 use crate::sample::RequestKey;
-use crate::summary::{GeneratorLoad, Phase, SummaryLimits, Totals, Window};
+use crate::summary::{GeneratorLoad, RunPart, SummaryLimits, Totals, Window};
 
 const BEGIN: i64 = 1_795_348_981; // 2026-11-22 12:03:01 UTC
 
@@ -59,7 +59,7 @@ impl Plan {
                 }
                 let totals = Totals::of_window(self.per_second.into(), failures, &successful, &Histogram::default());
                 let key = RequestKey::new("GET", *name);
-                summary.add_window(&Window { key, second: BEGIN + i64::from(second), phase: Phase::Measured, totals });
+                summary.add_window(&Window { key, second: BEGIN + i64::from(second), part: RunPart::Measured, totals });
             }
         }
         summary
@@ -78,7 +78,7 @@ fn row<'a>(comparison: &'a Comparison, request: Option<&str>, measure: Measure) 
     rows.find(|row| row.request.as_deref() == request && row.measure == measure).expect("a row of the request")
 }
 
-fn verdicts(comparison: &Comparison) -> Vec<Option<Verdict>> {
+fn verdicts(comparison: &Comparison) -> Vec<Option<ComparisonVerdict>> {
     comparison.rows.iter().map(|row| row.verdict).collect()
 }
 
@@ -86,17 +86,17 @@ fn verdicts(comparison: &Comparison) -> Vec<Option<Verdict>> {
 fn a_run_whose_times_are_longer_is_slower_and_one_without_a_difference_the_same() {
     let base = Plan::default();
     let slower = compared(&base, &Plan { median_ms: 24.0, ..Plan::seed(2) });
-    assert_eq!((slower.verdict, &slower.reasons), (Verdict::Slower, &vec![]));
+    assert_eq!((slower.verdict, &slower.reasons), (ComparisonVerdict::Slower, &vec![]));
     let p95 = row(&slower, Some("GET /"), Measure::P95);
-    assert_eq!((p95.verdict, &p95.reasons), (Some(Verdict::Slower), &vec![]));
+    assert_eq!((p95.verdict, &p95.reasons), (Some(ComparisonVerdict::Slower), &vec![]));
     let (low, high) = p95.interval.expect("enough data");
     assert!(low > 0.1 && high < 0.3 && low < 0.2 && 0.2 < high, "{p95:?}");
     let rate = row(&slower, None, Measure::RequestsPerSecond);
     assert_eq!((rate.base, rate.verdict), (Some(50.0), None));
 
     let same = compared(&base, &Plan::seed(2));
-    assert_eq!(same.verdict, Verdict::Same);
-    assert!(same.rows.iter().filter_map(|row| row.verdict).all(|verdict| verdict != Verdict::Slower));
+    assert_eq!(same.verdict, ComparisonVerdict::Same);
+    assert!(same.rows.iter().filter_map(|row| row.verdict).all(|verdict| verdict != ComparisonVerdict::Slower));
 }
 
 #[test]
@@ -105,16 +105,16 @@ fn more_failures_are_worse_unless_the_load_is_higher_too() {
     let failing = Plan { failed: 0.03, seed: 2, ..base.clone() };
     let worse = compared(&base, &failing);
     let failures = row(&worse, None, Measure::FailureRate);
-    assert_eq!((worse.verdict, failures.verdict), (Verdict::Slower, Some(Verdict::Slower)));
+    assert_eq!((worse.verdict, failures.verdict), (ComparisonVerdict::Slower, Some(ComparisonVerdict::Slower)));
     assert!(failures.change.is_some_and(|change| (0.025..0.035).contains(&change)), "{failures:?}");
     assert_eq!(failures.run, failures.change.map(|change| change * 100.0));
-    assert_eq!(compared(&failing, &base).verdict, Verdict::Faster);
+    assert_eq!(compared(&failing, &base).verdict, ComparisonVerdict::Faster);
 
     let more_load = compared(&base, &Plan { per_second: 60, ..failing.clone() });
-    assert_eq!(row(&more_load, None, Measure::FailureRate).verdict, Some(Verdict::Undecided));
+    assert_eq!(row(&more_load, None, Measure::FailureRate).verdict, Some(ComparisonVerdict::Undecided));
     let less_load = compared(&base, &Plan { per_second: 40, ..failing });
-    assert_eq!(less_load.verdict, Verdict::Slower);
-    assert_eq!(row(&less_load, None, Measure::P50).verdict, Some(Verdict::Undecided));
+    assert_eq!(less_load.verdict, ComparisonVerdict::Slower);
+    assert_eq!(row(&less_load, None, Measure::P50).verdict, Some(ComparisonVerdict::Undecided));
 }
 
 #[test]
@@ -137,12 +137,12 @@ fn runs_that_cannot_be_compared_have_a_reason_of_each_kind() {
         let comparison = compared(&base, &run);
         assert_eq!(
             (comparison.verdict, &comparison.reasons),
-            (Verdict::Undecided, &reasons.into_iter().map(str::to_owned).collect::<Vec<_>>())
+            (ComparisonVerdict::Undecided, &reasons.into_iter().map(str::to_owned).collect::<Vec<_>>())
         );
         assert_eq!(row(&comparison, None, Measure::FailureRate).reasons, of_failures);
         let times = comparison.rows.iter().filter(|row| row.unit == crate::check::Unit::Milliseconds);
         for row in times {
-            assert_eq!((row.verdict, &row.reasons), (Some(Verdict::Undecided), &comparison.reasons));
+            assert_eq!((row.verdict, &row.reasons), (Some(ComparisonVerdict::Undecided), &comparison.reasons));
             assert!(row.change.is_some_and(|change| change > 1.0), "changes are shown");
         }
     }
@@ -167,7 +167,7 @@ fn requests_of_one_run_have_rows_and_other_names_prevent_a_verdict_on_all() {
     assert_eq!(why(Some("GET /basket"), Measure::FailureRate), ["The base has no such request."]);
     let of_all = why(None, Measure::P50);
     assert!(matches!(of_all, [one] if one.starts_with("The mix differed: 4")), "{of_all:?}");
-    assert_eq!(row(&comparison, Some("GET /"), Measure::P50).verdict, Some(Verdict::Same));
+    assert_eq!(row(&comparison, Some("GET /"), Measure::P50).verdict, Some(ComparisonVerdict::Same));
     let requests: Vec<_> = comparison.rows.iter().step_by(5).map(|row| row.request.as_deref()).collect();
     assert_eq!(requests, [None, Some("GET /"), Some("GET /basket"), Some("GET /cart")]);
 }
@@ -203,7 +203,7 @@ fn runs_without_requests_are_undecided() {
     let [empty, full] = [&empty, &summary].map(|summary| Side { summary, seconds: 300.0 });
     for (base, run, expected) in [(empty, empty, 5), (empty, full, 10), (full, empty, 10)] {
         let comparison = compare(base, run, &Options::default()).expect("valid options");
-        assert_eq!((comparison.verdict, comparison.rows.len()), (Verdict::Undecided, expected));
+        assert_eq!((comparison.verdict, comparison.rows.len()), (ComparisonVerdict::Undecided, expected));
         assert!(
             comparison.reasons.iter().all(|reason| reason.ends_with("a comparison needs at least 20.")),
             "{comparison:?}"
@@ -234,15 +234,15 @@ proptest! {
         let (forward, backward) = (compared(&base, &run), compared(&run, &base));
         prop_assert_eq!(&forward, &compared(&base, &run));
         let swapped = |verdict| match verdict {
-            Verdict::Slower => Verdict::Faster,
-            Verdict::Faster => Verdict::Slower,
+            ComparisonVerdict::Slower => ComparisonVerdict::Faster,
+            ComparisonVerdict::Faster => ComparisonVerdict::Slower,
             same => same,
         };
         let expected: Vec<_> = verdicts(&backward).into_iter().map(|verdict| verdict.map(swapped)).collect();
         prop_assert_eq!(verdicts(&forward), expected);
         for (row, other) in forward.rows.iter().zip(&backward.rows) {
             prop_assert_eq!((row.base, row.run), (other.run, other.base));
-            prop_assert_eq!(!row.reasons.is_empty(), row.verdict == Some(Verdict::Undecided), "{:?}", row);
+            prop_assert_eq!(!row.reasons.is_empty(), row.verdict == Some(ComparisonVerdict::Undecided), "{:?}", row);
             if let (Some((low, high)), Some(change)) = (row.interval, row.change) {
                 prop_assert!(low <= change && change <= high, "{:?}", row);
             }
@@ -252,7 +252,7 @@ proptest! {
     #[test]
     fn a_run_is_never_slower_or_faster_than_itself(run in plans()) {
         let comparison = compared(&run, &run);
-        let allowed = [None, Some(Verdict::Same), Some(Verdict::Undecided)];
+        let allowed = [None, Some(ComparisonVerdict::Same), Some(ComparisonVerdict::Undecided)];
         prop_assert!(verdicts(&comparison).iter().all(|verdict| allowed.contains(verdict)), "{:?}", comparison);
     }
 }

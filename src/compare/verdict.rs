@@ -1,7 +1,7 @@
 //! The verdicts: on each row, and on the run as a whole.
 
 use super::holm::{self, Test};
-use super::result::{Measure, Row, Verdict};
+use super::result::{ComparisonVerdict, Measure, Row};
 use super::rows::Draft;
 
 /// The probability that any row of two equal runs is called slower or faster. It is below the 5 % that runs may be called wrongly,
@@ -49,28 +49,36 @@ const fn weight(measure: Measure) -> Option<f64> {
     }
 }
 
-fn verdict(draft: &Draft, is_significant: bool, tolerance: f64, tests: usize) -> (Option<Verdict>, Vec<String>) {
+fn verdict(
+    draft: &Draft,
+    is_significant: bool,
+    tolerance: f64,
+    tests: usize,
+) -> (Option<ComparisonVerdict>, Vec<String>) {
     if weight(draft.row.measure).is_none() {
         return (None, Vec::new());
     }
     if !draft.obstacles.is_empty() {
-        return (Some(Verdict::Undecided), draft.obstacles.iter().map(ToString::to_string).collect());
+        return (Some(ComparisonVerdict::Undecided), draft.obstacles.iter().map(ToString::to_string).collect());
     }
     let Some(change) = &draft.change else {
-        return (Some(Verdict::Undecided), vec!["The requests are too few for an interval of the change.".to_owned()]);
+        return (
+            Some(ComparisonVerdict::Undecided),
+            vec!["The requests are too few for an interval of the change.".to_owned()],
+        );
     };
     let (limit, shown) = limit(draft.row.measure, tolerance);
     let verdict = match change.estimate {
-        estimate if is_significant && estimate > limit => Verdict::Slower,
-        estimate if is_significant && estimate < -limit => Verdict::Faster,
-        _ if -limit <= change.interval.0 && change.interval.1 <= limit => Verdict::Same,
+        estimate if is_significant && estimate > limit => ComparisonVerdict::Slower,
+        estimate if is_significant && estimate < -limit => ComparisonVerdict::Faster,
+        _ if -limit <= change.interval.0 && change.interval.1 <= limit => ComparisonVerdict::Same,
         estimate => {
             let reason = match (is_significant, estimate.abs() > limit) {
                 (true, _) => format!("The change is significant, but may be within the tolerance of {shown}."),
                 (false, true) => format!("The change may be chance, as {tests} changes were tested."),
                 (false, false) => format!("The interval of the change reaches beyond the tolerance of {shown}."),
             };
-            return (Some(Verdict::Undecided), vec![reason]);
+            return (Some(ComparisonVerdict::Undecided), vec![reason]);
         }
     };
     (Some(verdict), Vec::new())
@@ -93,19 +101,19 @@ fn percent(share: f64) -> f64 {
 
 /// The verdict on the run: slower if any row is, else faster if any is. It is the same if failures, median and 95th percentile of all
 /// requests are; the 99th percentile of a short run is hardly ever decided.
-pub fn of_run(rows: &[Row]) -> Verdict {
-    let any = |verdict: Verdict| rows.iter().any(|row| row.verdict == Some(verdict));
+pub fn of_run(rows: &[Row]) -> ComparisonVerdict {
+    let any = |verdict: ComparisonVerdict| rows.iter().any(|row| row.verdict == Some(verdict));
     let mut decisive = rows
         .iter()
         .filter(|row| row.request.is_none())
         .filter(|row| matches!(row.measure, Measure::FailureRate | Measure::P50 | Measure::P95));
-    if any(Verdict::Slower) {
-        Verdict::Slower
-    } else if any(Verdict::Faster) {
-        Verdict::Faster
-    } else if decisive.all(|row| row.verdict == Some(Verdict::Same)) {
-        Verdict::Same
+    if any(ComparisonVerdict::Slower) {
+        ComparisonVerdict::Slower
+    } else if any(ComparisonVerdict::Faster) {
+        ComparisonVerdict::Faster
+    } else if decisive.all(|row| row.verdict == Some(ComparisonVerdict::Same)) {
+        ComparisonVerdict::Same
     } else {
-        Verdict::Undecided
+        ComparisonVerdict::Undecided
     }
 }

@@ -12,12 +12,12 @@ use crate::delivery::client::CloudWatch;
 use crate::delivery::error::CallError;
 use crate::delivery::outbox::SendMode;
 use crate::delivery::pacing::{FlushTimer, LaneHealth, Pacing};
-use crate::delivery::send::{Outcome, Sender};
+use crate::delivery::send::{CallOutcome, Sender};
 use crate::spool::Lane;
 
 /// How far the lane is in the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Phase {
+pub enum LanePhase {
     /// More data may come.
     #[default]
     Live,
@@ -37,7 +37,7 @@ pub struct LaneStatus {
     /// How calls end at present.
     pub health: LaneHealth,
     /// How far the lane is in the run.
-    pub phase: Phase,
+    pub phase: LanePhase,
 }
 
 impl LaneStatus {
@@ -49,9 +49,9 @@ impl LaneStatus {
     /// Whether waiting for this lane is no use: nothing is left, or its last attempt has failed.
     pub fn is_over(&self) -> bool {
         match self.phase {
-            Phase::Live => false,
-            Phase::FinalAttempt => self.is_blocked(),
-            Phase::Done => true,
+            LanePhase::Live => false,
+            LanePhase::FinalAttempt => self.is_blocked(),
+            LanePhase::Done => true,
         }
     }
 }
@@ -60,7 +60,7 @@ impl LaneStatus {
 pub(super) struct LaneLoop<C> {
     sender: Arc<Sender<C>>,
     lane: Lane,
-    calls: JoinSet<Outcome>,
+    calls: JoinSet<CallOutcome>,
     pacing: Pacing,
     flushes: FlushTimer,
     status: watch::Sender<LaneStatus>,
@@ -82,12 +82,12 @@ impl<C: CloudWatch> LaneLoop<C> {
     /// Sends the lane's segments until the outbox is closed and the lane is empty, or the sender is abandoned.
     pub(super) async fn run(mut self) {
         while !self.sender.is_abandoned() {
-            if self.advance_phase() == Phase::Done {
+            if self.advance_phase() == LanePhase::Done {
                 return;
             }
             self.start_calls();
             tokio::select! {
-                Some(ended) = self.calls.join_next() => self.call_ended(ended.unwrap_or(Outcome::Empty)),
+                Some(ended) = self.calls.join_next() => self.call_ended(ended.unwrap_or(CallOutcome::Empty)),
                 () = self.sender.outbox.woken(self.lane) => {}
                 () = at(self.pacing.pause_end(Instant::now())) => {}
                 () = at(self.flushes.next()) => self.flush(),
@@ -97,19 +97,19 @@ impl<C: CloudWatch> LaneLoop<C> {
         self.calls.shutdown().await;
     }
 
-    fn advance_phase(&mut self) -> Phase {
+    fn advance_phase(&mut self) -> LanePhase {
         let (before, outbox) = (self.status.borrow().phase, &self.sender.outbox);
         let phase = if outbox.is_done(self.lane) {
-            Phase::Done
+            LanePhase::Done
         } else if !self.calls.is_empty() {
             // A call in flight started before the change.
             before
         } else if outbox.mode() == SendMode::Immediate {
-            Phase::FinalAttempt
+            LanePhase::FinalAttempt
         } else {
-            Phase::Live
+            LanePhase::Live
         };
-        if phase == Phase::Done {
+        if phase == LanePhase::Done {
             self.sender.outage.lane_done(self.lane);
         }
         if phase != before {
@@ -130,28 +130,28 @@ impl<C: CloudWatch> LaneLoop<C> {
         }
     }
 
-    fn call_ended(&mut self, outcome: Outcome) {
+    fn call_ended(&mut self, outcome: CallOutcome) {
         let (now, chance) = (Instant::now(), rand::random());
         match &outcome {
-            Outcome::Accepted => self.pacing.succeeded(now),
-            Outcome::Refused(_) => self.pacing.refused(now, chance),
-            Outcome::Failed(error) => self.pacing.failed(error.action(), now, chance),
-            Outcome::FailedAfterSuccess(error) => {
+            CallOutcome::Accepted => self.pacing.succeeded(now),
+            CallOutcome::Refused(_) => self.pacing.refused(now, chance),
+            CallOutcome::Failed(error) => self.pacing.failed(error.action(), now, chance),
+            CallOutcome::FailedAfterSuccess(error) => {
                 self.pacing.succeeded(now);
                 self.pacing.failed(error.action(), now, chance);
             }
-            Outcome::Unreadable => self.pacing.unreadable(now, chance),
-            Outcome::Empty => {}
+            CallOutcome::Unreadable => self.pacing.unreadable(now, chance),
+            CallOutcome::Empty => {}
         }
         let health = self.pacing.health();
         self.status.send_modify(|status| {
             status.health = health;
             match outcome {
-                Outcome::Accepted => (status.succeeded, status.failure) = (status.succeeded + 1, None),
-                Outcome::Refused(error) | Outcome::Failed(error) | Outcome::FailedAfterSuccess(error) => {
+                CallOutcome::Accepted => (status.succeeded, status.failure) = (status.succeeded + 1, None),
+                CallOutcome::Refused(error) | CallOutcome::Failed(error) | CallOutcome::FailedAfterSuccess(error) => {
                     status.failure = Some(error);
                 }
-                Outcome::Unreadable | Outcome::Empty => {}
+                CallOutcome::Unreadable | CallOutcome::Empty => {}
             }
         });
     }

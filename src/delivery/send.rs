@@ -32,7 +32,7 @@ pub struct Sender<C> {
 }
 
 /// How a call ended.
-pub(super) enum Outcome {
+pub(super) enum CallOutcome {
     /// CloudWatch accepted it.
     Accepted,
     /// CloudWatch will never accept it as it is. It is rejected, or back in the outbox in parts.
@@ -101,7 +101,7 @@ impl<C: CloudWatch> Sender<C> {
         })
     }
 
-    pub(super) async fn send(self: Arc<Self>, lane: Lane, segments: Vec<Segment>) -> Outcome {
+    pub(super) async fn send(self: Arc<Self>, lane: Lane, segments: Vec<Segment>) -> CallOutcome {
         let resource = match lane {
             Lane::Metrics => &self.destination.namespace,
             Lane::Logs => &self.destination.group,
@@ -119,15 +119,15 @@ impl<C: CloudWatch> Sender<C> {
         }
     }
 
-    async fn send_metrics(&self, segments: Vec<Segment>) -> Outcome {
+    async fn send_metrics(&self, segments: Vec<Segment>) -> CallOutcome {
         // Reading and merging takes milliseconds of CPU time.
         let Ok(call) = tokio::task::spawn_blocking(move || metrics_call(segments)).await else {
-            return Outcome::Empty;
+            return CallOutcome::Empty;
         };
         self.outbox.put_back(Lane::Metrics, call.rest);
         let unreadable = self.handle_unread(call.unread);
         if call.segments.is_empty() {
-            return if unreadable { Outcome::Unreadable } else { Outcome::Empty };
+            return if unreadable { CallOutcome::Unreadable } else { CallOutcome::Empty };
         }
         let in_flight = InFlightGuard::new(&self.counters, Lane::Metrics, &call.segments);
         let (begun, number) = (Instant::now(), call.datums.len());
@@ -139,23 +139,23 @@ impl<C: CloudWatch> Sender<C> {
                 let newest = call.segments.iter().map(|segment| segment.contents.span.1 / 1000).max();
                 self.counters.delivered_until.raise_to(newest.unwrap_or_default().try_into().unwrap_or_default());
                 self.outbox.settle(call.segments, 0);
-                Outcome::Accepted
+                CallOutcome::Accepted
             }
             Err(error) => self.failed(Lane::Metrics, call.segments, error),
         }
     }
 
-    async fn send_logs(&self, segments: Vec<Segment>) -> Outcome {
+    async fn send_logs(&self, segments: Vec<Segment>) -> CallOutcome {
         let created = match self.create_log_stream().await {
             Ok(created) => created,
             Err(error) => return self.failed(Lane::Logs, segments, error),
         };
         let Ok(call) = tokio::task::spawn_blocking(move || logs_call(segments)).await else {
-            return Outcome::Empty;
+            return CallOutcome::Empty;
         };
         let unreadable = self.handle_unread(call.unread);
         if call.segments.is_empty() {
-            return if unreadable { Outcome::Unreadable } else { Outcome::Empty };
+            return if unreadable { CallOutcome::Unreadable } else { CallOutcome::Empty };
         }
         let Destination { group, stream, .. } = &self.destination;
         let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
@@ -169,14 +169,14 @@ impl<C: CloudWatch> Sender<C> {
                 self.log_rejected_events(&rejected_events);
                 self.counters.log_bytes.add_len(bytes);
                 self.outbox.settle(call.segments, rejected_events.total());
-                Outcome::Accepted
+                CallOutcome::Accepted
             }
             Err(error) => {
                 if error.action() == RetryAction::Recreate {
                     *self.stream_exists.lock().await = false;
                 }
                 match self.failed(Lane::Logs, call.segments, error) {
-                    Outcome::Failed(error) if created => Outcome::FailedAfterSuccess(error),
+                    CallOutcome::Failed(error) if created => CallOutcome::FailedAfterSuccess(error),
                     other => other,
                 }
             }
@@ -236,7 +236,7 @@ impl<C: CloudWatch> Sender<C> {
         self.diagnostics.log(Level::Debug, "call", format!("{what} {number} {items} in {elapsed} ms"));
     }
 
-    fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> Outcome {
+    fn failed(&self, lane: Lane, mut segments: Vec<Segment>, error: CallError) -> CallOutcome {
         if error.stage == Stage::Call {
             segments.iter_mut().for_each(|segment| segment.failed_calls += 1);
         }
@@ -247,16 +247,16 @@ impl<C: CloudWatch> Sender<C> {
         self.outage.call_failed(lane, &error);
         match error.action() {
             RetryAction::Split => match self.split(lane, segments) {
-                Ok(()) => Outcome::Refused(error),
-                Err(NoRoom) => Outcome::Failed(error),
+                Ok(()) => CallOutcome::Refused(error),
+                Err(NoRoom) => CallOutcome::Failed(error),
             },
             RetryAction::Reject => {
                 segments.into_iter().for_each(|segment| self.outbox.reject(segment));
-                Outcome::Refused(error)
+                CallOutcome::Refused(error)
             }
             RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Recreate | RetryAction::Block => {
                 self.outbox.put_back(lane, segments);
-                Outcome::Failed(error)
+                CallOutcome::Failed(error)
             }
         }
     }

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use crate::ingest::custom_report::CustomReport;
 use crate::ingest::user_mark::UserMark;
 use crate::metrics::custom::CustomValue;
-use crate::sample::{Gauge, LifeCycleEvent, Report, Sample};
+use crate::sample::{Gauge, LifeCycleEvent, ReportedStats, Sample};
 use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
 use crate::sync::mpsc::{Receiver, SendError, Sender, TryRecvError, channel};
 use crate::sync::{receive_within, thread};
@@ -33,7 +33,7 @@ pub enum Item {
     /// A finished request. It is not boxed, because memory that one thread allocates and another frees slows down both.
     Sample(Sample),
     /// The statistics of one request name that a worker reported.
-    Report(Box<Report>),
+    ReportedStats(Box<ReportedStats>),
     /// The value of a custom metric, of which a test can have as many as requests.
     Custom(Box<CustomValue>),
 }
@@ -42,7 +42,7 @@ impl Item {
     fn weight(&self) -> usize {
         match self {
             Self::Sample(sample) => sample.weight(),
-            Self::Report(_) => 0,
+            Self::ReportedStats(_) => 0,
             Self::Custom(value) => value.weight(),
         }
     }

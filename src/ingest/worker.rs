@@ -136,8 +136,8 @@ impl AggregationWorker {
                     self.add_event(|formatter, line| formatter.write_sample(&sample, line));
                 }
             }
-            Item::Report(report) => {
-                self.aggregator.add_report(&report);
+            Item::ReportedStats(entry) => {
+                self.aggregator.add_reported_stats(&entry);
                 self.statistics.set_approximate();
                 self.log_notices();
             }

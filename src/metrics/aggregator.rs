@@ -18,7 +18,7 @@ use crate::metrics::datum::{
 use crate::metrics::histogram::Histogram;
 use crate::metrics::notice::SeriesNotice;
 use crate::metrics::series::{SampleHandle, Series, SeriesRegistry};
-use crate::sample::{Gauge, Report, RequestKey, Sample, Unit};
+use crate::sample::{Gauge, ReportedStats, RequestKey, Sample, Unit};
 use crate::timestamp::Timestamp;
 
 /// Windows that begin more than this after the current time are closed without waiting for their end.
@@ -64,13 +64,13 @@ impl Stats {
 }
 
 /// The statistics of one host, request name and method in one second.
-struct RequestStats {
+struct StatsEntry {
     handle: SampleHandle,
     stats: Stats,
 }
 
 /// The statistics of a second, by the number of the handle.
-type Second = FnvHashMap<u64, RequestStats>;
+type Second = FnvHashMap<u64, StatsEntry>;
 
 /// The start of the window with this second.
 fn window_of(second: i64, resolution: u32) -> i64 {
@@ -82,7 +82,7 @@ fn stats_at<'a>(seconds: &'a mut BTreeMap<i64, Second>, time: Timestamp, handle:
     let second = seconds.entry(time.seconds()).or_default();
     &mut second
         .entry(handle.number)
-        .or_insert_with(|| RequestStats { handle: handle.clone(), stats: Stats::default() })
+        .or_insert_with(|| StatsEntry { handle: handle.clone(), stats: Stats::default() })
         .stats
 }
 
@@ -139,18 +139,18 @@ impl Aggregator {
         self.registry.restrict(names);
     }
 
-    /// Adds the report of a worker: its requests to the seconds in which they ended, and their response times to the last
-    /// second, because the report does not contain the second of each.
-    pub fn add_report(&mut self, report: &Report) {
-        let series = self.registry.find(self.identity.own_host(), &report.name, &report.method);
-        for &(second, requests, failures) in &report.seconds {
+    /// Adds the statistics of a worker: its requests to the seconds in which they ended, and their response times to the last
+    /// second, because the entry does not contain the second of each.
+    pub fn add_reported_stats(&mut self, entry: &ReportedStats) {
+        let series = self.registry.find(self.identity.own_host(), &entry.name, &entry.method);
+        for &(second, requests, failures) in &entry.seconds {
             let stats = stats_at(&mut self.samples, second, series);
             stats.requests = stats.requests.saturating_add(requests);
             stats.failures = stats.failures.saturating_add(failures);
         }
-        let stats = stats_at(&mut self.samples, report.last, series);
-        report.response_times_ms.iter().for_each(|&point| stats.response_time.add_point(point));
-        report.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
+        let stats = stats_at(&mut self.samples, entry.last, series);
+        entry.response_times_ms.iter().for_each(|&point| stats.response_time.add_point(point));
+        entry.response_bytes.iter().for_each(|&point| stats.response_size.add_point(point));
     }
 
     /// Adds the value of a gauge to its window, in the series of the host.
@@ -197,7 +197,7 @@ impl Aggregator {
         let mut windows: BTreeMap<i64, FnvHashMap<Series, Stats>> = BTreeMap::new();
         for (second, requests) in samples {
             let all = windows.entry(window_of(second, self.resolution)).or_default();
-            for RequestStats { handle: SampleHandle { request, own, roll_up, .. }, stats } in requests.into_values() {
+            for StatsEntry { handle: SampleHandle { request, own, roll_up, .. }, stats } in requests.into_values() {
                 observe(second, &request, &stats);
                 if own != roll_up {
                     all.entry(roll_up).or_default().merge(&stats);
@@ -383,7 +383,7 @@ pub(crate) mod tests {
     fn a_report_of_a_worker_counts_in_its_seconds_and_its_times_count_in_the_last() {
         let mut aggregator = Aggregator::new(&config(|_| {}), identity());
         let at = Timestamp::from_seconds;
-        aggregator.add_report(&Report {
+        aggregator.add_reported_stats(&ReportedStats {
             method: "GET".into(),
             name: "/a".into(),
             seconds: vec![(at(100), 3, 1), (at(101), 2, 0)],

@@ -151,12 +151,12 @@ impl CustomWindows {
         }
         match self.metrics.get(&series.metric) {
             Some(&kind) if kind != series.kind => {
-                notices.report(SeriesNotice::GaugeAndCount, &series.metric);
+                notices.note(SeriesNotice::GaugeAndCount, &series.metric);
                 return None;
             }
             known => {
                 if self.registered.len() >= MAX_CUSTOM_SERIES {
-                    notices.report(SeriesNotice::TooManyCustomSeries, &series.metric);
+                    notices.note(SeriesNotice::TooManyCustomSeries, &series.metric);
                     let has_dimensions = known.is_some() && !series.dimensions.is_empty();
                     Arc::make_mut(&mut series.dimensions)
                         .iter_mut()

@@ -118,24 +118,24 @@ fn shown(text: &str) -> String {
     redact_urls(text).chars().take(100).collect()
 }
 
-/// Reports each kind of notice once.
+/// Keeps the first notice of each kind.
 #[derive(Default)]
 pub struct Notices {
     pending: Vec<SeriesNotice>,
-    reported: Vec<Discriminant<SeriesNotice>>,
+    noted: Vec<Discriminant<SeriesNotice>>,
 }
 
 impl Notices {
-    /// Whether a notice of this kind was reported.
-    pub fn has_reported(&self, kind: fn(SmolStr) -> SeriesNotice) -> bool {
-        self.reported.contains(&discriminant(&kind(SmolStr::default())))
+    /// Whether a notice of this kind was added.
+    pub fn has_noted(&self, kind: fn(SmolStr) -> SeriesNotice) -> bool {
+        self.noted.contains(&discriminant(&kind(SmolStr::default())))
     }
 
-    /// Adds a notice, unless one of its kind was reported before.
-    pub fn report(&mut self, kind: fn(SmolStr) -> SeriesNotice, text: &str) {
-        if !self.has_reported(kind) {
+    /// Adds a notice, unless one of its kind was added before.
+    pub fn note(&mut self, kind: fn(SmolStr) -> SeriesNotice, text: &str) {
+        if !self.has_noted(kind) {
             let notice = kind(text.into());
-            self.reported.push(discriminant(&notice));
+            self.noted.push(discriminant(&notice));
             self.pending.push(notice);
         }
     }

@@ -236,17 +236,17 @@ impl SeriesRegistry {
             None => (request as usize) <= self.limits.requests,
         };
         if !has_series {
-            self.notices.report(SeriesNotice::TooManyRequests, name);
+            self.notices.note(SeriesNotice::TooManyRequests, name);
         }
         if is_dimension && method_number == OTHERS {
-            self.notices.report(SeriesNotice::TooManyMethods, method);
+            self.notices.note(SeriesNotice::TooManyMethods, method);
         }
         let mut numbers =
             (host_number, if has_series { request } else { OTHERS }, if is_dimension { method_number } else { OTHERS });
         // Each host has this series beyond the maximum, so that its roll-up stays exact.
         let others = (host_number, OTHERS, OTHERS);
         if numbers != others && self.published.len() >= self.limits.series && !self.published.contains_key(&numbers) {
-            self.notices.report(SeriesNotice::TooManySeries, name);
+            self.notices.note(SeriesNotice::TooManySeries, name);
             numbers = others;
         }
         let published = self.published.entry(numbers).or_insert_with(|| {
@@ -257,7 +257,7 @@ impl SeriesRegistry {
             Published { own, roll_up, first_method: method.into() }
         });
         if !is_dimension && numbers.1 != OTHERS && published.first_method != method {
-            self.notices.report(SeriesNotice::MethodsShareSeries, name);
+            self.notices.note(SeriesNotice::MethodsShareSeries, name);
         }
         published
     }
@@ -268,7 +268,7 @@ impl SeriesRegistry {
         }
         self.hosts.get_or_add(host, self.limits.hosts).map_or_else(
             || {
-                self.notices.report(SeriesNotice::TooManyHosts, host);
+                self.notices.note(SeriesNotice::TooManyHosts, host);
                 OTHERS
             },
             |number| OWN_HOST + number,
@@ -279,12 +279,12 @@ impl SeriesRegistry {
         if let Some(number) = self.requests.get(name) {
             return number;
         }
-        if !self.notices.has_reported(SeriesNotice::ValuesInName) && matches!(redact_urls(name), Cow::Owned(_)) {
-            self.notices.report(SeriesNotice::ValuesInName, name);
+        if !self.notices.has_noted(SeriesNotice::ValuesInName) && matches!(redact_urls(name), Cow::Owned(_)) {
+            self.notices.note(SeriesNotice::ValuesInName, name);
         }
         let limit = if self.pinned.contains(name) { usize::MAX } else { self.limits.names() };
         self.requests.get_or_add(name, limit).unwrap_or_else(|| {
-            self.notices.report(SeriesNotice::TooManyRequests, name);
+            self.notices.note(SeriesNotice::TooManyRequests, name);
             OTHERS
         })
     }

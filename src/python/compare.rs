@@ -107,7 +107,7 @@ impl ComparisonRow {
     /// The verdict.
     #[getter]
     fn verdict(&self) -> Option<&'static str> {
-        self.row.verdict.map(compare::Verdict::name)
+        self.row.verdict.map(compare::ComparisonVerdict::name)
     }
 
     /// Why the verdict is undecided.

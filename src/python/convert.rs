@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::redact::head;
-use crate::sample::{Failure, MAX_TEXT_BYTES, Point, Report};
+use crate::sample::{Failure, MAX_TEXT_BYTES, Point, ReportedStats};
 use crate::timestamp::Timestamp;
 
 /// Any value as the text that Python's `str` returns. Bytes are decoded as UTF-8.
@@ -96,7 +96,7 @@ const MAX_COUNT: f64 = u32::MAX as f64;
 /// Converts an entry of Locust's statistics, as workers send it; `None` if it has no requests, or is not such an entry.
 ///
 /// Its counts per second are exact. Locust has rounded its response times, which include those of failed requests.
-pub fn report(entry: &Bound<'_, PyAny>, now: Timestamp) -> Option<Report> {
+pub fn reported_stats(entry: &Bound<'_, PyAny>, now: Timestamp) -> Option<ReportedStats> {
     let entry = entry.cast::<PyDict>().ok()?;
     let get = |key: &str| entry.get_item(key).ok().flatten();
     let counts = |key: &str| get(key).map(|value| pairs(&value)).unwrap_or_default();
@@ -120,7 +120,7 @@ pub fn report(entry: &Bound<'_, PyAny>, now: Timestamp) -> Option<Report> {
     let bytes = number(get("total_content_length").as_ref()).filter(|bytes| *bytes >= 0.0);
     #[expect(clippy::cast_precision_loss, reason = "a number of requests")]
     let response_bytes = bytes.map(|bytes| Point { value: bytes / requests as f64, count: requests });
-    (requests > 0).then(|| Report {
+    (requests > 0).then(|| ReportedStats {
         method: get("method").map_or_else(|| "None".to_owned(), |value| text(&value)),
         name: get("name").map_or_else(|| "None".to_owned(), |value| text(&value)),
         seconds,

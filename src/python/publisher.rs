@@ -271,9 +271,9 @@ impl Publisher {
     }
 
     /// Records an entry of Locust's statistics that a worker sent to the master. Ignores any other value.
-    fn report(&self, py: Python<'_>, entry: &Bound<'_, PyAny>) {
-        if let Some(report) = convert::report(entry, Timestamp::now()) {
-            py.detach(|| self.run.report(report));
+    fn record_stats(&self, py: Python<'_>, entry: &Bound<'_, PyAny>) {
+        if let Some(entry) = convert::reported_stats(entry, Timestamp::now()) {
+            py.detach(|| self.run.record_stats(entry));
         }
     }
 

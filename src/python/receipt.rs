@@ -10,7 +10,7 @@ use super::progress::{CallFailure, destination};
 use crate::accounting::counters::{Counters, Counts};
 use crate::accounting::pricing::Cost;
 use crate::accounting::receipt;
-use crate::check::Verdict;
+use crate::check::CheckVerdict;
 use crate::delivery::DeliveryEnd;
 
 /// The outcome of the requests, the failures or the log events of a run.
@@ -163,7 +163,7 @@ impl Receipt {
     /// Whether all checks have passed.
     #[getter]
     fn passed(&self) -> bool {
-        self.numbers.checks.iter().all(|check| check.verdict == Verdict::Passed)
+        self.numbers.checks.iter().all(|check| check.verdict == CheckVerdict::Passed)
     }
 
     #[getter]

@@ -129,7 +129,7 @@ pub struct Gauge {
 /// The statistics of one request name that a worker sent to the master with Locust's own report. Used for workers that do not
 /// publish their samples themselves.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub struct ReportedStats {
     /// Locust's `request_type`.
     pub method: String,
     /// Locust's name of the request.

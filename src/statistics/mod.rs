@@ -244,7 +244,7 @@ impl RunStatistics {
         let (sequence, increment) = state.fleet.accept(worker, increment, open_second)?;
         if let Some(mut increment) = increment {
             for window in &mut increment.windows {
-                window.phase = state.phase_of(window.second);
+                window.part = state.part_of(window.second);
             }
             increment.add_to(&mut state.summary, &mut state.seconds);
             increment.additions.iter().for_each(|additions| state.additions.add(worker, additions));
@@ -398,7 +398,7 @@ fn first_whole_second(time: Timestamp) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Verdict;
+    use crate::check::CheckVerdict;
     use crate::config::validate::tests::config;
     use crate::metrics::aggregator::Stats;
     use crate::metrics::histogram::Histogram;
@@ -478,7 +478,7 @@ mod tests {
         add_second(&statistics, START + 2, &[150.0], 0);
         assert!(statistics.take_abort().is_some());
         let results = statistics.check_results(Timestamp::from_seconds(START + 3), &TargetValues::new());
-        assert_eq!(results[0].verdict, Verdict::Failed);
+        assert_eq!(results[0].verdict, CheckVerdict::Failed);
         assert_eq!(results[0].first_breach, Some(Timestamp::from_seconds(START + 1)));
     }
 
@@ -497,7 +497,7 @@ mod tests {
         let targets = TargetValues::from([("rds:db: CPUUtilization Average < 80".to_owned(), Ok(90.0))]);
         let results = statistics.check_results(Timestamp::from_seconds(START + 2), &targets);
         let got: Vec<_> = results.iter().map(|result| (result.verdict, result.measured)).collect();
-        let (passed, failed, undecided) = (Verdict::Passed, Verdict::Failed, Verdict::Undecided);
+        let (passed, failed, undecided) = (CheckVerdict::Passed, CheckVerdict::Failed, CheckVerdict::Undecided);
         let expected = [
             (passed, Some(4.0)),
             (passed, Some(1.0)),
@@ -525,7 +525,7 @@ mod tests {
         }
         assert!(statistics.take_abort().is_none());
         let results = statistics.check_results(Timestamp::from_seconds(START + 3), &TargetValues::new());
-        let passed = |result: &CheckResult| result.verdict == Verdict::Passed && result.first_breach.is_none();
+        let passed = |result: &CheckResult| result.verdict == CheckVerdict::Passed && result.first_breach.is_none();
         assert!(results.iter().all(passed), "{results:?}");
         assert_eq!(statistics.observed(), 6 + 3 + 3);
     }

@@ -7,7 +7,7 @@ use super::fleet::{Fleet, MAX_GRACE_SECONDS};
 use super::live::LiveView;
 use super::whole_run::WholeRun;
 use crate::check::{BreachTracker, Check, Measure};
-use crate::summary::{IncrementSender, Phase, RunCustomData, Seconds, Summary, Window};
+use crate::summary::{IncrementSender, RunCustomData, RunPart, Seconds, Summary, Window};
 use crate::timestamp::Timestamp;
 
 /// The CPU usage of a process is judged by its average over this many seconds: a peak of one second is no bottleneck.
@@ -52,16 +52,16 @@ pub(super) struct State {
 impl State {
     /// Adds a window of this process.
     pub(super) fn add(&mut self, window: &Window) {
-        let window = Window { phase: self.phase_of(window.second), ..window.clone() };
+        let window = Window { part: self.part_of(window.second), ..window.clone() };
         self.summary.add_window(&window);
         self.seconds.add_window(&window);
         self.increments.iter_mut().for_each(|increments| increments.add_window(window.clone()));
     }
 
     /// Neither the warm-up nor the time after the stop is measured.
-    pub(super) fn phase_of(&self, second: i64) -> Phase {
+    pub(super) fn part_of(&self, second: i64) -> RunPart {
         let is_after = self.stopped.is_some_and(|stopped| second > stopped.seconds());
-        if second < self.measured_from.seconds() || is_after { Phase::Unmeasured } else { Phase::Measured }
+        if second < self.measured_from.seconds() || is_after { RunPart::Unmeasured } else { RunPart::Measured }
     }
 
     /// The first second that cannot be judged yet: this process or a worker may still add to it.

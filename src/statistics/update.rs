@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::RunStatistics;
 use crate::metrics::aggregator::Stats;
 use crate::sample::RequestKey;
-use crate::summary::{Highlights, Phase, Totals, Window};
+use crate::summary::{Highlights, RunPart, Totals, Window};
 
 /// How many windows are added before the lock is released for a moment.
 const WINDOWS_AT_ONCE: usize = 16;
@@ -25,7 +25,7 @@ impl<'a> Update<'a> {
 
     /// Collects the statistics of a request in a second.
     pub fn add(&mut self, second: i64, request: &RequestKey, window: &Stats) {
-        self.windows.push(Window { key: request.clone(), second, phase: Phase::Measured, totals: window.into() });
+        self.windows.push(Window { key: request.clone(), second, part: RunPart::Measured, totals: window.into() });
     }
 
     /// Collects single requests that a report names.

@@ -13,7 +13,7 @@ use crate::summary::highlights::Highlights;
 use crate::summary::load_blocks::LoadBlock;
 use crate::summary::seconds::Seconds;
 use crate::summary::totals::Totals;
-use crate::summary::window::{Phase, Window};
+use crate::summary::window::{RunPart, Window};
 use crate::summary::{GeneratorLoad, Summary};
 
 /// The first byte. A change of the format, or of the buckets of histograms, increases it.
@@ -83,7 +83,7 @@ struct Wire<T, S> {
 struct WireWindow<T> {
     request: usize,
     distance: u64,
-    phase: Phase,
+    part: RunPart,
     totals: T,
 }
 
@@ -95,10 +95,10 @@ impl Increment {
     pub fn encode(&self) -> Result<Vec<u8>, IncrementError> {
         let first_second = self.windows.iter().map(|window| window.second).min().unwrap_or_default();
         let mut numbers = BTreeMap::new();
-        let windows = self.windows.iter().map(|Window { key, second, phase, totals }| {
+        let windows = self.windows.iter().map(|Window { key, second, part, totals }| {
             let next = numbers.len();
             let request = *numbers.entry(key).or_insert(next);
-            WireWindow { request, distance: second.wrapping_sub(first_second).cast_unsigned(), phase: *phase, totals }
+            WireWindow { request, distance: second.wrapping_sub(first_second).cast_unsigned(), part: *part, totals }
         });
         let windows = windows.collect();
         let mut requests: Vec<_> = numbers.into_iter().collect();
@@ -135,9 +135,9 @@ impl Increment {
         if !rest.is_empty() {
             return Err(MALFORMED);
         }
-        let window = |WireWindow { request, distance, phase, totals }| {
+        let window = |WireWindow { request, distance, part, totals }| {
             let key = wire.requests.get(request)?.clone();
-            Some(Window { key, second: wire.first_second.checked_add_unsigned(distance)?, phase, totals })
+            Some(Window { key, second: wire.first_second.checked_add_unsigned(distance)?, part, totals })
         };
         let windows: Option<Vec<_>> = wire.windows.into_iter().map(window).collect();
         Ok(Self {

@@ -54,7 +54,7 @@ pub use self::receiver::{Accepted, IncrementReceiver};
 pub use self::seconds::{SecondStats, Seconds};
 pub use self::sender::IncrementSender;
 pub use self::totals::Totals;
-pub use self::window::{Phase, Window};
+pub use self::window::{RunPart, Window};
 use crate::sample::RequestKey;
 use crate::stable_hash::stable_hash;
 
@@ -124,9 +124,9 @@ impl RequestSummary {
     }
 
     fn add(&mut self, window: &Window) {
-        match window.phase {
-            Phase::Unmeasured => self.unmeasured.get_or_insert_default().merge(&window.totals),
-            Phase::Measured => {
+        match window.part {
+            RunPart::Unmeasured => self.unmeasured.get_or_insert_default().merge(&window.totals),
+            RunPart::Measured => {
                 self.measured.merge(&window.totals);
                 self.blocks.add(window.second, &window.totals);
             }

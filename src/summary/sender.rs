@@ -10,7 +10,7 @@ use crate::summary::highlights::Highlights;
 use crate::summary::increment::Increment;
 use crate::summary::load_blocks::LoadBlock;
 use crate::summary::totals::Totals;
-use crate::summary::window::{Phase, Window};
+use crate::summary::window::{RunPart, Window};
 use crate::summary::{GeneratorLoad, Summary, SummaryLimits};
 
 /// Maximum number of increments from the oldest one without an acknowledgement on. Beyond it, windows wait for the next increment.
@@ -27,7 +27,7 @@ const MAX_RESEND_AFTER: Duration = Duration::from_mins(1);
 /// What a worker has counted, and its master has not acknowledged.
 #[derive(Debug)]
 pub struct IncrementSender {
-    windows: BTreeMap<(i64, RequestKey, Phase), Totals>,
+    windows: BTreeMap<(i64, RequestKey, RunPart), Totals>,
     /// The oldest windows, if too many wait. They have no values of seconds any more.
     earlier: Summary,
     generator: GeneratorLoad,
@@ -71,13 +71,13 @@ impl IncrementSender {
     }
 
     /// Adds a window. Windows of the same request and second add up.
-    pub fn add_window(&mut self, Window { key, second, phase, totals }: Window) {
+    pub fn add_window(&mut self, Window { key, second, part, totals }: Window) {
         self.is_changed = true;
-        self.windows.entry((second, key, phase)).or_default().merge(&totals);
+        self.windows.entry((second, key, part)).or_default().merge(&totals);
         if self.windows.len() > MAX_WINDOWS
-            && let Some(((second, key, phase), totals)) = self.windows.pop_first()
+            && let Some(((second, key, part), totals)) = self.windows.pop_first()
         {
-            self.earlier.add_window(&Window { key, second, phase, totals });
+            self.earlier.add_window(&Window { key, second, part, totals });
         }
     }
 
@@ -148,7 +148,7 @@ impl IncrementSender {
     /// Cuts an increment of all that waits.
     fn cut(&mut self, now: Instant) -> Option<Vec<u8>> {
         let windows = std::mem::take(&mut self.windows).into_iter();
-        let windows = windows.map(|((second, key, phase), totals)| Window { key, second, phase, totals }).collect();
+        let windows = windows.map(|((second, key, part), totals)| Window { key, second, part, totals }).collect();
         let earlier = self.earlier.take();
         let increment = Increment {
             sequence: self.next,

@@ -55,7 +55,7 @@ fn totals_of(times: &[f64], failed: &[f64], error: &str) -> Totals {
 }
 
 pub(super) fn window(method: &str, name: &str, second: i64, times: &[f64]) -> Window {
-    Window { key: RequestKey::new(method, name), second, phase: Phase::Measured, totals: totals_of(times, &[], "") }
+    Window { key: RequestKey::new(method, name), second, part: RunPart::Measured, totals: totals_of(times, &[], "") }
 }
 
 /// Windows of more requests than the limits keep.
@@ -66,12 +66,12 @@ pub(super) fn windows() -> impl Strategy<Value = Vec<Window>> {
         prop_oneof![4 => (0..6u32).prop_map(|n| format!("/{n}")), 1 => Just("/pinned".to_owned())],
     );
     let second = prop_oneof![4 => 1_795_348_000..1_795_348_300i64, 1 => Just(-5)];
-    let phase = prop_oneof![1 => Just(Phase::Unmeasured), 4 => Just(Phase::Measured)];
-    let window = (key, second, phase, times(), times(), "[A-D]").prop_map(
-        |((method, name), second, phase, times, failed, error)| Window {
+    let part = prop_oneof![1 => Just(RunPart::Unmeasured), 4 => Just(RunPart::Measured)];
+    let window = (key, second, part, times(), times(), "[A-D]").prop_map(
+        |((method, name), second, part, times, failed, error)| Window {
             key: RequestKey::new(method, name),
             second,
-            phase,
+            part,
             totals: totals_of(&times, &failed, &error),
         },
     );
@@ -108,22 +108,22 @@ proptest! {
     #[test]
     fn totals_are_exact_and_pinned_requests_are_kept(windows in windows()) {
         let summary = summary_of(&windows);
-        let of = |phase: Phase| windows.iter().filter(move |window| window.phase == phase);
-        let requests = |phase| of(phase).map(|window| window.totals.requests).sum::<u64>();
-        let failures: u64 = of(Phase::Measured).map(|window| window.totals.failures).sum();
+        let of = |part: RunPart| windows.iter().filter(move |window| window.part == part);
+        let requests = |part| of(part).map(|window| window.totals.requests).sum::<u64>();
+        let failures: u64 = of(RunPart::Measured).map(|window| window.totals.failures).sum();
         let all = summary.all_requests();
-        prop_assert_eq!(summary.counts(), (requests(Phase::Measured), failures));
+        prop_assert_eq!(summary.counts(), (requests(RunPart::Measured), failures));
         prop_assert_eq!((all.measured.requests, all.measured.failures), summary.counts());
         prop_assert_eq!(summary.all_measured(), all.measured.clone());
-        prop_assert_eq!(all.unmeasured.map_or(0, |totals| totals.requests), requests(Phase::Unmeasured));
+        prop_assert_eq!(all.unmeasured.map_or(0, |totals| totals.requests), requests(RunPart::Unmeasured));
         prop_assert_eq!(all.measured.errors.top(0).1, failures);
         let blocks = all.blocks.iter().map(|(_, block)| block.requests).sum::<u64>();
-        prop_assert_eq!(blocks, requests(Phase::Measured));
+        prop_assert_eq!(blocks, requests(RunPart::Measured));
         prop_assert!(summary.names().len() <= 4);
 
         // Kept requests have all of their windows.
         let mut counts = BTreeMap::<_, u64>::new();
-        of(Phase::Measured).for_each(|window| *counts.entry(&window.key).or_default() += window.totals.requests);
+        of(RunPart::Measured).for_each(|window| *counts.entry(&window.key).or_default() += window.totals.requests);
         for (key, row) in summary.requests() {
             prop_assert_eq!(row.measured.requests, counts.get(key).copied().unwrap_or_default());
         }
@@ -215,9 +215,9 @@ fn wide_run(requests_per_block: usize, failures_per_block: usize) -> Summary {
     for request in 0..200 {
         let key = RequestKey::new("GET", format!("/products/{request}/reviews/by-date"));
         for (second, totals) in (0..124).zip(blocks.iter().cycle().skip(request % 26)) {
-            let phase = if second < 4 { Phase::Unmeasured } else { Phase::Measured };
+            let part = if second < 4 { RunPart::Unmeasured } else { RunPart::Measured };
             let second = 1_795_348_480 + 32 * second;
-            summary.add_window(&Window { key: key.clone(), second, phase, totals: totals.clone() });
+            summary.add_window(&Window { key: key.clone(), second, part, totals: totals.clone() });
         }
     }
     summary
@@ -266,7 +266,7 @@ fn an_increment_of_3_seconds_with_20_requests_takes_at_most_20_kb() {
         for request in 0..20 {
             let key = RequestKey::new("GET", format!("/products/{request}/reviews/by-date"));
             let totals = totals_of(&numbers.wide(90), &numbers.wide(10), "requests.exceptions.ConnectionError");
-            sender.add_window(Window { key, second: 1_795_348_981 + second, phase: Phase::Measured, totals });
+            sender.add_window(Window { key, second: 1_795_348_981 + second, part: RunPart::Measured, totals });
         }
     }
     sender.add_highlights(&long_highlights(1));

@@ -7,7 +7,7 @@ use crate::summary::totals::Totals;
 
 /// The part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Phase {
+pub enum RunPart {
     /// The warm-up, and the time after the stop: requests that are counted, and not judged.
     Unmeasured,
     /// The rest of the run.
@@ -22,7 +22,7 @@ pub struct Window {
     /// Seconds since the epoch.
     pub second: i64,
     /// The part of the run.
-    pub phase: Phase,
+    pub part: RunPart,
     /// The requests.
     pub totals: Totals,
 }

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from locust_cw._aws.account import Account
-from locust_cw._runs.record_events import Phase
+from locust_cw._runs.record_events import UpdatePhase
 from locust_cw._runs.shared_records import PREFIX, RecordWriter, SharedRecords, events_of_update
 from support.fixtures import Aws
 from support.large_record import NAMES, RUN, SECONDS, large_record
@@ -29,7 +29,7 @@ def test_a_large_record_is_shared_and_read(
     account = Account({"endpoint_url": aws.proxy.url, "region": REGION})
     aws.cloudwatch.logs.create_log_group(logGroupName=aws.cloudwatch.log_group)
     writer = RecordWriter(account.call, aws.cloudwatch.log_group)
-    phases: list[Phase] = ["update", "end"]
+    phases: list[UpdatePhase] = ["update", "end"]
     for phase in phases:
         writer.write(RUN, events_of_update(record, phase))
     # The fixture compares each call with the limits of AWS.

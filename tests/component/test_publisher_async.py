@@ -43,7 +43,7 @@ def test_the_event_loop_runs_while_a_flush_is_awaited(aws: Aws, tmp_path: Path) 
         program.wait_for("waiting")
         wait_until(lambda: len(aws.proxy.calls("PutMetricData")) > 2, "it tries again")
         aws.proxy.stop_faults()
-        in_time, _, (delivered, steps), ended = program.finish()
+        in_time, _, (delivered, steps), ended = program.wait()
     assert (in_time, delivered, ended) == (False, True, [True, True, True])
     assert steps > 10
     assert requests(aws) == 1
@@ -83,7 +83,7 @@ def test_a_canceled_flush_or_close_loses_nothing(aws: Aws, tmp_path: Path) -> No
     with program:
         program.wait_for("]")
         aws.proxy.stop_faults()
-        printed, receipt = program.finish()
+        printed, receipt = program.wait()
     assert printed == [True] * 22
     assert receipt["requests"]["delivered"] == 100
     assert requests(aws) == 100

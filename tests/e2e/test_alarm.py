@@ -90,7 +90,7 @@ def test_an_alarm_that_was_on_before_stops_the_test_only_when_it_goes_off_again(
     wait_until(lambda: len(aws.proxy.calls("DescribeAlarms")) >= looks + 2, "the alarm is seen to be off")
     assert run.process.poll() is None
     alarm.set("ALARM")
-    assert run.finish().exit_code == 1
+    assert run.wait().exit_code == 1
     assert "already in ALARM" in run.err
 
 
@@ -99,7 +99,7 @@ def test_the_masters_alarm_ends_the_whole_fleet(aws: Aws, locust: Locust, alarm:
     fleet = Fleet(locust, *LIVE, *WALK, f"--cw-stop-on-alarm={alarm.name}", workers=2)
     wait_until(lambda: len(aws.proxy.calls("DescribeAlarms")) >= 2, "the alarm is looked at while the test runs")
     alarm.set("ALARM")
-    fleet.finish()
+    fleet.wait()
     assert fleet.master.exit_code == 1
     receipt = fleet.master.receipt.check_delivered()
     assert receipt["requests"]["observed"] == fleet.fired.requests.total() > 0
@@ -118,7 +118,7 @@ def test_with_a_web_ui_only_the_test_ends(aws: Aws, locust: Locust, alarm: Alarm
     run.wait_for("Stopped by alarm", timeout=STOPS_WITHIN_S)
     wait_until(lambda: json.loads(get(f"{web.url}/stats/requests"))["state"] == "stopped", "the test has ended")
     run.shut_down()
-    run.finish()
+    run.wait()
     assert run.exit_code == 1
     run.receipt.check_delivered()
 
@@ -155,5 +155,5 @@ def test_a_failed_call_during_the_test_is_logged_once_and_stops_nothing(aws: Aws
     wait_until(lambda: len(aws.proxy.calls("DescribeAlarms")) >= 4, "the alarm is looked at again")
     assert run.process.poll() is None
     alarm.set("ALARM")
-    assert run.finish().exit_code == 1
+    assert run.wait().exit_code == 1
     assert len([line for line in run.logged_problems() if "cannot read the states of the alarms" in line]) == 1

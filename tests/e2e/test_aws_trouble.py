@@ -177,7 +177,7 @@ def test_an_outage_in_the_middle_loses_nothing(aws: Aws, locust: Locust) -> None
     aws.proxy.listen()
     wait_until(lambda: len(aws.proxy.calls()) > before, "publication went on", timeout=60)
     run.shut_down()
-    run.finish(timeout=90)
+    run.wait(timeout=90)
     receipt = run.receipt.check_delivered()
     logged = identities(aws.cloudwatch.events())
     assert len(logged) == receipt["log_events"]["observed"]

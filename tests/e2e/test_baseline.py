@@ -59,7 +59,7 @@ def test_two_tests_of_a_service_that_became_slower(locust: Locust, target: Targe
         for name, delay in (("quick", "30"), ("slow", "60"))
     }  # fmt: skip
     for run in runs.values():
-        run.finish(120)
+        run.wait(120)
     env = {"LOCUST_CW_SPOOL_DIR": str(spool)} | NO_KEYS
     done = command(tmp_path, "compare", "quick", "slow", "--json", env=env)
     assert done.exit_code == 3, done
@@ -74,7 +74,7 @@ def test_two_tests_of_a_service_that_became_slower(locust: Locust, target: Targe
 def test_a_regression_sets_exit_code_3(locust: Locust, spool: Path, tmp_path: Path) -> None:
     files = [f"--cw-junit={tmp_path / 'results.xml'}", f"--cw-summary={tmp_path / 'summary.md'}"]
     checks = ["--cw-check=requests > 100", "--cw-report=report", *files]
-    run = dry(locust, spool, "-u1", f"-t{LONG}", "--cw-baseline=main", *checks).finish(120)
+    run = dry(locust, spool, "-u1", f"-t{LONG}", "--cw-baseline=main", *checks).wait(120)
     assert run.exit_code == 3, run.output
     assert "Exit code 3: the run is slower than its baseline" in run.err
     assert "\nChecks: 1 passed\n" in run.err
@@ -102,7 +102,7 @@ def test_a_change_within_the_maximum_is_no_regression(locust: Locust, spool: Pat
     args = ["--cw-baseline=main", "--exit-code-on-error=0"]
     runs.append(dry(locust, spool, "-u1", f"-t{LONG}", *args, env={"RATE": "40"}))
     for run in runs:
-        run.finish(120)
+        run.wait(120)
         assert run.exit_code == 0, run.output
         assert not run.logged_problems()
     tolerated, loaded = runs
@@ -119,7 +119,7 @@ def test_the_master_compares_the_requests_of_its_fleet(locust: Locust, spool: Pa
         env=PACED | {"RATE": "10"}, worker_env=PACED | {"RATE": "10"},
     )  # fmt: skip
     for run in fleet.processes:
-        run.finish(120)
+        run.wait(120)
     assert fleet.master.exit_code == 3, fleet.master.output
     assert "\nComparison with main: slower (requests: 2 slower)\n" in fleet.master.err
     assert not any("Comparison" in worker.output for worker in fleet.workers)
@@ -127,7 +127,7 @@ def test_the_master_compares_the_requests_of_its_fleet(locust: Locust, spool: Pa
 
 def test_a_short_test_has_no_verdict(locust: Locust, spool: Path, tmp_path: Path) -> None:
     junit = f"--cw-junit={tmp_path / 'results.xml'}"
-    run = dry(locust, spool, "-u1", "-t3s", "--cw-baseline=base", "--exit-code-on-error=0", junit).finish()
+    run = dry(locust, spool, "-u1", "-t3s", "--cw-baseline=base", "--exit-code-on-error=0", junit).wait()
     assert run.exit_code == 0, run.output
     assert "Comparison with base: undecided" in run.err
     assert "a comparison needs at least 30 s after the warm-up." in run.err
@@ -138,7 +138,7 @@ def test_a_short_test_has_no_verdict(locust: Locust, spool: Path, tmp_path: Path
 def test_a_base_without_a_usable_summary_does_not_affect_the_other_results(locust: Locust, spool: Path) -> None:
     path = spool / ".records" / "base.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"summary": {"x": 1}}))
-    run = dry(locust, spool, "-u1", "-t2s", "--cw-baseline=main", "--cw-check=requests > 0").finish()
+    run = dry(locust, spool, "-u1", "-t2s", "--cw-baseline=main", "--cw-check=requests > 0").wait()
     assert run.exit_code == 0, run.output
     assert "\nChecks: 1 passed\n" in run.err
     (error_message,) = run.logged_problems()
@@ -158,7 +158,7 @@ def test_a_baseline_that_is_not_set_yet_is_a_warning(locust: Locust, tmp_path: P
 
 
 def test_a_run_id_that_is_not_known_ends_the_test_before_any_load(locust: Locust, tmp_path: Path) -> None:
-    run = dry(locust, tmp_path / "spool", "-u1", "-t20s", f"--cw-baseline={RUN}").finish()
+    run = dry(locust, tmp_path / "spool", "-u1", "-t20s", f"--cw-baseline={RUN}").wait()
     assert run.exit_code == 1, run.output
     assert f"The test was not started: --cw-baseline: there is no record of a run {RUN}" in run.err
     assert run.receipt["requests"]["observed"] == 0
@@ -211,7 +211,7 @@ def test_a_test_of_the_web_ui_is_compared(locust: Locust, spool: Path) -> None:
 
 def test_a_disabled_test_is_not_compared(locust: Locust, spool: Path) -> None:
     run = dry(locust, spool, "-u1", "-t2s", "--cw-baseline=main", "--cw-disable", "--exit-code-on-error=0")
-    run.finish()
+    run.wait()
     assert run.exit_code == 0
     assert run.logged_problems() == ["This test is not judged: publishing is disabled (--cw-disable)"]
     assert "Comparison" not in run.err

@@ -96,7 +96,7 @@ def test_the_master_of_a_fleet_stops_it(locust: Locust, source: str) -> None:
         locust, *LIVE, "-u2", "-r100", f"--host={HOST}", f"--cw-check={check}", "--cw-check=mean < 1m abort after 1s",
         f"--cw-source={source}", workers=2, worker_env=dict(plan(*steps)), locustfile="planned.py",
     )  # fmt: skip
-    fleet.finish()
+    fleet.wait()
     master, planned = fleet.master, Planned(*fleet.processes)
     assert master.exit_code == 3
     stopped_at = time_of(master, f"Stopped by check {check}")

@@ -44,10 +44,10 @@ def end(fleet: Fleet, *others: LocustRun) -> float:
     """End the test. Returns the seconds until the master has ended."""
     begun = time.monotonic()
     fleet.master.signal(signal.SIGTERM)
-    fleet.master.finish()
+    fleet.master.wait()
     seconds = time.monotonic() - begun
     for run in others:
-        run.finish()
+        run.wait()
     return seconds
 
 
@@ -222,7 +222,7 @@ def test_requests_of_the_warm_up_do_not_count(locust: Locust) -> None:
     (run,) = planned.runs
     wait_for_measured_time(planned, 10.5)
     run.signal(signal.SIGTERM)
-    run.finish()
+    run.wait()
     start = measured_from(planned)
     load = planned.load
     certain, possible = planned.measured(load, start)
@@ -271,7 +271,7 @@ def test_a_worker_that_joins_late_has_no_warm_up_of_its_own(aws: Aws, locust: Lo
     web.stop()
     wait_until(lambda: any(event.is_event("check") for event in aws.cloudwatch.events()), "the test is judged")
     fleet.master.shut_down()
-    fleet.finish()
+    fleet.wait()
     planned = Planned(*fleet.processes)
     start, load = measured_from(planned), planned.load
     certain, possible = planned.measured(load, start)

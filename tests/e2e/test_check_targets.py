@@ -47,7 +47,7 @@ def test_a_check_of_a_target_is_judged_by_its_metrics(ministack: str, locust: Lo
         "sqs:orders: ApproximateAgeOfOldestMessage Maximum < 5",
         "requests == 20",
         wait_s=6,
-    ).finish()
+    ).wait()
     assert results(run) == [("passed", 70.0), ("failed", 90.0), ("undecided", None), ("passed", 20.0)]
     assert "--cw-check-wait" in run.receipt["checks"][2]["reason"]
     assert run.exit_code == 3

@@ -177,7 +177,7 @@ def run_to_its_end(
     if not ends_itself:
         planned.runs[0].shut_down(signal.SIGINT if has_web_ui else signal.SIGTERM)
     for run in planned.runs:
-        run.finish()
+        run.wait()
     return planned
 
 

@@ -74,7 +74,7 @@ def test_ctrl_c_ends_a_command_at_once(aws: Aws, locust: Locust, command: tuple[
     with commanding(folder, *command, env={"AWS_ENDPOINT_URL": aws.proxy.url}) as hanging:
         wait_until(lambda: len(aws.proxy.calls()) > before, "it has asked")
         hanging.signal(signal.SIGINT)
-        hanging.finish(timeout=9)  # by itself it ends after 10
+        hanging.wait(timeout=9)  # by itself it ends after 10
     assert (hanging.process.returncode, "Traceback" in hanging.output) == (130, False), hanging.output
 
 

@@ -68,7 +68,7 @@ def test_a_fleet_with_compact_events_is_read_by_all_commands(aws: Aws, locust: L
         fleet = Fleet(locust, *LIVE, "-u", "4", "-r", "4", "--host", HOST, *own)
         fleet.wait_for(100)
         fleet.master.signal(signal.SIGTERM)
-        fleet.finish()
+        fleet.wait()
         fleets[log_fields] = fleet
     for log_fields, fleet in fleets.items():
         receipt = fleet.master.receipt.check_delivered()

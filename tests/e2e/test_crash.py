@@ -199,5 +199,5 @@ def test_a_start_during_another_test_does_not_mention_its_data(aws: Aws, locust:
     beside = locust.run(*PACED, where, "-t", "1s")
     assert "Send them with" not in beside.err
     stop(live)
-    live.finish()
+    live.wait()
     check_all_there(aws, live, beside)

@@ -67,7 +67,7 @@ def test_processes_of_one_program(aws: Aws, locust: Locust, processes: str) -> N
 def test_a_master_and_two_workers(aws: Aws, locust: Locust) -> None:
     """Counts add up, and a gauge keeps the values of each process."""
     fleet = Fleet(locust, *LIVE, *LOAD, "-t", "6s", locustfile="measuring.py", workers=2)
-    fleet.finish()
+    fleet.wait()
     fleet.master.receipt.check_delivered()
     check_sums(aws)
     depth = aws.cloudwatch.statistics("queue_depth", Host=HOST, pool="web")
@@ -81,7 +81,7 @@ def test_a_master_and_two_workers(aws: Aws, locust: Locust) -> None:
 def test_the_dashboard_has_marks_and_custom_metrics_of_all_processes(aws: Aws, locust: Locust, workers: int) -> None:
     options = [*LIVE, *LOAD, "--cw-dashboard"]
     if workers:
-        Fleet(locust, *options, "-t", "5s", locustfile="measuring.py", workers=workers).finish()
+        Fleet(locust, *options, "-t", "5s", locustfile="measuring.py", workers=workers).wait()
     else:
         locust.run("measuring.py", *options, "-t", "30s")
     body = stored(aws, aws.cloudwatch.namespace)
@@ -95,7 +95,7 @@ def test_a_master_that_publishes_has_what_its_workers_record(aws: Aws, locust: L
     """The workers make no calls. A mark that all processes make at once is one log event, of the master."""
     options = [*LIVE, *LOAD, "-t", "6s", "--cw-source=master", "--cw-dashboard"]
     fleet = Fleet(locust, *options, locustfile="measuring.py", workers=2)
-    fleet.finish()
+    fleet.wait()
     fleet.master.receipt.check_delivered()
     check_sums(aws)
     depth = aws.cloudwatch.statistics("queue_depth", Host=HOST, pool="web")

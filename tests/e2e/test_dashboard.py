@@ -43,7 +43,7 @@ def run_command(aws: Aws, folder: Path, *args: str, env: dict[str, str | None] |
     where = (f"--endpoint-url={aws.proxy.url}", f"--namespace={aws.cloudwatch.namespace}")
     group = f"--log-group={aws.cloudwatch.log_group}"
     with commanding(folder, "dashboard", *args, *where, group, env=env) as command:
-        command.finish()
+        command.wait()
     assert "Traceback" not in command.output, command.output
     return command
 
@@ -269,7 +269,7 @@ def test_targets_may_be_sent_with_the_start(aws: Aws, locust: Locust, name: str)
     # Ctrl-C could strike between Locust's counting of a request and ours.
     web.stop()
     run.shut_down()
-    run.finish()
+    run.wait()
     run.receipt.check_delivered()
     assert {"AWS/SQS", "AWS/DynamoDB"} <= {namespace for namespace, *_ in metrics_of(stored(aws, name))}
 

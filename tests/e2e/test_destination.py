@@ -58,7 +58,7 @@ def left_behind(aws: Aws, locust: Locust, env: dict[str, str | None], *more: str
         aws.proxy.on(operation, AWAY)
     run = locust.start(*PACED, "-t", "3s", "--cw-drain-timeout=1", *more, options=names(aws), env=env, **how)
     wait_for_more(run, 20)
-    run.finish()
+    run.wait()
     requests = run.receipt.check()["requests"]
     assert requests["spooled"] == requests["observed"] > 0
     aws.proxy.stop_faults()

@@ -89,7 +89,7 @@ def test_a_second_ctrl_c_stops_waiting(aws: Aws, locust: Locust) -> None:
     run.shut_down()
     run.wait_for("quit begins")
     run.signal(signal.SIGINT)
-    run.finish()
+    run.wait()
     receipt = run.receipt.check()
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] >= 20
     assert receipt["requests"]["observed"] == run.stats.requests.total()
@@ -114,7 +114,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust, tar
             "the run is published when it stops, not when Locust quits",
         )
     web.run.shut_down()
-    web.run.finish()
+    web.run.wait()
     events = sorted(aws.cloudwatch.events(), key=lambda event: event.timestamp)
     runs = list(dict.fromkeys(event.stream.split("/")[1] for event in events))
     assert len(runs) == len(aws.cloudwatch.streams()) == 2
@@ -137,7 +137,7 @@ def test_requests_between_start_and_quit_of_the_web_ui_are_delivered(aws: Aws, l
     web.swarm(5, target.url)
     target.wait_for(100)
     web.run.shut_down()
-    web.run.finish()
+    web.run.wait()
     receipt = web.run.receipt.check_delivered()
     assert receipt["requests"]["observed"] == aws.cloudwatch.sum("RequestCount", Host=target.url) >= 100
 

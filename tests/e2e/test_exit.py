@@ -187,7 +187,7 @@ def test_a_second_signal_ends_the_waiting_at_exit(aws: Aws, tmp_path: Path) -> N
         program.wait_for("closed")
         wait_until(lambda: aws.proxy.calls("PutMetricData"), "a call that hangs")
         program.signal(signal.SIGTERM)
-        assert program.finish(20).exit_code == 143, program.err
+        assert program.wait(20).exit_code == 143, program.err
     aws.proxy.stop_faults()
     assert replay(tmp_path, "--all").exit_code == 0
     assert aws.cloudwatch.sum("RequestCount", Host=HOST) > 0

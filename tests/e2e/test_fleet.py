@@ -69,7 +69,7 @@ def test_locusts_results_are_those_of_a_fleet_without_locust_cw(locust: Locust) 
     how: dict[str, Any] = {"env": {"ITERATIONS": "20"}, "worker_env": {"ITERATIONS": "20"}}
     fleets = [Fleet(locust, *LIVE, *USERS, "-t", "10s", *args, **how) for args in ([], ["--cw-disable"])]
     for fleet in fleets:
-        fleet.finish()
+        fleet.wait()
     stats = [fleet.master.stats for fleet in fleets]
     assert stats[0].requests.total() == 6 * 20
     assert stats[0] == stats[1]
@@ -96,7 +96,7 @@ def test_ctrl_c_for_all_processes_loses_nothing(aws: Aws, locust: Locust) -> Non
     fleet = Fleet(locust, *LIVE, *USERS)
     fleet.wait_for(60)
     interrupt_all(fleet.processes)
-    fleet.finish()
+    fleet.wait()
     check_everything_fired(aws, fleet.processes)
 
 
@@ -116,7 +116,7 @@ def test_processes_deliver_on_every_core(aws: Aws, locust: Locust, end: str) -> 
             interrupt_all([run])
         else:
             run.shut_down(signal.Signals[end])
-    run.finish()
+    run.wait()
     check_exit_code(run)
     check_everything_fired(aws, [run], has_stats=False)
     if end == "time":
@@ -184,7 +184,7 @@ def test_the_end_is_bounded_and_the_receipt_names_the_spools(aws: Aws, locust: L
     fleet.wait_for(10)
     begun = time.monotonic()
     fleet.master.signal(signal.SIGTERM)
-    fleet.finish()
+    fleet.wait()
     assert time.monotonic() - begun < 30
     assert fleet.master.exit_code == 1, "as --cw-fail-on-loss asks"
     receipt = fleet.master.receipt.check()
@@ -219,7 +219,7 @@ def test_stop_and_start_in_the_web_ui_are_two_runs(aws: Aws, locust: Locust) -> 
             "the run is published when it stops, not when Locust quits",
         )
     fleet.master.shut_down()
-    fleet.finish()
+    fleet.wait()
     events = sorted(aws.cloudwatch.events(), key=lambda event: event.timestamp)
     runs = list(dict.fromkeys(event.stream.split("/")[1] for event in events))
     assert len(runs) == 2

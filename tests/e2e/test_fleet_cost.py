@@ -37,9 +37,9 @@ def fleet(locust: Locust, how: str, *args: str) -> LocustRun:
     """Two workers that publish; the process with the receipt."""
     if how == "processes":
         run = locust.start("own_names.py", "--processes=2", *LIVE, *LOAD, *args, "--cw-receipt=receipt.json")
-        return run.finish()
+        return run.wait()
     workers = Fleet(locust, *LIVE, *LOAD, *args, workers=2, locustfile="own_names.py")
-    workers.finish()
+    workers.wait()
     return workers.master
 
 

@@ -76,7 +76,7 @@ def test_a_worker_that_was_suspended_continues_its_run(aws: Aws, locust: Locust)
 def test_the_master_waits_for_workers_that_start_after_the_end_of_the_test(aws: Aws, locust: Locust) -> None:
     """On a slow machine. The receipt counts their log events, and CloudWatch has everything."""
     fleet = Fleet(locust, *LIVE, "-u2", "-t2s", workers=2, locustfile="late.py", worker_env={"LATE": "3"})
-    fleet.finish()
+    fleet.wait()
     receipt = fleet.master.receipt.check_delivered()
     assert len(aws.cloudwatch.streams()) == 3
     assert receipt["log_events"]["observed"] == len(aws.cloudwatch.events())
@@ -86,14 +86,14 @@ def test_the_master_waits_for_workers_that_start_after_the_end_of_the_test(aws: 
 def test_a_worker_starts_a_test_without_delay(locust: Locust) -> None:
     """Locust alone makes a parser for each option that its master sends, which locust-cw doubles."""
     fleet = Fleet(locust, "--cw-dry-run", "-u1", "-t1s", workers=1, locustfile="parsing.py")
-    fleet.finish()
+    fleet.wait()
     assert int((fleet.workers[0].folder / "parsers").read_text()) <= 1
 
 
 def test_a_worker_that_never_starts_is_named(locust: Locust) -> None:
     """The master has sent it the start, and gets no report. The end waits for it for a limited time."""
     fleet = Fleet(locust, *LIVE, "-u1", "-t2s", workers=1, locustfile="late.py", worker_env={"LATE": "600"})
-    fleet.master.finish()
+    fleet.master.wait()
     printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
     assert re.search(r"_[0-9a-f]{32}: vanished; its results may be in its spool", printed), printed
 
@@ -108,7 +108,7 @@ def test_a_worker_that_publishes_nothing_is_named(aws: Aws, locust: Locust) -> N
     fleet.join(ATTACH="{}")
     fleet.wait_for(40)
     fleet.master.shut_down()
-    fleet.finish()
+    fleet.wait()
     (refused, silent), (_, publishing) = zip(fleet.workers, fleet.journals, strict=True)
     refused.wait_for("locust-cw does not publish this test: the master sent no address of a local CloudWatch")
     receipt = fleet.master.receipt
@@ -127,7 +127,7 @@ def test_a_refused_test_names_no_worker_as_missing(aws: Aws, locust: Locust, opt
     if option == "--cw-strict":
         aws.proxy.on("PutMetricData", error("AccessDeniedException", 403, "not authorized"))
     fleet = Fleet(locust, *LIVE, *USERS, option, workers=1)
-    fleet.finish()
+    fleet.wait()
     assert "The test was not started" in fleet.master.output
     printed = fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
     assert ": no requests were made\n" in printed
@@ -148,7 +148,7 @@ def test_a_worker_that_was_killed_before_its_first_report_is_named(locust: Locus
     assert not journal.of("reported", since=journal.of("started")[0].at)
     fleet.master.wait_for(f"{journal.client_id} failed to send heartbeat")
     fleet.master.shut_down()
-    fleet.master.finish()
+    fleet.master.wait()
     receipt = fleet.master.receipt.check()
     assert receipt["requests"]["observed"] == len(fleet.journals[1].of("fired"))
     assert journal.client_id in fleet.master.output[fleet.master.output.index("CloudWatch receipt") :]
@@ -191,7 +191,7 @@ def test_a_worker_that_was_killed_is_named_and_the_rest_reconciled(aws: Aws, loc
     wait_until(lambda: fleet.journals[0].of("fired", since=missed_at + 3.2), "the others go on")
     held_in_spool = files_in(spool_of(victim))
     fleet.master.shut_down()
-    fleet.master.finish()
+    fleet.master.wait()
     others = [fleet.workers[0], fleet.workers[2]]
     assert [run.exit_code for run in (fleet.master, *others)] == [0, 0, 0]
 
@@ -238,5 +238,5 @@ def test_the_master_logs_the_end_of_an_outage_in_which_a_worker_was_killed(aws: 
     aws.proxy.stop_faults()
     fleet.master.wait_for("All remaining workers publish again after an outage of ")
     fleet.master.shut_down()
-    fleet.master.finish()
+    fleet.master.wait()
     assert fleet.master.err.count("workers cannot publish") == 1

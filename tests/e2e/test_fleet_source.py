@@ -55,7 +55,7 @@ def test_the_master_alone_publishes_for_workers_without_credentials(
     aws: Aws, locust: Locust, master_only: dict[str, Any]
 ) -> None:
     fleet = Fleet(locust, *LIVE, *USERS, "-t", "4s", **master_only)
-    fleet.finish()
+    fleet.wait()
     assert fleet.exit_codes == [1, 0, 0, 0]
     stats, receipt = fleet.master.stats, fleet.master.receipt.check_delivered()
     assert stats.requests == fleet.fired.requests

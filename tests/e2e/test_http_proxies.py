@@ -27,7 +27,7 @@ def test_no_command_uses_a_proxy_for_this_machine(aws: Aws, locust: Locust, mini
         env = NO_KEYS | roles.ecs | dict.fromkeys(VARIABLES, url)
         run = locust.start(*PACED, "--cw-dashboard", "-t", "3s", "--cw-drain-timeout=60", env=env)
         wait_for_more(run, 20)
-        run.finish()
+        run.wait()
         run.receipt.check_delivered()
         endpoint = ["--endpoint-url", aws.proxy.url, "--region", REGION]
         name = aws.cloudwatch.namespace
@@ -41,7 +41,7 @@ def test_no_command_uses_a_proxy_for_this_machine(aws: Aws, locust: Locust, mini
                 assert running.exit_code == 0, (command, running.output)
         aws.proxy.refuse()
         left = locust.start(*PACED, "-t", "2s", "--cw-drain-timeout=1", env=env)
-        left.finish()
+        left.wait()
         aws.proxy.listen()
         assert replay(left.folder, "--all", env=env).exit_code == 0
         assert not asked
@@ -53,6 +53,6 @@ def test_a_local_cloudwatch_is_reached_without_the_proxy(locust: Locust) -> None
         env = dict.fromkeys(VARIABLES, url)
         run = locust.start(*PACED, "--cw-local", "-t", "3s", options=[], env=env)
         wait_for_more(run, 20)
-        run.finish()
+        run.wait()
         run.receipt.check_delivered()
         assert not asked

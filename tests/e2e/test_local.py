@@ -27,7 +27,7 @@ def test_local_starts_and_stops_a_cloudwatch(locust: Locust, target: Target) -> 
     )
 
     children = wait_until(psutil.Process(run.process.pid).children, "a child process runs")
-    run.finish()
+    run.wait()
     run.receipt.check_delivered()
     wait_until(lambda: not any(child.is_running() for child in children), "the child process is ended")
 
@@ -64,7 +64,7 @@ def test_workers_do_not_call_aws_if_the_program_of_the_master_opts_out(
         locust, "--cw-live", "-u2", "-t3", "--host", HOST, "--exit-code-on-error=0", workers=1, options=[],
         locustfile="attached_fleet.py", worker_env=env, env={**env, "ATTACH": json.dumps(attached)},
     )  # fmt: skip
-    fleet.finish()
+    fleet.wait()
     fired = fleet.fired.requests.total()
     assert fired > 0
     assert not aws.proxy.calls(), "AWS, for all that the workers know"

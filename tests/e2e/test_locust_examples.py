@@ -81,7 +81,7 @@ def test_custom_messages_between_master_and_workers(aws: Aws, locust: Locust) ->
         for more in (["--cw-live", "--cw-flush-interval=1"], ["--cw-disable"])
     ]
     for fleet in fleets:
-        fleet.finish()
+        fleet.wait()
     check_same([fleet.master for fleet in fleets], 0)
     assert sorted(own_lines(run)[0] for run in fleets[0].workers) == sorted(
         own_lines(run)[0] for run in fleets[1].workers

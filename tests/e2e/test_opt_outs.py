@@ -152,7 +152,7 @@ def test_workers_opt_out_though_their_master_does_not(aws: Aws, locust: Locust) 
     web.swarm(10, HOST, cw_disable="false")
     fleet.wait_for(40)
     fleet.master.shut_down()
-    fleet.finish()
+    fleet.wait()
     publishing, *silent, dry = fleet.workers
     names = [journal.client_id for journal in fleet.journals]
     fired = [
@@ -195,7 +195,7 @@ def test_a_master_that_publishes_for_its_workers_leaves_out_those_that_opt_out(a
     wait_until(lambda: len(fleet.journals) == 4, "all have joined")
     fleet.wait_for(40)
     fleet.master.shut_down()
-    fleet.finish()
+    fleet.wait()
     (publishing, *others), receipt = fleet.journals, fleet.master.receipt
     assert receipt["requests"]["observed"] == receipt["requests"]["delivered"] == len(publishing.of("fired"))
     assert receipt["reconciled"] is False

@@ -30,7 +30,7 @@ def test_a_full_spool_drops_the_oldest_logs_first(aws: Aws, locust: Locust) -> N
     run = locust.start(*PACED, *LIVE, "--cw-spool-max-mb=1", "--cw-drain-timeout=0", env={"RATE": "1000"})
     wait_for_more(run, 6000)
     stop(run)
-    run.finish()
+    run.wait()
     receipt = run.receipt.check()
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"]
     logged = receipt["log_events"]
@@ -55,7 +55,7 @@ def test_a_spool_that_is_full_of_metrics_drops_the_oldest(aws: Aws, locust: Locu
     run.wait_for("raise --cw-spool-max-mb")
     wait_for_more(run, 5000)
     stop(run)
-    run.finish()
+    run.wait()
     requests = run.receipt.check()["requests"]
     assert requests["dropped"] > 0
     assert requests["spooled"] > 0
@@ -98,7 +98,7 @@ def test_without_a_disk_and_without_aws_the_loss_is_counted(aws: Aws, locust: Lo
     run = locust.start(*PACED, *LIVE, *trouble["args"], "--cw-drain-timeout=1", files=trouble["files"])
     wait_for_more(run, 100)
     stop(run)
-    run.finish()
+    run.wait()
     receipt = run.receipt.check()
     for group in ("requests", "failures", "log_events"):
         assert receipt[group]["dropped"] == receipt[group]["observed"] > 0
@@ -111,7 +111,7 @@ def test_a_long_test_without_live_is_published_early_rather_than_dropped(aws: Aw
     wait_for_more(run, 3500)
     wait_until(lambda: aws.proxy.calls("PutLogEvents"), "half of the spool is full")
     stop(run)
-    run.finish()
+    run.wait()
     run.receipt.check_delivered()
     check_delivered_run(aws.cloudwatch, run, HOST)
 
@@ -123,7 +123,7 @@ def test_a_response_of_another_server_rejects_nothing(aws: Aws, locust: Locust) 
     run = locust.start(*PACED, *LIVE, "--cw-drain-timeout=60")
     wait_for_more(run, 1000)
     stop(run)
-    run.finish(timeout=90)
+    run.wait(timeout=90)
     run.receipt.check_delivered()
     check_delivered_run(aws.cloudwatch, run, HOST)
 
@@ -142,7 +142,7 @@ def test_only_the_user_can_read_the_spool_and_it_is_deleted_after_delivery(aws: 
     assert modes == {(True, 0o700), (False, 0o600)}
     aws.proxy.stop_faults()
     stop(run)
-    run.finish()
+    run.wait()
     check_delivered_run(aws.cloudwatch, run, HOST)
     assert folders_in(spool) == []
 
@@ -176,7 +176,7 @@ def test_fail_on_loss_sets_the_exit_code(  # noqa: PLR0913 - a table
     run = locust.start(*PACED, *options, f"--cw-drain-timeout={1 if fate == 'spooled' else 60}")
     wait_for_more(run, 100)
     stop(run)
-    run.finish()
+    run.wait()
     requests = run.receipt.check()["requests"]
     assert requests[fate] == requests["observed"] > 0
     assert (run.exit_code != 0) == failed

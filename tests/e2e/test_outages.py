@@ -46,7 +46,7 @@ def test_throttling_and_resets_throughout_lose_nothing(aws: Aws, locust: Locust)
     """
     aws.proxy.on("*", BadWeather(seed=3))
     options = ("--cw-live", "--cw-flush-interval=0.5", "--cw-drain-timeout=100")
-    run = locust.start(*PACED, *options, "-t", "30s" if LONG else "8s").finish(timeout=150)
+    run = locust.start(*PACED, *options, "-t", "30s" if LONG else "8s").wait(timeout=150)
     assert run.exit_code == 0
     run.receipt.check_delivered()
     check_at_least_once(aws.cloudwatch, run)
@@ -80,7 +80,7 @@ def healthy_mb(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> floa
         with Memory(run) as memory:
             wait_for_seconds(run, 2 * AROUND_SECONDS + OUTAGE_SECONDS)
             stop(run)
-            run.finish()
+            run.wait()
         run.receipt.check_delivered()
         return memory.peak_mb
 
@@ -110,7 +110,7 @@ def test_an_outage_loses_nothing_and_needs_no_memory(
         wait_for_seconds(run, 1)
         wait_until_current(aws.proxy, within=CURRENT_WITHIN)
         stop(run)
-        run.finish(timeout=100)
+        run.wait(timeout=100)
     assert run.exit_code == 0
     assert memory.peak_mb < healthy_mb + MEMORY_SLACK_MB
     assert calls <= 3 * away, "only a call now and then sees whether AWS is back"

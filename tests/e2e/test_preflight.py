@@ -34,7 +34,7 @@ def test_a_test_whose_time_is_over_before_aws_has_answered_counts_as_refused(
     args = ["-t", "2s", "--host", target.url, option, "--cw-drain-timeout=1"]
     if role == "master":
         fleet = Fleet(locust, *args, workers=1, locustfile="shop.py")
-        fleet.finish()
+        fleet.wait()
         run = fleet.master
     else:
         run = locust.run("shop.py", *args)
@@ -79,7 +79,7 @@ def test_stop_in_the_web_ui_of_a_master_refuses_a_waiting_test(aws: Aws, locust:
     stopped = time.monotonic()
     wait_until(lambda: time.monotonic() > stopped + 5, "AWS has answered, and users would be there")
     fleet.master.shut_down()
-    fleet.finish()
+    fleet.wait()
     assert fleet.master.exit_code == 1
     assert not fleet.fired.requests
 
@@ -130,7 +130,7 @@ def test_a_worker_can_refuse_after_the_end_of_the_test(aws: Aws, locust: Locust,
         locust, "-t", "3s", "--host", target.url, "--cw-strict",
         workers=1, locustfile="shop.py", env={}, worker_env={"AWS_ACCESS_KEY_ID": "worker"},
     )  # fmt: skip
-    fleet.finish()
+    fleet.wait()
     assert fleet.master.exit_code == 1
     assert "refused to start: --cw-strict requires a successful first call: " in fleet.master.output
 
@@ -141,7 +141,7 @@ def test_a_worker_that_refuses_ends_the_test_of_its_fleet(locust: Locust, target
         locust, "-t", "20s", "--host", target.url, "--cw-strict",
         workers=1, locustfile="shop.py", env={}, worker_env=NO_KEYS,
     )  # fmt: skip
-    fleet.finish()
+    fleet.wait()
     assert fleet.exit_codes == [1, 1]
     (worker,) = fleet.workers
     assert "The test was not started: --cw-strict requires a successful first call: " in worker.output

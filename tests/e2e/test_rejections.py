@@ -112,7 +112,7 @@ def test_a_log_group_or_stream_that_is_deleted_is_recreated(aws: Aws, locust: Lo
     before = len(taken())
     wait_until(lambda: len(taken()) > before, "log events arrive again")
     stop(run)
-    run.finish()
+    run.wait()
     receipt = run.receipt.check_delivered()
     assert aws.cloudwatch.streams() == [stream]
     assert identities(taken()).total() == len(identities(taken())) == receipt["log_events"]["observed"]
@@ -134,7 +134,7 @@ def test_metrics_and_logs_do_not_wait_for_each_other(aws: Aws, locust: Locust, h
     for _ in range(5 if LONG else 3):
         wait_until_current(aws.proxy) if logs_hang else wait_until_logged(aws.proxy)
     stop(run)
-    run.finish()
+    run.wait()
     receipt = run.receipt.check()
     delivered, spooled = ("requests", "log_events") if logs_hang else ("log_events", "requests")
     assert receipt[delivered]["delivered"] == receipt[delivered]["observed"]

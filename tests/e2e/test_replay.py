@@ -85,7 +85,7 @@ def test_replay_does_not_touch_the_spool_of_a_running_test(aws: Aws, locust: Loc
     replay(tmp_path, "--all", spool)
     check_all_there(aws, dead)
     stop(live)
-    live.finish()
+    live.wait()
     live.receipt.check_delivered()
     check_all_there(aws, dead, live)
 
@@ -100,7 +100,7 @@ def test_replay_can_be_interrupted_and_run_again(aws: Aws, locust: Locust, numbe
         wait_until(lambda: not list(spool_of(run).glob("*/*/*-metrics.jsonl")), "that is seen")
         wait_until(lambda: sum(call.answer is None for call in aws.proxy.calls("PutLogEvents")), "logs hang")
         command.signal(number)
-        command.finish(timeout=30)
+        command.wait(timeout=30)
         assert command.process.returncode != 0
         assert "Traceback" not in command.output
         if number == signal.SIGINT:
@@ -120,7 +120,7 @@ def test_replay_retries_during_an_outage(aws: Aws, locust: Locust) -> None:
     with commanding(run.folder, "replay", run_id_of(run)) as command:
         command.wait_for("ServiceUnavailable")
         aws.proxy.stop_faults()
-        command.finish()
+        command.wait()
         assert command.exit_code == 0, command.output
     check_all_there(aws, run)
 

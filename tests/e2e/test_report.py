@@ -36,7 +36,7 @@ CPU, QUEUE = "metric:App/CPUUtilization{Pool=web}:Maximum", "metric:App/QueueLen
 
 def report(run: LocustRun, *args: str, env: dict[str, str | None] | None = None) -> LocustRun:
     with commanding(run.folder, "report", *args, env=env) as command:
-        command.finish()
+        command.wait()
     assert "Traceback" not in command.output, command.output
     return command
 

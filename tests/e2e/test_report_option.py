@@ -88,7 +88,7 @@ def test_the_master_writes_the_report_of_a_fleet(locust: Locust, target: Target)
         locust, "-u2", "-t4", "--host", target.url, "--cw-dry-run", "--cw-report", "out", workers=2,
         locustfile="shop.py", options=[],
     )  # fmt: skip
-    fleet.finish()
+    fleet.wait()
     assert fleet.master.logged_problems() == []
     page = page_of(fleet.master)
     total = page.table("Requests by name")[0]["Requests"].replace(",", "")

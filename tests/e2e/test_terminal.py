@@ -49,7 +49,7 @@ def begun(locust: Locust, *options: str, **env: str | None) -> tuple[LocustRun, 
     run = locust.start(*PACED, "-u1", *options, env={"RATE": "50", **env})
     line = run.wait_for(r"/INFO/locust_cw: (Run .*)")[1]
     stop(run)
-    run.finish()
+    run.wait()
     assert lines_of(run, "Run ") == [line]
     return run, line
 
@@ -138,7 +138,7 @@ def test_a_test_that_ends_before_sts_answers_has_a_summary(aws: Aws, locust: Loc
     run = locust.start(*PACED, "-u1", env={"RATE": "50"})
     wait_until(lambda: aws.proxy.calls("GetCallerIdentity"), "STS is asked")
     stop(run)
-    run.finish()
+    run.wait()
     (line,) = lines_of(run, "Run ")
     # The test may end before the summary asks: the delivery asks STS, too.
     assert re.search(r"\(identity unknown: (no response from STS yet|the test ended first)\): metrics in", line)
@@ -147,7 +147,7 @@ def test_a_test_that_ends_before_sts_answers_has_a_summary(aws: Aws, locust: Loc
 
 def test_only_the_master_logs_the_summary(locust: Locust) -> None:
     fleet = Fleet(locust, "-t2", "--cw-live", "-u2", workers=2)
-    fleet.finish()
+    fleet.wait()
     (line,) = lines_of(fleet.master, "Run ")
     assert "USD an hour with 2 workers, " in line
     assert not any(lines_of(worker, "Run ") for worker in fleet.workers)
@@ -160,7 +160,7 @@ def test_the_debug_log_contains_each_call_and_no_secret(aws: Aws, locust: Locust
     operations = ("PutMetricData", "PutLogEvents")
     wait_until(lambda: min(len(aws.proxy.calls(name)) for name in operations) > 1, "two calls of each")
     stop(run)
-    run.finish()
+    run.wait()
     for name in operations:
         assert len(lines_of(run, f"{name}: ")) == len(aws.proxy.calls(name))
     assert secret not in run.output
@@ -179,7 +179,7 @@ def test_an_outage_is_logged_when_it_starts_and_when_it_ends(aws: Aws, locust: L
     wait_until(lambda: len(aws.proxy.calls()) >= before + 8, "many calls fail")
     aws.proxy.stop_faults()
     stop(run)
-    run.finish()
+    run.wait()
     run.receipt.check_delivered()
     (begun,) = run.logged_problems()
     assert re.match(
@@ -205,7 +205,7 @@ def test_a_master_logs_the_outages_of_its_workers(aws: Aws, locust: Locust) -> N
     assert re.search(cause, warning[1]), warning[1]
     aws.proxy.stop_faults()
     fleet.master.process.terminate()
-    fleet.finish()
+    fleet.wait()
     assert len(re.findall("workers cannot publish", fleet.master.err)) == 1
     assert len(lines_of(fleet.master, r"All workers publish again after an outage of \d+ s\.")) == 1
     assert fleet.master.receipt["requests"]["delivered"] == fleet.master.receipt["requests"]["observed"] > 0
@@ -364,7 +364,7 @@ def test_output_that_is_not_a_terminal_has_plain_lines(aws: Aws, locust: Locust,
     outlook = r"retrying for \d s more: PutLogEvents .*ServiceUnavailable" if trouble else r"(waiting for|[\d,]+/s, )"
     run.wait_for(rf"(?m)^CloudWatch: {LEFT}{outlook}")
     answered.set()
-    run.finish()
+    run.wait()
     assert len(re.findall(r"^CloudWatch: .* left", run.err, re.MULTILINE)) == 1
     assert "\x1b" not in run.err
     assert "\r" not in run.err

@@ -18,7 +18,7 @@ def test_exceptions_in_tasks_are_logged_and_counted(aws: Aws, locust: Locust, ho
     run = locust.start("raising.py", *USERS, *how)
     wait_until(lambda: run.err.count("Traceback") == RAISED, "all exceptions are raised")
     run.shut_down(SIGTERM)
-    receipt = run.finish().receipt
+    receipt = run.wait().receipt
     assert receipt["user_errors"] == RAISED
     assert receipt["requests"]["observed"] == 0
     assert f"Exceptions in tasks: {RAISED}; see the log events user_error." in run.err

@@ -265,7 +265,7 @@ def test_simultaneous_runs_are_added_up_unless_the_run_id_is_a_dimension(
     for each in runs:
         stop(each)
     for each in runs:
-        each.finish()
+        each.wait()
     first, second = (str(each.receipt["run_id"]) for each in runs)
     result = verify(tmp_path, first, f"--spool-dir={tmp_path / 'shared'}", code=0 if apart else 1)
     named = {of for what, of in differing(result) if what == "RequestCount"}

@@ -78,7 +78,7 @@ def test_a_worker_that_could_not_publish_a_test_respects_the_opt_out_of_the_next
         fleet.wait_for(20)
         web.stop()
     fleet.master.shut_down()
-    fleet.finish()
+    fleet.wait()
     assert [problem.partition(":")[0] for problem in worker.logged_problems()] == [
         "locust-cw does not publish this test"
     ]
@@ -99,7 +99,7 @@ def test_a_run_id_in_the_form_does_not_change_that_of_late_workers(aws: Aws, loc
     fleet.wait_for(20)
     web.stop()
     fleet.master.shut_down()
-    fleet.finish()
+    fleet.wait()
     assert {event.stream.split("/")[1] for event in aws.cloudwatch.events()} == {"one"}
     assert len(aws.cloudwatch.streams()) == 3
     assert fleet.master.receipt.check_delivered()["run_id"] == "one"
@@ -177,7 +177,7 @@ def test_a_master_waits_for_the_rest_of_the_previous_test(aws: Aws, locust: Locu
     assert len(re.findall("all delivered", fleet.master.err)) == 1
     web.stop()
     fleet.master.shut_down()
-    fleet.finish()
+    fleet.wait()
     assert receipts_printed(fleet.master) == len(re.findall("all delivered", fleet.master.err)) == 2
 
 
@@ -226,5 +226,5 @@ def test_a_run_of_the_web_ui_can_be_verified_while_locust_runs(locust: Locust) -
     assert web.run.process.poll() is None
     assert "CloudWatch receipt" not in web.run.err
     web.run.shut_down()
-    web.run.finish()
+    web.run.wait()
     assert web.run.receipt.check_delivered()["run_id"] == result["run_id"]

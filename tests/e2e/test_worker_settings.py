@@ -66,7 +66,7 @@ def test_each_worker_uses_its_own_profile_and_region(aws: Aws, locust: Locust, h
             fleet.join(files=profile(name), LOCUST_CW_PROFILE=name, LOCUST_CW_REGION=region)
         else:
             fleet.join(files=profile(name), AWS_PROFILE=name, AWS_REGION=region)
-    fleet.finish()
+    fleet.wait()
     fleet.master.receipt.check_delivered()
     senders = publishers(aws)
     for worker, (name, region) in zip(fleet.workers, regions.items(), strict=True):
@@ -80,7 +80,7 @@ def test_a_value_of_the_master_replaces_that_of_a_worker(aws: Aws, locust: Locus
     for name in ("blue", "green"):
         both = profile(name)[".aws/config"] + profile("shared")[".aws/config"]
         fleet.join(f"--cw-profile={name}", "--cw-region=us-west-2", files={".aws/config": both})
-    fleet.finish()
+    fleet.wait()
     senders = publishers(aws)
     for worker in fleet.workers:
         assert senders[name_of(worker, fleet)] == {("AKIASHARED", "eu-west-1")}
@@ -94,7 +94,7 @@ def test_each_worker_has_its_own_spool_folder(aws: Aws, locust: Locust, tmp_path
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION}
     fleet.join(f"--cw-spool-dir={disks[0]}", files=None, **keys)
     fleet.join(files=None, LOCUST_CW_SPOOL_DIR=str(disks[1]), **keys)
-    fleet.finish()
+    fleet.wait()
     receipt = fleet.master.receipt.check()
     assert receipt["requests"]["spooled"] == receipt["requests"]["observed"] > 0
     aws.proxy.stop_faults()
@@ -117,7 +117,7 @@ def test_each_worker_trusts_the_certificate_authorities_of_its_machine(
         fleet = started(locust, f"--cw-endpoint-url={url}", "-t", "4s", env=env)
         fleet.join(files=profile("blue"), AWS_PROFILE="blue", AWS_CA_BUNDLE=str(authority.bundle))
         fleet.join("--cw-profile=green", files=profile("green", extra=f"ca_bundle = {authority.bundle}\n"))
-        fleet.finish()
+        fleet.wait()
     fleet.master.receipt.check_delivered()
     senders = publishers(aws)
     for worker, name in zip(fleet.workers, ("blue", "green"), strict=True):

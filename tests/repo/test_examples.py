@@ -61,10 +61,10 @@ def started(aws: Aws, folder: Path, *command: str | Path, env: Mapping[str, str]
     if command[: len(LOCUST)] == LOCUST:
         run = launch_locust(folder, *map(str, command[len(LOCUST) :]), env=clean)
         with ending(run.process):
-            return run.finish()
+            return run.wait()
     run = launch(folder, *command, env=clean, new_session=True)
     with ending_session(run.process):
-        return run.finish()
+        return run.wait()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What the tests share: servers that end with the test, a recording proxy, readers, and the table of AWS limits.
 
 What checks the product shares no code with it. Only modules that run it or make its input import `locust_cw`:
-`dashboards`, `in_process`, `option_parser` and `reports`.
+`dashboards`, `in_process`, `option_parser` and `status_reports`.
 """
 
 import pytest

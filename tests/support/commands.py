@@ -25,7 +25,7 @@ def commanding(folder: Path, *args: str, env: dict[str, str | None] | None = Non
 def replay(folder: Path, *args: str, **how: Any) -> LocustRun:
     """`locust-cw replay`, ended by itself and without a traceback."""
     with commanding(folder, "replay", *args, **how) as command:
-        command.finish(timeout=90)
+        command.wait(timeout=90)
     assert "Traceback" not in command.output, command.output
     return command
 

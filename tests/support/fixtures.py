@@ -59,7 +59,7 @@ class Locust:
 
     def run(self, locustfile: str, *args: str, **how: Any) -> LocustRun:
         """The same, ended by itself."""
-        return self.start(locustfile, *args, **how).finish()
+        return self.start(locustfile, *args, **how).wait()
 
     def outputs(self) -> list[tuple[str, str]]:
         """The folder and the end of the output of each process."""

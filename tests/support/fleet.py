@@ -179,10 +179,10 @@ class Fleet:
         except AssertionError as error:
             raise AssertionError("\n".join([str(error), *(run.output[-2000:] for run in self.processes)])) from None
 
-    def finish(self) -> None:
+    def wait(self) -> None:
         """Return when all have ended by themselves."""
         for run in self.processes:
-            run.finish()
+            run.wait()
 
     @property
     def exit_codes(self) -> list[int]:
@@ -324,7 +324,7 @@ def check_one_receipt(runs: Sequence[LocustRun], receipts: int = 1) -> None:
 
 def check_delivered_fleet(cloudwatch: CloudWatch, fleet: Fleet) -> Receipt:
     """A run of which everything was delivered: journals, Locust, CloudWatch and the receipt tell the same."""
-    fleet.finish()
+    fleet.wait()
     stats, receipt = fleet.master.stats, fleet.master.receipt.check_delivered()
     fired = fleet.fired
     assert (+stats.requests, +stats.failures) == (fired.requests, fired.failures), "Locust lost something itself"

@@ -125,8 +125,8 @@ class LocustRun:
                 sent = time.monotonic()
             time.sleep(0.05)
 
-    def finish(self, timeout: float = 60) -> LocustRun:
-        """The same, ended by itself."""
+    def wait(self, timeout: float = 60) -> LocustRun:
+        """Wait until it has ended by itself, and return it."""
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -136,7 +136,7 @@ class LocustRun:
 
     @property
     def exit_code(self) -> int:
-        self.finish()
+        self.wait()
         return int(self.process.returncode)
 
     @property
@@ -306,7 +306,7 @@ def run_library(
     """The same, to its end; `env` adds to its environment."""
     run = launch_library(folder, script, *args, env=clean_environment(folder, **(env or {})))
     with ending(run.process):
-        return run.finish(timeout)
+        return run.wait(timeout)
 
 
 def launch_command(folder: Path, *args: str, env: Mapping[str, str], new_interpreter: bool = False) -> LocustRun:

@@ -53,7 +53,7 @@ class Program:
     def wait_for(self, pattern: str) -> None:
         self._run.wait_for(pattern)
 
-    def finish(self) -> list[Any]:
+    def wait(self) -> list[Any]:
         """Wait until the program exits, without an error. Returns what it printed."""
         assert self._run.exit_code == 0, self._run.err
         assert not self._run.err, self._run.err
@@ -62,7 +62,7 @@ class Program:
 
 def run(folder: Path, aws: Aws, code: str, **how: Any) -> list[Any]:
     with Program(folder, aws, code, **how) as program:
-        return program.finish()
+        return program.wait()
 
 
 def requests(aws: Aws) -> float:

@@ -33,7 +33,7 @@ def left_behind(
             f"{files_each} files of {lane}",
         )
     stop(run)
-    run.finish()
+    run.wait()
     receipt = run.receipt.check()
     for group in ("requests", "log_events"):
         assert receipt[group]["spooled"] == receipt[group]["observed"] > 0

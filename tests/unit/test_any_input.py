@@ -386,4 +386,4 @@ def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_core.Publis
 @example(ENTRY)
 @example(ENTRY | {"num_reqs_per_sec": {1: 1.8e19, 2: 1.8e19}})
 def test_any_report_of_a_worker_is_published_or_ignored(publisher: _core.Publisher, entry: Any) -> None:
-    publisher.report(entry)
+    publisher.record_stats(entry)

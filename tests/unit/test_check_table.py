@@ -45,7 +45,7 @@ class Shown:
     def links(self) -> dict[str, str]:
         return {}
 
-    def report(self) -> None:
+    def report_file(self) -> None:
         return None
 
     def checks(self) -> CheckTable | None:

@@ -16,7 +16,7 @@ from locust_cw._distributed import messages
 from locust_cw._distributed.collection import Collection
 from locust_cw._distributed.master import Master, _Entry
 from locust_cw._plugin.locust_fleet import MESSAGE
-from locust_cw._plugin.run import Outcome, Phase
+from locust_cw._plugin.run import RunOutcome, RunPhase
 
 
 class Hook:
@@ -50,15 +50,15 @@ def collection(test_stop: Hook, runner: Runner | None = None) -> Collection:
 
 def test_a_report_has_what_was_recorded_since_the_last_one() -> None:
     collected = collection(Hook())
-    assert collected.report() is None
+    assert collected.take_message() is None
     collected.collector.custom("count", "tokens", 3, "Count", {}, in_test=True)
     collected.collector.mark("begin", in_test=True)
-    report = collected.report()
-    assert report is not None
-    assert report["run_id"] == "r"
-    assert isinstance(report[messages.CUSTOM], bytes)
-    assert abs(report[messages.CLOCK] - time.time()) < 60
-    assert collected.report() is None
+    message = collected.take_message()
+    assert message is not None
+    assert message["run_id"] == "r"
+    assert isinstance(message[messages.CUSTOM], bytes)
+    assert abs(message[messages.CLOCK] - time.time()) < 60
+    assert collected.take_message() is None
 
 
 def test_the_last_report_is_made_when_another_test_starts() -> None:
@@ -85,14 +85,14 @@ def test_a_report_is_sent_when_the_test_stops() -> None:
     test_stop.fire()
     assert [message["run_id"] for message in runner.sent] == ["r"]
     assert messages.CUSTOM in runner.sent[0]
-    assert collected.report() is None
+    assert collected.take_message() is None
 
 
 def test_an_invalid_value_is_logged_once_and_reported(caplog: pytest.LogCaptureFixture) -> None:
     collected = collection(Hook())
     for _ in range(3):
         collected.collector.custom("gauge", "RequestCount", 1, "Count", {}, in_test=True)
-    assert collected.report() is not None, "the number of ignored values"
+    assert collected.take_message() is not None, "the number of ignored values"
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
@@ -118,7 +118,7 @@ class Taken:
 def master_with(taken: Taken, source: str) -> Master:
     master = Master()
     run: Any = SimpleNamespace(
-        run_id="r", publisher=taken, options={"source": source}, phase=Phase.RUNNING, outcome=Outcome.OK
+        run_id="r", publisher=taken, options={"source": source}, phase=RunPhase.RUNNING, outcome=RunOutcome.OK
     )
     master._runs["r"] = _Entry(run)  # noqa: SLF001 - of a run that has started
     return master

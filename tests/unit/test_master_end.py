@@ -14,7 +14,7 @@ from gevent.queue import Queue
 from locust_cw._distributed import messages
 from locust_cw._distributed.master import Master
 from locust_cw._plugin.locust_fleet import MESSAGE
-from support import reports
+from support import status_reports
 
 DEADLINE_S = 10
 
@@ -59,7 +59,7 @@ class Runner:
 
     def deliver(self, kind: str, run_id: str = "", *, final: bool = False) -> None:
         """A message of the only worker arrives."""
-        data = reports.message(run_id, final=final) if kind == MESSAGE else None
+        data = status_reports.message(run_id, final=final) if kind == MESSAGE else None
         self.inbox.put(SimpleNamespace(type=kind, node_id="worker", data=data))
 
 

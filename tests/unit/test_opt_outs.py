@@ -24,7 +24,7 @@ from locust_cw._settings.sources import from_environment
 from locust_cw._settings.table import OPTIONS, Options
 from locust_cw._webui import status as _status
 from locust_cw._webui.status import Run
-from support import reports
+from support import status_reports
 from support.option_parser import RefusedError, own, parser
 
 VALUES = ["", "true", "True", "NO", "on", "0", "1", "yes ", "maybe", "2.5", "nan", "-1", "1e3", "a,b", "[a, b]", "[]"]
@@ -159,7 +159,9 @@ def part(*, dry_run: bool = False, stopped: bool = False, **changes: Any) -> Rep
     """A process with 100 requests, all of which wait, unless `changes` say otherwise."""
     counts = {"observed": 100, "spooled": 100, **changes}
     return ReportedStatus(
-        reports.report(receipt=reports.receipt(requests=counts, dry_run=dry_run), status={"stopped": stopped})
+        status_reports.status_report(
+            receipt=status_reports.receipt(requests=counts, dry_run=dry_run), status={"stopped": stopped}
+        )
     )
 
 

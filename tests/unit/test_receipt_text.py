@@ -16,7 +16,7 @@ from locust_cw import _core
 from locust_cw._terminal.quantities import human_bytes
 from locust_cw._terminal.receipt import Receipt, remarks_on, sent_to, text_of, verdict
 from locust_cw._terminal.replay_command import replay_command
-from support import reports
+from support import status_reports
 
 COUNTS = {"observed": 10, "delivered": 7, "spooled": 2, "rejected": 0, "dropped": 1}
 DONE = {"observed": 10, "delivered": 10}
@@ -25,7 +25,7 @@ LEFT = {"observed": 10, "delivered": 7, "spooled": 3}
 
 def receipt(**changes: Any) -> _core.Receipt:
     """A receipt of the core with only numbers."""
-    return reports.report(receipt=reports.receipt(**changes)).receipt
+    return status_reports.status_report(receipt=status_reports.receipt(**changes)).receipt
 
 
 def facts(**known: Any) -> Any:
@@ -58,9 +58,9 @@ VERDICTS: list[tuple[str, dict[str, Any]]] = [
     ("not all delivered yet", {"requests": LEFT}),
     ("not all delivered", {"requests": COUNTS}),
     ("not all delivered", {"requests": {"observed": 1, "rejected": 1}}),
-    ("no requests were made", {"log_events": reports.NOTHING | DONE, "locust": {"requests": 0, "failures": 0}}),
+    ("no requests were made", {"log_events": status_reports.NOTHING | DONE, "locust": {"requests": 0, "failures": 0}}),
     # A program may have other things to tell.
-    ("all delivered", {"log_events": reports.NOTHING | DONE}),
+    ("all delivered", {"log_events": status_reports.NOTHING | DONE}),
 ]
 
 
@@ -71,7 +71,7 @@ def test_the_verdict_is_a_few_words(words: str, changes: dict[str, Any]) -> None
 
 def test_the_verdict_depends_on_missing_reports(tmp_path: Path) -> None:
     publisher = _core.Publisher({"spool_dir": str(tmp_path), "dry_run": False}, run_id="r", worker="w")
-    worker = reports.report(receipt=reports.receipt(requests=DONE))
+    worker = status_reports.status_report(receipt=status_reports.receipt(requests=DONE))
     finished = publisher.finish(workers=[worker], lacks_reports=True)
     assert verdict(finished)[1] == "all reported data delivered"
     assert not finished.complete
@@ -88,7 +88,7 @@ def test_colors_do_not_change_the_text() -> None:
 NUMBERS = st.integers(0, 2**64 - 1)
 
 
-@given(st.fixed_dictionaries(dict.fromkeys(reports.NOTHING, NUMBERS)), st.booleans())
+@given(st.fixed_dictionaries(dict.fromkeys(status_reports.NOTHING, NUMBERS)), st.booleans())
 def test_any_receipt_can_be_printed(counts: dict[str, int], dry_run: bool) -> None:  # noqa: FBT001 - hypothesis gives it
     text = text_of(receipt(requests=counts, dry_run=dry_run, uncertain=counts["dropped"]), [], colors=False)
     assert all(f"{number:,}" in text for number in counts.values())

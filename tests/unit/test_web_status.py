@@ -20,7 +20,7 @@ from locust_cw._webui import console_links
 from locust_cw._webui import status as _status
 from locust_cw._webui import tab as _web
 from locust_cw._webui.status import Run, Status
-from support import reports
+from support import status_reports
 from support.servers import wait_until
 
 NASTY = "<img/src=x/onerror=alert(1)>"
@@ -45,7 +45,7 @@ class Session:
     def links(self) -> dict[str, str]:
         return {}
 
-    def report(self) -> None:
+    def report_file(self) -> None:
         return None
 
     def checks(self) -> None:
@@ -118,7 +118,8 @@ def part(*, vanished: bool = False, final: bool = False, status: Any = None, **r
     """A process with 100 requests, 40 of which wait, unless `requests` say otherwise."""
     counts = {"observed": 100, "delivered": 60, "spooled": 40, **requests}
     return ReportedStatus(
-        reports.report(receipt=reports.receipt(requests=counts), status=status, final=final), vanished=vanished
+        status_reports.status_report(receipt=status_reports.receipt(requests=counts), status=status, final=final),
+        vanished=vanished,
     )
 
 

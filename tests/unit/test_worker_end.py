@@ -13,7 +13,7 @@ from locust_cw._distributed import messages
 from locust_cw._distributed import worker as _worker
 from locust_cw._distributed.worker import Worker
 from locust_cw._plugin.locust_fleet import MESSAGE
-from support import reports
+from support import status_reports
 
 HEARTBEAT_TIMEOUT_S = 60
 
@@ -58,7 +58,7 @@ def run_of(runner: Runner, **sent_by_master: object) -> Any:
         run_id="r",
         environment=SimpleNamespace(runner=runner, parsed_options=SimpleNamespace(**options)),
         publisher=SimpleNamespace(statistics=statistics),
-        status_report=lambda _remarks: reports.report("r", final=True),
+        status_report=lambda _remarks: status_reports.status_report("r", final=True),
     )
 
 

@@ -16,7 +16,7 @@ from locust_cw._distributed.reported_status import ReportedStatus
 from locust_cw._plugin.locust_fleet import WorkerStates
 from locust_cw._webui import status as _status
 from locust_cw._webui.status import Run
-from support import reports
+from support import status_reports
 
 
 class Clock:
@@ -37,13 +37,13 @@ def account(run_id: str = "one", *, why: str | None = None, **changes: Any) -> d
     counts = {"observed": 10, "delivered": 4, "spooled": 6, "rejected": 0, "dropped": 0}
     outage = {"failures": [] if why is None else [why], "outage_since": None if why is None else 1.0, "delay_s": 2.0}
     values = {
-        "receipt": reports.receipt(run_id, requests=counts),
+        "receipt": status_reports.receipt(run_id, requests=counts),
         "left": 6,
         "settled": 4,
         "status": outage,
         **changes,
     }
-    return reports.message(run_id, **values)
+    return status_reports.message(run_id, **values)
 
 
 def test_a_worker_that_vanishes_in_an_outage_does_not_prolong_it(clock: Clock) -> None:
@@ -175,7 +175,7 @@ UNREADABLE: dict[str, Any] = {
     "an empty receipt of an older version": account(receipt="{}"),
     "no JSON": account(receipt="?"),
     "bytes": account(receipt=b"{}"),
-    "counts of another kind": account(receipt=reports.receipt(requests={"observed": "10"})),
+    "counts of another kind": account(receipt=status_reports.receipt(requests={"observed": "10"})),
     "no receipt": {key: value for key, value in account().items() if key != "receipt"},
     "no counts": {key: value for key, value in account().items() if key != "left"},
     "text for a count": account(settled="4"),

@@ -10,12 +10,12 @@ from locust_cw._checks.results import explanation, measured
 from locust_cw._checks.wording import one_line, utc
 
 if TYPE_CHECKING:
-    from locust_cw._checks.results import CheckedRun, Result, Verdict
+    from locust_cw._checks.results import CheckedRun, CheckVerdict, Result
 
 MAX_BYTES = 1024 * 1024
 """The largest step summary that GitHub accepts. It does not show a larger one at all."""
 
-_SIGNS: dict[Verdict, str] = {"passed": "✅", "failed": "❌", "undecided": "⚠️"}
+_SIGNS: dict[CheckVerdict, str] = {"passed": "✅", "failed": "❌", "undecided": "⚠️"}
 _TABLE_HEAD = "| verdict | check | measured | note |\n|---|---|--:|---|\n"
 # Characters with a meaning in Markdown or in HTML, including the extensions of GitHub: links, mentions, formulas. A
 # colon between digits belongs to a time.

@@ -14,9 +14,9 @@ from locust_cw._checks.wording import one_line, quantity, utc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Verdict: TypeAlias = Literal["passed", "failed", "undecided"]
+CheckVerdict: TypeAlias = Literal["passed", "failed", "undecided"]
 
-VERDICTS: tuple[Verdict, ...] = ("passed", "failed", "undecided")
+CHECK_VERDICTS: tuple[CheckVerdict, ...] = ("passed", "failed", "undecided")
 
 NOT_PASSED = 3
 """The exit code of a test or a command if a check has not passed."""
@@ -29,7 +29,7 @@ class RecordedResult:
     """The result of a check in the record of a run."""
 
     expression: str
-    verdict: Verdict
+    verdict: CheckVerdict
     measured: float | None
     limit: float
     unit: str = ""
@@ -67,7 +67,7 @@ class CheckedRun:
     lacks_requests: bool = False
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> CheckVerdict | None:
         """The verdict on all checks: failed if one has failed, else undecided if one is; None without checks."""
         return overall([result.verdict for result in self.results])
 
@@ -95,7 +95,7 @@ class CheckedRun:
         return notes
 
 
-def overall(verdicts: Sequence[Verdict]) -> Verdict | None:
+def overall(verdicts: Sequence[CheckVerdict]) -> CheckVerdict | None:
     """The verdict on several checks: failed if one has failed, else undecided if one is; None without checks."""
     return next((verdict for verdict in ("failed", "undecided", "passed") if verdict in verdicts), None)
 
@@ -103,7 +103,7 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict | None:
 def counts_of(results: Sequence[Result]) -> str:
     """The number of checks with each verdict, such as `2 passed, 1 failed`."""
     numbers = Counter(result.verdict for result in results)
-    return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in VERDICTS if numbers[verdict])
+    return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in CHECK_VERDICTS if numbers[verdict])
 
 
 def measured(result: Result) -> str:
@@ -136,7 +136,7 @@ def _recorded_result(entry: Any) -> RecordedResult:  # noqa: ANN401 - as it was 
     first_breach = entry.get("first_breach")
     is_result = (
         isinstance(expression, str)
-        and verdict in VERDICTS
+        and verdict in CHECK_VERDICTS
         and _is_number(limit)
         and (value is None or _is_number(value))
         and isinstance(unit, str)

@@ -11,9 +11,9 @@ from locust_cw._terminal.styles import BOLD, FAINT, GREEN, RED, YELLOW, paint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from locust_cw._checks.results import CheckedRun, Result, Verdict
+    from locust_cw._checks.results import CheckedRun, CheckVerdict, Result
 
-COLORS: dict[Verdict, str] = {"passed": GREEN, "failed": RED, "undecided": YELLOW}
+COLORS: dict[CheckVerdict, str] = {"passed": GREEN, "failed": RED, "undecided": YELLOW}
 _VERDICT_WIDTH = 9
 _MEASURED_WIDTH = 12
 
@@ -40,7 +40,7 @@ def _row(result: Result, *, colors: bool) -> str:
     return f"{verdict} {measured(result):>{_MEASURED_WIDTH}}  {one_line(result.expression)}{note}"
 
 
-def _color(verdict: Verdict | None) -> str:
+def _color(verdict: CheckVerdict | None) -> str:
     return YELLOW if verdict is None else COLORS[verdict]
 
 

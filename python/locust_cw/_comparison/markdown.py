@@ -10,9 +10,9 @@ from locust_cw._checks.wording import utc
 from locust_cw._comparison.wording import change_text, interval_text, label, tolerance_text, value_text
 
 if TYPE_CHECKING:
-    from locust_cw._comparison.results import ComparedRuns, Group, Row, Verdict
+    from locust_cw._comparison.results import ComparedRuns, ComparisonVerdict, Group, Row
 
-_SIGNS: dict[Verdict, str] = {"slower": "❌", "faster": "✅", "same": "✅", "undecided": "⚠️"}
+_SIGNS: dict[ComparisonVerdict, str] = {"slower": "❌", "faster": "✅", "same": "✅", "undecided": "⚠️"}
 _TABLE_HEAD = "| request | measure | base | run | change | 95% interval | verdict |\n|---|---|--:|--:|--:|--:|---|\n"
 
 

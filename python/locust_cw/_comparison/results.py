@@ -11,9 +11,9 @@ from locust_cw._checks.wording import one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Verdict: TypeAlias = Literal["slower", "faster", "same", "undecided"]
+ComparisonVerdict: TypeAlias = Literal["slower", "faster", "same", "undecided"]
 
-VERDICTS: tuple[Verdict, ...] = ("slower", "faster", "undecided", "same")
+COMPARISON_VERDICTS: tuple[ComparisonVerdict, ...] = ("slower", "faster", "undecided", "same")
 """The verdicts, the most relevant one first."""
 
 ALL_REQUESTS = "All requests"
@@ -56,7 +56,7 @@ class Row(Protocol):
         """The 95 % interval of the change."""
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> ComparisonVerdict | None:
         """The verdict; None for a measure without one."""
 
     @property
@@ -113,11 +113,11 @@ class Group:
         return ALL_REQUESTS if self.request is None else one_line(self.request)
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> ComparisonVerdict | None:
         """The most relevant verdict of its rows, by the rule for the whole run; None without any."""
         # A p99 for which there are too few requests is no reason to doubt the others.
         found = {row.verdict for row in self.rows if row.measure != _MAY_BE_UNDECIDED or row.verdict != "undecided"}
-        return next((verdict for verdict in VERDICTS if verdict in found), None)
+        return next((verdict for verdict in COMPARISON_VERDICTS if verdict in found), None)
 
     @property
     def reasons(self) -> list[str]:
@@ -128,7 +128,9 @@ class Group:
     def _relevance(self) -> tuple[int, float]:
         verdict = self.verdict
         changes = [abs(row.change) for row in self.rows if row.verdict == verdict and row.change is not None]
-        return VERDICTS.index(verdict) if verdict is not None else len(VERDICTS), -max(changes, default=0.0)
+        return COMPARISON_VERDICTS.index(verdict) if verdict is not None else len(COMPARISON_VERDICTS), -max(
+            changes, default=0.0
+        )
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ class ComparedRuns:
     run: Side
     baseline: str | None
     tolerance: float
-    verdict: Verdict
+    verdict: ComparisonVerdict
     reasons_of_run: Sequence[str]
     rows: Sequence[Row]
 
@@ -209,4 +211,4 @@ class ComparedRuns:
 def counts_of(groups: Sequence[Group]) -> str:
     """The number of requests with each verdict, such as `1 slower, 19 same`; empty without any."""
     numbers = Counter(group.verdict for group in groups)
-    return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in VERDICTS if numbers[verdict])
+    return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in COMPARISON_VERDICTS if numbers[verdict])

@@ -13,7 +13,7 @@ from locust_cw._terminal.styles import BOLD, FAINT, GREEN, RED, YELLOW, paint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from locust_cw._comparison.results import ComparedRuns, Group, Row, Side, Verdict
+    from locust_cw._comparison.results import ComparedRuns, ComparisonVerdict, Group, Row, Side
 
 COLUMNS = 100
 """The width of the text."""
@@ -24,7 +24,12 @@ _NAME_COLUMNS = 50
 MAX_REQUESTS = 20
 """Most requests with rows of their own."""
 
-_COLORS: dict[Verdict | None, str | None] = {"slower": RED, "faster": GREEN, "undecided": YELLOW, "same": None}
+_COLORS: dict[ComparisonVerdict | None, str | None] = {
+    "slower": RED,
+    "faster": GREEN,
+    "undecided": YELLOW,
+    "same": None,
+}
 _HEADS = ("base", "run", "change", "95% interval", "verdict")
 _INDENT = "  "
 _LEAST_WIDTHS = (10, 10, 9, 15)

@@ -39,14 +39,14 @@ class Collection:
     def _note_stop(self, **_kwargs: object) -> None:
         self.times.stopped = time.time()
         # Locust's next report comes up to three seconds later. The master may have started another test by then.
-        if (report := self.report()) is not None:
-            locust_fleet.send(self._environment, report)
+        if (message := self.take_message()) is not None:
+            locust_fleet.send(self._environment, message)
 
     def resume(self) -> None:
         """Continue after the worker had lost the connection to its master, and Locust had stopped the test."""
         self.times.stopped = None
 
-    def report(self) -> dict[str, Any] | None:
+    def take_message(self) -> dict[str, Any] | None:
         """What was recorded since the last report; None if nothing was recorded."""
         for message in self.collector.take_messages():
             logger.log(message.level, "%s", message.text)
@@ -56,4 +56,4 @@ class Collection:
     def end(self) -> dict[str, Any] | None:
         """Stop listening, because another test starts, and return the last report."""
         self._environment.events.test_stop.remove_listener(self._note_stop)
-        return self.report()
+        return self.take_message()

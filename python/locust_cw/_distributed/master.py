@@ -17,7 +17,7 @@ from locust_cw._plugin import locust_adapter, locust_fleet
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.preflight import refuse_for_worker
 from locust_cw._plugin.process_role import ProcessRole, WorkerReports
-from locust_cw._plugin.run import Outcome, Phase, TestRun
+from locust_cw._plugin.run import RunOutcome, RunPhase, TestRun
 from locust_cw._settings.opt_outs import OPT_OUTS
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Master(ProcessRole):
         """Observe the workers, and log the end of the test when they have all stopped."""
         if run.is_under_way:
             self._observe(run)
-        elif run.phase is Phase.STOPPED and locust_fleet.is_stopped(run.environment):
+        elif run.phase is RunPhase.STOPPED and locust_fleet.is_stopped(run.environment):
             run.log_test_stop()
         self._log_outages(run)
 
@@ -174,7 +174,7 @@ class Master(ProcessRole):
             return
         entries = data.get("stats")
         for entry in entries if isinstance(entries, list) else ():
-            run.publisher.report(entry)
+            run.publisher.record_stats(entry)
 
     def _handle_worker_message(self, client_id: str, message: Any) -> None:  # noqa: ANN401 - a worker may send anything
         if isinstance(message, dict):
@@ -191,7 +191,7 @@ class Master(ProcessRole):
             locust_fleet.send(self._environment, messages.acknowledgement(final_run), client_id)
         for run in [entry.run for entry in self._runs.values()] if isinstance(message, dict) else ():
             reason = messages.refusal(message, run.run_id)
-            if reason is not None and run.phase is not Phase.FINALIZED and run.outcome is Outcome.OK:
+            if reason is not None and run.phase is not RunPhase.FINALIZED and run.outcome is RunOutcome.OK:
                 refuse_for_worker(run, client_id, reason)
 
     def _add_custom_report(self, client_id: str, message: dict[str, Any]) -> None:

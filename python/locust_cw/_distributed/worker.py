@@ -139,7 +139,7 @@ class Worker(ProcessRole):
         if names is not None:
             run.publisher.restrict_requests(names)
         locust_fleet.register(run.environment, self._handle_message)
-        self._send_report(run)
+        self._send_status(run)
         if run.publisher.statistics.may_abort:
             spawn(self._report_each_second, run)
 
@@ -150,30 +150,30 @@ class Worker(ProcessRole):
             gevent.sleep(_SECONDS_POLL_S)
             if (open_second := run.publisher.statistics.open_second) > reported:
                 reported = open_second
-                self._send_report(run)
+                self._send_status(run)
 
     def on_tick(self, run: TestRun) -> None:
         """Report a run that has been replaced: Locust's reports contain the new one."""
         if not run.is_attached:
-            self._send_report(run)
+            self._send_status(run)
 
     def on_refused(self, run: TestRun) -> None:
         """Report a refusal: the master ends the test of the whole fleet."""
-        self._send_report(run)
+        self._send_status(run)
 
-    def report(self, run: TestRun | None, data: dict[str, Any]) -> None:
+    def on_report_to_master(self, run: TestRun | None, data: dict[str, Any]) -> None:
         """Add the report to Locust's, so that it goes with the statistics that it agrees with."""
         if run is not None:
-            data[locust_fleet.MESSAGE] = self._report(run, run.publisher.statistics.take_increments())
+            data[locust_fleet.MESSAGE] = self._status_message(run, run.publisher.statistics.take_increments())
         elif self._opt_out is not None:
             data[locust_fleet.MESSAGE] = self._opt_out
-        elif self._collection is not None and (report := self._collection.report()) is not None:
-            data[locust_fleet.MESSAGE] = report
+        elif self._collection is not None and (message := self._collection.take_message()) is not None:
+            data[locust_fleet.MESSAGE] = message
 
-    def _send_report(self, run: TestRun) -> None:
-        locust_fleet.send(run.environment, self._report(run, run.publisher.statistics.take_increments()))
+    def _send_status(self, run: TestRun) -> None:
+        locust_fleet.send(run.environment, self._status_message(run, run.publisher.statistics.take_increments()))
 
-    def _report(self, run: TestRun, increments: list[bytes]) -> dict[str, Any]:
+    def _status_message(self, run: TestRun, increments: list[bytes]) -> dict[str, Any]:
         report = run.status_report(self._remarks.get(run.run_id, ())).to_message()
         return report | {messages.INCREMENTS: increments, messages.CLOCK: time.time()}
 
@@ -198,7 +198,7 @@ class Worker(ProcessRole):
 
         self._remarks[run.run_id] = [*remarks_on(receipt), *remarks]
         # Reports that Locust sent for this worker may be lost, because its master receives nothing at its own end.
-        locust_fleet.send(run.environment, self._report(run, run.publisher.statistics.take_last_increments()))
+        locust_fleet.send(run.environment, self._status_message(run, run.publisher.statistics.take_last_increments()))
         self._remarks.clear()
         self._runs.pop(run.run_id, None)
         is_expected = locust_adapter.sent_by_master(run.environment, "disable") is not None

@@ -12,7 +12,7 @@ from locust_cw._aws.alarms import LOOK_EVERY_S, AlarmError, Alarms
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import spawn
-from locust_cw._plugin.run import Outcome, TestRun
+from locust_cw._plugin.run import RunOutcome, TestRun
 
 if TYPE_CHECKING:
     from locust_cw._settings.table import Options
@@ -56,8 +56,8 @@ class StopOnAlarm(Extension[TestRun]):
         while run.is_under_way:
             gevent.sleep(LOOK_EVERY_S)
             alarm = self._alarms.gone_off() if run.is_under_way else None
-            if alarm is not None and run.is_under_way and run.outcome is Outcome.OK:
-                run.outcome = Outcome.STOPPED_BY_ALARM
+            if alarm is not None and run.is_under_way and run.outcome is RunOutcome.OK:
+                run.outcome = RunOutcome.STOPPED_BY_ALARM
                 run.reason = f"Stopped by alarm {alarm.name}: {alarm.reason}"
                 logger.error("%s", run.reason)
                 locust_adapter.set_failed(run.environment)

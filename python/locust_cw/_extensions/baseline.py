@@ -22,7 +22,7 @@ from locust_cw._extensions.after_stop import await_requests
 from locust_cw._extensions.baseline_lookup import Base, Found, Missing, NotSet, Unreadable, look_up
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import in_thread, spawn
-from locust_cw._plugin.run import Phase, TestRun
+from locust_cw._plugin.run import RunPhase, TestRun
 from locust_cw._runs.baselines import is_generated_run_id
 
 if TYPE_CHECKING:
@@ -126,10 +126,10 @@ class Baseline(Extension[TestRun]):
 
     def _compare_soon(self, run: TestRun) -> None:
         try:
-            await_requests(run, lambda: run.phase is not Phase.STOPPED)
-            while self.is_busy and run.phase is Phase.STOPPED:
+            await_requests(run, lambda: run.phase is not RunPhase.STOPPED)
+            while self.is_busy and run.phase is RunPhase.STOPPED:
                 gevent.sleep(_POLL_S)
-            if run.phase is Phase.STOPPED:
+            if run.phase is RunPhase.STOPPED:
                 self.compare(run)
         finally:
             self.is_comparing = False

@@ -14,7 +14,7 @@ from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.process_role import ProcessRole
-from locust_cw._plugin.run import Outcome, Phase, TestRun
+from locust_cw._plugin.run import RunOutcome, RunPhase, TestRun
 from locust_cw._settings.names import target_checks_of, targets_of
 
 if TYPE_CHECKING:
@@ -105,11 +105,11 @@ class Checks(Extension[TestRun]):
     @staticmethod
     def _watch(run: TestRun) -> None:
         """Stop the test when a check with `abort after` has been breached for long enough."""
-        while run.is_under_way and run.outcome is Outcome.OK:
+        while run.is_under_way and run.outcome is RunOutcome.OK:
             gevent.sleep(_POLL_S)
-            breached = run.publisher.statistics.take_abort() if run.phase is Phase.RUNNING else None
-            if breached is not None and run.outcome is Outcome.OK:
-                run.outcome = Outcome.STOPPED_BY_CHECK
+            breached = run.publisher.statistics.take_abort() if run.phase is RunPhase.RUNNING else None
+            if breached is not None and run.outcome is RunOutcome.OK:
+                run.outcome = RunOutcome.STOPPED_BY_CHECK
                 run.reason = f"Stopped by check {breached.text}"
                 run.problem = run.reason, time.time()
                 logger.error("%s", run.reason)

@@ -16,7 +16,7 @@ from locust_cw._dashboard.run_dashboard import Dashboard
 from locust_cw._dashboard.view import CustomMetric, View
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import spawn
-from locust_cw._plugin.run import Outcome, TestRun
+from locust_cw._plugin.run import RunOutcome, TestRun
 from locust_cw._settings.names import targets_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class DashboardMarks(Extension[TestRun]):
     def on_stop(self, run: TestRun) -> None:
         """Mark the stop."""
         if self._dashboard is not None and run.times.stopped is not None:
-            reason = run.reason if run.outcome is Outcome.STOPPED_BY_ALARM else None
+            reason = run.reason if run.outcome is RunOutcome.STOPPED_BY_ALARM else None
             self._call(self._dashboard.stopped, run.times.stopped, reason)
 
     def on_tick(self, run: TestRun) -> None:

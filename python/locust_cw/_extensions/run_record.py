@@ -32,7 +32,7 @@ from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from locust_cw._plugin.process_role import ProcessRole
-    from locust_cw._runs.record_events import Phase as UpdatePhase
+    from locust_cw._runs.record_events import UpdatePhase
 
 logger = logging.getLogger("locust_cw")
 

@@ -15,7 +15,7 @@ from locust_cw._plugin.exit_code import ExitReason, reasons_of, reasons_without_
 from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.finalize import finalize
 from locust_cw._plugin.locust_adapter import Role
-from locust_cw._plugin.run import Outcome, Phase, TestRun
+from locust_cw._plugin.run import RunOutcome, RunPhase, TestRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,7 @@ class Drain:
                         if isinstance(extension, Background):
                             extension.cancel()
                     self._wait_for_delivery(run, process_role, begun)
-                    if run.phase is Phase.FINALIZED:
+                    if run.phase is RunPhase.FINALIZED:
                         # Delivered before the end: the monitor's greenlet makes its receipt.
                         self._wait.sleep(_POLL_S)
                         continue
@@ -129,9 +129,9 @@ class Drain:
         """Make the receipt of a run and forget the run. A second call does nothing."""
         end = self._end
         with self._wait.uninterrupted():
-            if run.phase is Phase.FINALIZED:
+            if run.phase is RunPhase.FINALIZED:
                 return
-            run.phase = Phase.FINALIZED
+            run.phase = RunPhase.FINALIZED
             reasons = reasons_without_receipt(run.options.__getitem__)
             try:
                 finished, is_shown = finalize(run, process_role, self._wait)
@@ -141,7 +141,7 @@ class Drain:
                 # The other runs get their receipts.
                 logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
             finally:
-                is_ok = run.outcome in (Outcome.OK, Outcome.STOPPED_BY_CHECK)
+                is_ok = run.outcome in (RunOutcome.OK, RunOutcome.STOPPED_BY_CHECK)
                 end.exit_reasons |= reasons if is_ok else {*reasons, ExitReason.FAILED}
                 # Greenlets that wait for the end wait for this list to be empty.
                 end.runs.remove(run)
@@ -150,7 +150,7 @@ class Drain:
         role = locust_adapter.role_of(run.environment)
         deadline = begun + run.publisher.drain_timeout + (_RECEIPTS_TIMEOUT_S if role is Role.MASTER else 0)
         progress_bar: Any = None
-        while not self._wait.given_up and run.phase is not Phase.FINALIZED:
+        while not self._wait.given_up and run.phase is not RunPhase.FINALIZED:
             progress = run.publisher.progress()
             now = time.monotonic()
             if (progress.over and process_role.is_complete(run)) or now > deadline:

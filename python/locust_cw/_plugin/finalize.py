@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.locust_adapter import Role
-from locust_cw._plugin.run import Outcome, TestRun
+from locust_cw._plugin.run import RunOutcome, TestRun
 from locust_cw._plugin.session_end import FinishedRun
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def finalize(run: TestRun, process_role: ProcessRole, wait: DrainWait) -> tuple[
 def build_receipt(run: TestRun, process_role: ProcessRole) -> tuple[_core.Receipt, list[str]]:
     """End the publisher. The second result is lines for the receipt's text."""
     reports, remarks, are_complete = process_role.worker_reports(run)
-    stop_reason = run.reason if run.outcome in (Outcome.STOPPED_BY_ALARM, Outcome.STOPPED_BY_CHECK) else None
+    stop_reason = run.reason if run.outcome in (RunOutcome.STOPPED_BY_ALARM, RunOutcome.STOPPED_BY_CHECK) else None
     if stop_reason is not None:
         remarks.append(stop_reason)
     if ignored := run.publisher.ignored:

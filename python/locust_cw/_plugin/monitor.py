@@ -10,7 +10,7 @@ import gevent
 
 from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.gauges import count_users
-from locust_cw._plugin.run import Phase, TestRun
+from locust_cw._plugin.run import RunPhase, TestRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +30,13 @@ _RECORD_AFTER_S = 5.0
 def monitor_loop(run: TestRun, process_role: ProcessRole, end: SessionEnd, finish: Callable[[TestRun], None]) -> None:
     """Monitor a run until it has its receipt. A run that was replaced is finished as soon as it is delivered."""
     is_delivered, is_recorded = False, process_role.writes_record and run.options["record"] != "off"
-    while run.phase is not Phase.FINALIZED:
+    while run.phase is not RunPhase.FINALIZED:
         _sleep_until_next_second(run)
         if not run.is_attached:
             if not end.is_closing and _is_delivered(run, process_role):
                 finish(run)
                 return
-        elif run.phase is Phase.STOPPED:
+        elif run.phase is RunPhase.STOPPED:
             # Requests may end after the test.
             run.snapshot_totals()
         else:

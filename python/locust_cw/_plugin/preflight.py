@@ -14,7 +14,7 @@ from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Preflight, Refusable
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.locust_end import set_around_stop
-from locust_cw._plugin.run import Outcome, Phase, TestRun
+from locust_cw._plugin.run import RunOutcome, RunPhase, TestRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def let_start(run: TestRun) -> None:
     for extension in run.extensions:
         if isinstance(extension, Preflight):
             refusal = _wait_for(extension, run)
-            if run.outcome is not Outcome.OK or not run.is_under_way:
+            if run.outcome is not RunOutcome.OK or not run.is_under_way:
                 _spawn_no_users(run)
                 return
             if refusal is not None:
@@ -50,17 +50,17 @@ def _wait_for(extension: Preflight[TestRun], run: TestRun) -> str | None:
         refusal = extension.check(run)
     except Exception:
         # Locust logs it and goes on.
-        run.reason, run.phase = None, Phase.RUNNING
+        run.reason, run.phase = None, RunPhase.RUNNING
         raise
     # If another start ends this greenlet, the reason stays: the run still waits, for that start.
-    if run.outcome is Outcome.OK:
+    if run.outcome is RunOutcome.OK:
         run.reason = None
     return None if refusal is None else f"{extension.reason}{refusal}"
 
 
 def refuse(run: TestRun, reason: str) -> None:
     """Do not start a test, and end it."""
-    run.fail_with(Outcome.REFUSED, reason, f"The test was not started: {reason}")
+    run.fail_with(RunOutcome.REFUSED, reason, f"The test was not started: {reason}")
     for extension in run.extensions:
         if isinstance(extension, Refusable):
             extension.on_refused(run)
@@ -76,7 +76,7 @@ def refuse_for_worker(run: TestRun, client_id: str, reason: str) -> None:
         run.problem = message, time.time()
         return
     message = f"The test was stopped: worker {client_id} refused to start: {reason}"
-    run.fail_with(Outcome.REFUSED_BY_WORKER, reason, message)
+    run.fail_with(RunOutcome.REFUSED_BY_WORKER, reason, message)
     if run.is_under_way:
         locust_adapter.end_test(run.environment)
 
@@ -97,9 +97,9 @@ def _watch_stops(run: TestRun) -> None:
         current = watched()
         if current is not None and current.is_held:
             reason = current.reason or ""
-            current.fail_with(Outcome.REFUSED, reason, f"The test was not started: {reason}")
+            current.fail_with(RunOutcome.REFUSED, reason, f"The test was not started: {reason}")
         yield
-        if current is not None and current.outcome is Outcome.REFUSED and current.is_under_way:
+        if current is not None and current.outcome is RunOutcome.REFUSED and current.is_under_way:
             current.stop()
 
     set_around_stop(run.environment, around_stop)

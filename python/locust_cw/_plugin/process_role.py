@@ -64,7 +64,7 @@ class ProcessRole(Extension[TestRun]):
         """
         return url
 
-    def report(self, run: TestRun | None, data: dict[str, Any]) -> None:
+    def on_report_to_master(self, run: TestRun | None, data: dict[str, Any]) -> None:
         """Add data to the report that Locust sends to the master."""
 
     def on_worker_report(self, run: TestRun | None, client_id: str, data: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("locust_cw")
 
 
-class Phase(Enum):
+class RunPhase(Enum):
     """Where a run is in its course."""
 
     STARTING = auto()
@@ -38,7 +38,7 @@ class Phase(Enum):
     """Its receipt is made, or being made."""
 
 
-class Outcome(Enum):
+class RunOutcome(Enum):
     """How a run ended, apart from its delivery."""
 
     OK = auto()
@@ -109,8 +109,8 @@ class TestRun:
         self.options = options
         self.host = host
         self.extensions = extensions
-        self.phase = Phase.STARTING
-        self.outcome = Outcome.OK
+        self.phase = RunPhase.STARTING
+        self.outcome = RunOutcome.OK
         self.reason: str | None = None
         self.problem: tuple[str, float] | None = None
         self.times = Times()
@@ -127,17 +127,17 @@ class TestRun:
     @property
     def is_under_way(self) -> bool:
         """Whether it has neither stopped nor been replaced by another run."""
-        return self.phase in (Phase.STARTING, Phase.RUNNING)
+        return self.phase in (RunPhase.STARTING, RunPhase.RUNNING)
 
     @property
     def is_attached(self) -> bool:
         """Whether it takes requests."""
-        return self.phase not in (Phase.DETACHED, Phase.FINALIZED)
+        return self.phase not in (RunPhase.DETACHED, RunPhase.FINALIZED)
 
     @property
     def is_held(self) -> bool:
         """Whether its users wait for AWS to answer."""
-        return self.phase is Phase.STARTING and self.outcome is Outcome.OK and self.reason is not None
+        return self.phase is RunPhase.STARTING and self.outcome is RunOutcome.OK and self.reason is not None
 
     @property
     def dashboard(self) -> tuple[str | None, str | None]:
@@ -172,7 +172,7 @@ class TestRun:
             if isinstance(extension, RampUp):
                 extension.on_ramp_up_complete(self)
 
-    def fail_with(self, outcome: Outcome, reason: str, message: str) -> None:
+    def fail_with(self, outcome: RunOutcome, reason: str, message: str) -> None:
         """Log an outcome, and have the exit code reflect it."""
         self.outcome, self.reason = outcome, reason
         locust_adapter.set_failed(self.environment)
@@ -181,7 +181,7 @@ class TestRun:
 
     def stop(self) -> None:
         """Locust has stopped the test: begin to send what there is."""
-        self.phase = Phase.STOPPED
+        self.phase = RunPhase.STOPPED
         self.times.stopped = time.time()
         self.snapshot_totals()
         self.gauges.sample(self.environment, self.publisher)
@@ -196,20 +196,20 @@ class TestRun:
 
     def resume(self) -> None:
         """Continue: a worker had lost the connection to its master, and Locust had stopped the test."""
-        self.phase = Phase.RUNNING
+        self.phase = RunPhase.RUNNING
         self.times.stopped = None
         self.totals.are_logged = False
         self.publisher.resume()
 
     def detach(self) -> None:
         """Take no more requests. It is delivered in the background, or at the end of the process."""
-        if self.phase is Phase.STOPPED:
+        if self.phase is RunPhase.STOPPED:
             self.log_test_stop()
         self.environment.events.request.remove_listener(self._request_listener)
         if not any(judge.is_judging for judge in self.extensions if isinstance(judge, Judge)):
             # A judge records its results, and then seals.
             self.publisher.seal()
-        self.phase = Phase.DETACHED
+        self.phase = RunPhase.DETACHED
         self.times.detached = time.monotonic()
 
     # Locust's totals.
@@ -234,7 +234,7 @@ class TestRun:
 
     def status_report(self, remarks: Sequence[str] = ()) -> _core.StatusReport:
         """What this process reports of the run; `remarks` are lines for the receipt."""
-        refusal = self.reason if self.outcome in (Outcome.REFUSED, Outcome.REFUSED_BY_WORKER) else None
+        refusal = self.reason if self.outcome in (RunOutcome.REFUSED, RunOutcome.REFUSED_BY_WORKER) else None
         return self.publisher.status_report(
             stopped=self.times.stopped is not None, problem=self.problem, refusal=refusal, remarks=list(remarks)
         )

@@ -19,7 +19,7 @@ from locust_cw._plugin.greenlets import spawn
 from locust_cw._plugin.locust_adapter import Role
 from locust_cw._plugin.monitor import monitor_loop
 from locust_cw._plugin.process_role import ProcessRole
-from locust_cw._plugin.run import Phase, TestRun
+from locust_cw._plugin.run import RunPhase, TestRun
 from locust_cw._plugin.session_end import SessionEnd
 from locust_cw._plugin.starts import Starts
 from locust_cw._settings import opt_outs, table
@@ -183,8 +183,8 @@ class Session:
             from locust_cw._plugin.preflight import let_start  # noqa: PLC0415 - few tests have to wait
 
             let_start(run)
-        if run.phase is Phase.STARTING:
-            run.phase = Phase.RUNNING
+        if run.phase is RunPhase.STARTING:
+            run.phase = RunPhase.RUNNING
             self.role.begin(run)
 
     def _publish_nothing(self, environment: Environment, error: Exception, option: Callable[[str], object]) -> None:
@@ -223,7 +223,7 @@ class Session:
 
     def on_report_to_master(self, data: dict[str, Any], **_kwargs: object) -> None:
         """A worker reports."""
-        self.role.report(self.run, data)
+        self.role.on_report_to_master(self.run, data)
 
     def on_worker_report(self, client_id: str, data: dict[str, Any], **_kwargs: object) -> None:
         """A worker has reported."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from locust_cw import _core
-from locust_cw._checks.results import VERDICTS, Verdict, overall, recorded_results
+from locust_cw._checks.results import CHECK_VERDICTS, CheckVerdict, overall, recorded_results
 from locust_cw._runs.record import STALE_S, Record
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Entry:
     p95_ms: float | None = None
     users: int | None = None
     tags: dict[str, str] = field(default_factory=dict)
-    checks: Verdict | None = None
+    checks: CheckVerdict | None = None
 
     @classmethod
     def of(cls, record: Record) -> Entry:
@@ -84,7 +84,7 @@ class Entry:
             and all(map(_is_number, numbers))
             and isinstance(self.tags, dict)
             and all(isinstance(value, str) for value in self.tags.values())
-            and (self.checks is None or self.checks in VERDICTS)
+            and (self.checks is None or self.checks in CHECK_VERDICTS)
         )
 
     def state(self, now: float) -> State:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HEAD, PART = "run_record", "run_record_part"
 """The kinds of events, as their key `event` has them."""
 
-Phase: TypeAlias = Literal["start", "update", "end"]
+UpdatePhase: TypeAlias = Literal["start", "update", "end"]
 """Which update of a record it is: the first, the last, or one in between."""
 
 FORMAT = 1
@@ -36,7 +36,7 @@ _MAX_TEXT_BYTES = 64 * 1024 * 1024
 _LEVEL = 6
 
 
-def events_of(record: Record, phase: Phase, milliseconds: int) -> list[dict[str, Any]]:
+def events_of(record: Record, phase: UpdatePhase, milliseconds: int) -> list[dict[str, Any]]:
     """The log events of an update, as PutLogEvents takes them: first the parts, and then the head.
 
     Args:

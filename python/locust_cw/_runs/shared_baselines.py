@@ -19,7 +19,7 @@ from locust_cw._runs.shared_records import RecordWriter, create_stream, events_o
 if TYPE_CHECKING:
     from locust_cw._aws.account import Account
     from locust_cw._runs.record import Record
-    from locust_cw._runs.record_events import Phase
+    from locust_cw._runs.record_events import UpdatePhase
 
 STREAM = "baselines"
 """The name of the stream."""
@@ -92,7 +92,7 @@ class SharedBaselines:
 
         """
         if record is not None:
-            phase: Phase = "update" if record.stopped is None else "end"
+            phase: UpdatePhase = "update" if record.stopped is None else "end"
             writer = RecordWriter(self._account.call, self._group)
             writer.write(record.run_id, events_of_update(record, phase))
         create_stream(self._account.call, self._group, STREAM)

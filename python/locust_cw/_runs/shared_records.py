@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from locust_cw._aws.account import Account
-    from locust_cw._runs.record_events import Phase
+    from locust_cw._runs.record_events import UpdatePhase
 
 PREFIX = "runs/"
 """What the names of the streams begin with."""
@@ -74,7 +74,7 @@ def create_stream(call: Callable[..., dict[str, Any]], log_group: str, stream: s
             raise
 
 
-def events_of_update(record: Record, phase: Phase) -> list[dict[str, Any]]:
+def events_of_update(record: Record, phase: UpdatePhase) -> list[dict[str, Any]]:
     """The events of an update at the present time, without secrets."""
     return events_of(record.for_other_machines(), phase, int(time.time() * 1000))
 

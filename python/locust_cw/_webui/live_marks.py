@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from locust_cw._plugin.run import Outcome
+from locust_cw._plugin.run import RunOutcome
 from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from locust_cw._plugin.run import TestRun
 
-_STOPPED_BY = (Outcome.STOPPED_BY_ALARM, Outcome.STOPPED_BY_CHECK)
+_STOPPED_BY = (RunOutcome.STOPPED_BY_ALARM, RunOutcome.STOPPED_BY_CHECK)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class View(Protocol):
     def links(self) -> dict[str, str]:
         """URLs by title."""
 
-    def report(self) -> Path | None:
+    def report_file(self) -> Path | None:
         """The report of the last run; None if there is none."""
 
     def live(self, run_id: str | None, since: int | None, targets: int | None) -> str:
@@ -108,7 +108,7 @@ class SessionView:
             return None
         return next((extension.headline for extension in run.extensions if isinstance(extension, Compares)), None)
 
-    def report(self) -> Path | None:
+    def report_file(self) -> Path | None:
         """The report of the last run; None without `--cw-report`, or before it is written."""
         run = self._session.last_run
         if run is None or self._session.unpublished is not None:

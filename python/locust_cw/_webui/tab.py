@@ -141,7 +141,7 @@ def _status_json(view: View) -> str:
         "rows": [_status.row(status) for status in statuses],
         "meaning": _status.MEANING[statuses[0].health] if statuses else "",
         "links": [{"title": title, "url": url} for title, url in view.links().items()],
-        "has_report": view.report() is not None,
+        "has_report": view.report_file() is not None,
         "checks": None if checks is None else asdict(checks),
         "comparison": None if comparison is None else dict(zip(("verdict", "text"), comparison, strict=True)),
     }
@@ -168,7 +168,7 @@ def _json_response(text: str) -> Response:
 
 
 def _show_report(view: View) -> Response:
-    file = view.report()
+    file = view.report_file()
     try:
         page = None if file is None else file.read_bytes()
     except OSError:

@@ -11,7 +11,7 @@ from locust_cw._cli.output import print_error
 from locust_cw._cli.parser import AddParser, add_command
 from locust_cw._cli.recorded_run import add_recorded_run_options, record_of
 from locust_cw._cli.shared_options import account_options
-from locust_cw._cli.verify.comparison import Comparison, Verdict
+from locust_cw._cli.verify.comparison import Agreement, Comparison
 from locust_cw._cli.verify.log_events import compare_logs
 from locust_cw._cli.verify.metrics import compare_metrics
 from locust_cw._cli.verify.output import print_comparison, print_comparison_json
@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
         print_comparison_json(comparison)
     else:
         print_comparison(comparison)
-    return 0 if comparison.verdict is Verdict.COMPLETE else 1
+    return 0 if comparison.agreement is Agreement.COMPLETE else 1
 
 
 def _why_not(record: Record, options: argparse.Namespace) -> str | None:

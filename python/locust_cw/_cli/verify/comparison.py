@@ -1,4 +1,4 @@
-"""The result of a comparison: numbers of CloudWatch next to those of the record, and the verdict."""
+"""The result of a comparison: numbers of CloudWatch next to those of the record, and whether they agree."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class LogsComparison:
     notes: list[str] = field(default_factory=list)
 
 
-class Verdict(Enum):
+class Agreement(Enum):
     """What a comparison shows."""
 
     COMPLETE = auto()
@@ -113,16 +113,16 @@ class Comparison:
         return [number for number in self.numbers if not number.agrees]
 
     @property
-    def verdict(self) -> Verdict:
+    def agreement(self) -> Agreement:
         """What the comparison shows."""
         receipt = self.record.receipt
         if self.differing:
-            return Verdict.DIFFERENT
+            return Agreement.DIFFERENT
         if any(receipt[group]["dropped"] for group in PUBLISHED):
-            return Verdict.INCOMPLETE
+            return Agreement.INCOMPLETE
         # A later replay may have delivered what CloudWatch rejected. Copies could hide that something is missing.
         all_held = not receipt["uncertain"] and all(number.held >= number.expected for number in self.numbers)
-        return Verdict.COMPLETE if all_held or not self.lost else Verdict.INCOMPLETE
+        return Agreement.COMPLETE if all_held or not self.lost else Agreement.INCOMPLETE
 
     @property
     def lost(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from locust_cw import _core
 from locust_cw._aws.metric_data import FRESH_S
-from locust_cw._cli.verify.comparison import PUBLISHED, Comparison, Verdict
+from locust_cw._cli.verify.comparison import PUBLISHED, Agreement, Comparison
 from locust_cw._runs.entry import Entry
 from locust_cw._terminal.quantities import human_bytes
 
@@ -30,7 +30,7 @@ def explanation(comparison: Comparison) -> Iterator[str]:
     yield from comparison.metrics.notes
     yield from comparison.logs.notes
     yield from _from_receipt(comparison)
-    if comparison.verdict is Verdict.DIFFERENT:
+    if comparison.agreement is Agreement.DIFFERENT:
         yield from _differences(comparison)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from locust_cw._cli.output import print_json
-from locust_cw._cli.verify.comparison import Comparison, Number, Verdict
+from locust_cw._cli.verify.comparison import Agreement, Comparison, Number
 from locust_cw._cli.verify.explanation import explanation, lost_in_words
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def print_comparison_json(comparison: Comparison) -> None:
     print_json(
         {
             "run_id": comparison.record.run_id,
-            "equal": comparison.verdict is not Verdict.DIFFERENT,
-            "complete": comparison.verdict is Verdict.COMPLETE,
+            "equal": comparison.agreement is not Agreement.DIFFERENT,
+            "complete": comparison.agreement is Agreement.COMPLETE,
             "numbers": [asdict(number) | {"agrees": number.agrees} for number in comparison.numbers],
             "notes": list(explanation(comparison)),
         }
@@ -28,15 +28,15 @@ def print_comparison_json(comparison: Comparison) -> None:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print the verdict, the numbers that differ, and why."""
+    """Print whether they agree, the numbers that differ, and why."""
     out = sys.stdout.write
-    out(f"Run {comparison.record.run_id}: {_verdict_in_words(comparison)}.\n")
+    out(f"Run {comparison.record.run_id}: {_agreement_in_words(comparison)}.\n")
     _print_numbers(comparison.differing)
     for note in explanation(comparison):
         out(f"- {note}\n")
 
 
-def _verdict_in_words(comparison: Comparison) -> str:
+def _agreement_in_words(comparison: Comparison) -> str:
     metrics = comparison.metrics
     compared = f"{len(comparison.numbers)} numbers"
     lost = lost_in_words(comparison)
@@ -44,13 +44,13 @@ def _verdict_in_words(comparison: Comparison) -> str:
         f"{metrics.requests} requests with {metrics.failures} failures in {metrics.series} series, and"
         f" {comparison.logs.events} log events ({compared} compared)"
     )
-    match comparison.verdict:
-        case Verdict.DIFFERENT:
+    match comparison.agreement:
+        case Agreement.DIFFERENT:
             also = f", and {lost}" if lost else ""
             return f"CloudWatch and the receipt differ in {len(comparison.differing)} of {compared}{also}"
-        case Verdict.COMPLETE:
+        case Agreement.COMPLETE:
             return f"CloudWatch has everything that was published, {held}"
-        case Verdict.INCOMPLETE:
+        case Agreement.INCOMPLETE:
             return f"CloudWatch does not have everything: {lost}. It has the rest, {held}"
 
 

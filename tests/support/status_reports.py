@@ -46,6 +46,6 @@ def message(run_id: str = "r", *, status: Any = None, **changes: Any) -> dict[st
     }
 
 
-def report(run_id: str = "r", **changes: Any) -> StatusReport:
+def status_report(run_id: str = "r", **changes: Any) -> StatusReport:
     """The same, as the core reads it."""
     return StatusReport.from_message(message(run_id, **changes))
