@@ -53,9 +53,10 @@ impl Replay {
             kind: DeliveryKind::of(dry_run),
             records_destination: false,
         };
-        let delivery = Delivery::start(spool, manifest.destination(), options, Arc::default(), runtime, |counters| {
-            cloudwatch(&manifest, counters)
-        });
+        let delivery =
+            Delivery::start(spool, manifest.resource_names(), options, Arc::default(), runtime, |counters| {
+                cloudwatch(&manifest, counters)
+            });
         let metric_hours = beside.map(|other| Arc::clone(&other.metric_hours)).unwrap_or_default();
         let replay = Self { manifest, delivery, dry_run, metric_hours };
         for segment in segments {

@@ -92,7 +92,7 @@ impl Run {
             kind: DeliveryKind::of(config.dry_run),
             records_destination: true,
         };
-        let delivery = Delivery::start(spool, manifest.destination(), options, diagnostics, runtime, |counters| {
+        let delivery = Delivery::start(spool, manifest.resource_names(), options, diagnostics, runtime, |counters| {
             cloudwatch(&manifest, counters)
         });
 
@@ -197,7 +197,7 @@ impl Run {
         until(timeout.unwrap_or(Duration::MAX), || self.is_flushed(&flush)).await.unwrap_or(false)
     }
 
-    /// Sends everything recorded so far and records nothing more. Returns when waiting is no use, or after the `timeout`.
+    /// Sends everything recorded so far and records nothing more. Returns when waiting longer cannot help, or after the `timeout`.
     pub async fn closed(&self, timeout: Duration) {
         self.push(ControlMessage::Close);
         until(timeout, || self.progress().over.then_some(())).await;
@@ -308,7 +308,7 @@ impl Run {
             left: if self.config.dry_run { 0 } else { progress.left },
             settled: progress.settled,
             status: ProcessStatus {
-                failures: progress.failures.iter().map(ToString::to_string).collect(),
+                call_failures: progress.call_failures.iter().map(ToString::to_string).collect(),
                 outage_since: progress.outage_since.and_then(|since| since.seconds_f64().try_into().ok()),
                 problem,
                 problem_at,
@@ -669,7 +669,7 @@ mod tests {
         assert_eq!(logged.len(), 2, "{logged:?}");
         let (receipt, end) = run.finish();
         assert_eq!((receipt.requests.spooled, receipt.log_events.spooled), (100, 100));
-        assert_eq!((end.spool_folder.is_some(), end.rejected_folder, end.failures.len()), (true, None, 2));
+        assert_eq!((end.spool_folder.is_some(), end.rejected_folder, end.call_failures.len()), (true, None, 2));
         check_sums(&receipt);
     }
 
@@ -700,7 +700,7 @@ mod tests {
         wait_until_over(&run);
         let (receipt, end) = run.finish();
         assert_eq!((receipt.requests.delivered, receipt.log_events.spooled), (100, 100));
-        assert!(end.failures.iter().any(|error| error.to_string().contains("Check --cw-log-group")), "{end:?}");
+        assert!(end.call_failures.iter().any(|error| error.to_string().contains("Check --cw-log-group")), "{end:?}");
         let files = std::fs::read_dir(folder.path().join(&receipt.run_id).join("w1")).expect("there").count();
         assert!(files < 10, "they are not split: {files}");
         check_sums(&receipt);

@@ -251,9 +251,9 @@ class Progress:
         """Successful calls of PutLogEvents."""
     @property
     def over(self) -> bool:
-        """Whether waiting is no use: all data is settled, or nothing more can be sent."""
+        """Whether waiting longer cannot help: all data is settled, or nothing more can be sent."""
     @property
-    def failures(self) -> list[CallFailure]:
+    def call_failures(self) -> list[CallFailure]:
         """The current failures of calls."""
 
 @final
@@ -629,7 +629,7 @@ class RunStatistics:
     @property
     def observed(self) -> int:
         """The number of requests so far, including those that are not measured."""
-    def is_complete(self, time: float) -> bool:
+    def has_all_requests(self, time: float) -> bool:
         """Whether the requests that ended before a point in time are counted, here and by workers that report."""
     def check_results(self, until: float, targets: dict[str, float | str] | None = None) -> list[CheckResult]:
         """The results of all checks.
@@ -642,11 +642,11 @@ class RunStatistics:
     def begin(self, time: float) -> None:
         """Restart the warm-up: the users start now, and not when the publisher was created."""
     @property
-    def stopped(self) -> float | None:
+    def measured_until(self) -> float | None:
         """The end of the measured time, in seconds since the epoch; None before it."""
     def undecided_results(self, reason: str) -> list[CheckResult]:
         """All checks, undecided for this reason."""
-    def stop(self, time: float) -> None:
+    def end_measured_time(self, time: float) -> None:
         """Note the end of the measured time, in seconds since the epoch. Later calls have no effect."""
     def take_abort(self) -> Check | None:
         """The check that has to stop the test now, if there is one. It is recorded as the reason for the stop."""
@@ -877,7 +877,7 @@ class StatusReport:
     def settled(self) -> int:
         """The number of those, requests or log events, that were delivered, rejected or dropped."""
     @property
-    def failures(self) -> list[str]:
+    def call_failures(self) -> list[str]:
         """The current failures of calls."""
     @property
     def outage_since(self) -> float | None:

@@ -87,7 +87,7 @@ def _publisher() -> _core.Publisher | _core.CustomCollector | None:
     runs = [session.run for session in sessions]
     found: list[tuple[Times, _core.Publisher | _core.CustomCollector]] = [
         *((run.times, run.publisher) for run in runs if run is not None),
-        *(session.role.collected for session in sessions if session.role.collected is not None),
+        *(session.role.forwarding for session in sessions if session.role.forwarding is not None),
     ]
     if not found:
         return None

@@ -40,15 +40,16 @@ pub struct StatusReport {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProcessStatus {
-    /// Why calls fail.
-    pub failures: Vec<String>,
+    /// Why calls to AWS fail.
+    #[serde(rename = "failures")]
+    pub call_failures: Vec<String>,
     /// Since when they fail.
     pub outage_since: Option<Seconds>,
     /// The last problem that was logged.
     pub problem: Option<String>,
     /// When it was logged.
     pub problem_at: Option<Seconds>,
-    /// Age of the newest second of which CloudWatch has metrics.
+    /// How long ago the newest second ended of which CloudWatch has metrics.
     pub delay_s: Option<Seconds>,
     /// Bytes that wait in the spool or are being sent.
     pub waiting_bytes: u64,
@@ -127,7 +128,7 @@ impl StatusReport {
     #[must_use]
     pub fn without_present(mut self) -> Self {
         let Self { status, .. } = &mut self;
-        status.failures.clear();
+        status.call_failures.clear();
         (status.outage_since, status.delay_s) = (None, None);
         // Other processes need not wait for its test.
         status.stopped = true;
@@ -137,8 +138,8 @@ impl StatusReport {
 
 impl ProcessStatus {
     fn merge(&mut self, other: &Self) {
-        let new = other.failures.iter().filter(|failure| !self.failures.contains(failure)).cloned();
-        self.failures.extend(new.collect::<Vec<_>>());
+        let new = other.call_failures.iter().filter(|failure| !self.call_failures.contains(failure)).cloned();
+        self.call_failures.extend(new.collect::<Vec<_>>());
         self.outage_since = of_both(self.outage_since, other.outage_since, f64::min);
         self.delay_s = of_both(self.delay_s, other.delay_s, f64::max);
         if other.problem_at > self.problem_at {
@@ -176,7 +177,7 @@ mod tests {
             left: 3,
             settled: 7,
             status: ProcessStatus {
-                failures: vec!["denied".into()],
+                call_failures: vec!["denied".into()],
                 outage_since: Some(Seconds(5.0)),
                 delay_s: Some(Seconds(2.0)),
                 waiting_bytes: 10,
@@ -232,7 +233,7 @@ mod tests {
     fn reports_of_several_processes_become_one() {
         let mut sum = report();
         let status = ProcessStatus {
-            failures: vec!["denied".into(), "slow".into()],
+            call_failures: vec!["denied".into(), "slow".into()],
             outage_since: Some(Seconds(3.0)),
             problem: Some("what".into()),
             problem_at: Some(Seconds(9.0)),
@@ -240,7 +241,7 @@ mod tests {
         };
         sum.merge(&StatusReport { status, is_final: false, refusal: Some("why".into()), ..report() });
         assert_eq!((sum.receipt.requests.observed, sum.left, sum.settled, sum.is_final), (20, 6, 14, false));
-        assert_eq!(sum.status.failures, ["denied", "slow"]);
+        assert_eq!(sum.status.call_failures, ["denied", "slow"]);
         assert_eq!((sum.status.outage_since, sum.status.delay_s), (Some(Seconds(3.0)), Some(Seconds(2.0))));
         assert_eq!(
             (sum.status.problem.as_deref(), sum.status.waiting_bytes, sum.status.stopped),
@@ -251,8 +252,9 @@ mod tests {
 
     #[test]
     fn nothing_is_known_of_the_present_of_a_process_that_vanished() {
-        let ProcessStatus { failures, outage_since, delay_s, waiting_bytes, .. } = report().without_present().status;
-        assert_eq!((failures, outage_since, delay_s, waiting_bytes), (vec![], None, None, 10));
+        let ProcessStatus { call_failures, outage_since, delay_s, waiting_bytes, .. } =
+            report().without_present().status;
+        assert_eq!((call_failures, outage_since, delay_s, waiting_bytes), (vec![], None, None, 10));
         assert_eq!(report().aged(3.0).status.delay_s, Some(Seconds(5.0)));
         assert_eq!(report().aged(f64::INFINITY).status.delay_s, None);
     }

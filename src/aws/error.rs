@@ -82,12 +82,12 @@ impl<'a> Call<'a> {
                 let said = refused.err().message().map_or_else(|| "no further message".to_owned(), str::to_owned);
                 // Only error codes from AWS reject data: a gateway may use the same codes.
                 let code = refused.err().code().filter(|_| Response::from(refused.raw()).has_request_id());
-                (Cause::Refused { code: code.unwrap_or_default().to_owned(), status }, said)
+                (Cause::ErrorResponse { code: code.unwrap_or_default().to_owned(), status }, said)
             }
             // There was a response that cannot be parsed, such as the page of a proxy.
             SdkError::ResponseError(answer) if !answer.raw().status().is_success() => {
                 let status = answer.raw().status().as_u16();
-                (Cause::Refused { code: String::new(), status }, chain(error))
+                (Cause::ErrorResponse { code: String::new(), status }, chain(error))
             }
             SdkError::ResponseError(answer) => match Response::from(answer.raw()).foreign_sign(None) {
                 Some(sign) => (Cause::NotAws, sign),

@@ -61,7 +61,7 @@ impl fmt::Display for Obstacle {
             ),
             Self::Approximate(side) => write!(
                 formatter,
-                "The response times of the {side} are rounded, because workers ran without locust-cw: install it on all workers."
+                "The response times of the {side} are rounded, because they come from Locust's reports (--cw-source master): use --cw-source workers."
             ),
             Self::Load(base, run) => write!(
                 formatter,

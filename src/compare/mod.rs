@@ -76,7 +76,7 @@ impl Default for Options {
     }
 }
 
-/// Why two runs cannot be compared.
+/// Why a comparison cannot start: its options are invalid.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CompareError {
     /// The tolerance is not a positive number.

@@ -51,7 +51,7 @@ impl RunIdentity {
 
     /// The origin of a request that was sent to another host than the run's; [`Self::host_of`] for any other request.
     #[must_use]
-    pub fn target_of<'a>(&'a self, sample: &'a Sample) -> Cow<'a, str> {
+    pub fn logged_host_of<'a>(&'a self, sample: &'a Sample) -> Cow<'a, str> {
         // Most samples have no URL, and parsing the host would take longer than most fields of a log event.
         let Some(url) = sample.url.as_deref() else { return self.host_of(sample) };
         let own = self.host.as_deref().and_then(origin_of);
@@ -158,7 +158,7 @@ pub(crate) mod tests {
     fn a_request_to_another_origin_is_recognized() {
         let identity = RunIdentity { host: Some("http://shop.test/api".into()), ..(*identity()).clone() };
         let target = |url: Option<&str>| {
-            identity.target_of(&Sample { url: url.map(Into::into), ..sample("/a", 100, 5.0) }).into_owned()
+            identity.logged_host_of(&Sample { url: url.map(Into::into), ..sample("/a", 100, 5.0) }).into_owned()
         };
         assert_eq!(target(None), "http://shop.test/api");
         assert_eq!(target(Some("http://shop.test:80/login")), "http://shop.test/api");

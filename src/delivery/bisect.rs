@@ -110,7 +110,7 @@ mod tests {
         let diagnostics: Arc<Diagnostics> = Arc::default();
         let outbox = Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), 1 << 30, SendMode::Immediate);
         let outbox = Arc::new(outbox);
-        let (cloudwatch, to) = (DryRun { counters: Arc::clone(&counters) }, manifest().destination());
+        let (cloudwatch, to) = (DryRun { counters: Arc::clone(&counters) }, manifest().resource_names());
         let outage = Arc::new(OutageMonitor::new(Arc::clone(&diagnostics)));
         let sender =
             Sender::new(Arc::new(cloudwatch), to, Arc::clone(&outbox), Arc::clone(&counters), diagnostics, outage);

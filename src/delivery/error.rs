@@ -9,7 +9,7 @@ use crate::config::RequiredAccount;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// AWS answered with an error.
-    Refused {
+    ErrorResponse {
         /// Its code, such as `ThrottlingException`; empty if the response had none.
         code: String,
         /// HTTP status.
@@ -50,7 +50,7 @@ impl Cause {
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
-            Self::Refused { code, .. } => code,
+            Self::ErrorResponse { code, .. } => code,
             Self::NotAws => "NotAws",
             Self::NoAnswer => "NoAnswer",
             Self::NotSent => "NotSent",
@@ -142,7 +142,7 @@ impl CallError {
             | Cause::NotAws
             | Cause::OtherAccount { .. }
             | Cause::UnknownAccount { .. } => RetryAction::Block,
-            Cause::Refused { code, status } => {
+            Cause::ErrorResponse { code, status } => {
                 action_of_code(code).unwrap_or_else(|| action_of_status(*status, code.is_empty()))
             }
         }
@@ -152,7 +152,7 @@ impl CallError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         let code = match &self.cause {
-            Cause::Refused { code, .. } => code.as_str(),
+            Cause::ErrorResponse { code, .. } => code.as_str(),
             Cause::NotAws => return ErrorKind::NotAws,
             Cause::NoAnswer | Cause::NotSent => return ErrorKind::Unreachable,
             Cause::Untrusted => return ErrorKind::Untrusted,
@@ -202,7 +202,7 @@ impl CallError {
     #[must_use]
     pub fn topic(&self) -> String {
         match &self.cause {
-            Cause::Refused { code, status } => format!("{} {code} {status}", self.operation),
+            Cause::ErrorResponse { code, status } => format!("{} {code} {status}", self.operation),
             cause => cause.code().to_owned(),
         }
     }
@@ -212,7 +212,7 @@ impl CallError {
     pub fn needs_credentials(&self) -> bool {
         match &self.cause {
             Cause::NoCredentials | Cause::UnusableCredentials => true,
-            Cause::Refused { code, .. } => CREDENTIAL_CODES.iter().any(|known| code.starts_with(known)),
+            Cause::ErrorResponse { code, .. } => CREDENTIAL_CODES.iter().any(|known| code.starts_with(known)),
             _ => false,
         }
     }
@@ -220,13 +220,13 @@ impl CallError {
     /// Whether AWS itself has answered, so that the data of a call may be rejected.
     #[must_use]
     pub const fn is_from_aws(&self) -> bool {
-        matches!(&self.cause, Cause::Refused { code, .. } if !code.is_empty())
+        matches!(&self.cause, Cause::ErrorResponse { code, .. } if !code.is_empty())
     }
 
     /// Whether the call reached AWS, or may have.
     #[must_use]
     pub const fn was_sent(&self) -> bool {
-        matches!(self.cause, Cause::Refused { .. } | Cause::NotAws | Cause::NoAnswer)
+        matches!(self.cause, Cause::ErrorResponse { .. } | Cause::NotAws | Cause::NoAnswer)
     }
 
     /// Whether CloudWatch may have accepted the call nevertheless, so that repeating it may count its content twice.
@@ -236,7 +236,7 @@ impl CallError {
             // A gateway may forward a call and answer it itself.
             Cause::NotAws | Cause::NoAnswer => true,
             // A gateway with these statuses does not know the outcome of the call.
-            Cause::Refused { status, .. } => matches!(status, 502 | 504),
+            Cause::ErrorResponse { status, .. } => matches!(status, 502 | 504),
             _ => false,
         }
     }
@@ -257,7 +257,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn refused(code: &str, status: u16) -> CallError {
-        failed(Cause::Refused { code: code.into(), status })
+        failed(Cause::ErrorResponse { code: code.into(), status })
     }
 
     /// A refusal to create the log group.

@@ -61,11 +61,11 @@ impl CallError {
             Cause::NoAnswer => {
                 format!("{operation} ({resource}) got no response: {}. Check the network.", without_sdk_phrases(detail))
             }
-            Cause::Refused { code, status } if code.is_empty() => {
+            Cause::ErrorResponse { code, status } if code.is_empty() => {
                 let advice = self.advice(code, *status);
                 format!("{operation} ({resource}) got HTTP {status} without an AWS error code.{advice}")
             }
-            Cause::Refused { code, status } => {
+            Cause::ErrorResponse { code, status } => {
                 let advice = self.advice(code, *status);
                 format!("{operation} ({resource}) failed with {code} (HTTP {status}): {detail}.{advice}")
             }

@@ -21,13 +21,13 @@ pub enum LanePhase {
     /// More data may come.
     #[default]
     Live,
-    /// The outbox drains, and a call has been tried since, or is being tried. If the lane is blocked then, waiting is no use.
+    /// The outbox drains, and a call has been tried since, or is being tried. If the lane is blocked then, waiting longer cannot help.
     FinalAttempt,
     /// The lane is empty and will stay empty.
     Done,
 }
 
-/// The state of a lane, for the rest of the process.
+/// What other parts of the process see of a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LaneStatus {
     /// Calls that succeeded.
@@ -46,7 +46,7 @@ impl LaneStatus {
         self.health == LaneHealth::Blocked
     }
 
-    /// Whether waiting for this lane is no use: nothing is left, or its last attempt has failed.
+    /// Whether waiting longer for this lane cannot help: nothing is left, or its last attempt has failed.
     pub fn is_over(&self) -> bool {
         match self.phase {
             LanePhase::Live => false,
@@ -134,9 +134,9 @@ impl<C: CloudWatch> LaneLoop<C> {
         let (now, chance) = (Instant::now(), rand::random());
         match &outcome {
             CallOutcome::Accepted => self.pacing.succeeded(now),
-            CallOutcome::Refused(_) => self.pacing.refused(now, chance),
+            CallOutcome::Unacceptable(_) => self.pacing.refused(now, chance),
             CallOutcome::Failed(error) => self.pacing.failed(error.action(), now, chance),
-            CallOutcome::FailedAfterSuccess(error) => {
+            CallOutcome::FailedAfterStreamCreated(error) => {
                 self.pacing.succeeded(now);
                 self.pacing.failed(error.action(), now, chance);
             }
@@ -148,7 +148,9 @@ impl<C: CloudWatch> LaneLoop<C> {
             status.health = health;
             match outcome {
                 CallOutcome::Accepted => (status.succeeded, status.failure) = (status.succeeded + 1, None),
-                CallOutcome::Refused(error) | CallOutcome::Failed(error) | CallOutcome::FailedAfterSuccess(error) => {
+                CallOutcome::Unacceptable(error)
+                | CallOutcome::Failed(error)
+                | CallOutcome::FailedAfterStreamCreated(error) => {
                     status.failure = Some(error);
                 }
                 CallOutcome::Unreadable | CallOutcome::Empty => {}

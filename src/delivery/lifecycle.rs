@@ -22,7 +22,7 @@ use crate::delivery::outbox::{Outbox, Retention, SendMode};
 use crate::delivery::progress::{DeliveryEnd, Progress};
 use crate::delivery::send::Sender;
 use crate::messages::{Diagnostics, Message};
-use crate::spool::{Destination, Lane, Spool};
+use crate::spool::{Lane, ResourceNames, Spool};
 
 /// How long the end waits for a disk that does not respond.
 const DISK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -88,7 +88,7 @@ impl Delivery {
     /// Starts to send the segments that are pushed into the outbox.
     pub fn start<C: CloudWatch>(
         spool: Spool,
-        destination: Destination,
+        names: ResourceNames,
         options: DeliveryOptions,
         diagnostics: Arc<Diagnostics>,
         runtime: Handle,
@@ -98,7 +98,7 @@ impl Delivery {
         let (capacity, mode) = (options.capacity_bytes, options.mode);
         let outbox = Outbox::new(spool, Arc::clone(&counters), Arc::clone(&diagnostics), capacity, mode);
         let outbox = Arc::new(outbox.with_retention(options.kind.retention()));
-        let parts = DeliveryParts { destination, options, counters, outbox, diagnostics, runtime };
+        let parts = DeliveryParts { names, options, counters, outbox, diagnostics, runtime };
         match options.kind {
             DeliveryKind::DryRun => {
                 let dry_run = DryRun { counters: Arc::clone(&parts.counters) };
@@ -126,14 +126,14 @@ impl Delivery {
             if left_requests > left_events { (left_requests, requests) } else { (left_events, events) };
         let at_rest = self.outbox.is_closed() && [&metrics, &logs].iter().all(|lane| lane.is_over());
         let over = at_rest || *self.ended.borrow();
-        let mut failures: Vec<CallError> = [metrics.failure, logs.failure].into_iter().flatten().collect();
-        failures.dedup_by_key(|error| error.topic());
+        let mut call_failures: Vec<CallError> = [metrics.failure, logs.failure].into_iter().flatten().collect();
+        call_failures.dedup_by_key(|error| error.topic());
         Progress {
             left,
             settled,
             succeeded: (metrics.succeeded, logs.succeeded),
             over,
-            failures,
+            call_failures,
             outage_since: self.outage.since(),
             delivered_until: Some(self.counters.delivered_until.get()).filter(|&second| second > 0),
             waiting_bytes: self.outbox.waiting_bytes(),
@@ -183,7 +183,7 @@ impl Delivery {
 
     /// Ends the delivery. Data that is left stays in the spool.
     pub fn end(&self) -> DeliveryEnd {
-        let failures = self.progress().failures;
+        let call_failures = self.progress().call_failures;
         (self.abandon)();
         self.ended.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -204,7 +204,7 @@ impl Delivery {
         DeliveryEnd {
             spool_folder: spool.folder().filter(|_| requests.max(log_events) > 0).map(Path::to_owned),
             rejected_folder: spool.rejected(),
-            failures,
+            call_failures,
             destination: self.destination(),
         }
     }
@@ -226,7 +226,7 @@ fn wait_for_disk(tasks: &[JoinHandle<()>]) -> bool {
 
 /// The parts of a delivery that do not depend on the type of its client.
 struct DeliveryParts {
-    destination: Destination,
+    names: ResourceNames,
     options: DeliveryOptions,
     counters: Arc<Counters>,
     outbox: Arc<Outbox>,
@@ -236,12 +236,12 @@ struct DeliveryParts {
 
 impl DeliveryParts {
     fn start<C: CloudWatch>(self, cloudwatch: C) -> Delivery {
-        let Self { destination, options, counters, outbox, diagnostics, runtime } = self;
+        let Self { names, options, counters, outbox, diagnostics, runtime } = self;
         let outage = Arc::new(OutageMonitor::new(Arc::clone(&diagnostics)));
         let cloudwatch = Arc::new(cloudwatch);
         let sender = Sender::new(
             Arc::clone(&cloudwatch),
-            destination,
+            names,
             Arc::clone(&outbox),
             Arc::clone(&counters),
             Arc::clone(&diagnostics),
@@ -326,7 +326,7 @@ mod tests {
         };
         let (handle, cloudwatch) = (runtime.handle().clone(), Stalling(file.clone()));
         let delivery =
-            Delivery::start(spool, manifest().destination(), options, Arc::default(), handle, |_| cloudwatch);
+            Delivery::start(spool, manifest().resource_names(), options, Arc::default(), handle, |_| cloudwatch);
         delivery.outbox.push(segment);
         let refused = || delivery.counters.put_log_events.get() > 0;
         while !refused() {

@@ -19,59 +19,69 @@ use crate::timestamp::Timestamp;
 /// An outage is over when no call has failed for this long: calls that fail now and then are one outage.
 const CALM_MICROS: i64 = 10_000_000;
 
-/// Whether calls fail, and since when.
-#[derive(Debug, Default)]
-struct OutageTracker {
-    since: Option<Timestamp>,
-    last_failure: Option<Timestamp>,
-    /// When the last lane that failed succeeded again.
-    recovered: Option<Timestamp>,
-    failing: [bool; Lane::ALL.len()],
+/// The outage, from its first failure until it is known to be over.
+#[derive(Debug)]
+struct Outage {
+    since: Timestamp,
+    last_failure: Timestamp,
+    /// The lanes whose last call failed.
+    failing: HashSet<Lane>,
+    /// When the last of these succeeded again. Has no meaning while a lane fails.
+    recovered: Timestamp,
     /// Topics that were logged during the outage.
     logged: HashSet<String>,
 }
 
+/// Whether calls fail, and since when.
+#[derive(Debug, Default)]
+struct OutageTracker(Option<Outage>);
+
 impl OutageTracker {
-    /// A call failed. Returns whether to log why: if the outage starts with it, or if only the user can resolve it
-    /// (`needs_action`) and it is the first on its topic.
-    fn failed(&mut self, lane: Lane, now: Timestamp, topic: &str, needs_action: bool) -> bool {
-        let starts = self.since.is_none();
-        self.since.get_or_insert(now);
-        self.last_failure = Some(now);
-        self.failing[lane as usize] = true;
-        (starts || needs_action) && self.logged.insert(topic.to_owned())
+    /// A call failed. Returns whether to log why: if the outage starts with it, or if calls are blocked until the user resolves
+    /// it (`blocks`) and it is the first on its topic.
+    fn failed(&mut self, lane: Lane, now: Timestamp, topic: &str, blocks: bool) -> bool {
+        let starts = self.0.is_none();
+        let outage = self.0.get_or_insert_with(|| Outage {
+            since: now,
+            last_failure: now,
+            failing: HashSet::new(),
+            recovered: now,
+            logged: HashSet::new(),
+        });
+        outage.last_failure = now;
+        outage.failing.insert(lane);
+        (starts || blocks) && outage.logged.insert(topic.to_owned())
     }
 
     /// A call succeeded.
     fn succeeded(&mut self, lane: Lane, now: Timestamp) {
-        if std::mem::take(&mut self.failing[lane as usize]) && !self.failing.contains(&true) {
-            self.recovered = Some(now);
+        if let Some(outage) = &mut self.0
+            && outage.failing.remove(&lane)
+        {
+            outage.recovered = now;
         }
     }
 
     /// Since when calls fail.
-    const fn since(&self) -> Option<Timestamp> {
-        self.since
+    fn since(&self) -> Option<Timestamp> {
+        self.0.as_ref().map(|outage| outage.since)
     }
 
     /// How long no further call may fail until the outage is over; `None` without an outage, or while calls fail.
     fn calm_in(&self, now: Timestamp) -> Option<Duration> {
-        let last = self.last_failure.filter(|_| !self.failing.contains(&true))?;
+        let outage = self.0.as_ref().filter(|outage| outage.failing.is_empty())?;
         // The clock may have been set back.
-        let rest = (last.micros() + CALM_MICROS - now.micros()).clamp(0, CALM_MICROS);
+        let rest = (outage.last_failure.micros() + CALM_MICROS - now.micros()).clamp(0, CALM_MICROS);
         Some(Duration::from_micros(rest.unsigned_abs()))
     }
 
     /// Ends the outage if it is over: no lane fails any more, and that has been so for a while, or there is `nothing_left`
     /// to send. Returns its length in seconds, from the first failure to the success after the last one.
     fn end(&mut self, now: Timestamp, nothing_left: bool) -> Option<i64> {
-        let (since, last) = (self.since?, self.last_failure?);
-        let calm = nothing_left || now.micros() - last.micros() >= CALM_MICROS;
-        if !calm || self.failing.contains(&true) {
-            return None;
-        }
-        let recovered = self.recovered.unwrap_or(last);
-        *self = Self::default();
+        let is_over = |outage: &mut Outage| {
+            outage.failing.is_empty() && (nothing_left || now.micros() - outage.last_failure.micros() >= CALM_MICROS)
+        };
+        let Outage { since, recovered, .. } = self.0.take_if(is_over)?;
         // The clock may have been set back.
         Some((recovered.micros() - since.micros()).max(0).saturating_add(500_000) / 1_000_000)
     }
@@ -145,8 +155,8 @@ impl OutageMonitor {
         }
     }
 
-    fn fails(&self, lane: Lane, topic: &str, needs_action: bool) -> bool {
-        let is_logged = self.tracker().failed(lane, Timestamp::now(), topic, needs_action);
+    fn fails(&self, lane: Lane, topic: &str, blocks: bool) -> bool {
+        let is_logged = self.tracker().failed(lane, Timestamp::now(), topic, blocks);
         self.changed.notify_one();
         is_logged
     }
@@ -267,7 +277,7 @@ mod tests {
         let (monitor, diagnostics) = monitor();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         monitor.call_failed(Lane::Metrics, &failed(Cause::NoAnswer));
-        monitor.tracker().last_failure = Some(Timestamp::now().plus_micros(-CALM_MICROS));
+        monitor.tracker().0.as_mut().expect("it has begun").last_failure = Timestamp::now().plus_micros(-CALM_MICROS);
         let (end, ended) = watch::channel(false);
         let watch = runtime.spawn(Arc::clone(&monitor).run(ended));
         runtime.block_on(async {
@@ -293,7 +303,7 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
         let lane = || prop_oneof![Just(Lane::Metrics), Just(Lane::Logs)];
         let step = prop_oneof![
-            2 => (lane(), 0..3u8, any::<bool>()).prop_map(|(lane, topic, needs_action)| Step::Failed(lane, topic, needs_action)),
+            2 => (lane(), 0..3u8, any::<bool>()).prop_map(|(lane, topic, blocks)| Step::Failed(lane, topic, blocks)),
             2 => lane().prop_map(Step::Succeeded),
             1 => any::<bool>().prop_map(Step::End),
         ];
@@ -310,9 +320,9 @@ mod tests {
                 now += elapsed;
                 let since = outage.since();
                 match step {
-                    Step::Failed(lane, topic, needs_action) => {
-                        let logs = outage.failed(lane, at(now), &topic.to_string(), needs_action);
-                        prop_assert_eq!(logs, since.is_none() || (needs_action && !logged.contains(&topic)));
+                    Step::Failed(lane, topic, blocks) => {
+                        let logs = outage.failed(lane, at(now), &topic.to_string(), blocks);
+                        prop_assert_eq!(logs, since.is_none() || (blocks && !logged.contains(&topic)));
                         if logs {
                             logged.push(topic);
                         }

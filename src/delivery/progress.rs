@@ -15,10 +15,10 @@ pub struct Progress {
     pub settled: u64,
     /// Calls that succeeded, of datums and of log events.
     pub succeeded: (u64, u64),
-    /// Waiting is no use: everything is settled, or nothing more can be sent.
+    /// Waiting longer cannot help: everything is settled, or nothing more can be sent.
     pub over: bool,
     /// Why calls fail at present.
-    pub failures: Vec<CallError>,
+    pub call_failures: Vec<CallError>,
     /// Since when calls fail.
     pub outage_since: Option<Timestamp>,
     /// The newest second of which CloudWatch has metrics, since the epoch.
@@ -35,7 +35,7 @@ pub struct DeliveryEnd {
     /// The folder of rejected data, if there is any.
     pub rejected_folder: Option<PathBuf>,
     /// Why the last calls failed.
-    pub failures: Vec<CallError>,
+    pub call_failures: Vec<CallError>,
     /// The destination of the data, as far as it is known.
     pub destination: Option<ResolvedAws>,
 }

@@ -17,12 +17,12 @@ use crate::delivery::outage::OutageMonitor;
 use crate::delivery::outbox::{Outbox, Retention};
 use crate::delivery::retry::RetryAction;
 use crate::messages::{Diagnostics, Level};
-use crate::spool::{Destination, Lane, Packing, Segment};
+use crate::spool::{Lane, Packing, ResourceNames, Segment};
 
 /// The part of sending that both lanes share.
 pub struct Sender<C> {
     cloudwatch: Arc<C>,
-    destination: Destination,
+    names: ResourceNames,
     pub(super) outbox: Arc<Outbox>,
     pub(super) counters: Arc<Counters>,
     pub(super) diagnostics: Arc<Diagnostics>,
@@ -35,12 +35,12 @@ pub struct Sender<C> {
 pub(super) enum CallOutcome {
     /// CloudWatch accepted it.
     Accepted,
-    /// CloudWatch will never accept it as it is. It is rejected, or back in the outbox in parts.
-    Refused(CallError),
+    /// CloudWatch will never accept this call. It is rejected, or back in the outbox in parts.
+    Unacceptable(CallError),
     /// It failed, and is back in the outbox to be repeated.
     Failed(CallError),
-    /// The same, after the log stream was created.
-    FailedAfterSuccess(CallError),
+    /// It failed after the log stream was created, and is back in the outbox.
+    FailedAfterStreamCreated(CallError),
     /// There was nothing to send after all.
     Empty,
     /// No file of it could be read.
@@ -52,7 +52,7 @@ impl<C: CloudWatch> Sender<C> {
     #[must_use]
     pub fn new(
         cloudwatch: Arc<C>,
-        destination: Destination,
+        names: ResourceNames,
         outbox: Arc<Outbox>,
         counters: Arc<Counters>,
         diagnostics: Arc<Diagnostics>,
@@ -60,7 +60,7 @@ impl<C: CloudWatch> Sender<C> {
     ) -> Arc<Self> {
         Arc::new(Self {
             cloudwatch,
-            destination,
+            names,
             outbox,
             counters,
             diagnostics,
@@ -83,7 +83,7 @@ impl<C: CloudWatch> Sender<C> {
 
     pub(super) fn take(&self, lane: Lane) -> Vec<Segment> {
         let limits = BatchLimits::of(lane);
-        let merged = lane == Lane::Metrics && self.destination.windows_in_parts;
+        let merged = lane == Lane::Metrics && self.names.windows_in_parts;
         let mut packer = BatchPacker::new(if merged { limits.for_merging() } else { limits });
         let (mut empty, mut complete) = (true, false);
         self.outbox.take(lane, limits.bytes(), |segment| {
@@ -103,8 +103,8 @@ impl<C: CloudWatch> Sender<C> {
 
     pub(super) async fn send(self: Arc<Self>, lane: Lane, segments: Vec<Segment>) -> CallOutcome {
         let resource = match lane {
-            Lane::Metrics => &self.destination.namespace,
-            Lane::Logs => &self.destination.group,
+            Lane::Metrics => &self.names.namespace,
+            Lane::Logs => &self.names.group,
         };
         // Before anything is counted: a call that waits for credentials is not sent.
         if let Err(error) = self.cloudwatch.prepare(operation_of(lane), resource).await {
@@ -131,7 +131,7 @@ impl<C: CloudWatch> Sender<C> {
         }
         let in_flight = InFlightGuard::new(&self.counters, Lane::Metrics, &call.segments);
         let (begun, number) = (Instant::now(), call.datums.len());
-        let put = self.cloudwatch.put_metric_data(&self.destination.namespace, call.datums).await;
+        let put = self.cloudwatch.put_metric_data(&self.names.namespace, call.datums).await;
         in_flight.settle(put.as_ref().err());
         match put {
             Ok(()) => {
@@ -157,7 +157,7 @@ impl<C: CloudWatch> Sender<C> {
         if call.segments.is_empty() {
             return if unreadable { CallOutcome::Unreadable } else { CallOutcome::Empty };
         }
-        let Destination { group, stream, .. } = &self.destination;
+        let ResourceNames { group, stream, .. } = &self.names;
         let bytes = call.segments.iter().map(|segment| segment.contents.wire_bytes).sum();
         let in_flight = InFlightGuard::new(&self.counters, Lane::Logs, &call.segments);
         let (begun, number) = (Instant::now(), call.batch.events);
@@ -176,7 +176,7 @@ impl<C: CloudWatch> Sender<C> {
                     *self.stream_exists.lock().await = false;
                 }
                 match self.failed(Lane::Logs, call.segments, error) {
-                    CallOutcome::Failed(error) if created => CallOutcome::FailedAfterSuccess(error),
+                    CallOutcome::Failed(error) if created => CallOutcome::FailedAfterStreamCreated(error),
                     other => other,
                 }
             }
@@ -189,7 +189,7 @@ impl<C: CloudWatch> Sender<C> {
         if *exists {
             return Ok(false);
         }
-        let Destination { group, stream, .. } = &self.destination;
+        let ResourceNames { group, stream, .. } = &self.names;
         if let Some(error) = self.cloudwatch.create_log_stream(group, stream).await? {
             self.diagnostics.log(
                 Level::Warning,
@@ -216,7 +216,7 @@ impl<C: CloudWatch> Sender<C> {
             format!(
                 "CloudWatch Logs rejected events for log group {}: {} too old, {} too new, {} older than the group's \
                  retention. The receipt counts them as rejected.",
-                self.destination.group, rejected.too_old, rejected.too_new, rejected.expired
+                self.names.group, rejected.too_old, rejected.too_new, rejected.expired
             ),
         );
     }
@@ -247,12 +247,12 @@ impl<C: CloudWatch> Sender<C> {
         self.outage.call_failed(lane, &error);
         match error.action() {
             RetryAction::Split => match self.split(lane, segments) {
-                Ok(()) => CallOutcome::Refused(error),
+                Ok(()) => CallOutcome::Unacceptable(error),
                 Err(NoRoom) => CallOutcome::Failed(error),
             },
             RetryAction::Reject => {
                 segments.into_iter().for_each(|segment| self.outbox.reject(segment));
-                CallOutcome::Refused(error)
+                CallOutcome::Unacceptable(error)
             }
             RetryAction::Retry | RetryAction::RetrySlowly | RetryAction::Recreate | RetryAction::Block => {
                 self.outbox.put_back(lane, segments);

@@ -16,7 +16,7 @@ pub struct Progress {
     metrics_calls: u64,
     logs_calls: u64,
     over: bool,
-    failures: Vec<CallFailure>,
+    call_failures: Vec<CallFailure>,
 }
 
 impl From<delivery::Progress> for Progress {
@@ -27,7 +27,7 @@ impl From<delivery::Progress> for Progress {
             metrics_calls: progress.succeeded.0,
             logs_calls: progress.succeeded.1,
             over: progress.over,
-            failures: progress.failures.iter().map(CallFailure::from).collect(),
+            call_failures: progress.call_failures.iter().map(CallFailure::from).collect(),
         }
     }
 }

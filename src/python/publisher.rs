@@ -228,7 +228,7 @@ impl Publisher {
         let timeout = seconds(timeout)?;
         let run = Arc::clone(&self.run);
         let statistics = Arc::clone(&run.statistics);
-        statistics.stop(Timestamp::now());
+        statistics.end_measured_time(Timestamp::now());
         awaitable(py, async move {
             run.closed(timeout).await;
             // Ending the run waits for threads.
@@ -249,7 +249,7 @@ impl Publisher {
     fn seal(&self, py: Python<'_>) {
         self.convert_pending(py);
         py.detach(|| {
-            self.run.statistics.stop(Timestamp::now());
+            self.run.statistics.end_measured_time(Timestamp::now());
             self.run.push(ControlMessage::Close);
         });
     }

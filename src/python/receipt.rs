@@ -183,7 +183,7 @@ impl Receipt {
 
     #[getter]
     fn call_failures(&self) -> Vec<CallFailure> {
-        self.end.failures.iter().map(CallFailure::from).collect()
+        self.end.call_failures.iter().map(CallFailure::from).collect()
     }
 
     #[getter]

@@ -55,8 +55,8 @@ impl RunStatistics {
     }
 
     /// Whether the requests that ended before a point in time are counted.
-    fn is_complete(&self, py: Python<'_>, time: f64) -> bool {
-        py.detach(|| self.statistics.is_complete(Timestamp::from_seconds_f64(time)))
+    fn has_all_requests(&self, py: Python<'_>, time: f64) -> bool {
+        py.detach(|| self.statistics.has_all_requests(Timestamp::from_seconds_f64(time)))
     }
 
     /// The results of all checks.
@@ -79,8 +79,8 @@ impl RunStatistics {
 
     /// The end of the measured time.
     #[getter]
-    fn stopped(&self, py: Python<'_>) -> Option<f64> {
-        py.detach(|| self.statistics.stopped()).map(Timestamp::seconds_f64)
+    fn measured_until(&self, py: Python<'_>) -> Option<f64> {
+        py.detach(|| self.statistics.measured_until()).map(Timestamp::seconds_f64)
     }
 
     /// All checks are undecided, for this reason.
@@ -89,8 +89,8 @@ impl RunStatistics {
     }
 
     /// Notes the end of the measured time. Later calls have no effect.
-    fn stop(&self, py: Python<'_>, time: f64) {
-        py.detach(|| self.statistics.stop(Timestamp::from_seconds_f64(time)));
+    fn end_measured_time(&self, py: Python<'_>, time: f64) {
+        py.detach(|| self.statistics.end_measured_time(Timestamp::from_seconds_f64(time)));
     }
 
     /// The check that has to stop the test now, if there is one.

@@ -80,8 +80,8 @@ impl StatusReport {
     }
 
     #[getter]
-    fn failures(&self) -> Vec<String> {
-        self.report.status.failures.clone()
+    fn call_failures(&self) -> Vec<String> {
+        self.report.status.call_failures.clone()
     }
 
     #[getter]

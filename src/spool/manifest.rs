@@ -70,10 +70,10 @@ impl Manifest {
         !self.dry_run && !self.aws.local
     }
 
-    /// The destination of the data.
+    /// What the data of the run goes to.
     #[must_use]
-    pub fn destination(&self) -> Destination {
-        Destination {
+    pub fn resource_names(&self) -> ResourceNames {
+        ResourceNames {
             namespace: self.namespace.clone(),
             group: self.log_group.clone(),
             stream: self.log_stream.clone(),
@@ -97,9 +97,9 @@ impl Manifest {
     }
 }
 
-/// The destination of a run's data.
+/// Where the data of a run goes within an account and a region.
 #[derive(Debug, Clone)]
-pub struct Destination {
+pub struct ResourceNames {
     /// Metrics namespace.
     pub namespace: String,
     /// Log group.

@@ -22,7 +22,7 @@ pub mod pending;
 mod segment;
 
 pub use folder::Spool;
-pub use manifest::{Destination, Manifest};
+pub use manifest::{Manifest, ResourceNames};
 pub use open::open_spool;
 pub use segment::{Contents, LogLines, Packing, Segment, SegmentState, Turn};
 

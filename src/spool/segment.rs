@@ -33,7 +33,7 @@ pub struct Contents {
     pub wire_bytes: usize,
     /// Times of the first and the last one, in milliseconds since the epoch.
     pub span: (i64, i64),
-    /// What they stand for in the receipt.
+    /// The requests, failures and log events that they add to the receipt.
     pub counts: Counts,
 }
 

@@ -115,7 +115,7 @@ impl RunStatistics {
     /// The first second that is not complete, or the end of the test.
     fn live_end(&self, state: &State) -> i64 {
         let end = state.complete_until(self.open_second());
-        let stopped = state.stopped.map(first_whole_second);
+        let stopped = state.measured_until.map(first_whole_second);
         // After the end of the process, no second is open.
         if stopped.is_some() || self.open_second() == i64::MAX {
             let last = state.seconds.all().keys().next_back().map(|last| last + 1);
@@ -353,7 +353,7 @@ mod tests {
         for second in START..START + 50 {
             add_second(&statistics, second, &[8.0; 4], 0);
         }
-        statistics.stop(Timestamp::from_millis((START + 50) * 1000 - 500));
+        statistics.end_measured_time(Timestamp::from_millis((START + 50) * 1000 - 500));
         statistics.update().close_until(START + 9_000);
         statistics.watch();
         let live = statistics.live(None).expect("kept");

@@ -89,12 +89,12 @@ impl RunStatistics {
             state: Mutex::new(State {
                 started: measured_from.seconds() - warmup_seconds,
                 measured_from,
-                stopped: None,
+                measured_until: None,
                 seconds: Seconds::new(limits.pinned.iter().cloned()),
                 increments: (audience == Audience::Master).then(|| IncrementSender::new(limits.clone())),
                 summary: Summary::new(limits),
                 fleet: Fleet::default(),
-                additions: RunCustomData::default(),
+                custom_data: RunCustomData::default(),
                 next_second: measured_from.seconds(),
                 trackers: config.checks.iter().map(BreachTracker::new).collect(),
                 stopped_by: None,
@@ -151,7 +151,7 @@ impl RunStatistics {
             }
             return;
         }
-        if gauge.time < state.measured_from || state.stopped.is_some() {
+        if gauge.time < state.measured_from || state.measured_until.is_some() {
             return;
         }
         let load = match gauge.metric.as_str() {
@@ -167,32 +167,32 @@ impl RunStatistics {
     /// Adds a mark of a user of this process.
     pub fn add_mark(&self, mark: &Mark) {
         let mut state = self.lock();
-        state.additions.add_mark(OWN_PROCESS, mark.clone());
+        state.custom_data.add_mark(OWN_PROCESS, mark.clone());
         state.increments.iter_mut().for_each(|increments| increments.add_mark(mark.clone()));
     }
 
     /// Adds a mark of a worker that this process publishes for.
     pub fn add_mark_of(&self, worker: &str, mark: &Mark) -> MarkAdded {
-        self.lock().additions.add_mark(worker, mark.clone())
+        self.lock().custom_data.add_mark(worker, mark.clone())
     }
 
     /// Adds a custom metric of this process.
     pub fn add_metric(&self, metric: &CustomMetric) {
         let mut state = self.lock();
-        state.additions.add_metric(metric.clone());
+        state.custom_data.add_metric(metric.clone());
         state.increments.iter_mut().for_each(|increments| increments.add_metric(metric.clone()));
     }
 
     /// The marks of all processes so far, oldest first.
     #[must_use]
     pub fn marks(&self) -> Vec<Mark> {
-        self.lock().additions.marks()
+        self.lock().custom_data.marks()
     }
 
     /// The custom metrics of all processes so far, by name.
     #[must_use]
     pub fn custom_metrics(&self) -> Vec<CustomMetric> {
-        self.lock().additions.metrics()
+        self.lock().custom_data.metrics()
     }
 
     /// Notes that some statistics are from reports of workers: they have rounded response times of successful and failed
@@ -225,7 +225,7 @@ impl RunStatistics {
         self.lock().fleet.expect(names);
     }
 
-    /// Locust's reports, and not the workers themselves, say what the workers did: every few seconds, for several seconds.
+    /// The requests of the workers come with Locust's reports, each of which covers some seconds: seconds stay open longer.
     pub fn expect_reports(&self) {
         self.lock().lateness_seconds = REPORT_SECONDS;
     }
@@ -247,7 +247,7 @@ impl RunStatistics {
                 window.part = state.part_of(window.second);
             }
             increment.add_to(&mut state.summary, &mut state.seconds);
-            increment.additions.iter().for_each(|additions| state.additions.add(worker, additions));
+            increment.custom_data.iter().for_each(|custom_data| state.custom_data.add(worker, custom_data));
             self.change(state, increment.windows.iter().map(|window| window.second));
             self.judge(state, open_second);
         }
@@ -269,7 +269,7 @@ impl RunStatistics {
 
     /// Whether all requests that ended before a point in time are counted, here and by the expected workers.
     #[must_use]
-    pub fn is_complete(&self, time: Timestamp) -> bool {
+    pub fn has_all_requests(&self, time: Timestamp) -> bool {
         self.lock().fleet.reported_until(self.open_second()) >= first_whole_second(time)
     }
 
@@ -323,20 +323,20 @@ impl RunStatistics {
     }
 
     /// Notes the end of the measured time. Later calls have no effect.
-    pub fn stop(&self, time: Timestamp) {
-        self.lock().stopped.get_or_insert(time);
+    pub fn end_measured_time(&self, time: Timestamp) {
+        self.lock().measured_until.get_or_insert(time);
     }
 
     /// The end of the measured time, if it has ended.
     #[must_use]
-    pub fn stopped(&self) -> Option<Timestamp> {
-        self.lock().stopped
+    pub fn measured_until(&self) -> Option<Timestamp> {
+        self.lock().measured_until
     }
 
     /// The results of all checks up to the end of the measured time. Checks of targets are undecided.
     #[must_use]
     pub fn final_results(&self) -> Vec<CheckResult> {
-        self.check_results(self.stopped().unwrap_or_else(Timestamp::now), &TargetValues::new())
+        self.check_results(self.measured_until().unwrap_or_else(Timestamp::now), &TargetValues::new())
     }
 
     /// The number of requests so far, including those that are not measured.
@@ -353,7 +353,7 @@ impl RunStatistics {
 
     /// Judges the seconds that are complete, or for which no worker is waited for any longer.
     fn judge(&self, state: &mut State, open_second: i64) {
-        let last = state.stopped.map_or(open_second, first_whole_second);
+        let last = state.measured_until.map_or(open_second, first_whole_second);
         // The end of the process closes all seconds.
         if last != i64::MAX && !self.checks.is_empty() {
             state.judge_until(&self.checks, state.judgeable_until(open_second).min(last));
@@ -365,7 +365,7 @@ impl RunStatistics {
     }
 
     fn publish_due(&self, state: &State) {
-        if state.stopped.is_none()
+        if state.measured_until.is_none()
             && let Some(index) = state.trackers.iter().position(BreachTracker::is_abort_due)
         {
             self.due.store(index + 1, Relaxed);
@@ -462,7 +462,7 @@ mod tests {
         add_second(&statistics, START + 1, &[1.0; 5], 0);
         add_second(&statistics, START + 2, &[1.0; 3], 0);
         let stop = Timestamp::from_millis(START * 1000 + 3300);
-        statistics.stop(stop);
+        statistics.end_measured_time(stop);
         add_second(&statistics, START + 3, &[1.0], 1);
         let results = statistics.check_results(stop, &TargetValues::new());
         let breaches: Vec<_> = results.iter().map(|result| result.first_breach.map(Timestamp::seconds)).collect();
@@ -519,7 +519,7 @@ mod tests {
         for second in START..START + 3 {
             add_second(&statistics, second, &[1.0], 0);
         }
-        statistics.stop(Timestamp::from_millis(START * 1000 + 2_900));
+        statistics.end_measured_time(Timestamp::from_millis(START * 1000 + 2_900));
         for second in START + 3..START + 9 {
             add_second(&statistics, second, if second > START + 5 { &[] } else { &[50.0] }, 0);
         }
@@ -575,8 +575,8 @@ mod tests {
             });
             assert_eq!(breached, None);
             let stop = Timestamp::from_seconds(START + 5);
-            assert!(master.is_complete(stop), "{clock_offset}");
-            master.stop(stop);
+            assert!(master.has_all_requests(stop), "{clock_offset}");
+            master.end_measured_time(stop);
             let results = master.check_results(stop, &TargetValues::new());
             assert_eq!(results[0].measured, Some(10.0), "{clock_offset}");
             assert_eq!(results[1].measured, Some(2.0));
@@ -600,7 +600,7 @@ mod tests {
             deliver(&master, "w1", &workers[0]);
         }
         deliver(&master, "w2", &workers[1]);
-        assert!(master.is_complete(Timestamp::from_seconds(START + 2)));
+        assert!(master.has_all_requests(Timestamp::from_seconds(START + 2)));
         let results = master.check_results(Timestamp::from_seconds(START + 2), &TargetValues::new());
         assert_eq!(results.iter().map(|result| result.measured).collect::<Vec<_>>(), [Some(6.0), Some(3.0), Some(1.0)]);
     }
@@ -670,10 +670,10 @@ mod tests {
         let master = statistics(&[], Audience::Own);
         master.expect_workers(["w1".to_owned()]);
         master.update().close_until(START + 9);
-        assert!(!master.is_complete(Timestamp::from_seconds(START)));
+        assert!(!master.has_all_requests(Timestamp::from_seconds(START)));
         master.expect_workers([]);
-        assert!(master.is_complete(Timestamp::from_seconds(START + 9)));
-        assert!(!master.is_complete(Timestamp::from_millis(START * 1000 + 9_001)));
+        assert!(master.has_all_requests(Timestamp::from_seconds(START + 9)));
+        assert!(!master.has_all_requests(Timestamp::from_millis(START * 1000 + 9_001)));
     }
 
     #[test]

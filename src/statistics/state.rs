@@ -22,7 +22,7 @@ pub(super) struct State {
     /// The end of the warm-up.
     pub(super) measured_from: Timestamp,
     /// The end of the measured time, if it has ended.
-    pub(super) stopped: Option<Timestamp>,
+    pub(super) measured_until: Option<Timestamp>,
     /// The requests of all processes that report to this one.
     pub(super) summary: Summary,
     /// Seconds that are not judged yet.
@@ -32,7 +32,7 @@ pub(super) struct State {
     /// The workers of a master.
     pub(super) fleet: Fleet,
     /// What users have added.
-    pub(super) additions: RunCustomData,
+    pub(super) custom_data: RunCustomData,
     /// The first second that is not judged.
     pub(super) next_second: i64,
     /// One for each check.
@@ -60,14 +60,15 @@ impl State {
 
     /// Neither the warm-up nor the time after the stop is measured.
     pub(super) fn part_of(&self, second: i64) -> RunPart {
-        let is_after = self.stopped.is_some_and(|stopped| second > stopped.seconds());
+        let is_after = self.measured_until.is_some_and(|stopped| second > stopped.seconds());
         if second < self.measured_from.seconds() || is_after { RunPart::Unmeasured } else { RunPart::Measured }
     }
 
     /// The first second that cannot be judged yet: this process or a worker may still add to it.
     pub(super) fn judgeable_until(&self, open_second: i64) -> i64 {
         // After the stop, everything that is known counts.
-        let own = if self.stopped.is_some() { open_second } else { open_second.saturating_sub(self.lateness_seconds) };
+        let own =
+            if self.measured_until.is_some() { open_second } else { open_second.saturating_sub(self.lateness_seconds) };
         let overdue = own.saturating_sub(self.fleet.grace_seconds());
         self.fleet.reported_until(own).max(overdue)
     }
@@ -94,7 +95,7 @@ impl State {
     pub(super) fn judge_until(&mut self, checks: &[Check], end: i64) {
         self.next_second = self.next_second.max(end.saturating_sub(MAX_SECONDS_AT_ONCE));
         let run = WholeRun::of(&self.summary);
-        let whole = first_whole_second(self.measured_from)..self.stopped.map_or(i64::MAX, Timestamp::seconds);
+        let whole = first_whole_second(self.measured_from)..self.measured_until.map_or(i64::MAX, Timestamp::seconds);
         while self.next_second < end {
             let second = self.next_second;
             for (check, tracker) in checks.iter().zip(&mut self.trackers) {

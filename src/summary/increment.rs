@@ -41,7 +41,7 @@ pub struct Increment {
     /// Windows that could not be sent in time, added up.
     pub earlier: Option<Summary>,
     /// What the users of the process have added.
-    pub additions: Option<CustomData>,
+    pub custom_data: Option<CustomData>,
 }
 
 /// Why an increment cannot be read.
@@ -76,7 +76,7 @@ struct Wire<T, S> {
     windows: Vec<WireWindow<T>>,
     highlights: Highlights,
     earlier: Option<S>,
-    additions: Option<CustomData>,
+    custom_data: Option<CustomData>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,7 +113,7 @@ impl Increment {
             windows,
             highlights: self.highlights.clone(),
             earlier: self.earlier.as_ref(),
-            additions: self.additions.clone(),
+            custom_data: self.custom_data.clone(),
         };
         Ok(postcard::to_extend(&wire, vec![VERSION])?)
     }
@@ -148,7 +148,7 @@ impl Increment {
             windows: windows.ok_or(MALFORMED)?,
             highlights: wire.highlights,
             earlier: wire.earlier,
-            additions: wire.additions,
+            custom_data: wire.custom_data,
         })
     }
 
@@ -159,7 +159,7 @@ impl Increment {
         self.loads.iter_mut().for_each(|(second, _)| *second = shifted(*second));
         self.windows.iter_mut().for_each(|window| window.second = shifted(window.second));
         self.highlights.shift(seconds);
-        self.additions.iter_mut().for_each(|additions| additions.shift(seconds));
+        self.custom_data.iter_mut().for_each(|custom_data| custom_data.shift(seconds));
     }
 
     /// Adds the increment to the summary of the run and to the values of its seconds.
@@ -206,9 +206,9 @@ mod tests {
             highlights.add_failed("HTTPError", request(3, 4));
             let marks = Mark::new(Timestamp::from_seconds(1), &text).into_iter().collect();
             let metric = CustomMetric { metric: text.into(), kind: Kind::Count, unit: Unit::None, dimensions: vec!["a".into()] };
-            let additions = Some(CustomData { marks, metrics: vec![metric] });
+            let custom_data = Some(CustomData { marks, metrics: vec![metric] });
             let earlier = earlier.map(|earlier| summary_of(&earlier));
-            let increment = Increment { sequence, closed_until, generator, loads: vec![(7, generator)], windows, highlights, earlier, additions };
+            let increment = Increment { sequence, closed_until, generator, loads: vec![(7, generator)], windows, highlights, earlier, custom_data };
             let bytes = increment.encode().expect("plain data");
             prop_assert_eq!(Increment::decode(&bytes), Ok(increment));
         }
@@ -217,7 +217,7 @@ mod tests {
         fn changed_bytes_are_refused_or_read(windows in windows(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
             let earlier = Some(summary_of(&windows));
             let increment =
-                Increment { sequence: 0, closed_until: None, generator: GeneratorLoad::default(), loads: vec![], windows, highlights: Highlights::default(), earlier, additions: None };
+                Increment { sequence: 0, closed_until: None, generator: GeneratorLoad::default(), loads: vec![], windows, highlights: Highlights::default(), earlier, custom_data: None };
             let mut bytes = increment.encode().expect("plain data");
             for (index, byte) in changes {
                 let at = index.index(bytes.len());
@@ -254,7 +254,7 @@ mod tests {
             windows: vec![],
             highlights: Highlights::default(),
             earlier: None,
-            additions: None,
+            custom_data: None,
         };
         let mut bytes = empty.encode().expect("plain data");
         assert!(bytes.len() < 15, "{bytes:?}");

@@ -76,7 +76,7 @@ mod tests {
             windows: vec![],
             highlights: Highlights::default(),
             earlier: None,
-            additions: None,
+            custom_data: None,
         }
         .encode()
         .expect("plain data")

@@ -36,7 +36,7 @@ pub struct IncrementSender {
     /// Single requests since the last increment that a report names.
     highlights: Highlights,
     /// What users have added since the last increment. The process bounds it.
-    additions: CustomData,
+    custom_data: CustomData,
     closed_until: Option<i64>,
     /// Whether something has changed since the last increment.
     is_changed: bool,
@@ -62,7 +62,7 @@ impl IncrementSender {
             generator: GeneratorLoad::default(),
             loads: BTreeMap::new(),
             highlights: Highlights::default(),
-            additions: CustomData::default(),
+            custom_data: CustomData::default(),
             closed_until: None,
             is_changed: false,
             next: 0,
@@ -102,13 +102,13 @@ impl IncrementSender {
     /// Adds a mark of a user.
     pub fn add_mark(&mut self, mark: Mark) {
         self.is_changed = true;
-        self.additions.marks.push(mark);
+        self.custom_data.marks.push(mark);
     }
 
     /// Adds a custom metric.
     pub fn add_metric(&mut self, metric: CustomMetric) {
         self.is_changed = true;
-        self.additions.metrics.push(metric);
+        self.custom_data.metrics.push(metric);
     }
 
     /// Records that the windows of all seconds before this one, since the epoch, have been added.
@@ -158,15 +158,15 @@ impl IncrementSender {
             windows,
             highlights: std::mem::take(&mut self.highlights),
             earlier: (!earlier.is_empty()).then_some(earlier),
-            additions: Some(std::mem::take(&mut self.additions))
-                .filter(|additions| *additions != CustomData::default()),
+            custom_data: Some(std::mem::take(&mut self.custom_data))
+                .filter(|custom_data| *custom_data != CustomData::default()),
         };
         let Ok(bytes) = increment.encode() else {
             // No value without a stored form is known. The windows stay, so that they are not lost.
             increment.windows.into_iter().for_each(|window| self.add_window(window));
             increment.earlier.iter().for_each(|earlier| self.earlier.merge(earlier));
             self.highlights = increment.highlights;
-            self.additions = increment.additions.unwrap_or_default();
+            self.custom_data = increment.custom_data.unwrap_or_default();
             return None;
         };
         self.unacknowledged.push_back(Unacknowledged {
@@ -253,7 +253,7 @@ mod tests {
             let mut now = Instant::now();
             let mut rest = windows.iter();
             let mut rounds = 0;
-            let (mut marked, mut additions) = (0, RunCustomData::default());
+            let (mut marked, mut custom_data) = (0, RunCustomData::default());
             while rest.len() > 0 || !sender.is_settled() {
                 if rest.len() > 0 {
                     // Far enough apart that each is a mark of its own.
@@ -269,7 +269,7 @@ mod tests {
                     acknowledgements.push(accepted.sequence);
                     if let Some(increment) = &accepted.increment {
                         increment.add_to(&mut summary, &mut seconds);
-                        increment.additions.iter().for_each(|added| additions.add("w1", added));
+                        increment.custom_data.iter().for_each(|added| custom_data.add("w1", added));
                     }
                 }
                 back.arriving(acknowledgements).into_iter().for_each(|sequence| sender.acknowledge(sequence));
@@ -277,7 +277,7 @@ mod tests {
                 prop_assert!(rounds < 1000, "nothing arrives");
             }
             prop_assert_eq!(summary, summary_of(&windows));
-            prop_assert_eq!(additions.marks().len(), marked);
+            prop_assert_eq!(custom_data.marks().len(), marked);
             prop_assert_eq!(receiver.closed_until(), sender.closed_until);
             let mut direct = Seconds::default();
             windows.iter().for_each(|window| direct.add_window(window));

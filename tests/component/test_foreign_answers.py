@@ -70,7 +70,7 @@ def publish(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     for _ in range(20):
         publisher.record("GET", "/a", 1.0, 10)
     if options.get("live"):
-        wait_until(lambda: publisher.progress().failures, "a call fails")
+        wait_until(lambda: publisher.progress().call_failures, "a call fails")
     publisher.seal()
     wait_until(lambda: publisher.progress().over, "nothing more can be sent")
     text = publisher.finish().json

@@ -75,7 +75,7 @@ NO_MESSAGES = {
 }
 """Texts in the sources that look like messages, and what they are."""
 
-SINKS = {"_invalid", "critical", "error", "exception", "exit_with", "log", "print_error", "fail_with", "warning"}
+SINKS = {"_invalid", "critical", "error", "exception", "exit_with", "log", "print_error", "end_with", "warning"}
 """Functions whose arguments people read. So are an exception's, a receipt's remarks, notes, and what goes to stderr."""
 
 REASONS = {

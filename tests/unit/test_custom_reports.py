@@ -13,7 +13,7 @@ import pytest
 
 from locust_cw import _core
 from locust_cw._distributed import messages
-from locust_cw._distributed.collection import Collection
+from locust_cw._distributed.custom_forwarding import CustomForwarder
 from locust_cw._distributed.master import Master, _Entry
 from locust_cw._plugin.locust_fleet import MESSAGE
 from locust_cw._plugin.run import RunOutcome, RunPhase
@@ -42,57 +42,57 @@ class Runner:
         self.sent.append(message)
 
 
-def collection(test_stop: Hook, runner: Runner | None = None) -> Collection:
+def new_forwarder(test_stop: Hook, runner: Runner | None = None) -> CustomForwarder:
     environment: Any = SimpleNamespace(events=SimpleNamespace(test_stop=test_stop), runner=runner or Runner())
     options: Any = type("Options", (dict,), {"core": {}})(run_id="r")
-    return Collection(environment, options)
+    return CustomForwarder(environment, options)
 
 
 def test_a_report_has_what_was_recorded_since_the_last_one() -> None:
-    collected = collection(Hook())
-    assert collected.take_message() is None
-    collected.collector.custom("count", "tokens", 3, "Count", {}, in_test=True)
-    collected.collector.mark("begin", in_test=True)
-    message = collected.take_message()
+    forwarder = new_forwarder(Hook())
+    assert forwarder.take_message() is None
+    forwarder.collector.custom("count", "tokens", 3, "Count", {}, in_test=True)
+    forwarder.collector.mark("begin", in_test=True)
+    message = forwarder.take_message()
     assert message is not None
     assert message["run_id"] == "r"
     assert isinstance(message[messages.CUSTOM], bytes)
     assert abs(message[messages.CLOCK] - time.time()) < 60
-    assert collected.take_message() is None
+    assert forwarder.take_message() is None
 
 
 def test_the_last_report_is_made_when_another_test_starts() -> None:
     """The stop of the test is noted until then, and no longer."""
     test_stop = Hook()
-    collected = collection(test_stop)
+    forwarder = new_forwarder(test_stop)
     test_stop.fire()
-    assert collected.times.stopped is not None
-    collected.resume()
-    assert collected.times.stopped is None
-    collected.collector.mark("late", in_test=True)
-    assert collected.end() is not None
+    assert forwarder.times.stopped is not None
+    forwarder.resume()
+    assert forwarder.times.stopped is None
+    forwarder.collector.mark("late", in_test=True)
+    assert forwarder.end() is not None
     test_stop.fire()
-    assert collected.times.stopped is None
+    assert forwarder.times.stopped is None
 
 
 def test_a_report_is_sent_when_the_test_stops() -> None:
     """Locust's next report comes when the master may have started another test, and has ended this run."""
     test_stop, runner = Hook(), Runner()
-    collected = collection(test_stop, runner)
+    forwarder = new_forwarder(test_stop, runner)
     test_stop.fire()
     assert runner.sent == [], "nothing was recorded"
-    collected.collector.mark("last", in_test=True)
+    forwarder.collector.mark("last", in_test=True)
     test_stop.fire()
     assert [message["run_id"] for message in runner.sent] == ["r"]
     assert messages.CUSTOM in runner.sent[0]
-    assert collected.take_message() is None
+    assert forwarder.take_message() is None
 
 
 def test_an_invalid_value_is_logged_once_and_reported(caplog: pytest.LogCaptureFixture) -> None:
-    collected = collection(Hook())
+    forwarder = new_forwarder(Hook())
     for _ in range(3):
-        collected.collector.custom("gauge", "RequestCount", 1, "Count", {}, in_test=True)
-    assert collected.take_message() is not None, "the number of ignored values"
+        forwarder.collector.custom("gauge", "RequestCount", 1, "Count", {}, in_test=True)
+    assert forwarder.take_message() is not None, "the number of ignored values"
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 

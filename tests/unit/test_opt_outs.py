@@ -147,7 +147,7 @@ def test_a_worker_that_opted_out_is_named_once_and_not_waited_for() -> None:
     fleet.update("out", messages.opt_out("one", "--cw-disable"))
     fleet.observe("one", WorkerStates.of({"out": "ready", "gone": "missing"}), publishing=True)
     fleet.update("gone", messages.opt_out("one", "--cw-disable"))
-    assert fleet.is_complete("one")
+    assert fleet.has_last_reports("one")
     assert fleet.has_opted_out("out", "one")
     assert not fleet.has_opted_out("out", "two")
     _, remarks, complete = fleet.reports("one", publishing=True)

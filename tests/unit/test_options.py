@@ -139,7 +139,7 @@ def test_strict_logs_the_reason_once_and_further_messages(caplog: pytest.LogCapt
     publisher = SimpleNamespace(
         has_logs=True,
         flush=lambda: None,
-        progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, failures=[failure]),
+        progress=lambda: SimpleNamespace(metrics_calls=0, logs_calls=0, call_failures=[failure]),
         take_messages=lambda: [SimpleNamespace(level=level, topic=topic, text=text) for level, topic, text in messages],
     )
     run: Any = SimpleNamespace(publisher=publisher, environment=None, gauges=SimpleNamespace(sample=lambda *_: None))

@@ -66,7 +66,7 @@ def test_a_worker_that_vanishes_in_an_outage_does_not_prolong_it(clock: Clock) -
     )
     part = fleet.statuses("one")["b"]
     assert part.vanished
-    assert (part.report.failures, part.report.outage_since, part.report.delay_s) == ([], None, None)
+    assert (part.report.call_failures, part.report.outage_since, part.report.delay_s) == ([], None, None)
     own = ReportedStatus(StatusReport.from_message(account()))
     whole, a, b = _status.statuses(Run("one", "live", 1.0), own, fleet.statuses("one"), 9.0)
     assert (whole.health, a.health, b.health) == ("vanished", "healthy", "vanished")

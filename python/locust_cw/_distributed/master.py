@@ -260,15 +260,15 @@ class Master(ProcessRole):
         """The receipt so far of this process and its workers."""
         return run.status_report().merge(*(status.report for status in self.statuses(run).values())).receipt
 
-    def failures(self, run: TestRun) -> Sequence[str]:
+    def call_failures(self, run: TestRun) -> Sequence[str]:
         """Why the workers' calls fail at present."""
         return [reason for reason in self.registry.call_failures(run.run_id).values() if reason]
 
-    def is_complete(self, run: TestRun) -> bool:
+    def has_last_reports(self, run: TestRun) -> bool:
         """Whether all workers have sent their last reports, or have vanished."""
-        return self.registry.is_complete(run.run_id)
+        return self.registry.has_last_reports(run.run_id)
 
-    def is_settled(self, run: TestRun) -> bool:
+    def has_every_last_report(self, run: TestRun) -> bool:
         """Whether all workers have sent their last reports. One that has vanished may still come back."""
         if run.times.detached is None or time.monotonic() - run.times.detached <= _REPORTS_TIMEOUT_S:
             return False

@@ -32,7 +32,7 @@ class _Worker:
     @property
     def call_failure(self) -> str | None:
         """Why its calls fail; empty if the reason is not known, None if they do not fail."""
-        return None if self.report.outage_since is None else "".join(self.report.failures[:1])
+        return None if self.report.outage_since is None else "".join(self.report.call_failures[:1])
 
     def status(self, now: float) -> ReportedStatus:
         if self.has_vanished(now):
@@ -63,7 +63,7 @@ class _Run:
         """Workers that were sent a start shortly before the end, and have not reported since."""
         return self.beginning - self.begun - self.workers.keys() - self.opted_out.keys()
 
-    def is_complete(self, now: float) -> bool:
+    def has_last_reports(self, now: float) -> bool:
         """Whether every worker has sent its last report, or has vanished."""
         if self.unreported and now - self.beginning_seen_at <= _VANISHED_AFTER_S:
             return False
@@ -174,9 +174,9 @@ class WorkerRegistry:
         """Whether a worker has opted out of a run."""
         return client_id in self._run(run_id).opted_out
 
-    def is_complete(self, run_id: str) -> bool:
+    def has_last_reports(self, run_id: str) -> bool:
         """Whether every worker has sent its last report, or has vanished."""
-        return self._run(run_id).is_complete(time.monotonic())
+        return self._run(run_id).has_last_reports(time.monotonic())
 
     def reports(self, run_id: str, *, publishing: bool) -> tuple[list[StatusReport], list[str], bool]:
         """All workers' last reports, remarks on them, and whether they are complete. The run is forgotten.

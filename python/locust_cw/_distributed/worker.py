@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from locust_cw._distributed import messages
-from locust_cw._distributed.collection import Collection
+from locust_cw._distributed.custom_forwarding import CustomForwarder
 from locust_cw._plugin import locust_adapter, locust_fleet
 from locust_cw._plugin.extension import StartError
 from locust_cw._plugin.greenlets import spawn
@@ -48,7 +48,7 @@ class Worker(ProcessRole):
         self._acknowledged: set[str] = set()
         self._runs: dict[str, TestRun] = {}
         # If the master publishes.
-        self._collection: Collection | None = None
+        self._forwarder: CustomForwarder | None = None
 
     def prepare(self, environment: Environment, options: Options) -> None:
         """Publish nothing if this worker or its master opts out, whichever source says so."""
@@ -63,21 +63,21 @@ class Worker(ProcessRole):
         if sent["disable"] is False:
             self._report_opt_out(environment, options, is_dry_run=bool(sent["dry_run"]))
         leaves_publishing = options["source"] == "master" and sent["disable"] is False and self._opt_out is None
-        self._collect(environment, options if leaves_publishing and not options["disable"] else None)
+        self._forward_custom(environment, options if leaves_publishing and not options["disable"] else None)
 
-    def _collect(self, environment: Environment, options: Options | None) -> None:
+    def _forward_custom(self, environment: Environment, options: Options | None) -> None:
         """Collect custom metrics and marks for a master that publishes; without options, collect nothing."""
-        before, self._collection = self._collection, None
+        before, self._forwarder = self._forwarder, None
         if before is not None and options is not None and before.run_id == options["run_id"]:
             before.resume()
-            self._collection = before
+            self._forwarder = before
             return
         if before is not None and (report := before.end()) is not None:
             locust_fleet.send(environment, report)
-        self.collected = None
+        self.forwarding = None
         if options is not None:
-            self._collection = Collection(environment, options)
-            self.collected = self._collection.times, self._collection.collector
+            self._forwarder = CustomForwarder(environment, options)
+            self.forwarding = self._forwarder.times, self._forwarder.collector
 
     def _report_opt_out(self, environment: Environment, options: Options, *, is_dry_run: bool) -> None:
         """Report this worker's opt-out to a master that publishes.
@@ -167,7 +167,7 @@ class Worker(ProcessRole):
             data[locust_fleet.MESSAGE] = self._status_message(run, run.publisher.statistics.take_increments())
         elif self._opt_out is not None:
             data[locust_fleet.MESSAGE] = self._opt_out
-        elif self._collection is not None and (message := self._collection.take_message()) is not None:
+        elif self._forwarder is not None and (message := self._forwarder.take_message()) is not None:
             data[locust_fleet.MESSAGE] = message
 
     def _send_status(self, run: TestRun) -> None:

@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     from locust_cw._plugin.run import TestRun
 
 POLL_S = 0.1
-# How long workers may still report after their users have stopped.
+# How long workers may still report after their users have stopped. They report every three seconds, or later on a busy
+# machine.
 _REPORTS_TIMEOUT_S = 10.0
 
 
-def role_of(run: TestRun) -> ProcessRole:
+def process_role_of(run: TestRun) -> ProcessRole:
     """The role of this process."""
     return next(extension for extension in run.extensions if isinstance(extension, ProcessRole))
 
 
-def await_requests(run: TestRun, is_over: Callable[[], bool]) -> None:
-    """Wait, for a bounded time, until all requests of a stopped run are counted, or until `is_over` returns true."""
-    role, stopped = role_of(run), run.times.stopped or time.time()
+def await_requests(run: TestRun, until: float, is_over: Callable[[], bool]) -> None:
+    """Wait, for a bounded time, until all requests that ended before `until` are counted, or `is_over` returns true."""
+    role = process_role_of(run)
     deadline = time.monotonic() + locust_adapter.stop_timeout(run.environment) + _REPORTS_TIMEOUT_S
-    while not is_over() and time.monotonic() < deadline and not role.has_all_requests(run, stopped):
+    while not is_over() and time.monotonic() < deadline and not role.has_all_requests(run, until):
         gevent.sleep(POLL_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import gevent
@@ -16,8 +15,6 @@ from locust_cw._plugin.run import RunOutcome, TestRun
 
 if TYPE_CHECKING:
     from locust_cw._settings.table import Options
-
-logger = logging.getLogger("locust_cw")
 
 # How often the alarms are requested before the test is refused: one call may be throttled.
 _ATTEMPTS = 3
@@ -57,10 +54,7 @@ class StopOnAlarm(Extension[TestRun]):
             gevent.sleep(LOOK_EVERY_S)
             alarm = self._alarms.gone_off() if run.is_under_way else None
             if alarm is not None and run.is_under_way and run.outcome is RunOutcome.OK:
-                run.outcome = RunOutcome.STOPPED_BY_ALARM
-                run.reason = f"Stopped by alarm {alarm.name}: {alarm.reason}"
-                logger.error("%s", run.reason)
-                locust_adapter.set_failed(run.environment)
+                run.end_with(RunOutcome.STOPPED_BY_ALARM, f"Stopped by alarm {alarm.name}: {alarm.reason}")
                 run.publisher.event("alarm", {"alarm_name": alarm.name, "reason": alarm.reason})
                 locust_adapter.end_test(run.environment)
                 return

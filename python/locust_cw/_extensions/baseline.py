@@ -126,7 +126,7 @@ class Baseline(Extension[TestRun]):
 
     def _compare_soon(self, run: TestRun) -> None:
         try:
-            await_requests(run, lambda: run.phase is not RunPhase.STOPPED)
+            await_requests(run, run.times.stopped or time.time(), lambda: run.phase is not RunPhase.STOPPED)
             while self.is_busy and run.phase is RunPhase.STOPPED:
                 gevent.sleep(_POLL_S)
             if run.phase is RunPhase.STOPPED:
@@ -194,7 +194,7 @@ class RequiredBaseline(Baseline):
 
 def _side_of(run: TestRun, summary: _core.Summary) -> Side:
     statistics = run.publisher.statistics
-    stopped = statistics.stopped or run.times.stopped or time.time()
+    stopped = statistics.measured_until or run.times.stopped or time.time()
     return Side(
         run_id=run.run_id,
         started=run.times.started,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gevent
 
+from locust_cw._extensions.after_stop import await_requests
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import spawn
-from locust_cw._plugin.process_role import ProcessRole
 from locust_cw._plugin.run import RunOutcome, RunPhase, TestRun
 from locust_cw._settings.names import target_checks_of, targets_of
 
@@ -24,12 +23,7 @@ if TYPE_CHECKING:
     from locust_cw._checks.target_values import TargetChecks
     from locust_cw._settings.table import Options
 
-logger = logging.getLogger("locust_cw")
-
 _POLL_S = 0.1
-# How long workers may still report after their users have stopped. They report every three seconds, or later on a busy
-# machine.
-_REPORTS_TIMEOUT_S = 10.0
 
 
 def create(options: Options) -> Checks:
@@ -109,10 +103,7 @@ class Checks(Extension[TestRun]):
             gevent.sleep(_POLL_S)
             breached = run.publisher.statistics.take_abort() if run.phase is RunPhase.RUNNING else None
             if breached is not None and run.outcome is RunOutcome.OK:
-                run.outcome = RunOutcome.STOPPED_BY_CHECK
-                run.reason = f"Stopped by check {breached.text}"
-                run.problem = run.reason, time.time()
-                logger.error("%s", run.reason)
+                run.end_with(RunOutcome.STOPPED_BY_CHECK, f"Stopped by check {breached.text}")
                 locust_adapter.end_test(run.environment)
                 return
 
@@ -132,19 +123,17 @@ class Checks(Extension[TestRun]):
         if self._results is not None or self._run is None:
             return self._results or []
         statistics = self._run.publisher.statistics
-        return statistics.check_results(statistics.stopped or time.time(), self._values)
+        return statistics.check_results(statistics.measured_until or time.time(), self._values)
 
     def on_stop(self, run: TestRun) -> None:
         """Judge the run as soon as all of its data is known."""
-        run.publisher.statistics.stop(run.times.stopped or time.time())
+        run.publisher.statistics.end_measured_time(run.times.stopped or time.time())
         self._judging = spawn(self._judge, run)
 
     def _judge(self, run: TestRun) -> None:
         statistics = run.publisher.statistics
-        stopped = statistics.stopped or time.time()
-        deadline = time.monotonic() + locust_adapter.stop_timeout(run.environment) + _REPORTS_TIMEOUT_S
-        while not _has_all_requests(run, stopped) and time.monotonic() < deadline and not self._given_up:
-            gevent.sleep(_POLL_S)
+        stopped = statistics.measured_until or time.time()
+        await_requests(run, stopped, lambda: self._given_up)
         if self._targets is not None:
             self._values |= self._targets.final(
                 statistics.measured_from, stopped, wait_s=self._wait_s, given_up=lambda: self._given_up
@@ -155,8 +144,3 @@ class Checks(Extension[TestRun]):
         self._results = results
         if not run.is_attached:
             run.publisher.seal()
-
-
-def _has_all_requests(run: TestRun, second: float) -> bool:
-    roles = (extension for extension in run.extensions if isinstance(extension, ProcessRole))
-    return all(role.has_all_requests(run, second) for role in roles)

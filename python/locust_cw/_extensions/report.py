@@ -15,7 +15,7 @@ import gevent
 from gevent.lock import Semaphore
 from gevent.monkey import get_original
 
-from locust_cw._extensions.after_stop import POLL_S, await_requests, role_of
+from locust_cw._extensions.after_stop import POLL_S, await_requests, process_role_of
 from locust_cw._extensions.run_record import RunRecord
 from locust_cw._plugin.extension import Extension, Judge
 from locust_cw._plugin.greenlets import in_thread, spawn
@@ -82,7 +82,7 @@ class Report(Extension[TestRun]):
 
     def _write_soon(self, run: TestRun) -> None:
         try:
-            await_requests(run, lambda: self._is_over)
+            await_requests(run, run.times.stopped or time.time(), lambda: self._is_over)
             judges = [judge for judge in run.extensions if isinstance(judge, Judge)]
             baseline = _baseline_of(run)
             while not self._is_over and any(judge.is_judging for judge in judges):
@@ -90,7 +90,7 @@ class Report(Extension[TestRun]):
             while not self._is_over and baseline is not None and baseline.is_comparing:
                 gevent.sleep(POLL_S)
             if not self._is_over and run.times.stopped is not None:
-                self._write(run, role_of(run).receipt_so_far(run))
+                self._write(run, process_role_of(run).receipt_so_far(run))
         finally:
             self.is_busy = False
 
@@ -116,7 +116,7 @@ class Report(Extension[TestRun]):
 def record_with(run: TestRun, receipt: _core.Receipt) -> Record:
     """The record of a run, which need not be kept."""
     known = (extension for extension in run.extensions if isinstance(extension, RunRecord))
-    return (next(known, None) or RunRecord(run, role_of(run))).record(receipt)
+    return (next(known, None) or RunRecord(run, process_role_of(run))).record(receipt)
 
 
 def _baseline_of(run: TestRun) -> Baseline | None:

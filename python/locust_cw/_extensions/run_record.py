@@ -22,7 +22,7 @@ from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Extension
 from locust_cw._plugin.greenlets import in_thread, spawn
 from locust_cw._plugin.run import TestRun
-from locust_cw._runs.custom_data import additions_of
+from locust_cw._runs.custom_data import custom_data_of
 from locust_cw._runs.fleet_series import series_of
 from locust_cw._runs.folder import absolute
 from locust_cw._runs.record import Record
@@ -128,7 +128,7 @@ class RunRecord(Extension[TestRun]):
         record = self.record(receipt)
         self._write_file(record, is_complete=True)
         # If calls fail, their spool is replayed later, and the wait would be in vain.
-        if self._writer is not None and not self._run.publisher.progress().failures:
+        if self._writer is not None and not self._run.publisher.progress().call_failures:
             sending = gevent.spawn(self._send, record, "end")
             sending.join(timeout=_LAST_CALL_TIMEOUT_S)
             if not sending.ready():
@@ -156,7 +156,7 @@ class RunRecord(Extension[TestRun]):
         statistics, now = run.publisher.statistics, time.time()
         fields = json.loads(receipt.json)
         if not fields.get("checks") and run.options["check"]:
-            fields["checks"] = [each.fields for each in statistics.check_results(statistics.stopped or now)]
+            fields["checks"] = [each.fields for each in statistics.check_results(statistics.measured_until or now)]
         summary = statistics.summary()
         text, p95_ms = in_thread(lambda: (summary.to_json(), summary.quantile_ms(0.95)))
         return Record(
@@ -178,10 +178,10 @@ class RunRecord(Extension[TestRun]):
             destination=run.publisher.destination() or {},
             summary=text,
             measured_from=statistics.measured_from,
-            measured_until=statistics.stopped,
+            measured_until=statistics.measured_until,
             setup=setup_of(run.environment),
             lacks_reports=receipt.lacks_reports,
-            **additions_of(statistics),
+            **custom_data_of(statistics),
         )
 
     def _series(self, summary: _core.Summary) -> list[dict[str, Any]]:

@@ -55,11 +55,11 @@ def _first_failures(run: TestRun) -> list[CallFailure] | None:
         if progress.metrics_calls and (progress.logs_calls or not publisher.has_logs):
             return None
         # A retention does not stop a test: log events wait for a few attempts to set it, and are then sent without.
-        failures = [failure for failure in progress.failures if failure.operation != "PutRetentionPolicy"]
+        failures = [failure for failure in progress.call_failures if failure.operation != "PutRetentionPolicy"]
         if refusals := [failure for failure in failures if failure.needs_action]:
             return refusals
         if time.monotonic() > deadline:
-            if progress.metrics_calls and progress.failures and not failures:
+            if progress.metrics_calls and progress.call_failures and not failures:
                 return None
             return failures
         gevent.sleep(_POLL_S)

@@ -1,4 +1,15 @@
-"""The drain at the end of a process: it delivers what is left, within the drain timeout, and finalizes the runs."""
+"""The drain at the end of a process: it delivers what is left, within the drain timeout, and finalizes the runs.
+
+From Ctrl-C to the exit:
+
+1. Locust stops the test: `Session.on_test_stopping` ends the measured time, and `Session.on_test_stop` calls
+   `TestRun.stop`, from when the core sends without waiting for the flush interval.
+2. `Session.on_quit` closes the session: `await_judgements` waits for the results of checks, `TestRun.detach` ends the
+   recording, and `close` waits for the delivery (and, on a master, for the last reports of the workers).
+3. For each run, `finalize` makes the receipt (`finish_run`), which ends the core's delivery and writes the record. A
+   worker hands its receipt over to the master.
+4. `Session._exit_with_failure`, the last listener of `quit`, sets the exit code (`exit_code.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,9 +24,9 @@ from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.drain_wait import DrainWait
 from locust_cw._plugin.exit_code import ExitReason, reasons_of, reasons_without_receipt
 from locust_cw._plugin.extension import Background, Judge, load
-from locust_cw._plugin.finalize import finalize
+from locust_cw._plugin.finalize import finish_run
 from locust_cw._plugin.locust_adapter import Role
-from locust_cw._plugin.run import RunOutcome, RunPhase, TestRun
+from locust_cw._plugin.run import RunPhase, TestRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +105,7 @@ class Drain:
             deadline = time.monotonic() + _RESULTS_TIMEOUT_S
             while any(judge.is_judging for judge in judges) and time.monotonic() < deadline:
                 self._wait.sleep(_POLL_S)
-        return self._wait.given_up and any(run.publisher.progress().failures for run in self._end.runs)
+        return self._wait.given_up and any(run.publisher.progress().call_failures for run in self._end.runs)
 
     def close(
         self, process_role: ProcessRole, at_exit: Callable[[], None], *, given_up: bool = False
@@ -134,15 +145,14 @@ class Drain:
             run.phase = RunPhase.FINALIZED
             reasons = reasons_without_receipt(run.options.__getitem__)
             try:
-                finished, is_shown = finalize(run, process_role, self._wait)
+                finished, is_shown = finish_run(run, process_role, self._wait)
                 end.finished.append(finished)
                 reasons = reasons_of(run, finished.receipt) if is_shown else set()
             except Exception:
                 # The other runs get their receipts.
                 logger.exception("locust-cw could not create the receipt of run %s", run.run_id)
             finally:
-                is_ok = run.outcome in (RunOutcome.OK, RunOutcome.STOPPED_BY_CHECK)
-                end.exit_reasons |= reasons if is_ok else {*reasons, ExitReason.FAILED}
+                end.exit_reasons |= {*reasons, ExitReason.FAILED} if run.outcome.is_failure else reasons
                 # Greenlets that wait for the end wait for this list to be empty.
                 end.runs.remove(run)
 
@@ -153,12 +163,12 @@ class Drain:
         while not self._wait.given_up and run.phase is not RunPhase.FINALIZED:
             progress = run.publisher.progress()
             now = time.monotonic()
-            if (progress.over and process_role.is_complete(run)) or now > deadline:
+            if (progress.over and process_role.has_last_reports(run)) or now > deadline:
                 break
             if role is not Role.WORKER and now - begun > _SHOW_PROGRESS_AFTER_S:
                 progress_bar = progress_bar or load("progress").ProgressBar(begun=begun)
                 left, settled = process_role.progress(run)
-                failures = [failure.message for failure in progress.failures] or process_role.failures(run)
+                failures = [failure.message for failure in progress.call_failures] or process_role.call_failures(run)
                 progress_bar.show(
                     progress.left + left, progress.settled + settled, failures, seconds_to_wait=deadline - now
                 )

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from locust_cw._plugin import locust_adapter
 from locust_cw._plugin.extension import Background, Judge, load
 from locust_cw._plugin.locust_adapter import Role
-from locust_cw._plugin.run import RunOutcome, TestRun
 from locust_cw._plugin.session_end import FinishedRun
 
 if TYPE_CHECKING:
     from locust_cw import _core
     from locust_cw._plugin.drain_wait import DrainWait
     from locust_cw._plugin.process_role import ProcessRole
+    from locust_cw._plugin.run import TestRun
 
 _POLL_S = 0.05
 # How long the receipt waits for extensions such as the dashboard's last mark.
 _BACKGROUND_TIMEOUT_S = 10.0
 
 
-def finalize(run: TestRun, process_role: ProcessRole, wait: DrainWait) -> tuple[FinishedRun, bool]:
+def finish_run(run: TestRun, process_role: ProcessRole, wait: DrainWait) -> tuple[FinishedRun, bool]:
     """Make the receipt of a run. The second result is whether this process has shown it, and not its master."""
     _wait_for_background(run, wait)
     receipt, remarks = build_receipt(run, process_role)
@@ -41,9 +41,8 @@ def finalize(run: TestRun, process_role: ProcessRole, wait: DrainWait) -> tuple[
 def build_receipt(run: TestRun, process_role: ProcessRole) -> tuple[_core.Receipt, list[str]]:
     """End the publisher. The second result is lines for the receipt's text."""
     reports, remarks, are_complete = process_role.worker_reports(run)
-    stop_reason = run.reason if run.outcome in (RunOutcome.STOPPED_BY_ALARM, RunOutcome.STOPPED_BY_CHECK) else None
-    if stop_reason is not None:
-        remarks.append(stop_reason)
+    if run.stop_reason is not None:
+        remarks.append(run.stop_reason)
     if ignored := run.publisher.ignored:
         remarks.append(f"{ignored:,} values of custom metrics or marks were ignored: the log has the reason")
     is_worker = locust_adapter.role_of(run.environment) is Role.WORKER
@@ -56,7 +55,7 @@ def build_receipt(run: TestRun, process_role: ProcessRole) -> tuple[_core.Receip
         workers=reports,
         lacks_reports=not are_complete,
         dashboard_url=run.dashboard[1],
-        stop_reason=stop_reason,
+        stop_reason=run.stop_reason,
         checks=_check_results(run),
     )
     return receipt, remarks

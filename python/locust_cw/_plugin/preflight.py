@@ -45,22 +45,21 @@ def let_start(run: TestRun) -> None:
 
 
 def _wait_for(extension: Preflight[TestRun], run: TestRun) -> str | None:
-    run.reason = f"{extension.reason}the test stopped before AWS responded. --run-time includes this wait."
+    run.refusal_if_stopped = f"{extension.reason}the test stopped before AWS responded. --run-time includes this wait."
     try:
         refusal = extension.check(run)
     except Exception:
         # Locust logs it and goes on.
-        run.reason, run.phase = None, RunPhase.RUNNING
+        run.refusal_if_stopped, run.phase = None, RunPhase.RUNNING
         raise
     # If another start ends this greenlet, the reason stays: the run still waits, for that start.
-    if run.outcome is RunOutcome.OK:
-        run.reason = None
+    run.refusal_if_stopped = None
     return None if refusal is None else f"{extension.reason}{refusal}"
 
 
 def refuse(run: TestRun, reason: str) -> None:
     """Do not start a test, and end it."""
-    run.fail_with(RunOutcome.REFUSED, reason, f"The test was not started: {reason}")
+    run.end_with(RunOutcome.REFUSED, reason, f"The test was not started: {reason}")
     for extension in run.extensions:
         if isinstance(extension, Refusable):
             extension.on_refused(run)
@@ -76,7 +75,7 @@ def refuse_for_worker(run: TestRun, client_id: str, reason: str) -> None:
         run.problem = message, time.time()
         return
     message = f"The test was stopped: worker {client_id} refused to start: {reason}"
-    run.fail_with(RunOutcome.REFUSED_BY_WORKER, reason, message)
+    run.end_with(RunOutcome.REFUSED_BY_WORKER, reason, message)
     if run.is_under_way:
         locust_adapter.end_test(run.environment)
 
@@ -96,8 +95,8 @@ def _watch_stops(run: TestRun) -> None:
     def around_stop() -> Iterator[None]:
         current = watched()
         if current is not None and current.is_held:
-            reason = current.reason or ""
-            current.fail_with(RunOutcome.REFUSED, reason, f"The test was not started: {reason}")
+            reason = current.refusal_if_stopped or ""
+            current.end_with(RunOutcome.REFUSED, reason, f"The test was not started: {reason}")
         yield
         if current is not None and current.outcome is RunOutcome.REFUSED and current.is_under_way:
             current.stop()

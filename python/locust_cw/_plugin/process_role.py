@@ -31,8 +31,8 @@ class ProcessRole(Extension[TestRun]):
 
     writes_record = True
     """Whether this process writes the record of a run."""
-    collected: tuple[Times, _core.CustomCollector] | None = None
-    """If another process publishes: the times of the test, and what collects its custom metrics and marks here."""
+    forwarding: tuple[Times, _core.CustomCollector] | None = None
+    """If another process publishes: the times of the test, and what takes its custom metrics and marks here."""
 
     def receipt_so_far(self, run: TestRun) -> _core.Receipt:
         """The receipt so far of all processes."""
@@ -80,25 +80,25 @@ class ProcessRole(Extension[TestRun]):
 
     def end_measured_time(self, run: TestRun) -> None:
         """Locust has begun to stop the test of a run."""
-        run.publisher.statistics.stop(time.time())
+        run.publisher.statistics.end_measured_time(time.time())
 
     def has_all_requests(self, run: TestRun, second: float) -> bool:
         """Whether the requests that ended before a point in time are counted."""
-        return run.publisher.statistics.is_complete(second)
+        return run.publisher.statistics.has_all_requests(second)
 
     def progress(self, _run: TestRun) -> tuple[int, int]:
         """Samples that the workers still have to deliver, and those that they have settled."""
         return 0, 0
 
-    def failures(self, _run: TestRun) -> Sequence[str]:
+    def call_failures(self, _run: TestRun) -> Sequence[str]:
         """The messages of the workers' calls that fail at present."""
         return ()
 
-    def is_complete(self, _run: TestRun) -> bool:
+    def has_last_reports(self, _run: TestRun) -> bool:
         """Whether no more reports will arrive at the end of the process."""
         return True
 
-    def is_settled(self, _run: TestRun) -> bool:
+    def has_every_last_report(self, _run: TestRun) -> bool:
         """Whether no more reports will arrive while the process continues."""
         return True
 

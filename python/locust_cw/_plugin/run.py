@@ -48,6 +48,11 @@ class RunOutcome(Enum):
     STOPPED_BY_ALARM = auto()
     STOPPED_BY_CHECK = auto()
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether the exit code is 1. A breached check has its own."""
+        return self not in (RunOutcome.OK, RunOutcome.STOPPED_BY_CHECK)
+
 
 @dataclass
 class Times:
@@ -83,7 +88,8 @@ class TestRun:
         extensions: The extensions, in the order in which they are called.
         phase: Where it is in its course.
         outcome: How it ended.
-        reason: Why the outcome is not OK. While it is STARTING, why it counts as refused if it is stopped now.
+        reason: Why the outcome is not OK.
+        refusal_if_stopped: While its users wait for AWS to answer, why it counts as refused if it is stopped now.
         problem: The last problem that was logged, and when.
         times: When it entered its phases.
         totals: Locust's totals.
@@ -112,6 +118,7 @@ class TestRun:
         self.phase = RunPhase.STARTING
         self.outcome = RunOutcome.OK
         self.reason: str | None = None
+        self.refusal_if_stopped: str | None = None
         self.problem: tuple[str, float] | None = None
         self.times = Times()
         self.totals = Totals()
@@ -137,7 +144,14 @@ class TestRun:
     @property
     def is_held(self) -> bool:
         """Whether its users wait for AWS to answer."""
-        return self.phase is RunPhase.STARTING and self.outcome is RunOutcome.OK and self.reason is not None
+        is_starting = self.phase is RunPhase.STARTING and self.outcome is RunOutcome.OK
+        return is_starting and self.refusal_if_stopped is not None
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why an alarm or a check stopped it; None if neither did."""
+        is_stopped = self.outcome in (RunOutcome.STOPPED_BY_ALARM, RunOutcome.STOPPED_BY_CHECK)
+        return self.reason if is_stopped else None
 
     @property
     def dashboard(self) -> tuple[str | None, str | None]:
@@ -172,12 +186,13 @@ class TestRun:
             if isinstance(extension, RampUp):
                 extension.on_ramp_up_complete(self)
 
-    def fail_with(self, outcome: RunOutcome, reason: str, message: str) -> None:
-        """Log an outcome, and have the exit code reflect it."""
+    def end_with(self, outcome: RunOutcome, reason: str, message: str | None = None) -> None:
+        """Note why the test ends early, and log the message or, without one, the reason."""
         self.outcome, self.reason = outcome, reason
-        locust_adapter.set_failed(self.environment)
-        logger.error("%s", message)
-        self.problem = message, time.time()
+        self.problem = message or reason, time.time()
+        logger.error("%s", message or reason)
+        if outcome.is_failure:
+            locust_adapter.set_failed(self.environment)
 
     def stop(self) -> None:
         """Locust has stopped the test: begin to send what there is."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from locust_cw._runs.record import Record
 
 
-def additions_of(statistics: _core.RunStatistics) -> dict[str, Any]:
+def custom_data_of(statistics: _core.RunStatistics) -> dict[str, Any]:
     """The fields of the record."""
     names = ("name", "kind", "unit", "dimensions")
     return {

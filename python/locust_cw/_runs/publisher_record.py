@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from locust_cw._runs.custom_data import added_up, additions_of
+from locust_cw._runs.custom_data import added_up, custom_data_of
 from locust_cw._runs.folder import records_folder
 from locust_cw._runs.folder_lock import locked
 from locust_cw._runs.record import NoRecordError, Record, differ
@@ -63,8 +63,8 @@ def write_record(
         p95_ms=summary.quantile_ms(0.95),
         summary=summary.to_json(),
         measured_from=statistics.measured_from,
-        measured_until=statistics.stopped,
-        **additions_of(statistics),
+        measured_until=statistics.measured_until,
+        **custom_data_of(statistics),
     )
     spool_dir = record.option("spool_dir")
     try:

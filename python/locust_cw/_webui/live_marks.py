@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from locust_cw._plugin.run import RunOutcome
 from locust_cw._terminal.redaction import redact
 
 if TYPE_CHECKING:
     from locust_cw._plugin.run import TestRun
-
-_STOPPED_BY = (RunOutcome.STOPPED_BY_ALARM, RunOutcome.STOPPED_BY_CHECK)
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,6 @@ def marks_of(run: TestRun) -> list[Mark]:
     if run.times.ramped_up is not None:
         marks.append(Mark(run.times.ramped_up, "ramp-up complete"))
     if run.times.stopped is not None:
-        reason = run.reason if run.outcome in _STOPPED_BY else None
+        reason = run.stop_reason
         marks.append(Mark(run.times.stopped, "stop" if reason is None else redact(" ".join(reason.split()))))
     return sorted(marks, key=lambda mark: mark.time)

@@ -200,7 +200,7 @@ def _status(  # noqa: PLR0913 - what differs for the whole run
 def _health(  # noqa: PLR0911, PLR0913 - a table
     run: Run, part: ReportedStatus, *, left: int, held_back: int, lost: int, delivered: int, ended: bool
 ) -> Health:
-    if part.report.outage_since is not None and part.report.failures and not ended:
+    if part.report.outage_since is not None and part.report.call_failures and not ended:
         return "trouble"
     if part.vanished:
         return "vanished"
@@ -219,8 +219,8 @@ def _health(  # noqa: PLR0911, PLR0913 - a table
 
 def _problem(part: ReportedStatus, last: tuple[str, float] | None, *, ended: bool) -> str | None:
     report = part.report
-    if report.outage_since is not None and report.failures and not ended:
-        return f"{_one_line(report.failures[0])} (since {_clock(report.outage_since)})"
+    if report.outage_since is not None and report.call_failures and not ended:
+        return f"{_one_line(report.call_failures[0])} (since {_clock(report.outage_since)})"
     if last is not None:
         what, when = last
         return f"{_one_line(what)} ({_clock(when)})"

@@ -151,7 +151,7 @@ impl LogFormatter {
 
     /// The host in the event of a request; `None` if it is left out.
     fn host<'a>(&'a self, sample: &'a Sample) -> Option<Cow<'a, str>> {
-        let host = self.identity.target_of(sample);
+        let host = self.identity.logged_host_of(sample);
         let is_known = self.has_logged_host && self.identity.host.as_deref() == Some(&*host);
         (self.log_fields == LogFields::Full || !is_known).then_some(host)
     }

@@ -136,7 +136,7 @@ class Sender:
         left, settled, failures = 0, self._settled, list[str]()
         for active in list(self._active):
             progress = active.replay.progress()
-            failures += [with_replay_options(failure.message) for failure in progress.failures]
+            failures += [with_replay_options(failure.message) for failure in progress.call_failures]
             left += progress.left
             settled += progress.settled
             self._log_messages(active.replay)

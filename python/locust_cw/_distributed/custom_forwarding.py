@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("locust_cw")
 
 
-class Collection:
+class CustomForwarder:
     """What the tasks and hooks of a test record in this process.
 
     Attributes:
