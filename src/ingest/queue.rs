@@ -10,7 +10,10 @@ use crate::ingest::custom_report::CustomReport;
 use crate::ingest::user_mark::UserMark;
 use crate::metrics::custom::CustomValue;
 use crate::sample::{Gauge, LifeCycleEvent, ReportedStats, Sample};
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
+use crate::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use crate::sync::mpsc::{Receiver, SendError, Sender, TryRecvError, channel};
 use crate::sync::{receive_within, thread};
 use crate::timestamp::Timestamp;
@@ -181,7 +184,8 @@ impl QueueSender {
 
     /// Sets the time of the oldest request that has finished and waits to be pushed.
     pub fn set_pending_since(&self, time: Option<Timestamp>) {
-        self.load.pending_since.store(time.map_or(i64::MAX, Timestamp::micros), Relaxed);
+        // Who reads that none is pending sees the items that they have become.
+        self.load.pending_since.store(time.map_or(i64::MAX, Timestamp::micros), Release);
     }
 
     /// Whether the queue has room for a small sample.
@@ -269,15 +273,11 @@ impl QueueReceiver {
         }
     }
 
-    /// Whether the queue has items, or will have one in a moment.
-    pub fn has_items(&self) -> bool {
-        self.load.items.load(Relaxed) > 0
-    }
-
-    /// The time of the oldest request that waits to be pushed, if there is one.
-    pub fn pending_since(&self) -> Option<Timestamp> {
-        let micros = self.load.pending_since.load(Relaxed);
-        (micros < i64::MAX).then(|| Timestamp::from_micros(micros))
+    /// What is not popped yet. Pending requests are read first, because they become items meanwhile.
+    pub fn rest(&self) -> Rest {
+        let micros = self.load.pending_since.load(Acquire);
+        let pending_since = (micros < i64::MAX).then(|| Timestamp::from_micros(micros));
+        Rest { pending_since, has_items: self.load.items.load(Relaxed) > 0 }
     }
 
     /// Waits for a control message, for at most the `timeout`, and returns whether one was received. Items do not end the wait.
@@ -295,6 +295,15 @@ impl QueueReceiver {
             self.load.remove(item.weight());
         })
     }
+}
+
+/// What is not popped yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// The time of the oldest request that waits to be pushed, if there is one.
+    pub pending_since: Option<Timestamp>,
+    /// Whether the queue has items, or will have one in a moment.
+    pub has_items: bool,
 }
 
 /// The queue is empty, and all senders are dropped.
@@ -453,6 +462,28 @@ mod model {
             sender.send_control(ControlMessage::LifeCycle(Box::new(event)));
         }
         pushed + push(ROUNDS)
+    }
+
+    #[test]
+    fn a_request_is_pending_or_an_item_until_it_is_popped() {
+        let body = || {
+            let (sender, receiver) = queue();
+            let has_finished = Arc::new(AtomicBool::new(false));
+            let finished = Arc::clone(&has_finished);
+            let hook = thread::spawn(move || {
+                sender.set_pending_since(Some(Timestamp::from_seconds(1)));
+                finished.store(true, Release);
+                assert!(sender.try_push(Item::Sample(sample("/", 1, 1.0))).is_ok());
+                sender.set_pending_since(None);
+            });
+            let is_there = has_finished.load(Acquire);
+            let rest = receiver.rest();
+            assert!(!is_there || rest.has_items || rest.pending_since.is_some(), "{rest:?}");
+            hook.join().expect("no panic");
+            assert_eq!(receiver.rest(), Rest { pending_since: None, has_items: true });
+        };
+        shuttle::check_random(body, 3_000);
+        shuttle::check_pct(body, 3_000, 3);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Locust evicts code and data from the caches between two requests, so a call costs more the more code it runs. Therefore
 //! the listener reads at once only what it must, and converts the rest of many requests together.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyString};
@@ -36,8 +36,21 @@ pub struct RequestListener {
     run: Arc<Run>,
     names: Names,
     responses: Responses,
-    /// Requests that are not converted yet: fewer than [`BATCH`].
-    pending: Mutex<Vec<PendingRequest>>,
+    pending: Mutex<Pending>,
+}
+
+/// Requests that have finished, and are not in the queue yet.
+struct Pending {
+    /// Those that are not converted yet: fewer than [`BATCH`].
+    requests: Vec<PendingRequest>,
+    /// How many threads convert others.
+    converting: usize,
+}
+
+impl Pending {
+    const fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.converting == 0
+    }
 }
 
 impl RequestListener {
@@ -48,7 +61,7 @@ impl RequestListener {
             run,
             names: Names::new(py),
             responses: Responses::of_locust(py),
-            pending: Mutex::new(Vec::with_capacity(BATCH)),
+            pending: Mutex::new(Pending { requests: Vec::with_capacity(BATCH), converting: 0 }),
         }
     }
 
@@ -86,12 +99,9 @@ impl RequestListener {
         let known =
             Known { now: Timestamp::now(), detail, response_time_ms, failure: None, status, context: Box::default() };
         let is_full = {
-            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            if pending.is_empty() {
-                self.run.set_pending_since(Some(known.now));
-            }
-            pending.push(PendingRequest { known, values: values.into_late() });
-            pending.len() >= BATCH
+            let mut pending = self.pending_from(known.now);
+            pending.requests.push(PendingRequest { known, values: values.into_late() });
+            pending.requests.len() >= BATCH
         };
         if is_full {
             self.convert_pending(py);
@@ -101,25 +111,48 @@ impl RequestListener {
     /// Converts and queues all requests so far.
     pub fn convert_pending(&self, py: Python<'_>) {
         let batch = {
-            let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            if pending.is_empty() {
+            let mut pending = self.pending();
+            if pending.requests.is_empty() {
                 return;
             }
-            std::mem::replace(&mut *pending, Vec::with_capacity(BATCH))
+            pending.converting += 1;
+            std::mem::replace(&mut pending.requests, Vec::with_capacity(BATCH))
         };
         for PendingRequest { known, values } in batch {
             let values = values.map(|value| value.map(|value| value.into_bound(py)));
             self.queue(py, LateArguments::of(values.each_ref().map(Option::as_ref)).sample(&self.run, known));
         }
-        // While this waited for room in the queue, other threads may have made requests.
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        self.run.set_pending_since(pending.first().map(|request| request.known.now));
+        self.end_conversion();
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pending requests, to which one of this time will be added.
+    fn pending_from(&self, now: Timestamp) -> MutexGuard<'_, Pending> {
+        let pending = self.pending();
+        if pending.is_empty() {
+            self.run.set_pending_since(Some(now));
+        }
+        pending
+    }
+
+    /// What this thread has converted is in the queue. While it waited for room, other threads may have made requests.
+    fn end_conversion(&self) {
+        let mut pending = self.pending();
+        pending.converting -= 1;
+        if pending.converting == 0 {
+            self.run.set_pending_since(pending.requests.first().map(|request| request.known.now));
+        }
     }
 
     /// Records a request after those before it.
     fn record(&self, py: Python<'_>, sample: impl FnOnce() -> Sample) {
         self.convert_pending(py);
+        self.pending_from(Timestamp::now()).converting += 1;
         self.queue(py, sample());
+        self.end_conversion();
     }
 
     fn queue(&self, py: Python<'_>, sample: Sample) {

@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import cbor2
 
-from support.servers import free_port
+from support.servers import free_port, wait_until
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date", "server"}
 
@@ -192,6 +192,13 @@ class Proxy:
         with self._lock:
             self._rules.clear()
 
+    def wait_for_hanging(self) -> None:
+        """Return when all callers have ended but for those whose calls hang: another fault is for later calls."""
+        wait_until(lambda: self._unanswered() == len(self._open), "the callers have ended")
+
+    def _unanswered(self) -> int:
+        return sum(call.answer is None for call in self.calls())
+
     def refuse(self) -> None:
         """Close the port and every connection: callers are refused until `listen`."""
         if self._server:
@@ -212,8 +219,6 @@ class Proxy:
             def setup(self) -> None:
                 super().setup()
                 self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with proxy._lock:
-                    proxy._open.add(self.request)
 
             def handle(self) -> None:
                 with suppress(OSError):  # the caller went away
@@ -231,7 +236,13 @@ class Proxy:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
+        class Server(ThreadingHTTPServer):
+            def process_request(self, request: Any, client_address: Any) -> None:
+                with proxy._lock:
+                    proxy._open.add(request)
+                super().process_request(request, client_address)
+
+        self._server = Server(("127.0.0.1", self._port), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()

@@ -144,8 +144,7 @@ class TestRun:
     @property
     def is_held(self) -> bool:
         """Whether its users wait for AWS to answer."""
-        is_starting = self.phase is RunPhase.STARTING and self.outcome is RunOutcome.OK
-        return is_starting and self.refusal_if_stopped is not None
+        return (self.phase, self.outcome) == (RunPhase.STARTING, RunOutcome.OK) and self.refusal_if_stopped is not None
 
     @property
     def stop_reason(self) -> str | None:
