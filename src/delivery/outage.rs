@@ -26,7 +26,7 @@ struct Outage {
     last_failure: Timestamp,
     /// The lanes whose last call failed.
     failing: HashSet<Lane>,
-    /// When the last of these succeeded again. Has no meaning while a lane fails.
+    /// When the last of these succeeded again. Not valid while a lane fails.
     recovered: Timestamp,
     /// Topics that were logged during the outage.
     logged: HashSet<String>,

@@ -4,6 +4,7 @@ pub mod collector;
 pub mod custom_report;
 pub mod highlights;
 pub mod logging_rules;
+pub mod pending;
 pub mod queue;
 pub mod user_mark;
 pub mod worker;

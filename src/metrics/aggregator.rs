@@ -54,7 +54,7 @@ impl Stats {
         }
     }
 
-    /// Adds the values that are published. `errors` is not: the summary counts the types of errors.
+    /// Adds the values of another one. Leaves out `errors`, which only the summary counts.
     fn merge(&mut self, other: &Self) {
         self.requests = self.requests.saturating_add(other.requests);
         self.failures = self.failures.saturating_add(other.failures);

@@ -3,7 +3,7 @@
 //! Locust evicts code and data from the caches between two requests, so a call costs more the more code it runs. Therefore
 //! the listener reads at once only what it must, and converts the rest of many requests together.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyString};
@@ -11,6 +11,7 @@ use pyo3::types::{PyCFunction, PyDict, PyString};
 use super::convert;
 use super::request::{Known, LateArguments, RequestArguments};
 use super::responses::Responses;
+use crate::ingest::pending::Pending;
 use crate::run::Run;
 use crate::sample::Sample;
 use crate::timestamp::Timestamp;
@@ -31,38 +32,25 @@ const KEYWORDS: [&str; 10] = [
     "status",
 ];
 
+/// Tells the run since when requests are pending.
+type PublishTime = Box<dyn Fn(Option<Timestamp>) + Send + Sync>;
+
 /// Records the requests of a load test.
 pub struct RequestListener {
     run: Arc<Run>,
     names: Names,
     responses: Responses,
-    pending: Mutex<Pending>,
-}
-
-/// Requests that have finished, and are not in the queue yet.
-struct Pending {
-    /// Those that are not converted yet: fewer than [`BATCH`].
-    requests: Vec<PendingRequest>,
-    /// How many threads convert others.
-    converting: usize,
-}
-
-impl Pending {
-    const fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.converting == 0
-    }
+    pending: Pending<PendingRequest, PublishTime>,
 }
 
 impl RequestListener {
     /// A listener for a run. Its owner must call [`Self::convert_pending`] every tenth of a second, and before the data
     /// is sent.
     pub fn new(py: Python<'_>, run: Arc<Run>) -> Self {
-        Self {
-            run,
-            names: Names::new(py),
-            responses: Responses::of_locust(py),
-            pending: Mutex::new(Pending { requests: Vec::with_capacity(BATCH), converting: 0 }),
-        }
+        let of_run = Arc::clone(&run);
+        let publish: PublishTime = Box::new(move |time| of_run.set_pending_since(time));
+        let pending = Pending::new(BATCH, publish);
+        Self { run, names: Names::new(py), responses: Responses::of_locust(py), pending }
     }
 
     /// The listener as a function of Python, which never raises an exception.
@@ -96,63 +84,34 @@ impl RequestListener {
             return self.record(py, || arguments.sample_of(None, detail, &self.run, &self.responses));
         }
         let status = if detail.is_full() { arguments.status(&self.responses) } else { None };
-        let known =
-            Known { now: Timestamp::now(), detail, response_time_ms, failure: None, status, context: Box::default() };
-        let is_full = {
-            let mut pending = self.pending_from(known.now);
-            pending.requests.push(PendingRequest { known, values: values.into_late() });
-            pending.requests.len() >= BATCH
-        };
-        if is_full {
+        let number = self.pending.add(|now| PendingRequest {
+            known: Known { now, detail, response_time_ms, failure: None, status, context: Box::default() },
+            values: values.into_late(),
+        });
+        if number >= BATCH {
             self.convert_pending(py);
         }
     }
 
     /// Converts and queues all requests so far.
     pub fn convert_pending(&self, py: Python<'_>) {
-        let batch = {
-            let mut pending = self.pending();
-            if pending.requests.is_empty() {
-                return;
-            }
-            pending.converting += 1;
-            std::mem::replace(&mut pending.requests, Vec::with_capacity(BATCH))
-        };
+        if let Some((batch, _conversion)) = self.pending.take() {
+            self.convert(py, batch);
+        }
+    }
+
+    /// Records a request that finishes now, after those before it.
+    fn record(&self, py: Python<'_>, sample: impl FnOnce() -> Sample) {
+        let (batch, _conversion) = self.pending.take_before_another();
+        self.convert(py, batch);
+        self.queue(py, sample());
+    }
+
+    fn convert(&self, py: Python<'_>, batch: Vec<PendingRequest>) {
         for PendingRequest { known, values } in batch {
             let values = values.map(|value| value.map(|value| value.into_bound(py)));
             self.queue(py, LateArguments::of(values.each_ref().map(Option::as_ref)).sample(&self.run, known));
         }
-        self.end_conversion();
-    }
-
-    fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The pending requests, to which one of this time will be added.
-    fn pending_from(&self, now: Timestamp) -> MutexGuard<'_, Pending> {
-        let pending = self.pending();
-        if pending.is_empty() {
-            self.run.set_pending_since(Some(now));
-        }
-        pending
-    }
-
-    /// What this thread has converted is in the queue. While it waited for room, other threads may have made requests.
-    fn end_conversion(&self) {
-        let mut pending = self.pending();
-        pending.converting -= 1;
-        if pending.converting == 0 {
-            self.run.set_pending_since(pending.requests.first().map(|request| request.known.now));
-        }
-    }
-
-    /// Records a request after those before it.
-    fn record(&self, py: Python<'_>, sample: impl FnOnce() -> Sample) {
-        self.convert_pending(py);
-        self.pending_from(Timestamp::now()).converting += 1;
-        self.queue(py, sample());
-        self.end_conversion();
     }
 
     fn queue(&self, py: Python<'_>, sample: Sample) {

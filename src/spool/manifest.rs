@@ -70,7 +70,7 @@ impl Manifest {
         !self.dry_run && !self.aws.local
     }
 
-    /// What the data of the run goes to.
+    /// The namespace, log group and log stream of the data.
     #[must_use]
     pub fn resource_names(&self) -> ResourceNames {
         ResourceNames {
@@ -97,7 +97,7 @@ impl Manifest {
     }
 }
 
-/// Where the data of a run goes within an account and a region.
+/// The namespace, log group and log stream of a run's data, and how its metrics are recorded.
 #[derive(Debug, Clone)]
 pub struct ResourceNames {
     /// Metrics namespace.

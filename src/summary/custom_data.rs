@@ -156,14 +156,14 @@ pub struct RunCustomData {
 
 impl RunCustomData {
     /// Adds what a process has sent.
-    pub fn add(&mut self, process: &str, additions: &CustomData) {
+    pub fn add(&mut self, process: &str, custom_data: &CustomData) {
         // Another process could send a mark of any length and time.
-        let shown = additions.marks.iter().filter(|mark| mark.has_date());
+        let shown = custom_data.marks.iter().filter(|mark| mark.has_date());
         let marks = shown.filter_map(|mark| Mark::new(mark.time(), &mark.text));
         for mark in marks {
             self.add_mark(process, mark);
         }
-        additions.metrics.iter().for_each(|metric| self.add_metric(metric.clone()));
+        custom_data.metrics.iter().for_each(|metric| self.add_metric(metric.clone()));
     }
 
     /// Adds a mark of a process.
@@ -232,8 +232,8 @@ mod tests {
         Mark::new(Timestamp::from_seconds(second), text).expect("a text")
     }
 
-    fn shown(additions: &RunCustomData) -> Vec<(i64, String)> {
-        additions.marks().iter().map(|mark| (mark.time().seconds(), mark.text().to_owned())).collect()
+    fn shown(custom_data: &RunCustomData) -> Vec<(i64, String)> {
+        custom_data.marks().iter().map(|mark| (mark.time().seconds(), mark.text().to_owned())).collect()
     }
 
     #[test]
@@ -273,14 +273,14 @@ mod tests {
 
     #[test]
     fn the_marks_of_a_worker_with_a_wrong_clock_are_moved() {
-        let mut additions = CustomData { marks: vec![mark(10, "begin")], metrics: vec![] };
-        additions.shift(300);
+        let mut custom_data = CustomData { marks: vec![mark(10, "begin")], metrics: vec![] };
+        custom_data.shift(300);
         let mut run = RunCustomData::default();
         run.add_mark("w1", mark(308, "begin"));
-        run.add("w2", &additions);
+        run.add("w2", &custom_data);
         assert_eq!(shown(&run), [(308, "begin".to_owned())]);
-        additions.shift(i64::MAX);
-        run.add("w2", &additions);
+        custom_data.shift(i64::MAX);
+        run.add("w2", &custom_data);
         assert_eq!(run.marks().len(), 1, "no date");
     }
 
@@ -303,12 +303,12 @@ mod tests {
             unit: Unit::None,
             dimensions: vec![],
         };
-        let additions = CustomData {
+        let custom_data = CustomData {
             marks: (0..2000).map(|second| Mark { micros: second, text: "x".repeat(1000).into() }).collect(),
             metrics: (0..2000).map(metric).collect(),
         };
-        run.add("w1", &additions);
-        run.add("w1", &additions);
+        run.add("w1", &custom_data);
+        run.add("w1", &custom_data);
         assert_eq!((run.marks().len(), run.metrics().len()), (MAX_MARKS, MAX_METRICS));
         let shared = run.marks()[0].clone();
         assert_eq!(run.add_mark("w2", shared), MarkAdded::Shared);

@@ -225,8 +225,6 @@ class Proxy:
                     super().handle()
 
             def finish(self) -> None:
-                with proxy._lock:
-                    proxy._open.discard(self.request)
                 with suppress(OSError):
                     super().finish()
 
@@ -241,6 +239,11 @@ class Proxy:
                 with proxy._lock:
                     proxy._open.add(request)
                 super().process_request(request, client_address)
+
+            def shutdown_request(self, request: Any) -> None:
+                with proxy._lock:
+                    proxy._open.discard(request)
+                super().shutdown_request(request)
 
         self._server = Server(("127.0.0.1", self._port), Handler)
         self._server.daemon_threads = True

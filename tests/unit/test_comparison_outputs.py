@@ -202,6 +202,7 @@ def test_the_markdown_keeps_to_the_limit_of_github() -> None:
     text = markdown_of(compared_runs(*many))
     assert len(text.encode()) <= MAX_BYTES
     shown = text.count("\n|  | p95 |")
+    assert text.count("\n|  | ") == 4 * shown
     assert 0 < shown < 300
     assert f"\n{300 - shown} further requests are in the output of `locust-cw compare --json`.\n" in text
     assert markdown_of(compared_runs(), max_bytes=10) == ""

@@ -34,8 +34,7 @@ def test_an_early_end_is_logged_and_shown_as_the_last_problem(
 
 
 @pytest.mark.parametrize("outcome", EARLY, ids=lambda outcome: outcome.name)
-def test_only_a_breached_check_does_not_fail_as_a_test_that_was_refused(outcome: RunOutcome) -> None:
-    """It has an exit code of its own."""
+def test_every_early_end_but_a_breached_check_sets_exit_code_1(outcome: RunOutcome) -> None:
     run = new_run()
     run.end_with(outcome, "why", "The test was stopped: why")
     assert run.environment.process_exit_code == (None if outcome is RunOutcome.STOPPED_BY_CHECK else 1)

@@ -20,7 +20,7 @@ logger = logging.getLogger("locust_cw")
 
 
 class CustomForwarder:
-    """What the tasks and hooks of a test record in this process.
+    """Sends what the tasks and hooks of a test record in this process to the master.
 
     Attributes:
         run_id: The master's run.

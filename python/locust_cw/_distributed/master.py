@@ -240,7 +240,7 @@ class Master(ProcessRole):
             locust_fleet.send_to_workers(entry.run.environment, request_names=names)
             locust_fleet.send(entry.run.environment, messages.request_names(entry.run.run_id, names))
 
-    def has_all_requests(self, run: TestRun, second: float) -> bool:
+    def has_all_requests(self, run: TestRun, time_s: float) -> bool:
         """Whether the requests that ended before a point in time are counted, as far as workers have reported."""
         if run.options["source"] == "master":
             # Locust's reports do not say which time they cover. Workers send the last one before they have stopped.
@@ -250,7 +250,7 @@ class Master(ProcessRole):
             return is_over and run.publisher.statistics.observed >= run.totals.counts[0]
         if (entry := self._runs.get(run.run_id)) is not None:
             self._expect_workers(entry)
-        return super().has_all_requests(run, second)
+        return super().has_all_requests(run, time_s)
 
     def progress(self, run: TestRun) -> tuple[int, int]:
         """Samples that the workers still have to deliver, and those that they have settled."""
@@ -264,11 +264,11 @@ class Master(ProcessRole):
         """Why the workers' calls fail at present."""
         return [reason for reason in self.registry.call_failures(run.run_id).values() if reason]
 
-    def has_last_reports(self, run: TestRun) -> bool:
+    def awaits_no_report(self, run: TestRun) -> bool:
         """Whether all workers have sent their last reports, or have vanished."""
         return self.registry.has_last_reports(run.run_id)
 
-    def has_every_last_report(self, run: TestRun) -> bool:
+    def can_get_no_report(self, run: TestRun) -> bool:
         """Whether all workers have sent their last reports. One that has vanished may still come back."""
         if run.times.detached is None or time.monotonic() - run.times.detached <= _REPORTS_TIMEOUT_S:
             return False

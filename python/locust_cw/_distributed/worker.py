@@ -66,14 +66,14 @@ class Worker(ProcessRole):
         self._forward_custom(environment, options if leaves_publishing and not options["disable"] else None)
 
     def _forward_custom(self, environment: Environment, options: Options | None) -> None:
-        """Collect custom metrics and marks for a master that publishes; without options, collect nothing."""
+        """Forward custom metrics and marks to a master that publishes them; without options, forward nothing."""
         before, self._forwarder = self._forwarder, None
         if before is not None and options is not None and before.run_id == options["run_id"]:
             before.resume()
             self._forwarder = before
             return
-        if before is not None and (report := before.end()) is not None:
-            locust_fleet.send(environment, report)
+        if before is not None and (message := before.end()) is not None:
+            locust_fleet.send(environment, message)
         self.forwarding = None
         if options is not None:
             self._forwarder = CustomForwarder(environment, options)

@@ -2,13 +2,15 @@
 
 From Ctrl-C to the exit:
 
-1. Locust stops the test: `Session.on_test_stopping` ends the measured time, and `Session.on_test_stop` calls
-   `TestRun.stop`, from when the core sends without waiting for the flush interval.
-2. `Session.on_quit` closes the session: `await_judgements` waits for the results of checks, `TestRun.detach` ends the
-   recording, and `close` waits for the delivery (and, on a master, for the last reports of the workers).
-3. For each run, `finalize` makes the receipt (`finish_run`), which ends the core's delivery and writes the record. A
-   worker hands its receipt over to the master.
-4. `Session._exit_with_failure`, the last listener of `quit`, sets the exit code (`exit_code.py`).
+1. `Session.on_quitting`: with checks, Locust's exit code no longer depends on failed requests (`locust_end.py`).
+2. Locust stops the test: `Session.on_test_stopping` ends the measured time, and `Session.on_test_stop` calls
+   `TestRun.stop`. From then on, the core sends at once.
+3. `Session.on_quit` closes the session: `Drain.await_judgements` waits for the results of checks, `TestRun.detach` ends
+   the recording, and `Drain.close` waits for the delivery and, on a master, for the last reports of its workers.
+4. For each run, `Drain.finalize` makes the receipt (`finish_run`), which ends the core's delivery and writes the
+   record. A worker hands its receipt over to the master.
+5. `Session._exit_with_failure`, the last listener of `quit`, exits with the code of the first reason (`exit_code.py`),
+   unless Locust's own exit code is not 0.
 """
 
 from __future__ import annotations
@@ -163,7 +165,7 @@ class Drain:
         while not self._wait.given_up and run.phase is not RunPhase.FINALIZED:
             progress = run.publisher.progress()
             now = time.monotonic()
-            if (progress.over and process_role.has_last_reports(run)) or now > deadline:
+            if (progress.over and process_role.awaits_no_report(run)) or now > deadline:
                 break
             if role is not Role.WORKER and now - begun > _SHOW_PROGRESS_AFTER_S:
                 progress_bar = progress_bar or load("progress").ProgressBar(begun=begun)

@@ -82,9 +82,9 @@ class ProcessRole(Extension[TestRun]):
         """Locust has begun to stop the test of a run."""
         run.publisher.statistics.end_measured_time(time.time())
 
-    def has_all_requests(self, run: TestRun, second: float) -> bool:
+    def has_all_requests(self, run: TestRun, time_s: float) -> bool:
         """Whether the requests that ended before a point in time are counted."""
-        return run.publisher.statistics.has_all_requests(second)
+        return run.publisher.statistics.has_all_requests(time_s)
 
     def progress(self, _run: TestRun) -> tuple[int, int]:
         """Samples that the workers still have to deliver, and those that they have settled."""
@@ -94,11 +94,11 @@ class ProcessRole(Extension[TestRun]):
         """The messages of the workers' calls that fail at present."""
         return ()
 
-    def has_last_reports(self, _run: TestRun) -> bool:
+    def awaits_no_report(self, _run: TestRun) -> bool:
         """Whether no more reports will arrive at the end of the process."""
         return True
 
-    def has_every_last_report(self, _run: TestRun) -> bool:
+    def can_get_no_report(self, _run: TestRun) -> bool:
         """Whether no more reports will arrive while the process continues."""
         return True
 

@@ -50,7 +50,7 @@ class RunOutcome(Enum):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the exit code is 1. A breached check has its own."""
+        """Whether it has Locust exit with 1. A breached check leads to 3, by its result."""
         return self not in (RunOutcome.OK, RunOutcome.STOPPED_BY_CHECK)
 
 
