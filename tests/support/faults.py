@@ -20,6 +20,7 @@ class Outage:
 
     begin: Callable[[Proxy], None]
     end: Callable[[Proxy], None]
+    takes_calls: bool = True
 
 
 def _faulty(fault: Fault) -> Outage:
@@ -27,7 +28,7 @@ def _faulty(fault: Fault) -> Outage:
 
 
 OUTAGES = {
-    "refused": Outage(Proxy.refuse, Proxy.listen),
+    "refused": Outage(Proxy.refuse, Proxy.listen, takes_calls=False),
     "hanging": _faulty(hang),
     "unavailable": _faulty(error("ServiceUnavailable", 503)),
 }
