@@ -28,7 +28,7 @@ demo: $(BUILT) ## run a 20 s test against a local CloudWatch and read the result
 demo-web: $(BUILT) ## open Locust's web UI with a local CloudWatch and a target that saturates
 	$(BIN)/python examples/demo/web.py
 
-# Many tests mainly wait, so more of them run at a time than there are cores.
+# Most tests wait for something, so run more of them in parallel than there are cores.
 TEST_PROCESSES ?= 14
 test: $(BUILT) ## run the Rust and Python tests
 	@.ci/programs

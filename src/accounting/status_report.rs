@@ -49,7 +49,7 @@ pub struct ProcessStatus {
     pub problem: Option<String>,
     /// When it was logged.
     pub problem_at: Option<Seconds>,
-    /// How long ago the newest second ended of which CloudWatch has metrics.
+    /// Time since the end of the newest second for which CloudWatch has metrics.
     pub delay_s: Option<Seconds>,
     /// Bytes that wait in the spool or are being sent.
     pub waiting_bytes: u64,

@@ -27,7 +27,7 @@ pub enum LanePhase {
     Done,
 }
 
-/// What other parts of the process see of a lane.
+/// The status of a lane, for other parts of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LaneStatus {
     /// Calls that succeeded.

@@ -19,14 +19,14 @@ use crate::timestamp::Timestamp;
 /// An outage is over when no call has failed for this long: calls that fail now and then are one outage.
 const CALM_MICROS: i64 = 10_000_000;
 
-/// The outage, from its first failure until it is known to be over.
+/// An outage, from the first failed call until it is over.
 #[derive(Debug)]
 struct Outage {
     since: Timestamp,
     last_failure: Timestamp,
     /// The lanes whose last call failed.
     failing: HashSet<Lane>,
-    /// When the last of these succeeded again. Not valid while a lane fails.
+    /// When a call of the last failing lane succeeded. Not valid while a lane fails.
     recovered: Timestamp,
     /// Topics that were logged during the outage.
     logged: HashSet<String>,
@@ -37,8 +37,8 @@ struct Outage {
 struct OutageTracker(Option<Outage>);
 
 impl OutageTracker {
-    /// A call failed. Returns whether to log why: if the outage starts with it, or if calls are blocked until the user resolves
-    /// it (`blocks`) and it is the first on its topic.
+    /// A call failed. Returns whether to log why: if it starts the outage, or if it blocks the lane until the user acts
+    /// (`blocks`) and is the first of its topic.
     fn failed(&mut self, lane: Lane, now: Timestamp, topic: &str, blocks: bool) -> bool {
         let starts = self.0.is_none();
         let outage = self.0.get_or_insert_with(|| Outage {

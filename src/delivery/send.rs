@@ -35,7 +35,7 @@ pub struct Sender<C> {
 pub(super) enum CallOutcome {
     /// CloudWatch accepted it.
     Accepted,
-    /// CloudWatch will never accept this call. It is rejected, or back in the outbox in parts.
+    /// CloudWatch cannot accept this call. Its data is rejected, or back in the outbox in smaller parts.
     Unacceptable(CallError),
     /// It failed, and is back in the outbox to be repeated.
     Failed(CallError),

@@ -1,15 +1,15 @@
-//! Requests that have finished, and are not in the queue yet. Their seconds stay open.
+//! Finished requests that are not in the queue yet. The aggregation thread keeps their seconds open.
 
 use std::sync::PoisonError;
 
 use crate::sync::{Mutex, MutexGuard};
 use crate::timestamp::Timestamp;
 
-/// A request completed at most this long before its listener was called.
+/// The longest time between the completion of a request and the call of its listener.
 const COMPLETION_MICROS: i64 = 20_000;
 
-/// Requests of several threads that wait to be converted and queued. `publish` gets the time from which on requests may be missing
-/// in the queue; `None` if there are none.
+/// Requests that wait to be converted and queued, from any number of threads. Calls `publish` with the time of the oldest request
+/// that is not in the queue, or with `None`.
 pub struct Pending<T, P> {
     state: Mutex<State<T>>,
     capacity: usize,
@@ -20,12 +20,12 @@ struct State<T> {
     requests: Vec<T>,
     /// The time of the first one.
     oldest: Option<Timestamp>,
-    /// How many conversions are under way, of requests that are in the list no more.
+    /// The number of conversions in progress. Their requests are no longer in the list.
     converting: usize,
 }
 
 impl<T, P: Fn(Option<Timestamp>)> Pending<T, P> {
-    /// No requests yet, and room for `capacity` ones.
+    /// Creates an empty list with room for `capacity` requests.
     pub fn new(capacity: usize, publish: P) -> Self {
         let requests = Vec::with_capacity(capacity);
         Self { state: Mutex::new(State { requests, oldest: None, converting: 0 }), capacity, publish }
@@ -39,7 +39,8 @@ impl<T, P: Fn(Option<Timestamp>)> Pending<T, P> {
         (self.publish)(time.map(|time| time.plus_micros(-COMPLETION_MICROS)));
     }
 
-    /// The time at which a request finishes. It is published before, so that no thread that reads the clock later finds nothing.
+    /// Returns the time of a request that finishes now. If no other one is pending, publishes the time first, so that a thread that
+    /// reads the clock afterwards sees the request.
     fn finish(&self, state: &State<T>) -> Timestamp {
         if state.requests.is_empty() && state.converting == 0 {
             self.publish(Some(Timestamp::now()));
@@ -47,7 +48,7 @@ impl<T, P: Fn(Option<Timestamp>)> Pending<T, P> {
         Timestamp::now()
     }
 
-    /// Adds a request that finishes now. Returns how many there are.
+    /// Adds a request that finishes now. Returns the number of requests in the list.
     pub fn add(&self, request: impl FnOnce(Timestamp) -> T) -> usize {
         let mut state = self.lock();
         let now = self.finish(&state);
@@ -56,13 +57,13 @@ impl<T, P: Fn(Option<Timestamp>)> Pending<T, P> {
         state.requests.len()
     }
 
-    /// Takes all requests; `None` without any. The caller queues them before it drops the conversion.
+    /// Takes all requests, or returns `None` if there are none. The caller must queue them before it drops the conversion.
     pub fn take(&self) -> Option<(Vec<T>, Conversion<'_, T, P>)> {
         let mut state = self.lock();
         if state.requests.is_empty() { None } else { Some(self.begin(&mut state)) }
     }
 
-    /// Takes all requests, perhaps none, before one more that finishes now and is converted at once.
+    /// Takes all requests, if any, and starts a conversion that includes another request, which finishes now.
     pub fn take_before_another(&self) -> (Vec<T>, Conversion<'_, T, P>) {
         let mut state = self.lock();
         self.finish(&state);
@@ -77,14 +78,14 @@ impl<T, P: Fn(Option<Timestamp>)> Pending<T, P> {
     }
 }
 
-/// Requests that are being converted. Dropped when they are in the queue.
+/// A conversion in progress. Drop it when the requests are in the queue.
 pub struct Conversion<'a, T, P: Fn(Option<Timestamp>)>(&'a Pending<T, P>);
 
 impl<T, P: Fn(Option<Timestamp>)> Drop for Conversion<'_, T, P> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.converting -= 1;
-        // Otherwise, the time of the oldest conversion holds: which of them has ended is not known.
+        // Otherwise, keep the published time: the remaining conversion may be the oldest.
         if state.converting == 0 {
             self.0.publish(state.oldest);
         }
@@ -139,7 +140,7 @@ mod model {
     use std::sync::Arc;
 
     use super::*;
-    use crate::ingest::queue::{Item, Next, Rest, queue};
+    use crate::ingest::queue::{Backlog, Item, Next, queue};
     use crate::metrics::aggregator::tests::sample;
     use crate::sync::atomic::{
         AtomicUsize,
@@ -182,13 +183,13 @@ mod model {
                 while let Ok(Some(Next::Item(_))) = receiver.pop() {
                     popped += 1;
                 }
-                if receiver.rest() == (Rest { pending_since: None, has_items: false }) {
+                if receiver.backlog() == (Backlog { pending_since: None, has_items: false }) {
                     assert!(popped >= known, "{popped} of {known}");
                 }
                 thread::yield_now();
             }
             hooks.into_iter().for_each(|hook| hook.join().expect("no panic"));
-            assert_eq!(receiver.rest(), Rest { pending_since: None, has_items: false });
+            assert_eq!(receiver.backlog(), Backlog { pending_since: None, has_items: false });
         };
         shuttle::check_random(body, 3_000);
         shuttle::check_pct(body, 3_000, 3);

@@ -184,7 +184,7 @@ impl QueueSender {
 
     /// Sets the time of the oldest request that has finished and waits to be pushed.
     pub fn set_pending_since(&self, time: Option<Timestamp>) {
-        // Whoever reads that none is pending also sees the items that they became.
+        // Release: a reader that sees no pending request must also see the items that were queued before.
         self.load.pending_since.store(time.map_or(i64::MAX, Timestamp::micros), Release);
     }
 
@@ -273,11 +273,12 @@ impl QueueReceiver {
         }
     }
 
-    /// What is not popped yet. Pending requests are read first, because they become items meanwhile.
-    pub fn rest(&self) -> Rest {
+    /// Returns the backlog. Reads the pending requests before the number of items, so that it does not miss a request that is
+    /// queued in between.
+    pub fn backlog(&self) -> Backlog {
         let micros = self.load.pending_since.load(Acquire);
         let pending_since = (micros < i64::MAX).then(|| Timestamp::from_micros(micros));
-        Rest { pending_since, has_items: self.load.items.load(Relaxed) > 0 }
+        Backlog { pending_since, has_items: self.load.items.load(Relaxed) > 0 }
     }
 
     /// Waits for a control message, for at most the `timeout`, and returns whether one was received. Items do not end the wait.
@@ -297,12 +298,12 @@ impl QueueReceiver {
     }
 }
 
-/// What is not popped yet.
+/// Requests and items that the aggregation thread has not received yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rest {
-    /// The time of the oldest request that waits to be pushed, if there is one.
+pub struct Backlog {
+    /// The time of the oldest pending request; `None` if there is none.
     pub pending_since: Option<Timestamp>,
-    /// Whether the queue has items, or will have one in a moment.
+    /// Whether the queue has items, including one that is being pushed.
     pub has_items: bool,
 }
 

@@ -11,7 +11,7 @@ use crate::delivery::limits::{BatchLimits, BatchPacker, split};
 use crate::delivery::outbox::Outbox;
 use crate::ingest::custom_report::CustomReport;
 use crate::ingest::highlights::{HighlightSelector, SlowestThreshold};
-use crate::ingest::queue::{Closed, ControlMessage, Item, Next, QueueReceiver, Rest};
+use crate::ingest::queue::{Backlog, Closed, ControlMessage, Item, Next, QueueReceiver};
 use crate::ingest::user_mark::UserMark;
 use crate::logs::formats::LogFormatter;
 use crate::logs::line::LogLine;
@@ -113,7 +113,7 @@ impl AggregationWorker {
                 handled = 0;
                 now = clock();
                 // If this thread had to wait for a processor before it read the clock, hooks have pushed items meanwhile.
-                let Rest { pending_since, has_items } = receiver.rest();
+                let Backlog { pending_since, has_items } = receiver.backlog();
                 is_empty &= !has_items;
                 self.close_windows(now, is_empty, pending_since, &mut tick);
             }

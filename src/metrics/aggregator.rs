@@ -54,7 +54,7 @@ impl Stats {
         }
     }
 
-    /// Adds the values of another one. Leaves out `errors`, which only the summary counts.
+    /// Adds the values of `other`, except `errors`, which only the summary counts.
     fn merge(&mut self, other: &Self) {
         self.requests = self.requests.saturating_add(other.requests);
         self.failures = self.failures.saturating_add(other.failures);
@@ -141,7 +141,7 @@ impl Aggregator {
     }
 
     /// Adds the statistics of a worker: its requests to the seconds in which they ended, and their response times to the last
-    /// second, because the entry does not contain the second of each.
+    /// second, because Locust does not report the second of each.
     pub fn add_reported_stats(&mut self, entry: &ReportedStats) {
         let series = self.registry.find(self.identity.own_host(), &entry.name, &entry.method);
         for &(second, requests, failures) in &entry.seconds {

@@ -32,7 +32,7 @@ const KEYWORDS: [&str; 10] = [
     "status",
 ];
 
-/// Tells the run since when requests are pending.
+/// Passes the time of the oldest pending request to the run.
 type PublishTime = Box<dyn Fn(Option<Timestamp>) + Send + Sync>;
 
 /// Records the requests of a load test.
@@ -100,7 +100,7 @@ impl RequestListener {
         }
     }
 
-    /// Records a request that finishes now, after those before it.
+    /// Converts and queues a request at once, after the pending ones.
     fn record(&self, py: Python<'_>, sample: impl FnOnce() -> Sample) {
         let (batch, _conversion) = self.pending.take_before_another();
         self.convert(py, batch);

@@ -225,7 +225,7 @@ impl RunStatistics {
         self.lock().fleet.expect(names);
     }
 
-    /// The requests of the workers come with Locust's reports, each of which covers some seconds: seconds stay open longer.
+    /// Keeps seconds open for longer, because Locust's reports contain the workers' requests and cover several seconds each.
     pub fn expect_reports(&self) {
         self.lock().lateness_seconds = REPORT_SECONDS;
     }

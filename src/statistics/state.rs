@@ -60,7 +60,7 @@ impl State {
 
     /// Neither the warm-up nor the time after the stop is measured.
     pub(super) fn part_of(&self, second: i64) -> RunPart {
-        let is_after = self.measured_until.is_some_and(|stopped| second > stopped.seconds());
+        let is_after = self.measured_until.is_some_and(|end| second > end.seconds());
         if second < self.measured_from.seconds() || is_after { RunPart::Unmeasured } else { RunPart::Measured }
     }
 

@@ -18,8 +18,8 @@ from support.paths import SCRIPTS
 
 SCRIPT = SCRIPTS / "cycles.py"
 CYCLES = 100 if LONG else 24
-# What comes and goes: connections kept for the next calls, of which a busy machine has several, and threads of a pool.
-# A leak of one in each test is 16 from the second measurement to the last.
+# Pooled connections and threads vary with the load of the machine. A leak of one file per test would add 16 files
+# between the second and the last measurement.
 SLACK = {"files": 5, "threads": 2, "greenlets": 0, "listeners": 0, "ours": 0}
 # In each third of the time: a leak of 200 KB a test is more. So may be what a busy moment takes, but not every time.
 SLACK_BYTES = 5e5

@@ -106,7 +106,7 @@ def test_replay_can_be_interrupted_and_run_again(aws: Aws, locust: Locust, numbe
         if number == signal.SIGINT:
             assert "again" in command.output
     assert files_in(spool_of(run))
-    # A last call of the program that was ended must not reach CloudWatch.
+    # The interrupted program's last call must not reach CloudWatch.
     aws.proxy.wait_for_hanging()
     aws.proxy.stop_faults()
     command = replay(run.folder, run_id_of(run))

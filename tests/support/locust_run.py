@@ -126,7 +126,7 @@ class LocustRun:
             time.sleep(0.05)
 
     def wait(self, timeout: float = 60) -> LocustRun:
-        """Wait until it has ended by itself, and return it."""
+        """Wait until the process exits on its own. Returns the run."""
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -193,7 +193,7 @@ class Proxy:
             self._rules.clear()
 
     def wait_for_hanging(self) -> None:
-        """Return when all callers have ended but for those whose calls hang: another fault is for later calls."""
+        """Wait until only hanging calls have open connections, so that a new fault applies only to later calls."""
         wait_until(lambda: self._unanswered() == len(self._open), "the callers have ended")
 
     def _unanswered(self) -> int:

@@ -264,11 +264,11 @@ class Master(ProcessRole):
         """Why the workers' calls fail at present."""
         return [reason for reason in self.registry.call_failures(run.run_id).values() if reason]
 
-    def awaits_no_report(self, run: TestRun) -> bool:
+    def has_no_pending_workers(self, run: TestRun) -> bool:
         """Whether all workers have sent their last reports, or have vanished."""
         return self.registry.has_last_reports(run.run_id)
 
-    def can_get_no_report(self, run: TestRun) -> bool:
+    def has_all_last_reports(self, run: TestRun) -> bool:
         """Whether all workers have sent their last reports. One that has vanished may still come back."""
         if run.times.detached is None or time.monotonic() - run.times.detached <= _REPORTS_TIMEOUT_S:
             return False

@@ -165,7 +165,7 @@ class Drain:
         while not self._wait.given_up and run.phase is not RunPhase.FINALIZED:
             progress = run.publisher.progress()
             now = time.monotonic()
-            if (progress.over and process_role.awaits_no_report(run)) or now > deadline:
+            if (progress.over and process_role.has_no_pending_workers(run)) or now > deadline:
                 break
             if role is not Role.WORKER and now - begun > _SHOW_PROGRESS_AFTER_S:
                 progress_bar = progress_bar or load("progress").ProgressBar(begun=begun)

@@ -76,4 +76,4 @@ def _is_delivered(run: TestRun, process_role: ProcessRole) -> bool:
     is_settled = progress.over and (run.options["dry_run"] or not progress.left)
     is_busy = any(extension.is_busy for extension in run.extensions if isinstance(extension, Background))
     is_busy = is_busy or any(judge.is_judging for judge in run.extensions if isinstance(judge, Judge))
-    return is_settled and not is_busy and process_role.can_get_no_report(run)
+    return is_settled and not is_busy and process_role.has_all_last_reports(run)

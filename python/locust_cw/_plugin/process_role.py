@@ -32,7 +32,7 @@ class ProcessRole(Extension[TestRun]):
     writes_record = True
     """Whether this process writes the record of a run."""
     forwarding: tuple[Times, _core.CustomCollector] | None = None
-    """If another process publishes: the times of the test, and what takes its custom metrics and marks here."""
+    """The times of the test and the collector of custom metrics and marks, if another process publishes them."""
 
     def receipt_so_far(self, run: TestRun) -> _core.Receipt:
         """The receipt so far of all processes."""
@@ -94,11 +94,11 @@ class ProcessRole(Extension[TestRun]):
         """The messages of the workers' calls that fail at present."""
         return ()
 
-    def awaits_no_report(self, _run: TestRun) -> bool:
+    def has_no_pending_workers(self, _run: TestRun) -> bool:
         """Whether no more reports will arrive at the end of the process."""
         return True
 
-    def can_get_no_report(self, _run: TestRun) -> bool:
+    def has_all_last_reports(self, _run: TestRun) -> bool:
         """Whether no more reports will arrive while the process continues."""
         return True
 

@@ -50,7 +50,7 @@ class RunOutcome(Enum):
 
     @property
     def is_failure(self) -> bool:
-        """Whether it has Locust exit with 1. A breached check leads to 3, by its result."""
+        """Whether Locust exits with 1. A failed check results in exit code 3."""
         return self not in (RunOutcome.OK, RunOutcome.STOPPED_BY_CHECK)
 
 
@@ -89,7 +89,7 @@ class TestRun:
         phase: Where it is in its course.
         outcome: How it ended.
         reason: Why the outcome is not OK.
-        refusal_if_stopped: While its users wait for AWS to answer, why it counts as refused if it is stopped now.
+        refusal_if_stopped: The reason for a refusal if the test stops while its users wait for AWS.
         problem: The last problem that was logged, and when.
         times: When it entered its phases.
         totals: Locust's totals.
@@ -186,7 +186,7 @@ class TestRun:
                 extension.on_ramp_up_complete(self)
 
     def end_with(self, outcome: RunOutcome, reason: str, message: str | None = None) -> None:
-        """Note why the test ends early, and log the message or, without one, the reason."""
+        """Record why the test ends early, and log the message, or the reason if there is no message."""
         self.outcome, self.reason = outcome, reason
         self.problem = message or reason, time.time()
         logger.error("%s", message or reason)
