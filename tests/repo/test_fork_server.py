@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
+import textwrap
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,8 @@ import pytest
 
 from support.fork_server import AVAILABLE, ForkedProcess
 from support.locust_run import LocustRun, clean_environment, launch_command, launch_locust
-from support.servers import ending
+from support.paths import TESTS
+from support.servers import ending, wait_until
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="programs start in new interpreters here")
 
@@ -137,6 +141,37 @@ def test_concurrent_programs_share_nothing(tmp_path: Path) -> None:
         assert len(set(numbers)) == 1
         for run in runs:
             assert str(run.folder) in run.wait_for(r"\[.*\]").group()
+
+
+def test_programs_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    """Other processes that use the same server keep theirs."""
+    code = """
+    import os, sys
+    from pathlib import Path
+    from support.locust_run import clean_environment, launch_locust
+    folder = Path(sys.argv[1])
+    run = launch_locust(folder, "--headless", "-t1", "--cw-disable", env=clean_environment(folder))
+    run.wait_for("begun")
+    print(run.process.pid, flush=True)
+    os._exit(0)
+    """
+    waiting = "print('begun', flush=True); import time; time.sleep(60)"
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "locustfile.py").write_text(waiting)
+    with ExitStack() as stack:
+        ours = start(stack, tmp_path / "ours", waiting)
+        ours.wait_for("begun")
+        client = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), tmp_path / "theirs"],
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        theirs = int(client.stdout)
+        wait_until(lambda: not psutil.pid_exists(theirs), "the program is killed")
+        assert ours.process.poll() is None
 
 
 def test_a_program_with_other_interpreter_settings_gets_its_own_interpreter(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
     forks.py DESCRIPTOR KIND
 
-A packet that arrives on the socket DESCRIPTOR is a JSON object that describes a program, and brings the files that are
-its standard input, output and error. The answer is its process ID, and, once it has ended, its exit code. See
+Clients connect to the socket DESCRIPTOR. A packet from a client is a JSON object that describes a program, and brings
+the files that are its standard input, output and error. The answer is its process ID, and, once it has ended, its exit
+code. When a client disconnects, its programs are killed, and when the last one has, the server exits. See
 `support/fork_server.py`, the other side.
 """
 
@@ -17,13 +18,17 @@ import json
 import os
 import pkgutil
 import runpy
-import select
 import signal
-import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
+from os import close, pidfd_open, waitpid
 from pathlib import Path
-from typing import Any, NoReturn
+from select import POLLIN, poll
+from socket import recv_fds, socket
+from typing import Any
+
+# The functions that are imported by name are those of the standard library. gevent replaces them in their modules.
 
 # What the programs import; locustfiles import locust-cw.
 PRELOADED = {
@@ -79,52 +84,105 @@ def keep_all() -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(tuple(gc.get_objects())))
 
 
-def end(running: Iterable[int]) -> NoReturn:
-    """The process of pytest has ended, so its programs end, too."""
-    for process in running:
-        os.kill(process, signal.SIGKILL)
-    os._exit(0)
+class Client:
+    """A process that starts programs here, and those that run: their IDs by the descriptors that show their ends."""
+
+    def __init__(self, channel: socket) -> None:
+        self.channel = channel
+        self.running: dict[int, int] = {}
+
+    def receive(self) -> tuple[bytes, list[int]]:
+        """A packet and its files, or nothing if the client has disconnected."""
+        try:
+            packet, files, _, _ = recv_fds(self.channel, LARGEST_REQUEST, 3)
+        except ConnectionResetError:  # it ended without having read all
+            return b"", []
+        return packet, files
+
+    def send(self, **answer: int) -> None:
+        # If the client has ended, the next packet shows it.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.channel.send(json.dumps(answer).encode())
 
 
-def serve(channel: socket.socket, kind: str) -> dict[str, Any]:
-    """Fork a process for each request until the other side closes the socket. Returns only in such a process."""
-    # Before gevent replaces them.
-    close, waitpid, receive, poll = os.close, os.waitpid, socket.recv_fds, select.poll()
-    poll.register(channel, select.POLLIN)
-    fork = preload(kind)
-    gc.collect()
-    keep_all()
-    gc.freeze()
-    running: dict[int, int] = {}
-    channel.send(b"{}")
-    while True:
-        for ready, _ in poll.poll():
-            if ready != channel.fileno():
-                process = running.pop(ready)
-                poll.unregister(ready)
-                close(ready)
-                code = os.waitstatus_to_exitcode(waitpid(process, 0)[1])
-                channel.send(json.dumps({"ended": process, "code": code}).encode())
-                continue
-            try:
-                packet, files, _, _ = receive(channel, LARGEST_REQUEST, 3)
-            except ConnectionResetError:  # it ended without having read all
-                packet, files = b"", []
-            if not packet:
-                end(running.values())
-            process = fork()
-            if process == 0:
-                for target, file in enumerate(files):
-                    os.dup2(file, target)
-                for file in (channel.detach(), *files, *running):
-                    close(file)
-                return dict(json.loads(packet))
+class Server:
+    """Forks a process for each request of a client, until the last one disconnects."""
+
+    def __init__(self, listener: socket, fork: Callable[[], int]) -> None:
+        self._listener = listener
+        self._fork = fork
+        self._poll = poll()
+        self._poll.register(listener, POLLIN)
+        self._clients: dict[int, Client] = {}
+        self._had_clients = False
+
+    def serve(self) -> dict[str, Any]:
+        """Return only in a forked process, with the description of its program."""
+        while self._clients or not self._had_clients:
+            # One at a time: it may close or replace the descriptors of the others.
+            ready = self._poll.poll()[0][0]
+            if ready == self._listener.fileno():
+                self._accept()
+            elif client := self._clients.get(ready):
+                packet, files = client.receive()
+                if not packet:
+                    self._disconnect(client)
+                elif self._start(client, files) == 0:
+                    return dict(json.loads(packet))
+            else:
+                self._collect(ready)
+        os._exit(0)
+
+    def _accept(self) -> None:
+        self._had_clients = True
+        # `accept` would return a socket of gevent's.
+        client = Client(socket(fileno=self._listener._accept()[0]))  # type: ignore[attr-defined] # noqa: SLF001
+        self._clients[client.channel.fileno()] = client
+        self._poll.register(client.channel, POLLIN)
+        client.send()
+
+    def _disconnect(self, client: Client) -> None:
+        for descriptor, process in client.running.items():
+            os.kill(process, signal.SIGKILL)
+            waitpid(process, 0)
+            self._poll.unregister(descriptor)
+            close(descriptor)
+        self._poll.unregister(client.channel)
+        del self._clients[client.channel.fileno()]
+        client.channel.close()
+
+    def _start(self, client: Client, files: list[int]) -> int:
+        process = self._fork()
+        if process == 0:
+            for target, file in enumerate(files):
+                os.dup2(file, target)
             for file in files:
                 close(file)
-            watched = os.pidfd_open(process)
-            running[watched] = process
-            poll.register(watched, select.POLLIN)
-            channel.send(json.dumps({"started": process}).encode())
+            self._leave()
+            return 0
+        for file in files:
+            close(file)
+        descriptor = pidfd_open(process)
+        client.running[descriptor] = process
+        self._poll.register(descriptor, POLLIN)
+        client.send(started=process)
+        return process
+
+    def _leave(self) -> None:
+        """Close what a forked process must not have."""
+        self._listener.close()
+        for client in self._clients.values():
+            client.channel.close()
+            for descriptor in client.running:
+                close(descriptor)
+
+    def _collect(self, descriptor: int) -> None:
+        """The program with this descriptor has ended."""
+        for client in self._clients.values():
+            if process := client.running.pop(descriptor, None):
+                self._poll.unregister(descriptor)
+                close(descriptor)
+                client.send(ended=process, code=os.waitstatus_to_exitcode(waitpid(process, 0)[1]))
 
 
 def become(program: dict[str, Any]) -> None:
@@ -138,7 +196,12 @@ def become(program: dict[str, Any]) -> None:
 
 def main() -> None:
     descriptor, kind = sys.argv[1:]
-    program = serve(socket.socket(fileno=int(descriptor)), kind)
+    listener = socket(fileno=int(descriptor))
+    fork = preload(kind)
+    gc.collect()
+    keep_all()
+    gc.freeze()
+    program = Server(listener, fork).serve()
     become(program)
     if program["run"].endswith(".py"):
         runpy.run_path(program["run"], run_name="__main__")

@@ -1,13 +1,13 @@
 """Starts Locust and `locust-cw` in a tenth of the time, by forking a process that has imported what they import.
 
-Each kind has one such process for each process of pytest. A program that runs in a fork cannot tell, except by what was
-imported before, so tests of imports, of the start, of the packages, and of how `--processes` ends start a new
-interpreter.
+Each kind has one such process, which all processes of pytest share. A program that runs in a fork cannot tell, except
+by what was imported before, so tests of imports, of the start, of the packages, and of how `--processes` ends start a
+new interpreter.
 """
 
 from __future__ import annotations
 
-import atexit
+import errno
 import json
 import os
 import select
@@ -88,31 +88,57 @@ def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(_READ_AT_START)}
 
 
+def _address(kind: Kind) -> str:
+    """The name of the server's socket, which ends with the server. It is the same in all processes of pytest."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"process-{os.getpid()}")
+    return f"\0locust-cw-forks-{run}-{kind}"
+
+
+def _launch(python: str, kind: Kind, env: Mapping[str, str]) -> None:
+    """Start a server, unless another process has done so meanwhile."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        try:
+            listener.bind(_address(kind))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return
+        listener.listen()
+        subprocess.Popen(
+            [python, str(SCRIPTS / "forks.py"), str(listener.fileno()), kind],
+            env=env,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+
+
+def _connect(python: str, kind: Kind, env: Mapping[str, str]) -> socket.socket:
+    """A connection to the server, which has been started if there was none."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            channel.connect(_address(kind))
+            # It may have exited, because its last client had.
+            if channel.recv(_LARGEST_ANSWER):
+                return channel
+        except ConnectionRefusedError:
+            _launch(python, kind, env)
+        channel.close()
+    raise AssertionError(f"the fork server of kind {kind} does not start")
+
+
 class ForkServer:
-    """One such process. It ends with the process that made it."""
+    """A connection to such a process. What this process has started ends with it."""
 
     def __init__(self, python: str, kind: Kind, env: Mapping[str, str]) -> None:
         self._env = _read_at_start(env)
         self._lock = threading.Lock()
         self._ended: dict[int, int] = {}
-        self._channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [python, str(SCRIPTS / "forks.py"), str(other.fileno()), kind]
-        with other:
-            self._process = subprocess.Popen(
-                command,
-                env=env,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[other.fileno()],
-                start_new_session=True,
-            )
-        self._answer()
-        atexit.register(self.close)
-
-    def close(self) -> None:
-        self._channel.close()
-        self._process.wait()
+        self._channel = _connect(python, kind, env)
 
     def _answer(self) -> dict[str, int]:
         packet = self._channel.recv(_LARGEST_ANSWER)
