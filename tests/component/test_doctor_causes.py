@@ -245,7 +245,7 @@ def aws() -> Iterator[Proxy]:
 def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the configuration of the test. Locust is not imported, because this takes a second."""
     for name in list(os.environ):
-        if name.startswith(("AWS_", "LOCUST_", "XDG_", "REQUESTS_", "SSL_")) or name.upper().endswith("_PROXY"):
+        if name.startswith(("AWS_", "LOCUST_", "XDG_", "REQUESTS_")) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     env = {
         **KEYS,

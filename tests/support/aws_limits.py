@@ -91,8 +91,7 @@ def _shape(call: Call, params: dict[str, Any]) -> Iterator[str]:
         yield "no such operation"
         return
     shape = model.operation_model(call.operation).input_shape
-    if call.operation == "PutLogEvents":
-        params = _with_one_event(params)
+    params = {name: _one_of_each_form(value) if isinstance(value, list) else value for name, value in params.items()}
     report = botocore.validate.ParamValidator().validate(params, shape)
     if report.has_errors():
         yield report.generate_report()
@@ -100,15 +99,19 @@ def _shape(call: Call, params: dict[str, Any]) -> Iterator[str]:
     yield from _members(shape, params, call.operation)
 
 
-def _with_one_event(params: dict[str, Any]) -> dict[str, Any]:
-    """The same with the first event only, if all others have the same members of the same types.
+def _one_of_each_form(items: list[Any]) -> list[Any]:
+    """Some of the items, by which all can be judged.
 
-    There may be thousands, and botocore's validator is slow. `_put_log_events` checks the values of all.
+    There may be thousands, and botocore's validator is slow. `_check` checks the values of all.
     """
-    first, *others = params.get("logEvents") or [{}]
-    members = {name: type(value) for name, value in first.items()}
-    is_uniform = all({name: type(value) for name, value in event.items()} == members for event in others)
-    return params | {"logEvents": [first]} if is_uniform and first else params
+    return list({_form(item): item for item in reversed(items)}.values())
+
+
+def _form(value: Any) -> Any:
+    """The members of a value and their types, and its unit, which is an enumeration."""
+    if isinstance(value, dict):
+        return frozenset((name, member if name == "Unit" else _form(member)) for name, member in value.items())
+    return frozenset(map(_form, value)) if isinstance(value, list) else type(value)
 
 
 def _members(shape: Any, value: Any, where: str) -> Iterator[str]:
@@ -182,7 +185,7 @@ def _dimensions(dimensions: Sequence[dict[str, str]]) -> Iterator[str]:
 
 def _is_text(value: str, longest: int) -> bool:
     """1 to `longest` ASCII characters, no control characters, not blank."""
-    return 1 <= len(value) <= longest and all(" " <= character <= "~" for character in value) and bool(value.strip())
+    return 1 <= len(value) <= longest and value.isascii() and value.isprintable() and bool(value.strip())
 
 
 def _numbers(datum: dict[str, Any]) -> Iterator[str]:
