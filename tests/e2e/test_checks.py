@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -175,7 +174,7 @@ def run_to_its_end(
     if has_web_ui:
         web.stop()
     if not ends_itself:
-        planned.runs[0].shut_down(signal.SIGINT if has_web_ui else signal.SIGTERM)
+        planned.runs[0].shut_down()
     for run in planned.runs:
         run.wait()
     return planned

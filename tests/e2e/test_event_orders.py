@@ -86,7 +86,7 @@ def test_a_second_ctrl_c_stops_waiting(aws: Aws, locust: Locust) -> None:
     aws.proxy.on("*", hang)
     run = walking(locust, *LIVE, "--cw-drain-timeout=100")
     wait_until(aws.proxy.calls, "a call that hangs")
-    run.shut_down()
+    run.shut_down(signal.SIGINT)
     run.wait_for("quit begins")
     run.signal(signal.SIGINT)
     run.wait()
@@ -136,7 +136,7 @@ def test_requests_between_start_and_quit_of_the_web_ui_are_delivered(aws: Aws, l
     web = Web(locust, "shop.py", *LIVE)
     web.swarm(5, target.url)
     target.wait_for(100)
-    web.run.shut_down()
+    web.run.shut_down(signal.SIGINT)
     web.run.wait()
     receipt = web.run.receipt.check_delivered()
     assert receipt["requests"]["observed"] == aws.cloudwatch.sum("RequestCount", Host=target.url) >= 100

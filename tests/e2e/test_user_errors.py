@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from signal import SIGTERM
-
 import pytest
 
 from support.fixtures import Aws, Locust
@@ -17,7 +15,7 @@ USERS = ["-u", "2", "-r", "100"]
 def test_exceptions_in_tasks_are_logged_and_counted(aws: Aws, locust: Locust, how: list[str]) -> None:
     run = locust.start("raising.py", *USERS, *how)
     wait_until(lambda: run.err.count("Traceback") == RAISED, "all exceptions are raised")
-    run.shut_down(SIGTERM)
+    run.shut_down()
     receipt = run.wait().receipt
     assert receipt["user_errors"] == RAISED
     assert receipt["requests"]["observed"] == 0

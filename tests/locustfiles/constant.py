@@ -1,4 +1,4 @@
-"""Users that call a service ten times a second each, however long it takes to answer: DELAY milliseconds."""
+"""Users that call a service five times a second each, however long it takes to answer: DELAY milliseconds."""
 
 import os
 
@@ -10,7 +10,7 @@ DELAY = os.environ["DELAY"]
 
 
 class Constant(HttpUser):
-    wait_time = constant_throughput(10)
+    wait_time = constant_throughput(5)
 
     @task
     def call(self) -> None:

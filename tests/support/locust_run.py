@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from signal import SIGINT, Signals
+from signal import SIGINT, SIGTERM, Signals
 from typing import Any
 
 from support.fork_server import AVAILABLE, ForkServer, Kind, Process
@@ -111,11 +111,12 @@ class LocustRun:
     def signal(self, number: Signals) -> None:
         self.process.send_signal(number)
 
-    def shut_down(self, number: Signals = SIGINT) -> None:
-        """Have Locust shut down, which it logs at once. Like a user, press Ctrl-C again if nothing happens.
+    def shut_down(self, number: Signals = SIGTERM) -> None:
+        """Have Locust shut down. Like a user, press Ctrl-C again if nothing happens.
 
-        A KeyboardInterrupt is dropped if it arrives while gevent closes a connection of the web UI, as just after a
-        response, or while Locust stores its statistics.
+        Locust handles SIGTERM in a greenlet of its own. Ctrl-C raises KeyboardInterrupt in any that runs. It is
+        dropped while gevent closes a connection of the web UI, as just after a response, or while Locust stores its
+        statistics, and it ends the greenlet in which a master receives messages.
         """
         self.signal(number)
         sent = time.monotonic()
