@@ -218,13 +218,13 @@ def test_it_works_with_a_login_a_base_path_and_a_strict_policy(locust: Locust, b
         locustfile="guarded.py",
         env=PACE | {"CSP": "1"},
     )
-    page = LocustPage(browser, "about:blank")
+    page = LocustPage(browser)
     page.page.add_init_script(
         "window.violations = []; addEventListener('securitypolicyviolation',"
         " event => window.violations.push(`${event.sourceFile} ${event.violatedDirective} ${event.blockedURI}`))"
     )
     page.page.goto(f"{web.url.removesuffix('/load')}/let-me-in")
-    page.page.goto(f"{web.url}/")
+    page.open(f"{web.url}/")
     page.start()
     charts = Charts(page)
     charts.wait_until_moving()

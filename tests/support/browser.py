@@ -37,17 +37,22 @@ def chromium() -> Iterator[Browser]:
 
 
 class LocustPage:
-    """Locust's page in a window of its own."""
+    """Locust's page in a window of its own; without `url`, `open` opens it."""
 
-    def __init__(self, browser: Browser, url: str, *, dark: bool = False) -> None:
-        self.url = url
+    def __init__(self, browser: Browser, url: str | None = None, *, dark: bool = False) -> None:
         context = browser.new_context(viewport=SIZE, color_scheme="dark" if dark else "light")  # type: ignore[arg-type]
         self.page: Page = context.new_page()
         self.mishaps: list[str] = []
         self.page.set_default_timeout(60_000)
         self.page.on("dialog", self._dismiss)
         self.page.on("pageerror", lambda error: self.mishaps.append(f"error: {error}"))
-        self.page.goto(url)
+        if url is not None:
+            self.open(url)
+
+    def open(self, url: str) -> None:
+        # If the answer, "ready", arrived after a start, the page would show the form again.
+        with self.page.expect_response("**/stats/requests"):
+            self.page.goto(url)
 
     def _dismiss(self, dialog: Dialog) -> None:
         self.mishaps.append(f"dialog: {dialog.message}")
