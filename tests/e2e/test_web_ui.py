@@ -300,10 +300,13 @@ def test_each_worker_has_a_row(locust: Locust, browser: Browser) -> None:
     assert not page.mishaps
 
 
-def test_a_fleet_publishes_nothing_of_a_test_that_its_master_cannot_publish(aws: Aws, locust: Locust) -> None:
-    """All processes publish the next test."""
+@pytest.mark.parametrize("locustfile", ["paced.py", "slow_init.py"], ids=["init first", "test_start first"])
+def test_a_fleet_publishes_nothing_of_a_test_that_its_master_cannot_publish(
+    aws: Aws, locust: Locust, locustfile: str
+) -> None:
+    """All processes publish the next test. A worker may get the first one before Locust fires `init`."""
     web = MasterWeb()
-    how: dict[str, Any] = {"headless": False, "json_file": False, "locustfile": "paced.py", "worker_env": PACE}
+    how: dict[str, Any] = {"headless": False, "json_file": False, "locustfile": locustfile, "worker_env": PACE}
     Fleet(locust, *web.options, *QUICK, "--cw-live", workers=1, **how)
     web.wait_for_workers(1)
 

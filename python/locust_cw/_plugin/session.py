@@ -76,7 +76,8 @@ class Session:
         if locust_adapter.sent_by_master(environment, "disable") is None:
             opt_outs.note_unless_known(environment.parsed_options)
         options = Options(environment.parsed_options, overrides)
-        if not options["disable"]:
+        # The options of a test that the master has already started are checked at its start.
+        if not options["disable"] and locust_adapter.sent_by_master(environment, "disable") is None:
             options.check()
         self.environment, self.overrides = environment, dict(overrides)
         if not options["disable"]:
