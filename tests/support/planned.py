@@ -126,8 +126,12 @@ class Planned:
 
     @property
     def ended(self) -> tuple[float, float]:
-        """When Locust began to stop its users, at the earliest and at the latest."""
-        return self.head.of("ending")[-1].at, self.head.of("ended")[-1].at
+        """When Locust began to stop the users of the last test, at the earliest and at the latest.
+
+        A master may fire the event again when its last worker quits.
+        """
+        started, _ = self.started
+        return self.head.of("ending", since=started)[0].at, self.head.of("ended", since=started)[0].at
 
     def measured(self, load: Load, start: float = 0) -> tuple[Load, Load]:
         """The requests of a load that are measured for certain, and those that may be.
