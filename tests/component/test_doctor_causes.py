@@ -243,7 +243,10 @@ def aws() -> Iterator[Proxy]:
 
 @pytest.fixture(autouse=True)
 def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the configuration of the test. Locust is not imported, because this takes a second."""
+    """Only the configuration of the test, and the authorities that all tests have.
+
+    Locust is not imported, because this takes a second.
+    """
     for name in list(os.environ):
         if name.startswith(("AWS_", "LOCUST_", "XDG_", "REQUESTS_")) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)

@@ -102,7 +102,7 @@ def test_a_worker_that_returns_after_a_while_counts_once(locust: Locust) -> None
     fleet, planned = started(locust, heartbeats=3)
     gone = fleet.workers[0]
     planned.wait_for("user", 2)
-    # Locust sets a missing worker that reports this to running, before a heartbeat does.
+    # Locust also sets a missing worker to running when it reports that its users are spawned, without a log message.
     fleet.master.wait_for("All users spawned")
     journal = work_of(gone)
     wait_until(lambda: journal.of("reported"), "a report")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -174,7 +175,9 @@ def run_to_its_end(
     if has_web_ui:
         web.stop()
     if not ends_itself:
-        planned.runs[0].shut_down()
+        # Ctrl-C may end the greenlet in which a master receives messages.
+        by_ctrl_c = has_web_ui and processes == "one process"
+        planned.runs[0].shut_down(signal.SIGINT if by_ctrl_c else signal.SIGTERM)
     for run in planned.runs:
         run.wait()
     return planned

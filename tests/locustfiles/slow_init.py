@@ -1,4 +1,4 @@
-"""Workers that fire `init` after their first `test_start`."""
+"""Workers that get their first test before locust-cw's listener of `init` is called."""
 
 from gevent.event import Event
 from locust import events

@@ -18,10 +18,11 @@ from support.proxy import Call
 NOW = datetime.now(UTC).replace(microsecond=0)
 NOW_MS = int(NOW.timestamp() * 1000)
 METRICS_PATH = "/service/GraniteServiceVersion20100801/operation/PutMetricData"
+ALARMS_PATH = "/service/GraniteServiceVersion20100801/operation/DescribeAlarms"
 
 
 MakeCall = Callable[[], Call]
-"""Some calls are large, and each process of pytest imports this module."""
+"""Makes a call. Some are large, so only the test that needs one makes it, not each process that imports this module."""
 
 
 def metrics(
@@ -55,8 +56,11 @@ def logs(operation: str, **params: Any) -> MakeCall:
 
 
 def events(events: list[tuple[int, str]], group: str = "LocustTests", stream: str = "load-generator/r/w") -> MakeCall:
-    listed = [{"timestamp": stamp, "message": message} for stamp, message in events]
-    return logs("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=listed)
+    def make() -> Call:
+        listed = [{"timestamp": stamp, "message": message} for stamp, message in events]
+        return logs("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=listed)()
+
+    return make
 
 
 EVENT = {"timestamp": NOW_MS, "message": "a"}
@@ -101,6 +105,10 @@ BAD = {
     ),
     "not CBOR": (lambda: Call("PutMetricData", METRICS_PATH, {}, b"\xff\xfe{}", NOW.timestamp()), "cannot be decoded"),
     "unknown member": (metrics([datum(Colour="red")]), "Colour"),
+    "second alarm type": (
+        lambda: Call("DescribeAlarms", ALARMS_PATH, {}, cbor2.dumps({"AlarmTypes": ["MetricAlarm", "Loud"]}), 0),
+        "Loud",
+    ),
     "unknown operation": (logs("PutLogs", logGroupName="g"), "no such operation"),
     "second datum without metric name": (metrics([datum(), datum(MetricName=None)]), "MetricName"),
     "second datum with an unknown member": (metrics([datum(), datum(Colour="red")]), "Colour"),

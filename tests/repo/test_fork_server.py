@@ -151,26 +151,27 @@ def test_programs_end_with_the_process_that_started_them(tmp_path: Path) -> None
     from support.locust_run import clean_environment, launch_locust
     folder = Path(sys.argv[1])
     run = launch_locust(folder, "--headless", "-t1", "--cw-disable", env=clean_environment(folder))
-    run.wait_for("begun")
-    print(run.process.pid, flush=True)
+    print(run.process.pid, run.wait_for("begun with .*")[0], flush=True)
     os._exit(0)
     """
-    waiting = "print('begun', flush=True); import time; time.sleep(60)"
+    waiting = "import os, time; print('begun with', len(os.listdir('/proc/self/fd')), flush=True); time.sleep(60)"
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "locustfile.py").write_text(waiting)
     with ExitStack() as stack:
         ours = start(stack, tmp_path / "ours", waiting)
-        ours.wait_for("begun")
+        begun = ours.wait_for("begun with .*")[0]
         client = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(code), tmp_path / "theirs"],
-            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            # Without xdist, too, it uses the server of this process.
+            env={"PYTEST_XDIST_TESTRUNUID": f"process-{os.getpid()}", **os.environ, "PYTHONPATH": str(TESTS)},
             capture_output=True,
             text=True,
             timeout=60,
             check=True,
         )
-        theirs = int(client.stdout)
-        wait_until(lambda: not psutil.pid_exists(theirs), "the program is killed")
+        theirs, _, same = client.stdout.strip().partition(" ")
+        assert same == begun
+        wait_until(lambda: not psutil.pid_exists(int(theirs)), "the program is killed")
         assert ours.process.poll() is None
 
 

@@ -4,8 +4,8 @@
 
 Clients connect to the socket DESCRIPTOR. A packet from a client is a JSON object that describes a program, and brings
 the files that are its standard input, output and error. The answer is its process ID, and, once it has ended, its exit
-code. When a client disconnects, its programs are killed, and when the last one has, the server exits. See
-`support/fork_server.py`, the other side.
+code. When a client disconnects, the server kills its programs. When the last client has disconnected, the server exits.
+See `support/fork_server.py`, the other side.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from select import POLLIN, poll
 from socket import recv_fds, socket
 from typing import Any
 
-# The functions that are imported by name are those of the standard library. gevent replaces them in their modules.
+# `close`, `waitpid`, `poll` and `socket` are imported by name before the import of Locust, when gevent replaces them in
+# their modules.
 
 # What the programs import; locustfiles import locust-cw.
 PRELOADED = {
@@ -43,7 +44,8 @@ PRELOADED = {
 }
 # The folders of locust-cw that Locust processes import from.
 FOLDERS = ("_checks", "_distributed", "_extensions", "_plugin", "_runs", "_settings", "_terminal")
-LARGEST_REQUEST = 1 << 20
+RECEIVE_BUFFER_BYTES = 1 << 20
+FIRST_CLIENT_WITHIN_MS = 60_000
 
 
 def preload(kind: str) -> Callable[[], int]:
@@ -85,7 +87,7 @@ def keep_all() -> None:
 
 
 class Client:
-    """A process that starts programs here, and those that run: their IDs by the descriptors that show their ends."""
+    """A connection of a process of pytest, and its running programs: their process IDs, by pidfd."""
 
     def __init__(self, channel: socket) -> None:
         self.channel = channel
@@ -94,7 +96,7 @@ class Client:
     def receive(self) -> tuple[bytes, list[int]]:
         """A packet and its files, or nothing if the client has disconnected."""
         try:
-            packet, files, _, _ = recv_fds(self.channel, LARGEST_REQUEST, 3)
+            packet, files, _, _ = recv_fds(self.channel, RECEIVE_BUFFER_BYTES, 3)
         except ConnectionResetError:  # it ended without having read all
             return b"", []
         return packet, files
@@ -119,8 +121,11 @@ class Server:
     def serve(self) -> dict[str, Any]:
         """Return only in a forked process, with the description of its program."""
         while self._clients or not self._had_clients:
-            # One at a time: it may close or replace the descriptors of the others.
-            ready = self._poll.poll()[0][0]
+            # One event at a time: handling it may close other descriptors, and new ones may get their numbers.
+            events = self._poll.poll(None if self._had_clients else FIRST_CLIENT_WITHIN_MS)
+            if not events:
+                break  # the process that started this server ended before it connected
+            ready = events[0][0]
             if ready == self._listener.fileno():
                 self._accept()
             elif client := self._clients.get(ready):
@@ -142,11 +147,12 @@ class Server:
         client.send()
 
     def _disconnect(self, client: Client) -> None:
-        for descriptor, process in client.running.items():
+        for process in client.running.values():
             os.kill(process, signal.SIGKILL)
+        for pidfd, process in client.running.items():
             waitpid(process, 0)
-            self._poll.unregister(descriptor)
-            close(descriptor)
+            self._poll.unregister(pidfd)
+            close(pidfd)
         self._poll.unregister(client.channel)
         del self._clients[client.channel.fileno()]
         client.channel.close()
@@ -162,9 +168,9 @@ class Server:
             return 0
         for file in files:
             close(file)
-        descriptor = pidfd_open(process)
-        client.running[descriptor] = process
-        self._poll.register(descriptor, POLLIN)
+        pidfd = pidfd_open(process)
+        client.running[pidfd] = process
+        self._poll.register(pidfd, POLLIN)
         client.send(started=process)
         return process
 
@@ -173,15 +179,15 @@ class Server:
         self._listener.close()
         for client in self._clients.values():
             client.channel.close()
-            for descriptor in client.running:
-                close(descriptor)
+            for pidfd in client.running:
+                close(pidfd)
 
-    def _collect(self, descriptor: int) -> None:
-        """The program with this descriptor has ended."""
+    def _collect(self, pidfd: int) -> None:
+        """Report the end of a program."""
         for client in self._clients.values():
-            if process := client.running.pop(descriptor, None):
-                self._poll.unregister(descriptor)
-                close(descriptor)
+            if process := client.running.pop(pidfd, None):
+                self._poll.unregister(pidfd)
+                close(pidfd)
                 client.send(ended=process, code=os.waitstatus_to_exitcode(waitpid(process, 0)[1]))
 
 

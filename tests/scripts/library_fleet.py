@@ -64,5 +64,10 @@ for each in options:
     master.stop()
     while master.state != "stopped":
         gevent.sleep(0.05)
+try:
+    locust_cw.attach(environment, namespace=":invalid")
+    sys.exit("attach did not check the options of the next test")
+except locust_cw.InvalidOptionError:
+    pass
 master.quit()
 print(json.dumps([json.loads(receipt.json) for receipt in session.close()]))

@@ -50,7 +50,8 @@ class LocustPage:
             self.open(url)
 
     def open(self, url: str) -> None:
-        # If the answer, "ready", arrived after a start, the page would show the form again.
+        # Wait for the answer to the only poll before a test. If it arrived after the start, the page would show the
+        # form again.
         with self.page.expect_response("**/stats/requests"):
             self.page.goto(url)
 

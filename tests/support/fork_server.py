@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -51,15 +52,15 @@ class Process(Protocol):
 class ForkedProcess:
     """A process that the server forked, with the methods of `subprocess.Popen`."""
 
-    def __init__(self, server: ForkServer, argv: list[str], pid: int) -> None:
-        self._server = server
+    def __init__(self, client: ForkClient, argv: list[str], pid: int) -> None:
+        self._client = client
         self.args = argv
         self.pid = pid
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         if self.returncode is None:
-            self.returncode = self._server.exit_code(self.pid, 0)
+            self.returncode = self._client.exit_code(self.pid, 0)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -69,7 +70,7 @@ class ForkedProcess:
             if left <= 0:
                 assert timeout is not None
                 raise subprocess.TimeoutExpired(self.args, timeout)
-            self.returncode = self._server.exit_code(self.pid, min(left, 0.05))
+            self.returncode = self._client.exit_code(self.pid, min(left, 0.05))
         assert self.returncode is not None
         return self.returncode
 
@@ -88,17 +89,18 @@ def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(_READ_AT_START)}
 
 
-def _address(kind: Kind) -> str:
-    """The name of the server's socket, which ends with the server. It is the same in all processes of pytest."""
+def _address(python: str, kind: Kind, env: Mapping[str, str]) -> str:
+    """The name of the server's socket: the same in all processes of pytest that would start the same server."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"process-{os.getpid()}")
-    return f"\0locust-cw-forks-{run}-{kind}"
+    settings = zlib.crc32(json.dumps([python, sorted(_read_at_start(env).items())]).encode())
+    return f"\0locust-cw-forks-{run}-{kind}-{settings:08x}"
 
 
 def _launch(python: str, kind: Kind, env: Mapping[str, str]) -> None:
     """Start a server, unless another process has done so meanwhile."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         try:
-            listener.bind(_address(kind))
+            listener.bind(_address(python, kind, env))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -116,23 +118,26 @@ def _launch(python: str, kind: Kind, env: Mapping[str, str]) -> None:
 
 
 def _connect(python: str, kind: Kind, env: Mapping[str, str]) -> socket.socket:
-    """A connection to the server, which has been started if there was none."""
+    """A connection to the server, which is started if there is none."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        channel.settimeout(60)
         try:
-            channel.connect(_address(kind))
-            # It may have exited, because its last client had.
+            channel.connect(_address(python, kind, env))
             if channel.recv(_LARGEST_ANSWER):
+                channel.settimeout(None)
                 return channel
         except ConnectionRefusedError:
             _launch(python, kind, env)
+        except (ConnectionResetError, TimeoutError):
+            pass  # the server exited before it accepted the connection, because its last client disconnected, or hangs
         channel.close()
     raise AssertionError(f"the fork server of kind {kind} does not start")
 
 
-class ForkServer:
-    """A connection to such a process. What this process has started ends with it."""
+class ForkClient:
+    """A connection to a fork server. When this process ends, the server kills the programs that it started."""
 
     def __init__(self, python: str, kind: Kind, env: Mapping[str, str]) -> None:
         self._env = _read_at_start(env)

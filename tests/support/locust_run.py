@@ -18,7 +18,7 @@ from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 from typing import Any
 
-from support.fork_server import AVAILABLE, ForkServer, Kind, Process
+from support.fork_server import AVAILABLE, ForkClient, Kind, Process
 from support.paths import LOCUSTFILES, PACKAGE
 from support.servers import REGION, ending, free_port, wait_until
 from support.users_python import USERS_PYTHON
@@ -112,11 +112,11 @@ class LocustRun:
         self.process.send_signal(number)
 
     def shut_down(self, number: Signals = SIGTERM) -> None:
-        """Have Locust shut down. Like a user, press Ctrl-C again if nothing happens.
+        """Have Locust shut down. After Ctrl-C, wait until Locust logs that it does, and press again if it does not.
 
-        Locust handles SIGTERM in a greenlet of its own. Ctrl-C raises KeyboardInterrupt in any that runs. It is
-        dropped while gevent closes a connection of the web UI, as just after a response, or while Locust stores its
-        statistics, and it ends the greenlet in which a master receives messages.
+        Locust handles SIGTERM in a greenlet of its own. Ctrl-C raises KeyboardInterrupt in the greenlet that runs:
+        gevent drops it while it closes a connection of the web UI, Locust drops it while it stores its statistics, and
+        in a master it may end the greenlet that receives messages.
         """
         self.signal(number)
         sent = time.monotonic()
@@ -271,19 +271,19 @@ def _files(folder: Path) -> Iterator[tuple[int, int, int]]:
 
 
 @cache
-def _server(kind: Kind) -> ForkServer:
+def _client(kind: Kind) -> ForkClient:
     python = USERS_PYTHON if kind == "locust" else sys.executable
-    return ForkServer(python, kind, clean_environment(Path(tempfile.gettempdir())))
+    return ForkClient(python, kind, clean_environment(Path(tempfile.gettempdir())))
 
 
 def launch_locust(
     folder: Path, *args: str, env: Mapping[str, str], module: str = "locust", new_interpreter: bool = False
 ) -> LocustRun:
     """`python -m locust` or `locust_cw` with these arguments, forked unless it needs an interpreter of its own."""
-    if new_interpreter or not AVAILABLE or not _server("locust").can_start(env):
+    if new_interpreter or not AVAILABLE or not _client("locust").can_start(env):
         return launch(folder, USERS_PYTHON, "-m", module, *args, env=env)
     with _files(folder) as files:
-        process = _server("locust").start(
+        process = _client("locust").start(
             module, [module, *args], path=str(folder), folder=folder, env=env, files=files
         )
     return LocustRun(process, folder)
@@ -292,10 +292,10 @@ def launch_locust(
 def launch_library(folder: Path, script: Path, *args: str | Path, env: Mapping[str, str]) -> LocustRun:
     """The same of a program that uses Locust as a library."""
     arguments = [str(each) for each in (script, *args)]
-    if not AVAILABLE or not _server("locust").can_start(env):
+    if not AVAILABLE or not _client("locust").can_start(env):
         return launch(folder, USERS_PYTHON, *arguments, env=env)
     with _files(folder) as files:
-        process = _server("locust").start(
+        process = _client("locust").start(
             str(script), arguments, path=str(script.parent), folder=folder, env=env, files=files
         )
     return LocustRun(process, folder)
@@ -314,10 +314,10 @@ def launch_command(folder: Path, *args: str, env: Mapping[str, str], new_interpr
     """The same of `locust-cw`."""
     program = Path(sys.executable).with_name("locust-cw")
     kind: Kind = "report" if args[:1] == ("report",) else "command"
-    if new_interpreter or not AVAILABLE or not _server(kind).can_start(env):
+    if new_interpreter or not AVAILABLE or not _client(kind).can_start(env):
         return launch(folder, program, *args, env=env)
     with _files(folder) as files:
-        process = _server(kind).start(
+        process = _client(kind).start(
             "locust_cw._cli.main:main",
             [str(program), *args],
             path=str(program.parent),

@@ -128,7 +128,7 @@ class Planned:
     def ended(self) -> tuple[float, float]:
         """When Locust began to stop the users of the last test, at the earliest and at the latest.
 
-        A master may fire the event again when its last worker quits.
+        A master may fire `test_stopping` again when its last worker quits.
         """
         started, _ = self.started
         return self.head.of("ending", since=started)[0].at, self.head.of("ended", since=started)[0].at

@@ -76,12 +76,10 @@ class Session:
         if locust_adapter.sent_by_master(environment, "disable") is None:
             opt_outs.note_unless_known(environment.parsed_options)
         options = Options(environment.parsed_options, overrides)
-        # The options of a test that the master has already started are checked at its start.
-        if not options["disable"] and locust_adapter.sent_by_master(environment, "disable") is None:
-            options.check()
-        self.environment, self.overrides = environment, dict(overrides)
         if not options["disable"]:
+            options.check()
             locust_adapter.on_web_ui(environment, lambda web_ui: load("web_ui").show(self, web_ui))
+        self.environment, self.overrides = environment, dict(overrides)
 
     def on_init(self, environment: Environment, **_kwargs: object) -> None:
         """Check the options before there is any load. A worker knows them only when a test starts."""
@@ -93,7 +91,9 @@ class Session:
             elif not options["disable"]:
                 self._start_local(options)
         except (_core.InvalidOptionError, StartError) as error:
-            table.exit_with(error)
+            # A worker may get a test before this event. Its options are then its master's, which has logged the error.
+            if locust_adapter.sent_by_master(environment, "disable") is None:
+                table.exit_with(error)
         locust_adapter.update_clock()
 
     def _start_local(self, options: Options) -> None:
