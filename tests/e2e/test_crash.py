@@ -17,7 +17,7 @@ from support.fixtures import Aws, Locust
 from support.paced import HOST, LIVE, LONG, PACED, fired, kill_in_step, stop, stop_when, wait_for_more
 from support.proxy import Call, hang, passing
 from support.replays import check_all_there, left_behind, replay_commands, run_id_of
-from support.servers import wait_until
+from support.servers import answers, wait_until
 from support.spools import files_in, folders_in, spool_of
 
 NOT_YET_ON_DISK = 1.0
@@ -181,8 +181,10 @@ def test_data_for_a_local_cloudwatch_is_not_pending(locust: Locust, tmp_path: Pa
     where = f"--cw-spool-dir={tmp_path / 'spool'}"
     run = locust.start(*PACED, "--cw-local", "--cw-run-id=trial", where, options=[])
     wait_until(lambda: files_in(tmp_path / "spool"), "files in its spool")
+    url = run.wait_for(r"A local CloudWatch listens at (\S+)")[1]
     run.signal(signal.SIGKILL)
     run.process.wait()
+    wait_until(lambda: not answers(url), "the local CloudWatch has ended")
     left = files_in(tmp_path / "spool")
     for arguments, exit_code in (["--all"], 0), (["trial"], 1):
         command = replay(run.folder, *arguments, f"--spool-dir={tmp_path / 'spool'}")
