@@ -116,16 +116,15 @@ class Server:
         self._poll = poll()
         self._poll.register(listener, POLLIN)
         self._clients: dict[int, Client] = {}
-        self._had_clients = False
 
     def serve(self) -> dict[str, Any]:
         """Return only in a forked process, with the description of its program."""
-        while self._clients or not self._had_clients:
+        # The process that started this server may have ended before it connected.
+        if self._poll.poll(FIRST_CLIENT_WITHIN_MS):
+            self._accept()
+        while self._clients:
             # One event at a time: handling it may close other descriptors, and new ones may get their numbers.
-            events = self._poll.poll(None if self._had_clients else FIRST_CLIENT_WITHIN_MS)
-            if not events:
-                break  # the process that started this server ended before it connected
-            ready = events[0][0]
+            ready = self._poll.poll()[0][0]
             if ready == self._listener.fileno():
                 self._accept()
             elif client := self._clients.get(ready):
@@ -139,7 +138,6 @@ class Server:
         os._exit(0)
 
     def _accept(self) -> None:
-        self._had_clients = True
         # `accept` would return a socket of gevent's.
         client = Client(socket(fileno=self._listener._accept()[0]))  # type: ignore[attr-defined] # noqa: SLF001
         self._clients[client.channel.fileno()] = client
